@@ -1,0 +1,1 @@
+"""Keyturn: one login, two keys."""

@@ -1,0 +1,223 @@
+"""The tree of refusals: every "no" Keyturn can say, with its wire code, HTTP status and public hint.
+
+A refusal is an answer, not an accident: each has one documented ``code`` (``docs/reference/errors.md``), an HTTP
+status hint, and a ``hint`` that is safe to show. ``detail`` is for logs and never leaves the process.
+"""
+
+from typing import ClassVar
+
+DOCS_URL = "https://keyturn.readthedocs.io/errors#"
+
+
+class ConfigurationError(Exception):
+    """Keyturn cannot start as configured. ``problems`` lists everything that is wrong, all at once."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class Refusal(Exception):
+    """Any "no" of Keyturn.
+
+    ``code``: stable wire code. ``status``: HTTP status hint. ``hint``: what to do next, safe for the public.
+    ``detail``: what exactly was wrong, for operators; never sent. ``retry_after_seconds``: for 429 and 503.
+    """
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+    hint: ClassVar[str] = "The request was refused."
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int | None = None) -> None:
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(detail or self.hint)
+
+    @property
+    def docs(self) -> str:
+        """Link to the documentation of this refusal."""
+        return DOCS_URL + self.code.replace("_", "-")
+
+
+# --- 400: the request is not one -------------------------------------------------------------------------------
+
+
+class BadRequest(Refusal):
+    code, status = "bad_request", 400
+    hint = "The request is malformed; compare it with the API reference."
+
+
+class NotFound(BadRequest):
+    code, status = "not_found", 404
+    hint = "There is nothing here; check the path."
+
+
+class MethodNotAllowed(BadRequest):
+    code, status = "method_not_allowed", 405
+    hint = "This path does not take this method; see the Allow header."
+
+
+class NotAcceptable(BadRequest):
+    code, status = "not_acceptable", 406
+    hint = "None of the offered representations matches the Accept header."
+
+
+class RequestTimeout(BadRequest):
+    code, status = "request_timeout", 408
+    hint = "The request did not arrive in time; send it again."
+
+
+class PayloadTooLarge(BadRequest):
+    code, status = "payload_too_large", 413
+    hint = "The request body is larger than this endpoint takes."
+
+
+class UnsupportedMediaType(BadRequest):
+    code, status = "unsupported_media_type", 415
+    hint = "Send the body in the media type this endpoint documents."
+
+
+class AccountExists(Refusal):
+    code, status = "account_exists", 409
+    hint = "An account with this identifier exists; log in instead."
+
+
+class PasswordRejected(Refusal):
+    """NIST SP 800-63B-4 section 3.1.1.2: length and blocklist; ``reason`` is safe to show."""
+
+    code, status = "password_rejected", 422
+    hint = "Choose another password."
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class CredentialsNotOffered(Refusal):
+    code, status = "credentials_not_offered", 422
+    hint = "This server does not hand out that kind of credential; ask for another `deliver`."
+
+
+class PayloadRefused(Refusal):
+    """The payload guard: a JWT payload is encoded, not encrypted (RFC 8725 section 3, RFC 7519 section 12)."""
+
+    code, status = "payload_refused", 422
+    hint = "Claims are readable by anyone who holds the token; store a reference instead of the value."
+
+
+# --- 401: who are you? -----------------------------------------------------------------------------------------
+
+
+class Unauthenticated(Refusal):
+    code, status = "unauthenticated", 401
+    hint = "Log in and send the session cookie or a bearer token."
+
+
+class LoginFailed(Unauthenticated):
+    """One answer for wrong password, unknown account and disabled account (OWASP ASVS 5.0 6.3.8)."""
+
+    code = "login_failed"
+    hint = "The identifier or the password is wrong."
+
+
+class TokenMalformed(Unauthenticated):
+    code = "token_malformed"
+    hint = "This is not a token Keyturn could have issued; log in again."
+
+
+class TokenInvalid(Unauthenticated):
+    code = "token_invalid"
+    hint = "The token is not valid here; log in again."
+
+
+class TokenExpired(Unauthenticated):
+    code = "token_expired"
+    hint = "The token has expired; refresh it or log in again."
+
+
+class TokenNotYetValid(Unauthenticated):
+    code = "token_not_yet_valid"
+    hint = "The token is not valid yet; check this machine's clock."
+
+
+class TokenRevoked(Unauthenticated):
+    code = "token_revoked"
+    hint = "This login was ended; log in again."
+
+
+class SessionEnded(Unauthenticated):
+    """The session reached its inactivity or overall timeout (NIST SP 800-63B-4 section 2.1.3)."""
+
+    code = "session_ended"
+    hint = "This session has ended; log in again."
+
+
+class TokenReused(TokenRevoked):
+    """RFC 9700 section 4.14.2: a retired refresh token came back; its session is ended."""
+
+    code = "token_reused"
+    hint = "This refresh token was used before; its session was ended for safety. Log in again."
+
+
+class CounterAhead(Unauthenticated):
+    """The store has gone back in time: a well-sealed credential is newer than its record. Raises an alarm."""
+
+    code = "counter_ahead"
+    hint = "The server lost a write it had acknowledged; log in again. Operators were alarmed."
+
+
+# --- 403: known, and not allowed -------------------------------------------------------------------------------
+
+
+class Forbidden(Refusal):
+    code, status = "forbidden", 403
+    hint = "This is not allowed for the login that was presented."
+
+
+class CrossOrigin(Forbidden):
+    code = "cross_origin"
+    hint = "A browser sent this from another site; add the site to the trusted origins if it is yours."
+
+
+class CsrfTokenRequired(Forbidden):
+    code = "csrf_token_required"
+    hint = "Send the session's CSRF token in the X-CSRF-Token header."
+
+
+class StepUpRequired(Forbidden):
+    code = "step_up_required"
+    hint = "Confirm the password again: the last authentication is too old for this."
+
+
+# --- 429 and 503: not now --------------------------------------------------------------------------------------
+
+
+class Throttled(Refusal):
+    code, status = "throttled", 429
+    hint = "Too many attempts; wait as long as Retry-After says."
+
+
+class Unavailable(Refusal):
+    code, status = "unavailable", 503
+    hint = "Try again as Retry-After says; your login is not affected."
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int | None = 1) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
+class RevocationUnknown(Unavailable):
+    """The feed is older than the staleness bound and nobody could be asked: never "accept", never 401."""
+
+    code = "revocation_unknown"
+
+
+class NotDurable(Unavailable):
+    code = "not_durable"
