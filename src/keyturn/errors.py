@@ -1,7 +1,7 @@
 """The tree of refusals: every "no" Keyturn can say, with its wire code, HTTP status and public hint.
 
-A refusal is an answer, not an accident: each has one documented ``code`` (``docs/reference/errors.md``), an HTTP
-status hint, and a ``hint`` that is safe to show. ``detail`` is for logs and never leaves the process.
+A refusal is an answer, not an accident: each has one documented ``code`` (``docs/reference/errors.md``), an
+HTTP status hint, and a ``hint`` that is safe to show. ``detail`` is for logs and never leaves the process.
 """
 
 from typing import ClassVar
@@ -17,7 +17,7 @@ class ConfigurationError(Exception):
         super().__init__("; ".join(problems))
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an accident
     """Any "no" of Keyturn.
 
     ``code``: stable wire code. ``status``: HTTP status hint. ``hint``: what to do next, safe for the public.
@@ -39,7 +39,7 @@ class Refusal(Exception):
         return DOCS_URL + self.code.replace("_", "-")
 
 
-# --- 400: the request is not one -------------------------------------------------------------------------------
+# --- 400: the request is not one ----------------------------------------------------------------------------
 
 
 class BadRequest(Refusal):
@@ -99,13 +99,13 @@ class CredentialsNotOffered(Refusal):
 
 
 class PayloadRefused(Refusal):
-    """The payload guard: a JWT payload is encoded, not encrypted (RFC 8725 section 3, RFC 7519 section 12)."""
+    """The payload guard: a payload is encoded, not encrypted (RFC 8725 section 3, RFC 7519 section 12)."""
 
     code, status = "payload_refused", 422
     hint = "Claims are readable by anyone who holds the token; store a reference instead of the value."
 
 
-# --- 401: who are you? -----------------------------------------------------------------------------------------
+# --- 401: who are you? --------------------------------------------------------------------------------------
 
 
 class Unauthenticated(Refusal):
@@ -166,7 +166,7 @@ class CounterAhead(Unauthenticated):
     hint = "The server lost a write it had acknowledged; log in again. Operators were alarmed."
 
 
-# --- 403: known, and not allowed -------------------------------------------------------------------------------
+# --- 403: known, and not allowed ----------------------------------------------------------------------------
 
 
 class Forbidden(Refusal):
@@ -189,7 +189,7 @@ class StepUpRequired(Forbidden):
     hint = "Confirm the password again: the last authentication is too old for this."
 
 
-# --- 429 and 503: not now --------------------------------------------------------------------------------------
+# --- 429 and 503: not now -----------------------------------------------------------------------------------
 
 
 class Throttled(Refusal):
