@@ -17,7 +17,7 @@ class ConfigurationError(Exception):
         super().__init__("; ".join(problems))
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an accident
+class Refusal(Exception):
     """Any "no" of Keyturn.
 
     ``code``: stable wire code. ``status``: HTTP status hint. ``hint``: what to do next, safe for the public.

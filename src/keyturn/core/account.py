@@ -1,0 +1,46 @@
+"""Account: the login record of a subject."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from keyturn.core.instant import Instant, Subject
+from keyturn.errors import BadRequest
+
+IDENTIFIER_CAP = 254
+"""RFC 5321 section 4.5.3.1.3: no address that can receive mail is longer (octets)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Account:
+    """``version`` is the compare-and-swap counter of the record. The password hash is masked in ``repr``."""
+
+    subject: Subject
+    identifier: str
+    password_hash: str
+    created_at: Instant
+    disabled: bool = False
+    version: int = 0
+
+    def __repr__(self) -> str:
+        return f"Account(subject={self.subject!r}, disabled={self.disabled})"
+
+
+def normalise_identifier(text: str) -> str:
+    """The one spelling under which an e-mail address is stored and looked up (NFKC, case folded; UTS 39).
+
+    Raises ``BadRequest`` for anything that is not one address of at most 254 octets without spaces or controls.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
+    local, at, domain = folded.rpartition("@")
+    if not (local and at and domain) or "@" in local or not _plain(folded):
+        raise BadRequest("identifier is not an e-mail address")
+    return folded
+
+
+def _plain(text: str) -> bool:
+    # Lone surrogates cannot be stored; spaces and controls make two spellings look the same.
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= IDENTIFIER_CAP and text.isprintable() and not any(each.isspace() for each in text)

@@ -1,0 +1,129 @@
+"""Access token claims (RFC 9068): build and check; and the guard that keeps secrets out of payloads."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.principal import Principal
+from keyturn.core.realm import Realm
+from keyturn.core.session import Session
+from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
+
+ACCESS_TYPE = "at+jwt"
+"""RFC 9068 section 2.1: the ``typ`` that keeps other JWTs of the same issuer from being taken for access tokens."""
+
+RESERVED = frozenset(
+    (
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "client_id",
+        "sid",
+        "gen",
+        "scope",
+        "auth_time",
+        "acr",
+        "amr",
+    )
+)
+"""Claims Keyturn writes itself; nobody else may."""
+
+
+class AccessClaims(Protocol):
+    """The claims of an access token, decoded. Attribute names are the claim names."""
+
+    @property
+    def iss(self) -> str: ...
+    @property
+    def sub(self) -> str: ...
+    @property
+    def aud(self) -> str | list[str]: ...
+    @property
+    def exp(self) -> int: ...
+    @property
+    def iat(self) -> int: ...
+    @property
+    def nbf(self) -> int: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def sid(self) -> str: ...
+    @property
+    def gen(self) -> int: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def auth_time(self) -> int: ...
+    @property
+    def acr(self) -> str: ...
+    @property
+    def amr(self) -> list[str]: ...
+
+
+def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict[str, object]:
+    """The claims of a new access token of ``session``; never alive longer than the session's overall timeout."""
+    issued_at = max(now, session.created_at)
+    policy = realm.profile
+    overall_end = session.created_at + policy.session.overall_seconds
+    audience = realm.audience
+    return {
+        **session.claims,
+        "iss": realm.issuer,
+        "sub": session.subject,
+        "aud": audience[0] if len(audience) == 1 else list(audience),
+        "exp": min(issued_at + policy.token.access_seconds, overall_end),
+        "iat": issued_at,
+        "jti": jti,
+        "client_id": session.client.client_id,
+        "sid": session.sid,
+        "gen": session.generation,
+        "scope": session.scope,
+        "auth_time": session.auth_time,
+        "acr": assurance(session.amr),
+        "amr": list(session.amr),
+    }
+
+
+def assurance(amr: Collection[str]) -> str:
+    """NIST SP 800-63B-4: two distinct factors are AAL2, one is AAL1."""
+    return "aal2" if len({*amr} - {"mfa"}) > 1 else "aal1"
+
+
+def check_issuer(claims: AccessClaims, issuer: str) -> None:
+    """Raises ``TokenInvalid`` unless ``iss`` is exactly ``issuer`` (RFC 9068 section 4)."""
+    if claims.iss != issuer:
+        raise TokenInvalid("iss is another issuer")
+
+
+def check_audience(claims: AccessClaims, audience: str) -> None:
+    """Raises ``TokenInvalid`` unless ``aud`` names ``audience`` (RFC 8725 section 3.9)."""
+    named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+    if audience not in named:
+        raise TokenInvalid("aud is another resource server")
+
+
+def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
+    """Raises ``TokenExpired`` or ``TokenNotYetValid``; ``leeway_seconds`` covers clock difference only."""
+    if now >= claims.exp + leeway_seconds:
+        raise TokenExpired("exp has passed")
+    if max(claims.nbf, claims.iat) > now + leeway_seconds:
+        raise TokenNotYetValid("nbf or iat lies ahead")
+
+
+def principal_of(claims: AccessClaims) -> Principal:
+    """Who the bearer of these (already judged) claims is."""
+    return Principal(
+        subject=Subject(claims.sub),
+        sid=SessionId(claims.sid),
+        client_id=claims.client_id,
+        credential="access",
+        auth_time=Instant(claims.auth_time),
+        expires_at=Instant(claims.exp),
+        amr=tuple(claims.amr),
+        acr=claims.acr,
+        scope=tuple(claims.scope.split()),
+    )

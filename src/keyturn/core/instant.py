@@ -1,0 +1,15 @@
+"""Whole seconds and opaque names: the small types every other room speaks in."""
+
+from typing import NewType
+
+Instant = NewType("Instant", int)
+"""A moment: whole seconds since 1970-01-01T00:00:00Z (NumericDate of RFC 7519 without fractions)."""
+
+NEVER = Instant(0)
+"""Before every other moment."""
+
+SessionId = NewType("SessionId", str)
+"""Public handle of a session: 16 random bytes as 22 base64url characters. Proves nothing."""
+
+Subject = NewType("Subject", str)
+"""Opaque, stable id of a person or machine (``sub`` of RFC 7519)."""

@@ -1,0 +1,177 @@
+"""The life of a session: one table of what may happen when, and the pure functions that make it happen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from keyturn.core.instant import Instant
+from keyturn.core.policy import SessionPolicy
+from keyturn.core.session import Found, Marks, Session
+from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenReused, TokenRevoked
+
+
+class State(Enum):
+    """Where a session stands at one moment, under its marks and policy."""
+
+    LIVE = "live"
+    IDLE = "idle"
+    OVER = "over"
+    VOID = "void"
+    ENDED = "ended"
+
+
+class Event(Enum):
+    """What can be asked of a session."""
+
+    TOUCH = "touch"
+    RENEW = "renew"
+    ROTATE = "rotate"
+    STEP_UP = "step_up"
+    REVOKE = "revoke"
+
+
+_USES = (Event.TOUCH, Event.RENEW, Event.ROTATE, Event.STEP_UP)
+
+TRANSITIONS: Mapping[State, Mapping[Event, State | type[Refusal]]] = {
+    State.LIVE: {**dict.fromkeys(_USES, State.LIVE), Event.REVOKE: State.ENDED},
+    State.IDLE: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
+    State.OVER: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
+    State.VOID: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
+    State.ENDED: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
+}
+"""Every state and event: the state that follows, or the refusal it meets. Nothing leads out of ``ENDED``."""
+
+
+def judge(session: Session, marks: Marks, now: Instant, policy: SessionPolicy) -> State:
+    """Where ``session`` stands at ``now``. Ended beats void beats timed out, so that a refusal never flatters."""
+    if session.ended_at is not None:
+        return State.ENDED
+    if session.generation < marks.generation or session.created_at < marks.not_before:
+        return State.VOID
+    if now >= session.created_at + policy.overall_seconds:
+        return State.OVER
+    if now >= session.last_seen_at + policy.inactivity_seconds:
+        return State.IDLE
+    return State.LIVE
+
+
+def follow(found: Found, event: Event, now: Instant, policy: SessionPolicy) -> State:
+    """Look ``event`` up in ``TRANSITIONS``. Raises the refusal the table names."""
+    state = judge(found.session, found.marks, now, policy)
+    target = TRANSITIONS[state][event]
+    if isinstance(target, State):
+        return target
+    raise target(f"{event.value} on a session that is {state.value}")
+
+
+def open_session(draft: Session, marks: Marks, now: Instant, policy: SessionPolicy) -> Session:
+    """Start the clocks of ``draft`` under the marks read *before* the authentication was checked.
+
+    A revocation of everything declares a not-before one second ahead (so that it also covers its own second);
+    a session opened after it starts there, never before.
+    """
+    created_at = Instant(max(now, marks.not_before))
+    session = replace(
+        draft,
+        generation=marks.generation,
+        created_at=created_at,
+        auth_time=now,
+        last_seen_at=created_at,
+    )
+    return _seen(session, created_at, policy)
+
+
+def touch(found: Found, now: Instant, policy: SessionPolicy) -> Session:
+    """Note the use of a session; the very same object when no write is due."""
+    follow(found, Event.TOUCH, now, policy)
+    session = found.session
+    if now - session.last_seen_at < policy.touch_seconds:
+        return session
+    return _next(_seen(session, now, policy))
+
+
+def renew(found: Found, now: Instant, policy: SessionPolicy) -> Session:
+    """A new session token for the same session: every earlier one is void (session fixation, CWE-384)."""
+    follow(found, Event.RENEW, now, policy)
+    return _next(_seen(replace(found.session, renewals=found.session.renewals + 1), now, policy))
+
+
+def step_up(found: Found, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
+    """The subject authenticated again: a fresh ``auth_time``, the methods joined, the session token renewed."""
+    follow(found, Event.STEP_UP, now, policy)
+    session = found.session
+    joined = tuple(dict.fromkeys((*session.amr, *amr)))
+    renewed = replace(session, auth_time=now, amr=joined, renewals=session.renewals + 1)
+    return _next(_seen(renewed, now, policy))
+
+
+def revoke(found: Found, reason: str, now: Instant) -> Session:
+    """End a session; the very same object when it had ended already."""
+    if found.session.ended_at is not None:
+        return found.session
+    return _next(replace(found.session, ended_at=now, end_reason=reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rotation decided: the session as it should now be stored, and the counter to answer or the refusal."""
+
+    session: Session
+    counter: int = 0
+    refusal: Refusal | None = None
+
+    def or_raise(self) -> int:
+        """The counter of the successor. Raises the refusal, if that is what was decided."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self.counter
+
+
+def rotate(found: Found, presented: int, now: Instant, policy: SessionPolicy) -> Outcome:
+    """Judge a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
+
+    Equal: rotate. One behind and inside the window, which starts at the rotation and never slides: the same
+    successor, no write. Ahead: the store has gone back in time. Anything else: reuse, and the session ends.
+    """
+    follow(found, Event.ROTATE, now, policy)
+    session = found.session
+    if presented == session.rotations:
+        rotated = replace(session, rotations=presented + 1, rotated_at=now)
+        return Outcome(_next(_seen(rotated, now, policy)), presented + 1)
+    if presented > session.rotations:
+        return Outcome(session, refusal=CounterAhead(f"presented {presented}, stored {session.rotations}"))
+    if _in_grace(session, presented, now, policy):
+        return Outcome(session, session.rotations)
+    return Outcome(revoke(found, "reuse", now), refusal=TokenReused(f"presented {presented} of {session.rotations}"))
+
+
+def _in_grace(session: Session, presented: int, now: Instant, policy: SessionPolicy) -> bool:
+    if presented != session.rotations - 1 or session.rotated_at is None:
+        return False
+    return now - session.rotated_at <= policy.grace_seconds
+
+
+def admit(found: Found, presented: int, now: Instant, policy: SessionPolicy) -> Session:
+    """Judge a session token by its counter: only the newest is good. Answers the session, touched when due."""
+    session = touch(found, now, policy)
+    if presented < session.renewals:
+        raise TokenRevoked("a renewed session's earlier token")
+    if presented > session.renewals:
+        raise CounterAhead(f"session token {presented}, stored {session.renewals}")
+    return session
+
+
+def ends_at(session: Session, policy: SessionPolicy) -> Instant:
+    """When the session ends at the latest; no use of any kind moves it."""
+    return Instant(session.created_at + policy.overall_seconds)
+
+
+def _seen(session: Session, now: Instant, policy: SessionPolicy) -> Session:
+    # A clock that stepped back must not shorten the session; neither timeout may pass the overall one.
+    last_seen_at = Instant(max(now, session.last_seen_at))
+    expires_at = min(last_seen_at + policy.inactivity_seconds, ends_at(session, policy))
+    return replace(session, last_seen_at=last_seen_at, expires_at=Instant(expires_at))
+
+
+def _next(session: Session) -> Session:
+    return replace(session, version=session.version + 1)

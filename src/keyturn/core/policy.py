@@ -1,0 +1,168 @@
+"""Policies: frozen, checked decisions of the operator, and named profiles with their sources."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from keyturn.errors import ConfigurationError
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+Credentials = Literal["session", "jwt", "hybrid"]
+Deliver = Literal["cookie", "tokens", "both", "token-cookies"]
+
+DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
+    "session": ("cookie",),
+    "jwt": ("tokens", "token-cookies"),
+    "hybrid": ("cookie", "tokens", "both", "token-cookies"),
+}
+"""Which deliveries each ``credentials`` setting hands out; the first is the default."""
+
+
+def _require(holds: bool, problem: str) -> None:
+    if not holds:
+        raise ConfigurationError(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long a session lives. All durations in seconds.
+
+    Raises ``ConfigurationError`` when a figure is not positive, or the inactivity timeout exceeds the overall one.
+    """
+
+    inactivity_seconds: int
+    overall_seconds: int
+    grace_seconds: int = 30
+    step_up_seconds: int = 5 * MINUTE
+
+    def __post_init__(self) -> None:
+        _require(self.inactivity_seconds >= MINUTE, "inactivity_seconds must be at least 60")
+        _require(self.overall_seconds >= self.inactivity_seconds, "overall_seconds is below inactivity_seconds")
+        # RFC 9700 section 4.14.2: a long grace window is a replay window.
+        _require(0 <= self.grace_seconds <= 5 * MINUTE, "grace_seconds must lie between 0 and 300")
+        _require(self.step_up_seconds > 0, "step_up_seconds must be positive")
+
+    @property
+    def touch_seconds(self) -> int:
+        """Least time between two writes of ``last_seen_at``: a plain read never writes.
+
+        A session may therefore end up to this many seconds early for inactivity, never late.
+        """
+        return min(MINUTE, self.inactivity_seconds // 10)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """Access tokens (RFC 9068) and the bound within which their revocation is known everywhere."""
+
+    access_seconds: int = 10 * MINUTE
+    algorithm: str = "RS256"
+    leeway_seconds: int = 5
+    staleness_seconds: int = 5
+    rollover_seconds: int = 30 * DAY
+    publish_seconds: int = DAY
+
+    def __post_init__(self) -> None:
+        _require(MINUTE <= self.access_seconds <= DAY, "access_seconds must lie between 60 and 86400")
+        _require(
+            0 <= self.leeway_seconds <= MINUTE,
+            "leeway_seconds must lie between 0 and 60 (clock difference only)",
+        )
+        _require(1 <= self.staleness_seconds <= 5 * MINUTE, "staleness_seconds must lie between 1 and 300")
+        _require(self.publish_seconds > 0, "publish_seconds must be positive")
+        _require(self.rollover_seconds > self.publish_seconds, "rollover_seconds must exceed publish_seconds")
+
+    @property
+    def retired_seconds(self) -> int:
+        """How long a retired signing key, or a revocation entry, is kept: no token it concerns is alive after."""
+        return self.access_seconds + 2 * self.leeway_seconds + self.staleness_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CookiePolicy:
+    """RFC 6265bis section 4.1.3: ``__Host-`` pins a cookie to one host, over TLS, for every path."""
+
+    secure: bool = True
+    same_site: Literal["Lax", "Strict"] = "Lax"
+    csrf_token: bool = False
+
+    def name(self, role: str) -> str:
+        """Cookie name of ``role`` (session, access, refresh, device); prefixed wherever TLS is on."""
+        return f"__Host-kt_{role}" if self.secure else f"kt_{role}"
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottlePolicy:
+    """Failed logins allowed per window. NIST SP 800-63B-4 section 3.2.2 caps an account at 100 in a row."""
+
+    account_limit: int = 10
+    address_limit: int = 60
+    device_limit: int = 10
+    window_seconds: int = 15 * MINUTE
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.account_limit <= 100, "account_limit must lie between 1 and 100")
+        _require(self.address_limit >= 1, "address_limit must be positive")
+        _require(self.device_limit >= 1, "device_limit must be positive")
+        _require(self.window_seconds >= MINUTE, "window_seconds must be at least 60")
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordPolicy:
+    """NIST SP 800-63B-4 section 3.1.1.2: 15 characters alone, 8 beside a second factor; no composition rules."""
+
+    minimum: int = 15
+    maximum: int = 256
+
+    def __post_init__(self) -> None:
+        _require(self.minimum >= 8, "minimum password length must be at least 8 (NIST SP 800-63B-4 3.1.1.2)")
+        _require(self.maximum >= 64, "maximum password length must be at least 64 (NIST SP 800-63B-4 3.1.1.2)")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named bundle of policies."""
+
+    name: str
+    session: SessionPolicy
+    token: TokenPolicy = field(default_factory=TokenPolicy)
+    cookie: CookiePolicy = field(default_factory=CookiePolicy)
+    throttle: ThrottlePolicy = field(default_factory=ThrottlePolicy)
+    password: PasswordPolicy = field(default_factory=PasswordPolicy)
+
+
+BROWSER = Profile("browser", SessionPolicy(7 * DAY, 30 * DAY))
+"""NIST SP 800-63B-4 section 2.1.3 (AAL1): reauthentication at least every 30 days."""
+
+BROWSER_STRICT = Profile(
+    "browser-strict",
+    SessionPolicy(30 * MINUTE, 12 * HOUR, grace_seconds=10),
+    TokenPolicy(access_seconds=5 * MINUTE),
+    CookiePolicy(same_site="Strict", csrf_token=True),
+)
+"""OWASP Session Management Cheat Sheet: 15 to 30 minutes idle, 4 to 12 hours in all; a CSRF token on every write."""
+
+MOBILE = Profile("mobile", SessionPolicy(30 * DAY, 90 * DAY, grace_seconds=60))
+"""RFC 8252 and RFC 9700 section 4.14: long-lived native apps on rotating refresh tokens; a lossy network gets a
+longer grace window. Longer overall than NIST's AAL1 recommendation, as phones keep their own lock."""
+
+NIST_AAL2 = Profile(
+    "nist-aal2",
+    SessionPolicy(HOUR, DAY),
+    TokenPolicy(access_seconds=5 * MINUTE),
+    CookiePolicy(csrf_token=True),
+)
+"""NIST SP 800-63B-4 section 2.2.3 (AAL2): 1 hour of inactivity, 24 hours overall."""
+
+BANKING = Profile(
+    "banking",
+    SessionPolicy(5 * MINUTE, 8 * HOUR, grace_seconds=10, step_up_seconds=2 * MINUTE),
+    TokenPolicy(access_seconds=2 * MINUTE, staleness_seconds=2),
+    CookiePolicy(same_site="Strict", csrf_token=True),
+    ThrottlePolicy(account_limit=5, device_limit=5),
+)
+"""PSD2 RTS (EU 2018/389) article 4(3): 5 minutes of inactivity, at most 5 failed attempts."""
+
+PROFILES = {each.name: each for each in (BROWSER, BROWSER_STRICT, MOBILE, NIST_AAL2, BANKING)}

@@ -1,0 +1,37 @@
+"""Principal: who is calling in this request, how strongly, since when, allowed what."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.errors import Forbidden, StepUpRequired
+
+Credential = Literal["session", "access"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The same value whichever key was presented; route code never needs to know which.
+
+    ``auth_time`` and ``expires_at`` are whole seconds; ``expires_at`` is when *this credential* ends at the latest.
+    """
+
+    subject: Subject
+    sid: SessionId
+    client_id: str
+    credential: Credential
+    auth_time: Instant
+    expires_at: Instant
+    amr: tuple[str, ...] = ()
+    acr: str = ""
+    scope: tuple[str, ...] = ()
+
+    def require_scope(self, scope: str) -> None:
+        """Raises ``Forbidden`` unless ``scope`` was granted (RFC 6749 section 3.3)."""
+        if scope not in self.scope:
+            raise Forbidden(f"scope {scope} is missing")
+
+    def require_fresh(self, now: Instant, seconds: int) -> None:
+        """Raises ``StepUpRequired`` when the authentication is older than ``seconds`` (RFC 9470)."""
+        if now - self.auth_time > seconds:
+            raise StepUpRequired(f"authenticated {now - self.auth_time} s ago")

@@ -1,0 +1,36 @@
+"""Realm: everything one issuer decides by. Its name, its secrets, its policies; nothing that changes while it runs."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, Profile
+from keyturn.core.sealed import Secrets
+from keyturn.errors import ConfigurationError, CredentialsNotOffered
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """``issuer``: its URL (``iss``). ``audience``: who its access tokens are for (``aud``)."""
+
+    issuer: str
+    audience: tuple[str, ...]
+    secrets: Secrets
+    profile: Profile = BROWSER
+    credentials: Credentials = "hybrid"
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.issuer)
+        # RFC 8414 section 2: an issuer has no query and no fragment.
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ConfigurationError(f"issuer must be an http(s) URL without query or fragment, not {self.issuer!r}")
+        if not self.audience or not all(self.audience):
+            raise ConfigurationError("audience must name at least one resource server")
+
+    def delivery(self, asked: Deliver | None) -> Deliver:
+        """The delivery to use. Raises ``CredentialsNotOffered`` when this realm does not hand it out."""
+        offered = DELIVERIES[self.credentials]
+        if asked is None:
+            return offered[0]
+        if asked not in offered:
+            raise CredentialsNotOffered(f"{asked} under credentials={self.credentials}")
+        return asked

@@ -1,0 +1,141 @@
+"""The revocation algebra: entries that combine by maximum, expire, and answer live, revoked or unknown.
+
+Merging is a join of a semilattice: idempotent, commutative and associative, so entries may arrive twice or out of
+order and every holder still agrees.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from heapq import heappop, heappush
+
+from keyturn.core.instant import Instant, SessionId, Subject
+
+ENDED = 2**63 - 1
+"""Value of a session entry whose session has ended: no counter reaches it."""
+
+
+class Kind(StrEnum):
+    """What an entry speaks of, and what its ``value`` means."""
+
+    SESSION = "session"
+    """``key``: sid. ``value``: least session-token counter still good; ``ENDED`` when the session is revoked."""
+    SUBJECT = "subject"
+    """``key``: sub. ``value``: least generation still good."""
+    CLIENT = "client"
+    """``key``: client_id. ``value``: what was issued before this instant is void."""
+    EVERYTHING = "everything"
+    """``key``: empty. ``value``: what was issued before this instant is void."""
+
+
+class Verdict(Enum):
+    """What is known of one credential. ``UNKNOWN`` is never to be read as ``LIVE`` nor as ``REVOKED``."""
+
+    LIVE = "live"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One revocation. ``sequence`` is given by the log; 0 until then. ``expires_at``: no token it stops lives on."""
+
+    kind: Kind
+    key: str
+    value: int
+    at: Instant
+    expires_at: Instant
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Voiding:
+    """Void what a subject holds: raise the generation by one, and carry ``keep`` (if any) over to the new one."""
+
+    subject: Subject
+    at: Instant
+    expires_at: Instant
+    keep: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries after a sequence number. ``complete`` is false when older ones were purged: take a snapshot instead."""
+
+    entries: tuple[Entry, ...]
+    sequence: int
+    complete: bool = True
+
+
+def _values() -> dict[str, int]:
+    return {}
+
+
+@dataclass(slots=True)
+class RevocationSet:
+    """The denylist as one process holds it. Changed only by ``apply``, ``reset`` and ``expire``; no clock inside."""
+
+    sequence: int = 0
+    ended: dict[str, int] = field(default_factory=_values)
+    renewed: dict[str, int] = field(default_factory=_values)
+    generations: dict[str, int] = field(default_factory=_values)
+    clients: dict[str, int] = field(default_factory=_values)
+    not_before: int = 0
+    _until: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    _expiries: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
+
+    def __len__(self) -> int:
+        return len(self.ended) + len(self.renewed) + len(self.generations) + len(self.clients)
+
+    def apply(self, entry: Entry) -> None:
+        """Merge one entry; harmless when it is old news."""
+        self.sequence = max(self.sequence, entry.sequence)
+        if entry.kind is Kind.EVERYTHING:
+            self.not_before = max(self.not_before, entry.value)
+            return
+        shelf = self._shelf(entry)
+        shelf[entry.key] = max(entry.value, shelf.get(entry.key, 0))
+        named = (entry.kind.value, entry.key)
+        if entry.expires_at > self._until.get(named, 0):
+            self._until[named] = entry.expires_at
+            heappush(self._expiries, (entry.expires_at, *named))
+
+    def reset(self, entries: Iterable[Entry], sequence: int) -> None:
+        """Start over from a snapshot taken at ``sequence``."""
+        for shelf in (self.ended, self.renewed, self.generations, self.clients, self._until, self._expiries):
+            shelf.clear()
+        self.not_before = 0
+        for entry in entries:
+            self.apply(entry)
+        self.sequence = sequence
+
+    def expire(self, now: Instant) -> None:
+        """Forget entries whose tokens are all dead."""
+        while self._expiries and self._expiries[0][0] <= now:
+            _, kind, key = heappop(self._expiries)
+            if self._until.get((kind, key), 0) <= now:
+                self._until.pop((kind, key), None)
+                self._forget(Kind(kind), key)
+
+    def floor(self, sid: SessionId) -> int:
+        """Least session-token counter of ``sid`` still good, as far as this set knows."""
+        return ENDED if sid in self.ended else self.renewed.get(sid, 0)
+
+    def revokes(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> bool:
+        """Whether an access token with these claims is revoked."""
+        return (
+            sid in self.ended
+            or generation < self.generations.get(subject, 0)
+            or issued_at < self.not_before
+            or issued_at < self.clients.get(client_id, 0)
+        )
+
+    def _shelf(self, entry: Entry) -> dict[str, int]:
+        if entry.kind is Kind.SESSION:
+            return self.ended if entry.value == ENDED else self.renewed
+        return self.generations if entry.kind is Kind.SUBJECT else self.clients
+
+    def _forget(self, kind: Kind, key: str) -> None:
+        shelves = {Kind.SUBJECT: (self.generations,), Kind.CLIENT: (self.clients,)}
+        for shelf in shelves.get(kind, (self.ended, self.renewed)):
+            shelf.pop(key, None)

@@ -1,0 +1,140 @@
+"""Sealed credentials: ``kt_<kind>_<sid>.<counter>.<mac>``, made from the server's secret and the session's seed.
+
+Both halves are needed: a stolen store holds no secret, a stolen secret holds no seed. The mac field is a 7-byte tag,
+which needs the secret alone, so that garbage is refused before any store is asked, and a 32-byte HMAC-SHA-256.
+"""
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from keyturn.core.instant import SessionId
+from keyturn.core.session import Seed
+from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
+
+SEALED_CAP: Final = 160
+"""No sealed credential is longer (characters): anything longer is refused unread."""
+
+_TAG_BYTES: Final = 7
+_SHAPE: Final = re.compile(
+    r"kt_(session|refresh|csrf)_([A-Za-z0-9_-]{21}[AQgw])\.(0|[1-9][0-9]{0,17})\.([A-Za-z0-9_-]{52})",
+    re.ASCII,
+)
+
+
+class Sealed(StrEnum):
+    """Kinds of sealed credential. Each has a key of its own: none is ever good as another."""
+
+    SESSION = "session"
+    REFRESH = "refresh"
+    CSRF = "csrf"
+
+
+class PlaintextToken:
+    """A credential in the clear, on its way to its holder; masked everywhere else. ``reveal`` is the only way out."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The credential itself, for a header, a cookie or a body, never for a log."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "PlaintextToken(***)"
+
+    __str__ = __repr__
+
+
+class Secrets:
+    """The server's secret, and earlier ones still honoured while it rolls over. At least 32 bytes each.
+
+    Raises ``ConfigurationError`` when one is shorter (NIST SP 800-107: as long as the hash).
+    """
+
+    __slots__ = ("_tag_keys", "current", "previous")
+
+    def __init__(self, current: bytes, *previous: bytes) -> None:
+        if min(map(len, (current, *previous))) < 32:
+            raise ConfigurationError("KEYTURN_SECRET must hold at least 32 bytes; make one with `openssl rand -hex 32`")
+        self.current = current
+        self.previous = previous
+        self._tag_keys = {each: self.derive(each, b"tag") for each in (current, *previous)}
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """Every honoured secret, the current one first."""
+        return (self.current, *self.previous)
+
+    def tag_key(self, secret: bytes) -> bytes:
+        """Key of the short tag under ``secret``."""
+        return self._tag_keys[secret]
+
+    @staticmethod
+    def derive(secret: bytes, purpose: bytes, salt: bytes = b"") -> bytes:
+        """HKDF-SHA-256 (RFC 5869), one block: a 32-byte key for ``purpose``."""
+        extracted = hmac.digest(salt or bytes(32), secret, "sha256")
+        return hmac.digest(extracted, b"keyturn/" + purpose + b"\x01", "sha256")
+
+    def __repr__(self) -> str:
+        return f"Secrets(***, previous={len(self.previous)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Presented:
+    """A sealed credential whose shape and tag were good. Not proven until ``matches`` says so."""
+
+    kind: Sealed
+    sid: SessionId
+    counter: int
+    mac: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"Presented(kind={self.kind.value}, sid={self.sid}, counter={self.counter})"
+
+
+def seal(kind: Sealed, sid: SessionId, counter: int, seed: Seed, secrets: Secrets) -> PlaintextToken:
+    """Make the credential of ``kind`` numbered ``counter``: always the same one for the same arguments."""
+    body = f"kt_{kind.value}_{sid}.{counter}."
+    mac = _mac(kind, body, seed, secrets.current)
+    tag = _tag(body, mac, secrets.tag_key(secrets.current))
+    return PlaintextToken(body + urlsafe_b64encode(tag + mac).decode())
+
+
+def parse(text: str, kind: Sealed, secrets: Secrets) -> Presented:
+    """Read a credential of ``kind`` without asking a store.
+
+    Raises ``TokenMalformed`` when the shape or kind is wrong, ``TokenInvalid`` when no honoured secret made its tag.
+    """
+    shape = _SHAPE.fullmatch(text) if len(text) <= SEALED_CAP else None
+    # A credential of one kind presented as another is refused by its name before its mac is asked.
+    if shape is None or shape[1] != kind.value:
+        raise TokenMalformed(f"not a {kind.value} credential")
+    raw = a2b_base64(shape[4].replace("-", "+").replace("_", "/"))
+    body, tag, mac = text[: shape.start(4)], raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+    for secret in secrets.all:
+        if hmac.compare_digest(tag, _tag(body, mac, secrets.tag_key(secret))):
+            return Presented(kind, SessionId(shape[2]), int(shape[3]), mac, secret)
+    raise TokenInvalid(f"tag of a {kind.value} credential")
+
+
+def matches(presented: Presented, seed: Seed) -> bool:
+    """Whether the session holding ``seed`` made this credential. Constant time."""
+    body = f"kt_{presented.kind.value}_{presented.sid}.{presented.counter}."
+    return hmac.compare_digest(presented.mac, _mac(presented.kind, body, seed, presented.secret))
+
+
+def _mac(kind: Sealed, body: str, seed: Seed, secret: bytes) -> bytes:
+    key = Secrets.derive(secret, kind.value.encode(), seed)
+    return hmac.digest(key, body.encode(), "sha256")
+
+
+def _tag(body: str, mac: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, body.encode() + mac, "sha256")[:_TAG_BYTES]

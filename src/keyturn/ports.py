@@ -1,0 +1,241 @@
+"""Ports: what Keyturn needs from outside, as protocols with their race contracts.
+
+Every method is atomic and durable when it returns. No port decides anything: a store compares, swaps and appends.
+The ``Async`` twin of each port has the same methods, awaited; flows do not know which one they are driven with.
+Any method of a store may raise ``StoreUnavailable``; it then either happened or did not, never half.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from keyturn.core.account import Account
+from keyturn.core.audit import AuditEvent
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import Entry, Page, Verdict, Voiding
+from keyturn.core.session import Found, Marks, Session
+from keyturn.core.throttle import Bucket
+
+
+class SessionStore(Protocol):
+    """Where sessions, marks and the revocation log live."""
+
+    def insert(self, session: Session) -> None:
+        """Store a new session. Raises ``ValueError`` when the sid is taken (a broken random source)."""
+        ...
+
+    def load(self, sid: SessionId) -> Found | None:
+        """The session with the marks it is judged under, from one consistent read of the primary; one round trip."""
+        ...
+
+    def marks(self, subject: Subject, client_id: str) -> Marks:
+        """The marks a new session of ``subject`` on ``client_id`` would be judged under."""
+        ...
+
+    def replace(self, session: Session, entry: Entry | None = None) -> int | None:
+        """Compare and swap: store ``session`` if the stored version is ``session.version - 1``; append ``entry``.
+
+        Both happen or neither does. Answers the entry's sequence (0 without one), ``None`` when another write won
+        or the session is gone. Of any number of racing calls with one version, exactly one wins.
+        """
+        ...
+
+    def void(self, voiding: Voiding) -> Entry:
+        """Raise the subject's generation by exactly one and append the entry that says so.
+
+        ``voiding.keep``, if it stood at the previous generation and has not ended, moves to the new one (its version
+        rises too). One transaction. Racing calls each raise it: n calls raise it by n.
+        """
+        ...
+
+    def mark(self, entry: Entry) -> Entry:
+        """Raise the not-before of a client or of everything to at least ``entry.value``; append ``entry``."""
+        ...
+
+    def list(self, subject: Subject) -> Sequence[Found]:
+        """Sessions of ``subject`` that have not ended, newest first. They may be void or timed out: judge them."""
+        ...
+
+    def purge(self, now: Instant) -> int:
+        """Delete sessions with ``expires_at <= now`` and log entries likewise. Answers how many sessions went."""
+        ...
+
+
+class AccountStore(Protocol):
+    """Where login records live."""
+
+    def insert(self, account: Account) -> bool:
+        """Store a new account; ``False`` when the identifier is taken. Of racing calls exactly one is told ``True``."""
+        ...
+
+    def find(self, identifier: str) -> Account | None:
+        """The account under this (normalised) identifier."""
+        ...
+
+    def load(self, subject: Subject) -> Account | None:
+        """The account of this subject."""
+        ...
+
+    def replace(self, account: Account) -> bool:
+        """Compare and swap on ``version``, as for sessions."""
+        ...
+
+    def replace_and_void(self, account: Account, voiding: Voiding) -> Entry | None:
+        """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when the swap lost."""
+        ...
+
+
+class RevocationLog(Protocol):
+    """The feed's source: entries in the order they were committed."""
+
+    def after(self, sequence: int, limit: int) -> Page:
+        """Entries with a greater sequence number, in order, at most ``limit``; ``complete`` is false after a purge."""
+        ...
+
+    def snapshot(self) -> Page:
+        """Every entry still held, and the sequence number it is complete up to."""
+        ...
+
+    def sequence(self) -> int:
+        """Sequence number of the last entry ever appended, purged or not."""
+        ...
+
+
+class ThrottleStore(Protocol):
+    """Where attempt counters live. Losing them loses no login."""
+
+    def load(self, key: str) -> Bucket | None:
+        """The bucket under ``key``."""
+        ...
+
+    def replace(self, bucket: Bucket) -> bool:
+        """Compare and swap on ``version``; version 1 inserts. Of racing calls with one version exactly one wins."""
+        ...
+
+    def purge(self, now: Instant) -> int:
+        """Delete buckets that are empty again at ``now``. Answers how many went."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredKey:
+    """A signing key at rest: ``sealed`` opens only with the server's secret. ``serial`` is unique per store."""
+
+    kid: str
+    algorithm: str
+    serial: int
+    active_at: Instant
+    sealed: bytes
+
+    def __repr__(self) -> str:
+        return f"StoredKey(kid={self.kid!r}, algorithm={self.algorithm!r}, serial={self.serial})"
+
+
+class KeyStore(Protocol):
+    """Where signing keys live, sealed."""
+
+    def list(self) -> Sequence[StoredKey]:
+        """Every key, by serial."""
+        ...
+
+    def insert(self, key: StoredKey) -> bool:
+        """Store a key; ``False`` when its serial or kid is taken: another process was first."""
+        ...
+
+    def delete(self, kid: str) -> None:
+        """Remove a key no living token was signed with."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Where security events go."""
+
+    def append(self, event: AuditEvent) -> None:
+        """Record one event."""
+        ...
+
+    def recent(self, subject: Subject, limit: int) -> Sequence[AuditEvent]:
+        """The newest events of ``subject``, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordVerdict:
+    """``outdated``: it matched, under parameters weaker than today's: hash it again."""
+
+    matches: bool
+    outdated: bool = False
+
+
+class PasswordHasher(Protocol):
+    """A slow password hash in a bounded pool. Raises ``Overloaded`` past its queue."""
+
+    def hash(self, password: str) -> str:
+        """Hash ``password`` with a fresh salt."""
+        ...
+
+    def verify(self, encoded: str | None, password: str) -> PasswordVerdict:
+        """Compare; the same work for ``None``, the hash of an account that does not exist."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs access tokens with the active key. In process; the sync and async twins are the same object."""
+
+    def sign(self, payload: bytes, now: Instant) -> str:
+        """A compact JWS of type ``at+jwt``."""
+        ...
+
+    def verify(self, token: str, now: Instant) -> bytes:
+        """The payload of a token one of this issuer's own keys signed. Raises ``TokenMalformed``, ``TokenInvalid``."""
+        ...
+
+
+class NearCache(Protocol):
+    """Sessions and revocations as this process holds them, fed by the revocation feed; in process, never awaited.
+
+    It may only ever help to say yes: a cached "no", or a feed older than the staleness bound, sends the question
+    to the store.
+    """
+
+    def recall(self, sid: SessionId) -> Found | None:
+        """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
+        ...
+
+    def remember(self, found: Found) -> None:
+        """Cache what the store just answered, unless the feed already knows better."""
+        ...
+
+    def forget(self, sid: SessionId) -> None:
+        """Drop a session this process has just changed."""
+        ...
+
+    def note(self, entry: Entry) -> None:
+        """Apply a revocation this process has just committed, ahead of the feed."""
+        ...
+
+    def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
+        """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
+        ...
+
+
+class Entropy(Protocol):
+    """The random source."""
+
+    def token_bytes(self, size: int) -> bytes:
+        """``size`` unpredictable bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a flow may ask. Each field holds an object with the port's methods, sync or async throughout."""
+
+    sessions: object
+    accounts: object
+    throttles: object
+    audit: object
+    hasher: object
+    signer: Signer
+    near: NearCache
+    entropy: Entropy
