@@ -1,0 +1,178 @@
+"""Cookies: a byte-strict reader of our own in the Cookie header, and a Set-Cookie writer that cannot be injected.
+
+A browser pins ``__Host-`` cookies to one host by their exact name; the pin is lost wherever a server is laxer about
+names than the browser. So our cookie is found by its exact bytes only, and a request that also carries something a
+laxer parser could take for it is refused. Other people's cookies are tolerated, whatever they hold.
+
+Sources: RFC 6265 sections 4.1, 4.2 and 5.4, RFC 6265bis section 4.1.3, RFC 9113 section 8.2.3.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+from keyturn.errors import BadRequest, ConfigurationError
+
+HEADER_CAP = 16 * 1024
+"""Bytes of all Cookie headers of one request together."""
+
+MAX_AGE_CAP = 400 * 24 * 60 * 60
+"""RFC 6265bis section 5.5: browsers keep no cookie longer than 400 days (seconds)."""
+
+_VALUE = r"[A-Za-z0-9._-]+"
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_PREFIX = re.compile(r"__[A-Za-z]+(?:-Http)?-")
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+# RFC 9110 section 5.5: CR, LF and NUL in a field value are an attack on some parser, ours or the next one.
+_BROKEN = re.compile(rb"[\x00\r\n]")
+_PLAIN = re.compile(rb"[ !#%-~]*")
+_UNSEEN = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
+_LEGACY = re.compile(rb"(?:\A|;)[ \t]*\$")
+_OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
+
+
+def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
+    """The value of the cookie ``name`` in these Cookie header values; ``None`` when there is none.
+
+    Raises ``BadRequest`` when it is there twice (within one header or across several), quoted, outside the token
+    alphabet, inside another cookie's quotes, beside ``$Version`` and its kin, or beside a look-alike: another case,
+    another or no prefix, space, quotes, control or non-ASCII bytes in the name. Also past 16 KiB of headers.
+    """
+    # RFC 9113 section 8.2.3: a cookie header split for compression is joined with "; " before it is read.
+    header = headers[0] if len(headers) == 1 else b"; ".join(headers)
+    if len(header) > HEADER_CAP:
+        raise BadRequest(f"Cookie headers exceed {HEADER_CAP} bytes")
+    shape = _shape(name)
+    if alone := shape.pair.fullmatch(header):
+        return alone[1].decode()
+    if _PLAIN.fullmatch(header):
+        # Without quotes, dollars and hidden bytes, only something that spells our name can resemble it.
+        found = shape.among.search(header)
+        others = header[: found.start()] + header[found.end() :] if found else header
+        if shape.stem not in others.lower():
+            return found[1].decode() if found else None
+    return _search(header, shape)
+
+
+class _Shape:
+    """What one cookie name looks like, and what resembles it."""
+
+    __slots__ = ("alike", "among", "pair", "stem")
+
+    def __init__(self, name: str) -> None:
+        stem = _PREFIX.sub("", name, count=1).lower()
+        pair = f"{re.escape(name)}=({_VALUE})"
+        self.stem = stem.encode()
+        self.pair = re.compile(pair.encode())
+        # RFC 6265 section 4.2.1 puts one space between pairs; hand-written clients forget it.
+        self.among = re.compile(rf"(?:\A|; ?){pair}(?=;|\Z)".encode())
+        # Every prefix browsers know (RFC 6265bis: __Host-, __Secure-, __Http-, __Host-Http-) and any they may learn.
+        self.alike = re.compile(f"(?:__[a-z-]*-)?{re.escape(stem)}".encode())
+
+
+_shape = lru_cache(maxsize=32)(_Shape)
+
+
+def _search(header: bytes, shape: _Shape) -> str | None:
+    if _BROKEN.search(header):
+        raise BadRequest("Cookie header with a control character")
+    shown = _UNSEEN.sub(b"", header).lower().split(b";")
+    ours = [at for at, piece in enumerate(shown) if shape.stem in piece and _resembles(piece, shape)]
+    if not ours:
+        return None
+    if len(ours) > 1:
+        # Cookie tossing: a sibling host can plant a second one, and which comes first is its choice.
+        raise BadRequest("the cookie appears more than once, or beside a look-alike")
+    pieces = header.split(b";")
+    if _LEGACY.search(header) or _sandwiched(pieces[: ours[0]], pieces[ours[0] + 1 :]):
+        raise BadRequest("the cookie stands inside another one's quotes, or beside RFC 2965 attributes")
+    return _value(pieces[ours[0]].removeprefix(b" " if ours[0] else b""), shape)
+
+
+def _resembles(piece: bytes, shape: _Shape) -> bool:
+    # "=name=value": a cookie without a name, which some browsers sent as "name=value" (RFC 6265bis section 8.8).
+    name = piece.strip(b' "=').partition(b"=")[0]
+    return shape.alike.fullmatch(name.strip(b' "')) is not None
+
+
+def _sandwiched(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
+    # The cookie sandwich: RFC 2109 parsers read a quoted value across semicolons.
+    return any(b'"' in piece for piece in after) and any(_OPEN_QUOTE.match(piece) for piece in before)
+
+
+def _value(piece: bytes, shape: _Shape) -> str:
+    exact = shape.pair.fullmatch(piece)
+    if exact is None:
+        raise BadRequest("the cookie is misspelt, quoted, empty or outside the token alphabet")
+    return exact[1].decode()
+
+
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    max_age_seconds: int | None = None,
+    same_site: Literal["Lax", "Strict", "None"] = "Lax",
+    secure: bool = True,
+    path: str = "/",
+    http_only: bool = True,
+) -> str:
+    """A Set-Cookie header value, never with a Domain. ``max_age_seconds`` of ``None``: until the browser closes.
+
+    Raises ``ConfigurationError`` for anything that could inject an attribute or a header, and for what a browser
+    would drop: ``__Host-`` or ``__Secure-`` without Secure, ``__Host-`` off the root path, SameSite=None without
+    Secure, an age beyond 400 days.
+    """
+    if not re.fullmatch(_VALUE, value):
+        raise ConfigurationError("a cookie value is one or more of A-Z a-z 0-9 . _ -")
+    return _write(name, value, max_age_seconds, same_site, secure, path, http_only)
+
+
+def clear_cookie(
+    name: str,
+    *,
+    same_site: Literal["Lax", "Strict", "None"] = "Lax",
+    secure: bool = True,
+    path: str = "/",
+    http_only: bool = True,
+) -> str:
+    """The Set-Cookie header value that removes what ``set_cookie`` set with the same arguments. Raises as it does."""
+    return _write(name, "", 0, same_site, secure, path, http_only)
+
+
+def _write(
+    name: str, value: str, max_age_seconds: int | None, same_site: str, secure: bool, path: str, http_only: bool
+) -> str:
+    _check_attributes(name, max_age_seconds, same_site, path)
+    _check_prefix(name, same_site, secure, path)
+    parts = [f"{name}={value}", f"Path={path}"]
+    if max_age_seconds is not None:
+        parts.append(f"Max-Age={max_age_seconds}")
+    if secure:
+        parts.append("Secure")
+    if http_only:
+        parts.append("HttpOnly")
+    return "; ".join([*parts, f"SameSite={same_site}"])
+
+
+def _check_attributes(name: str, max_age_seconds: int | None, same_site: str, path: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError("a cookie name is one or more of A-Z a-z 0-9 _ -")
+    if not _PATH.fullmatch(path):
+        raise ConfigurationError("a cookie path starts with / and holds only A-Z a-z 0-9 . _ ~ / -")
+    if same_site not in ("Lax", "Strict", "None"):
+        raise ConfigurationError("SameSite is Lax, Strict or None")
+    if max_age_seconds is not None and not 0 <= max_age_seconds <= MAX_AGE_CAP:
+        raise ConfigurationError(f"a cookie's age lies between 0 and {MAX_AGE_CAP} seconds")
+
+
+def _check_prefix(name: str, same_site: str, secure: bool, path: str) -> None:
+    # Browsers compare prefixes without regard to case (RFC 6265bis section 4.1.3).
+    folded = name.lower()
+    if folded.startswith(("__host-", "__secure-", "__http-")) and not secure:
+        raise ConfigurationError("a __Host- or __Secure- cookie must be Secure")
+    if folded.startswith("__host-") and path != "/":
+        raise ConfigurationError("a __Host- cookie has Path=/")
+    if same_site == "None" and not secure:
+        raise ConfigurationError("SameSite=None must be Secure")
