@@ -6,7 +6,7 @@ HTTP status hint, and a ``hint`` that is safe to show. ``detail`` is for logs an
 
 from typing import ClassVar
 
-DOCS_URL = "https://keyturn.readthedocs.io/errors#"
+DOCS_URL = "https://keyturn.readthedocs.io/en/latest/reference/errors.html#"
 
 
 class ConfigurationError(Exception):
