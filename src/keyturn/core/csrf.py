@@ -1,0 +1,124 @@
+"""Cross-site request forgery: may a request that changes something act on the cookies it carries?
+
+The rules are those of Go's ``net/http.CrossOriginProtection``: Fetch Metadata first, Origin against Host for older
+browsers, and no verdict on clients that send neither (no browser omits both on an unsafe request). They apply to
+login too: login CSRF needs no cookie. WebSocket handshakes are GET requests: judge those as ``POST``.
+
+Sources: W3C Fetch Metadata; RFC 6454 section 7; OWASP Cross-Site Request Forgery Prevention Cheat Sheet.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from keyturn.errors import ConfigurationError, CrossOrigin
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""RFC 9110 section 9.2.1, TRACE left out. Methods are case-sensitive: ``get`` is not safe."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ORIGIN = re.compile(r"(https?)://([^/?#@\\\s]+)", re.IGNORECASE)
+# RFC 3986 section 3.2.2, without user information, percent-encoding and zone ids: what browsers send.
+_AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    host: str
+    port: int | None
+
+
+def judge_origin(
+    method: str,
+    *,
+    sec_fetch_site: Sequence[bytes],
+    origin: Sequence[bytes],
+    host: Sequence[bytes],
+    trusted_origins: Collection[str] = (),
+) -> None:
+    """Raise ``CrossOrigin`` when a browser sent this request from another origin.
+
+    The three headers are given as every value received under that name. A repeated or malformed one is refused.
+    ``trusted_origins``: as ``canonical_origin`` spells them.
+    """
+    if method in SAFE_METHODS:
+        return
+    site, source = _single(sec_fetch_site, "Sec-Fetch-Site"), _single(origin, "Origin")
+    if site in ("same-origin", "none"):
+        return
+    if source is not None and _trusted(source, trusted_origins):
+        return
+    if site is not None:
+        raise CrossOrigin(f"Sec-Fetch-Site: {site!r}")
+    # Without both headers it is no browser, or one older than any that could be protected here.
+    if source is not None and not _same_host(source, _single(host, "Host")):
+        raise CrossOrigin(f"Origin {source!r} is not the requested host")
+
+
+def token_required(method: str, *, credential_is_cookie: bool, csrf_token: bool) -> bool:
+    """Whether the request must also carry the session's CSRF token. ``csrf_token``: as ``CookiePolicy`` has it.
+
+    A bearer token needs none: no browser attaches one by itself.
+    """
+    return csrf_token and credential_is_cookie and method not in SAFE_METHODS
+
+
+def canonical_origin(text: str) -> str:
+    """An origin as browsers spell it (RFC 6454 section 6.2): lower case, no default port, no path.
+
+    Raises ``ConfigurationError`` for anything that is not one http(s) origin, ``null`` and ``*`` included.
+    """
+    spelled = _spell(text)
+    if spelled is None:
+        raise ConfigurationError(f"not an origin such as https://app.example.com: {text!r}")
+    return spelled
+
+
+def _single(values: Sequence[bytes], header: str) -> str | None:
+    if not values:
+        return None
+    if len(values) > 1 or not values[0].isascii():
+        # Two values: whoever reads the first and whoever reads the last decide differently.
+        raise CrossOrigin(f"{header} is repeated or not ASCII")
+    return values[0].decode()
+
+
+def _trusted(source: str, trusted_origins: Collection[str]) -> bool:
+    # "null" is every sandboxed frame and data: URL on the web; _spell never answers it.
+    return _spell(source) in trusted_origins
+
+
+def _same_host(source: str, host: str | None) -> bool:
+    # The scheme is unknown behind a TLS proxy, so http://host on port 80 passes for a portless Host, as in Go;
+    # Strict-Transport-Security closes that, and Sec-Fetch-Site in every browser since 2023.
+    origin, here = _ORIGIN.fullmatch(source), _authority(host or "")
+    there = origin and _authority(origin[2])
+    if not (origin and there and here) or there.host != here.host:
+        return False
+    default = _DEFAULT_PORTS[origin[1].lower()]
+    return (there.port or default) == (here.port or default)
+
+
+def _spell(text: str) -> str | None:
+    origin = _ORIGIN.fullmatch(text)
+    place = origin and _authority(origin[2])
+    if not (origin and place):
+        return None
+    scheme = origin[1].lower()
+    port = "" if place.port in (None, _DEFAULT_PORTS[scheme]) else f":{place.port}"
+    return f"{scheme}://{place.host}{port}"
+
+
+def _authority(text: str) -> _Authority | None:
+    """Host in its one spelling, and port. A trailing dot is kept: ``example.com.`` is another origin."""
+    parts = _AUTHORITY.fullmatch(text)
+    port = int(parts[2]) if parts and parts[2] else None
+    if parts is None or (port is not None and not 1 <= port <= 65535):
+        return None
+    if not parts[1].startswith("["):
+        return _Authority(parts[1].lower(), port)
+    try:
+        return _Authority(f"[{IPv6Address(parts[1][1:-1])}]", port)
+    except ValueError:
+        return None
