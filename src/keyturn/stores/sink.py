@@ -1,0 +1,21 @@
+"""What a revocation feed pours into."""
+
+from typing import Protocol
+
+from keyturn.core.revocation import Entry, Page
+
+
+class Sink(Protocol):
+    """What a feed pours into: ``NearSessions``, or a verifier's own set."""
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry."""
+        ...
+
+    def reset(self, page: Page) -> None:
+        """Start over from a snapshot."""
+        ...
+
+    def confirm(self, asked_at: float) -> None:
+        """Everything up to this moment (monotonic seconds) has been taken."""
+        ...

@@ -1,0 +1,49 @@
+"""The async twin of a store: the same ports, awaited. Written once for every store."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from keyturn.stores.memory import MemoryStore
+
+Run = Callable[..., Awaitable[Any]]
+
+
+class AwaitedPort:
+    """A port whose methods are awaited. ``run(method, *arguments)`` decides where the work is done."""
+
+    def __init__(self, port: object, run: Run) -> None:
+        self._port = port
+        self._run = run
+
+    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._port, verb)
+        run = self._run
+
+        async def call(*arguments: object) -> Any:
+            return await run(method, *arguments)
+
+        # Found as a plain attribute from now on.
+        setattr(self, verb, call)
+        return call
+
+
+async def at_once(method: Callable[..., Any], *arguments: object) -> Any:
+    """Run right here: for work that never waits for anything but a lock held for microseconds."""
+    return method(*arguments)
+
+
+class AsyncMemoryStore:
+    """``MemoryStore``, awaited. ``store``: the store to share; a new one if left out."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.sessions = AwaitedPort(self.store.sessions, at_once)
+        self.accounts = AwaitedPort(self.store.accounts, at_once)
+        self.log = AwaitedPort(self.store.log, at_once)
+        self.throttles = AwaitedPort(self.store.throttles, at_once)
+        self.keys = AwaitedPort(self.store.keys, at_once)
+        self.audit = AwaitedPort(self.store.audit, at_once)
+
+    async def close(self) -> None:
+        """Nothing to let go of; every store has this door."""
+        self.store.close()
