@@ -1,0 +1,65 @@
+"""The habits of the house: no test is skipped where CI is set, and no lock names a host or a path of one machine."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+LOCKS = sorted(HOUSE.glob("requirements/*.lock"))
+
+WAYS_TO_SKIP = {
+    "in the test": "import pytest\ndef test_it():\n    pytest.skip('why')\n",
+    "by a mark": "import pytest\n@pytest.mark.skip\ndef test_it():\n    pass\n",
+    "as a module": "import pytest\npytest.skip('why', allow_module_level=True)\n",
+}
+
+
+def run_pytest(folder: Path, ci: str) -> int:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "PYTEST"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
+    return subprocess.run(command, cwd=folder, env=environment | {"CI": ci}, check=False, timeout=60).returncode
+
+
+@pytest.mark.parametrize("way", WAYS_TO_SKIP)
+def test_a_skipped_test_has_failed_where_ci_is_set(way: str, tmp_path: Path) -> None:
+    shutil.copy(HOUSE / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(WAYS_TO_SKIP[way])
+    assert run_pytest(tmp_path, ci="true") in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
+
+
+def test_a_skipped_test_may_pass_elsewhere(tmp_path: Path) -> None:
+    shutil.copy(HOUSE / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(WAYS_TO_SKIP["by a mark"])
+    assert run_pytest(tmp_path, ci="") == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_holds_a_hash_for_everything_and_names_no_machine(lock: Path) -> None:
+    text = lock.read_text()
+    requirements = re.findall(r"^[a-z0-9][^=\n]*==.*(?:\n    --hash=.*)*", text, re.MULTILINE)
+    assert len(requirements) > 5
+    assert [each for each in requirements if "--hash=sha256:" not in each] == []
+    assert re.findall(r"://|index-url|find-links|file:| /\w", text) == []
+
+
+def test_the_lock_of_other_peoples_programs_names_no_registry() -> None:
+    text = (HOUSE / "tests" / "interop" / "package-lock.json").read_text()
+    assert '"integrity"' in text
+    assert '"resolved"' not in text
+
+
+def test_what_the_project_needs_is_locked() -> None:
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[\[><=~ ]", each)[0].lower().replace("_", "-") for each in wanted} - {"keyturn"}
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (HOUSE / "requirements" / "dev.lock").read_text(), re.MULTILINE))
+    assert names - locked == set()
