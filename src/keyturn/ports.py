@@ -5,12 +5,13 @@ The ``Async`` twin of each port has the same methods, awaited; flows do not know
 Any method of a store may raise ``StoreUnavailable``; it then either happened or did not, never half.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
+from keyturn.core.claims import AccessClaims
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Page, Verdict, Voiding
 from keyturn.core.session import Found, Marks, Session
@@ -179,15 +180,26 @@ class PasswordHasher(Protocol):
         ...
 
 
+class PasswordRules(Protocol):
+    """Which passwords may be chosen (NIST SP 800-63B-4 section 3.1.1.2). In process."""
+
+    def judge(self, password: str, identifier: str) -> None:
+        """Raises ``PasswordRejected``, with a reason fit to show."""
+        ...
+
+
 class Signer(Protocol):
     """Signs access tokens with the active key. In process; the sync and async twins are the same object."""
 
-    def sign(self, payload: bytes, now: Instant) -> str:
+    def sign(self, claims: Mapping[str, object], now: Instant) -> str:
         """A compact JWS of type ``at+jwt``."""
         ...
 
-    def verify(self, token: str, now: Instant) -> bytes:
-        """The payload of a token one of this issuer's own keys signed. Raises ``TokenMalformed``, ``TokenInvalid``."""
+    def verify(self, token: str, now: Instant) -> AccessClaims:
+        """The claims of an access token one of this issuer's own keys signed, nothing else judged.
+
+        Raises ``TokenMalformed``, ``TokenInvalid``.
+        """
         ...
 
 
@@ -236,6 +248,7 @@ class Ports:
     throttles: object
     audit: object
     hasher: object
+    passwords: PasswordRules
     signer: Signer
     near: NearCache
     entropy: Entropy

@@ -106,10 +106,12 @@ def step_up(found: Found, amr: tuple[str, ...], now: Instant, policy: SessionPol
 
 
 def revoke(found: Found, reason: str, now: Instant) -> Session:
-    """End a session; the very same object when it had ended already."""
-    if found.session.ended_at is not None:
-        return found.session
-    return _next(replace(found.session, ended_at=now, end_reason=reason))
+    """End a session. One that had ended keeps its first moment and reason; the record's version rises all the same,
+    so that the revocation can be logged again."""
+    session = found.session
+    if session.ended_at is not None:
+        return _next(session)
+    return _next(replace(session, ended_at=now, end_reason=reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,17 +95,19 @@ class CookiePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ThrottlePolicy:
-    """Failed logins allowed per window. NIST SP 800-63B-4 section 3.2.2 caps an account at 100 in a row."""
+    """Failed logins, and signups per address, allowed per window. NIST SP 800-63B-4 section 3.2.2 caps an account at 100 in a row."""
 
     account_limit: int = 10
     address_limit: int = 60
     device_limit: int = 10
+    signup_limit: int = 60
     window_seconds: int = 15 * MINUTE
 
     def __post_init__(self) -> None:
         _require(1 <= self.account_limit <= 100, "account_limit must lie between 1 and 100")
         _require(self.address_limit >= 1, "address_limit must be positive")
         _require(self.device_limit >= 1, "device_limit must be positive")
+        _require(self.signup_limit >= 1, "signup_limit must be positive")
         _require(self.window_seconds >= MINUTE, "window_seconds must be at least 60")
 
 

@@ -1,0 +1,119 @@
+"""The needs of flows, one line each: the port, the verb and the type of the answer (see ``ports.py``)."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from keyturn.core.account import Account
+from keyturn.core.audit import Audit, AuditEvent
+from keyturn.core.claims import AccessClaims
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import Entry, Verdict, Voiding
+from keyturn.core.session import Found, Marks, Session
+from keyturn.core.throttle import Bucket
+from keyturn.flows.step import Flow, ask
+from keyturn.ports import PasswordVerdict
+
+
+def insert(session: Session) -> Flow[None]:
+    yield from ask("sessions", "insert", session)
+
+
+def load(sid: SessionId) -> Flow[Found | None]:
+    return cast("Found | None", (yield from ask("sessions", "load", sid)))
+
+
+def marks(subject: Subject, client_id: str) -> Flow[Marks]:
+    return cast(Marks, (yield from ask("sessions", "marks", subject, client_id)))
+
+
+def replace(session: Session, entry: Entry | None = None) -> Flow[int | None]:
+    return cast("int | None", (yield from ask("sessions", "replace", session, entry)))
+
+
+def void(voiding: Voiding) -> Flow[Entry]:
+    return cast(Entry, (yield from ask("sessions", "void", voiding)))
+
+
+def mark(entry: Entry) -> Flow[Entry]:
+    return cast(Entry, (yield from ask("sessions", "mark", entry)))
+
+
+def sessions_of(subject: Subject) -> Flow[Sequence[Found]]:
+    return cast("Sequence[Found]", (yield from ask("sessions", "list", subject)))
+
+
+def insert_account(account: Account) -> Flow[bool]:
+    return cast(bool, (yield from ask("accounts", "insert", account)))
+
+
+def account_named(identifier: str) -> Flow[Account | None]:
+    return cast("Account | None", (yield from ask("accounts", "find", identifier)))
+
+
+def account_of(subject: Subject) -> Flow[Account | None]:
+    return cast("Account | None", (yield from ask("accounts", "load", subject)))
+
+
+def replace_account(account: Account) -> Flow[bool]:
+    return cast(bool, (yield from ask("accounts", "replace", account)))
+
+
+def replace_account_and_void(account: Account, voiding: Voiding) -> Flow[Entry | None]:
+    return cast("Entry | None", (yield from ask("accounts", "replace_and_void", account, voiding)))
+
+
+def bucket(key: str) -> Flow[Bucket | None]:
+    return cast("Bucket | None", (yield from ask("throttles", "load", key)))
+
+
+def replace_bucket(changed: Bucket) -> Flow[bool]:
+    return cast(bool, (yield from ask("throttles", "replace", changed)))
+
+
+def audit(event: Audit, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
+    yield from ask("audit", "append", AuditEvent(event, now, subject, sid, address))
+
+
+def hash_password(password: str) -> Flow[str]:
+    return cast(str, (yield from ask("hasher", "hash", password)))
+
+
+def verify_password(encoded: str | None, password: str) -> Flow[PasswordVerdict]:
+    return cast(PasswordVerdict, (yield from ask("hasher", "verify", encoded, password)))
+
+
+def judge_password(password: str, identifier: str) -> Flow[None]:
+    yield from ask("passwords", "judge", password, identifier)
+
+
+def sign(claims: Mapping[str, object], now: Instant) -> Flow[str]:
+    return cast(str, (yield from ask("signer", "sign", claims, now)))
+
+
+def read_token(token: str, now: Instant) -> Flow[AccessClaims]:
+    return cast(AccessClaims, (yield from ask("signer", "verify", token, now)))
+
+
+def recall(sid: SessionId) -> Flow[Found | None]:
+    return cast("Found | None", (yield from ask("near", "recall", sid)))
+
+
+def remember(found: Found) -> Flow[None]:
+    yield from ask("near", "remember", found)
+
+
+def forget(sid: SessionId) -> Flow[None]:
+    yield from ask("near", "forget", sid)
+
+
+def note(entry: Entry) -> Flow[None]:
+    yield from ask("near", "note", entry)
+
+
+def judge_claims(claims: AccessClaims) -> Flow[Verdict]:
+    arguments = (claims.sid, claims.sub, claims.gen, claims.client_id, claims.iat)
+    return cast(Verdict, (yield from ask("near", "judge", *arguments)))
+
+
+def random_bytes(size: int) -> Flow[bytes]:
+    return cast(bytes, (yield from ask("entropy", "token_bytes", size)))

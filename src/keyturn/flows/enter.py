@@ -1,0 +1,65 @@
+"""Enter: what login and signup share once the subject is known. A new session, and a mark on the device."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+
+from keyturn.core.audit import Audit
+from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.lifecycle import open_session
+from keyturn.core.policy import Deliver
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import PlaintextToken, Secrets
+from keyturn.core.session import Client, Marks, Seed, Session
+from keyturn.core.throttle import NONCE_BYTES, seal_device
+from keyturn.flows import asks
+from keyturn.flows.step import Flow
+
+HANDLE_BYTES = 16
+SEED_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a client asks with. ``device``: the value of its device cookie, if it has one.
+
+    ``scope`` and ``claims`` are the application's, never the client's; the payload guard checks ``claims``.
+    """
+
+    identifier: str
+    password: str = field(repr=False)
+    deliver: Deliver | None = None
+    client: Client = field(default_factory=Client)
+    device: str | None = field(default=None, repr=False)
+    scope: str = ""
+    claims: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+def enter(subject: Subject, marks: Marks, attempt: Attempt, now: Instant, realm: Realm) -> Flow[Session]:
+    """Open a session under ``marks``, which were read before the authentication was checked: a revocation or a
+    password change that commits in between voids it."""
+    sid = yield from new_handle()
+    seed = Seed((yield from asks.random_bytes(SEED_BYTES)))
+    draft = Session(SessionId(sid), subject, seed, attempt.client, 0, now, now, now, NEVER)
+    draft = changed(draft, scope=attempt.scope, claims=attempt.claims)
+    session = open_session(draft, marks, now, realm.profile.session)
+    yield from asks.insert(session)
+    yield from asks.audit(Audit.LOGIN, now, subject, session.sid, attempt.client.address)
+    return session
+
+
+def device_secret(realm: Realm) -> bytes:
+    """Key of device cookies. It opens no account: it only decides which bucket counts an attempt."""
+    return Secrets.derive(realm.secrets.current, b"device")
+
+
+def new_handle() -> Flow[str]:
+    """A fresh 128-bit handle: 22 base64url characters."""
+    return urlsafe_b64encode((yield from asks.random_bytes(HANDLE_BYTES))).rstrip(b"=").decode()
+
+
+def mark_device(identifier: str, nonce: bytes | None, realm: Realm) -> Flow[PlaintextToken]:
+    """The device cookie of a browser that has just logged in; the one it has, if it is known already."""
+    known = nonce or (yield from asks.random_bytes(NONCE_BYTES))
+    return PlaintextToken(seal_device(identifier, known, device_secret(realm)))

@@ -1,0 +1,83 @@
+"""Introspect: what the store says of any credential right now (RFC 7662). It never changes a session."""
+
+from keyturn.core.claims import AccessClaims, assurance, check_issuer, check_times
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.lifecycle import State, ends_at, judge
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import Presented, Sealed, parse
+from keyturn.core.session import Session
+from keyturn.errors import Unauthenticated
+from keyturn.flows import asks
+from keyturn.flows.find import find
+from keyturn.flows.step import Flow
+from keyturn.flows.verify import holds
+
+INACTIVE: dict[str, object] = {"active": False}
+
+
+def introspect(token: str, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
+    """The RFC 7662 answer for a session, refresh or access token. A token that is not good says nothing but so.
+
+    Raises ``StoreUnavailable``: "inactive" would log an honest caller out.
+    """
+    try:
+        return (yield from _active(token, now, realm))
+    except Unauthenticated:
+        return INACTIVE
+
+
+def presented_sid(token: str, now: Instant, realm: Realm) -> Flow[SessionId]:
+    """The session of a credential that its key or seed proves, whether still live or not.
+
+    Raises ``TokenMalformed`` or ``TokenInvalid``.
+    """
+    for kind in (Sealed.SESSION, Sealed.REFRESH):
+        if token.startswith(f"kt_{kind.value}_"):
+            return (yield from find(parse(token, kind, realm.secrets))).session.sid
+    claims = yield from asks.read_token(token, now)
+    check_issuer(claims, realm.issuer)
+    return SessionId(claims.sid)
+
+
+def _active(token: str, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
+    for kind in (Sealed.SESSION, Sealed.REFRESH):
+        if token.startswith(f"kt_{kind.value}_"):
+            return (yield from _sealed(parse(token, kind, realm.secrets), now, realm))
+    claims = yield from asks.read_token(token, now)
+    check_issuer(claims, realm.issuer)
+    check_times(claims, now, realm.profile.token.leeway_seconds)
+    found = yield from asks.load(SessionId(claims.sid))
+    return _access(claims) if found and holds(found, claims, now, realm) else INACTIVE
+
+
+def _sealed(presented: Presented, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
+    found = yield from find(presented)
+    session = found.session
+    newest = session.renewals if presented.kind is Sealed.SESSION else session.rotations
+    if presented.counter != newest:
+        return INACTIVE
+    if judge(session, found.marks, now, realm.profile.session) is not State.LIVE:
+        return INACTIVE
+    return _session(session, presented.kind, realm)
+
+
+def _session(session: Session, kind: Sealed, realm: Realm) -> dict[str, object]:
+    return {
+        "active": True,
+        "token_type": f"{kind.value}_token",
+        "iss": realm.issuer,
+        "sub": session.subject,
+        "sid": session.sid,
+        "client_id": session.client.client_id,
+        "scope": session.scope,
+        "iat": session.created_at,
+        "exp": ends_at(session, realm.profile.session),
+        "auth_time": session.auth_time,
+        "acr": assurance(session.amr),
+        "amr": list(session.amr),
+    }
+
+
+def _access(claims: AccessClaims) -> dict[str, object]:
+    names = ("iss", "sub", "aud", "sid", "client_id", "scope", "iat", "exp", "gen", "auth_time", "acr", "amr")
+    return {"active": True, "token_type": "Bearer"} | {name: getattr(claims, name) for name in names}

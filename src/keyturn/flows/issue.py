@@ -1,0 +1,83 @@
+"""Issue: hand out the credentials of a session, as its delivery asks."""
+
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+
+from keyturn.core.claims import assurance, build_claims
+from keyturn.core.instant import Instant
+from keyturn.core.lifecycle import ends_at
+from keyturn.core.policy import Deliver
+from keyturn.core.principal import Principal
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import PlaintextToken, Sealed, seal
+from keyturn.core.session import Session
+from keyturn.flows import asks
+from keyturn.flows.step import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a login, a refresh or a step-up hands out. Tokens are masked; ``None`` where the delivery has no such.
+
+    ``access_expires_at`` and ``ends_at`` are whole seconds. ``device_token`` marks a browser that has logged in.
+    """
+
+    session: Session
+    deliver: Deliver
+    ends_at: Instant
+    session_token: PlaintextToken | None = None
+    csrf_token: PlaintextToken | None = None
+    access_token: PlaintextToken | None = None
+    refresh_token: PlaintextToken | None = None
+    access_expires_at: Instant | None = None
+    device_token: PlaintextToken | None = None
+
+
+def issue(session: Session, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Issued]:
+    """The credentials of ``session`` at its present counters."""
+    cookie = deliver in ("cookie", "both")
+    access, expires_at = None, None
+    if deliver != "cookie":
+        access, expires_at = yield from access_token(session, now, realm)
+    return Issued(
+        session,
+        deliver,
+        ends_at(session, realm.profile.session),
+        session_token=_seal(Sealed.SESSION, session, session.renewals, realm) if cookie else None,
+        csrf_token=csrf_token(session, realm) if deliver != "tokens" else None,
+        access_token=access,
+        refresh_token=_seal(Sealed.REFRESH, session, session.rotations, realm) if deliver != "cookie" else None,
+        access_expires_at=expires_at,
+    )
+
+
+def access_token(session: Session, now: Instant, realm: Realm) -> Flow[tuple[PlaintextToken, Instant]]:
+    """A signed access token and when it expires."""
+    jti = urlsafe_b64encode((yield from asks.random_bytes(12))).decode()
+    claims = build_claims(session, jti, now, realm)
+    signed = yield from asks.sign(claims, now)
+    return PlaintextToken(signed), Instant(int(str(claims["exp"])))
+
+
+def csrf_token(session: Session, realm: Realm) -> PlaintextToken:
+    """The session-bound CSRF token (OWASP CSRF Cheat Sheet): steady for the session, useless without its cookie."""
+    return _seal(Sealed.CSRF, session, 0, realm)
+
+
+def session_principal(session: Session, realm: Realm) -> Principal:
+    """Who holds a session token that was admitted."""
+    return Principal(
+        subject=session.subject,
+        sid=session.sid,
+        client_id=session.client.client_id,
+        credential="session",
+        auth_time=session.auth_time,
+        expires_at=min(session.expires_at, ends_at(session, realm.profile.session)),
+        amr=session.amr,
+        acr=assurance(session.amr),
+        scope=tuple(session.scope.split()),
+    )
+
+
+def _seal(kind: Sealed, session: Session, counter: int, realm: Realm) -> PlaintextToken:
+    return seal(kind, session.sid, counter, session.seed, realm.secrets)

@@ -1,0 +1,63 @@
+"""Login: from a password to a session, and its credentials."""
+
+from dataclasses import replace as changed
+
+from keyturn.core.account import Account, normalise_identifier
+from keyturn.core.audit import Audit
+from keyturn.core.instant import Instant, Subject
+from keyturn.core.payload import guard_payload
+from keyturn.core.realm import Realm
+from keyturn.core.session import Marks
+from keyturn.core.throttle import open_device
+from keyturn.errors import LoginFailed, Throttled
+from keyturn.flows import asks
+from keyturn.flows.enter import Attempt, device_secret, enter, mark_device
+from keyturn.flows.issue import Issued, issue
+from keyturn.flows.step import Flow
+from keyturn.flows.throttle import Reservation, give_back, reserve_login
+
+
+def login(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
+    """Authenticate and open a session.
+
+    Raises ``LoginFailed`` (one answer, and the same work, for every cause), ``Throttled``, ``Overloaded``,
+    ``CredentialsNotOffered``, ``PayloadRefused``.
+    """
+    deliver = realm.delivery(attempt.deliver)
+    guard_payload(attempt.claims)
+    identifier = normalise_identifier(attempt.identifier)
+    nonce = open_device(attempt.device or "", identifier, device_secret(realm))
+    held = yield from _reserve(attempt, identifier, nonce, now, realm)
+    account, marks = yield from _authenticate(attempt, identifier, held, now)
+    session = yield from enter(account.subject, marks, attempt, now, realm)
+    issued = yield from issue(session, deliver, now, realm)
+    return changed(issued, device_token=(yield from mark_device(identifier, nonce, realm)))
+
+
+def _reserve(
+    attempt: Attempt, identifier: str, nonce: bytes | None, now: Instant, realm: Realm
+) -> Flow[list[Reservation]]:
+    address = attempt.client.address
+    try:
+        return (yield from reserve_login(identifier, address, nonce, now, realm.profile.throttle))
+    except Throttled:
+        yield from asks.audit(Audit.LOGIN_THROTTLED, now, address=address)
+        raise
+
+
+def _authenticate(
+    attempt: Attempt, identifier: str, held: list[Reservation], now: Instant
+) -> Flow[tuple[Account, Marks]]:
+    account = yield from asks.account_named(identifier)
+    subject = account.subject if account else Subject("")
+    marks = yield from asks.marks(subject, attempt.client.client_id)
+    # CWE-208: the same work for an account that does not exist.
+    verdict = yield from asks.verify_password(account.password_hash if account else None, attempt.password)
+    if account is None or account.disabled or not verdict.matches:
+        yield from asks.audit(Audit.LOGIN_FAILED, now, subject, address=attempt.client.address)
+        raise LoginFailed("unknown, disabled or wrong password")
+    yield from give_back(held)
+    if verdict.outdated:
+        rehashed = yield from asks.hash_password(attempt.password)
+        yield from asks.replace_account(changed(account, password_hash=rehashed, version=account.version + 1))
+    return account, marks

@@ -1,0 +1,49 @@
+"""Refresh: one refresh token, any number of simultaneous uses, one successor."""
+
+from keyturn.core.audit import Audit
+from keyturn.core.instant import Instant
+from keyturn.core.lifecycle import Outcome, rotate
+from keyturn.core.policy import Deliver
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import Presented, Sealed, parse
+from keyturn.errors import CounterAhead, Refusal, TokenReused
+from keyturn.flows import asks
+from keyturn.flows.find import find
+from keyturn.flows.issue import Issued, issue
+from keyturn.flows.revoke import ended_entry
+from keyturn.flows.step import Flow
+
+
+def refresh(text: str, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Issued]:
+    """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
+
+    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` when a retired
+    token came back (its session is ended), ``CounterAhead`` when the store lost an acknowledged write.
+    """
+    presented = parse(text, Sealed.REFRESH, realm.secrets)
+    while True:
+        found = yield from find(presented)
+        outcome = rotate(found, presented.counter, now, realm.profile.session)
+        if outcome.session is not found.session and not (yield from _settle(outcome, now, realm)):
+            continue  # another request won: judge again from what it left
+        if outcome.refusal is not None:
+            yield from _alarm(outcome.refusal, presented, now)
+        outcome.or_raise()
+        return (yield from issue(outcome.session, deliver, now, realm))
+
+
+def _settle(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
+    session = outcome.session
+    entry = ended_entry(session.sid, now, realm) if outcome.refusal else None
+    sequence = yield from asks.replace(session, entry)
+    if sequence is None:
+        return False
+    yield from asks.forget(session.sid)
+    return True
+
+
+def _alarm(refusal: Refusal, presented: Presented, now: Instant) -> Flow[None]:
+    if isinstance(refusal, TokenReused):
+        yield from asks.audit(Audit.TOKEN_REUSED, now, sid=presented.sid)
+    if isinstance(refusal, CounterAhead):
+        yield from asks.audit(Audit.COUNTER_AHEAD, now, sid=presented.sid)

@@ -1,0 +1,88 @@
+"""Revoke: end one session, all of a subject, a client's, or everything. Each is durable before it is answered."""
+
+from dataclasses import dataclass
+
+from keyturn.core.audit import Audit
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.lifecycle import revoke
+from keyturn.core.realm import Realm
+from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
+from keyturn.errors import NotFound
+from keyturn.flows import asks
+from keyturn.flows.step import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """``sequence``: ask any verifier if it is at least this fresh. ``within_seconds``: when the last copy stops."""
+
+    sequence: int
+    within_seconds: int
+
+
+def ended_entry(sid: SessionId, now: Instant, realm: Realm) -> Entry:
+    """The entry that ends ``sid`` everywhere; kept until no access token of the session can be alive."""
+    return Entry(Kind.SESSION, sid, ENDED, now, _expiry(now, realm))
+
+
+def renewed_entry(sid: SessionId, renewals: int, now: Instant, realm: Realm) -> Entry:
+    """The entry that voids every session token of ``sid`` before ``renewals``."""
+    return Entry(Kind.SESSION, sid, renewals, now, _expiry(now, realm))
+
+
+def revoke_session(
+    sid: SessionId, reason: str, now: Instant, realm: Realm, owner: Subject | None = None
+) -> Flow[Revoked]:
+    """End one session, of ``owner`` if given. Ending it twice is harmless, and logged twice: the answer covers it.
+
+    Raises ``NotFound``, the same for a session that does not exist and one of somebody else.
+    """
+    while True:
+        found = yield from asks.load(sid)
+        if found is None or owner not in (None, found.session.subject):
+            raise NotFound("no such session of this subject")
+        entry = ended_entry(sid, now, realm)
+        sequence = yield from asks.replace(revoke(found, reason, now), entry)
+        if sequence is not None:
+            yield from asks.note(entry)
+            yield from asks.audit(Audit.REVOKED, now, found.session.subject, sid)
+            return _revoked(sequence, realm)
+
+
+def revoke_subject(subject: Subject, now: Instant, realm: Realm) -> Flow[Revoked]:
+    """End every session of ``subject``: what was issued under a smaller generation is void."""
+    entry = yield from asks.void(voiding(subject, now, realm))
+    yield from asks.note(entry)
+    yield from asks.audit(Audit.REVOKED_SUBJECT, now, subject)
+    return _revoked(entry.sequence, realm)
+
+
+def revoke_client(client_id: str, now: Instant, realm: Realm) -> Flow[Revoked]:
+    """End every session of a client."""
+    return (yield from _mark(Kind.CLIENT, client_id, Audit.REVOKED_CLIENT, now, realm))
+
+
+def revoke_everything(now: Instant, realm: Realm) -> Flow[Revoked]:
+    """End every session there is: for the day a secret or a signing key leaked."""
+    return (yield from _mark(Kind.EVERYTHING, "", Audit.REVOKED_EVERYTHING, now, realm))
+
+
+def voiding(subject: Subject, now: Instant, realm: Realm, keep: SessionId | None = None) -> Voiding:
+    """A request to raise the generation of ``subject``."""
+    return Voiding(subject, now, _expiry(now, realm), keep)
+
+
+def _mark(kind: Kind, key: str, event: Audit, now: Instant, realm: Realm) -> Flow[Revoked]:
+    # One second ahead: what was issued earlier in this very second is revoked too.
+    entry = yield from asks.mark(Entry(kind, key, now + 1, now, _expiry(now, realm)))
+    yield from asks.note(entry)
+    yield from asks.audit(event, now)
+    return _revoked(entry.sequence, realm)
+
+
+def _expiry(now: Instant, realm: Realm) -> Instant:
+    return Instant(now + realm.profile.token.retired_seconds)
+
+
+def _revoked(sequence: int, realm: Realm) -> Revoked:
+    return Revoked(sequence, realm.profile.token.staleness_seconds)

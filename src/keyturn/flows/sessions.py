@@ -1,0 +1,43 @@
+"""Sessions: the device list of a subject. Never a credential in it."""
+
+from dataclasses import dataclass
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.lifecycle import State, judge
+from keyturn.core.realm import Realm
+from keyturn.core.session import Session
+from keyturn.flows import asks
+from keyturn.flows.step import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One live session, as its owner sees it. Moments are whole seconds."""
+
+    sid: SessionId
+    client_id: str
+    label: str
+    address: str
+    created_at: Instant
+    last_seen_at: Instant
+    expires_at: Instant
+
+
+def list_sessions(subject: Subject, now: Instant, realm: Realm) -> Flow[list[Device]]:
+    """The live sessions of ``subject``, newest first."""
+    found = yield from asks.sessions_of(subject)
+    policy = realm.profile.session
+    return [_device(each.session) for each in found if judge(each.session, each.marks, now, policy) is State.LIVE]
+
+
+def _device(session: Session) -> Device:
+    client = session.client
+    return Device(
+        session.sid,
+        client.client_id,
+        client.label,
+        client.address,
+        session.created_at,
+        session.last_seen_at,
+        session.expires_at,
+    )

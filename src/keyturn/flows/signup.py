@@ -1,0 +1,49 @@
+"""Signup: make an account and log it in."""
+
+from dataclasses import replace as changed
+
+from keyturn.core.account import Account, normalise_identifier
+from keyturn.core.audit import Audit
+from keyturn.core.instant import Instant, Subject
+from keyturn.core.payload import guard_payload
+from keyturn.core.realm import Realm
+from keyturn.core.throttle import Rate, address_key
+from keyturn.errors import AccountExists
+from keyturn.flows import asks
+from keyturn.flows.enter import Attempt, enter, mark_device, new_handle
+from keyturn.flows.issue import Issued, issue
+from keyturn.flows.step import Flow
+from keyturn.flows.throttle import reserve
+
+
+def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
+    """Create an account and open its first session.
+
+    Raises ``PasswordRejected`` with a reason fit to show, ``AccountExists``, ``Throttled``, ``Overloaded``,
+    ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
+    """
+    deliver = realm.delivery(attempt.deliver)
+    guard_payload(attempt.claims)
+    identifier = normalise_identifier(attempt.identifier)
+    yield from asks.judge_password(attempt.password, identifier)
+    yield from _reserve(attempt.client.address, now, realm)
+    account = yield from _create(identifier, attempt.password, now)
+    marks = yield from asks.marks(account.subject, attempt.client.client_id)
+    session = yield from enter(account.subject, marks, attempt, now, realm)
+    issued = yield from issue(session, deliver, now, realm)
+    return changed(issued, device_token=(yield from mark_device(identifier, None, realm)))
+
+
+def _reserve(address: str, now: Instant, realm: Realm) -> Flow[None]:
+    # Signups are never given back: each costs a password hash and may probe for an existing account.
+    policy = realm.profile.throttle
+    yield from reserve([("signup-" + address_key(address), Rate(policy.signup_limit, policy.window_seconds))], now)
+
+
+def _create(identifier: str, password: str, now: Instant) -> Flow[Account]:
+    subject = Subject((yield from new_handle()))
+    account = Account(subject, identifier, (yield from asks.hash_password(password)), now)
+    if not (yield from asks.insert_account(account)):
+        raise AccountExists("identifier is taken")
+    yield from asks.audit(Audit.SIGNUP, now, subject)
+    return account

@@ -1,0 +1,31 @@
+"""Flow: a use case as a generator that says what it needs, one ``Step`` at a time. It never fetches anything.
+
+A flow may be stopped, cancelled or crashed at any ``yield``; what it had asked for by then has happened, nothing else.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Step:
+    """One need: call ``verb`` of the port named ``port``. Arguments may be secret, so ``repr`` leaves them out."""
+
+    port: str
+    verb: str
+    arguments: tuple[object, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Step({self.port}.{self.verb})"
+
+
+Flow: TypeAlias = Generator[Step, Any, T]
+"""Yields steps, is sent their answers, returns ``T``. ``asks.py`` pins the type of each answer."""
+
+
+def ask(port: str, verb: str, *arguments: object) -> Flow[Any]:
+    """One step, as a flow: ``answer = yield from ask("sessions", "load", sid)``."""
+    return (yield Step(port, verb, arguments))

@@ -1,0 +1,67 @@
+"""Step-up: the subject confirms the password within a session; it becomes fresh, and its session token is renewed."""
+
+from keyturn.core.audit import Audit
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.lifecycle import Event, follow, step_up
+from keyturn.core.policy import Deliver
+from keyturn.core.realm import Realm
+from keyturn.core.session import Found, Session
+from keyturn.core.throttle import Rate
+from keyturn.errors import LoginFailed, TokenRevoked
+from keyturn.flows import asks
+from keyturn.flows.issue import Issued, issue
+from keyturn.flows.revoke import renewed_entry
+from keyturn.flows.step import Flow
+from keyturn.flows.throttle import give_back, reserve
+from keyturn.ports import PasswordVerdict
+
+
+def confirm_password(
+    sid: SessionId, password: str, deliver: Deliver | None, now: Instant, realm: Realm
+) -> Flow[Issued]:
+    """Authenticate again within session ``sid`` (RFC 9470).
+
+    Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
+    ``CredentialsNotOffered``.
+    """
+    chosen = realm.delivery(deliver)
+    found = yield from live_session(sid, now, realm)
+    yield from prove_password(found.session, password, now, realm)
+    session = yield from renewed(sid, now, realm)
+    yield from asks.audit(Audit.STEP_UP, now, session.subject, sid)
+    return (yield from issue(session, chosen, now, realm))
+
+
+def live_session(sid: SessionId, now: Instant, realm: Realm) -> Flow[Found]:
+    """The session as the store has it. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
+    found = yield from asks.load(sid)
+    if found is None:
+        raise TokenRevoked("the session is gone")
+    follow(found, Event.STEP_UP, now, realm.profile.session)
+    return found
+
+
+def prove_password(session: Session, password: str, now: Instant, realm: Realm) -> Flow[PasswordVerdict]:
+    """Check the password of the session's subject. A stolen session must not become a way to guess it: attempts
+    are counted per session. Raises ``LoginFailed``, ``Throttled``, ``Overloaded``."""
+    policy = realm.profile.throttle
+    rate = Rate(policy.device_limit, policy.window_seconds)
+    held = yield from reserve([("session:" + session.sid, rate)], now)
+    account = yield from asks.account_of(session.subject)
+    verdict = yield from asks.verify_password(account.password_hash if account else None, password)
+    if account is None or account.disabled or not verdict.matches:
+        yield from asks.audit(Audit.LOGIN_FAILED, now, session.subject, session.sid)
+        raise LoginFailed("wrong password within a session")
+    yield from give_back(held)
+    return verdict
+
+
+def renewed(sid: SessionId, now: Instant, realm: Realm) -> Flow[Session]:
+    """Store the stepped-up session; every earlier session token of it is void everywhere."""
+    while True:
+        found = yield from live_session(sid, now, realm)
+        session = step_up(found, ("pwd",), now, realm.profile.session)
+        entry = renewed_entry(sid, session.renewals, now, realm)
+        if (yield from asks.replace(session, entry)) is not None:
+            yield from asks.note(entry)
+            return session
