@@ -130,6 +130,13 @@ class TokenInvalid(Unauthenticated):
     hint = "The token is not valid here; log in again."
 
 
+class UnknownKey(TokenInvalid):
+    """No key of the set has the token's ``kid``: the one refusal that new keys may turn into an answer.
+
+    Same wire code as :class:`TokenInvalid`; a verifier's key cache tells it apart to fetch the published keys again.
+    """
+
+
 class TokenExpired(Unauthenticated):
     code = "token_expired"
     hint = "The token has expired; refresh it or log in again."

@@ -1,1 +1,46 @@
+"""Strict compact JWS and JWK on `cryptography` primitives, the signing key set and its rollover.
 
+The only room that touches keys. Refusals of tokens are TokenMalformed and TokenInvalid (UnknownKey among them);
+problems with keys are ConfigurationError.
+"""
+
+from keyturn.tokens.algorithms import ALGORITHMS
+from keyturn.tokens.encoding import decode_base64url, decode_object, encode_base64url
+from keyturn.tokens.hmac_secrets import secret_problem
+from keyturn.tokens.jws import MAX_TOKEN_BYTES, VerifiedToken, sign_compact, verify_compact, verify_token
+from keyturn.tokens.keys import SigningKey, VerifyingKey
+from keyturn.tokens.keyset import KeySet
+from keyturn.tokens.rollover import (
+    KeyState,
+    RolloverPolicy,
+    ScheduledKey,
+    SigningKeySet,
+    due,
+    next_active_at,
+    states,
+)
+from keyturn.tokens.vault import Vault
+
+__all__ = [
+    "ALGORITHMS",
+    "MAX_TOKEN_BYTES",
+    "KeySet",
+    "KeyState",
+    "RolloverPolicy",
+    "ScheduledKey",
+    "SigningKey",
+    "SigningKeySet",
+    "Vault",
+    "VerifiedToken",
+    "VerifyingKey",
+    "decode_base64url",
+    "decode_object",
+    "due",
+    "encode_base64url",
+    "next_active_at",
+    "secret_problem",
+    "sign_compact",
+    "states",
+    "verify_compact",
+    "verify_token",
+]

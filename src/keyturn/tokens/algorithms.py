@@ -1,0 +1,250 @@
+"""The signature algorithms of RFC 7518 section 3 and RFC 8037: what each key may do, precomputed once per key.
+
+A *check* says whether a signature fits its signing input; it never raises. A *sign* makes one.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from keyturn.errors import ConfigurationError
+
+Check: TypeAlias = Callable[[bytes, bytes], bool]
+Sign: TypeAlias = Callable[[bytes], bytes]
+PublicMaterial: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
+PrivateMaterial: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | bytes
+
+
+@dataclass(frozen=True)
+class Rsa:
+    """RSASSA-PKCS1-v1_5 and RSASSA-PSS (RFC 7518 sections 3.3 and 3.5)."""
+
+    name: str
+    hash: hashes.HashAlgorithm
+    padding: padding.AsymmetricPadding
+    kty: ClassVar[str] = "RSA"
+
+    def check(self, public: rsa.RSAPublicKey) -> Check:
+        size, verify, pad, digest = (public.key_size + 7) // 8, public.verify, self.padding, self.hash
+
+        def check(signature: bytes, signing_input: bytes) -> bool:
+            if len(signature) != size:  # RFC 8017 section 8.2.2 step 1: no dropped or added leading zeros
+                return False
+            try:
+                verify(signature, signing_input, pad, digest)
+            except InvalidSignature:
+                return False
+            return True
+
+        return check
+
+    def sign(self, private: rsa.RSAPrivateKey) -> Sign:
+        pad, digest = self.padding, self.hash
+        return lambda signing_input: private.sign(signing_input, pad, digest)
+
+
+@dataclass(frozen=True)
+class Ecdsa:
+    """ECDSA with raw ``r || s`` signatures (RFC 7518 section 3.4)."""
+
+    name: str
+    hash: hashes.HashAlgorithm
+    curve: ec.EllipticCurve
+    crv: str
+    order: int
+    kty: ClassVar[str] = "EC"
+
+    @property
+    def width(self) -> int:
+        """Octets of one coordinate, and of r and of s."""
+        return (self.curve.key_size + 7) // 8
+
+    def check(self, public: ec.EllipticCurvePublicKey) -> Check:
+        width, verify, ecdsa = self.width, public.verify, ec.ECDSA(self.hash)
+        size, zero, order = 2 * width, bytes(width), self.order.to_bytes(width, "big")
+
+        def check(signature: bytes, signing_input: bytes) -> bool:
+            r, s = signature[:width], signature[width:]
+            # CVE-2022-21449: r and s are in 1..n-1. Bytes of one length compare as the numbers they spell.
+            if len(signature) != size or not (zero < r < order and zero < s < order):
+                return False
+            try:
+                verify(_der_signature(r, s), signing_input, ecdsa)
+            except InvalidSignature:
+                return False
+            return True
+
+        return check
+
+    def sign(self, private: ec.EllipticCurvePrivateKey) -> Sign:
+        width, ecdsa = self.width, ec.ECDSA(self.hash)
+
+        def sign(signing_input: bytes) -> bytes:
+            r, s = decode_dss_signature(private.sign(signing_input, ecdsa))
+            return r.to_bytes(width, "big") + s.to_bytes(width, "big")
+
+        return sign
+
+
+@dataclass(frozen=True)
+class Eddsa:
+    """Ed25519 (RFC 8037 section 3.1)."""
+
+    name: str
+    kty: ClassVar[str] = "OKP"
+
+    def check(self, public: Ed25519PublicKey) -> Check:
+        verify = public.verify
+
+        def check(signature: bytes, signing_input: bytes) -> bool:
+            if len(signature) != 64:
+                return False
+            try:
+                verify(signature, signing_input)
+            except InvalidSignature:
+                return False
+            return True
+
+        return check
+
+    def sign(self, private: Ed25519PrivateKey) -> Sign:
+        return private.sign
+
+
+@dataclass(frozen=True)
+class Hmac:
+    """HMAC with SHA-2 (RFC 7518 section 3.2)."""
+
+    name: str
+    digest: str
+    size: int
+    kty: ClassVar[str] = "oct"
+
+    def check(self, secret: bytes) -> Check:
+        sign, same = self.sign(secret), hmac.compare_digest
+
+        def check(signature: bytes, signing_input: bytes) -> bool:
+            return same(sign(signing_input), signature)
+
+        return check
+
+    def sign(self, secret: bytes) -> Sign:
+        keyed = hmac.new(secret, digestmod=self.digest).copy  # the key schedule is done once per key
+
+        def sign(signing_input: bytes) -> bytes:
+            code = keyed()
+            code.update(signing_input)
+            return code.digest()
+
+        return sign
+
+
+Algorithm: TypeAlias = Rsa | Ecdsa | Eddsa | Hmac
+
+_SHA256, _SHA384, _SHA512 = hashes.SHA256(), hashes.SHA384(), hashes.SHA512()
+# Curve orders: FIPS 186-5 / SP 800-186 section 3.2.1.
+_N256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_N384 = int("F" * 48 + "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16)
+_N521 = int("01" + "F" * 64 + "FA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409", 16)
+
+
+def _pss(digest: hashes.HashAlgorithm) -> padding.PSS:
+    return padding.PSS(padding.MGF1(digest), digest.digest_size)  # RFC 7518 section 3.5: salt as long as the hash
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    algorithm.name: algorithm
+    for algorithm in (
+        Rsa("RS256", _SHA256, padding.PKCS1v15()),
+        Rsa("RS384", _SHA384, padding.PKCS1v15()),
+        Rsa("RS512", _SHA512, padding.PKCS1v15()),
+        Rsa("PS256", _SHA256, _pss(_SHA256)),
+        Rsa("PS384", _SHA384, _pss(_SHA384)),
+        Rsa("PS512", _SHA512, _pss(_SHA512)),
+        Ecdsa("ES256", _SHA256, ec.SECP256R1(), "P-256", _N256),
+        Ecdsa("ES384", _SHA384, ec.SECP384R1(), "P-384", _N384),
+        Ecdsa("ES512", _SHA512, ec.SECP521R1(), "P-521", _N521),
+        Eddsa("EdDSA"),
+        Hmac("HS256", "sha256", 32),
+        Hmac("HS384", "sha384", 48),
+        Hmac("HS512", "sha512", 64),
+    )
+}
+
+
+def find_algorithm(name: str) -> Algorithm:
+    """The algorithm called exactly ``name``; raises :class:`ConfigurationError` for any other, `none` included."""
+    if name not in ALGORITHMS:
+        known = ", ".join(ALGORITHMS)
+        raise ConfigurationError(f"{name!r} is not a signature algorithm Keyturn signs with; choose one of {known}")
+    return ALGORITHMS[name]
+
+
+def check_with(algorithm: Algorithm, public: PublicMaterial) -> Check:
+    """The check of ``algorithm`` bound to ``public``; raises :class:`ConfigurationError` when they do not match."""
+    match algorithm, public:
+        case Rsa(), rsa.RSAPublicKey():
+            return algorithm.check(public)
+        case Ecdsa(), ec.EllipticCurvePublicKey():
+            return algorithm.check(public)
+        case Eddsa(), Ed25519PublicKey():
+            return algorithm.check(public)
+        case Hmac(), bytes():
+            return algorithm.check(public)
+        case _:
+            raise _mismatch(algorithm, public)
+
+
+def sign_with(algorithm: Algorithm, private: PrivateMaterial) -> Sign:
+    """The sign of ``algorithm`` bound to ``private``; raises :class:`ConfigurationError` when they do not match."""
+    match algorithm, private:
+        case Rsa(), rsa.RSAPrivateKey():
+            return algorithm.sign(private)
+        case Ecdsa(), ec.EllipticCurvePrivateKey():
+            return algorithm.sign(private)
+        case Eddsa(), Ed25519PrivateKey():
+            return algorithm.sign(private)
+        case Hmac(), bytes():
+            return algorithm.sign(private)
+        case _:
+            raise _mismatch(algorithm, private)
+
+
+def generate_with(algorithm: Algorithm, rsa_bits: int, randomness: Callable[[int], bytes]) -> PrivateMaterial:
+    """Fresh private material for ``algorithm``."""
+    match algorithm:
+        case Rsa():
+            return rsa.generate_private_key(65537, rsa_bits)
+        case Ecdsa():
+            return ec.generate_private_key(algorithm.curve)
+        case Eddsa():
+            return Ed25519PrivateKey.generate()
+        case Hmac():
+            return randomness(algorithm.size)
+
+
+def _mismatch(algorithm: Algorithm, material: object) -> ConfigurationError:
+    # One algorithm per key (RFC 8725 section 3.1). The material itself is never in the message.
+    return ConfigurationError(
+        f"{algorithm.name} needs a {algorithm.kty} key, not {type(material).__name__}; choose the matching algorithm"
+    )
+
+
+def _der_signature(r: bytes, s: bytes) -> bytes:
+    """Ecdsa-Sig-Value (RFC 3279 section 2.2.3): written by hand, for speed."""
+    body = _der_integer(r) + _der_integer(s)
+    return (b"\x30" if len(body) < 128 else b"\x30\x81") + len(body).to_bytes(1, "big") + body
+
+
+def _der_integer(octets: bytes) -> bytes:
+    bare = octets.lstrip(b"\0")
+    if bare[0] > 127:
+        bare = b"\0" + bare
+    return b"\x02" + len(bare).to_bytes(1, "big") + bare

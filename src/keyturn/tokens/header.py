@@ -1,0 +1,63 @@
+"""The JOSE header: what it may say, and what it may not decide (RFC 7515 section 4, RFC 8725 section 3)."""
+
+from typing import Any
+
+import msgspec
+
+from keyturn.errors import TokenInvalid, TokenMalformed
+from keyturn.tokens.algorithms import ALGORITHMS, Check
+from keyturn.tokens.encoding import decode_object, decode_segment
+
+MAX_TEXT = 256
+"""Longest ``kid``, ``typ`` or ``cty`` in characters."""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a header asks for: nothing of it is believed yet."""
+
+    alg: str
+    kid: str | None
+    typ: str | None
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header judged good and bound to a key of one key set."""
+
+    check: Check
+    kid: str
+    typ: str | None
+    algorithm: str
+
+
+def read_header(encoded: bytes) -> Claimed:
+    """Parse and judge a header segment whose characters were checked; raises TokenMalformed or TokenInvalid.
+
+    ``jwk``, ``jku``, ``x5u``, ``x5c`` are not looked at: a token cannot bring its own key (RFC 8725 section 3.10).
+    """
+    members = decode_object(decode_segment(encoded))
+    alg, kid, typ, _ = (_text(members, name) for name in ("alg", "kid", "typ", "cty"))
+    if alg is None:
+        raise TokenMalformed("the header has no alg (RFC 7515 section 4.1.1)")
+    if alg not in ALGORITHMS:  # every spelling of none ends here (RFC 8725 section 3.2)
+        raise TokenInvalid(f"alg {alg!r} is not accepted")
+    if "crit" in members or "b64" in members:  # RFC 7515 section 4.1.11, RFC 7797: we understand no extension
+        raise TokenInvalid("the header asks for an extension (crit, b64) that is not understood")
+    if "enc" in members:  # RFC 7516 section 9: an encrypted token wearing three parts
+        raise TokenInvalid("the header is of an encrypted token; only signed ones are accepted")
+    return Claimed(alg, kid, media_type(typ) if typ else typ)
+
+
+def _text(members: dict[str, Any], name: str) -> str | None:
+    if name not in members:
+        return None
+    text = members[name]
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
+        raise TokenMalformed(f"the header's {name} is not a string of at most {MAX_TEXT} characters")
+    return text
+
+
+def media_type(typ: str) -> str:
+    """``typ`` in lower case without ``application/`` (RFC 7515 section 4.1.9): at+jwt for all its spellings."""
+    lowered = typ.lower()
+    bare = lowered.removeprefix("application/")
+    return lowered if "/" in bare else bare

@@ -1,0 +1,97 @@
+"""Which HMAC secrets are refused, and why: whoever holds one token can guess at its secret offline, forever.
+
+RFC 7518 section 3.2 sets the length, RFC 8725 section 3.5 asks for entropy; a list of published ones does the rest.
+"""
+
+import base64
+import re
+from collections import Counter
+from itertools import pairwise
+from math import log2
+
+from keyturn.tokens.known_secrets import KNOWN_SECRETS, KNOWN_WORDS
+
+ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+_BITS_PER_OCTET = 3.0  # hexadecimal digits, the leanest honest spelling, measure about 3.6
+_WORDS = re.compile("|".join(sorted(map(re.escape, KNOWN_WORDS), key=len, reverse=True)), re.IGNORECASE)
+_PUNCTUATION = re.compile(r"[^a-z0-9]")
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){32,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+
+
+def secret_problem(secret: bytes, size: int) -> str | None:
+    """What is wrong with ``secret`` for an HMAC whose hash has ``size`` octets; the secret is never in the answer."""
+    if len(secret) < size:
+        return f"it has {len(secret)} bytes and RFC 7518 section 3.2 asks for {size}; {ADVICE}"
+    if any(_is_public(form) for form in _forms(secret)):
+        return f"it is a key file, and public keys are known to everyone (RFC 8725 section 2.1); {ADVICE}"
+    if any(known in _plain(form) for form in _forms(secret) for known in _KNOWN):
+        return f"it was published in a tutorial or a specification; {ADVICE}"
+    if entropy_bits(_core(secret)) < _BITS_PER_OCTET * size:
+        return f"it is guessable: words, padding or repetition, not randomness (RFC 8725 section 3.5); {ADVICE}"
+    return None
+
+
+def entropy_bits(secret: bytes) -> float:
+    """An upper estimate of the bits in ``secret``, from how its octets and their differences are spread."""
+    steps = bytes((b - a) & 0xFF for a, b in pairwise(secret))
+    return len(secret) * min(_spread(secret), _spread(steps))
+
+
+def _spread(octets: bytes) -> float:
+    total = len(octets)
+    return sum(count / total * log2(total / count) for count in Counter(octets).values())
+
+
+def _core(secret: bytes) -> bytes:
+    """``secret`` without what adds no entropy: padding, repetition, words everyone tries."""
+    bare = _WORDS.sub("", secret.decode("latin-1")).encode("latin-1")
+    return _period(_unpadded(bare))
+
+
+def _unpadded(secret: bytes) -> bytes:
+    stripped = secret.rstrip(secret[-1:])
+    return stripped if len(secret) - len(stripped) > 2 else secret
+
+
+def _period(secret: bytes) -> bytes:
+    for length in range(1, len(secret) // 2 + 1):
+        if (secret[:length] * (len(secret) // length + 1)).startswith(secret):
+            return secret[:length]
+    return secret
+
+
+def _forms(secret: bytes) -> list[bytes]:
+    """``secret`` as given, and as what its text may spell in hexadecimal and in base64."""
+    text = secret.decode("latin-1").strip()
+    forms = [secret, text.encode("latin-1")]
+    if _HEXADECIMAL.fullmatch(text):
+        forms.append(bytes.fromhex(text))
+    if _BASE64.fullmatch(text):
+        bare = text.rstrip("=").replace("+", "-").replace("/", "_")
+        forms.append(base64.urlsafe_b64decode(bare[: len(bare) // 4 * 4]))
+    return forms
+
+
+def _is_public(secret: bytes) -> bool:
+    """PEM, OpenSSH, JWK, or a DER SEQUENCE that spans the whole secret and starts with a SEQUENCE or an INTEGER."""
+    if b"-----BEGIN" in secret or secret.startswith((b"ssh-", b"ecdsa-sha2-")):
+        return True
+    if secret.startswith(b"{") and b'"kty"' in secret:
+        return True
+    return len(secret) >= 44 and secret[0] == 0x30 and _spans(secret)
+
+
+def _spans(secret: bytes) -> bool:
+    octets = secret[1] & 0x7F if secret[1] & 0x80 else 0
+    length = int.from_bytes(secret[2 : 2 + octets], "big") if octets else secret[1]
+    return len(secret) == 2 + octets + length and secret[2 + octets] in (0x30, 0x02)
+
+
+def _plain(secret: bytes) -> str:
+    """``secret`` without case and punctuation, which attackers' lists vary; octets that are no text in hexadecimal."""
+    text = secret.decode("latin-1")
+    return _PUNCTUATION.sub("", text.casefold()) if text.isascii() and text.isprintable() else secret.hex()
+
+
+_KNOWN = frozenset(_plain(form) for secret in KNOWN_SECRETS for form in _forms(secret.encode()))

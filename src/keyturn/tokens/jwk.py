@@ -1,0 +1,118 @@
+"""JSON Web Keys: public material to members (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and back.
+
+Nothing here reads or writes private or symmetric members, thumbprints of secrets apart.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from keyturn.errors import ConfigurationError, TokenMalformed
+from keyturn.tokens.algorithms import ALGORITHMS, Ecdsa, PublicMaterial
+from keyturn.tokens.encoding import decode_base64url, encode_base64url
+
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+_CURVES = {algorithm.crv: algorithm for algorithm in ALGORITHMS.values() if isinstance(algorithm, Ecdsa)}
+_BY_CURVE_NAME = {algorithm.curve.name: algorithm for algorithm in _CURVES.values()}
+
+
+def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
+    """The one algorithm this key may be used with, or ``None`` when Keyturn has no use for it (RFC 7517 section 5).
+
+    An RSA key that names no ``alg`` is used for RS256; elliptic curves dictate theirs.
+    """
+    if jwk.get("use", "sig") != "sig" or not _may_verify(jwk.get("key_ops")):
+        return None
+    curve = jwk.get("crv")
+    match jwk.get("kty"):
+        case "RSA":
+            dictated = "RS256"
+        case "EC" if isinstance(curve, str) and curve in _CURVES:
+            dictated = _CURVES[curve].name
+        case "OKP" if curve == "Ed25519":
+            dictated = "EdDSA"
+        case _:
+            return None
+    name = jwk.get("alg", dictated)
+    return name if isinstance(name, str) and name in ALGORITHMS else None
+
+
+def _may_verify(operations: object) -> bool:
+    return operations is None or (isinstance(operations, list) and "verify" in operations)
+
+
+def material_of(jwk: Mapping[str, Any]) -> PublicMaterial:
+    """The public key in ``jwk``, of a kind :func:`algorithm_of` knows; raises :class:`ConfigurationError`."""
+    try:
+        match jwk["kty"]:
+            case "RSA":
+                return rsa.RSAPublicNumbers(_number(jwk, "e"), _number(jwk, "n")).public_key()
+            case "EC":
+                return _point(jwk, _CURVES[jwk["crv"]])
+            case _:
+                return Ed25519PublicKey.from_public_bytes(_octets(jwk, "x", 32))
+    except (ValueError, UnsupportedAlgorithm) as error:  # not on the curve, or numbers no RSA key can have
+        raise ConfigurationError(f"it is not a public key: {error}") from None
+
+
+def _point(jwk: Mapping[str, Any], algorithm: Ecdsa) -> ec.EllipticCurvePublicKey:
+    # RFC 7518 section 6.2.1.2: the full width of the curve, leading zeros included.
+    x, y = _octets(jwk, "x", algorithm.width), _octets(jwk, "y", algorithm.width)
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), algorithm.curve)
+    return numbers.public_key()
+
+
+def _octets(jwk: Mapping[str, Any], member: str, width: int | None = None) -> bytes:
+    text = jwk.get(member)
+    if not isinstance(text, str):
+        raise ConfigurationError(f"its member {member!r} is missing or no string")
+    try:
+        octets = decode_base64url(text.encode())
+    except (TokenMalformed, UnicodeEncodeError) as error:
+        raise ConfigurationError(f"its member {member!r} is not canonical base64url: {error}") from None
+    if width is not None and len(octets) != width:
+        raise ConfigurationError(f"its member {member!r} has {len(octets)} octets, not {width} (RFC 7518 6.2.1)")
+    return octets
+
+
+def _number(jwk: Mapping[str, Any], member: str) -> int:
+    octets = _octets(jwk, member)
+    if not octets or octets[0] == 0:
+        raise ConfigurationError(f"its member {member!r} is empty or starts with a zero octet (RFC 7518 section 6.3.1)")
+    return int.from_bytes(octets, "big")
+
+
+def members_of(public: PublicMaterial) -> dict[str, str]:
+    """The members that make up a key, in the order RFC 7638 section 3.2 hashes them.
+
+    For a secret this holds the secret: only :func:`thumbprint_of` may see it.
+    """
+    match public:
+        case rsa.RSAPublicKey():
+            numbers = public.public_numbers()
+            return {"e": _text(numbers.e), "kty": "RSA", "n": _text(numbers.n)}
+        case ec.EllipticCurvePublicKey():
+            point, algorithm = public.public_numbers(), _BY_CURVE_NAME[public.curve.name]
+            x, y = _text(point.x, algorithm.width), _text(point.y, algorithm.width)
+            return {"crv": algorithm.crv, "kty": "EC", "x": x, "y": y}
+        case Ed25519PublicKey():
+            x = encode_base64url(public.public_bytes_raw()).decode()
+            return {"crv": "Ed25519", "kty": "OKP", "x": x}
+        case bytes():
+            return {"k": encode_base64url(public).decode(), "kty": "oct"}
+
+
+def thumbprint_of(public: PublicMaterial) -> str:
+    """The key's SHA-256 thumbprint (RFC 7638), the ``kid`` of a key that was given none."""
+    digest = hashlib.sha256(msgspec.json.encode(members_of(public))).digest()
+    return encode_base64url(digest).decode()
+
+
+def _text(number: int, width: int | None = None) -> str:
+    octets = number.to_bytes(width or (number.bit_length() + 7) // 8, "big")
+    return encode_base64url(octets).decode()

@@ -1,0 +1,105 @@
+"""Compact JWS (RFC 7515 section 3.1), signed and verified strictly (RFC 8725). There is no JWE here at all."""
+
+from functools import lru_cache
+
+import msgspec
+
+from keyturn.errors import PayloadRefused, Refusal, TokenInvalid, TokenMalformed, UnknownKey
+from keyturn.tokens.encoding import ALPHABET, decode_segment, encode_base64url
+from keyturn.tokens.header import Claimed, Header, read_header
+from keyturn.tokens.keys import SigningKey, VerifyingKey
+from keyturn.tokens.keyset import KeySet
+
+MAX_TOKEN_BYTES = 8192
+"""Longest token in bytes, measured before anything is decoded: what servers and proxies take as one header."""
+
+
+class VerifiedToken(msgspec.Struct, frozen=True):
+    """A token whose signature is good under ``kid``. Its claims are still to be judged.
+
+    ``typ`` is in lower case and without ``application/``; ``None`` when the header has none.
+    """
+
+    payload: bytes
+    kid: str
+    typ: str | None
+    algorithm: str
+
+
+def sign_compact(payload: bytes, key: SigningKey, typ: str = "at+jwt") -> str:
+    """A compact JWS over ``payload`` (RFC 9068 section 2.1 for the default ``typ``).
+
+    Raises :class:`PayloadRefused` when the payload is empty or the token would be longer than verifiers read.
+    """
+    if not payload:
+        raise PayloadRefused("an empty payload is detached content (RFC 7515 appendix F), which nobody here verifies")
+    signing_input = _encode_header(key.algorithm, key.kid, typ) + b"." + encode_base64url(payload)
+    token = signing_input + b"." + encode_base64url(key.sign(signing_input))
+    if len(token) > MAX_TOKEN_BYTES:
+        raise PayloadRefused(f"the token would have {len(token)} bytes; verifiers read {MAX_TOKEN_BYTES}")
+    return token.decode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _encode_header(algorithm: str, kid: str, typ: str) -> bytes:
+    return encode_base64url(msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": typ}))
+
+
+def verify_compact(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN_BYTES) -> bytes:
+    """The payload of a compact JWS signed by one of ``keys``; raises TokenMalformed or TokenInvalid, nothing else."""
+    return verify_token(token, keys, max_bytes=max_bytes).payload
+
+
+def verify_token(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN_BYTES) -> VerifiedToken:
+    """As :func:`verify_compact`, with what the header said: ``typ``, and the ``kid`` and algorithm of the key used.
+
+    Raises :class:`TokenMalformed`, :class:`TokenInvalid`, or its subclass :class:`UnknownKey` for a ``kid`` that is
+    not in ``keys``. ``max_bytes`` is measured before decoding.
+    """
+    octets = token.encode("ascii", "replace") if isinstance(token, str) else token
+    if type(octets) is not bytes or len(octets) > max_bytes or octets.translate(None, ALPHABET) != b"..":
+        raise _malformed(octets, max_bytes)
+    dot, last = octets.find(b"."), octets.rfind(b".")
+    encoded = octets[:dot]
+    header = keys.headers.get(encoded)
+    known = header is not None
+    if header is None:
+        header = _bind(read_header(encoded), keys)
+    payload = decode_segment(octets[dot + 1 : last])
+    if not payload or not header.check(decode_segment(octets[last + 1 :]), octets[:last]):
+        raise _refused(payload, header)
+    if not known:
+        keys.remember(encoded, header)
+    return VerifiedToken(payload, header.kid, header.typ, header.algorithm)
+
+
+def _bind(claimed: Claimed, keys: KeySet) -> Header:
+    key = _choose(claimed, keys)
+    if key.algorithm != claimed.alg:  # the key dictates the algorithm, never the token (RFC 8725 section 3.1)
+        raise TokenInvalid(f"alg {claimed.alg!r} is not the algorithm of key {key.kid!r}")
+    return Header(key.check, key.kid, claimed.typ, key.algorithm)
+
+
+def _choose(claimed: Claimed, keys: KeySet) -> VerifyingKey:
+    key = keys.only(claimed.alg) if claimed.kid is None else keys.find(claimed.kid)
+    if key is not None:
+        return key
+    if claimed.kid is None:
+        raise TokenInvalid(f"the token names no key, and not exactly one of ours signs with {claimed.alg}")
+    raise UnknownKey(f"no key has the kid {claimed.kid!r}")
+
+
+def _malformed(octets: object, max_bytes: int) -> Refusal:
+    if not isinstance(octets, bytes):
+        return TokenMalformed(f"a token is text or bytes, not {type(octets).__name__}")
+    if len(octets) > max_bytes:
+        return TokenMalformed(f"a token of {len(octets)} bytes; at most {max_bytes} are read")
+    if octets.count(b".") == 4:
+        return TokenMalformed("five parts are an encrypted token (RFC 7516); only signed ones are accepted")
+    return TokenMalformed("not three base64url parts joined by two dots (RFC 7515 section 7.1)")
+
+
+def _refused(payload: bytes, header: Header) -> Refusal:
+    if not payload:
+        return TokenMalformed("an empty payload is detached content (RFC 7515 appendix F), which is not accepted")
+    return TokenInvalid(f"the signature does not fit under key {header.kid!r}")

@@ -1,0 +1,141 @@
+"""Keys: one algorithm each, vetted when made, everything precomputed, nothing secret in their repr."""
+
+import secrets
+from collections.abc import Callable
+from typing import NoReturn
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from keyturn.errors import ConfigurationError
+from keyturn.tokens.algorithms import (
+    Hmac,
+    PrivateMaterial,
+    PublicMaterial,
+    check_with,
+    find_algorithm,
+    generate_with,
+    sign_with,
+)
+from keyturn.tokens.jwk import members_of, thumbprint_of
+from keyturn.tokens.vetting import MAX_RSA_BITS, MIN_RSA_BITS, key_problem
+
+MAX_KID = 256
+"""Longest ``kid`` in characters; a longer one is an attack on whatever looks it up."""
+
+
+class VerifyingKey:
+    """A key that checks signatures of one algorithm. For HMAC it is the shared secret, and is never published.
+
+    ``kid`` defaults to the RFC 7638 thumbprint. Raises :class:`ConfigurationError` for a weak or mismatched key.
+    """
+
+    __slots__ = ("_public", "algorithm", "check", "kid")
+
+    def __init__(self, algorithm: str, public: PublicMaterial, kid: str | None = None) -> None:
+        chosen = find_algorithm(algorithm)
+        check = check_with(chosen, public)
+        if problem := key_problem(chosen, public):
+            raise ConfigurationError(f"the {algorithm} key is refused: {problem}")
+        self.algorithm, self.kid, self._public = algorithm, _named(kid, public), public
+        self.check = check
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether checking and signing take the same secret, so that the key can never be published."""
+        return isinstance(self._public, bytes)
+
+    @property
+    def thumbprint(self) -> str:
+        """SHA-256 thumbprint of the key (RFC 7638)."""
+        return thumbprint_of(self._public)
+
+    def to_jwk(self) -> dict[str, str]:
+        """The public JWK (RFC 7517 section 4); raises :class:`ConfigurationError` for an HMAC key."""
+        if self.symmetric:
+            raise ConfigurationError(f"{self!r} is a shared secret and is never published; use RS256, ES256 or EdDSA")
+        return {**members_of(self._public), "alg": self.algorithm, "kid": self.kid, "use": "sig"}
+
+    def __repr__(self) -> str:
+        return f"VerifyingKey({self.algorithm!r}, kid={self.kid!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("keys are not pickled; export a JWK, or private_bytes sealed by a vault")
+
+
+class SigningKey:
+    """A private key (or an HMAC secret) that signs with one algorithm.
+
+    ``kid`` defaults to the RFC 7638 thumbprint. Raises :class:`ConfigurationError` for a weak or mismatched key.
+    """
+
+    __slots__ = ("_private", "algorithm", "kid", "sign", "verifying_key")
+
+    def __init__(self, algorithm: str, private: PrivateMaterial, kid: str | None = None) -> None:
+        sign = sign_with(find_algorithm(algorithm), private)
+        public = private if isinstance(private, bytes) else private.public_key()
+        self.verifying_key = VerifyingKey(algorithm, public, kid)
+        self.algorithm, self.kid, self._private = algorithm, self.verifying_key.kid, private
+        self.sign = sign
+
+    @classmethod
+    def generate(
+        cls,
+        algorithm: str = "RS256",
+        kid: str | None = None,
+        *,
+        rsa_bits: int = MIN_RSA_BITS,
+        randomness: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> "SigningKey":
+        """A fresh key. ``rsa_bits``: modulus length, 2048 to 8192. ``randomness``: source of HMAC secrets."""
+        if not MIN_RSA_BITS <= rsa_bits <= MAX_RSA_BITS:
+            raise ConfigurationError(f"rsa_bits is {rsa_bits}; choose {MIN_RSA_BITS} to {MAX_RSA_BITS}")
+        return cls(algorithm, generate_with(find_algorithm(algorithm), rsa_bits, randomness), kid)
+
+    @classmethod
+    def from_private_bytes(cls, algorithm: str, private: bytes, kid: str | None = None) -> "SigningKey":
+        """The key whose :meth:`private_bytes` are ``private``: PKCS#8 DER, or for HMAC the secret itself."""
+        if isinstance(find_algorithm(algorithm), Hmac):
+            return cls(algorithm, bytes(private), kid)
+        return cls(algorithm, _load(private), kid)
+
+    def private_bytes(self) -> bytes:
+        """The private key, unsealed: PKCS#8 DER (RFC 5958), or for HMAC the secret itself. Seal it before storing."""
+        if isinstance(self._private, bytes):
+            return self._private
+        return self._private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether this is an HMAC secret, good for a single server only."""
+        return self.verifying_key.symmetric
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.algorithm!r}, kid={self.kid!r}, private=**********)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("keys are not pickled; export private_bytes sealed by a vault")
+
+
+def _load(private: bytes) -> PrivateMaterial:
+    problem = ConfigurationError("the private key is no PKCS#8 DER of a supported kind; export it again")
+    try:
+        loaded = load_der_private_key(private, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise problem from None
+    if not isinstance(loaded, PrivateMaterial):
+        raise problem
+    return loaded
+
+
+def _named(kid: str | None, public: PublicMaterial) -> str:
+    if kid is None:
+        return thumbprint_of(public)
+    if not kid or len(kid) > MAX_KID:
+        raise ConfigurationError(f"a kid has 1 to {MAX_KID} characters; leave it out to use the key's thumbprint")
+    return kid

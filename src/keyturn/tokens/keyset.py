@@ -1,0 +1,152 @@
+"""Key sets: the keys a verifier trusts, and their public document (RFC 7517 section 5)."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from keyturn.errors import ConfigurationError, TokenMalformed
+from keyturn.tokens.encoding import decode_object
+from keyturn.tokens.header import Header
+from keyturn.tokens.jwk import PRIVATE_MEMBERS, algorithm_of, material_of
+from keyturn.tokens.keys import MAX_KID, SigningKey, VerifyingKey
+
+MAX_JWKS_BYTES = 262_144
+MAX_KEYS = 100
+_MAX_HEADERS = 64
+
+
+class KeySet:
+    """Keys by ``kid``, immutable. Raises :class:`ConfigurationError` when two keys share a ``kid``.
+
+    HMAC secrets may be members (one server that signs and verifies); they are never published.
+    """
+
+    __slots__ = ("_by_kid", "_headers", "_only")
+
+    def __init__(self, keys: Iterable[SigningKey | VerifyingKey] = ()) -> None:
+        members = [key.verifying_key if isinstance(key, SigningKey) else key for key in keys]
+        self._by_kid = {key.kid: key for key in members}
+        if repeated := _repeated(key.kid for key in members):
+            raise ConfigurationError(f"two keys have the kid {repeated[0]!r}; give each its own")
+        uses = Counter(key.algorithm for key in members)
+        self._only = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
+        self._headers: dict[bytes, Header] = {}
+
+    @classmethod
+    def from_jwks(
+        cls,
+        document: bytes | str | Mapping[str, Any],
+        *,
+        max_bytes: int = MAX_JWKS_BYTES,
+        max_keys: int = MAX_KEYS,
+    ) -> "KeySet":
+        """The verifying keys of a JWK Set; keys Keyturn has no use for are skipped (RFC 7517 section 5).
+
+        Raises :class:`ConfigurationError`, listing every problem, for a document that is malformed, too large, repeats
+        a ``kid``, holds private or symmetric members, or offers a weak key.
+        """
+        entries = _entries(_document(document, max_bytes), max_keys)
+        if problems := [*_secret_problems(entries), *_kid_problems(entries)]:
+            raise ConfigurationError(*problems)
+        return cls(_keys(entries))
+
+    def to_jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public JWK Set. HMAC secrets are left out."""
+        return {"keys": [key.to_jwk() for key in self if not key.symmetric]}
+
+    def find(self, kid: str) -> VerifyingKey | None:
+        """The key with this ``kid``."""
+        return self._by_kid.get(kid)
+
+    def only(self, algorithm: str) -> VerifyingKey | None:
+        """The one key of ``algorithm``, for tokens that name none; ``None`` when there are several."""
+        return self._only.get(algorithm)
+
+    @property
+    def headers(self) -> dict[bytes, Header]:
+        """Encoded headers already judged and bound to keys of this set; for :mod:`keyturn.tokens.jws`."""
+        return self._headers
+
+    def remember(self, encoded: bytes, header: Header) -> None:
+        """Keep a header whose signature was good. Bounded: many distinct good ones start over."""
+        if len(self._headers) >= _MAX_HEADERS:
+            self._headers.clear()
+        self._headers[encoded] = header
+
+    def __iter__(self) -> Iterator[VerifyingKey]:
+        return iter(self._by_kid.values())
+
+    def __len__(self) -> int:
+        return len(self._by_kid)
+
+    def __contains__(self, kid: object) -> bool:
+        return kid in self._by_kid
+
+    def __repr__(self) -> str:
+        return f"KeySet({list(self)!r})"
+
+
+def _document(document: object, max_bytes: int) -> Mapping[str, Any]:
+    if isinstance(document, Mapping):
+        return cast("Mapping[str, Any]", document)
+    try:
+        octets = document.encode() if isinstance(document, str) else document
+        if isinstance(octets, bytes):
+            return decode_object(octets, max_bytes=max_bytes)
+        problem = "it is neither text, bytes nor a mapping"
+    except (TokenMalformed, UnicodeEncodeError) as error:
+        problem = str(error)
+    raise ConfigurationError(f"the JWK Set cannot be read: {problem}; fetch it again from the issuer's jwks_uri")
+
+
+def _entries(document: Mapping[str, Any], max_keys: int) -> list[Mapping[str, Any]]:
+    entries = document.get("keys")
+    if not isinstance(entries, list | tuple):
+        raise ConfigurationError("the JWK Set has no `keys` array (RFC 7517 section 5); check its address")
+    listed = cast("list[object]", entries)
+    if len(listed) > max_keys:
+        raise ConfigurationError(f"the JWK Set has {len(listed)} keys; at most {max_keys} are read")
+    if not all(isinstance(entry, Mapping) for entry in listed):
+        raise ConfigurationError("the JWK Set has a key that is no JSON object; check its address")
+    return cast("list[Mapping[str, Any]]", listed)
+
+
+def _secret_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
+    for entry in entries:
+        found = PRIVATE_MEMBERS.intersection(entry)
+        if found or entry.get("kty") == "oct":
+            named = ", ".join(sorted(found)) or "oct"
+            # Whoever published this has leaked it (RFC 7517 section 9.2): trusting the rest would hide that.
+            yield f"{_label(entry)} holds private or symmetric members ({named}); publish public keys only, replace it"
+
+
+def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
+    kids = [entry["kid"] for entry in entries if "kid" in entry]
+    for kid in kids:
+        if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
+            yield f"a kid of the JWK Set is not a string of 1 to {MAX_KID} characters"
+    for kid in _repeated(kid for kid in kids if isinstance(kid, str)):
+        yield f"the JWK Set repeats the kid {kid!r}, so it does not say which key is meant; give each its own"
+
+
+def _keys(entries: list[Mapping[str, Any]]) -> list[VerifyingKey]:
+    keys: list[VerifyingKey] = []
+    problems: list[str] = []
+    for entry in entries:
+        if (algorithm := algorithm_of(entry)) is None:
+            continue
+        try:
+            keys.append(VerifyingKey(algorithm, material_of(entry), entry.get("kid")))
+        except ConfigurationError as error:
+            problems.append(f"{_label(entry)}: {error}")
+    if problems:
+        raise ConfigurationError(*problems)
+    return keys
+
+
+def _label(entry: Mapping[str, Any]) -> str:
+    return f"the key with kid {str(entry['kid'])[:MAX_KID]!r}" if "kid" in entry else "a key without kid"
+
+
+def _repeated(kids: Iterable[str]) -> list[str]:
+    return [kid for kid, times in Counter(kids).items() if times > 1]

@@ -1,0 +1,67 @@
+"""HMAC secrets that specifications, libraries and tutorials have published, and the words secrets are padded with."""
+
+KNOWN_SECRETS = (
+    # RFC 7515 appendix A.1 and RFC 7520 section 3.5
+    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+    "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",
+    # jwt.io, its former and present defaults
+    "your-256-bit-secret",
+    "your-384-bit-secret",
+    "your-512-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+    "a-valid-string-secret-that-is-at-least-384-bits-long",
+    "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    # FastAPI's security tutorial
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    # Spring Boot tutorials
+    "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+    "413F4428472B4B6250655368566D5970337336763979244226452948404D6351",
+    "3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
+    "======================BezKoder=Spring===========================",
+    # ASP.NET and NestJS tutorials
+    "this is my custom Secret key for authentication",
+    "THIS IS USED TO SIGN AND VERIFY JWT TOKENS, REPLACE IT WITH YOUR OWN SECRET, IT CAN BE ANY STRING",
+    "DO NOT USE THIS VALUE. INSTEAD, CREATE A COMPLEX SECRET AND KEEP IT SAFE OUTSIDE OF THE SOURCE CODE.",
+    "thisisasecretkeyforjwttokenauthenticationandauthorization",
+    "my-32-character-ultra-secure-and-ultra-long-secret",
+    "this-is-a-very-long-secret-key-used-for-signing-tokens",
+    "super-secret-jwt-token-with-at-least-32-characters-long",
+    "keyboard cat",
+    "shhhhhared-secret",
+)
+
+KNOWN_WORDS = (
+    "django-insecure-",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "changeme",
+    "changeit",
+    "change",
+    "signing",
+    "token",
+    "default",
+    "example",
+    "private",
+    "super",
+    "ultra",
+    "secure",
+    "admin",
+    "letmein",
+    "welcome",
+    "keyboard",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwerty",
+    "0123456789",
+    "1234567890",
+    "123456",
+    "abcdefghijklmnopqrstuvwxyz",
+    "abcdef",
+    "foobar",
+    "development",
+    "production",
+    "testing",
+)

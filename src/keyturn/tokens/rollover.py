@@ -1,0 +1,150 @@
+"""Key rollover as a pure schedule: *next* is published, *active* signs, *retired* is kept while its tokens live.
+
+A key's state is a function of time alone, so processes agree without talking: the only write is adding a *next* key.
+Recommended practice: NIST SP 800-57 part 1 section 5.3.5, RFC 7517 section 4.5, OpenID Connect Core section 10.1.1.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from itertools import pairwise
+
+from keyturn.core.instant import Instant
+from keyturn.errors import ConfigurationError
+from keyturn.tokens.keys import SigningKey
+from keyturn.tokens.keyset import KeySet
+
+
+class KeyState(StrEnum):
+    """Where a signing key is in its life."""
+
+    NEXT = "next"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True)
+class ScheduledKey:
+    """A signing key and the moment it starts to sign. ``serial``: unique number in the store, in order of making."""
+
+    key: SigningKey
+    serial: int
+    active_at: Instant
+
+
+@dataclass(frozen=True)
+class RolloverPolicy:
+    """Whole seconds, all positive. Raises :class:`ConfigurationError` listing every problem.
+
+    ``rollover_seconds``: how long one key signs. ``publish_seconds``: how long a key is published before it signs; at
+    least as long as verifiers cache the key set. ``retired_seconds``: how long a key is published after it stopped
+    signing; at least the life of a token, the leeway, and the difference between the issuers' clocks.
+    """
+
+    rollover_seconds: int = 90 * 86_400
+    publish_seconds: int = 86_400
+    retired_seconds: int = 86_400
+
+    def __post_init__(self) -> None:
+        if problems := [*self._problems()]:
+            raise ConfigurationError(*problems)
+
+    def _problems(self) -> Iterable[str]:
+        for field in fields(self):
+            seconds = getattr(self, field.name)
+            if type(seconds) is not int or seconds <= 0:
+                yield f"{field.name} is {seconds!r}; give a positive whole number of seconds"
+                return
+        if self.publish_seconds >= self.rollover_seconds:
+            yield "publish_seconds must be less than rollover_seconds: a key is published while another still signs"
+
+
+def states(keys: Iterable[ScheduledKey], now: Instant, retired_seconds: int) -> dict[int, KeyState]:
+    """The state of each key by ``serial``; keys under which no token can be alive any more are left out.
+
+    Active is the newest key whose ``active_at`` has come. Before the first one's, it is the first: a clock that is
+    behind the one that made it must not leave the issuer without a key.
+    """
+    ordered = _ordered(keys)
+    active = _active(ordered, now)
+    found: dict[int, KeyState] = {}
+    for index, scheduled in enumerate(ordered):
+        if index > active:
+            found[scheduled.serial] = KeyState.NEXT
+        elif index == active:
+            found[scheduled.serial] = KeyState.ACTIVE
+        elif now < ordered[index + 1].active_at + retired_seconds:
+            found[scheduled.serial] = KeyState.RETIRED
+    return found
+
+
+def due(keys: Iterable[ScheduledKey], now: Instant, policy: RolloverPolicy) -> Instant | None:
+    """When a *next* key must be added: at once if that moment has passed; ``None`` while one is waiting already."""
+    ordered = _ordered(keys)
+    if not ordered:
+        return now
+    active = _active(ordered, now)
+    if active < len(ordered) - 1:
+        return None
+    return Instant(ordered[active].active_at + policy.rollover_seconds - policy.publish_seconds)
+
+
+def next_active_at(keys: Iterable[ScheduledKey], now: Instant, policy: RolloverPolicy) -> Instant:
+    """The ``active_at`` of a key made now: at once for the first, else not before it was published long enough."""
+    ordered = _ordered(keys)
+    if not ordered:
+        return now
+    return Instant(max(ordered[-1].active_at + policy.rollover_seconds, now + policy.publish_seconds))
+
+
+class SigningKeySet:
+    """Every key the store holds, and who signs when. Immutable: make a new one when a key was added.
+
+    Raises :class:`ConfigurationError` when two keys share a serial or a ``kid``.
+    """
+
+    __slots__ = ("_keys", "_published", "_retired_seconds")
+
+    def __init__(self, keys: Iterable[ScheduledKey], retired_seconds: int) -> None:
+        self._keys = _ordered(keys)
+        self._retired_seconds = retired_seconds
+        self._published: tuple[tuple[int, ...], KeySet] | None = None
+        if repeated := [b for a, b in pairwise(sorted(k.serial for k in self._keys)) if a == b]:
+            raise ConfigurationError(f"two signing keys have the serial {repeated[0]}; each is added once")
+        KeySet(scheduled.key for scheduled in self._keys)
+
+    def active(self, now: Instant) -> SigningKey:
+        """The key that signs at ``now``; raises :class:`ConfigurationError` when there is none at all."""
+        if not self._keys:
+            raise ConfigurationError("there is no signing key; add one, or let the issuer make its first")
+        return self._keys[_active(self._keys, now)].key
+
+    def states(self, now: Instant) -> dict[int, KeyState]:
+        """As :func:`states`."""
+        return states(self._keys, now, self._retired_seconds)
+
+    def published(self, now: Instant) -> KeySet:
+        """The keys that verify at ``now``: next, active, and retired ones whose tokens may be alive.
+
+        An HMAC key is among them for verifying on this server; :meth:`KeySet.to_jwks` leaves it out.
+        """
+        serials = tuple(self.states(now))
+        if self._published is None or self._published[0] != serials:  # kept, so that its judged headers are
+            members = (scheduled.key for scheduled in self._keys if scheduled.serial in serials)
+            self._published = serials, KeySet(members)
+        return self._published[1]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"SigningKeySet({list(self._keys)!r}, retired_seconds={self._retired_seconds})"
+
+
+def _ordered(keys: Iterable[ScheduledKey]) -> tuple[ScheduledKey, ...]:
+    return tuple(sorted(keys, key=lambda scheduled: (scheduled.active_at, scheduled.serial)))
+
+
+def _active(ordered: Sequence[ScheduledKey], now: Instant) -> int:
+    begun = [index for index, scheduled in enumerate(ordered) if scheduled.active_at <= now]
+    return begun[-1] if begun else 0

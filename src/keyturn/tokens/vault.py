@@ -1,0 +1,72 @@
+"""Sealed private keys: a copy of the store signs nothing without the server secret, nor the secret without the store.
+
+AES-256-GCM (NIST SP 800-38D) under a key derived by HKDF-SHA-256 (RFC 5869) from the server secret. The ``kid`` and
+the algorithm are authenticated, so that no sealed key can be put in another's place or used for another algorithm.
+"""
+
+from typing import NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from keyturn.errors import ConfigurationError
+from keyturn.tokens.keys import SigningKey
+
+NONCE_BYTES = 12
+MIN_SECRET_BYTES = 32
+_VERSION = b"\x01"
+_PURPOSE = b"keyturn signing key vault v1"
+
+
+class Vault:
+    """Seals under ``secret``; opens under it and under the ``previous`` ones (bytes, 32 or more each).
+
+    Raises :class:`ConfigurationError` for a secret that is too short.
+    """
+
+    __slots__ = ("_ciphers",)
+
+    def __init__(self, secret: bytes, *previous: bytes) -> None:
+        if any(len(each) < MIN_SECRET_BYTES for each in (secret, *previous)):
+            raise ConfigurationError(f"a server secret has at least {MIN_SECRET_BYTES} bytes; make a longer one")
+        self._ciphers = [AESGCM(_derive(each)) for each in (secret, *previous)]
+
+    def seal(self, private: bytes, *, kid: str, nonce: bytes) -> bytes:
+        """``private`` sealed for ``kid``. ``nonce``: 12 fresh random bytes, never used twice (SP 800-38D section 8)."""
+        if len(nonce) != NONCE_BYTES:
+            raise ConfigurationError(f"a nonce has exactly {NONCE_BYTES} bytes, fresh and random")
+        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private, kid.encode())
+
+    def open(self, sealed: bytes, *, kid: str) -> bytes:
+        """What was sealed for ``kid``; raises :class:`ConfigurationError` when it does not open."""
+        version, nonce, ciphertext = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        for cipher in self._ciphers if version == _VERSION and ciphertext else ():
+            try:
+                return cipher.decrypt(nonce, ciphertext, kid.encode())
+            except InvalidTag:
+                continue
+        raise ConfigurationError(
+            f"the signing key {kid!r} does not open: another server secret sealed it, or it was changed; "
+            "set the secret it was sealed under as the previous one"
+        )
+
+    def seal_key(self, key: SigningKey, *, nonce: bytes) -> bytes:
+        """``key`` sealed, its algorithm with it."""
+        return self.seal(key.algorithm.encode() + b"\0" + key.private_bytes(), kid=key.kid, nonce=nonce)
+
+    def open_key(self, sealed: bytes, *, kid: str) -> SigningKey:
+        """The key that :meth:`seal_key` sealed; raises :class:`ConfigurationError`."""
+        algorithm, _, private = self.open(sealed, kid=kid).partition(b"\0")
+        return SigningKey.from_private_bytes(algorithm.decode("latin-1"), private, kid)
+
+    def __repr__(self) -> str:
+        return f"Vault(secret=**********, previous={len(self._ciphers) - 1})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a vault is not pickled; make one from the server secret")
+
+
+def _derive(secret: bytes) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret)
