@@ -1,0 +1,66 @@
+"""Accounts in SQL."""
+
+from sqlalchemy import bindparam, insert, select, update
+
+from keyturn.core.account import Account
+from keyturn.core.instant import Subject
+from keyturn.core.revocation import Entry, Voiding
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
+from keyturn.stores.sql.rows import account_of, account_values
+from keyturn.stores.sql.sessions import void
+from keyturn.stores.sql.tables import accounts
+
+_INSERT = insert(accounts)
+_FIND = select(accounts).where(accounts.c.identifier == bindparam("identifier"))
+_LOAD = select(accounts).where(accounts.c.subject == bindparam("subject"))
+_SWAP = (
+    update(accounts)
+    .where(accounts.c.subject == bindparam("b_subject"), accounts.c.version == bindparam("b_version"))
+    .values({column.name: bindparam(column.name) for column in accounts.c if column.name != "subject"})
+)
+
+
+def _swap(account: Account) -> Operation[bool]:
+    values = account_values(account)
+    values["b_subject"], values["b_version"] = values.pop("subject"), account.version - 1
+    return (yield _SWAP, values).count == 1
+
+
+class Accounts:
+    """``AccountStore``."""
+
+    @writes
+    def insert(self, account: Account) -> Operation[bool]:
+        try:
+            yield _INSERT, account_values(account)
+        except Taken:
+            return False
+        return True
+
+    def find(self, identifier: str) -> Operation[Account | None]:
+        rows = (yield _FIND, {"identifier": identifier}).rows
+        return account_of(rows[0]) if rows else None
+
+    def load(self, subject: Subject) -> Operation[Account | None]:
+        rows = (yield _LOAD, {"subject": subject}).rows
+        return account_of(rows[0]) if rows else None
+
+    @writes
+    def replace(self, account: Account) -> Operation[bool]:
+        try:
+            return (yield from _swap(account))
+        except Taken:
+            return False
+
+    @writes
+    def replace_and_void(self, account: Account, voiding: Voiding) -> Operation[Entry | None]:
+        yield BEGIN
+        # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
+        entry = yield from void(voiding)
+        try:
+            if (yield from _swap(account)):
+                return entry
+        except Taken:
+            pass
+        yield ROLLBACK
+        return None

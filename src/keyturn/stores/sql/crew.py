@@ -1,0 +1,36 @@
+"""A bounded crew of threads for the async stores, apart from the event loop's own pool."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import BoundedSemaphore
+from typing import Any
+
+from keyturn.errors import StoreUnavailable
+
+
+class Crew:
+    """At most ``threads`` calls at once and ``waiting`` behind them; past that ``StoreUnavailable`` at once."""
+
+    def __init__(self, threads: int, waiting: int, name: str) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._places = BoundedSemaphore(threads + waiting)
+
+    async def run(self, method: Callable[..., Any], *arguments: object) -> Any:
+        """Call ``method`` on a thread. Cancelled while it waits, it never happens; while it runs, it still may."""
+        if not self._places.acquire(blocking=False):
+            raise StoreUnavailable("too many operations are waiting for the store")
+        try:
+            future = self._executor.submit(method, *arguments)
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(self._leave)
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Let what runs finish, forget what waits."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def _leave(self, _future: Future[Any]) -> None:
+        self._places.release()

@@ -1,0 +1,104 @@
+"""Attempt counters, signing keys and security events in SQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from keyturn.core.audit import AuditEvent
+from keyturn.core.instant import Instant, Subject
+from keyturn.core.throttle import Bucket
+from keyturn.ports import StoredKey
+from keyturn.stores.sql.operation import Operation, Taken, writes
+from keyturn.stores.sql.rows import bucket_of, event_of, key_of
+from keyturn.stores.sql.tables import audit, signing_keys, throttles
+
+_BUCKET = select(throttles).where(throttles.c.key == bindparam("key"))
+_NEW_BUCKET = insert(throttles)
+_SWAP_BUCKET = (
+    update(throttles)
+    .where(throttles.c.key == bindparam("b_key"), throttles.c.version == bindparam("b_version"))
+    .values(level=bindparam("level"), updated_at=bindparam("updated_at"), version=bindparam("version"))
+)
+_EMPTY_BUCKETS = delete(throttles).where(throttles.c.updated_at + throttles.c.level <= bindparam("now"))
+_KEYS = select(signing_keys).order_by(signing_keys.c.serial)
+_NEW_KEY = insert(signing_keys)
+_DROP_KEY = delete(signing_keys).where(signing_keys.c.kid == bindparam("kid"))
+_EVENT = insert(audit)
+_RECENT = (
+    select(*(column for column in audit.c if column.name != "id"))
+    .where(audit.c.subject == bindparam("subject"))
+    .order_by(audit.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+class Throttles:
+    """``ThrottleStore``."""
+
+    def load(self, key: str) -> Operation[Bucket | None]:
+        rows = (yield _BUCKET, {"key": key}).rows
+        return bucket_of(rows[0]) if rows else None
+
+    @writes
+    def replace(self, bucket: Bucket) -> Operation[bool]:
+        values: dict[str, object] = {
+            "level": bucket.level,
+            "updated_at": bucket.updated_at,
+            "version": bucket.version,
+        }
+        if bucket.version != 1:
+            return (yield _SWAP_BUCKET, {**values, "b_key": bucket.key, "b_version": bucket.version - 1}).count == 1
+        try:
+            yield _NEW_BUCKET, {**values, "key": bucket.key}
+        except Taken:
+            return False
+        return True
+
+    @writes
+    def purge(self, now: Instant) -> Operation[int]:
+        return (yield _EMPTY_BUCKETS, {"now": now}).count
+
+
+class Keys:
+    """``KeyStore``."""
+
+    def list(self) -> Operation[Sequence[StoredKey]]:
+        return [key_of(row) for row in (yield _KEYS, {}).rows]
+
+    @writes
+    def insert(self, key: StoredKey) -> Operation[bool]:
+        values = {
+            "kid": key.kid,
+            "algorithm": key.algorithm,
+            "serial": key.serial,
+            "active_at": key.active_at,
+            "sealed": key.sealed,
+        }
+        try:
+            yield _NEW_KEY, values
+        except Taken:
+            return False
+        return True
+
+    @writes
+    def delete(self, kid: str) -> Operation[None]:
+        yield _DROP_KEY, {"kid": kid}
+
+
+class AuditTrail:
+    """``AuditLog``."""
+
+    @writes
+    def append(self, event: AuditEvent) -> Operation[None]:
+        values = {
+            "event": event.event.value,
+            "at": event.at,
+            "subject": event.subject,
+            "sid": event.sid,
+            "address": event.address,
+            "detail": event.detail,
+        }
+        yield _EVENT, values
+
+    def recent(self, subject: Subject, limit: int) -> Operation[Sequence[AuditEvent]]:
+        return [event_of(row) for row in (yield _RECENT, {"subject": subject, "most": limit}).rows]

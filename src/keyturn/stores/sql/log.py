@@ -1,0 +1,86 @@
+"""The revocation log in SQL: a counter row gives every entry its sequence number in commit order."""
+
+from dataclasses import replace
+
+from sqlalchemy import bindparam, case, delete, insert, select, update
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Page
+from keyturn.stores.sql.operation import BEGIN, Operation, writes
+from keyturn.stores.sql.rows import entry_of, entry_values
+from keyturn.stores.sql.tables import APPENDED, PURGED, counters, revocations
+
+BATCH = 500
+"""Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
+
+# The row lock this takes is held until commit: nobody can commit a greater number before this one is seen.
+_ADVANCE = (
+    update(counters).where(counters.c.name == APPENDED).values(value=counters.c.value + 1).returning(counters.c.value)
+)
+_APPEND = insert(revocations)
+_COUNTERS = select(counters.c.name, counters.c.value)
+_LAST = select(counters.c.value).where(counters.c.name == APPENDED)
+_ALL = select(revocations).order_by(revocations.c.sequence)
+_AFTER = _ALL.where(revocations.c.sequence > bindparam("after")).limit(bindparam("most"))
+_EXPIRED = (
+    select(revocations.c.sequence)
+    .where(revocations.c.expires_at <= bindparam("now"))
+    .order_by(revocations.c.sequence)
+    .limit(BATCH)
+)
+_PURGE = delete(revocations).where(
+    revocations.c.expires_at <= bindparam("now"), revocations.c.sequence <= bindparam("last")
+)
+_RAISE_PURGED = (
+    update(counters)
+    .where(counters.c.name == PURGED)
+    .values(value=case((counters.c.value < bindparam("last"), bindparam("last")), else_=counters.c.value))
+)
+
+
+def advance() -> Operation[int]:
+    """The next sequence number, held until commit. First of all in its transaction, so that no two can deadlock."""
+    answer = yield _ADVANCE, {}
+    number: int = answer.rows[0][0]
+    return number
+
+
+def record(entry: Entry, sequence: int) -> Operation[Entry]:
+    """Append ``entry`` under a number ``advance`` gave in the same transaction."""
+    appended = replace(entry, sequence=sequence)
+    yield _APPEND, entry_values(appended)
+    return appended
+
+
+@writes
+def purge_log(now: Instant) -> Operation[bool]:
+    """Delete one batch of expired entries, raising the low-water mark. Answers whether there may be more."""
+    yield BEGIN
+    expired = (yield _EXPIRED, {"now": now}).rows
+    if expired:
+        last = expired[-1][0]
+        yield _RAISE_PURGED, {"last": last}
+        yield _PURGE, {"now": now, "last": last}
+    return len(expired) == BATCH
+
+
+class Log:
+    """``RevocationLog``."""
+
+    def after(self, sequence: int, limit: int) -> Operation[Page]:
+        # Entries first: a purge between the two reads then says "incomplete" too often, never too rarely.
+        entries = tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
+        counts = {name: value for name, value in (yield _COUNTERS, {}).rows}
+        complete = counts[PURGED] <= sequence <= counts[APPENDED]
+        return Page(entries, entries[-1].sequence if entries else sequence, complete)
+
+    def snapshot(self) -> Operation[Page]:
+        # The number first: what was appended between the two reads is then taken twice, never missed.
+        last = yield from self.sequence()
+        entries = tuple(map(entry_of, (yield _ALL, {}).rows))
+        return Page(entries, max(last, entries[-1].sequence if entries else 0))
+
+    def sequence(self) -> Operation[int]:
+        answer = yield _LAST, {}
+        number: int = answer.rows[0][0]
+        return number

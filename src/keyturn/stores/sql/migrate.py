@@ -1,0 +1,65 @@
+"""Bring a database's schema up to date when a process starts; several processes may start at once."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from keyturn.errors import ConfigurationError, StoreUnavailable
+
+_PATIENCE_MS = 30_000
+
+# The first process to get here migrates, the others wait and find it done. Postgres: any number will do, as long
+# as it is always the same one; released when the transaction ends.
+_BEGIN = {
+    "sqlite": (f"PRAGMA busy_timeout={_PATIENCE_MS}", "BEGIN IMMEDIATE"),
+    "postgresql": ("BEGIN", "SELECT pg_advisory_xact_lock(7310578641)"),
+}
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the migrations that have not been run. ``engine`` must be in autocommit mode.
+
+    Raises ``ConfigurationError`` when the schema was made by a newer Keyturn, ``StoreUnavailable`` when the database
+    is away or stays locked.
+    """
+    try:
+        with engine.connect() as connection:
+            if _revision(connection) != _head():
+                _upgrade(connection)
+    except CommandError:
+        raise ConfigurationError("the database's schema is newer than this Keyturn") from None
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"cannot bring the schema up to date: {type(error).__name__}") from None
+
+
+def configuration() -> Config:
+    """Alembic's configuration, made here: an installed Keyturn needs no ``alembic.ini``."""
+    config = Config()
+    config.set_main_option("script_location", "keyturn.stores.sql:migrations")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    for statement in _BEGIN.get(connection.dialect.name, ("BEGIN",)):
+        connection.execute(text(statement))
+    config = configuration()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except BaseException:
+        connection.execute(text("ROLLBACK"))
+        raise
+    connection.execute(text("COMMIT"))
+
+
+def _head() -> str | None:
+    return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

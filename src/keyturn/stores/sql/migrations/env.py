@@ -1,0 +1,8 @@
+"""Run by Alembic, on the connection ``migrate`` hands it, inside the transaction that holds the lock."""
+
+from alembic import context
+
+from keyturn.stores.sql.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

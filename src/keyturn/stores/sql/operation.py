@@ -1,0 +1,48 @@
+"""An operation of a store: a generator that yields statements and is sent their answers.
+
+Written once, it knows nothing of connections, threads or ``await``. A lone statement is atomic by itself; several
+begin with ``yield BEGIN`` and are committed when the generator returns, undone when it raises or yields ``ROLLBACK``.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from sqlalchemy import Executable
+
+
+class Control(Enum):
+    """Steps that are not statements."""
+
+    BEGIN = "begin"
+    ROLLBACK = "rollback"
+
+
+BEGIN, ROLLBACK = Control.BEGIN, Control.ROLLBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows of a statement that returns any; ``count``: how many rows it changed."""
+
+    rows: Sequence[Any]
+    count: int
+
+
+class Taken(Exception):
+    """Thrown into an operation at the statement that broke a unique constraint. Nothing was done."""
+
+
+T = TypeVar("T")
+Statement = tuple[Executable, Mapping[str, object]]
+Step = Statement | Control
+Operation = Generator[Step, Answer, T]
+
+_Definition = TypeVar("_Definition", bound=Callable[..., Operation[Any]])
+
+
+def writes(definition: _Definition) -> _Definition:
+    """Mark an operation that changes something; on SQLite it waits for its turn."""
+    definition.writes = True  # type: ignore[attr-defined]  # read by the runner when it binds the definition
+    return definition

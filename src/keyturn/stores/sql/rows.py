@@ -1,0 +1,129 @@
+"""Records to parameters, rows to records. Nothing of a row is trusted to be more than its column says."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from keyturn.core.account import Account
+from keyturn.core.audit import Audit, AuditEvent
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Kind
+from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.core.throttle import Bucket
+from keyturn.ports import StoredKey
+
+_encode = msgspec.json.Encoder().encode
+_decode_amr = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def session_values(session: Session) -> dict[str, object]:
+    """The columns of ``sessions``."""
+    client = session.client
+    return {
+        "sid": session.sid,
+        "subject": session.subject,
+        "seed": bytes(session.seed),
+        "client_id": client.client_id,
+        "label": client.label,
+        "address": client.address,
+        "generation": session.generation,
+        "created_at": session.created_at,
+        "auth_time": session.auth_time,
+        "last_seen_at": session.last_seen_at,
+        "expires_at": session.expires_at,
+        "amr": _encode(session.amr).decode(),
+        "scope": session.scope,
+        "claims": _encode(session.claims).decode(),
+        "renewals": session.renewals,
+        "rotations": session.rotations,
+        "rotated_at": session.rotated_at,
+        "ended_at": session.ended_at,
+        "end_reason": session.end_reason,
+        "version": session.version,
+    }
+
+
+def found_of(row: Sequence[Any]) -> Found:
+    """A row of ``sessions``, in column order, followed by its three marks."""
+    (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
+     scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *marks) = row  # fmt: skip
+    session = Session(
+        sid,
+        subject,
+        Seed(seed),
+        Client(client_id, label, address),
+        generation,
+        created_at,
+        auth_time,
+        last_seen_at,
+        expires_at,
+        _decode_amr(amr),
+        scope,
+        _decode_claims(claims),
+        renewals,
+        rotations,
+        rotated_at,
+        ended_at,
+        end_reason,
+        version,
+    )
+    return Found(session, marks_of(marks))
+
+
+def marks_of(row: Sequence[Any]) -> Marks:
+    """Generation of the subject, not-before of the client, not-before of everything; each may be missing."""
+    generation, client, everything = row
+    return Marks(generation or 0, Instant(max(client or 0, everything or 0)))
+
+
+def entry_values(entry: Entry) -> dict[str, object]:
+    """The columns of ``revocations``."""
+    return {
+        "sequence": entry.sequence,
+        "kind": entry.kind.value,
+        "key": entry.key,
+        "value": entry.value,
+        "at": entry.at,
+        "expires_at": entry.expires_at,
+    }
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """A row of ``revocations``, in column order."""
+    sequence, kind, key, value, at, expires_at = row
+    return Entry(Kind(kind), key, value, at, expires_at, sequence)
+
+
+def account_values(account: Account) -> dict[str, object]:
+    """The columns of ``accounts``."""
+    return {
+        "subject": account.subject,
+        "identifier": account.identifier,
+        "password_hash": account.password_hash,
+        "created_at": account.created_at,
+        "disabled": account.disabled,
+        "version": account.version,
+    }
+
+
+def account_of(row: Sequence[Any]) -> Account:
+    """A row of ``accounts``, in column order."""
+    return Account(*row)
+
+
+def bucket_of(row: Sequence[Any]) -> Bucket:
+    """A row of ``throttles``, in column order."""
+    return Bucket(*row)
+
+
+def key_of(row: Sequence[Any]) -> StoredKey:
+    """A row of ``signing_keys``, in column order."""
+    return StoredKey(*row)
+
+
+def event_of(row: Sequence[Any]) -> AuditEvent:
+    """A row of ``audit``, in column order, without its id."""
+    event, *rest = row
+    return AuditEvent(Audit(event), *rest)

@@ -1,0 +1,151 @@
+"""Sessions and their marks in SQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, insert, select, update
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import Entry, Kind, Voiding
+from keyturn.core.session import Found, Marks, Session
+from keyturn.stores.sql.log import advance, record
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
+from keyturn.stores.sql.rows import found_of, marks_of, session_values
+from keyturn.stores.sql.tables import marks, sessions
+
+BATCH = 200
+"""Sessions deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
+
+
+def _mark(kind: Kind, key: ColumnElement[str]) -> ScalarSelect[int]:
+    return select(marks.c.value).where(marks.c.kind == kind.value, marks.c.key == key).scalar_subquery()
+
+
+def _marks(subject: ColumnElement[str], client_id: ColumnElement[str]) -> tuple[ScalarSelect[int], ...]:
+    everything = _mark(Kind.EVERYTHING, bindparam("everything", ""))
+    return _mark(Kind.SUBJECT, subject), _mark(Kind.CLIENT, client_id), everything
+
+
+_named = sessions.c.sid == bindparam("b_sid")
+_FOUND = select(*sessions.c, *_marks(sessions.c.subject, sessions.c.client_id))
+_LOAD = _FOUND.where(_named)
+_LIST = _FOUND.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None)).order_by(
+    sessions.c.created_at.desc(), sessions.c.sid
+)
+_MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
+_INSERT = insert(sessions)
+_LASTING = ("sid", "subject")
+_SWAP = (
+    update(sessions)
+    .where(_named, sessions.c.version == bindparam("b_version"))
+    .values({column.name: bindparam(column.name) for column in sessions.c if column.name not in _LASTING})
+)
+_KEEP = (
+    update(sessions)
+    .where(_named, sessions.c.subject == bindparam("b_subject"), sessions.c.generation == bindparam("previous"))
+    .where(sessions.c.ended_at.is_(None))
+    .values(generation=sessions.c.generation + 1, version=sessions.c.version + 1)
+)
+_OVER = (
+    select(sessions.c.sid)
+    .where(sessions.c.expires_at <= bindparam("now"), sessions.c.sid > bindparam("after"))
+    .order_by(sessions.c.sid)
+    .limit(BATCH)
+)
+_PURGE = delete(sessions).where(
+    sessions.c.expires_at <= bindparam("now"),
+    sessions.c.sid > bindparam("after"),
+    sessions.c.sid <= bindparam("last"),
+)
+_marked = (marks.c.kind == bindparam("b_kind"), marks.c.key == bindparam("b_key"))
+_RAISE = update(marks).where(*_marked).values(value=marks.c.value + 1).returning(marks.c.value)
+_LIFT = update(marks).where(*_marked).values(value=bindparam("value")).where(marks.c.value < bindparam("value"))
+_FIRST = insert(marks)
+_VALUE = select(func.count()).select_from(marks).where(*_marked)
+
+
+def _raise_generation(subject: Subject) -> Operation[int]:
+    # Whoever gets here holds the log's counter, so no other insert of this row can come between.
+    raised = (yield _RAISE, {"b_kind": Kind.SUBJECT.value, "b_key": subject}).rows
+    if raised:
+        generation: int = raised[0][0]
+        return generation
+    yield _FIRST, {"kind": Kind.SUBJECT.value, "key": subject, "value": 1}
+    return 1
+
+
+def void(voiding: Voiding) -> Operation[Entry]:
+    """The body of ``SessionStore.void``, inside a transaction that ``advance`` has opened the log in."""
+    sequence = yield from advance()
+    generation = yield from _raise_generation(voiding.subject)
+    if voiding.keep is not None:
+        yield _KEEP, {"b_sid": voiding.keep, "b_subject": voiding.subject, "previous": generation - 1}
+    entry = Entry(Kind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)
+    return (yield from record(entry, sequence))
+
+
+@writes
+def purge_sessions(now: Instant, after: str) -> Operation[tuple[int, str | None]]:
+    """Delete one batch. Answers how many went, and the sid to go on from (``None``: that was the last batch)."""
+    # By sid, not by expiry: an index over a column that every use changes would cost each rotation a second write.
+    over = (yield _OVER, {"now": now, "after": after}).rows
+    if not over:
+        return 0, None
+    last: str = over[-1][0]
+    count = (yield _PURGE, {"now": now, "after": after, "last": last}).count
+    return count, last if len(over) == BATCH else None
+
+
+class Sessions:
+    """``SessionStore``, all but ``purge``, which is many small transactions."""
+
+    @writes
+    def insert(self, session: Session) -> Operation[None]:
+        try:
+            yield _INSERT, session_values(session)
+        except Taken:
+            raise ValueError("session id taken") from None
+
+    def load(self, sid: SessionId) -> Operation[Found | None]:
+        rows = (yield _LOAD, {"b_sid": sid}).rows
+        return found_of(rows[0]) if rows else None
+
+    def marks(self, subject: Subject, client_id: str) -> Operation[Marks]:
+        return marks_of((yield _MARKS, {"subject": subject, "client_id": client_id}).rows[0])
+
+    @writes
+    def replace(self, session: Session, entry: Entry | None = None) -> Operation[int | None]:
+        if entry is None:
+            return 0 if (yield from self._swap(session)) else None
+        yield BEGIN
+        sequence = yield from advance()
+        if not (yield from self._swap(session)):
+            yield ROLLBACK
+            return None
+        return (yield from record(entry, sequence)).sequence
+
+    @writes
+    def void(self, voiding: Voiding) -> Operation[Entry]:
+        yield BEGIN
+        return (yield from void(voiding))
+
+    @writes
+    def mark(self, entry: Entry) -> Operation[Entry]:
+        if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
+            raise ValueError("only a client or everything has a not-before")
+        yield BEGIN
+        sequence = yield from advance()
+        named: dict[str, object] = {"b_kind": entry.kind.value, "b_key": entry.key}
+        if (yield _VALUE, named).rows[0][0]:
+            yield _LIFT, {**named, "value": entry.value}
+        else:
+            yield _FIRST, {"kind": entry.kind.value, "key": entry.key, "value": entry.value}
+        return (yield from record(entry, sequence))
+
+    def list(self, subject: Subject) -> Operation[Sequence[Found]]:
+        return [found_of(row) for row in (yield _LIST, {"subject": subject}).rows]
+
+    def _swap(self, session: Session) -> Operation[bool]:
+        values = session_values(session)
+        values["b_sid"], values["b_version"] = values.pop("sid"), session.version - 1
+        del values["subject"]
+        return (yield _SWAP, values).count == 1

@@ -1,0 +1,49 @@
+"""What only SQLite needs: a private file, the write-ahead log, full durability, and patience."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, event
+
+from keyturn.errors import ConfigurationError
+
+
+def create_file(url: URL) -> None:
+    """Make the database file, readable by its owner alone; SQLite gives its ``-wal`` and ``-shm`` the same mode."""
+    if not url.database or url.database == ":memory:" or url.query:
+        raise ConfigurationError("a SQLite store needs a plain file: sqlite:////folder/keyturn.db")
+    try:
+        os.close(os.open(Path(url.database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigurationError(f"cannot open the SQLite file: {error.strerror}") from None
+
+
+def prepare(engine: Engine, patience_seconds: float) -> None:
+    """Have every connection opened the way the promises of durability need it."""
+
+    def opened(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout={int(patience_seconds * 1000)}")
+        _enter_wal(connection, time.monotonic() + patience_seconds)
+        # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # Deleted rows held seeds: overwrite them.
+        connection.execute("PRAGMA secure_delete=FAST")
+
+    event.listen(engine, "connect", opened)
+
+
+def _enter_wal(connection: sqlite3.Connection, give_up_at: float) -> None:
+    # Several processes may make the same new file at once; this one change does not wait for its turn by itself.
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,112 @@
+"""The tables. Portable types only; what changes often is in no index, so that a rotation rewrites one row only."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+_Number = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits everywhere: SQLite's INTEGER is, and only under that name may it be the row's own address."""
+
+metadata = MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"},
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sid", Text, primary_key=True),
+    Column("subject", Text, nullable=False, index=True),
+    Column("seed", LargeBinary, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("generation", _Number, nullable=False),
+    Column("created_at", _Number, nullable=False),
+    Column("auth_time", _Number, nullable=False),
+    Column("last_seen_at", _Number, nullable=False),
+    Column("expires_at", _Number, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("claims", Text, nullable=False),
+    Column("renewals", _Number, nullable=False),
+    Column("rotations", _Number, nullable=False),
+    Column("rotated_at", _Number),
+    Column("ended_at", _Number),
+    Column("end_reason", Text, nullable=False),
+    Column("version", _Number, nullable=False),
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", _Number, nullable=False),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("sequence", _Number, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", _Number, nullable=False),
+    Column("at", _Number, nullable=False),
+    Column("expires_at", _Number, nullable=False, index=True),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", _Number, nullable=False),
+)
+
+APPENDED = "appended"
+"""Counter: sequence of the last entry. Whoever appends holds its row until commit: sequence order is commit order."""
+
+PURGED = "purged"
+"""Counter: sequence of the newest entry ever purged; a follower behind it may have missed something."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("identifier", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", _Number, nullable=False),
+    Column("disabled", Boolean(create_constraint=False), nullable=False),
+    Column("version", _Number, nullable=False),
+    Index(None, "identifier", unique=True),
+)
+
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("level", _Number, nullable=False),
+    Column("updated_at", _Number, nullable=False),
+    Column("version", _Number, nullable=False),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("serial", _Number, nullable=False),
+    Column("active_at", _Number, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index(None, "serial", unique=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("event", Text, nullable=False),
+    Column("at", _Number, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sid", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "subject", "id"),
+)
