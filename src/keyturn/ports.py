@@ -202,6 +202,10 @@ class Signer(Protocol):
         """
         ...
 
+    def jwks(self, now: Instant) -> dict[str, object]:
+        """The public key set (RFC 7517): next, active and retired keys; never an HMAC secret."""
+        ...
+
 
 class NearCache(Protocol):
     """Sessions and revocations as this process holds them, fed by the revocation feed; in process, never awaited.
@@ -239,15 +243,26 @@ class Entropy(Protocol):
         ...
 
 
+class Foundry(Protocol):
+    """Where signing keys are made. Slow (an RSA key takes tenths of a second), so its async twin uses a thread."""
+
+    def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
+        """A fresh key, sealed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything a flow may ask. Each field holds an object with the port's methods, sync or async throughout."""
+    """Everything a flow may ask. Fields typed ``object`` hold a port or its async twin: the driver knows which."""
 
     sessions: object
     accounts: object
     throttles: object
+    log: object
+    keys: object
     audit: object
     hasher: object
+    foundry: object
     passwords: PasswordRules
     signer: Signer
     near: NearCache

@@ -1,1 +1,45 @@
+"""Flows: one file per use case, written once, driven with or without ``await``."""
 
+from keyturn.flows.accounts import set_disabled
+from keyturn.flows.drive import drive, drive_async
+from keyturn.flows.enter import Attempt
+from keyturn.flows.introspect import introspect
+from keyturn.flows.issue import Issued
+from keyturn.flows.keys import add_key, roll_keys
+from keyturn.flows.login import login
+from keyturn.flows.password import change_password
+from keyturn.flows.refresh import refresh
+from keyturn.flows.revoke import Revoked, revoke_client, revoke_everything, revoke_session, revoke_subject
+from keyturn.flows.sessions import Device, list_sessions
+from keyturn.flows.signup import signup
+from keyturn.flows.step import Flow, Step, ask
+from keyturn.flows.step_up import confirm_password
+from keyturn.flows.verify import verify_access, verify_session
+
+__all__ = [
+    "Attempt",
+    "Device",
+    "Flow",
+    "Issued",
+    "Revoked",
+    "Step",
+    "add_key",
+    "ask",
+    "change_password",
+    "confirm_password",
+    "drive",
+    "drive_async",
+    "introspect",
+    "list_sessions",
+    "login",
+    "refresh",
+    "revoke_client",
+    "revoke_everything",
+    "revoke_session",
+    "revoke_subject",
+    "roll_keys",
+    "set_disabled",
+    "signup",
+    "verify_access",
+    "verify_session",
+]

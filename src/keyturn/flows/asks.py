@@ -11,7 +11,7 @@ from keyturn.core.revocation import Entry, Verdict, Voiding
 from keyturn.core.session import Found, Marks, Session
 from keyturn.core.throttle import Bucket
 from keyturn.flows.step import Flow, ask
-from keyturn.ports import PasswordVerdict
+from keyturn.ports import PasswordVerdict, StoredKey
 
 
 def insert(session: Session) -> Flow[None]:
@@ -117,3 +117,19 @@ def judge_claims(claims: AccessClaims) -> Flow[Verdict]:
 
 def random_bytes(size: int) -> Flow[bytes]:
     return cast(bytes, (yield from ask("entropy", "token_bytes", size)))
+
+
+def stored_keys() -> Flow[Sequence[StoredKey]]:
+    return cast("Sequence[StoredKey]", (yield from ask("keys", "list")))
+
+
+def insert_key(key: StoredKey) -> Flow[bool]:
+    return cast(bool, (yield from ask("keys", "insert", key)))
+
+
+def delete_key(kid: str) -> Flow[None]:
+    yield from ask("keys", "delete", kid)
+
+
+def make_key(algorithm: str, serial: int, active_at: Instant) -> Flow[StoredKey]:
+    return cast(StoredKey, (yield from ask("foundry", "make", algorithm, serial, active_at)))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import pairwise
+from typing import Protocol, TypeVar
 
 from keyturn.core.instant import Instant
 from keyturn.errors import ConfigurationError
@@ -21,6 +22,18 @@ class KeyState(StrEnum):
     NEXT = "next"
     ACTIVE = "active"
     RETIRED = "retired"
+
+
+class Scheduled(Protocol):
+    """Anything with a place in the schedule: a key in memory, or one at rest that need not be opened to be judged."""
+
+    @property
+    def serial(self) -> int: ...
+    @property
+    def active_at(self) -> Instant: ...
+
+
+S = TypeVar("S", bound=Scheduled)
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class RolloverPolicy:
             yield "publish_seconds must be less than rollover_seconds: a key is published while another still signs"
 
 
-def states(keys: Iterable[ScheduledKey], now: Instant, retired_seconds: int) -> dict[int, KeyState]:
+def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dict[int, KeyState]:
     """The state of each key by ``serial``; keys under which no token can be alive any more are left out.
 
     Active is the newest key whose ``active_at`` has come. Before the first one's, it is the first: a clock that is
@@ -78,7 +91,7 @@ def states(keys: Iterable[ScheduledKey], now: Instant, retired_seconds: int) -> 
     return found
 
 
-def due(keys: Iterable[ScheduledKey], now: Instant, policy: RolloverPolicy) -> Instant | None:
+def due(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant | None:
     """When a *next* key must be added: at once if that moment has passed; ``None`` while one is waiting already."""
     ordered = _ordered(keys)
     if not ordered:
@@ -89,7 +102,7 @@ def due(keys: Iterable[ScheduledKey], now: Instant, policy: RolloverPolicy) -> I
     return Instant(ordered[active].active_at + policy.rollover_seconds - policy.publish_seconds)
 
 
-def next_active_at(keys: Iterable[ScheduledKey], now: Instant, policy: RolloverPolicy) -> Instant:
+def next_active_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant:
     """The ``active_at`` of a key made now: at once for the first, else not before it was published long enough."""
     ordered = _ordered(keys)
     if not ordered:
@@ -141,10 +154,10 @@ class SigningKeySet:
         return f"SigningKeySet({list(self._keys)!r}, retired_seconds={self._retired_seconds})"
 
 
-def _ordered(keys: Iterable[ScheduledKey]) -> tuple[ScheduledKey, ...]:
+def _ordered(keys: Iterable[S]) -> tuple[S, ...]:
     return tuple(sorted(keys, key=lambda scheduled: (scheduled.active_at, scheduled.serial)))
 
 
-def _active(ordered: Sequence[ScheduledKey], now: Instant) -> int:
+def _active(ordered: Sequence[Scheduled], now: Instant) -> int:
     begun = [index for index, scheduled in enumerate(ordered) if scheduled.active_at <= now]
     return begun[-1] if begun else 0

@@ -1,0 +1,71 @@
+"""Home: the data folder. What is missing is made on first start, readable by its owner alone, and said aloud."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from keyturn.compose.settings import Settings
+from keyturn.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Settings with nothing missing, and one line for each thing that was made."""
+
+    settings: Settings
+    lines: tuple[str, ...]
+
+
+def furnish(settings: Settings, issuer: str) -> Made:
+    """Make the data folder, a secret, a service token and a SQLite store where the settings name none.
+
+    ``issuer``: the URL this server can be reached under when ``settings`` names none.
+    Raises ``ConfigurationError`` when the folder cannot be written, or others may read what it holds.
+    """
+    lines: list[str] = []
+    folder = settings.folder
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            lines.append(f"made the data folder {folder}")
+        secret = settings.secret or _keep(folder / "secret", lines)
+        service_token = settings.service_token or _keep(folder / "service-token", lines)
+    except OSError as failure:
+        raise ConfigurationError(f"the data folder {folder} cannot be used: {failure}") from failure
+    complete = msgspec.structs.replace(
+        settings,
+        secret=secret,
+        service_token=service_token,
+        store=settings.store or f"sqlite:///{folder.absolute() / 'keyturn.db'}",
+        issuer=settings.issuer or issuer,
+        audience=settings.audience or settings.issuer or issuer,
+    )
+    return Made(complete, tuple(lines))
+
+
+def _keep(path: Path, lines: list[str]) -> str:
+    if not path.exists():
+        _write_once(path, secrets.token_hex(32))
+        lines.append(f"made {path} (mode 0600)")
+    if path.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{path} may be read by others; run: chmod 600 {path}")
+    return path.read_text().strip()
+
+
+def _write_once(path: Path, text: str) -> None:
+    # Written aside and linked into place: a second process starting now reads a whole secret or makes none.
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()

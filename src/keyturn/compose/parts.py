@@ -1,0 +1,95 @@
+"""Parts: an issuer taken apart. Realm, ports, keys and the near-cache, wired from settings, for one colour."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from keyturn.compose.realm import build_realm
+from keyturn.compose.settings import Settings
+from keyturn.core.instant import Instant
+from keyturn.core.realm import Realm
+from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
+from keyturn.ports import Ports
+from keyturn.signing import KeyFoundry, KeyRing
+from keyturn.stores.near import NearSessions
+from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.twin import AwaitedPort
+from keyturn.tokens import RolloverPolicy, Vault
+
+Clock = Callable[[], float]
+
+
+class SystemEntropy:
+    """The operating system's random source."""
+
+    token_bytes = staticmethod(secrets.token_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything an issuer is made of. ``clock``: wall time in seconds; ``monotonic``: for staleness only."""
+
+    settings: Settings
+    realm: Realm
+    ports: Ports
+    ring: KeyRing
+    near: NearSessions
+    store: Any
+    hasher: Any
+    rollover: RolloverPolicy
+    clock: Clock
+    monotonic: Clock
+
+    def now(self) -> Instant:
+        """This whole second."""
+        return Instant(int(self.clock()))
+
+
+def build_parts(
+    settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = time.monotonic
+) -> Parts:
+    """Open the store and wire everything. ``awaited``: ports for ``drive_async``.
+
+    Raises ``ConfigurationError`` for settings that cannot be used, ``StoreUnavailable`` when the store is away.
+    """
+    realm = build_realm(settings)
+    vault = Vault(*realm.secrets.all)
+    foundry = KeyFoundry(vault)
+    near = NearSessions(realm.profile.token.staleness_seconds, monotonic)
+    policy = _rollover(realm)
+    ring = KeyRing(vault, policy.retired_seconds)
+    store = open_async_store(settings.store) if awaited else open_store(settings.store)
+    hasher = _hasher(settings, awaited)
+    ports = Ports(
+        sessions=store.sessions,
+        accounts=store.accounts,
+        throttles=store.throttles,
+        log=store.log,
+        keys=store.keys,
+        audit=store.audit,
+        hasher=hasher,
+        foundry=AwaitedPort(foundry, asyncio.to_thread) if awaited else foundry,
+        passwords=NistPasswordRules(realm.profile.password, service_names=_service_names(realm)),
+        signer=ring,
+        near=near,
+        entropy=SystemEntropy(),
+    )
+    return Parts(settings, realm, ports, ring, near, store, hasher, policy, clock, monotonic)
+
+
+def _rollover(realm: Realm) -> RolloverPolicy:
+    token = realm.profile.token
+    return RolloverPolicy(token.rollover_seconds, token.publish_seconds, token.retired_seconds)
+
+
+def _service_names(realm: Realm) -> tuple[str, ...]:
+    return ("keyturn", urlsplit(realm.issuer).hostname or "")
+
+
+def _hasher(settings: Settings, awaited: bool) -> Argon2Hasher | AsyncArgon2Hasher:
+    make = AsyncArgon2Hasher if awaited else Argon2Hasher
+    return make(threads=settings.hash_threads or None, queue=settings.hash_queue)

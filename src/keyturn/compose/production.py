@@ -1,0 +1,56 @@
+"""What a production profile refuses to start with: anything generated, weak or missing, all of it at once."""
+
+from urllib.parse import urlsplit
+
+from keyturn.compose.settings import Settings, words
+from keyturn.errors import ConfigurationError
+from keyturn.tokens import secret_problem
+
+MAKE_SECRET = "make one with: openssl rand -hex 32"  # noqa: S105 - advice, not a secret
+
+
+def refuse_half_configured(settings: Settings) -> None:
+    """Raises ``ConfigurationError`` listing every reason why these settings are not fit for production."""
+    problems = [*_secrets(settings), *_names(settings), *_store(settings)]
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def _secrets(settings: Settings) -> list[str]:
+    problems: list[str] = []
+    named = {"secret": settings.secret, "service_token": settings.service_token}
+    for name, value in named.items():
+        variable = f"KEYTURN_{name.upper()}"
+        if not value:
+            problems.append(f"{variable} (or {variable}_FILE) is missing; {MAKE_SECRET}")
+            continue
+        problems.extend(_weak(variable, value))
+    if settings.secret and settings.secret == settings.service_token:
+        problems.append("KEYTURN_SERVICE_TOKEN equals KEYTURN_SECRET; a reader of the feed could forge credentials")
+    if settings.secret and settings.secret in (settings.secret_previous,):
+        problems.append("KEYTURN_SECRET_PREVIOUS equals KEYTURN_SECRET; leave it out when nothing rolls over")
+    return problems
+
+
+def _weak(variable: str, value: str) -> list[str]:
+    problem = secret_problem(value.encode(), 32)
+    return [f"{variable} is weak: {problem}; {MAKE_SECRET}"] if problem else []
+
+
+def _names(settings: Settings) -> list[str]:
+    problems: list[str] = []
+    if not settings.issuer:
+        problems.append("KEYTURN_ISSUER is missing; it is this server's public https URL")
+    elif urlsplit(settings.issuer).scheme != "https":
+        problems.append("KEYTURN_ISSUER must be https: credentials travel with every request")
+    if not words(settings.audience):
+        problems.append("KEYTURN_AUDIENCE is missing; name the resource servers the access tokens are for")
+    return problems
+
+
+def _store(settings: Settings) -> list[str]:
+    if not settings.store:
+        return ["KEYTURN_STORE is missing; for example sqlite:////var/lib/keyturn/keyturn.db"]
+    if settings.store.startswith("memory:"):
+        return ["KEYTURN_STORE is memory: every login would be lost on restart"]
+    return []

@@ -1,0 +1,66 @@
+"""From settings to a realm: policies by name, single figures overridden, everything that is wrong said at once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from keyturn.compose.settings import Settings, words
+from keyturn.core.policy import PROFILES, CookiePolicy, Profile
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import Secrets
+from keyturn.errors import ConfigurationError
+
+P = TypeVar("P")
+
+
+def build_realm(settings: Settings) -> Realm:
+    """Raises ``ConfigurationError`` with every problem of the settings."""
+    problems: list[str] = []
+    secrets = _try(lambda: build_secrets(settings), problems)
+    profile = _try(lambda: build_profile(settings), problems)
+    if secrets is None or profile is None:
+        raise ConfigurationError(*problems)
+    return Realm(settings.issuer, words(settings.audience), secrets, profile, settings.credentials)
+
+
+def build_secrets(settings: Settings) -> Secrets:
+    """The current secret, and the previous one while it rolls over."""
+    previous = (settings.secret_previous,) if settings.secret_previous else ()
+    return Secrets(*(each.encode() for each in (settings.secret, *previous)))
+
+
+def build_profile(settings: Settings) -> Profile:
+    """The named profile with single figures overridden; cookies without TLS only where the issuer has none."""
+    profile = PROFILES.get(settings.policy)
+    if profile is None:
+        raise ConfigurationError(f"policy must be one of {', '.join(PROFILES)}, not {settings.policy!r}")
+    return replace(
+        profile,
+        session=_with(profile.session, settings, "grace_seconds", unset=-1),
+        token=_with(
+            profile.token,
+            settings,
+            *("access_seconds", "staleness_seconds", "rollover_seconds", "publish_seconds", "algorithm"),
+        ),
+        throttle=_with(profile.throttle, settings, "account_limit", "address_limit", "signup_limit"),
+        password=replace(profile.password, minimum=settings.password_minimum or profile.password.minimum),
+        cookie=_cookie(profile.cookie, settings),
+    )
+
+
+def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
+    # Over plain http a Secure cookie is dropped by the client; a production profile refuses such an issuer.
+    return replace(policy, secure=settings.issuer.startswith("https://"))
+
+
+def _with(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:
+    given = {name: getattr(settings, name) for name in names}
+    return replace(policy, **{name: value for name, value in given.items() if value not in (unset, "")})  # type: ignore[type-var]  # every policy is a dataclass
+
+
+def _try(build: Callable[[], P], problems: list[str]) -> P | None:
+    try:
+        return build()
+    except ConfigurationError as failure:
+        problems.extend(failure.problems)
+        return None

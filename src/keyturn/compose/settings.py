@@ -1,0 +1,112 @@
+"""Settings: what an operator may say, in the environment or in ``keyturn.toml``. Text in, checked values out."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from keyturn.core.policy import Credentials
+from keyturn.errors import ConfigurationError
+
+PREFIX = "KEYTURN_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting; ``KEYTURN_`` and the name in capitals is its environment variable.
+
+    Left out, ``secret``, ``service_token`` and ``store`` are made in the ``data`` folder (never in production).
+    """
+
+    data: str = "keyturn-data"
+    profile: Literal["development", "production"] = "development"
+    issuer: str = ""
+    audience: str = ""
+    store: str = ""
+    secret: str = ""
+    secret_previous: str = ""
+    service_token: str = ""
+    policy: str = "browser"
+    credentials: Credentials = "hybrid"
+    algorithm: str = ""
+    trusted_origins: str = ""
+    trusted_proxies: str = ""
+    access_seconds: int = 0
+    staleness_seconds: int = 0
+    rollover_seconds: int = 0
+    publish_seconds: int = 0
+    grace_seconds: int = -1
+    password_minimum: int = 0
+    account_limit: int = 0
+    address_limit: int = 0
+    signup_limit: int = 0
+    hash_threads: int = 0
+    hash_queue: int = 64
+
+    def __repr__(self) -> str:
+        return f"Settings(profile={self.profile!r}, issuer={self.issuer!r}, policy={self.policy!r})"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data)
+
+
+def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) -> Settings:
+    """Settings from (weakest first) ``keyturn.toml`` in the data folder, the environment, and ``explicit`` ones.
+
+    ``environ`` defaults to the process's. Raises ``ConfigurationError`` naming every unknown name and wrong type.
+    """
+    surroundings = os.environ if environ is None else environ
+    given = {name: value for name, value in explicit.items() if value is not None}
+    spoken = _environment(surroundings)
+    data = str(given.get("data") or spoken.get("data") or Settings().data)
+    return _checked({**_toml(Path(data) / "keyturn.toml"), **spoken, **given})
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A comma-separated setting as a tuple."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, object]:
+    known = set(Settings.__struct_fields__)
+    found = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    found = {name: value for name, value in found.items() if value}
+    for name in [each for each in found if each.removesuffix("_file") in known and each.endswith("_file")]:
+        found[name.removesuffix("_file")] = _file(Path(found.pop(name)))
+    # A misspelt security setting must not be silently ignored.
+    unknown = [f"{PREFIX}{name.upper()} is not a setting" for name in found if name not in known]
+    if unknown:
+        raise ConfigurationError(*unknown)
+    return dict(found)
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise ConfigurationError(f"{path} cannot be read: {failure}") from failure
+
+
+def _toml(path: Path) -> dict[str, object]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as failure:
+        raise ConfigurationError(f"{path} is not valid TOML: {failure}") from failure
+
+
+def _checked(found: Mapping[str, object]) -> Settings:
+    problems: list[str] = []
+    for name, value in found.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as failure:
+            problems.append(f"setting {name}: {failure}")
+    if problems:
+        raise ConfigurationError(*problems)
+    return msgspec.convert(found, Settings, strict=False)

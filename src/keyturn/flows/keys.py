@@ -1,0 +1,36 @@
+"""Keys: keep a next signing key ready, drop the dead ones. Run by every process, every few seconds, unasked."""
+
+from collections.abc import Sequence
+
+from keyturn.core.instant import Instant
+from keyturn.flows import asks
+from keyturn.flows.step import Flow
+from keyturn.ports import StoredKey
+from keyturn.tokens.rollover import RolloverPolicy, due, next_active_at, states
+
+
+def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequence[StoredKey]]:
+    """Every key there is after what was due has been done.
+
+    Processes need not agree on who acts: a serial can be taken once, and whoever loses reads the winner's key.
+    """
+    stored = yield from asks.stored_keys()
+    due_at = due(stored, now, policy)
+    if due_at is not None and due_at <= now:
+        yield from _add(stored, algorithm, now, policy)
+        stored = yield from asks.stored_keys()
+    alive = states(stored, now, policy.retired_seconds)
+    for dead in [each for each in stored if each.serial not in alive]:
+        yield from asks.delete_key(dead.kid)
+    return [each for each in stored if each.serial in alive]
+
+
+def add_key(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
+    """Add a next key now, whether due or not: it signs once it has been published long enough."""
+    yield from _add((yield from asks.stored_keys()), algorithm, now, policy)
+
+
+def _add(stored: Sequence[StoredKey], algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
+    serial = max((each.serial for each in stored), default=0) + 1
+    key = yield from asks.make_key(algorithm, serial, next_active_at(stored, now, policy))
+    yield from asks.insert_key(key)

@@ -1,0 +1,69 @@
+"""Signing: the issuer's own keys at work, and the foundry they come from."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from keyturn.core.claims import ACCESS_TYPE, AccessClaims
+from keyturn.core.instant import Instant
+from keyturn.errors import TokenInvalid
+from keyturn.ports import StoredKey
+from keyturn.tokens import ScheduledKey, SigningKey, SigningKeySet, Vault, sign_compact, verify_token
+from keyturn.verifier.claims import read_claims
+
+
+class KeyRing:
+    """The ``Signer`` port over keys the store holds, opened by ``vault``. ``retired_seconds``: see ``RolloverPolicy``."""
+
+    def __init__(self, vault: Vault, retired_seconds: int) -> None:
+        self._vault = vault
+        self._retired_seconds = retired_seconds
+        self._opened: dict[str, SigningKey] = {}
+        self._keys = SigningKeySet((), retired_seconds)
+
+    def install(self, stored: Sequence[StoredKey]) -> None:
+        """Use these keys and no others. Raises ``ConfigurationError`` when one does not open under the secrets."""
+        if {each.kid for each in stored} == self._opened.keys():
+            return
+        opened = {each.kid: self._opened.get(each.kid) or self._open(each) for each in stored}
+        scheduled = [ScheduledKey(opened[each.kid], each.serial, each.active_at) for each in stored]
+        self._opened, self._keys = opened, SigningKeySet(scheduled, self._retired_seconds)
+
+    def sign(self, claims: Mapping[str, object], now: Instant) -> str:
+        """A compact JWS of type ``at+jwt`` under the active key."""
+        return sign_compact(msgspec.json.encode(claims), self._keys.active(now), ACCESS_TYPE)
+
+    def verify(self, token: str, now: Instant) -> AccessClaims:
+        """The claims of an access token one of these keys signed. Raises ``TokenMalformed``, ``TokenInvalid``."""
+        verified = verify_token(token, self._keys.published(now))
+        # RFC 9068 section 4: another kind of JWT under the same key is not an access token.
+        if verified.typ != ACCESS_TYPE:
+            raise TokenInvalid("typ is not at+jwt")
+        return read_claims(verified.payload)
+
+    def jwks(self, now: Instant) -> dict[str, object]:
+        """The public key set (RFC 7517)."""
+        return dict(self._keys.published(now).to_jwks())
+
+    def states(self, now: Instant) -> dict[int, str]:
+        """The state of each key by serial: next, active or retired."""
+        return {serial: state.value for serial, state in self._keys.states(now).items()}
+
+    def _open(self, stored: StoredKey) -> SigningKey:
+        return self._vault.open_key(stored.sealed, kid=stored.kid)
+
+
+class KeyFoundry:
+    """Makes signing keys and seals them at once. ``randomness``: source of kids, nonces and HMAC secrets."""
+
+    def __init__(self, vault: Vault, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._vault = vault
+        self._randomness = randomness
+
+    def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
+        """A fresh key. Its kid says nothing about it but its number."""
+        kid = f"{serial}-{self._randomness(6).hex()}"
+        key = SigningKey.generate(algorithm, kid, randomness=self._randomness)
+        sealed = self._vault.seal_key(key, nonce=self._randomness(12))
+        return StoredKey(kid, algorithm, serial, active_at, sealed)
