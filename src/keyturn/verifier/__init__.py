@@ -1,1 +1,18 @@
+"""Verifier: what a resource server installs. No store and no flow in it."""
 
+from keyturn.verifier.introspection import HttpIntrospection
+from keyturn.verifier.judge import Feed
+from keyturn.verifier.keys import KeyCache, KeySchedule, KeySource
+from keyturn.verifier.polling import HttpFeed
+from keyturn.verifier.verifier import AsyncVerifier, Verifier
+
+__all__ = [
+    "AsyncVerifier",
+    "Feed",
+    "HttpFeed",
+    "HttpIntrospection",
+    "KeyCache",
+    "KeySchedule",
+    "KeySource",
+    "Verifier",
+]

@@ -1,0 +1,45 @@
+"""The claims of an access token as a verifier reads them: strict types, nothing coerced, no member twice."""
+
+from typing import Annotated
+
+import msgspec
+
+from keyturn.errors import TokenInvalid
+from keyturn.tokens.encoding import decode_object
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Moment = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A NumericDate every JSON reader agrees on: whole, and within the integers a double holds (RFC 8259 section 6)."""
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """``iss``, ``sub``, ``aud``, ``exp`` and ``iat`` must be there (RFC 9068 section 2.2).
+
+    ``sid`` is empty and ``gen`` is -1 where a token has none: such a token cannot be judged against a revocation feed.
+    """
+
+    iss: Text
+    sub: Text
+    aud: str | list[str]
+    exp: Moment
+    iat: Moment
+    nbf: Moment = 0
+    client_id: str = ""
+    sid: str = ""
+    gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
+    scope: str = ""
+    auth_time: Moment = 0
+    acr: str = ""
+    amr: list[str] = []
+
+
+def read_claims(payload: bytes) -> Claims:
+    """Decode a payload whose signature was good.
+
+    Raises ``TokenMalformed`` when it is not one strict JSON object, ``TokenInvalid`` when a claim has another type.
+    """
+    members = decode_object(payload)
+    try:
+        return msgspec.convert(members, Claims)
+    except msgspec.ValidationError as error:
+        raise TokenInvalid(f"claims: {error}") from None

@@ -1,0 +1,100 @@
+"""One bounded HTTP exchange over the standard library: https only, no redirect, a size cap and a deadline."""
+
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from ipaddress import ip_address
+from typing import Any, TypeVar
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import msgspec
+
+from keyturn.errors import ConfigurationError, TokenMalformed, Unavailable
+from keyturn.tokens.encoding import decode_object
+
+FETCH_BYTES = 512 * 1024
+FETCH_SECONDS = 5.0
+_CHUNK = 64 * 1024
+
+Document = TypeVar("Document")
+
+Fetch = Callable[[Request], bytes]
+"""Answers the body of a 200; raises ``Unavailable`` for anything else."""
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: Any, **_names: Any) -> None:
+        # A redirect would let whoever answers once choose where trust comes from (RFC 8414 section 6.2, SSRF).
+        return None
+
+
+_opener = build_opener(_NoRedirect)
+
+
+def require_secure(url: str) -> str:
+    """``url``, if it is https, or http to this machine itself. Raises ``ConfigurationError``."""
+    try:
+        parts = urlsplit(url)
+        host, scheme = parts.hostname or "", parts.scheme
+    except ValueError:
+        host, scheme = "", ""
+    if not host or not (scheme == "https" or (scheme == "http" and _is_local(host))):
+        raise ConfigurationError(f"{url!r} must be an https URL (http only on this machine)")
+    return url
+
+
+def request(url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Request:
+    """A request for JSON. Raises ``ConfigurationError`` for an insecure ``url``."""
+    # S310: require_secure lets no file: or custom scheme through.
+    return Request(require_secure(url), body, {"Accept": "application/json", **(headers or {})})  # noqa: S310
+
+
+def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH_BYTES) -> bytes:
+    """Send ``asked`` and read the body of its 200. Raises ``Unavailable`` for every other outcome.
+
+    ``seconds`` bounds each read and the whole body: a server that drips cannot hold a thread.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        with _opener.open(asked, timeout=seconds) as response:
+            if response.status != 200:
+                raise Unavailable(f"{asked.full_url} answered {response.status}")
+            return _read(response.read1, deadline, max_bytes, asked.full_url)
+    except HTTPError as error:
+        error.close()
+        raise Unavailable(f"{asked.full_url} answered {error.code}") from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise Unavailable(f"{asked.full_url}: {error!r}") from error
+
+
+def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch) -> Document:
+    """What ``asked`` is answered with, read as ``kind``. Raises ``Unavailable`` when it is none."""
+    try:
+        return msgspec.convert(decode_object(send(asked), max_bytes=FETCH_BYTES), kind)
+    except (TokenMalformed, msgspec.ValidationError) as error:
+        raise Unavailable(f"{asked.full_url}: {error}") from error
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The Authorization header for ``token`` (RFC 6750 section 2.1), if there is one."""
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def _read(read1: Callable[[int], bytes], deadline: float, max_bytes: int, url: str) -> bytes:
+    body = bytearray()
+    while chunk := read1(_CHUNK):
+        body += chunk
+        if len(body) > max_bytes:
+            raise Unavailable(f"{url} sent more than {max_bytes} bytes")
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{url} did not finish in time")
+    return bytes(body)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,31 @@
+"""Asking the issuer about one token (RFC 7662): what a verifier does when its own knowledge is too old."""
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import msgspec
+
+from keyturn.verifier.fetch import Fetch, bearer, fetch, fetch_as, request
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class _Answer(msgspec.Struct):
+    active: bool
+
+
+class HttpIntrospection:
+    """``ask(token)``: whether the issuer says that ``token`` is active. Raises ``Unavailable`` when it says nothing.
+
+    ``url`` may be a function that finds it. ``token`` authenticates this service (RFC 7662 section 2.1).
+    """
+
+    def __init__(self, url: str | Callable[[], str], token: str | None = None, *, send: Fetch = fetch) -> None:
+        self._url = url
+        self._token = token
+        self._send = send
+
+    def __call__(self, token: str) -> bool:
+        url = self._url if isinstance(self._url, str) else self._url()
+        body = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
+        return fetch_as(_Answer, request(url, {**_FORM, **bearer(self._token)}, body), self._send).active

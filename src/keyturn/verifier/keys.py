@@ -1,0 +1,168 @@
+"""KeyCache: an issuer's public keys, fetched ahead of need, kept when a fetch fails, never fetched twice at once."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock, Thread
+from typing import Protocol
+
+from keyturn.errors import ConfigurationError, Unavailable
+from keyturn.tokens.keyset import KeySet
+from keyturn.verifier.fetch import FETCH_SECONDS, Fetch, fetch, request
+
+NEVER = float("-inf")
+
+
+@dataclass(slots=True)
+class KeySchedule:
+    """When to fetch: pure, in seconds of one monotonic clock.
+
+    ``refresh_seconds``: age at which keys are fetched again, in the background. ``keep_seconds``: age past which keys
+    are no longer believed, so that whoever blocks the fetch cannot keep a withdrawn key alive. ``retry_seconds``:
+    least time between two tries. ``cooldown_seconds``: the same for unknown kids, which anyone can make up.
+    """
+
+    refresh_seconds: float = 300.0
+    keep_seconds: float = 86400.0
+    retry_seconds: float = 5.0
+    cooldown_seconds: float = 30.0
+    fetched_at: float = NEVER
+    tried_at: float = NEVER
+    failed: bool = False
+
+    @property
+    def due_at(self) -> float:
+        """From this moment on a refresh is due."""
+        return max(self.fetched_at + self.refresh_seconds, self.tried_at + self.retry_seconds)
+
+    def believed(self, now: float) -> bool:
+        """Whether the keys held may still be used."""
+        return now - self.fetched_at <= self.keep_seconds
+
+    def may_seek(self, now: float) -> bool:
+        """Whether an unknown kid is reason enough to fetch."""
+        return now - self.tried_at >= self.cooldown_seconds
+
+
+class KeySource(Protocol):
+    """What a verifier asks for keys. ``due_at`` is on the monotonic clock: from then on ``prepare`` must be called."""
+
+    @property
+    def current(self) -> KeySet | None: ...
+    @property
+    def due_at(self) -> float: ...
+    def prepare(self) -> "Future[None] | None":
+        """Start what is due. Answers what to wait for when there are no keys yet. Raises ``Unavailable``."""
+        ...
+
+    def seek(self) -> "Future[None] | None":
+        """A kid is unknown: what to wait for before looking again, if a fetch may be made for it."""
+        ...
+
+
+class FixedKeys:
+    """A key set that was handed in. Never fetched, never due."""
+
+    __slots__ = ("current", "due_at")
+
+    def __init__(self, keys: KeySet) -> None:
+        self.current: KeySet = keys
+        self.due_at = float("inf")
+
+    def prepare(self) -> None:
+        """Nothing is ever due."""
+
+    def seek(self) -> None:
+        """Nobody to ask."""
+
+
+class KeyCache:
+    """``locate`` answers the JWKS URL and may block: it is only called in the fetching thread.
+
+    ``current`` stays the very same object while the published document does, so that what was remembered under it
+    stays good; a changed document makes a new one, and everything remembered under the old one is checked again.
+    """
+
+    def __init__(
+        self,
+        locate: Callable[[], str],
+        *,
+        schedule: KeySchedule | None = None,
+        send: Fetch = fetch,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.current: KeySet | None = None
+        self.due_at = NEVER
+        self._schedule = schedule or KeySchedule()
+        self._locate = locate
+        self._send = send
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._flight: Future[None] | None = None
+        self._document = b""
+
+    def prepare(self) -> Future[None] | None:
+        """See ``KeySource``. Keys past ``keep_seconds`` are dropped."""
+        now = self._monotonic()
+        if self.current is not None and not self._schedule.believed(now):
+            self.current = None
+        if now >= self.due_at:
+            flight = self._launch(now)
+            return flight if self.current is None else None
+        return None if self.current is not None else self._joined()
+
+    def seek(self) -> Future[None] | None:
+        """See ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be a new key's."""
+        now = self._monotonic()
+        if self._flight is not None or self._schedule.may_seek(now):
+            return self._launch(now)
+        if self._schedule.failed:
+            raise Unavailable("the last fetch of the issuer's keys failed")
+        return None
+
+    def _joined(self) -> Future[None]:
+        flight = self._flight
+        if flight is None:
+            raise Unavailable("the issuer's keys could not be fetched; trying again soon")
+        return flight
+
+    def _launch(self, now: float) -> Future[None]:
+        with self._lock:
+            # A flight that outlived every deadline was lost (its thread did not survive a fork).
+            if self._flight is not None and now - self._schedule.tried_at < 4 * FETCH_SECONDS:
+                return self._flight
+            flight = self._flight = Future[None]()
+            flight.set_running_or_notify_cancel()
+            self._schedule.tried_at = now
+            self.due_at = self._schedule.due_at
+        Thread(target=self._fly, args=(flight,), name="keyturn-keys", daemon=True).start()
+        return flight
+
+    def _fly(self, flight: Future[None]) -> None:
+        try:
+            self._refresh()
+        except Exception as error:
+            self._land(failed=True)
+            flight.set_exception(error)
+        else:
+            self._land(failed=False)
+            flight.set_result(None)
+
+    def _refresh(self) -> None:
+        document = self._send(request(self._locate()))
+        if self.current is None or document != self._document:
+            try:
+                self.current = KeySet.from_jwks(document)
+            except ConfigurationError as error:
+                raise Unavailable(f"the key set of the issuer: {error}") from error
+            self._document = document
+
+    def _land(self, *, failed: bool) -> None:
+        with self._lock:
+            self._schedule.failed = failed
+            if not failed:
+                # Counted from when it was asked: the answer may have been old when it came.
+                self._schedule.fetched_at = self._schedule.tried_at
+            self.due_at = self._schedule.due_at
+            self._flight = None

@@ -1,0 +1,56 @@
+"""Memo: tokens whose signature and fixed claims were found good, by the whole token, within one verifier."""
+
+from heapq import heappop, heappush
+from threading import Lock
+from typing import NamedTuple
+
+from keyturn.core.principal import Principal
+from keyturn.tokens.keyset import KeySet
+from keyturn.verifier.claims import Claims
+
+
+class Seen(NamedTuple):
+    """What need not be worked out again while ``keys`` is still the key set; the rest is judged on every call.
+
+    ``starts_at`` and ``ends_at`` are whole seconds with the leeway already in them.
+    """
+
+    keys: KeySet
+    starts_at: int
+    ends_at: int
+    audiences: tuple[str, ...]
+    sid: str
+    subject: str
+    generation: int
+    client_id: str
+    issued_at: int
+    principal: Principal
+    claims: Claims
+
+
+class Memo:
+    """At most ``capacity`` tokens, each forgotten when it expires; past that the one nearest its end goes first.
+
+    ``entries`` is read without a lock: it only ever loses or gains whole entries.
+    """
+
+    __slots__ = ("_ends", "_lock", "capacity", "entries")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.entries: dict[str, Seen] = {}
+        self._ends: list[tuple[int, str]] = []
+        self._lock = Lock()
+
+    def insert(self, token: str, seen: Seen, now: float) -> None:
+        """Remember ``token``. The bound counts re-insertions too, so that neither structure outgrows it."""
+        with self._lock:
+            while self._ends and (self._ends[0][0] <= now or len(self._ends) >= self.capacity):
+                self.entries.pop(heappop(self._ends)[1], None)
+            if self.capacity:
+                self.entries[token] = seen
+                heappush(self._ends, (seen.ends_at, token))
+
+    def drop(self, token: str) -> None:
+        """Forget ``token``."""
+        self.entries.pop(token, None)

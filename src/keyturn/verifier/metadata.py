@@ -1,0 +1,83 @@
+"""Authorization server metadata (RFC 8414): where an issuer keeps its keys, its feed and its introspection."""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from urllib.parse import urlsplit
+
+import msgspec
+
+from keyturn.errors import ConfigurationError, Unavailable
+from keyturn.verifier.fetch import Fetch, fetch, fetch_as, request, require_secure
+
+REFRESH_SECONDS = 300.0
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """Endpoints of one issuer; empty where it names none."""
+
+    issuer: str
+    jwks_uri: str
+    introspection_endpoint: str = ""
+    revocations_endpoint: str = msgspec.field(name="keyturn_revocations_endpoint", default="")
+
+
+def metadata_url(issuer: str) -> str:
+    """Where the metadata of ``issuer`` lies: the well-known part goes before its path (RFC 8414 section 3.1)."""
+    parts = urlsplit(require_secure(issuer))
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"issuer {issuer!r} has a query or a fragment (RFC 8414 section 2)")
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}"
+
+
+def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
+    """Raises ``Unavailable`` unless it names ``issuer`` exactly (RFC 8414 section 3.3) and only https URLs."""
+    if metadata.issuer != issuer:
+        raise Unavailable(f"the metadata names another issuer than {issuer!r}")
+    try:
+        for url in (
+            metadata.jwks_uri,
+            metadata.introspection_endpoint or issuer,
+            metadata.revocations_endpoint or issuer,
+        ):
+            require_secure(url)
+    except ConfigurationError as error:
+        raise Unavailable(f"metadata of {issuer!r}: {error}") from error
+    return metadata
+
+
+class Discovery:
+    """The metadata of one issuer, kept for five minutes. Blocking: called from threads of the verifier's own."""
+
+    def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.issuer = issuer
+        self._send = send
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._held: Metadata | None = None
+        self._fetched_at = float("-inf")
+
+    def metadata(self) -> Metadata:
+        """Raises ``Unavailable`` when it cannot be had; what is held is kept when a fetch fails."""
+        with self._lock:
+            now = self._monotonic()
+            if self._held is None or now - self._fetched_at >= REFRESH_SECONDS:
+                self._held = self._refreshed(self._held)
+                self._fetched_at = now
+            return self._held
+
+    def endpoint(self, name: str) -> str:
+        """One endpoint. Raises ``Unavailable`` when the issuer names none."""
+        url: str = getattr(self.metadata(), name)
+        if not url:
+            raise Unavailable(f"the metadata of {self.issuer!r} names no {name}")
+        return url
+
+    def _refreshed(self, held: Metadata | None) -> Metadata:
+        try:
+            return check_metadata(fetch_as(Metadata, request(metadata_url(self.issuer)), self._send), self.issuer)
+        except Unavailable:
+            if held is None:
+                raise
+            return held

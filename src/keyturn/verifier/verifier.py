@@ -1,0 +1,195 @@
+"""Verifier and AsyncVerifier: what a resource server holds; an access token in, a principal or a refusal out."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Generic, Literal, TypeVar
+
+from keyturn.core.principal import Principal
+from keyturn.errors import ConfigurationError, TokenMalformed
+from keyturn.tokens.keyset import KeySet
+from keyturn.verifier.fetch import FETCH_SECONDS
+from keyturn.verifier.introspection import HttpIntrospection
+from keyturn.verifier.judge import Feed, Judge, Question, Steps
+from keyturn.verifier.keys import FixedKeys, KeyCache, KeySource
+from keyturn.verifier.metadata import Discovery, metadata_url
+from keyturn.verifier.polling import HttpFeed
+
+_WAIT_SECONDS = 3 * FETCH_SECONDS
+"""Longest wait for keys or for the first news: the metadata, then what it points to, and some grace."""
+
+Answer = TypeVar("Answer", bool, Awaitable[bool])
+
+
+class _Verifier(Judge, ABC, Generic[Answer]):
+    """What both colours take.
+
+    ``issuer``: the only ``iss`` accepted. ``audience``: the ``aud`` that must be named (RFC 9068 section 4).
+    ``keys``: a ``KeySet`` or a ``KeySource``; left out, they come from the issuer's metadata (RFC 8414).
+    ``feed``: has ``revocations`` and ``freshness``; left out, it comes from the issuer's metadata too, and so does
+    introspection, both authenticated by ``feed_token``. ``revocation="none"`` says outright that there is no feed: a
+    revoked token is then accepted until it expires. ``introspect``: says whether a token is active, when the news is
+    too old to. ``clock``: seconds since 1970; ``monotonic``: seconds that never go back, shared with the feed.
+    ``leeway_seconds``: for clock difference only. ``staleness_seconds``: oldest news acted on; a feed that declares
+    less is taken at its word. ``memo_tokens``: most tokens remembered.
+
+    Raises ``ConfigurationError``. Nothing is fetched before the first token.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        *,
+        keys: KeySet | KeySource | None = None,
+        feed: Feed | None = None,
+        feed_token: str | None = None,
+        revocation: Literal["feed", "none"] = "feed",
+        introspect: Callable[[str], Answer] | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        leeway_seconds: int = 5,
+        staleness_seconds: float = 5,
+        memo_tokens: int = 10_000,
+    ) -> None:
+        _check(issuer, audience, feed, revocation)
+        _check_figures(leeway_seconds, staleness_seconds, memo_tokens)
+        finds_feed = feed is None and revocation == "feed"
+        if keys is None or finds_feed:
+            metadata_url(issuer)
+        discovery = Discovery(issuer, monotonic=monotonic)
+        self._own_feed: HttpFeed | None = None
+        if finds_feed:
+            locate = partial(discovery.endpoint, "revocations_endpoint")
+            feed = self._own_feed = HttpFeed(
+                locate, feed_token, staleness_seconds=staleness_seconds, clock=clock, monotonic=monotonic
+            )
+            if introspect is None and feed_token is not None:
+                asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), feed_token)
+                introspect = self._coloured(asks)
+        self._introspect: Callable[[str], Answer] | None = introspect
+        super().__init__(
+            issuer,
+            audience,
+            _key_source(keys, discovery, monotonic),
+            feed,
+            clock=clock,
+            monotonic=monotonic,
+            leeway_seconds=leeway_seconds,
+            staleness_seconds=staleness_seconds,
+            introspects=introspect is not None,
+            memo_tokens=memo_tokens,
+        )
+
+    def close(self) -> None:
+        """Stop the feed this verifier found for itself; once it is stale, tokens are introspected or refused (503)."""
+        if self._own_feed is not None:
+            self._own_feed.close()
+
+    @abstractmethod
+    def _coloured(self, asks: HttpIntrospection) -> Callable[[str], Answer]:
+        """Blocking introspection in this verifier's colour."""
+
+
+class Verifier(_Verifier[bool]):
+    """Judges access tokens; blocks only where it must wait for keys, first news or introspection. Thread-safe."""
+
+    def __call__(self, token: str) -> Principal:
+        """Who holds ``token``.
+
+        Raises ``TokenMalformed``, ``TokenInvalid`` (``UnknownKey``), ``TokenExpired``, ``TokenNotYetValid`` and
+        ``TokenRevoked`` (401); ``RevocationUnknown`` and ``Unavailable`` (503), which never say that a login is bad.
+        """
+        try:
+            principal = self.recall(token)
+        except TypeError:
+            raise TokenMalformed("a token is text") from None
+        return principal or self._settle(self.judge(token))
+
+    def _settle(self, steps: Steps) -> Principal:
+        try:
+            need = next(steps)
+            while True:
+                try:
+                    answer = self._meet(need)
+                except Exception as error:
+                    need = steps.throw(error)
+                else:
+                    need = steps.send(answer)
+        except StopIteration as settled:
+            principal: Principal = settled.value
+            return principal
+
+    def _meet(self, need: Future[None] | Question) -> bool:
+        if isinstance(need, Question):
+            return self._introspect is not None and self._introspect(need.token)
+        need.result(_WAIT_SECONDS)
+        return True
+
+    def _coloured(self, asks: HttpIntrospection) -> Callable[[str], bool]:
+        return asks
+
+
+class AsyncVerifier(_Verifier[Awaitable[bool]]):
+    """``Verifier`` for an event loop: the same judgement, awaited where it has to wait. Nothing blocks the loop."""
+
+    async def __call__(self, token: str) -> Principal:
+        """As ``Verifier.__call__``."""
+        try:
+            principal = self.recall(token)
+        except TypeError:
+            raise TokenMalformed("a token is text") from None
+        return principal or await self._settle(self.judge(token))
+
+    async def _settle(self, steps: Steps) -> Principal:
+        try:
+            need = next(steps)
+            while True:
+                try:
+                    answer = await self._meet(need)
+                except Exception as error:
+                    need = steps.throw(error)
+                else:
+                    need = steps.send(answer)
+        except StopIteration as settled:
+            principal: Principal = settled.value
+            return principal
+
+    async def _meet(self, need: Future[None] | Question) -> bool:
+        if isinstance(need, Question):
+            return self._introspect is not None and await self._introspect(need.token)
+        # The future is shared by all who wait: it is marked as running, so that no one who gives up cancels it.
+        await asyncio.wait_for(asyncio.wrap_future(need), _WAIT_SECONDS)
+        return True
+
+    def _coloured(self, asks: HttpIntrospection) -> Callable[[str], Awaitable[bool]]:
+        return lambda token: asyncio.to_thread(asks, token)
+
+
+def _key_source(keys: KeySet | KeySource | None, discovery: Discovery, monotonic: Callable[[], float]) -> KeySource:
+    if isinstance(keys, KeySet):
+        return FixedKeys(keys)
+    if keys is not None:
+        return keys
+    return KeyCache(partial(discovery.endpoint, "jwks_uri"), monotonic=monotonic)
+
+
+def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> None:
+    if not issuer or not audience:
+        raise ConfigurationError("a verifier needs an issuer and an audience (RFC 9068 section 4)")
+    if revocation not in ("feed", "none"):
+        raise ConfigurationError(f"revocation is 'feed' or 'none', not {revocation!r}")
+    if revocation == "none" and feed is not None:
+        raise ConfigurationError("a feed was given and revocation='none' as well; choose one")
+
+
+def _check_figures(leeway_seconds: int, staleness_seconds: float, memo_tokens: int) -> None:
+    if not 0 <= leeway_seconds <= 60:
+        raise ConfigurationError("leeway_seconds must lie between 0 and 60 (clock difference only)")
+    if not 0 < staleness_seconds <= 300:
+        raise ConfigurationError("staleness_seconds must lie above 0 and at most at 300")
+    if memo_tokens < 0:
+        raise ConfigurationError("memo_tokens must not be negative")
