@@ -102,12 +102,13 @@ class RevocationSet:
 
     def reset(self, entries: Iterable[Entry], sequence: int) -> None:
         """Start over from a snapshot taken at ``sequence``."""
-        for shelf in (self.ended, self.renewed, self.generations, self.clients, self._until, self._expiries):
-            shelf.clear()
-        self.not_before = 0
+        fresh = RevocationSet()
         for entry in entries:
-            self.apply(entry)
-        self.sequence = sequence
+            fresh.apply(entry)
+        # Shelf by shelf, never emptied first: a reader in another thread must not find a moment without revocations.
+        self.ended, self.renewed, self.generations = fresh.ended, fresh.renewed, fresh.generations
+        self.clients, self.not_before = fresh.clients, fresh.not_before
+        self._until, self._expiries, self.sequence = fresh._until, fresh._expiries, sequence
 
     def expire(self, now: Instant) -> None:
         """Forget entries whose tokens are all dead."""
