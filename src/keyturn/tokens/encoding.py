@@ -5,7 +5,7 @@ Everything here raises :class:`keyturn.errors.TokenMalformed` and nothing else.
 
 import binascii
 import json
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -17,7 +17,10 @@ MAX_DEPTH = 8
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_PADDING = (b"", b"", b"==", b"=")
+_QUOTE, _PADDING = b'"', (b'"', b'"', b'=="', b'="')
+_read_base64 = msgspec.json.Decoder(bytes).decode  # reads a JSON string of base64: half the time of binascii
+_read_json = msgspec.json.Decoder(dict[str, Any]).decode
+_write_json = msgspec.json.Encoder().encode
 # RFC 4648 section 3.5: by length modulo 4, the last characters whose unused bits are zero. Length 1 never decodes.
 _ENDINGS = (ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
 
@@ -39,7 +42,7 @@ def decode_segment(segment: bytes) -> bytes:
     surplus = len(segment) & 3
     if surplus and segment[-1] not in _ENDINGS[surplus]:
         raise TokenMalformed("base64url is not canonical: trailing bits or length (RFC 4648 section 3.5)")
-    return binascii.a2b_base64(segment.translate(_TO_STANDARD) + _PADDING[surplus])
+    return _read_base64(_QUOTE + segment.translate(_TO_STANDARD) + _PADDING[surplus])
 
 
 def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
@@ -50,38 +53,26 @@ def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_dep
     """
     if len(document) > max_bytes:
         raise TokenMalformed(f"a JSON object of {len(document)} bytes; at most {max_bytes} are read")
-    found = _parse(document)
-    if not _is_object(found):
-        raise TokenMalformed("not a JSON object")
+    try:  # NaN, infinities, lone surrogates, bad UTF-8 and a byte order mark end here (RFC 8259)
+        found = _read_json(document)
+    except (ValueError, RecursionError) as error:  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
+        raise TokenMalformed(f"not a strict JSON object: {error}") from None
     if document.count(b"{") + document.count(b"[") > max_depth and _deeper(found, max_depth):
         raise TokenMalformed(f"JSON nested deeper than {max_depth}")
     # Bytes equal to our own writing of the object can hold no repeated member; anything else is read twice.
-    return found if msgspec.json.encode(found) == document else _parse_again(document)
+    return found if _write_json(found) == document else _read_again(document)
 
 
-def _parse(document: bytes) -> object:
-    try:  # NaN, infinities, lone surrogates, bad UTF-8 and a byte order mark end here (RFC 8259)
-        return msgspec.json.decode(document)
-    except (ValueError, RecursionError) as error:  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
-        raise TokenMalformed(f"not strict JSON: {error}") from None
-
-
-def _parse_again(document: bytes) -> dict[str, Any]:
+def _read_again(document: bytes) -> dict[str, Any]:
     again: dict[str, Any] = json.loads(document, object_pairs_hook=_unique)  # msgspec has judged the syntax
     return again
 
 
-def _is_object(found: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(found, dict)
-
-
 def _deeper(value: object, left: int) -> bool:
-    if _is_object(value):
-        children = list(value.values())
-    elif isinstance(value, list):
-        children = cast("list[object]", value)
-    else:
+    if not isinstance(value, dict | list):
         return False
+    nested = cast("dict[str, object] | list[object]", value)
+    children = nested.values() if isinstance(nested, dict) else nested
     return left == 0 or any(_deeper(child, left - 1) for child in children)
 
 

@@ -45,7 +45,7 @@ def rsa_problem(modulus: int, exponent: int) -> str | None:
 
 def _size_problem(modulus: int) -> str | None:
     if modulus.bit_length() < MIN_RSA_BITS:
-        return f"its modulus has {modulus.bit_length()} bits, under the {MIN_RSA_BITS} of RFC 7518 section 3.3; make a longer one"
+        return f"it has {modulus.bit_length()} bits, under {MIN_RSA_BITS} (RFC 7518 section 3.3); make a longer key"
     if modulus.bit_length() > MAX_RSA_BITS:
         return f"its modulus has {modulus.bit_length()} bits, a denial of service; use at most {MAX_RSA_BITS}"
     return None
