@@ -47,14 +47,38 @@ class BadRequest(Refusal):
     hint = "The request is malformed; compare it with the API reference."
 
 
+class InvalidMember(BadRequest):
+    """``member``: the member of the body, form or query that is missing or of another type; safe to show."""
+
+    code = "invalid_member"
+    hint = "The member that `member` names is missing or has the wrong type; compare it with the API reference."
+
+    def __init__(self, member: str, detail: str = "") -> None:
+        self.member = member
+        super().__init__(detail or member)
+
+
+class UnsupportedGrantType(BadRequest):
+    """RFC 6749 section 5.2."""
+
+    code = "unsupported_grant_type"
+    hint = "Ask with one of the grant types that the server's metadata lists."
+
+
 class NotFound(BadRequest):
     code, status = "not_found", 404
     hint = "There is nothing here; check the path."
 
 
 class MethodNotAllowed(BadRequest):
+    """``allow``: the value of the Allow header (RFC 9110 section 15.5.6)."""
+
     code, status = "method_not_allowed", 405
     hint = "This path does not take this method; see the Allow header."
+
+    def __init__(self, allow: str) -> None:
+        self.allow = allow
+        super().__init__(allow)
 
 
 class NotAcceptable(BadRequest):

@@ -1,0 +1,42 @@
+"""CSRF tokens: bound to one session, useless without its cookie (OWASP CSRF Cheat Sheet, HMAC-based token)."""
+
+from keyturn.core.instant import SessionId
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import PlaintextToken, Presented, Sealed, matches, parse
+from keyturn.core.session import Session
+from keyturn.errors import CsrfTokenRequired, TokenRevoked, Unauthenticated
+from keyturn.flows import asks
+from keyturn.flows.issue import csrf_token
+from keyturn.flows.step import Flow
+
+
+def csrf_token_of(sid: SessionId, realm: Realm) -> Flow[PlaintextToken]:
+    """The CSRF token of session ``sid``. Raises ``TokenRevoked`` when the session is gone."""
+    session = yield from _session(sid)
+    if session is None:
+        raise TokenRevoked("the session is gone")
+    return csrf_token(session, realm)
+
+
+def prove_csrf(text: str, sid: SessionId, realm: Realm) -> Flow[None]:
+    """Raises ``CsrfTokenRequired`` unless ``text`` is the CSRF token of session ``sid``. It never judges the session."""
+    presented = _parse(text, realm)
+    # Another session's token: the attacker's own, planted in the victim's browser.
+    if presented.sid != sid or presented.counter != 0:
+        raise CsrfTokenRequired("the CSRF token of another session")
+    session = yield from _session(sid)
+    if session is None or not matches(presented, session.seed):
+        raise CsrfTokenRequired("no session made this CSRF token")
+
+
+def _parse(text: str, realm: Realm) -> Presented:
+    try:
+        return parse(text, Sealed.CSRF, realm.secrets)
+    except Unauthenticated as refusal:
+        raise CsrfTokenRequired(refusal.detail) from None
+
+
+def _session(sid: SessionId) -> Flow[Session | None]:
+    # The seed of a session never changes, so a cached one is as good as the store's.
+    found = (yield from asks.recall(sid)) or (yield from asks.load(sid))
+    return found.session if found else None

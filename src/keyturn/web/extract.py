@@ -1,0 +1,73 @@
+"""Extract: the credential a request presents. An Authorization header wins; a query string is never read."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from keyturn.core.cookie import find_cookie
+from keyturn.core.realm import Realm
+from keyturn.errors import BadRequest, TokenMalformed, Unauthenticated
+from keyturn.web.message import Request
+
+BEARER_CAP = 8 * 1024 + 64
+"""Bytes of an Authorization header that are looked at; no token of ours is longer."""
+
+Role = Literal["session", "access", "refresh", "device"]
+
+# RFC 9110 section 11.6.2 and RFC 6750 section 2.1: one scheme, in any case; one token; nothing else.
+_SCHEME = re.compile(rb"bearer(?: |\Z)", re.IGNORECASE)
+_BEARER = re.compile(rb"[A-Za-z]+ +([A-Za-z0-9._~+/-]+=*)")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credential:
+    """A credential as presented, not judged. ``cookie``: a browser may have attached it by itself."""
+
+    kind: Literal["session", "access"]
+    text: str
+    cookie: bool
+
+    def __repr__(self) -> str:
+        return f"Credential({self.kind}, cookie={self.cookie})"
+
+
+def extract(request: Request, realm: Realm) -> Credential | None:
+    """The one credential that counts: the bearer token, else the session cookie, else the access cookie.
+
+    Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: a header that is there but no good never falls
+    back to a cookie, and a cookie that is there but no good never falls back to another.
+    """
+    token = bearer_token(request)
+    if token is not None:
+        return Credential("access", token, cookie=False)
+    session = cookie_of(request, "session", realm)
+    if session is not None:
+        return Credential("session", session, cookie=True)
+    access = cookie_of(request, "access", realm)
+    return None if access is None else Credential("access", access, cookie=True)
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of the Authorization header; ``None`` without one.
+
+    Raises ``BadRequest`` when there are several, ``Unauthenticated`` for another scheme, ``TokenMalformed`` for what
+    no token looks like.
+    """
+    values = request.values(b"authorization")
+    if not values:
+        return None
+    if len(values) > 1:
+        # Two values: whoever reads the first and whoever reads the last let different people in.
+        raise BadRequest("more than one Authorization header")
+    if not _SCHEME.match(values[0]):
+        raise Unauthenticated("an Authorization scheme other than Bearer")
+    shape = _BEARER.fullmatch(values[0]) if len(values[0]) <= BEARER_CAP else None
+    if shape is None:
+        raise TokenMalformed("not one bearer token (RFC 6750 section 2.1)")
+    return shape[1].decode()
+
+
+def cookie_of(request: Request, role: Role, realm: Realm) -> str | None:
+    """The value of our cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
+    headers = request.values(b"cookie")
+    return find_cookie(headers, realm.profile.cookie.name(role)) if headers else None

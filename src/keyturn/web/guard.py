@@ -1,0 +1,73 @@
+"""Guard: who is calling, and whether a browser was tricked into calling. It reads, refuses, and clears nothing (P9)."""
+
+import hmac
+
+from keyturn.core.csrf import SAFE_METHODS, judge_origin, token_required
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.principal import Principal
+from keyturn.errors import CsrfTokenRequired, TokenInvalid, Unauthenticated
+from keyturn.flows.csrf import prove_csrf
+from keyturn.flows.step import Flow
+from keyturn.flows.verify import verify_access, verify_session
+from keyturn.web.extract import Credential, bearer_token, extract
+from keyturn.web.message import Request
+from keyturn.web.site import Site, service_digest
+
+
+def guard(request: Request, now: Instant, site: Site) -> Flow[Principal]:
+    """The principal of this request; the same whichever credential was presented.
+
+    Raises ``Unauthenticated`` and its kin, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
+    ``RevocationUnknown`` when nobody can tell.
+    """
+    credential = extract(request, site.realm)
+    if credential is None:
+        raise Unauthenticated("no credential was presented")
+    if credential.cookie:
+        refuse_cross_origin(request, site)
+    principal = yield from _verify(credential, now, site)
+    if credential.cookie:
+        yield from require_csrf_token(request, principal.sid, site)
+    return principal
+
+
+def refuse_cross_origin(request: Request, site: Site) -> None:
+    """Raises ``CrossOrigin`` when a browser sent an unsafe request from elsewhere. Login asks it too: login CSRF
+    needs no cookie of the victim."""
+    # Nearly every call is a safe one: spare it three searches of its headers.
+    if request.method in SAFE_METHODS:
+        return
+    judge_origin(
+        request.method,
+        sec_fetch_site=request.values(b"sec-fetch-site"),
+        origin=request.values(b"origin"),
+        host=request.values(b"host"),
+        trusted_origins=site.trusted_origins,
+    )
+
+
+def require_csrf_token(request: Request, sid: SessionId, site: Site) -> Flow[None]:
+    """Raises ``CsrfTokenRequired`` where the policy asks for a token in X-CSRF-Token and it is not that of ``sid``."""
+    policy = site.realm.profile.cookie
+    if not token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
+        return
+    values = request.values(b"x-csrf-token")
+    if len(values) != 1:
+        raise CsrfTokenRequired("no CSRF token, or several")
+    yield from prove_csrf(values[0].decode("latin-1"), sid, site.realm)
+
+
+def require_service(request: Request, site: Site) -> None:
+    """Raises ``Unauthenticated`` or ``TokenInvalid`` unless the bearer token is one of the site's service tokens."""
+    token = bearer_token(request)
+    if token is None:
+        raise Unauthenticated("no service token was presented")
+    digest = service_digest(token)
+    # CWE-208: every kept digest is compared, in constant time.
+    if not any([hmac.compare_digest(digest, kept) for kept in site.service_digests]):
+        raise TokenInvalid("not a service token of this site")
+
+
+def _verify(credential: Credential, now: Instant, site: Site) -> Flow[Principal]:
+    verify = verify_session if credential.kind == "session" else verify_access
+    return (yield from verify(credential.text, now, site.realm))

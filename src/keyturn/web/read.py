@@ -1,0 +1,106 @@
+"""Read: bodies and query strings, strictly. Anything that is not what the endpoint documents is one refusal."""
+
+import json
+import re
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, UnsupportedMediaType
+from keyturn.web.message import Request
+
+BODY_CAP = 16 * 1024
+"""Bytes of a request body."""
+
+FIELDS_CAP = 32
+"""Fields of a form or a query."""
+
+T = TypeVar("T")
+
+_UTF8 = rb'(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*'
+_JSON = re.compile(rb"application/json" + _UTF8, re.IGNORECASE)
+_FORM = re.compile(rb"application/x-www-form-urlencoded" + _UTF8, re.IGNORECASE)
+# RFC 3986 section 2.1, and what browsers and curl leave bare; a stray "%" is read differently by different parsers.
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
+# msgspec names the place of a wrong value ("$.email") and the name of a missing one ("`email`").
+_PLACE = re.compile(r"(?:at `(?:key in )?\$(?:\.(\w+))?|required field `(\w+)`)")
+
+
+def read_json(request: Request, shape: type[T]) -> T:
+    """The JSON body as ``shape``; members it does not know are ignored.
+
+    Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``BadRequest``; ``InvalidMember`` names what is missing or
+    of another type.
+    """
+    text = _text(request, _JSON, "application/json")
+    try:
+        # RFC 8259 section 4: with a repeated member, this server and the next one read different requests.
+        json.loads(text, object_pairs_hook=_unique)
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"not strict JSON: {type(error).__name__}") from None
+
+
+def read_form(request: Request, shape: type[T]) -> T:
+    """The form body as ``shape``. RFC 6749 section 3.2: repeated parameters are refused, empty ones are omitted.
+
+    Raises as ``read_json``.
+    """
+    return _convert(_fields(_text(request, _FORM, "application/x-www-form-urlencoded")), shape)
+
+
+def read_query(request: Request, shape: type[T]) -> T:
+    """The query as ``shape``. Raises ``BadRequest`` and ``InvalidMember``."""
+    return _convert(_fields(request.query), shape)
+
+
+def _text(request: Request, media: re.Pattern[bytes], name: str) -> str:
+    # Judged before it is parsed: a form cannot pass for JSON, so no other site's page can send one unasked.
+    kinds = request.values(b"content-type")
+    if len(kinds) != 1 or not media.fullmatch(kinds[0]):
+        raise UnsupportedMediaType(f"not exactly one Content-Type: {name}")
+    if request.values(b"content-encoding"):
+        raise UnsupportedMediaType("an encoded body")
+    if len(request.body) > BODY_CAP:
+        raise PayloadTooLarge(f"{len(request.body)} bytes; at most {BODY_CAP} are read")
+    try:
+        return request.body.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("not UTF-8") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is repeated")
+    return members
+
+
+def _fields(text: str) -> dict[str, str]:
+    if not _ENCODED.fullmatch(text):
+        raise BadRequest("not application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_CAP)
+    except ValueError:
+        raise BadRequest("too many fields, or not UTF-8") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadRequest("a parameter is repeated")
+    return {name: value for name, value in fields.items() if value}
+
+
+def _convert(fields: dict[str, str], shape: type[T]) -> T:
+    try:
+        return msgspec.convert(fields, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: msgspec.ValidationError) -> InvalidMember:
+    place = _PLACE.search(str(error))
+    member = place and (place[1] or place[2])
+    # The message may quote what was sent (an unknown enum value): it stays out of the detail too.
+    return InvalidMember(member or "body")

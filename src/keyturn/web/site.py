@@ -1,0 +1,36 @@
+"""Site: what the endpoints of one server decide by, beside the realm."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from keyturn.core.csrf import canonical_origin
+from keyturn.core.realm import Realm
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """``trusted_origins``: other origins whose browser requests may act on our cookies, as browsers spell them.
+
+    ``service_digests``: SHA-256 of each token that resource servers read the feed and introspect with; more than one
+    while they roll over. Build one with ``site``.
+    """
+
+    realm: Realm
+    trusted_origins: frozenset[str] = frozenset()
+    service_digests: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def url(self, path: str) -> str:
+        """The public address of ``path``, which starts with a slash."""
+        return self.realm.issuer.rstrip("/") + path
+
+
+def site(realm: Realm, *, trusted_origins: Iterable[str] = (), service_digests: Iterable[bytes] = ()) -> Site:
+    """A site with its origins checked. Raises ``ConfigurationError`` for what is no origin."""
+    return Site(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests))
+
+
+def service_digest(token: str) -> bytes:
+    """What is kept of a service token. Unsalted on purpose: the token is random, at least 128 bits (NIST SP 800-63B-4
+    section 3.1.2.2 on look-up secrets)."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
