@@ -98,24 +98,17 @@ def _sink(bucket: Bucket, now: Instant, rate: Rate) -> Bucket:
     return replace(bucket, level=min(level, rate.burst * rate.cost_seconds), updated_at=at)
 
 
-def attempt_keys(identifier: str, address: str, nonce: bytes | None) -> tuple[str, ...]:
-    """The buckets one attempt counts against. ``nonce``: of a device cookie that ``open_device`` accepted.
-
-    OWASP device cookies: a known device is counted alone. An attack on the account from elsewhere, or from the
-    same shared address, therefore never locks its owner out; the device's own guesses are bounded all the same.
-    """
-    if nonce is not None:
-        return (device_key(identifier, nonce),)
-    return (account_key(identifier), address_key(address))
-
-
 def account_key(identifier: str) -> str:
     """Key of an account, existing or not. ``identifier``: normalised. Hashed: a counter stores nobody's address."""
     return "account:" + _digest(b"account", identifier)
 
 
 def device_key(identifier: str, nonce: bytes) -> str:
-    """Key of one known device of one account."""
+    """Key of one known device of one account. ``nonce``: of a device cookie that ``open_device`` accepted.
+
+    OWASP device cookies: such a device is counted here alone. An attack on the account from elsewhere, or from the
+    same shared address, therefore never locks its owner out; the device's own guesses are bounded all the same.
+    """
     return "device:" + _digest(b"device" + nonce, identifier)
 
 

@@ -1,0 +1,146 @@
+"""The blocklist: passwords that are tried first, and how far a password is from them.
+
+NIST SP 800-63B-4 section 3.1.1.2 asks for a comparison with commonly used, expected and compromised passwords,
+context-specific words included. Attackers try variations first, so the comparison looks through case, width,
+leet spelling, separators, reversal, repetition, keyboard walks, counting, years and padding.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+GUESSES_EXPONENT = 9
+"""A password that falls within 10**9 guesses is refused, a random one of eight characters not: far beyond what
+throttling lets anyone try, and days of one graphics card against argon2id."""
+
+_WORD_COST = 3  # a few thousand entries: one in 10**3
+_RUN_COST = 2
+_AGAIN_COST = 1
+_CONTEXT_COST = 1
+_SHORTEST_WORD = 4
+_SHORTEST_RUN = 3
+_LONGEST_REPEAT = 32
+
+_LEET = str.maketrans("0134578@$!+|l", "oieastbasitii")
+_SHIFTED = str.maketrans("!@#$%^&*()", "1234567890")
+_SEPARATORS = re.compile(r"[\W_]")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_ROWS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop[]",
+    "asdfghjkl;'",
+    "zxcvbnm,./",
+    "qwertzuiop",
+    "yxcvbnm",
+    "azertyuiop",
+    "qsdfghjklm",
+    "wxcvbn",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "абвгдежзийклмнопрстуфхцчшщъыьэюя",
+    "йцукенгшщзхъ",
+    "фывапролджэ",
+    "ячсмитьбю",
+)
+_STEPS = frozenset(
+    pair for row in _ROWS for first, second in pairwise(row) for pair in (first + second, second + first)
+)
+
+
+class Blocklist:
+    """``entries``: common passwords and words, in any spelling. Entries of four letters and more also count inside."""
+
+    __slots__ = ("_entries", "_longest")
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._entries = frozenset(_letters(each) for each in entries) - {""}
+        self._longest = max(map(len, self._entries), default=0)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def lists(self, password: str) -> bool:
+        """Whether ``password`` itself is an entry, but for spelling."""
+        return _letters(password) in self._entries
+
+    def easily_guessed(self, password: str, context: Iterable[str] = ()) -> bool:
+        """Whether it is put together from so few guessable pieces that 10**9 guesses would reach it.
+
+        ``context``: words an attacker knows about this account: its identifier, the service's names.
+        """
+        words = frozenset(_known(context))
+        folded = _fold(password)
+        bare = _SEPARATORS.sub("", folded)
+        # Which separators are used is worth something; how many of them is not.
+        separators = len(set(_SEPARATORS.findall(folded)))
+        cost = min(self._cost(folded, words), self._cost(bare, words) + separators)
+        return cost < min(GUESSES_EXPONENT, len(password))
+
+    def _cost(self, text: str, context: frozenset[str]) -> int:
+        """Least sum over all ways to cut ``text`` into pieces, as a power of ten of guesses, capped."""
+        runs, letters = _Runs(text), text.translate(_LEET)
+        reach = max(self._longest, _LONGEST_REPEAT, *map(len, context))
+        least = [0]
+        for end in range(1, len(text) + 1):
+            # Every piece starts within reach; one that starts too dear already cannot come out cheap.
+            starts = [at for at in range(max(0, end - reach), end) if least[at] < GUESSES_EXPONENT]
+            if not starts and least[-1] >= GUESSES_EXPONENT:
+                return GUESSES_EXPONENT
+            costs = [least[at] + self._word_cost(letters[at:end], context) for at in starts]
+            costs += [least[at] + _RUN_COST for at in runs.starts(end)]
+            costs += [least[at] + _AGAIN_COST for at in _repeats(text, end)]
+            least.append(min(costs, default=GUESSES_EXPONENT))
+        return least[-1]
+
+    def _word_cost(self, word: str, context: frozenset[str]) -> int:
+        if word in context:
+            return _CONTEXT_COST
+        listed = len(word) >= _SHORTEST_WORD and (word in self._entries or word[::-1] in self._entries)
+        return _WORD_COST if listed else len(word)
+
+
+class _Runs:
+    """Where in a text the keyboard is walked, or letters or digits are counted or repeated."""
+
+    def __init__(self, text: str) -> None:
+        unshifted = text.translate(_SHIFTED)
+        self._text = text
+        self._since = [0] * (len(text) + 1)
+        for at in range(1, len(text)):
+            pair = unshifted[at - 1 : at + 1]
+            walked = pair in _STEPS or pair[0] == pair[1]
+            self._since[at + 1] = self._since[at] if walked else at
+
+    def starts(self, end: int) -> Iterator[int]:
+        """Every start of a run that ends at ``end``; a year counts as one."""
+        yield from range(self._since[end], end - _SHORTEST_RUN + 1)
+        if _YEAR.fullmatch(self._text, max(0, end - 4), end):
+            yield end - 4
+
+
+def _repeats(text: str, end: int) -> Iterator[int]:
+    """Every start of a piece that ends at ``end`` and says again what stands right before it."""
+    for size in range(1, min(_LONGEST_REPEAT, end // 2) + 1):
+        if text[end - size : end] == text[end - 2 * size : end - size]:
+            yield end - size
+
+
+def _known(context: Iterable[str]) -> Iterator[str]:
+    """What an attacker makes of an identifier or a name: all of it, and each of its parts."""
+    for name in context:
+        folded = _fold(name)
+        for part in (folded, folded.partition("@")[0], *_SEPARATORS.split(folded)):
+            letters = _SEPARATORS.sub("", part).translate(_LEET)
+            if len(letters) >= _SHORTEST_WORD:
+                yield letters
+
+
+def _letters(text: str) -> str:
+    """Folded, leet undone, separators gone: the form in which entries are compared."""
+    return _SEPARATORS.sub("", _fold(text).translate(_LEET))
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().replace(" ", "")

@@ -1,0 +1,57 @@
+"""Passwords as people type them: one preparation for every place that sees one, and the rules for choosing one.
+
+Sources: NIST SP 800-63B-4 section 3.1.1.2 (length, blocklist, no composition rules, no truncation) and RFC 8265
+section 4.2 (OpaqueString).
+"""
+
+import unicodedata
+from collections.abc import Collection
+
+from keyturn.core.blocklist import Blocklist
+from keyturn.core.policy import PasswordPolicy
+from keyturn.errors import PasswordRejected
+
+OCTET_CAP = 4096
+"""Bytes of UTF-8 that are hashed at most; refused past it, never truncated."""
+
+
+def prepare_password(password: str) -> str:
+    """The one form of ``password`` that is measured, compared and hashed: OpaqueString of RFC 8265 section 4.2.
+
+    Every space is U+0020, the rest is NFC; case and width stay. Raises ``PasswordRejected`` for lone surrogates,
+    control characters and more than 4096 octets.
+    """
+    if len(password) > OCTET_CAP:
+        raise PasswordRejected(f"A password has at most {OCTET_CAP} bytes.")
+    spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
+    prepared = unicodedata.normalize("NFC", spaced)
+    # Cc covers NUL, which cuts C strings short elsewhere; Cs are halves of characters and cannot be encoded.
+    if any(unicodedata.category(each) in ("Cc", "Cs") for each in prepared):
+        raise PasswordRejected("A password has no control characters and no broken characters.")
+    if len(prepared.encode()) > OCTET_CAP:
+        raise PasswordRejected(f"A password has at most {OCTET_CAP} bytes.")
+    return prepared
+
+
+def judge_password(
+    password: str,
+    identifier: str,
+    policy: PasswordPolicy,
+    blocklist: Blocklist,
+    service_names: Collection[str] = (),
+) -> None:
+    """Raise ``PasswordRejected``, with a reason that is safe to show, unless ``password`` may be chosen.
+
+    ``identifier``: the account's; ``service_names``: what the service calls itself. Lengths count code points.
+    """
+    prepared = prepare_password(password)
+    if len(prepared) < policy.minimum:
+        raise PasswordRejected(f"Use at least {policy.minimum} characters; a few unrelated words do well.")
+    if len(prepared) > policy.maximum:
+        raise PasswordRejected(f"Use at most {policy.maximum} characters.")
+    if blocklist.lists(prepared):
+        raise PasswordRejected("This is among the passwords that are tried first. Choose another.")
+    if blocklist.easily_guessed(prepared):
+        raise PasswordRejected("This is a variation of passwords that are tried first. Choose another.")
+    if blocklist.easily_guessed(prepared, context=(identifier, *service_names)):
+        raise PasswordRejected("This is built on your own name or on this service's. Choose another.")
