@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Page
 
 
@@ -18,4 +19,8 @@ class Sink(Protocol):
 
     def confirm(self, asked_at: float) -> None:
         """Everything up to this moment (monotonic seconds) has been taken."""
+        ...
+
+    def expire(self, now: Instant) -> None:
+        """Forget what stops nothing any more."""
         ...

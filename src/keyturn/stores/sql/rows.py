@@ -110,7 +110,8 @@ def account_values(account: Account) -> dict[str, object]:
 
 def account_of(row: Sequence[Any]) -> Account:
     """A row of ``accounts``, in column order."""
-    return Account(*row)
+    subject, identifier, password_hash, created_at, disabled, version = row
+    return Account(subject, identifier, password_hash, created_at, bool(disabled), version)
 
 
 def bucket_of(row: Sequence[Any]) -> Bucket:

@@ -1,17 +1,18 @@
 """Run operations: on kept connections, in turn where the database has one writer, within a deadline."""
 
-from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import BoundedSemaphore
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Engine, Executable, PoolProxiedConnection
+from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
+from keyturn.stores.sql.connections import Connections
 from keyturn.stores.sql.operation import Answer, Control, Operation, Step, T, Taken
+from keyturn.stores.sql.phrase import Phrase
 from keyturn.stores.sql.turn import Turn
+
+_DONE = Answer((), 0)
 
 
 class Runner:
@@ -23,100 +24,84 @@ class Runner:
 
     def __init__(self, engine: Engine, *, size: int, deadline_seconds: float, one_writer: bool) -> None:
         self._engine = engine
+        self._dbapi: Any = engine.dialect.loaded_dbapi
+        self._connections = Connections(engine, size, deadline_seconds / 2)
         self._patience_seconds = deadline_seconds / 2
-        self._places = BoundedSemaphore(size)
-        self._idle: deque[Connection] = deque()
-        self._begin = "BEGIN IMMEDIATE" if one_writer else "BEGIN"
         self._turn = Turn() if one_writer else None
+        self._begin = "BEGIN IMMEDIATE" if one_writer else "BEGIN"
+        self._phrases: dict[Executable, Phrase] = {}
 
     def run(self, operation: Operation[T], *, writes: bool) -> T:
-        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for text no store can hold."""
+        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
+        turn = self._turn if writes else None
+        if turn is not None:
+            turn.take(self._patience_seconds)
         try:
-            with self._write_turn(writes), self._connection() as connection:
-                return _Run(connection, self._begin).drive(operation)
-        except UnicodeEncodeError:
-            raise BadRequest("text with a lone surrogate") from None
-        except SQLAlchemyError as error:
+            return self._run(operation)
+        except (UnicodeEncodeError, OverflowError):
+            # A lone surrogate (JSON has them) or a number of more than 64 bits.
+            raise BadRequest("a value no store can hold") from None
+        except (self._dbapi.Error, SQLAlchemyError, Taken) as error:
             # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
             raise StoreUnavailable(_reason(error)) from None
+        finally:
+            if turn is not None:
+                turn.pass_on()
 
     def close(self) -> None:
         """Close the connections nobody is using."""
-        while self._idle:
-            self._idle.pop().close()
+        self._connections.close()
 
-    def _write_turn(self, writes: bool) -> AbstractContextManager[None]:
-        if self._turn is None or not writes:
-            return nullcontext()
-        return self._turn.take(self._patience_seconds)
-
-    @contextmanager
-    def _connection(self) -> Generator[Connection]:
-        if not self._places.acquire(timeout=self._patience_seconds):
-            raise StoreUnavailable("every connection is in use")
+    def _run(self, operation: Operation[T]) -> T:
+        connection = self._connections.take()
         try:
-            connection = self._idle.pop() if self._idle else self._engine.connect()
-            try:
-                yield connection
-            except BaseException as error:
-                self._discard(connection, error)
-                raise
-            self._idle.append(connection)
-        finally:
-            self._places.release()
+            result = self._drive(connection, operation)
+        except BaseException as error:
+            away = isinstance(error, self._dbapi.Error) and self._engine.dialect.is_disconnect(error, None, None)
+            self._connections.discard(connection, every=away)
+            raise
+        self._connections.give_back(connection)
+        return result
 
-    def _discard(self, connection: Connection, error: BaseException) -> None:
-        # Closing undoes whatever was open, also after an interrupt in the middle of a transaction.
-        connection.invalidate()
-        connection.close()
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            self.close()  # the server went away: so did every other connection
-
-
-class _Run:
-    """One operation on one connection."""
-
-    def __init__(self, connection: Connection, begin: str) -> None:
-        self._connection = connection
-        self._begin = begin
-        self._begun = False
-
-    def drive(self, operation: Operation[T]) -> T:
+    def _drive(self, connection: PoolProxiedConnection, operation: Operation[T]) -> T:
+        cursor = connection.cursor()
+        begun = False
         try:
             step = next(operation)
             while True:
                 try:
-                    answer = self._perform(step)
-                except IntegrityError:
+                    answer = self._perform(cursor, step)
+                except self._dbapi.IntegrityError:
                     step = operation.throw(Taken())
                 else:
+                    begun = step is Control.BEGIN or (begun and step is not Control.ROLLBACK)
                     step = operation.send(answer)
         except StopIteration as done:
-            if self._begun:
-                self._connection.exec_driver_sql("COMMIT")
+            if begun:
+                cursor.execute("COMMIT")
+            cursor.close()
             result: T = done.value
             return result
 
-    def _perform(self, step: Step) -> Answer:
-        if step is Control.BEGIN:
-            self._connection.exec_driver_sql(self._begin)
-            self._begun = True
-        elif step is Control.ROLLBACK:
-            self._connection.exec_driver_sql("ROLLBACK")
-            self._begun = False
-        else:
-            result = self._connection.execute(step[0], step[1])
-            return Answer(result.all(), 0) if result.returns_rows else Answer((), result.rowcount)
-        return _DONE
+    def _perform(self, cursor: Any, step: Step) -> Answer:
+        if isinstance(step, Control):
+            cursor.execute(self._begin if step is Control.BEGIN else "ROLLBACK")
+            return _DONE
+        statement, parameters = step
+        phrase = self._phrases.get(statement) or self._compile(statement)
+        cursor.execute(phrase.sql, phrase.bind(parameters))
+        return Answer((), cursor.rowcount) if cursor.description is None else Answer(cursor.fetchall(), 0)
+
+    def _compile(self, statement: Executable) -> Phrase:
+        # Statements are constants of their modules, so this cannot grow without bound.
+        phrase = self._phrases[statement] = Phrase(statement, self._engine.dialect)
+        return phrase
 
 
-_DONE = Answer((), 0)
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    cause = getattr(error, "orig", None)
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-    return f"{type(cause or error).__name__} {name or ''}".strip()
+    return f"{type(cause).__name__} {name or ''}".strip()
 
 
 class RunPort:

@@ -49,6 +49,10 @@ class SqlStore:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.engine.url.render_as_string(hide_password=True)!r})"
 
+    def watch(self) -> sqlite.DataVersion | None:
+        """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
+        return sqlite.DataVersion(self.engine.url) if self.engine.dialect.name == "sqlite" else None
+
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""
         self._runner.close()
@@ -77,6 +81,10 @@ class AsyncSqlStore:
 
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
+
+    def watch(self) -> sqlite.DataVersion | None:
+        """As ``SqlStore.watch``; asked without ``await``, for it never waits."""
+        return self.store.watch()
 
     async def close(self) -> None:
         """Let what runs finish, forget what waits, close every connection."""

@@ -1,8 +1,6 @@
 """Turn: who writes next. First come, first served, with an end to patience."""
 
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
 from threading import Lock
 
 from keyturn.errors import StoreUnavailable
@@ -20,26 +18,25 @@ class Turn:
         self._taken = False
         self._waiting: deque[Lock] = deque()
 
-    @contextmanager
-    def take(self, patience_seconds: float) -> Generator[None]:
-        """Hold the turn. Raises ``StoreUnavailable`` when it does not come within ``patience_seconds``."""
-        ticket = self._queue()
-        if ticket is not None and not ticket.acquire(timeout=patience_seconds):
-            self._leave(ticket)
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def _queue(self) -> "Lock | None":
+    def take(self, patience_seconds: float) -> None:
+        """Wait for the turn. Raises ``StoreUnavailable`` when it does not come within ``patience_seconds``."""
         with self._guard:
             if not self._taken:
                 self._taken = True
-                return None
+                return
             ticket = Lock()
             ticket.acquire()
             self._waiting.append(ticket)
-            return ticket
+        if not ticket.acquire(timeout=patience_seconds):
+            self._leave(ticket)
+
+    def pass_on(self) -> None:
+        """Hand the turn to the next in line."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
 
     def _leave(self, ticket: Lock) -> None:
         with self._guard:
@@ -47,10 +44,3 @@ class Turn:
                 return  # it came in the last moment: it is ours
             self._waiting.remove(ticket)
         raise StoreUnavailable("the queue of writers is too long")
-
-    def _pass_on(self) -> None:
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._taken = False

@@ -1,0 +1,204 @@
+"""Feeds: how the entries of a revocation log reach a sink in this process."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Generator
+from threading import Event
+from typing import Any, Protocol
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Page
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.sink import Sink
+from keyturn.stores.twin import AsyncMemoryStore
+
+INTERVAL_SECONDS = 0.01
+EXPIRE_EVERY_SECONDS = 30.0
+_PAGE = 1000
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+
+_logger = logging.getLogger("keyturn.feed")
+
+_Question = Generator[tuple[str, tuple[object, ...]], Any, int]
+
+
+class Watch(Protocol):
+    """A nearly free way to ask whether anything was committed at all."""
+
+    def version(self) -> int:
+        """Differs from the last answer when, and not only when, something was committed since."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+class Follower:
+    """Follows a ``RevocationLog``, sync or async, and pours it into a sink.
+
+    News counts as fresh as of when it was *asked* for. While the log cannot be read nothing is confirmed, so the
+    staleness bound of the sink bites by itself. ``now``: the wall clock the entries were written by, for forgetting
+    them; ``monotonic``: the sink's; ``jitter``: uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        log: Any,
+        sink: Sink,
+        *,
+        watch: Watch | None = None,
+        now: Callable[[], Instant] = lambda: Instant(int(time.time())),
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._log = log
+        self._sink = sink
+        self._watch = watch
+        self._now = now
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._position: int | None = None
+        self._version: int | None = None
+        self._expired_at = float("-inf")
+        self._failures = 0
+
+    def poll_once(self, asked_at: float) -> int:
+        """Take what is new. Answers how many entries came. Raises what the log raises; nothing is confirmed then."""
+        questions = self._poll(asked_at)
+        try:
+            verb, arguments = next(questions)
+            while True:
+                verb, arguments = questions.send(getattr(self._log, verb)(*arguments))
+        except StopIteration as done:
+            count: int = done.value
+            return count
+
+    async def poll_once_async(self, asked_at: float) -> int:
+        """As ``poll_once``, over an awaited log."""
+        questions = self._poll(asked_at)
+        try:
+            verb, arguments = next(questions)
+            while True:
+                verb, arguments = questions.send(await getattr(self._log, verb)(*arguments))
+        except StopIteration as done:
+            count: int = done.value
+            return count
+
+    def run_thread(self, stop: Event, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        """Follow until ``stop`` is set: the body of a thread."""
+        while not stop.is_set():
+            try:
+                self.poll_once(self._monotonic())
+            except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
+                pause = self._failed(error)
+            else:
+                pause = self._succeeded(interval_seconds)
+            stop.wait(pause)
+
+    async def run(
+        self,
+        *,
+        interval_seconds: float = INTERVAL_SECONDS,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Follow until cancelled."""
+        while True:
+            try:
+                await self.poll_once_async(self._monotonic())
+            except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
+                pause = self._failed(error)
+            else:
+                pause = self._succeeded(interval_seconds)
+            await sleep(pause)
+
+    def close(self) -> None:
+        """Let go of the watch."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def _poll(self, asked_at: float) -> _Question:
+        # Read before the entries: what is committed in between changes it again, and is taken next time.
+        version = self._watch.version() if self._watch is not None else None
+        count = 0
+        if version is None or version != self._version:
+            count = yield from self._pull()
+            self._version = version
+        self._sink.confirm(asked_at)
+        if asked_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
+            self._sink.expire(self._now())
+            self._expired_at = asked_at
+        return count
+
+    def _pull(self) -> _Question:
+        if self._position is None:
+            return (yield from self._reseed())
+        if (yield "sequence", ()) == self._position:
+            return 0
+        count = 0
+        while True:
+            page: Page = yield "after", (self._position, _PAGE)
+            if not page.complete:
+                return count + (yield from self._reseed())
+            for entry in page.entries:
+                self._sink.apply(entry)
+            self._position = page.sequence
+            count += len(page.entries)
+            if len(page.entries) < _PAGE:
+                return count
+
+    def _reseed(self) -> _Question:
+        page: Page = yield "snapshot", ()
+        self._sink.reset(page)
+        self._position = page.sequence
+        return len(page.entries)
+
+    def _failed(self, error: Exception) -> float:
+        self._failures += 1
+        if self._failures == 1:
+            _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
+        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
+        return longest * (0.5 + self._jitter() / 2)
+
+    def _succeeded(self, interval_seconds: float) -> float:
+        if self._failures:
+            _logger.warning("the revocation feed is read again after %d failed attempts", self._failures)
+        self._failures = 0
+        return interval_seconds
+
+
+class InProcessFeed:
+    """The feed of a memory store: every entry arrives inside the call that appends it, so there is nothing to run."""
+
+    def __init__(self, store: MemoryStore, sink: Sink) -> None:
+        self._stop = store.log.subscribe(sink)
+
+    def run_thread(self, stop: Event, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        """Wait for ``stop``."""
+        stop.wait()
+
+    async def run(self, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        """Wait to be cancelled."""
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        """Stop pouring."""
+        self._stop()
+
+
+def connect_feed(
+    store: Any,
+    sink: Sink,
+    *,
+    now: Callable[[], Instant] = lambda: Instant(int(time.time())),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Follower | InProcessFeed:
+    """The best feed ``store`` (sync or async) has for this process. Run it, or poll it; close it in the end."""
+    if isinstance(store, AsyncMemoryStore):
+        store = store.store
+    if isinstance(store, MemoryStore):
+        return InProcessFeed(store, sink)
+    return Follower(store.log, sink, watch=store.watch(), now=now, monotonic=monotonic)

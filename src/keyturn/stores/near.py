@@ -1,0 +1,166 @@
+"""NearSessions: sessions and revocations as one process holds them, no older than the staleness bound."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+from keyturn.core.freshness import Freshness
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.revocation import Entry, Kind, Page, RevocationSet, Verdict
+from keyturn.core.session import Found
+
+CAPACITY = 100_000
+
+LINGER_SECONDS = 60
+"""Entries are held this much longer than they need be: a session read before one was written may be on its way yet."""
+
+
+class NearSessions:
+    """``ports.NearCache`` in this process, and the sink its feed pours into. For any number of threads.
+
+    ``staleness_seconds``: the declared bound S. ``monotonic``: the clock it is measured on, in seconds, the same one
+    the feed uses. ``capacity``: sessions held; the one used longest ago goes first.
+    """
+
+    def __init__(
+        self,
+        staleness_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._freshness = Freshness(staleness_seconds)
+        self._monotonic = monotonic
+        self._capacity = capacity
+        self._known = RevocationSet()
+        self._sessions: OrderedDict[SessionId, Found] = OrderedDict()
+        self._by_subject: dict[str, set[SessionId]] = {}
+        # Held by whoever changes anything; readers need none, each looks at one dict at a time.
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __repr__(self) -> str:
+        return f"NearSessions({len(self._sessions)} of {self._capacity}, {len(self._known)} revocations)"
+
+    @property
+    def age_seconds(self) -> float:
+        """How old the news from the feed is; infinite before the first."""
+        return self._freshness.age(self._monotonic())
+
+    @property
+    def fresh(self) -> bool:
+        """Whether verdicts are given: the news is no older than the bound."""
+        return self._freshness.holds(self._monotonic())
+
+    @property
+    def sequence(self) -> int:
+        """Greatest sequence number heard of."""
+        return self._known.sequence
+
+    # --- the questions of a request: no lock ---
+
+    def recall(self, sid: SessionId) -> Found | None:
+        """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
+        # Freshness first: what it vouches for is already applied when the session is looked up.
+        if not self._freshness.holds(self._monotonic()):
+            return None
+        try:
+            found = self._sessions[sid]
+            self._sessions.move_to_end(sid)
+        except KeyError:
+            return None
+        return found
+
+    def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
+        """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
+        if not self._freshness.holds(self._monotonic()):
+            return Verdict.UNKNOWN
+        if self._known.revokes(sid, subject, generation, client_id, issued_at):
+            return Verdict.REVOKED
+        return Verdict.LIVE
+
+    # --- what this process learned from the store, or did to it ---
+
+    def remember(self, found: Found) -> None:
+        """Cache what the store just answered, unless the feed already knows better."""
+        session = found.session
+        if session.ended_at is not None:
+            return
+        with self._lock:
+            held = self._sessions.get(session.sid)
+            if self._outdated(found) or (held is not None and held.session.version > session.version):
+                return
+            self._sessions[session.sid] = found
+            self._sessions.move_to_end(session.sid)
+            self._by_subject.setdefault(session.subject, set()).add(session.sid)
+            while len(self._sessions) > self._capacity:
+                self._unlist(self._sessions.popitem(last=False)[1])
+
+    def forget(self, sid: SessionId) -> None:
+        """Drop a session this process has just changed."""
+        with self._lock:
+            self._evict(sid)
+
+    def note(self, entry: Entry) -> None:
+        """Apply a revocation this process has just committed, ahead of the feed."""
+        self.apply(entry)
+
+    # --- what the feed pours in ---
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry, and drop every session it may have changed."""
+        with self._lock:
+            self._known.apply(entry)
+            if entry.kind is Kind.SESSION:
+                self._evict(SessionId(entry.key))
+            elif entry.kind is Kind.SUBJECT:
+                for sid in tuple(self._by_subject.get(entry.key, ())):
+                    self._evict(sid)
+            else:
+                self._clear()
+
+    def reset(self, page: Page) -> None:
+        """Start over from a snapshot: something was missed, so no session is held any longer."""
+        known = RevocationSet()
+        known.reset(page.entries, page.sequence)
+        with self._lock:
+            self._clear()
+            # At once, so that no judge ever sees a half-filled set.
+            self._known = known
+
+    def confirm(self, asked_at: float) -> None:
+        """Everything committed up to ``asked_at`` (monotonic seconds, when the feed was *asked*) has been applied."""
+        self._freshness.confirm(asked_at)
+
+    def expire(self, now: Instant) -> None:
+        """Forget revocations whose tokens are all dead."""
+        with self._lock:
+            self._known.expire(Instant(now - LINGER_SECONDS))
+
+    def _outdated(self, found: Found) -> bool:
+        # The load may have raced an entry: what it read before is no longer so.
+        known, session, marks = self._known, found.session, found.marks
+        not_before = max(known.not_before, known.clients.get(session.client.client_id, 0))
+        return (
+            known.floor(session.sid) > session.renewals
+            or known.generations.get(session.subject, 0) > marks.generation
+            or not_before > marks.not_before
+        )
+
+    def _evict(self, sid: SessionId) -> None:
+        found = self._sessions.pop(sid, None)
+        if found is not None:
+            self._unlist(found)
+
+    def _unlist(self, found: Found) -> None:
+        sids = self._by_subject[found.session.subject]
+        sids.discard(found.session.sid)
+        if not sids:
+            del self._by_subject[found.session.subject]
+
+    def _clear(self) -> None:
+        self._sessions.clear()
+        self._by_subject.clear()

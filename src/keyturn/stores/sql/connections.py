@@ -1,0 +1,70 @@
+"""Connections kept open, a bounded number of them."""
+
+from queue import Empty, SimpleQueue
+from threading import Lock
+
+from sqlalchemy import Engine, PoolProxiedConnection
+
+from keyturn.errors import StoreUnavailable
+
+
+class Connections:
+    """At most ``size`` open connections, opened when first needed."""
+
+    def __init__(self, engine: Engine, size: int, patience_seconds: float) -> None:
+        self._engine = engine
+        self._patience_seconds = patience_seconds
+        self._unopened = size
+        self._guard = Lock()
+        # ``None`` stands for a place whose connection is closed.
+        self._idle: SimpleQueue[PoolProxiedConnection | None] = SimpleQueue()
+
+    def take(self) -> PoolProxiedConnection:
+        """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use."""
+        try:
+            connection = self._idle.get_nowait()
+        except Empty:
+            connection = None if self._may_open() else self._wait()
+        return connection or self._open()
+
+    def give_back(self, connection: PoolProxiedConnection) -> None:
+        """Make ``connection`` idle."""
+        self._idle.put(connection)
+
+    def discard(self, connection: PoolProxiedConnection, *, every: bool = False) -> None:
+        """Close ``connection``, which undoes whatever was open on it. ``every``: the idle ones as well."""
+        connection.invalidate()
+        self._idle.put(None)
+        if every:
+            self.close()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for _ in range(self._idle.qsize()):
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                return
+            if connection is not None:
+                connection.invalidate()
+            self._idle.put(None)
+
+    def _may_open(self) -> bool:
+        with self._guard:
+            if self._unopened == 0:
+                return False
+            self._unopened -= 1
+            return True
+
+    def _wait(self) -> PoolProxiedConnection | None:
+        try:
+            return self._idle.get(timeout=self._patience_seconds)
+        except Empty:
+            raise StoreUnavailable("every connection is in use") from None
+
+    def _open(self) -> PoolProxiedConnection:
+        try:
+            return self._engine.raw_connection()
+        except BaseException:
+            self._idle.put(None)
+            raise
