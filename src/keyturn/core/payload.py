@@ -1,0 +1,222 @@
+"""The payload guard: what may not be put into an access token, because whoever holds the token can read it.
+
+A payload is encoded, not encrypted (RFC 7519 section 12, RFC 8725 section 3.12; CWE-522). The guard looks for what
+people put there by accident: a user record, a password hash, a key. It is a net under the developer, not a wall
+against one who wants to hide something.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final, NamedTuple, NoReturn, cast
+
+from keyturn.core.claims import RESERVED
+from keyturn.errors import PayloadRefused
+
+PAYLOAD_CAP: Final = 2048
+"""Most characters of JSON that claims of one's own may take: tokens travel in a header with every request."""
+
+DEPTH_CAP: Final = 5
+NODE_CAP: Final = 256
+
+_Place = tuple[str, ...]
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_FORMS = frozenset(
+    ("hash", "hashed", "digest", "encrypted", "plain", "plaintext", "text", "value", "raw", "base", "hex", "pem")
+)
+_SECRET_TEXT = re.compile(
+    r"(^|.*_)(passw(or)?d|pass(phrase|code)|pwd|secret|(api|private|secret|access|signing|encryption|auth)_?key"
+    r"|token|mnemonic)s?"
+)
+_SECRET_EITHER = re.compile(r"(^|.*_)(cvv|cvc|ssn|social_security(_number)?|t?otp|pin|(credit_?)?card(_?number)|pan)")
+_SECRET_LIST = re.compile(r"(^|.*_)(password|passwd|(recovery|backup)_code|(api|private|access)_?key|secret_value)s?")
+
+_PERSONAL: Final = (
+    frozenset(("email", "emailaddress", "mail")),
+    frozenset(("phone", "phonenumber", "mobile", "telephone")),
+    frozenset(("address", "street", "streetaddress", "postalcode", "zip", "zipcode", "city")),
+    frozenset(("birthdate", "birthday", "dob", "dateofbirth")),
+    frozenset(("firstname", "givenname")),
+    frozenset(("lastname", "familyname", "surname")),
+    frozenset(("gender", "sex")),
+    frozenset(("nationalid", "taxid", "passport", "iban")),
+)
+_PRIVATE_JWK = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"))
+
+
+class _Look(NamedTuple):
+    what: str
+    instead: str
+    shape: re.Pattern[str]
+
+
+_LOOKS: Final = (
+    _Look(
+        "a password hash",
+        "keep it in the account store, where only the login reads it",
+        re.compile(
+            r"\$argon2(id|i|d)\$|\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}|\$scrypt\$|\$7\$[./A-Za-z0-9]{11}|scrypt:\d+:\d+:\d+\$"
+            r"|pbkdf2:sha\d+(:\d+)?\$|\$pbkdf2(-sha\d+)?\$|(pbkdf2_sha\d+|bcrypt|bcrypt_sha256|argon2|scrypt|md5)\$[^$]+\$"
+            r"|\$[156]\$[^$]+\$[./A-Za-z0-9]{22,86}|\$(y|gy)\$[./A-Za-z0-9]+\$|\{(SSHA|SHA|SMD5|CRYPT)\d*\}"
+        ),
+    ),
+    _Look(
+        "a key or certificate in PEM",
+        "store the name of the key (kid) and fetch it where it is needed",
+        re.compile(r"-----BEGIN [A-Z0-9 ]+-----|AGE-SECRET-KEY-1|PuTTY-User-Key-File-"),
+    ),
+    _Look(
+        "one of Keyturn's own credentials",
+        "store the session id (sid), which is in every token already",
+        re.compile(r"(?<![A-Za-z0-9])kt_[a-z]+_[A-Za-z0-9_-]{22}\."),
+    ),
+    _Look(
+        "another signed token",
+        "store what you need to know from it, not the token",
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*\.|(?i:^(bearer|basic)\s+\S{8,}$)"),
+    ),
+    _Look(
+        "an API key",
+        "keep it in a secret store and put its name here",
+        re.compile(
+            r"(?<![A-Za-z0-9])((AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}"
+            r"|glpat-[A-Za-z0-9_-]{20}|[sr]k_(live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}"
+            r"|xapp-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}"
+            r"|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}|sk-[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"
+            r"|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64})|hooks\.slack\.com/services/"
+        ),
+    ),
+    _Look(
+        "a URL with a password in it",
+        "store the URL without its user part",
+        re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:[^/\s@?#]+@"),
+    ),
+)
+
+_CARD = re.compile(
+    r"(?<![\w+.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})"
+    r"(?!\w|[ .-]\d)"
+)
+_ISSUED = re.compile(
+    r"4(\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
+    r"|3(0[0-5]|[68]\d)\d{11}|35(2[89]|[3-8]\d)\d{12,15}|6(011|5\d\d|4[4-9]\d)\d{12,15}|62\d{14,17}"
+    r"|(5018|5020|5038|5893|6304|6759|676[1-3])\d{9,15}"
+)
+"""Visa, Mastercard (both ranges), American Express, Diners, JCB, Discover, UnionPay, Maestro: issuer and length."""
+
+
+def guard_payload(claims: Mapping[str, object]) -> None:
+    """Let claims of one's own into an access token, or say which one may not be there and what to store instead.
+
+    Raises ``PayloadRefused`` for reserved names, for what looks like a secret by name or by value, for whole user
+    records, and for what is no JSON or too much of it (``PAYLOAD_CAP`` characters, ``DEPTH_CAP`` levels).
+    """
+    for place, value in _walk(dict(claims)):
+        if isinstance(value, dict):
+            _guard_mapping(place, cast("dict[object, object]", value))
+        elif isinstance(value, str):
+            _guard_text(place, value)
+        else:
+            _guard_plain(place, value)
+    size = len(json.dumps(dict(claims), ensure_ascii=False, separators=(",", ":")))
+    if size > PAYLOAD_CAP:
+        _refuse((), f"takes {size} characters of at most {PAYLOAD_CAP}", "store a reference and look it up")
+
+
+def _refuse(place: _Place, what: str, instead: str) -> NoReturn:
+    raise PayloadRefused(f"claim {'.'.join(place)[:200] or '(all)'!r} {what}; {instead}")
+
+
+def _walk(claims: dict[str, object]) -> Iterator[tuple[_Place, object]]:
+    """Every value in the structure, outermost first, with where it is. Bounded before it is looked into."""
+    waiting: list[tuple[_Place, object]] = [((), claims)]
+    for place, value in waiting:
+        yield place, value
+        waiting.extend(((*place, name), each) for name, each in _members(value))
+        if len(waiting) > NODE_CAP or len(place) > DEPTH_CAP:
+            _refuse(place, "is too large or too deep", "store a reference and look it up")
+
+
+def _members(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from islice(cast("dict[str, object]", value).items(), NODE_CAP)
+    elif isinstance(value, list | tuple):
+        listed = islice(cast("list[object]", value), NODE_CAP)
+        yield from ((str(index), each) for index, each in enumerate(listed))
+
+
+def _guard_mapping(place: _Place, mapping: dict[object, object]) -> None:
+    for name, value in mapping.items():
+        if not isinstance(name, str):
+            _refuse(place, f"has a member named by a {type(name).__name__}", "JSON names members by text")
+        _guard_text((*place, "(a name)"), name)  # the name may be the secret: never repeat it
+        if not place and name in RESERVED:
+            _refuse((name,), "is written by Keyturn itself", "choose another name")
+        if _names_secret(name, value):
+            _refuse((*place, name), "is named like a secret", "keep it in a store and put its id here")
+    if "kty" in mapping and _PRIVATE_JWK & mapping.keys():
+        _refuse(place, "is a private key (JWK)", "store the name of the key (kid)")
+    _guard_person(place, mapping)
+
+
+def _names_secret(name: str, value: object) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    while len(words) > 1 and (words[-1] in _FORMS or words[-1].isdigit()):
+        words.pop()
+    plain = "_".join(words)
+    if isinstance(value, str):
+        return bool(value) and bool(_SECRET_TEXT.fullmatch(plain) or _SECRET_EITHER.fullmatch(plain))
+    if isinstance(value, list | tuple):
+        return value not in ([], ()) and _SECRET_LIST.fullmatch(plain) is not None
+    # `otp: true` says that one was used, `token_version: 3` and `max_tokens: 100` count; `cvv: 123` is one.
+    return isinstance(value, int) and not isinstance(value, bool) and _SECRET_EITHER.fullmatch(plain) is not None
+
+
+def _guard_person(place: _Place, mapping: dict[object, object]) -> None:
+    squashed = {str(name).lower().replace("_", "").replace("-", "") for name in mapping if mapping[name] is not None}
+    kinds = [kind for kind in _PERSONAL if kind & squashed]
+    if len(kinds) >= 3:
+        _refuse(place, "looks like a whole user record", "`sub` names the person; look the rest up by it")
+
+
+def _guard_text(place: _Place, text: str) -> None:
+    if len(text) > PAYLOAD_CAP:
+        _refuse(place, f"has {len(text)} characters", "store a reference and look it up")
+    if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+        _refuse(place, "holds a lone surrogate", "tokens are UTF-8")
+    for look in _LOOKS:
+        if look.shape.search(text):
+            _refuse(place, f"looks like {look.what}", look.instead)
+    if any(_is_card(found[0]) for found in _CARD.finditer(text)):
+        _refuse(place, "looks like a card number", "store its last four digits or your payment provider's id of it")
+
+
+def _guard_plain(place: _Place, value: object) -> None:
+    if value is None or isinstance(value, bool | list | tuple):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            _refuse(place, "is not a finite number", "JSON has none but finite ones (RFC 8259 section 6)")
+        return
+    if not isinstance(value, int):
+        _refuse(
+            place, f"is a {type(value).__name__}, which is no JSON", "use text, numbers, booleans, lists or objects"
+        )
+    if not -(2**63) <= value < 2**64:
+        _refuse(place, "does not fit 64 bits", "write it as text")
+    if _is_card(str(value)):
+        _refuse(place, "looks like a card number", "store its last four digits or your payment provider's id of it")
+
+
+def _is_card(text: str) -> bool:
+    digits = text.replace(" ", "").replace("-", "")
+    return _ISSUED.fullmatch(digits) is not None and _luhn(digits)
+
+
+def _luhn(digits: str) -> bool:
+    # ISO/IEC 7812-1 annex B: from the right, every second digit doubled, digits of the products added up.
+    doubled = [sum(divmod(2 * int(each), 10)) for each in digits[-2::-2]]
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
