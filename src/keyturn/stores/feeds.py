@@ -160,7 +160,7 @@ class Follower:
         self._failures += 1
         if self._failures == 1:
             _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
-        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
+        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
         return longest * (0.5 + self._jitter() / 2)
 
     def _succeeded(self, interval_seconds: float) -> float:
