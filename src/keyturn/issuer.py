@@ -1,14 +1,15 @@
-"""Issuer and AsyncIssuer: the doors for Python programs. Each method drives one flow; both doors share its signature."""
+"""Issuer and AsyncIssuer: the doors for Python programs. Each method drives one flow; both share its signature."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from keyturn import flows
-from keyturn.compose.home import furnish
+from keyturn.compose.home import complete_settings
 from keyturn.compose.parts import Clock, Parts, build_parts
 from keyturn.compose.settings import Settings, read_settings
+from keyturn.compose.upkeep import Upkeep, first_keys
 from keyturn.core.instant import SessionId, Subject
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
@@ -136,26 +137,133 @@ def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[Revoke
 
 
 class _Door:
-    """What both doors have: the parts behind them."""
+    """What both doors have: the parts behind them, and their upkeep."""
 
-    _awaited: bool
+    _is_async: bool
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self._upkeep: Upkeep | None = None
 
     @classmethod
     def open(
-        cls, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = time.monotonic, **_: object
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        background: bool = True,
     ) -> Self:
-        """An issuer from settings. Raises ``ConfigurationError``, ``StoreUnavailable``."""
-        return cls(build_parts(settings, awaited=cls._awaited, clock=clock, monotonic=monotonic))
+        """An issuer from complete settings. ``background``: follow the feed and roll keys in threads; without them
+        every check asks the store, and keys roll only when an issuer is opened.
+
+        Raises ``ConfigurationError``, ``StoreUnavailable``.
+        """
+        parts = build_parts(settings, awaited=cls._is_async, clock=clock, monotonic=monotonic)
+        issuer = cls(parts)
+        drive(first_keys(parts), parts.plain)
+        if background:
+            issuer._upkeep = Upkeep(parts)
+            issuer._upkeep.start()
+        return issuer
 
     @classmethod
-    def from_env(cls, *, clock: Clock = time.time, monotonic: Clock = time.monotonic, **explicit: object) -> Self:
-        """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings.
+    def from_env(
+        cls,
+        *,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        background: bool = True,
+        **explicit: object,
+    ) -> Self:
+        """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
 
         What is missing is made in the data folder, unless the profile is ``production``.
         Raises ``ConfigurationError``, ``StoreUnavailable``.
         """
-        made = furnish(read_settings(**explicit), DEFAULT_ISSUER)
-        return cls.open(made.settings, clock=clock, monotonic=monotonic)
+        settings = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER).settings
+        return cls.open(settings, clock=clock, monotonic=monotonic, background=background)
+
+    def _let_go(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.close()
+            self._upkeep = None
+        self.parts.hasher.close()
+
+
+def _driven(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
+    def method(self: "Issuer", /, *arguments: P.args, **named: P.kwargs) -> T:
+        return drive(use(self.parts, *arguments, **named), self.parts.ports)
+
+    update_wrapper(method, use)
+    return method
+
+
+def _awaited(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
+    def method(self: "AsyncIssuer", /, *arguments: P.args, **named: P.kwargs) -> Awaitable[T]:
+        return drive_async(use(self.parts, *arguments, **named), self.parts.ports)
+
+    update_wrapper(method, use)
+    return method
+
+
+class Issuer(_Door):
+    """An issuer for synchronous programs: Flask, Django, scripts. Use it as a context manager, or call ``close``."""
+
+    _is_async = False
+
+    def close(self) -> None:
+        """Stop upkeep, let hashing end, close the store."""
+        self._let_go()
+        self.parts.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    signup = _driven(_signup)
+    login = _driven(_login)
+    verify = _driven(_verify)
+    refresh = _driven(_refresh)
+    step_up = _driven(_step_up)
+    change_password = _driven(_change_password)
+    logout = _driven(_logout)
+    revoke_subject = _driven(_revoke_subject)
+    revoke_client = _driven(_revoke_client)
+    revoke_everything = _driven(_revoke_everything)
+    introspect = _driven(_introspect)
+    sessions = _driven(_sessions)
+    set_disabled = _driven(_set_disabled)
+
+
+class AsyncIssuer(_Door):
+    """The same for programs with an event loop; every method is awaited. Use it as an async context manager."""
+
+    _is_async = True
+
+    async def close(self) -> None:
+        """Stop upkeep, let hashing end, close the store."""
+        self._let_go()
+        await self.parts.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    signup = _awaited(_signup)
+    login = _awaited(_login)
+    verify = _awaited(_verify)
+    refresh = _awaited(_refresh)
+    step_up = _awaited(_step_up)
+    change_password = _awaited(_change_password)
+    logout = _awaited(_logout)
+    revoke_subject = _awaited(_revoke_subject)
+    revoke_client = _awaited(_revoke_client)
+    revoke_everything = _awaited(_revoke_everything)
+    introspect = _awaited(_introspect)
+    sessions = _awaited(_sessions)
+    set_disabled = _awaited(_set_disabled)

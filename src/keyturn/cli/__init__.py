@@ -1,1 +1,5 @@
+"""Command line: ``keyturn serve`` and the operator's tools."""
 
+from keyturn.cli.main import app
+
+__all__ = ["app"]

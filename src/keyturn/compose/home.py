@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from keyturn.compose.production import refuse_half_configured
 from keyturn.compose.settings import Settings
 from keyturn.errors import ConfigurationError
 
@@ -17,6 +18,14 @@ class Made:
 
     settings: Settings
     lines: tuple[str, ...]
+
+
+def complete_settings(settings: Settings, issuer: str) -> Made:
+    """``furnish``, or in production refuse: nothing may be generated, weak or missing there."""
+    if settings.profile == "production":
+        refuse_half_configured(settings)
+        return Made(settings, ())
+    return furnish(settings, issuer)
 
 
 def furnish(settings: Settings, issuer: str) -> Made:

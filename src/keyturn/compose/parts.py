@@ -1,6 +1,5 @@
 """Parts: an issuer taken apart. Realm, ports, keys and the near-cache, wired from settings, for one colour."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from keyturn.ports import Ports
 from keyturn.signing import KeyFoundry, KeyRing
 from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import open_async_store, open_store
-from keyturn.stores.twin import AwaitedPort
 from keyturn.tokens import RolloverPolicy, Vault
 
 Clock = Callable[[], float]
@@ -31,11 +29,16 @@ class SystemEntropy:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything an issuer is made of. ``clock``: wall time in seconds; ``monotonic``: for staleness only."""
+    """Everything an issuer is made of.
+
+    ``ports``: what flows of this issuer are driven with, awaited or not. ``plain``: the same, never awaited, for
+    upkeep in threads of its own. ``clock``: wall time in seconds; ``monotonic``: for staleness only.
+    """
 
     settings: Settings
     realm: Realm
     ports: Ports
+    plain: Ports
     ring: KeyRing
     near: NearSessions
     store: Any
@@ -58,13 +61,27 @@ def build_parts(
     """
     realm = build_realm(settings)
     vault = Vault(*realm.secrets.all)
-    foundry = KeyFoundry(vault)
     near = NearSessions(realm.profile.token.staleness_seconds, monotonic)
     policy = _rollover(realm)
     ring = KeyRing(vault, policy.retired_seconds)
-    store = open_async_store(settings.store) if awaited else open_store(settings.store)
+    store, plain_store = _stores(settings.store, awaited)
     hasher = _hasher(settings, awaited)
-    ports = Ports(
+    rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
+    fixed = _Fixed(KeyFoundry(vault), rules, ring, near)
+    ports, plain = _ports(store, hasher, fixed), _ports(plain_store, hasher, fixed)
+    return Parts(settings, realm, ports, plain, ring, near, store, hasher, policy, clock, monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    foundry: KeyFoundry
+    passwords: NistPasswordRules
+    signer: KeyRing
+    near: NearSessions
+
+
+def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
+    return Ports(
         sessions=store.sessions,
         accounts=store.accounts,
         throttles=store.throttles,
@@ -72,13 +89,20 @@ def build_parts(
         keys=store.keys,
         audit=store.audit,
         hasher=hasher,
-        foundry=AwaitedPort(foundry, asyncio.to_thread) if awaited else foundry,
-        passwords=NistPasswordRules(realm.profile.password, service_names=_service_names(realm)),
-        signer=ring,
-        near=near,
+        foundry=fixed.foundry,
+        passwords=fixed.passwords,
+        signer=fixed.signer,
+        near=fixed.near,
         entropy=SystemEntropy(),
     )
-    return Parts(settings, realm, ports, ring, near, store, hasher, policy, clock, monotonic)
+
+
+def _stores(url: str, awaited: bool) -> tuple[Any, Any]:
+    if not awaited:
+        store = open_store(url)
+        return store, store
+    twin = open_async_store(url)
+    return twin, twin.store
 
 
 def _rollover(realm: Realm) -> RolloverPolicy:
@@ -86,7 +110,7 @@ def _rollover(realm: Realm) -> RolloverPolicy:
     return RolloverPolicy(token.rollover_seconds, token.publish_seconds, token.retired_seconds)
 
 
-def _service_names(realm: Realm) -> tuple[str, ...]:
+def _names(realm: Realm) -> tuple[str, ...]:
     return ("keyturn", urlsplit(realm.issuer).hostname or "")
 
 

@@ -1,0 +1,45 @@
+"""``keyturn keys``: the signing keys and their states."""
+
+from datetime import UTC, datetime
+
+import typer
+
+from keyturn.cli.desk import operator
+from keyturn.cli.speak import Data, Json, complaining, say, show
+from keyturn.compose.upkeep import add_next_key
+from keyturn.flows import drive
+from keyturn.issuer import Issuer
+
+keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the next one.")
+
+
+@keys.command("list")
+@complaining
+def list_keys(data: Data = None, as_json: Json = False) -> None:
+    """Show every key that is published, and what it is for."""
+    with operator(data) as issuer:
+        show(_rows(issuer), as_json, "Signing keys")
+
+
+@keys.command("add")
+@complaining
+def add(data: Data = None, as_json: Json = False) -> None:
+    """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
+    with operator(data) as issuer:
+        drive(add_next_key(issuer.parts), issuer.parts.ports)
+        newest = _rows(issuer)[-1]
+        say(newest, as_json, f"added key {newest['kid']} ({newest['algorithm']}); it signs from {newest['active_at']}")
+
+
+def _rows(issuer: Issuer) -> list[dict[str, object]]:
+    parts = issuer.parts
+    states = parts.ring.states(parts.now())
+    return [
+        {
+            "kid": each.kid,
+            "algorithm": each.algorithm,
+            "state": states.get(each.serial, "dead"),
+            "active_at": datetime.fromtimestamp(each.active_at, UTC).isoformat(),
+        }
+        for each in parts.store.keys.list()
+    ]

@@ -1,0 +1,21 @@
+"""The ``keyturn`` command, put together."""
+
+import typer
+
+from keyturn.cli.database import database
+from keyturn.cli.doctor import doctor
+from keyturn.cli.keys import keys
+from keyturn.cli.revoke import revoke
+from keyturn.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
+    help="One login, two keys: sessions and access tokens under one record and one revocation.",
+)
+app.command()(serve)
+app.command()(doctor)
+app.add_typer(keys, name="keys")
+app.add_typer(database, name="db")
+app.add_typer(revoke, name="revoke")

@@ -1,0 +1,103 @@
+"""``keyturn serve``: prepare once, then run the workers."""
+
+import os
+import shutil
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from keyturn.cli.speak import Data, complaining, console
+from keyturn.compose.home import Made, complete_settings
+from keyturn.compose.settings import PREFIX, Settings, read_settings
+from keyturn.errors import ConfigurationError
+from keyturn.issuer import Issuer
+
+GRACEFUL_SECONDS = 5
+HEADER_BYTES = 32 * 1024
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes to serve with.")]
+Profile = Annotated[str | None, typer.Option(help="development or production.")]
+
+
+@complaining
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    data: Data = None,
+    workers: Workers = 1,
+    profile: Profile = None,
+) -> None:
+    """Serve the HTTP API. Further settings come from KEYTURN_... variables and keyturn.toml in the data folder."""
+    made = prepare(read_settings(data=data, profile=profile), _reachable(host, port), workers)
+    # A bug in a worker must not find the secret in another program's environment: only names travel there.
+    _hand_over(made.settings, workers)
+    _greet(made, host, port)
+    uvicorn.run(
+        "keyturn.server.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        # Forwarding headers are judged by our own rules: uvicorn trusts every local client's.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        ws="none",
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        limit_concurrency=2000,
+    )
+
+
+def prepare(settings: Settings, issuer: str, workers: int) -> Made:
+    """Everything that is done once, before any worker: secrets, schema, first keys.
+
+    Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
+    """
+    made = complete_settings(settings, issuer)
+    if workers > 1 and made.settings.store.startswith("memory:"):
+        raise ConfigurationError("a memory store lives in one process; serve with one worker, or name another store")
+    with Issuer.open(made.settings, background=False):
+        return made
+
+
+def _reachable(host: str, port: int) -> str:
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _hand_over(settings: Settings, workers: int) -> None:
+    named = {"data": str(settings.folder.absolute()), "profile": settings.profile, "issuer": settings.issuer}
+    os.environ.update({PREFIX + name.upper(): value for name, value in named.items()})
+    os.environ[PREFIX + "HASH_THREADS"] = str(settings.hash_threads or _hash_threads(workers))
+    if workers > 1:
+        pool = settings.folder.absolute() / "metrics"
+        shutil.rmtree(pool, ignore_errors=True)
+        pool.mkdir(mode=0o700, parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(pool)
+
+
+def _hash_threads(workers: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, (cores - 1) // workers)
+
+
+def _greet(made: Made, host: str, port: int) -> None:
+    for line in made.lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    url = _reachable(host, port)
+    body = """'{"email": "ada@example.com", "password": "a bicycle made of rain"}'"""
+    send = "-H 'Content-Type: application/json'"
+    console.print(f"Keyturn serves on {url} ({made.settings.profile}). Try:\n", highlight=False)
+    for line in (
+        f"  curl -c jar {send} -d {body} {url}/auth/signup",
+        f"  curl -b jar {url}/auth/session",
+        f"  curl -b jar -X POST {url}/auth/logout-all",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print()

@@ -1,0 +1,59 @@
+"""How commands speak: people read tables and sentences, programs read ``--json``; problems go to standard error."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Annotated, ParamSpec, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from keyturn.errors import ConfigurationError, Refusal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Data = Annotated[str | None, typer.Option("--data", help="The data folder [default: keyturn-data].")]
+
+console = Console()
+complaints = Console(stderr=True)
+
+
+def show(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -> None:
+    """Rows of one shape, as a table or as a JSON list."""
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return
+    table = Table(title=title or None)
+    for name in rows[0] if rows else ():
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table if rows else "nothing to show")
+
+
+def say(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
+    """One answer, as a sentence or as a JSON object."""
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n" if as_json else sentence + "\n")
+
+
+def complaining(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn what Keyturn refuses into words and exit code 2; every problem at once."""
+
+    @wraps(command)
+    def careful(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return command(*arguments, **named)
+        except ConfigurationError as failure:
+            complaints.print("[bold]Keyturn cannot start as configured:[/bold]")
+            for problem in failure.problems:
+                complaints.print(f"  - {problem}", markup=False, highlight=False, soft_wrap=True)
+            complaints.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
+        except Refusal as refusal:
+            complaints.print(f"{refusal.code}: {refusal.hint} ({refusal.detail})", markup=False, highlight=False)
+        raise typer.Exit(2)
+
+    return careful

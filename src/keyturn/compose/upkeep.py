@@ -1,0 +1,87 @@
+"""Upkeep: what every process does unasked, in two threads of its own. Following the revocation feed, rolling signing
+keys, sweeping what is dead. A process whose upkeep stops is safe: past the staleness bound it asks the store."""
+
+import logging
+import threading
+import time
+
+from keyturn.compose.parts import Parts
+from keyturn.errors import ConfigurationError
+from keyturn.flows import Flow, add_key, ask, drive, roll_keys
+from keyturn.flows.asks import stored_keys
+from keyturn.stores.feeds import connect_feed
+
+SWEEP_SECONDS = 60.0
+"""How often dead sessions, entries and buckets are deleted."""
+
+KEYS_SECONDS = 15.0
+"""How often at least the signing keys are looked at."""
+
+_logger = logging.getLogger("keyturn.upkeep")
+
+
+class Upkeep:
+    """The threads of one process. Daemons: they never hold up an exit."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._stop = threading.Event()
+        self._feed = connect_feed(parts.store, parts.near, now=parts.now, monotonic=parts.monotonic)
+        self._threads = (
+            threading.Thread(target=self._feed.run_thread, args=(self._stop,), name="keyturn-feed", daemon=True),
+            threading.Thread(target=self._rounds, name="keyturn-upkeep", daemon=True),
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        for each in self._threads:
+            each.start()
+
+    def close(self) -> None:
+        """End, and wait for what is under way."""
+        self._stop.set()
+        for each in self._threads:
+            if each.ident is not None:
+                each.join()
+        self._feed.close()
+
+    def _rounds(self) -> None:
+        # Well within the time a next key is published ahead, so that no process misses it.
+        pause = min(KEYS_SECONDS, self._parts.rollover.publish_seconds / 4)
+        swept_at = time.monotonic()
+        while not self._stop.wait(pause):
+            self._try(refresh_keys(self._parts))
+            if time.monotonic() - swept_at >= SWEEP_SECONDS:
+                self._try(sweep(self._parts))
+                swept_at = time.monotonic()
+
+    def _try(self, flow: Flow[object]) -> None:
+        try:
+            drive(flow, self._parts.plain)
+        except Exception:  # whatever it was, the next round may succeed; nothing depends on this one
+            _logger.exception("a round of upkeep failed")
+
+
+def refresh_keys(parts: Parts) -> Flow[None]:
+    """Roll what is due and use what the store now holds."""
+    stored = yield from roll_keys(parts.realm.profile.token.algorithm, parts.now(), parts.rollover)
+    parts.ring.install(stored)
+
+
+def first_keys(parts: Parts) -> Flow[None]:
+    """The keys to start with. Raises ``ConfigurationError`` in production when there is none: nothing is made there."""
+    if parts.settings.profile == "production" and not (yield from stored_keys()):
+        raise ConfigurationError("the store holds no signing key; make the first with: keyturn keys add")
+    yield from refresh_keys(parts)
+
+
+def add_next_key(parts: Parts) -> Flow[None]:
+    """Add a next key ahead of schedule."""
+    yield from add_key(parts.realm.profile.token.algorithm, parts.now(), parts.rollover)
+    yield from refresh_keys(parts)
+
+
+def sweep(parts: Parts) -> Flow[int]:
+    """Delete what is dead. Answers how many sessions went."""
+    yield from ask("throttles", "purge", parts.now())
+    return int((yield from ask("sessions", "purge", parts.now())))

@@ -1,0 +1,52 @@
+"""Who is calling: the peer's address, or what a *trusted* proxy says it is."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from keyturn.errors import ConfigurationError
+
+Network = IPv4Network | IPv6Network
+
+
+def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Networks of the proxies to trust. Raises ``ConfigurationError`` naming each that is none."""
+    problems = [f"trusted_proxies: {text!r} is not an address or network" for text in texts if not _network(text)]
+    if problems:
+        raise ConfigurationError(*problems)
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Network]) -> str:
+    """The nearest address no trusted proxy of ours stands behind.
+
+    ``forwarded``: the values of X-Forwarded-For, in order. Anyone may write that header: an entry counts only if
+    every hop after it is trusted (throttle bypass by forged forwarding headers, CWE-348).
+    """
+    address = peer
+    hops = [hop.strip() for value in forwarded for hop in value.decode("latin-1").split(",")]
+    while hops and _trusted(address, trusted):
+        candidate = hops.pop()
+        if not _is_address(candidate):
+            return address
+        address = candidate
+    return address
+
+
+def _trusted(address: str, networks: Sequence[Network]) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,25 @@
+"""Audited: the audit port that also counts and says aloud what it stores; alarms are logged as errors."""
+
+from typing import Any
+
+import structlog
+
+from keyturn.core.audit import ALARMS, AuditEvent
+from keyturn.server.metrics import Metrics
+
+log = structlog.get_logger("keyturn.audit")
+
+
+class AuditedLog:
+    """Wraps an awaited ``AuditLog``. An alarm is said before it is stored: a store in trouble must not silence it."""
+
+    def __init__(self, audit: Any, metrics: Metrics) -> None:
+        self._audit = audit
+        self._metrics = metrics
+
+    async def append(self, event: AuditEvent) -> None:
+        """Count, say and store one event."""
+        self._metrics.events.labels(event.event.value).inc()
+        speak = log.error if event.event in ALARMS else log.info
+        speak(event.event.value, subject=event.subject, sid=event.sid, address=event.address)
+        await self._audit.append(event)

@@ -1,0 +1,69 @@
+"""Endpoints: drive ``web`` endpoints over ASGI. Every answer is counted and logged; none is a bare 500."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from keyturn.compose.parts import Parts
+from keyturn.errors import Refusal, Unavailable
+from keyturn.flows import drive_async
+from keyturn.server.address import Network
+from keyturn.server.exchange import read_request, send_reply
+from keyturn.server.metrics import Metrics
+from keyturn.web.message import Reply, without_body
+from keyturn.web.problem import problem
+from keyturn.web.routes import Match, match
+from keyturn.web.site import Site
+
+FLOW_SECONDS = 20.0
+"""No request is worked on longer: a store that hangs is a store that is away."""
+
+log = structlog.get_logger("keyturn.server")
+
+
+class Endpoints:
+    """The ASGI application of everything in ``web.routes``. ``trusted``: networks of our own proxies."""
+
+    def __init__(self, parts: Parts, site: Site, metrics: Metrics, trusted: Sequence[Network]) -> None:
+        self._parts = parts
+        self._site = site
+        self._metrics = metrics
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        route = "unmatched"
+        try:
+            found = match(scope["method"], scope["path"])
+            route = found.route.path
+            reply = await self._answer(found, scope, receive)
+        except Refusal as refusal:
+            reply = problem(refusal, scope["path"])
+        except Exception:
+            log.exception("unexpected", route=route)
+            reply = problem(Unavailable("unexpected; see the log"), scope["path"])
+        await send_reply(without_body(reply) if scope["method"] == "HEAD" else reply, send)
+        self._note(route, scope["method"], reply, time.perf_counter() - started)
+
+    async def _answer(self, found: Match, scope: Scope, receive: Receive) -> Reply:
+        request = await read_request(scope, receive, self._trusted)
+        flow = found.endpoint(request, self._parts.now(), self._site)
+        try:
+            async with asyncio.timeout(FLOW_SECONDS):
+                return await drive_async(flow, self._parts.ports)
+        except TimeoutError:
+            raise Unavailable(f"took longer than {FLOW_SECONDS:.0f} s") from None
+
+    def _note(self, route: str, method: str, reply: Reply, seconds: float) -> None:
+        metrics, refusal = self._metrics, reply.refusal
+        metrics.requests.labels(route, str(reply.status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        facts: dict[str, object] = {"method": method, "route": route, "status": reply.status}
+        if refusal is not None:
+            metrics.refusals.labels(refusal.code).inc()
+            facts |= {"code": refusal.code, "detail": refusal.detail}
+        log.info("request", **facts, milliseconds=round(seconds * 1000, 2))

@@ -1,0 +1,63 @@
+"""Exchange: one ASGI request in, one ``web`` reply out. Limits on size and time are kept here."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.types import Receive, Scope, Send
+
+from keyturn.errors import BadRequest, PayloadTooLarge, RequestTimeout
+from keyturn.server.address import Network, client_address
+from keyturn.web.message import Reply, Request
+
+BODY_BYTES = 16 * 1024
+HEADER_BYTES = 32 * 1024
+HEADER_COUNT = 100
+BODY_SECONDS = 10.0
+
+
+async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network]) -> Request:
+    """The request with its body. Raises ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
+        raise BadRequest("too many or too large headers")
+    peer = scope["client"][0] if scope.get("client") else ""
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=await _read_body(headers, receive),
+        address=client_address(peer, [value for name, value in headers if name == b"x-forwarded-for"], trusted),
+        scheme=scope["scheme"],
+    )
+
+
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Send a whole reply."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
+    declared = [value for name, value in headers if name == b"content-length"]
+    if declared and declared[0].isdigit() and int(declared[0]) > BODY_BYTES:
+        raise PayloadTooLarge(f"declared {int(declared[0])} bytes")
+    try:
+        # A body that trickles in must not hold a place for ever (slowloris, CWE-400).
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _gather(receive)
+    except TimeoutError:
+        raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s") from None
+
+
+async def _gather(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("the client left in mid-body")
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES:
+            raise PayloadTooLarge(f"more than {BODY_BYTES} bytes")
+        if not message.get("more_body", False):
+            return body

@@ -1,0 +1,52 @@
+"""Health: is the process alive, may it get traffic, how is it doing."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from keyturn.compose.parts import Parts
+from keyturn.errors import StoreUnavailable
+from keyturn.server.metrics import CONTENT_TYPE, Metrics
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def health_routes(parts: Parts, metrics: Metrics) -> list[Route]:
+    """``/livez``, ``/readyz`` and ``/metrics``."""
+    return [
+        Route("/livez", _livez),
+        Route("/readyz", _readyz(parts)),
+        Route("/metrics", _metrics(parts, metrics)),
+    ]
+
+
+async def _livez(_: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+def _readyz(parts: Parts) -> Answer:
+    async def readyz(_: Request) -> Response:
+        store = await _reachable(parts)
+        fresh = parts.near.fresh
+        facts = {"status": "ready" if store and fresh else "not ready", "store": store, "feed": fresh}
+        return JSONResponse(facts, 200 if store and fresh else 503, headers={"retry-after": "1"} if not store else None)
+
+    return readyz
+
+
+async def _reachable(parts: Parts) -> bool:
+    try:
+        await parts.store.log.sequence()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def _metrics(parts: Parts, metrics: Metrics) -> Answer:
+    async def exposition(_: Request) -> Response:
+        metrics.watch(lambda: parts.near.age, lambda: parts.near.held, lambda: len(parts.near))
+        return Response(metrics.render(), media_type=None, headers={"content-type": CONTENT_TYPE})
+
+    return exposition

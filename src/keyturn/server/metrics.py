@@ -1,0 +1,43 @@
+"""Metrics for Prometheus: rates, refusals, latency, and how fresh this process's news of revocations is."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """``shared``: where the worker processes of one server pool their figures (see ``PROMETHEUS_MULTIPROC_DIR``)."""
+
+    def __init__(self, shared: bool) -> None:
+        self._shared = shared
+        self._own = registry = CollectorRegistry()
+        self.requests = Counter("keyturn_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self.refusals = Counter("keyturn_refusals", "Refusals, by wire code.", ["code"], registry=registry)
+        self.events = Counter("keyturn_events", "Security events, by name.", ["event"], registry=registry)
+        self.seconds = Histogram(
+            "keyturn_request_seconds", "Time to answer.", ["route"], buckets=_BUCKETS, registry=registry
+        )
+        self._staleness = self._gauge("keyturn_feed_age_seconds", "Age of the oldest worker's news.", "max")
+        self._held = self._gauge("keyturn_revocations_held", "Entries in the largest worker's set.", "max")
+        self._cached = self._gauge("keyturn_sessions_cached", "Sessions in the workers' near-caches.", "livesum")
+
+    def watch(self, age: Callable[[], float], held: Callable[[], int], cached: Callable[[], int]) -> None:
+        """Note this process's feed and caches."""
+        self._staleness.set(age())
+        self._held.set(held())
+        self._cached.set(cached())
+
+    def render(self) -> bytes:
+        """The text exposition, of every worker where figures are pooled."""
+        if not self._shared:
+            return generate_latest(self._own)
+        pooled = CollectorRegistry()
+        MultiProcessCollector(pooled)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
+        return generate_latest(pooled)
+
+    def _gauge(self, name: str, text: str, mode: str) -> Gauge:
+        return Gauge(name, text, registry=self._own, multiprocess_mode=mode)  # type: ignore[arg-type]  # a Literal there
