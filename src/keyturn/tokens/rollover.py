@@ -59,17 +59,14 @@ class RolloverPolicy:
     retired_seconds: int = 86_400
 
     def __post_init__(self) -> None:
-        if problems := [*self._problems()]:
-            raise ConfigurationError(*problems)
-
-    def _problems(self) -> Iterable[str]:
-        for field in fields(self):
-            seconds = getattr(self, field.name)
-            if type(seconds) is not int or seconds <= 0:
-                yield f"{field.name} is {seconds!r}; give a positive whole number of seconds"
-                return
+        # type, not isinstance: True is an int, and no number of seconds
+        wrong = [field.name for field in fields(self) if type(at := getattr(self, field.name)) is not int or at <= 0]
+        if wrong:
+            raise ConfigurationError(*(f"{name} must be a positive whole number of seconds" for name in wrong))
         if self.publish_seconds >= self.rollover_seconds:
-            yield "publish_seconds must be less than rollover_seconds: a key is published while another still signs"
+            raise ConfigurationError(
+                "publish_seconds must be less than rollover_seconds: a key is published while another still signs"
+            )
 
 
 def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dict[int, KeyState]:

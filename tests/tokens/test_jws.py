@@ -1,0 +1,206 @@
+"""Compact JWS: round trips, published vectors, refusals of one type."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyturn.errors import PayloadRefused, TokenInvalid, TokenMalformed, UnknownKey
+from keyturn.tokens import (
+    ALGORITHMS,
+    MAX_TOKEN_BYTES,
+    KeySet,
+    SigningKey,
+    VerifiedToken,
+    decode_base64url,
+    encode_base64url,
+    sign_compact,
+    verify_compact,
+    verify_token,
+)
+
+PAYLOAD = b'{"sub":"ada"}'
+ED25519 = SigningKey.generate("EdDSA", "ed")
+TRUSTED = KeySet([ED25519])
+TOKEN = sign_compact(PAYLOAD, ED25519)
+
+
+def test_a_signed_token_verifies(key: SigningKey) -> None:
+    keys = KeySet([key])
+    token = sign_compact(PAYLOAD, key)
+    assert verify_compact(token, keys) == PAYLOAD
+    assert verify_compact(token.encode(), keys) == PAYLOAD
+    assert verify_token(token, keys) == VerifiedToken(PAYLOAD, key.kid, "at+jwt", key.algorithm)
+
+
+def test_another_key_of_the_same_algorithm_does_not_fit(key: SigningKey) -> None:
+    stranger = SigningKey.generate(key.algorithm, key.kid)
+    for keys in (KeySet([stranger]), KeySet([stranger, *TRUSTED])):
+        with pytest.raises(TokenInvalid, match="does not fit"):
+            verify_compact(sign_compact(PAYLOAD, key), keys)
+
+
+def test_each_changed_bit_of_a_signature_is_refused(key: SigningKey) -> None:
+    signing_input, _, signature = sign_compact(PAYLOAD, key).encode().rpartition(b".")
+    octets = decode_base64url(signature)
+    for position in (0, len(octets) // 2, len(octets) - 1):
+        changed = bytearray(octets)
+        changed[position] ^= 1
+        with pytest.raises(TokenInvalid):
+            verify_compact(signing_input + b"." + encode_base64url(bytes(changed)), KeySet([key]))
+
+
+def test_signatures_are_exactly_as_long_as_the_key_dictates(key: SigningKey) -> None:
+    signing_input, _, signature = sign_compact(PAYLOAD, key).encode().rpartition(b".")
+    octets = decode_base64url(signature)
+    for other in (b"", octets[:-1], octets + b"\0", b"\0" + octets, octets[1:], octets * 2):
+        with pytest.raises(TokenInvalid):
+            verify_compact(signing_input + b"." + encode_base64url(other), KeySet([key]))
+
+
+def test_signatures_with_leading_zeros_verify() -> None:
+    """r and s below 2**248 and with a high first bit both take the hand-written DER's other branch."""
+    for name in ("ES256", "ES384", "ES512"):
+        key = SigningKey.generate(name)
+        keys = KeySet([key])
+        for number in range(300 if name == "ES256" else 20):
+            assert verify_compact(sign_compact(b"%d" % number, key), keys) == b"%d" % number
+
+
+def test_a_header_is_parsed_once_per_key_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = KeySet([ED25519])
+    verify_compact(TOKEN, keys)
+    monkeypatch.setattr("keyturn.tokens.jws.read_header", None)
+    assert verify_compact(TOKEN, keys) == PAYLOAD
+    with pytest.raises(TypeError):
+        verify_compact(TOKEN, KeySet([ED25519]))
+
+
+def test_headers_of_bad_signatures_are_not_kept_and_good_ones_are_bounded(forge) -> None:
+    keys = KeySet([ED25519])
+    for number in range(200):
+        with pytest.raises(TokenInvalid):
+            verify_compact(forge(ED25519, x=number)[:-86] + "A" * 86, keys)
+    assert not keys.headers
+    for number in range(200):
+        verify_compact(forge(ED25519, x=number), keys)
+    assert 0 < len(keys.headers) <= 64
+
+
+@pytest.mark.parametrize("token", [None, 7, [], {}, bytearray(b"a.b.c"), object(), TOKEN.split(".")])
+def test_what_is_no_token_at_all_is_malformed(token: object) -> None:
+    with pytest.raises(TokenMalformed, match="text or bytes"):
+        verify_compact(token, TRUSTED)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", ".", "..", "...", "a.b", TOKEN + ".", "." + TOKEN, TOKEN.replace(".", ""), TOKEN + "\n", " " + TOKEN, TOKEN + "=",
+     TOKEN.replace(".", "。"), TOKEN + "\0", "é.é.é", "\ud800.a.a", TOKEN.replace("ey", "ey\t", 1), "Bearer " + TOKEN],
+)  # fmt: skip
+def test_anything_but_three_base64url_parts_is_malformed(token: str) -> None:
+    with pytest.raises(TokenMalformed):
+        verify_compact(token, TRUSTED)
+
+
+def test_the_byte_cap_is_exact() -> None:
+    assert verify_compact(TOKEN, TRUSTED, max_bytes=len(TOKEN)) == PAYLOAD
+    with pytest.raises(TokenMalformed, match="at most"):
+        verify_compact(TOKEN, TRUSTED, max_bytes=len(TOKEN) - 1)
+
+
+def test_a_token_nobody_would_read_is_not_signed() -> None:
+    with pytest.raises(PayloadRefused, match=str(MAX_TOKEN_BYTES)):
+        sign_compact(b"x" * MAX_TOKEN_BYTES, ED25519)
+    with pytest.raises(PayloadRefused, match="empty"):
+        sign_compact(b"", ED25519)
+
+
+def test_detached_content_is_malformed(forge) -> None:
+    with pytest.raises(TokenMalformed, match="detached"):
+        verify_compact(forge(ED25519, payload=b""), TRUSTED)
+
+
+def test_a_token_without_kid_is_tried_only_where_one_key_could_be_meant(forge) -> None:
+    token = forge(ED25519, {"alg": "EdDSA"})
+    assert verify_token(token, TRUSTED).kid == "ed"
+    with pytest.raises(TokenInvalid, match="names no key") as refused:
+        verify_token(token, KeySet([ED25519, SigningKey.generate("EdDSA")]))
+    assert not isinstance(refused.value, UnknownKey)
+    with pytest.raises(TokenInvalid, match="names no key"):
+        verify_token(token, KeySet())
+
+
+def test_an_unknown_kid_is_told_apart_with_the_same_wire_code(forge) -> None:
+    with pytest.raises(UnknownKey) as refused:
+        verify_token(forge(ED25519, {"alg": "EdDSA", "kid": "other"}), TRUSTED)
+    assert refused.value.code == TokenInvalid.code
+
+
+@pytest.mark.parametrize(
+    ("typ", "seen"),
+    [("at+jwt", "at+jwt"), ("application/at+jwt", "at+jwt"), ("AT+JWT", "at+jwt"), ("application/x/y", "application/x/y"),
+     ("text/plain", "text/plain"), ("", "")],
+)  # fmt: skip
+def test_typ_is_reported_in_one_spelling(forge, typ: str, seen: str) -> None:
+    assert verify_token(forge(ED25519, typ=typ), TRUSTED).typ == seen
+
+
+def test_typ_may_be_missing_and_other_members_are_allowed(forge) -> None:
+    verified = verify_token(forge(ED25519, cty="JWT", nonce=1), TRUSTED)
+    assert verified.typ is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{}, {"alg": None}, {"alg": 5}, {"alg": ["EdDSA"]}, {"alg": "EdDSA", "typ": 1}, {"alg": "EdDSA", "cty": []},
+     {"alg": "EdDSA", "typ": "x" * 257}, b"[]", b"null", b"{", b"\xff", b""],
+)  # fmt: skip
+def test_malformed_headers(forge, header) -> None:
+    with pytest.raises(TokenMalformed):
+        verify_compact(forge(ED25519, header), TRUSTED)
+
+
+@given(st.binary(max_size=400) | st.text(max_size=400))
+def test_any_input_meets_one_typed_refusal(token: bytes | str) -> None:
+    with pytest.raises((TokenMalformed, TokenInvalid)):
+        verify_compact(token, TRUSTED)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_any_mutation_of_a_good_token_is_refused(data: st.DataObject) -> None:
+    octets = bytearray(TOKEN.encode())
+    position = data.draw(st.integers(0, len(octets) - 1))
+    match data.draw(st.sampled_from(["change", "insert", "delete"])):
+        case "change":
+            octets[position] = data.draw(st.integers(0, 255))
+        case "insert":
+            octets[position:position] = data.draw(st.binary(min_size=1, max_size=4))
+        case _:
+            del octets[position : position + data.draw(st.integers(1, 5))]
+    if bytes(octets) != TOKEN.encode():
+        with pytest.raises((TokenMalformed, TokenInvalid)):
+            verify_compact(bytes(octets), TRUSTED)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+MEMBERS = st.sampled_from(["alg", "kid", "typ", "cty", "crit", "b64", "jwk", "jku", "x5u", "x5c", "enc", "zip"])
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(MEMBERS, JSON | st.sampled_from([*ALGORITHMS, "ed", "none"]), max_size=5))
+def test_any_header_is_accepted_or_meets_one_typed_refusal(header: dict[str, object]) -> None:
+    signing_input = encode_base64url(json.dumps(header).encode()) + b".e30"
+    try:
+        verified = verify_token(signing_input + b"." + encode_base64url(ED25519.sign(signing_input)), TRUSTED)
+    except (TokenMalformed, TokenInvalid):
+        return
+    assert header["alg"] == "EdDSA"
+    assert header.get("kid", "ed") == "ed"
+    assert verified.payload == b"{}"
