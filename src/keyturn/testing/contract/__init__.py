@@ -1,0 +1,30 @@
+"""The store contract: what every store must do, races included. A store is a store when it passes.
+
+Subclass it in a test file and say how to make an empty store::
+
+    from keyturn.testing.contract import StoreContract
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self):
+            store = MyStore(...)
+            yield store
+            store.close()
+
+A store has the attributes ``sessions``, ``accounts``, ``log``, ``throttles``, ``keys`` and ``audit``, each an object
+with the methods of its port in ``keyturn.ports``. An async store is wrapped in ``keyturn.testing.blocking.Blocking``.
+There is no special case for any store in here, and none may be added.
+"""
+
+from keyturn.testing.contract.accounts import AccountContract
+from keyturn.testing.contract.ledgers import LedgerContract
+from keyturn.testing.contract.log import LogContract
+from keyturn.testing.contract.races import RaceContract
+from keyturn.testing.contract.sessions import SessionContract
+from keyturn.testing.contract.voiding import VoidingContract
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(SessionContract, VoidingContract, LogContract, AccountContract, LedgerContract, RaceContract):
+    """Everything a store must do."""

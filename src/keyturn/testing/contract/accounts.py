@@ -1,0 +1,114 @@
+"""What a store must do with accounts."""
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.core.instant import Subject
+from keyturn.core.session import Found, Marks
+from keyturn.errors import BadRequest
+from keyturn.testing.contract.records import STRANGE_TEXTS, Store, new_account, new_name, new_session, voiding
+
+
+class AccountContract:
+    """Insert, find, load, compare-and-swap, and the swap that voids."""
+
+    @pytest.mark.parametrize("disabled", [False, True])
+    def test_an_account_comes_back_as_it_went_in(self, store: Store, disabled: bool) -> None:
+        account = new_account(disabled=disabled, version=3)
+        assert store.accounts.insert(account) is True
+        assert store.accounts.find(account.identifier) == account
+        assert store.accounts.load(account.subject) == account
+        assert type(getattr(store.accounts.load(account.subject), "disabled", None)) is bool
+
+    def test_unknown_accounts_are_none(self, store: Store) -> None:
+        assert store.accounts.find(new_name()) is None
+        assert store.accounts.load(Subject(new_name())) is None
+
+    def test_an_identifier_is_taken_once(self, store: Store) -> None:
+        account = new_account()
+        assert store.accounts.insert(account) is True
+        second = new_account(identifier=account.identifier)
+        assert store.accounts.insert(second) is False
+        assert store.accounts.find(account.identifier) == account
+        assert store.accounts.load(second.subject) is None
+
+    def test_a_subject_is_taken_once(self, store: Store) -> None:
+        account = new_account()
+        assert store.accounts.insert(account) is True
+        second = new_account(subject=account.subject)
+        assert store.accounts.insert(second) is False
+        assert store.accounts.find(second.identifier) is None
+
+    @pytest.mark.parametrize("text", STRANGE_TEXTS, ids=range(len(STRANGE_TEXTS)))
+    def test_strange_identifiers_are_told_apart(self, store: Store, text: str) -> None:
+        account = new_account(identifier=f"é{text}", password_hash=text)
+        assert store.accounts.insert(account) is True
+        # Neither collation, nor case, nor composition, nor trailing space may make two identifiers one.
+        for near in (f"e{text}", f"E\u0301{text}", f"é{text} ", f"É{text}"):
+            assert store.accounts.find(near) is None
+        assert store.accounts.find(account.identifier) == account
+
+    def test_text_no_store_can_hold_is_refused(self, store: Store) -> None:
+        account = new_account(identifier="\udfff@example.com")
+        with pytest.raises(BadRequest):
+            store.accounts.insert(account)
+        assert store.accounts.load(account.subject) is None
+
+    def test_replace_stores_the_next_version(self, store: Store) -> None:
+        account = new_account()
+        store.accounts.insert(account)
+        changed = replace(
+            account, identifier=f"{new_name()}@example.org", password_hash="other", disabled=True, version=1
+        )
+        assert store.accounts.replace(changed) is True
+        assert store.accounts.load(account.subject) == store.accounts.find(changed.identifier) == changed
+        assert store.accounts.find(account.identifier) is None
+
+    @pytest.mark.parametrize("version", [0, 2])
+    def test_replace_refuses_every_other_version(self, store: Store, version: int) -> None:
+        account = new_account()
+        store.accounts.insert(account)
+        assert store.accounts.replace(replace(account, disabled=True, version=version)) is False
+        assert store.accounts.load(account.subject) == account
+
+    def test_replace_of_an_unknown_account_stores_nothing(self, store: Store) -> None:
+        account = new_account(version=1)
+        assert store.accounts.replace(account) is False
+        assert store.accounts.load(account.subject) is None
+
+    def test_replace_cannot_take_an_identifier_over(self, store: Store) -> None:
+        owner, other = new_account(), new_account()
+        store.accounts.insert(owner)
+        store.accounts.insert(other)
+        assert store.accounts.replace(replace(other, identifier=owner.identifier, version=1)) is False
+        assert store.accounts.find(owner.identifier) == owner
+        assert store.accounts.load(other.subject) == other
+
+    def test_replace_and_void_does_both(self, store: Store) -> None:
+        account = new_account()
+        store.accounts.insert(account)
+        kept, other = new_session(subject=account.subject), new_session(subject=account.subject)
+        store.sessions.insert(kept)
+        store.sessions.insert(other)
+        changed = replace(account, password_hash="other", version=1)
+        entry = store.accounts.replace_and_void(changed, voiding(account.subject, kept.sid))
+        assert entry is not None
+        assert store.log.snapshot().entries == (entry,)
+        assert store.accounts.load(account.subject) == changed
+        assert store.sessions.load(kept.sid) == Found(replace(kept, generation=1, version=1), Marks(1))
+        assert store.sessions.load(other.sid) == Found(other, Marks(1))
+
+    def test_replace_and_void_does_neither_when_it_lost(self, store: Store) -> None:
+        account, owner = new_account(), new_account()
+        store.accounts.insert(account)
+        store.accounts.insert(owner)
+        kept = new_session(subject=account.subject)
+        store.sessions.insert(kept)
+        late = replace(account, version=4)
+        usurping = replace(account, identifier=owner.identifier, version=1)
+        for losing in (late, usurping):
+            assert store.accounts.replace_and_void(losing, voiding(account.subject, kept.sid)) is None
+        assert store.accounts.load(account.subject) == account
+        assert store.sessions.load(kept.sid) == Found(kept, Marks())
+        assert store.log.sequence() == 0

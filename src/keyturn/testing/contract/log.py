@@ -1,0 +1,97 @@
+"""What a store must do with the revocation log."""
+
+from dataclasses import replace
+
+from keyturn.core.instant import Instant, Subject
+from keyturn.core.revocation import ENDED, Entry, Kind, Page
+from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session, voiding
+
+
+def append(store: Store, expires_at: Instant = LATER) -> Entry:
+    """Append one entry of a client nobody knows."""
+    return store.sessions.mark(Entry(Kind.CLIENT, new_name(), NOW, NOW, expires_at))
+
+
+class LogContract:
+    """Sequence numbers, pages, the low-water mark."""
+
+    def test_an_empty_log_is_complete(self, store: Store) -> None:
+        assert store.log.sequence() == 0
+        assert store.log.after(0, 10) == Page((), 0)
+        assert store.log.snapshot() == Page((), 0)
+
+    def test_every_kind_of_revocation_is_logged_in_order(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        sequence = store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
+        assert sequence == 1
+        void = store.sessions.void(voiding(session.subject))
+        client = store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER))
+        everything = store.sessions.mark(Entry(Kind.EVERYTHING, "", NOW, NOW, LATER))
+        entries = (Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER, 1), void, client, everything)
+        assert [each.sequence for each in entries] == [1, 2, 3, 4]
+        assert store.log.after(0, 10) == store.log.snapshot() == Page(entries, 4)
+        assert store.log.sequence() == 4
+
+    def test_the_session_and_its_entry_are_one(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        lost = replace(session, ended_at=NOW, version=2)
+        assert store.sessions.replace(lost, ending(session)) is None
+        assert store.log.snapshot() == Page((), 0)
+        # Not even the number is used up: a follower would wait for it.
+        assert append(store).sequence == 1
+
+    def test_a_replacement_without_an_entry_logs_nothing(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        assert store.sessions.replace(replace(session, version=1)) == 0
+        assert store.log.sequence() == 0
+
+    def test_pages_follow_one_another(self, store: Store) -> None:
+        entries = [append(store) for _ in range(5)]
+        assert store.log.after(0, 2) == Page(tuple(entries[:2]), 2)
+        assert store.log.after(2, 2) == Page(tuple(entries[2:4]), 4)
+        assert store.log.after(4, 2) == Page(tuple(entries[4:]), 5)
+        assert store.log.after(5, 2) == Page((), 5)
+
+    def test_a_purge_leaves_a_low_water_mark(self, store: Store) -> None:
+        entries = [append(store, Instant(NOW + n)) for n in (9, 0, 5)]
+        store.sessions.purge(NOW)
+        assert store.log.snapshot() == Page((entries[0], entries[2]), 3)
+        assert store.log.after(0, 10).complete is False
+        assert store.log.after(1, 10).complete is False
+        assert store.log.after(2, 10) == Page((entries[2],), 3)
+        assert store.log.after(3, 10) == Page((), 3)
+
+    def test_sequence_numbers_are_never_used_again(self, store: Store) -> None:
+        for _ in range(3):
+            append(store, NOW)
+        store.sessions.purge(NOW)
+        assert store.log.sequence() == 3
+        assert store.log.snapshot() == Page((), 3)
+        assert append(store).sequence == 4
+
+    def test_a_later_purge_never_lowers_the_mark(self, store: Store) -> None:
+        append(store, Instant(NOW + 5))
+        append(store, NOW)
+        store.sessions.purge(NOW)
+        store.sessions.purge(Instant(NOW + 5))
+        assert store.log.after(1, 10).complete is False
+
+    def test_a_follower_from_the_future_is_told_so(self, store: Store) -> None:
+        append(store)
+        # The log was restored from an older copy: going on from 7 would skip what is yet to come.
+        assert store.log.after(7, 10).complete is False
+
+    def test_any_number_of_entries_is_purged(self, store: Store) -> None:
+        for _ in range(1050):
+            append(store, NOW)
+        last = append(store)
+        store.sessions.purge(NOW)
+        assert store.log.snapshot() == Page((last,), last.sequence)
+
+    def test_strange_keys_are_kept_to_the_letter(self, store: Store) -> None:
+        for text in STRANGE_TEXTS:
+            store.sessions.void(voiding(Subject(text)))
+        assert [each.key for each in store.log.snapshot().entries] == list(STRANGE_TEXTS)

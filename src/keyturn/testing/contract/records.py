@@ -1,0 +1,105 @@
+"""Records for the contract to store. Every name is new, so that nothing here depends on an empty store by accident."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from threading import Barrier, Thread
+from typing import Any, Protocol, TypeVar
+
+from keyturn.core.account import Account
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
+from keyturn.core.session import Client, Seed, Session
+from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
+
+NOW = Instant(1_700_000_000)
+LATER = Instant(NOW + 3600)
+
+STRANGE_TEXTS = (
+    "",
+    " leading and trailing ",
+    "' OR '1'='1'; DROP TABLE sessions; --",
+    '%_\\"`${}{{}}',
+    "Ünïcode é é \U0001f511 \u202egnirts",
+    "line\nbreak\ttab\r\x01\x7f",
+    "null None NaN 0 1e400",
+    "x" * 20_000,
+)
+"""Texts a careless store would change, confuse or choke on."""
+
+R = TypeVar("R")
+
+
+class Store(Protocol):
+    """A store: its ports as attributes."""
+
+    sessions: SessionStore
+    accounts: AccountStore
+    log: RevocationLog
+    throttles: ThrottleStore
+    keys: KeyStore
+    audit: AuditLog
+
+
+def new_name() -> str:
+    """16 random bytes as text."""
+    return secrets.token_urlsafe(16)
+
+
+def new_session(**changes: Any) -> Session:
+    """A session just opened, with ``changes``."""
+    plain: dict[str, Any] = {
+        "sid": SessionId(new_name()),
+        "subject": Subject(new_name()),
+        "seed": Seed(secrets.token_bytes(32)),
+        "client": Client("default", "Firefox on Linux", "192.0.2.7"),
+        "generation": 0,
+        "created_at": NOW,
+        "auth_time": NOW,
+        "last_seen_at": NOW,
+        "expires_at": LATER,
+    }
+    return Session(**{**plain, **changes})
+
+
+def new_account(**changes: Any) -> Account:
+    """An account just made, with ``changes``."""
+    plain: dict[str, Any] = {
+        "subject": Subject(new_name()),
+        "identifier": f"{new_name()}@example.com",
+        "password_hash": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+        "created_at": NOW,
+    }
+    return Account(**{**plain, **changes})
+
+
+def ending(session: Session) -> Entry:
+    """The entry that ends ``session``."""
+    return Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER)
+
+
+def voiding(subject: Subject, keep: SessionId | None = None) -> Voiding:
+    """Void everything of ``subject`` but ``keep``."""
+    return Voiding(subject, NOW, LATER, keep)
+
+
+def at_once(calls: Sequence[Callable[[], R]]) -> list[R]:
+    """Make every call on a thread of its own, all let go at the same moment. Raises what any of them raised."""
+    barrier = Barrier(len(calls))
+    results: list[R] = []
+    errors: list[BaseException] = []
+
+    def race(call: Callable[[], R]) -> None:
+        barrier.wait()
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=race, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results

@@ -1,0 +1,145 @@
+"""What a store must do with sessions."""
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.session import Client, Found, Marks, Seed
+from keyturn.errors import BadRequest
+from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session
+
+
+class SessionContract:
+    """Insert, load, compare-and-swap, list, purge."""
+
+    def test_a_session_comes_back_as_it_went_in(self, store: Store) -> None:
+        session = new_session(
+            amr=("pwd", "otp"),
+            scope="read write",
+            claims={"role": "editor", "tags": ["a", 1, None, True, 1.5], "deep": {"er": {}}},
+            renewals=3,
+            rotations=2**40,
+            rotated_at=Instant(NOW + 5),
+            generation=0,
+            version=7,
+        )
+        store.sessions.insert(session)
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+
+    def test_the_seed_comes_back_masked(self, store: Store) -> None:
+        session = new_session(seed=Seed(bytes(range(256))))
+        store.sessions.insert(session)
+        found = store.sessions.load(session.sid)
+        assert found is not None
+        assert type(found.session.seed) is Seed
+        assert repr(found.session.seed) == "Seed(***)"
+
+    def test_an_unknown_sid_is_none(self, store: Store) -> None:
+        assert store.sessions.load(SessionId(new_name())) is None
+
+    def test_a_sid_is_taken_once(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        with pytest.raises(ValueError, match="taken"):
+            store.sessions.insert(replace(session, subject=Subject(new_name())))
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+
+    def test_sids_differ_by_case(self, store: Store) -> None:
+        lower, upper = new_session(sid=SessionId("a" * 22)), new_session(sid=SessionId("A" * 22))
+        store.sessions.insert(lower)
+        store.sessions.insert(upper)
+        assert store.sessions.load(upper.sid) == Found(upper, Marks())
+
+    @pytest.mark.parametrize("text", STRANGE_TEXTS, ids=range(len(STRANGE_TEXTS)))
+    def test_strange_text_is_kept_to_the_letter(self, store: Store, text: str) -> None:
+        session = new_session(
+            subject=Subject(f"{new_name()}{text}"),
+            client=Client(text, text, text),
+            scope=text,
+            claims={text: text},
+            end_reason=text,
+        )
+        store.sessions.insert(session)
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+        assert store.sessions.list(session.subject) == [Found(session, Marks())]
+
+    def test_text_no_store_can_hold_is_refused(self, store: Store) -> None:
+        session = new_session(client=Client("default", "\ud800"))
+        with pytest.raises(BadRequest):
+            store.sessions.insert(session)
+        assert store.sessions.load(session.sid) is None
+
+    def test_replace_stores_the_next_version(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        changed = replace(
+            session,
+            client=replace(session.client, label="Firefox on a phone", address="2001:db8::1"),
+            generation=4,
+            auth_time=Instant(NOW + 1),
+            last_seen_at=Instant(NOW + 2),
+            expires_at=Instant(LATER + 3),
+            amr=("pwd", "hwk"),
+            scope="admin",
+            claims={"a": [1]},
+            renewals=1,
+            rotations=1,
+            rotated_at=Instant(NOW + 4),
+            version=1,
+        )
+        assert store.sessions.replace(changed) == 0
+        assert store.sessions.load(session.sid) == Found(changed, Marks())
+
+    @pytest.mark.parametrize("version", [0, 2, 5, -1])
+    def test_replace_refuses_every_other_version(self, store: Store, version: int) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        assert store.sessions.replace(replace(session, scope="changed", version=version)) is None
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+
+    def test_replace_of_an_unknown_session_stores_nothing(self, store: Store) -> None:
+        session = new_session(version=1)
+        assert store.sessions.replace(session) is None
+        assert store.sessions.load(session.sid) is None
+
+    def test_list_shows_what_stands_newest_first(self, store: Store) -> None:
+        subject = Subject(new_name())
+        old, new, ended = (new_session(subject=subject, created_at=Instant(NOW + n)) for n in (1, 3, 2))
+        for session in (old, new, ended, new_session()):
+            store.sessions.insert(session)
+        store.sessions.replace(replace(ended, ended_at=NOW, end_reason="logout", version=1), ending(ended))
+        assert [found.session for found in store.sessions.list(subject)] == [new, old]
+
+    def test_list_of_an_unknown_subject_is_empty(self, store: Store) -> None:
+        assert list(store.sessions.list(Subject(new_name()))) == []
+
+    def test_an_ended_session_can_still_be_loaded(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        ended = replace(session, ended_at=NOW, end_reason="logout", version=1)
+        store.sessions.replace(ended, ending(session))
+        assert store.sessions.load(session.sid) == Found(ended, Marks())
+
+    def test_purge_takes_exactly_what_has_expired(self, store: Store) -> None:
+        sessions = [new_session(expires_at=Instant(NOW + n)) for n in (-1, 0, 1)]
+        for session in sessions:
+            store.sessions.insert(session)
+        assert store.sessions.purge(NOW) == 2
+        assert [store.sessions.load(each.sid) is None for each in sessions] == [True, True, False]
+        assert store.sessions.purge(NOW) == 0
+
+    def test_purge_takes_any_number(self, store: Store) -> None:
+        kept = new_session()
+        store.sessions.insert(kept)
+        for _ in range(450):
+            store.sessions.insert(new_session(expires_at=NOW))
+        assert store.sessions.purge(NOW) == 450
+        assert store.sessions.load(kept.sid) is not None
+
+    def test_a_session_used_again_is_not_purged(self, store: Store) -> None:
+        session = new_session(expires_at=NOW)
+        store.sessions.insert(session)
+        store.sessions.replace(replace(session, expires_at=LATER, version=1))
+        assert store.sessions.purge(NOW) == 0
+        assert store.sessions.load(session.sid) is not None

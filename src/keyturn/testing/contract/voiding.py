@@ -1,0 +1,115 @@
+"""What a store must do to end sessions from outside them."""
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.core.instant import Instant, Subject
+from keyturn.core.revocation import Entry, Kind
+from keyturn.core.session import Client, Found, Marks
+from keyturn.testing.contract.records import LATER, NOW, Store, ending, new_name, new_session, voiding
+
+
+class VoidingContract:
+    """Generations and not-befores."""
+
+    def test_void_raises_the_generation_by_one(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        for generation in (1, 2, 3):
+            entry = store.sessions.void(voiding(session.subject))
+            assert entry == Entry(Kind.SUBJECT, session.subject, generation, NOW, LATER, entry.sequence)
+            assert store.sessions.load(session.sid) == Found(session, Marks(generation))
+            assert store.sessions.marks(session.subject, "default") == Marks(generation)
+
+    def test_void_touches_no_other_subject(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        store.sessions.void(voiding(Subject(new_name())))
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+
+    def test_a_subject_without_sessions_can_be_voided(self, store: Store) -> None:
+        subject = Subject(new_name())
+        store.sessions.void(voiding(subject))
+        assert store.sessions.marks(subject, "default") == Marks(1)
+
+    def test_the_kept_session_moves_along(self, store: Store) -> None:
+        kept = new_session()
+        other = new_session(subject=kept.subject)
+        store.sessions.insert(kept)
+        store.sessions.insert(other)
+        store.sessions.void(voiding(kept.subject, kept.sid))
+        assert store.sessions.load(kept.sid) == Found(replace(kept, generation=1, version=1), Marks(1))
+        assert store.sessions.load(other.sid) == Found(other, Marks(1))
+
+    def test_a_void_session_is_not_brought_back_by_keeping_it(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        store.sessions.void(voiding(session.subject))
+        store.sessions.void(voiding(session.subject, session.sid))
+        assert store.sessions.load(session.sid) == Found(session, Marks(2))
+
+    def test_an_ended_session_is_not_kept(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        ended = replace(session, ended_at=NOW, version=1)
+        store.sessions.replace(ended, ending(session))
+        store.sessions.void(voiding(session.subject, session.sid))
+        assert store.sessions.load(session.sid) == Found(ended, Marks(1))
+
+    def test_a_session_of_someone_else_is_not_kept(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        store.sessions.void(voiding(Subject(new_name()), session.sid))
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+
+    def test_keeping_a_session_that_is_gone_is_harmless(self, store: Store) -> None:
+        session = new_session()
+        assert store.sessions.void(voiding(session.subject, session.sid)).value == 1
+
+    def test_a_client_is_marked_alone(self, store: Store) -> None:
+        client_id = new_name()
+        inside, outside = new_session(client=Client(client_id)), new_session(client=Client(new_name()))
+        store.sessions.insert(inside)
+        store.sessions.insert(outside)
+        store.sessions.mark(Entry(Kind.CLIENT, client_id, NOW, NOW, LATER))
+        assert store.sessions.load(inside.sid) == Found(inside, Marks(0, NOW))
+        assert store.sessions.load(outside.sid) == Found(outside, Marks())
+        assert store.sessions.marks(inside.subject, client_id) == Marks(0, NOW)
+
+    def test_everything_is_marked(self, store: Store) -> None:
+        session = new_session()
+        store.sessions.insert(session)
+        store.sessions.mark(Entry(Kind.EVERYTHING, "", NOW, NOW, LATER))
+        assert store.sessions.load(session.sid) == Found(session, Marks(0, NOW))
+        assert list(store.sessions.list(session.subject)) == [Found(session, Marks(0, NOW))]
+
+    def test_the_later_not_before_counts(self, store: Store) -> None:
+        client_id = new_name()
+        subject = Subject(new_name())
+        store.sessions.mark(Entry(Kind.EVERYTHING, "", NOW, NOW, LATER))
+        store.sessions.mark(Entry(Kind.CLIENT, client_id, NOW + 9, NOW, LATER))
+        assert store.sessions.marks(subject, client_id) == Marks(0, Instant(NOW + 9))
+        store.sessions.mark(Entry(Kind.EVERYTHING, "", NOW + 20, NOW, LATER))
+        assert store.sessions.marks(subject, client_id) == Marks(0, Instant(NOW + 20))
+
+    def test_a_not_before_never_goes_back(self, store: Store) -> None:
+        client_id = new_name()
+        first = store.sessions.mark(Entry(Kind.CLIENT, client_id, NOW, NOW, LATER))
+        second = store.sessions.mark(Entry(Kind.CLIENT, client_id, NOW - 100, NOW, LATER))
+        assert second.sequence == first.sequence + 1
+        assert store.sessions.marks(Subject(new_name()), client_id) == Marks(0, NOW)
+
+    @pytest.mark.parametrize("kind", [Kind.SESSION, Kind.SUBJECT])
+    def test_only_clients_and_everything_are_marked(self, store: Store, kind: Kind) -> None:
+        last = store.log.sequence()
+        with pytest.raises(ValueError, match="not-before"):
+            store.sessions.mark(Entry(kind, new_name(), 1, NOW, LATER))
+        assert store.log.sequence() == last
+
+    def test_marks_outlive_every_purge(self, store: Store) -> None:
+        subject = Subject(new_name())
+        store.sessions.void(voiding(subject))
+        store.sessions.mark(Entry(Kind.EVERYTHING, "", NOW, NOW, LATER))
+        store.sessions.purge(Instant(LATER + 1))
+        assert store.sessions.marks(subject, "default") == Marks(1, NOW)

@@ -1,0 +1,42 @@
+"""The shipped contract over every store, sync and async."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.sql.store import SqlStore
+from keyturn.testing.blocking import Blocking
+from keyturn.testing.contract import StoreContract
+
+
+class TestMemory(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class TestAsyncMemory(StoreContract):
+    @pytest.fixture
+    def store(self) -> Iterator[Blocking]:
+        store = Blocking(open_async_store("memory:"))
+        yield store
+        store.close()
+
+
+class TestSqlite(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[SqlStore | MemoryStore]:
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db")
+        yield store
+        store.close()
+
+
+class TestAsyncSqlite(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Blocking]:
+        store = Blocking(open_async_store(f"sqlite:///{tmp_path}/keyturn.db"))
+        yield store
+        store.close()
