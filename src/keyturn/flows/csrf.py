@@ -19,7 +19,7 @@ def csrf_token_of(sid: SessionId, realm: Realm) -> Flow[PlaintextToken]:
 
 
 def prove_csrf(text: str, sid: SessionId, realm: Realm) -> Flow[None]:
-    """Raises ``CsrfTokenRequired`` unless ``text`` is the CSRF token of session ``sid``. It never judges the session."""
+    """Raises ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. It never judges the session."""
     presented = _parse(text, realm)
     # Another session's token: the attacker's own, planted in the victim's browser.
     if presented.sid != sid or presented.counter != 0:

@@ -36,8 +36,16 @@ _OAUTH_ERRORS: tuple[tuple[type[Refusal], str, int | None], ...] = (
 )
 
 
-def problem(refusal: Refusal) -> Reply:
-    """RFC 9457. ``detail`` stays inside: it is for operators."""
+OAUTH_PATHS = frozenset(("/auth/token", "/auth/revoke", "/auth/introspect"))
+"""Endpoints that OAuth libraries call: they answer as RFC 6749 section 5.2 says."""
+
+
+def problem(refusal: Refusal, path: str = "") -> Reply:
+    """The refusal as the endpoint at ``path`` says it. ``detail`` stays inside: it is for operators."""
+    return _oauth(refusal, path) if path in OAUTH_PATHS else _problem(refusal)
+
+
+def _problem(refusal: Refusal) -> Reply:
     document = Problem(
         type=refusal.docs,
         title=HTTPStatus(refusal.status).phrase,
@@ -52,24 +60,8 @@ def problem(refusal: Refusal) -> Reply:
     return json_reply(refusal.status, document, headers, media_type=PROBLEM_TYPE, refusal=refusal)
 
 
-def grant_problem(refusal: Refusal) -> Reply:
-    """What the token endpoint answers: a credential that is no good is an ``invalid_grant`` (RFC 6749 section 5.2)."""
-    if isinstance(refusal, Unauthenticated):
-        return _oauth(refusal, "invalid_grant", 400)
-    return service_problem(refusal)
-
-
-def service_problem(refusal: Refusal) -> Reply:
-    """What revocation and introspection answer: there a 401 is about the caller (RFC 7662 section 2.3)."""
-    if isinstance(refusal, Unauthenticated):
-        return _oauth(refusal, "invalid_client", refusal.status)
-    for kind, error, status in _OAUTH_ERRORS:
-        if isinstance(refusal, kind):
-            return _oauth(refusal, error, status or refusal.status)
-    return _oauth(refusal, "invalid_request", refusal.status)
-
-
-def _oauth(refusal: Refusal, error: str, status: int) -> Reply:
+def _oauth(refusal: Refusal, path: str) -> Reply:
+    error, status = _oauth_error(refusal, path)
     document = OAuthProblem(
         error=error,
         error_description=refusal.hint,
@@ -79,6 +71,16 @@ def _oauth(refusal: Refusal, error: str, status: int) -> Reply:
         member=refusal.member if isinstance(refusal, InvalidMember) else UNSET,
     )
     return json_reply(status, document, (*NO_STORE, *_headers(refusal, status)), refusal=refusal)
+
+
+def _oauth_error(refusal: Refusal, path: str) -> tuple[str, int]:
+    if isinstance(refusal, Unauthenticated):
+        # A refresh token that is no good is the grant's fault; elsewhere a 401 is about the caller (RFC 7662 2.3).
+        return ("invalid_grant", 400) if path == "/auth/token" else ("invalid_client", refusal.status)
+    for kind, error, status in _OAUTH_ERRORS:
+        if isinstance(refusal, kind):
+            return error, status or refusal.status
+    return "invalid_request", refusal.status
 
 
 def _headers(refusal: Refusal, status: int) -> list[Header]:

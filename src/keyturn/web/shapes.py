@@ -35,14 +35,12 @@ class PasswordBody(Masked, frozen=True):
 
     current_password: str
     new_password: str
-    deliver: Deliver | None = None
 
 
 class StepUpBody(Masked, frozen=True):
     """The password once more."""
 
     password: str
-    deliver: Deliver | None = None
 
 
 class TokenForm(Masked, frozen=True):

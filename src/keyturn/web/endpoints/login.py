@@ -1,0 +1,75 @@
+"""POST /auth/signup and /auth/login."""
+
+import re
+from collections.abc import Callable
+
+from keyturn.core.instant import Instant
+from keyturn.core.realm import Realm
+from keyturn.core.session import Client
+from keyturn.errors import BadRequest
+from keyturn.flows.enter import Attempt
+from keyturn.flows.issue import Issued
+from keyturn.flows.login import login as log_in
+from keyturn.flows.replace import end_replaced
+from keyturn.flows.signup import signup as sign_up
+from keyturn.flows.step import Flow
+from keyturn.web.deliver import LOGIN_COOKIES, issued_reply
+from keyturn.web.extract import Role, cookie_of
+from keyturn.web.guard import refuse_cross_origin
+from keyturn.web.message import Reply, Request
+from keyturn.web.read import read_json
+from keyturn.web.shapes import LoginBody
+from keyturn.web.site import Site
+
+LABEL_CAP = 120
+"""Characters of a User-Agent that the device list shows."""
+
+_UNPRINTABLE = re.compile(r"[^ -~]+")
+
+_Entrance = Callable[[Attempt, Instant, Realm], Flow[Issued]]
+
+
+def signup(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """Make an account and log it in."""
+    return (yield from _enter(sign_up, 201, request, now, site))
+
+
+def login(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """Log in with a password."""
+    return (yield from _enter(log_in, 200, request, now, site))
+
+
+def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    # Login CSRF: another site must not log this browser in as somebody else. No cookie is needed for that attack.
+    refuse_cross_origin(request, site)
+    body = read_json(request, LoginBody)
+    attempt = Attempt(
+        body.email,
+        body.password,
+        deliver=body.deliver,
+        client=Client(body.client_id, _label(request), request.address),
+        device=cookie_of(request, "device", site.realm),
+    )
+    issued = yield from entrance(attempt, now, site.realm)
+    held = _held(request, site) if issued.deliver != "tokens" else {}
+    yield from end_replaced(held.values(), issued.session.sid, now, site.realm)
+    return issued_reply(status, issued, now, site.realm, held)
+
+
+def _label(request: Request) -> str:
+    agents = request.values(b"user-agent")
+    shown = _UNPRINTABLE.sub("", agents[0].decode("latin-1")) if agents else ""
+    return shown.strip()[:LABEL_CAP]
+
+
+def _held(request: Request, site: Site) -> dict[Role, str]:
+    held: dict[Role, str] = {}
+    for role in LOGIN_COOKIES:
+        try:
+            text = cookie_of(request, role, site.realm)
+        except BadRequest:
+            # Cookie tossing must not keep anybody from logging in; which of two to end cannot be known.
+            continue
+        if text is not None:
+            held[role] = text
+    return held

@@ -1,0 +1,45 @@
+"""/.well-known: the public keys, and where everything is (RFC 8414)."""
+
+from keyturn.core.instant import Instant
+from keyturn.flows.feed import published_keys
+from keyturn.flows.step import Flow
+from keyturn.web.endpoints.token import GRANT_TYPES
+from keyturn.web.message import Header, Reply, Request, json_reply
+from keyturn.web.shapes import MetadataAnswer
+from keyturn.web.site import Site
+
+PUBLIC: tuple[Header, ...] = (
+    # Far below the time a next key is published before it signs, so no cache meets a kid it cannot know.
+    (b"cache-control", b"public, max-age=300"),
+    # Public documents, read by single-page applications of any origin; no credential is ever in them.
+    (b"access-control-allow-origin", b"*"),
+)
+
+
+def jwks(_request: Request, now: Instant, _site: Site) -> Flow[Reply]:
+    """The keys that verify our access tokens: next, active and retired ones."""
+    return json_reply(200, (yield from published_keys(now)), PUBLIC)
+
+
+def metadata(_request: Request, _now: Instant, site: Site) -> Flow[Reply]:
+    """Authorization server metadata. The OpenID document says the same: enough for clients that look there for keys."""
+    yield from ()
+    return json_reply(200, metadata_answer(site), PUBLIC)
+
+
+def metadata_answer(site: Site) -> MetadataAnswer:
+    """The metadata of this site. The issuer stands exactly as in ``iss`` (RFC 8414 section 3.3)."""
+    return MetadataAnswer(
+        issuer=site.realm.issuer,
+        jwks_uri=site.url("/.well-known/jwks.json"),
+        token_endpoint=site.url("/auth/token"),
+        revocation_endpoint=site.url("/auth/revoke"),
+        introspection_endpoint=site.url("/auth/introspect"),
+        keyturn_revocations_endpoint=site.url("/auth/revocations"),
+        grant_types_supported=GRANT_TYPES,
+        response_types_supported=(),
+        token_endpoint_auth_methods_supported=("none",),
+        revocation_endpoint_auth_methods_supported=("none",),
+        subject_types_supported=("public",),
+        id_token_signing_alg_values_supported=(site.realm.profile.token.algorithm,),
+    )

@@ -1,0 +1,50 @@
+"""POST /auth/password and /auth/step-up: the password, within a session."""
+
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.policy import Deliver
+from keyturn.core.sealed import Sealed, parse
+from keyturn.errors import Refusal
+from keyturn.flows.password import change_password
+from keyturn.flows.step import Flow
+from keyturn.flows.step_up import confirm_password
+from keyturn.web.deliver import issued_reply
+from keyturn.web.extract import cookie_of, extract
+from keyturn.web.guard import guard
+from keyturn.web.message import Reply, Request
+from keyturn.web.read import read_json
+from keyturn.web.shapes import PasswordBody, StepUpBody
+from keyturn.web.site import Site
+
+
+def password(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """Change the password; every other session of the caller ends."""
+    principal = yield from guard(request, now, site)
+    body = read_json(request, PasswordBody)
+    deliver = _delivery(request, principal.sid, site)
+    changing = change_password(principal.sid, body.current_password, body.new_password, deliver, now, site.realm)
+    return issued_reply(200, (yield from changing), now, site.realm)
+
+
+def step_up(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """Confirm the password: the session counts as freshly authenticated (RFC 9470)."""
+    principal = yield from guard(request, now, site)
+    body = read_json(request, StepUpBody)
+    deliver = _delivery(request, principal.sid, site)
+    confirming = confirm_password(principal.sid, body.password, deliver, now, site.realm)
+    return issued_reply(200, (yield from confirming), now, site.realm)
+
+
+def _delivery(request: Request, sid: SessionId, site: Site) -> Deliver:
+    """Renewed where it came from. Both ends every earlier session token, so one held beside a bearer token is too."""
+    credential = extract(request, site.realm)
+    if credential and credential.cookie:
+        return "cookie" if credential.kind == "session" else "token-cookies"
+    return "both" if _session_cookie_of(request, site) == sid else "tokens"
+
+
+def _session_cookie_of(request: Request, site: Site) -> SessionId | None:
+    try:
+        text = cookie_of(request, "session", site.realm)
+        return parse(text, Sealed.SESSION, site.realm.secrets).sid if text else None
+    except Refusal:
+        return None

@@ -1,0 +1,70 @@
+"""What resource servers ask: revocation (RFC 7009), introspection (RFC 7662) and the feed."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Page
+from keyturn.errors import NotFound, Unauthenticated
+from keyturn.flows.feed import feed_page
+from keyturn.flows.introspect import introspect as ask_about
+from keyturn.flows.introspect import presented_sid
+from keyturn.flows.revoke import Revoked, revoke_session
+from keyturn.flows.step import Flow
+from keyturn.web.guard import require_service
+from keyturn.web.message import NO_STORE, Reply, Request, json_reply
+from keyturn.web.read import read_form, read_query
+from keyturn.web.shapes import FeedAnswer, FeedEntry, IntrospectForm, RevokedAnswer, RevokeForm
+from keyturn.web.site import Site
+
+_NOTHING = RevokedAnswer(revoked=False, sequence=0, within_seconds=0)
+
+
+class FeedQuery(Struct, frozen=True):
+    """``after``: the last sequence number the reader knows; a snapshot without it."""
+
+    after: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")] | None = None
+
+
+def revoke(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """End the session of a token. Holding it is the authorisation; an unknown one is no error (RFC 7009, 2.2)."""
+    form = read_form(request, RevokeForm)
+    revoked = yield from _revoke(form.token, now, site)
+    if revoked is None:
+        return json_reply(200, _NOTHING)
+    return json_reply(200, RevokedAnswer(True, revoked.sequence, revoked.within_seconds))
+
+
+def introspect(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """What is true of a token right now. RFC 7662 section 2.1: only for known services, or it is a token scanner."""
+    require_service(request, site)
+    form = read_form(request, IntrospectForm)
+    return json_reply(200, (yield from ask_about(form.token, now, site.realm)))
+
+
+def revocations(request: Request, _now: Instant, site: Site) -> Flow[Reply]:
+    """A page of the feed as JSON; the server streams the same entries to whoever accepts text/event-stream."""
+    require_service(request, site)
+    page = yield from feed_page(feed_after(request))
+    return json_reply(200, feed_answer(page), (*NO_STORE, (b"vary", b"accept")))
+
+
+def feed_after(request: Request) -> int | None:
+    """The sequence number after which the reader wants entries. Raises ``InvalidMember``, ``BadRequest``."""
+    after = read_query(request, FeedQuery).after
+    return None if after is None else int(after)
+
+
+def feed_answer(page: Page) -> FeedAnswer:
+    """A page of the feed as it travels."""
+    entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
+    return FeedAnswer(entries, page.sequence, page.complete)
+
+
+def _revoke(token: str, now: Instant, site: Site) -> Flow[Revoked | None]:
+    try:
+        sid = yield from presented_sid(token, now, site.realm)
+        return (yield from revoke_session(sid, "revoked by its holder", now, site.realm))
+    except (Unauthenticated, NotFound):
+        return None

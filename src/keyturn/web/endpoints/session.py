@@ -1,0 +1,74 @@
+"""The principal of this request, its device list, and the ends of sessions."""
+
+from dataclasses import asdict
+
+from msgspec import UNSET, UnsetType
+
+from keyturn.core.instant import Instant, SessionId
+from keyturn.flows.csrf import csrf_token_of
+from keyturn.flows.revoke import revoke_session, revoke_subject
+from keyturn.flows.sessions import list_sessions
+from keyturn.flows.step import Flow
+from keyturn.web.deliver import revoked_reply
+from keyturn.web.extract import extract
+from keyturn.web.guard import guard
+from keyturn.web.message import Reply, Request, json_reply
+from keyturn.web.shapes import DeviceAnswer, DevicesAnswer, SessionAnswer
+from keyturn.web.site import Site
+
+
+def session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """Who is calling; with the CSRF token where a cookie said so, for a page that was loaded again."""
+    principal = yield from guard(request, now, site)
+    csrf_token: str | UnsetType = UNSET
+    if _by_cookie(request, site):
+        csrf_token = (yield from csrf_token_of(principal.sid, site.realm)).reveal()
+    answer = SessionAnswer(
+        subject=principal.subject,
+        sid=principal.sid,
+        client_id=principal.client_id,
+        credential=principal.credential,
+        auth_time=principal.auth_time,
+        expires_at=principal.expires_at,
+        acr=principal.acr,
+        amr=principal.amr,
+        scope=" ".join(principal.scope),
+        csrf_token=csrf_token,
+    )
+    return json_reply(200, answer)
+
+
+def sessions(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """The live sessions of the caller, newest first."""
+    principal = yield from guard(request, now, site)
+    devices = yield from list_sessions(principal.subject, now, site.realm)
+    shown = [DeviceAnswer(current=each.sid == principal.sid, **asdict(each)) for each in devices]
+    return json_reply(200, DevicesAnswer(sessions=shown))
+
+
+def end_session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """End one of the caller's own sessions."""
+    principal = yield from guard(request, now, site)
+    # ``match`` has judged the last segment: it is spelled like a session id.
+    sid = SessionId(request.path.rpartition("/")[2])
+    revoked = yield from revoke_session(sid, "ended by its owner", now, site.realm, owner=principal.subject)
+    return revoked_reply(revoked, site.realm, clear=sid == principal.sid and _by_cookie(request, site))
+
+
+def logout(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """End the session of this request."""
+    principal = yield from guard(request, now, site)
+    revoked = yield from revoke_session(principal.sid, "logout", now, site.realm)
+    return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
+
+
+def logout_all(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """End every session of the caller."""
+    principal = yield from guard(request, now, site)
+    revoked = yield from revoke_subject(principal.subject, now, site.realm)
+    return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
+
+
+def _by_cookie(request: Request, site: Site) -> bool:
+    credential = extract(request, site.realm)
+    return credential is not None and credential.cookie

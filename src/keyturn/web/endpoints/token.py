@@ -1,0 +1,40 @@
+"""POST /auth/token: the refresh grant, by body or, under token-cookies, by cookie."""
+
+from keyturn.core.instant import Instant
+from keyturn.core.sealed import Sealed, parse
+from keyturn.errors import InvalidMember, UnsupportedGrantType
+from keyturn.flows.refresh import refresh
+from keyturn.flows.step import Flow
+from keyturn.web.deliver import issued_reply
+from keyturn.web.extract import cookie_of
+from keyturn.web.guard import refuse_cross_origin, require_csrf_token
+from keyturn.web.message import Reply, Request
+from keyturn.web.read import read_form
+from keyturn.web.shapes import TokenForm
+from keyturn.web.site import Site
+
+GRANT_TYPES = ("refresh_token",)
+
+
+def token(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """Continue a session (RFC 6749 section 6)."""
+    form = read_form(request, TokenForm)
+    if form.grant_type not in GRANT_TYPES:
+        raise UnsupportedGrantType(f"grant_type {form.grant_type[:40]!r}")
+    if form.refresh_token is not None:
+        deliver = site.realm.delivery("tokens")
+        issued = yield from refresh(form.refresh_token, deliver, now, site.realm)
+    else:
+        deliver = site.realm.delivery("token-cookies")
+        issued = yield from refresh((yield from _by_cookie(request, site)), deliver, now, site.realm)
+    return issued_reply(200, issued, now, site.realm)
+
+
+def _by_cookie(request: Request, site: Site) -> Flow[str]:
+    text = cookie_of(request, "refresh", site.realm)
+    if text is None:
+        raise InvalidMember("refresh_token")
+    refuse_cross_origin(request, site)
+    presented = parse(text, Sealed.REFRESH, site.realm.secrets)
+    yield from require_csrf_token(request, presented.sid, site)
+    return text

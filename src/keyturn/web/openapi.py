@@ -1,0 +1,120 @@
+"""OpenAPI: the document of the API, made from the routes and the shapes themselves."""
+
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from keyturn.core.policy import CookiePolicy
+from keyturn.errors import Refusal
+from keyturn.web.problem import OAUTH_PATHS, PROBLEM_TYPE, problem
+from keyturn.web.route import Route
+from keyturn.web.shapes import OAuthProblem, Problem
+from keyturn.web.site import Site
+
+_REF = "#/components/schemas/{name}"
+_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": {"type": "string"}}}
+
+
+def document(routes: Sequence[Route], site: Site) -> dict[str, Any]:
+    """An OpenAPI 3.1 document of ``routes``, every refusal of each included."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Keyturn",
+            "version": version("keyturn"),
+            "description": "One login, two keys: session cookies and access tokens under one record.",
+            "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
+        },
+        "servers": [{"url": site.url("")}],
+        "paths": paths,
+        "components": {"schemas": _schemas(routes), "securitySchemes": _schemes(site.realm.profile.cookie)},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.endpoint.__name__ + ("_openid" if "openid" in route.path else ""),
+        "summary": route.summary,
+        "responses": {str(route.status): _success(route), **_refusals(route)},
+        "security": [{scheme: []} for scheme in route.schemes],
+    }
+    if parameters := [*_path_parameters(route), *_query_parameters(route)]:
+        operation["parameters"] = parameters
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": {route.media: {"schema": _ref(route.body)}}}
+    return operation
+
+
+def _success(route: Route) -> dict[str, Any]:
+    schema = _ref(route.answer) if route.answer else {"type": "object"}
+    return {
+        "description": HTTPStatus(route.status).phrase,
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _refusals(route: Route) -> dict[str, Any]:
+    by_status: dict[int, list[type[Refusal]]] = {}
+    for refusal in dict.fromkeys(route.refusals):
+        by_status.setdefault(_status(route, refusal), []).append(refusal)
+    return {str(status): _refusal(route, status, by_status[status]) for status in sorted(by_status)}
+
+
+def _status(route: Route, refusal: type[Refusal]) -> int:
+    return problem(_example(refusal), route.path).status
+
+
+def _refusal(route: Route, status: int, refusals: list[type[Refusal]]) -> dict[str, Any]:
+    codes = sorted({refusal.code for refusal in refusals})
+    narrowed = {"properties": {"code": {"enum": codes}}}
+    shape, media = (OAuthProblem, "application/json") if route.path in OAUTH_PATHS else (Problem, PROBLEM_TYPE)
+    response: dict[str, Any] = {
+        "description": " · ".join(f"`{code}`" for code in codes),
+        "content": {media: {"schema": {"allOf": [_ref(shape), narrowed]}}},
+    }
+    headers = (_CHALLENGE if status == HTTPStatus.UNAUTHORIZED else {}) | (_RETRY if status in (429, 503) else {})
+    return response | ({"headers": headers} if headers else {})
+
+
+def _example(refusal: type[Refusal]) -> Refusal:
+    return refusal("documented")
+
+
+def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", route.path):
+        schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
+    for name in route.query:
+        yield {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+
+
+def _ref(shape: type) -> dict[str, str]:
+    return {"$ref": _REF.format(name=shape.__name__)}
+
+
+def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+    shapes = {shape for route in routes for shape in (route.body, route.answer) if shape}
+    ordered = sorted({*shapes, Problem, OAuthProblem}, key=lambda shape: shape.__name__)
+    return msgspec.json.schema_components(ordered, ref_template=_REF)[1]
+
+
+def _schemes(policy: CookiePolicy) -> dict[str, Any]:
+    cookies = {
+        role: {"type": "apiKey", "in": "cookie", "name": policy.name(role)} for role in ("session", "access", "refresh")
+    }
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt", "description": "RFC 9068."},
+        "service": {"type": "http", "scheme": "bearer", "description": "The token of a resource server."},
+        **cookies,
+    }

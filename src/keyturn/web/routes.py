@@ -1,0 +1,207 @@
+"""Routes: the table of all operations, from a method and a path to an endpoint."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from keyturn import errors
+from keyturn.core.instant import Instant
+from keyturn.errors import MethodNotAllowed, NotFound, Refusal
+from keyturn.flows.step import Flow
+from keyturn.web.endpoints import login, metadata, password, service, session, token
+from keyturn.web.message import Reply, Request, json_reply, without_body
+from keyturn.web.openapi import document
+from keyturn.web.problem import problem
+from keyturn.web.route import Route, Scheme
+from keyturn.web.shapes import (
+    DevicesAnswer,
+    FeedAnswer,
+    IntrospectForm,
+    IntrospectionAnswer,
+    IssuedAnswer,
+    KeysAnswer,
+    LoginBody,
+    MetadataAnswer,
+    PasswordBody,
+    RevokedAnswer,
+    RevokeForm,
+    SessionAnswer,
+    StepUpBody,
+    TokenForm,
+)
+from keyturn.web.site import Site
+
+_FORM: Final = "application/x-www-form-urlencoded"
+
+_ALWAYS = (
+    errors.BadRequest,
+    errors.RequestTimeout,
+    errors.PayloadTooLarge,
+    errors.Overloaded,
+    errors.StoreUnavailable,
+)
+_BEARER = (errors.Unauthenticated, errors.TokenMalformed, errors.TokenInvalid)
+_ENDED = (errors.TokenRevoked, errors.SessionEnded, errors.CounterAhead)
+_READ = (
+    *_ALWAYS,
+    *_BEARER,
+    *_ENDED,
+    errors.TokenExpired,
+    errors.TokenNotYetValid,
+    errors.RevocationUnknown,
+)
+_WRITE = (*_READ, errors.CrossOrigin, errors.CsrfTokenRequired, errors.NotDurable)
+_BODY = (errors.InvalidMember, errors.UnsupportedMediaType)
+_PASSWORD = (errors.LoginFailed, errors.Throttled, errors.PasswordRejected, errors.CredentialsNotOffered)
+_ENTER = (*_ALWAYS, *_BODY, *_PASSWORD, errors.CrossOrigin, errors.NotDurable)
+_TOKEN = (
+    *_ALWAYS,
+    *_BODY,
+    *_ENDED,
+    errors.TokenMalformed,
+    errors.TokenInvalid,
+    errors.TokenReused,
+    errors.UnsupportedGrantType,
+    errors.CredentialsNotOffered,
+    errors.CrossOrigin,
+    errors.CsrfTokenRequired,
+    errors.NotDurable,
+)
+_CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
+
+
+def openapi(_request: Request, _now: Instant, site: Site) -> Flow[Reply]:
+    """This document."""
+    yield from ()
+    return json_reply(200, document(ROUTES, site), metadata.PUBLIC)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/auth/signup",
+        login.signup,
+        (*_ENTER, errors.AccountExists),
+        IssuedAnswer,
+        status=201,
+        body=LoginBody,
+    ),
+    Route("POST", "/auth/login", login.login, _ENTER, IssuedAnswer, body=LoginBody),
+    Route(
+        "POST",
+        "/auth/token",
+        token.token,
+        _TOKEN,
+        IssuedAnswer,
+        body=TokenForm,
+        media=_FORM,
+    ),
+    Route("POST", "/auth/logout", session.logout, (*_WRITE, errors.NotFound), RevokedAnswer, schemes=_CALLER),
+    Route("POST", "/auth/logout-all", session.logout_all, _WRITE, RevokedAnswer, schemes=_CALLER),
+    Route("GET", "/auth/session", session.session, _READ, SessionAnswer, schemes=_CALLER),
+    Route("GET", "/auth/sessions", session.sessions, _READ, DevicesAnswer, schemes=_CALLER),
+    Route(
+        "DELETE",
+        "/auth/sessions/{sid}",
+        session.end_session,
+        (*_WRITE, errors.NotFound),
+        RevokedAnswer,
+        schemes=_CALLER,
+    ),
+    Route(
+        "POST",
+        "/auth/password",
+        password.password,
+        (*_WRITE, *_BODY, *_PASSWORD),
+        IssuedAnswer,
+        body=PasswordBody,
+        schemes=_CALLER,
+    ),
+    Route(
+        "POST",
+        "/auth/step-up",
+        password.step_up,
+        (*_WRITE, *_BODY, *_PASSWORD),
+        IssuedAnswer,
+        body=StepUpBody,
+        schemes=_CALLER,
+    ),
+    Route(
+        "POST",
+        "/auth/revoke",
+        service.revoke,
+        (*_ALWAYS, *_BODY, errors.NotDurable),
+        RevokedAnswer,
+        body=RevokeForm,
+        media=_FORM,
+    ),
+    Route(
+        "POST",
+        "/auth/introspect",
+        service.introspect,
+        (*_ALWAYS, *_BODY, *_BEARER),
+        IntrospectionAnswer,
+        body=IntrospectForm,
+        media=_FORM,
+        schemes=("service",),
+    ),
+    Route(
+        "GET",
+        "/auth/revocations",
+        service.revocations,
+        (*_ALWAYS, *_BEARER, errors.InvalidMember),
+        FeedAnswer,
+        schemes=("service",),
+        query=("after",),
+    ),
+    Route("GET", "/.well-known/jwks.json", metadata.jwks, _ALWAYS, KeysAnswer),
+    Route("GET", "/.well-known/oauth-authorization-server", metadata.metadata, _ALWAYS, MetadataAnswer),
+    Route("GET", "/.well-known/openid-configuration", metadata.metadata, _ALWAYS, MetadataAnswer),
+    Route("GET", "/openapi.json", openapi, _ALWAYS),
+)
+
+_SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
+
+
+def match(method: str, path: str) -> Route:
+    """The route of this operation. HEAD is answered where GET is (RFC 9110 section 9.3.2); methods are case-sensitive.
+
+    Raises ``NotFound``; ``MethodNotAllowed`` with the Allow header's value.
+    """
+    found = _TABLE.get(path) or _TABLE.get(_template(path))
+    if found is None:
+        raise NotFound("no route")
+    route = found.get("GET" if method == "HEAD" else method)
+    if route is None:
+        raise MethodNotAllowed(_allow(found))
+    return route
+
+
+def respond(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+    """The reply to any request: the endpoint's, or its refusal as the endpoint says refusals."""
+    try:
+        route = match(request.method, request.path)
+        reply = yield from route.endpoint(request, now, site)
+    except Refusal as refusal:
+        reply = problem(refusal, request.path)
+    return without_body(reply) if request.method == "HEAD" else reply
+
+
+def _tabulate() -> dict[str, dict[str, Route]]:
+    table: dict[str, dict[str, Route]] = {}
+    for route in ROUTES:
+        table.setdefault(route.path, {})[route.method] = route
+    return table
+
+
+def _template(path: str) -> str:
+    # One spelling of one segment, nothing decoded twice, no dots, no trailing slash.
+    stem, _, last = path.rpartition("/")
+    return f"{stem}/{{sid}}" if _SID.fullmatch(last) else ""
+
+
+def _allow(methods: Mapping[str, Route]) -> str:
+    return ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+
+
+_TABLE = _tabulate()
