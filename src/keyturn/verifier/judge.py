@@ -86,6 +86,26 @@ class Judge:
         self._memo = Memo(memo_tokens)
         self._entries = self._memo.entries
 
+    @property
+    def issuer(self) -> str:
+        """The only ``iss`` that is accepted."""
+        return self._issuer
+
+    @property
+    def audience(self) -> str:
+        """The ``aud`` that must be named."""
+        return self._audience
+
+    @property
+    def keys(self) -> KeySource:
+        """Where keys come from."""
+        return self._keys
+
+    @property
+    def feed(self) -> Feed:
+        """Where revocations come from."""
+        return self._feed
+
     def recall(self, token: str) -> Principal | None:
         """The principal of a token seen before, if nothing speaks against it now; ``None`` sends it to judgement.
 
@@ -173,7 +193,7 @@ class Judge:
             (claims.aud,) if isinstance(claims.aud, str) else tuple(claims.aud),
             claims.sid,
             claims.sub,
-            claims.gen,
+            max(claims.gen, 0),
             claims.client_id,
             claims.iat,
             principal_of(claims),

@@ -1,0 +1,277 @@
+"""The key cache: fetched ahead of need, kept when a fetch fails, one flight at a time, rare for unknown kids."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Event
+from typing import Any
+from urllib.request import Request
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyturn.errors import Refusal, TokenInvalid, Unavailable, UnknownKey
+from keyturn.tokens import KeySet, SigningKey
+from keyturn.verifier import AsyncVerifier, KeyCache, KeySchedule, Verifier
+
+ISSUER = "https://auth.example.com"
+JWKS = "https://auth.example.com/jwks"
+Mint = Callable[..., str]
+
+
+class Publisher:
+    """Answers the fetches of a key cache from memory; ``gate`` holds them back."""
+
+    def __init__(self) -> None:
+        self.answer: bytes | Exception = b""
+        self.fetches = 0
+        self.gate = Event()
+        self.gate.set()
+
+    def __call__(self, asked: Request) -> bytes:
+        assert asked.full_url == JWKS
+        self.fetches += 1
+        assert self.gate.wait(10)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def publish(self, *keys: SigningKey) -> None:
+        self.answer = json.dumps(KeySet(keys).to_jwks()).encode()
+
+
+@pytest.fixture
+def publisher(key: SigningKey) -> Publisher:
+    made = Publisher()
+    made.publish(key)
+    return made
+
+
+@pytest.fixture
+def cache(publisher: Publisher, monotonic: Any) -> KeyCache:
+    return KeyCache(lambda: JWKS, send=publisher, monotonic=monotonic)
+
+
+@pytest.fixture
+def verify(cache: KeyCache, clock: Any, monotonic: Any) -> Verifier:
+    return Verifier(ISSUER, "orders", keys=cache, revocation="none", clock=clock, monotonic=monotonic)
+
+
+def landed() -> None:
+    """Wait for a fetch under way."""
+    for thread in threading.enumerate():
+        if thread.name == "keyturn-keys":
+            thread.join(10)
+
+
+def test_nothing_is_fetched_before_the_first_token(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint
+) -> None:
+    assert (publisher.fetches, cache.current) == (0, None)
+    assert verify(mint())
+    assert verify(mint(sub="bob"))
+    assert publisher.fetches == 1
+
+
+def test_keys_are_refreshed_in_the_background_while_tokens_are_judged(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any
+) -> None:
+    token = mint()
+    verify(token)
+    monotonic.now = 299
+    verify(token)
+    assert publisher.fetches == 1
+    monotonic.now = 300
+    publisher.gate.clear()
+    for _ in range(5):
+        verify(token)  # not held up, though the fetch is
+    publisher.gate.set()
+    landed()
+    assert publisher.fetches == 2
+
+
+def test_an_unchanged_document_leaves_what_was_remembered_good(
+    cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any
+) -> None:
+    token = mint()
+    first = verify(token)
+    monotonic.now = 300
+    verify(token)
+    landed()
+    assert verify(token) is first
+
+
+def test_a_key_that_is_withdrawn_takes_the_remembered_tokens_with_it(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
+) -> None:
+    token = mint()
+    verify(token)
+    publisher.publish(other_key)
+    monotonic.now = 300
+    publisher.gate.clear()
+    verify(token)
+    publisher.gate.set()
+    landed()
+    with pytest.raises(UnknownKey):
+        verify(token)
+    assert verify(mint(signed_by=other_key))
+
+
+def test_a_new_key_is_found_by_its_first_token(
+    publisher: Publisher, verify: Verifier, mint: Mint, monotonic: Any, key: SigningKey, other_key: SigningKey
+) -> None:
+    verify(mint())
+    publisher.publish(key, other_key)
+    monotonic.now = 30
+    assert verify(mint(signed_by=other_key))
+    assert verify(mint())
+    assert publisher.fetches == 2
+
+
+def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_once_per_cooldown(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
+) -> None:
+    verify(mint())
+    unknown = mint(signed_by=other_key)
+    for second in range(90):
+        monotonic.now = second
+        with pytest.raises(UnknownKey):
+            verify(unknown)
+        landed()
+    assert publisher.fetches == 3
+
+
+def test_when_the_last_fetch_failed_an_unknown_kid_is_a_503(
+    publisher: Publisher, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
+) -> None:
+    verify(mint())
+    publisher.answer = Unavailable("down")
+    monotonic.now = 30
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            verify(mint(signed_by=other_key))
+    assert publisher.fetches == 2
+    assert verify(mint()), "the keys that are known still serve"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Unavailable("x"), OSError("x"), b"", b"<html>", b"[]", b"{}", b'{"keys":5}', b'{"keys":[5]}'),
+        *(
+            b'{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}',
+            b'{"keys":' + b"[" * 100 + b"]" * 100 + b"}",
+            b"\xff",
+            b"0" * 600_000,
+        ),
+    ],
+    ids=lambda answer: repr(answer)[:24],
+)
+def test_keys_are_kept_when_a_fetch_fails_in_whatever_way(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any, answer: bytes | Exception
+) -> None:
+    verify(mint())
+    publisher.answer = answer
+    monotonic.now = 300
+    assert verify(mint())
+    landed()
+    assert verify(mint())
+
+
+def test_without_keys_every_answer_is_503_and_tries_are_spaced(
+    publisher: Publisher, verify: Verifier, mint: Mint, monotonic: Any, key: SigningKey
+) -> None:
+    publisher.answer = b"garbage"
+    for _ in range(3):
+        with pytest.raises(Unavailable) as refused:
+            verify(mint())
+        assert refused.value.status == 503
+    assert publisher.fetches == 1
+    publisher.publish(key)
+    monotonic.now = 5
+    assert verify(mint())
+
+
+def test_keys_that_could_not_be_confirmed_for_a_day_are_no_longer_believed(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any
+) -> None:
+    token = mint()
+    verify(token)
+    publisher.answer = Unavailable("blocked by whoever holds a withdrawn key")
+    monotonic.now = 86_400
+    verify(token)
+    landed()
+    monotonic.now = 86_405  # at the next try: the day may be exceeded by no more than retry_seconds
+    with pytest.raises(Unavailable):
+        verify(token)
+    monotonic.now = 86_500
+    with pytest.raises(Unavailable):
+        verify(token)
+
+
+def test_a_flight_that_was_lost_is_not_waited_for_for_ever(
+    publisher: Publisher, cache: KeyCache, monotonic: Any
+) -> None:
+    lost = cache._flight = Future[None]()  # as a fork leaves it
+    assert cache._launch(0.0) is not lost
+
+
+def test_a_hundred_callers_share_one_flight(
+    publisher: Publisher, cache: KeyCache, clock: Any, monotonic: Any, mint: Mint
+) -> None:
+    publisher.gate.clear()
+    verify = AsyncVerifier(ISSUER, "orders", keys=cache, revocation="none", clock=clock, monotonic=monotonic)
+
+    async def crowd() -> list[Any]:
+        callers = [asyncio.create_task(verify(mint())) for _ in range(100)]
+        impatient = asyncio.create_task(verify(mint()))
+        await asyncio.sleep(0.01)
+        impatient.cancel()
+        await asyncio.sleep(0)
+        publisher.gate.set()
+        await asyncio.gather(impatient, return_exceptions=True)
+        return await asyncio.gather(*callers)
+
+    principals = asyncio.run(crowd())
+    assert [each.subject for each in principals] == ["ada"] * 100
+    assert publisher.fetches == 1
+
+
+def test_waiting_for_keys_has_an_end(
+    publisher: Publisher, verify: Verifier, mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyturn.verifier.verifier._WAIT_SECONDS", 0.01)
+    publisher.gate.clear()
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        verify(mint())
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        verify(mint())
+    publisher.gate.set()
+    assert publisher.fetches == 1
+
+
+def test_a_key_set_that_names_no_key_refuses_every_token(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint
+) -> None:
+    publisher.answer = b'{"keys":[]}'
+    with pytest.raises(TokenInvalid):
+        verify(mint())
+
+
+def test_a_failed_key_fetch_never_says_401(publisher: Publisher, verify: Verifier, mint: Mint) -> None:
+    publisher.answer = RuntimeError("a mistake of ours")
+    with pytest.raises(Refusal) as refused:
+        verify(mint())
+    assert refused.value.status == 503
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.booleans())
+def test_a_schedule_never_tries_faster_than_it_retries(fetched_at: float, tried_at: float, failed: bool) -> None:
+    schedule = KeySchedule(fetched_at=fetched_at, tried_at=tried_at, failed=failed)
+    assert schedule.due_at >= tried_at + schedule.retry_seconds
+    assert schedule.due_at >= fetched_at + schedule.refresh_seconds
+    assert not schedule.may_seek(tried_at + schedule.cooldown_seconds / 2)
+    assert schedule.believed(fetched_at + schedule.refresh_seconds)
