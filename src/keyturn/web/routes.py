@@ -73,7 +73,7 @@ _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 def openapi(_request: Request, _now: Instant, site: Site) -> Flow[Reply]:
     """This document."""
     yield from ()
-    return json_reply(200, document(ROUTES, site), metadata.PUBLIC)
+    return json_reply(200, document(ROUTES, site), metadata.public(site))
 
 
 ROUTES: tuple[Route, ...] = (

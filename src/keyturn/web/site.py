@@ -13,21 +13,30 @@ class Site:
     """``trusted_origins``: other origins whose browser requests may act on our cookies, as browsers spell them.
 
     ``service_digests``: SHA-256 of each token that resource servers read the feed and introspect with; more than one
-    while they roll over. Build one with ``site``.
+    while they roll over. ``open_feed``: anyone may read the revocation feed, which names no credential but tells who
+    logs out when; for development, where a verifier should work from the issuer's URL alone. Build one with ``site``.
     """
 
     realm: Realm
     trusted_origins: frozenset[str] = frozenset()
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
+    open_feed: bool = False
+    open_feed: bool = False
 
     def url(self, path: str) -> str:
         """The public address of ``path``, which starts with a slash."""
         return self.realm.issuer.rstrip("/") + path
 
 
-def site(realm: Realm, *, trusted_origins: Iterable[str] = (), service_digests: Iterable[bytes] = ()) -> Site:
+def site(
+    realm: Realm,
+    *,
+    trusted_origins: Iterable[str] = (),
+    service_digests: Iterable[bytes] = (),
+    open_feed: bool = False,
+) -> Site:
     """A site with its origins checked. Raises ``ConfigurationError`` for what is no origin."""
-    return Site(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests))
+    return Site(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed)
 
 
 def service_digest(token: str) -> bytes:

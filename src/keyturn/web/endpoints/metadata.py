@@ -8,23 +8,25 @@ from keyturn.web.message import Header, Reply, Request, json_reply
 from keyturn.web.shapes import MetadataAnswer
 from keyturn.web.site import Site
 
-PUBLIC: tuple[Header, ...] = (
-    # Far below the time a next key is published before it signs, so no cache meets a kid it cannot know.
-    (b"cache-control", b"public, max-age=300"),
-    # Public documents, read by single-page applications of any origin; no credential is ever in them.
-    (b"access-control-allow-origin", b"*"),
-)
+CACHE_SECONDS = 300
 
 
-def jwks(_request: Request, now: Instant, _site: Site) -> Flow[Reply]:
+def public(site: Site) -> tuple[Header, ...]:
+    """Headers of public documents, which single-page applications of any origin read; no credential is in them."""
+    # Well below the time a next key is published before it signs, so that no cache meets a kid it cannot know.
+    seconds = min(CACHE_SECONDS, site.realm.profile.token.publish_seconds // 3)
+    return (b"cache-control", b"public, max-age=%d" % seconds), (b"access-control-allow-origin", b"*")
+
+
+def jwks(_request: Request, now: Instant, site: Site) -> Flow[Reply]:
     """The keys that verify our access tokens: next, active and retired ones."""
-    return json_reply(200, (yield from published_keys(now)), PUBLIC)
+    return json_reply(200, (yield from published_keys(now)), public(site))
 
 
 def metadata(_request: Request, _now: Instant, site: Site) -> Flow[Reply]:
     """Authorization server metadata. The OpenID document says the same: enough for clients that look there for keys."""
     yield from ()
-    return json_reply(200, metadata_answer(site), PUBLIC)
+    return json_reply(200, metadata_answer(site), public(site))
 
 
 def metadata_answer(site: Site) -> MetadataAnswer:

@@ -12,7 +12,7 @@ from keyturn.flows.introspect import introspect as ask_about
 from keyturn.flows.introspect import presented_sid
 from keyturn.flows.revoke import Revoked, revoke_session
 from keyturn.flows.step import Flow
-from keyturn.web.guard import require_service
+from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
 from keyturn.web.read import read_form, read_query
 from keyturn.web.shapes import FeedAnswer, FeedEntry, IntrospectForm, RevokedAnswer, RevokeForm
@@ -45,7 +45,7 @@ def introspect(request: Request, now: Instant, site: Site) -> Flow[Reply]:
 
 def revocations(request: Request, _now: Instant, site: Site) -> Flow[Reply]:
     """A page of the feed as JSON; the server streams the same entries to whoever accepts text/event-stream."""
-    require_service(request, site)
+    require_feed_reader(request, site)
     page = yield from feed_page(feed_after(request))
     return json_reply(200, feed_answer(page), (*NO_STORE, (b"vary", b"accept")))
 
