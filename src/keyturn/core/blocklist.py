@@ -19,7 +19,7 @@ _RUN_COST = 2
 _AGAIN_COST = 1
 _CONTEXT_COST = 1
 _SHORTEST_WORD = 4
-_SHORTEST_RUN = 3
+_SHORTEST_RUN = 4
 _LONGEST_REPEAT = 32
 
 _LEET = str.maketrans("0134578@$!+|l", "oieastbasitii")
@@ -61,6 +61,10 @@ class Blocklist:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def entries(self) -> frozenset[str]:
+        """Every entry, as it is compared."""
+        return self._entries
+
     def lists(self, password: str) -> bool:
         """Whether ``password`` itself is an entry, but for spelling."""
         return _letters(password) in self._entries
@@ -74,8 +78,8 @@ class Blocklist:
         folded = _fold(password)
         bare = _SEPARATORS.sub("", folded)
         # Which separators are used is worth something; how many of them is not.
-        separators = len(set(_SEPARATORS.findall(folded)))
-        cost = min(self._cost(folded, words), self._cost(bare, words) + separators)
+        used = _SEPARATORS.findall(folded)
+        cost = min(self._cost(folded, words), self._cost(bare, words) + min(len(used), 2 * len(set(used))))
         return cost < min(GUESSES_EXPONENT, len(password))
 
     def _cost(self, text: str, context: frozenset[str]) -> int:
@@ -131,10 +135,10 @@ def _known(context: Iterable[str]) -> Iterator[str]:
     """What an attacker makes of an identifier or a name: all of it, and each of its parts."""
     for name in context:
         folded = _fold(name)
-        for part in (folded, folded.partition("@")[0], *_SEPARATORS.split(folded)):
+        for part in (folded, *folded.split("@"), *_SEPARATORS.split(folded)):
             letters = _SEPARATORS.sub("", part).translate(_LEET)
             if len(letters) >= _SHORTEST_WORD:
-                yield letters
+                yield from (letters, letters[::-1])
 
 
 def _letters(text: str) -> str:

@@ -1,0 +1,81 @@
+"""Cookie tossing, prefix look-alikes and the cookie sandwich.
+
+Sources: PortSwigger Research, "Cookie Chaos: how to bypass __Host and __Secure cookie prefixes" (2025: non-ASCII
+white space before the prefix, which the browser keeps and the server strips; $Version and RFC 2109 parsing),
+"Stealing HttpOnly cookies with the cookie sandwich technique" (2025), CVE-2022-36032 and RFC 6265bis section 8.8
+(cookies without a name), RFC 9113 section 8.2.3 (headers split in two).
+"""
+
+import pytest
+
+from keyturn.core.cookie import find_cookie
+from keyturn.errors import BadRequest
+
+NAME = "__Host-kt_session"
+FIXED = "attackers_session"
+GOOD = f"{NAME}=victims_session".encode()
+
+# Everything str.strip() removes, in UTF-8 and, where it fits, as the lone Latin-1 byte.
+SPACES = [chr(code).encode() for code in range(0x3001) if chr(code).isspace()] + [b"\x85", b"\xa0"]
+HIDDEN = [*SPACES, b"\x01", b"\x7f", b"\xef\xbb\xbf", b"\xe2\x80\x8b", b"\xad", b'"', b"="]
+PREFIXES = ["", "__Secure-", "__Http-", "__Host-Http-", "__HOST-", "__host-", "__HoSt-"]
+
+LOOKALIKES = [
+    *(hidden + f"{NAME}={FIXED}".encode() for hidden in HIDDEN),
+    *(NAME.encode() + hidden + f"={FIXED}".encode() for hidden in HIDDEN),
+    *(f"{prefix}kt_session={FIXED}".encode() for prefix in PREFIXES),
+    f"__Host-KT_SESSION={FIXED}".encode(),
+    NAME.encode(),
+    f"={NAME}".encode(),
+]
+
+
+@pytest.mark.parametrize("lookalike", LOOKALIKES)
+@pytest.mark.parametrize("layout", ["alone", "before", "after", "header before", "header after"])
+def test_a_look_alike_is_never_read_and_never_hides(lookalike: bytes, layout: str) -> None:
+    headers = {
+        "alone": [lookalike],
+        "before": [lookalike + b"; " + GOOD],
+        "after": [GOOD + b"; " + lookalike],
+        "header before": [lookalike, GOOD],
+        "header after": [GOOD, lookalike],
+    }[layout]
+    with pytest.raises(BadRequest):
+        find_cookie(headers, NAME)
+
+
+@pytest.mark.parametrize("tossed", [f"{NAME}={FIXED}".encode(), GOOD])
+def test_two_cookies_of_our_name_are_refused_even_when_equal(tossed: bytes) -> None:
+    for headers in ([GOOD + b"; " + tossed], [tossed + b"; a=1; " + GOOD], [GOOD, tossed], [GOOD, b"a=1", tossed]):
+        with pytest.raises(BadRequest):
+            find_cookie(headers, NAME)
+
+
+@pytest.mark.parametrize(
+    "sandwich",
+    [
+        b'$Version=1; a="x; ' + GOOD + b'; b=y"',
+        b'a="x; ' + GOOD + b'; b=y"',
+        b'a="x\\"; ' + GOOD + b'; y"',
+        b'a= "x; ' + GOOD + b'; "',
+        b"$Version=1; " + GOOD,
+        b"a=1; $Version=1; " + GOOD,
+        GOOD + b"; $Path=/; $Domain=evil.example",
+        GOOD + b";$Port",
+    ],
+)
+def test_the_cookie_sandwich_is_refused(sandwich: bytes) -> None:
+    with pytest.raises(BadRequest):
+        find_cookie([sandwich], NAME)
+
+
+def test_a_comma_does_not_smuggle_a_cookie() -> None:
+    # WSGI servers may join repeated headers with a comma; to a browser it is part of the value.
+    assert find_cookie([b"a=b," + f"{NAME}={FIXED}".encode() + b"; " + GOOD], NAME) == "victims_session"
+    assert find_cookie([b"$Version=1," + GOOD], NAME) is None
+    with pytest.raises(BadRequest):
+        find_cookie([GOOD + b"," + f"{NAME}={FIXED}".encode()], NAME)
+
+
+def test_percent_encoding_names_nothing() -> None:
+    assert find_cookie([b"__%48ost-kt_session=x; " + GOOD], NAME) == "victims_session"
