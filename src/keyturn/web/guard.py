@@ -74,12 +74,6 @@ def require_feed_reader(request: Request, site: Site) -> None:
         require_service(request, site)
 
 
-def require_feed_reader(request: Request, site: Site) -> None:
-    """Raises as ``require_service``, unless the site's feed is open and no token was presented."""
-    if not site.open_feed or request.values(b"authorization"):
-        require_service(request, site)
-
-
 def _verify(credential: Credential, now: Instant, site: Site) -> Flow[Principal]:
     verify = verify_session if credential.kind == "session" else verify_access
     return (yield from verify(credential.text, now, site.realm))

@@ -21,7 +21,6 @@ class Site:
     trusted_origins: frozenset[str] = frozenset()
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
     open_feed: bool = False
-    open_feed: bool = False
 
     def url(self, path: str) -> str:
         """The public address of ``path``, which starts with a slash."""
