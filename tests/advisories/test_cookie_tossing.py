@@ -2,8 +2,8 @@
 
 Sources: PortSwigger Research, "Cookie Chaos: how to bypass __Host and __Secure cookie prefixes" (2025: non-ASCII
 white space before the prefix, which the browser keeps and the server strips; $Version and RFC 2109 parsing),
-"Stealing HttpOnly cookies with the cookie sandwich technique" (2025), CVE-2022-36032 and RFC 6265bis section 8.8
-(cookies without a name), RFC 9113 section 8.2.3 (headers split in two).
+"Stealing HttpOnly cookies with the cookie sandwich technique" (2025), CVE-2023-23934 and RFC 6265bis section 8.8
+(cookies without a name), CVE-2022-36032 (percent-decoded names), RFC 9113 section 8.2.3 (headers split in two).
 """
 
 import pytest

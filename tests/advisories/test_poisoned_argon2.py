@@ -1,0 +1,111 @@
+"""Poisoned password hashes: a row that asks for 100 GiB, for an hour, for 99 threads, or is no hash at all.
+
+Sources: CWE-400, CWE-770 (costs taken from data without a bound); RFC 9106 section 3.1 for the bounds.
+Whoever can write one row must not be able to stop every login.
+"""
+
+import base64
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import keyturn.passwords
+from keyturn.errors import ConfigurationError
+from keyturn.passwords import MEMORY_CAP_KIB, Argon2Hasher, Argon2Parameters
+from keyturn.ports import PasswordVerdict
+
+CHEAP = Argon2Parameters(memory_kib=8, passes=1)
+HASHER = Argon2Hasher(CHEAP, threads=1, queue=1)
+GOOD = HASHER.hash("purple otters")
+SALT, DIGEST = GOOD.split("$")[4:]
+NO = PasswordVerdict(matches=False)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "m=104857600,t=1,p=1",
+        f"m={MEMORY_CAP_KIB + 1},t=1,p=1",
+        f"m={MEMORY_CAP_KIB},t=5,p=1",
+        "m=9999999,t=9999,p=99",
+        "m=4294967295,t=4294967295,p=16777215",
+        "m=8,t=999999999,p=1",
+        "m=1024,t=9999,p=1",
+        "m=800,t=1,p=99",
+        "m=136,t=1,p=17",
+        "m=7,t=1,p=1",
+        "m=8,t=1,p=2",
+        "m=0,t=1,p=1",
+        "m=8,t=0,p=1",
+        "m=8,t=1,p=0",
+        "m=-8,t=1,p=1",
+        "m=08,t=1,p=1",
+        "m=8,t=1,p=1,p=1",
+        "m=\u0668,t=1,p=1",
+    ],
+)
+def test_parameters_out_of_bounds_are_no_hash(monkeypatch: pytest.MonkeyPatch, parameters: str) -> None:
+    asked = list[tuple[object, ...]]()
+    real = keyturn.passwords.hash_secret_raw
+    monkeypatch.setattr(keyturn.passwords, "hash_secret_raw", lambda *given: asked.append(given[2:5]) or real(*given))
+    assert HASHER.verify(f"$argon2id$v=19${parameters}${SALT}${DIGEST}", "purple otters") == NO
+    assert asked == [(1, 8, 1)]
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        "",
+        "$",
+        "purple otters",
+        GOOD.replace("argon2id", "argon2i"),
+        GOOD.replace("argon2id", "argon2d"),
+        GOOD.replace("v=19", "v=16"),
+        GOOD.replace("$v=19", ""),
+        GOOD + "\n",
+        GOOD + "$",
+        " " + GOOD,
+        GOOD.removesuffix(DIGEST),
+        GOOD.replace(SALT, ""),
+        GOOD.replace(SALT, "AAAAAAAAAAAAA"),
+        GOOD.replace(DIGEST, "A" * 17),
+        GOOD.replace(DIGEST, base64.b64encode(bytes(4)).decode().rstrip("=")),
+        GOOD.replace(DIGEST, "A" * 10_000),
+        GOOD.replace(SALT, "A" * 10_000),
+        "$2b$12$" + "a" * 53,
+        "\ud800",
+        "\x00" * 100,
+        "$argon2id" * 10_000,
+    ],
+)
+def test_garbage_matches_nothing_and_raises_nothing(encoded: str) -> None:
+    assert HASHER.verify(encoded, "purple otters") == NO
+
+
+@given(
+    st.one_of(
+        st.text(max_size=120), st.from_regex(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+    )
+)
+def test_any_text_in_the_column_is_a_verdict(encoded: str) -> None:
+    started = time.monotonic()
+    assert HASHER.verify(encoded, "purple otters") == NO
+    assert time.monotonic() - started < 10
+
+
+@given(st.integers(0, len(GOOD) - 1), st.characters(min_codepoint=33, max_codepoint=126))
+def test_a_hash_changed_anywhere_still_gives_a_verdict(at: int, other: str) -> None:
+    changed = GOOD[:at] + other + GOOD[at + 1 :]
+    verdict = HASHER.verify(changed, "purple otters")
+    # The last character of a base64 text carries unused bits: another spelling of the same octets may match.
+    assert verdict == NO or changed == GOOD or at in (GOOD.rindex("$") - 1, len(GOOD) - 1)
+
+
+@pytest.mark.parametrize(
+    "mistake", [{"memory_kib": MEMORY_CAP_KIB + 1}, {"passes": 100}, {"lanes": 0}, {"passes": 0}, {"memory_kib": 7}]
+)
+def test_our_own_parameters_obey_the_same_bounds(mistake: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError):
+        Argon2Parameters(**mistake)
