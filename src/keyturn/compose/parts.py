@@ -32,7 +32,7 @@ class Parts:
     """Everything an issuer is made of.
 
     ``ports``: what flows of this issuer are driven with, awaited or not. ``plain``: the same, never awaited, for
-    upkeep in threads of its own. ``clock``: wall time in seconds; ``monotonic``: for staleness only.
+    upkeep in threads of its own; likewise ``store`` and ``plain_store``. ``clock``: wall time in seconds; ``monotonic``: for staleness only.
     """
 
     settings: Settings
@@ -42,6 +42,7 @@ class Parts:
     ring: KeyRing
     near: NearSessions
     store: Any
+    plain_store: Any
     hasher: Any
     rollover: RolloverPolicy
     clock: Clock
@@ -69,7 +70,7 @@ def build_parts(
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
     fixed = _Fixed(KeyFoundry(vault), rules, ring, near)
     ports, plain = _ports(store, hasher, fixed), _ports(plain_store, hasher, fixed)
-    return Parts(settings, realm, ports, plain, ring, near, store, hasher, policy, clock, monotonic)
+    return Parts(settings, realm, ports, plain, ring, near, store, plain_store, hasher, policy, clock, monotonic)
 
 
 @dataclass(frozen=True, slots=True)

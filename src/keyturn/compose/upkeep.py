@@ -26,7 +26,7 @@ class Upkeep:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stop = threading.Event()
-        self._feed = connect_feed(parts.store, parts.near, now=parts.now, monotonic=parts.monotonic)
+        self._feed = connect_feed(parts.plain_store, parts.near, now=parts.now, monotonic=parts.monotonic)
         self._threads = (
             threading.Thread(target=self._feed.run_thread, args=(self._stop,), name="keyturn-feed", daemon=True),
             threading.Thread(target=self._rounds, name="keyturn-upkeep", daemon=True),

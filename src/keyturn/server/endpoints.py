@@ -1,4 +1,4 @@
-"""Endpoints: drive ``web`` endpoints over ASGI. Every answer is counted and logged; none is a bare 500."""
+"""Endpoints: ``web`` over ASGI. Every answer is counted and logged; none is a bare 500."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ from keyturn.flows import drive_async
 from keyturn.server.address import Network
 from keyturn.server.exchange import read_request, send_reply
 from keyturn.server.metrics import Metrics
-from keyturn.web.message import Reply, without_body
+from keyturn.web.message import Reply
 from keyturn.web.problem import problem
-from keyturn.web.routes import Match, match
+from keyturn.web.routes import match, respond
 from keyturn.web.site import Site
 
 FLOW_SECONDS = 20.0
@@ -36,34 +36,37 @@ class Endpoints:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        route = "unmatched"
-        try:
-            found = match(scope["method"], scope["path"])
-            route = found.route.path
-            reply = await self._answer(found, scope, receive)
-        except Refusal as refusal:
-            reply = problem(refusal, scope["path"])
-        except Exception:
-            log.exception("unexpected", route=route)
-            reply = problem(Unavailable("unexpected; see the log"), scope["path"])
-        await send_reply(without_body(reply) if scope["method"] == "HEAD" else reply, send)
-        self._note(route, scope["method"], reply, time.perf_counter() - started)
+        reply = await self._reply(scope, receive)
+        await send_reply(reply, send)
+        self._note(scope, reply, time.perf_counter() - started)
 
-    async def _answer(self, found: Match, scope: Scope, receive: Receive) -> Reply:
-        request = await read_request(scope, receive, self._trusted)
-        flow = found.endpoint(request, self._parts.now(), self._site)
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         try:
+            request = await read_request(scope, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
-                return await drive_async(flow, self._parts.ports)
+                return await drive_async(respond(request, self._parts.now(), self._site), self._parts.ports)
+        except Refusal as refusal:
+            return problem(refusal, scope["path"])
         except TimeoutError:
-            raise Unavailable(f"took longer than {FLOW_SECONDS:.0f} s") from None
+            return problem(Unavailable(f"took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
+        except Exception:
+            log.exception("unexpected", path=scope["path"])
+            return problem(Unavailable("unexpected; see the log"), scope["path"])
 
-    def _note(self, route: str, method: str, reply: Reply, seconds: float) -> None:
-        metrics, refusal = self._metrics, reply.refusal
+    def _note(self, scope: Scope, reply: Reply, seconds: float) -> None:
+        route, metrics, refusal = _route(scope), self._metrics, reply.refusal
         metrics.requests.labels(route, str(reply.status)).inc()
         metrics.seconds.labels(route).observe(seconds)
-        facts: dict[str, object] = {"method": method, "route": route, "status": reply.status}
+        facts: dict[str, object] = {"method": scope["method"], "route": route, "status": reply.status}
         if refusal is not None:
             metrics.refusals.labels(refusal.code).inc()
             facts |= {"code": refusal.code, "detail": refusal.detail}
         log.info("request", **facts, milliseconds=round(seconds * 1000, 2))
+
+
+def _route(scope: Scope) -> str:
+    # The template, never the path: a path of the caller's choosing would make endless time series.
+    try:
+        return match(scope["method"], scope["path"]).path
+    except Refusal:
+        return "unmatched"

@@ -56,7 +56,8 @@ async def _gather(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BadRequest("the client left in mid-body")
-        body += message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
         if len(body) > BODY_BYTES:
             raise PayloadTooLarge(f"more than {BODY_BYTES} bytes")
         if not message.get("more_body", False):

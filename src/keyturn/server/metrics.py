@@ -1,7 +1,5 @@
 """Metrics for Prometheus: rates, refusals, latency, and how fresh this process's news of revocations is."""
 
-from collections.abc import Callable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -23,13 +21,13 @@ class Metrics:
         )
         self._staleness = self._gauge("keyturn_feed_age_seconds", "Age of the oldest worker's news.", "max")
         self._held = self._gauge("keyturn_revocations_held", "Entries in the largest worker's set.", "max")
-        self._cached = self._gauge("keyturn_sessions_cached", "Sessions in the workers' near-caches.", "livesum")
+        self._cached = self._gauge("keyturn_sessions_cached", "Sessions in the largest near-cache.", "max")
 
-    def watch(self, age: Callable[[], float], held: Callable[[], int], cached: Callable[[], int]) -> None:
+    def watch(self, age_seconds: float, held: int, cached: int) -> None:
         """Note this process's feed and caches."""
-        self._staleness.set(age())
-        self._held.set(held())
-        self._cached.set(cached())
+        self._staleness.set(age_seconds)
+        self._held.set(held)
+        self._cached.set(cached)
 
     def render(self) -> bytes:
         """The text exposition, of every worker where figures are pooled."""

@@ -60,6 +60,11 @@ class NearSessions:
         """Greatest sequence number heard of."""
         return self._known.sequence
 
+    @property
+    def held(self) -> int:
+        """Revocations held."""
+        return len(self._known)
+
     # --- the questions of a request: no lock ---
 
     def recall(self, sid: SessionId) -> Found | None:

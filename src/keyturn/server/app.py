@@ -1,0 +1,74 @@
+"""The ASGI application, put together; one per worker process."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from keyturn.compose.parts import Parts
+from keyturn.compose.settings import words
+from keyturn.issuer import AsyncIssuer
+from keyturn.server.address import read_networks
+from keyturn.server.audited import AuditedLog
+from keyturn.server.endpoints import Endpoints
+from keyturn.server.health import health_routes
+from keyturn.server.logs import configure_logs
+from keyturn.server.metrics import Metrics
+from keyturn.server.stream import FeedStream
+from keyturn.web.site import Site, service_digest, site
+
+PR_SET_PDEATHSIG = 1
+
+
+def create_app() -> Starlette:
+    """The application of a worker that ``keyturn serve`` started: settings come from the environment."""
+    configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
+    _die_with_supervisor()
+    return build_app(AsyncIssuer.from_env(), shared_metrics="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+
+
+def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette:
+    """The application over an issuer, which it closes when it shuts down."""
+    metrics = Metrics(shared_metrics)
+    parts = _audited(issuer.parts, metrics)
+    trusted = read_networks(words(parts.settings.trusted_proxies))
+    served = site_of(parts)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with issuer:
+            yield
+
+    endpoints = Endpoints(parts, served, metrics, trusted)
+    return Starlette(
+        routes=[*health_routes(parts, metrics), Mount("/", FeedStream(parts, served, endpoints))],
+        lifespan=lifespan,
+    )
+
+
+def site_of(parts: Parts) -> Site:
+    """The site these parts serve."""
+    settings = parts.settings
+    return site(
+        parts.realm,
+        trusted_origins=words(settings.trusted_origins),
+        service_digests=[service_digest(each) for each in words(settings.service_token)],
+        open_feed=settings.profile == "development",
+    )
+
+
+def _audited(parts: Parts, metrics: Metrics) -> Parts:
+    ports = replace(parts.ports, audit=AuditedLog(parts.ports.audit, metrics))
+    return replace(parts, ports=ports)
+
+
+def _die_with_supervisor() -> None:
+    # An orphaned worker would hold the port with nobody to restart or stop it.
+    if sys.platform == "linux" and "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
