@@ -26,7 +26,7 @@ _PREFIX = re.compile(r"__[A-Za-z]+(?:-Http)?-")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 # RFC 9110 section 5.5: CR, LF and NUL in a field value are an attack on some parser, ours or the next one.
 _BROKEN = re.compile(rb"[\x00\r\n]")
-_PLAIN = re.compile(rb"[ !#%-~]*")
+_PLAIN = re.compile(rb"[ !#-~]*")
 _UNSEEN = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
 _LEGACY = re.compile(rb"(?:\A|;)[ \t]*\$")
 _OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
@@ -46,8 +46,8 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     shape = _shape(name)
     if alone := shape.pair.fullmatch(header):
         return alone[1].decode()
-    if _PLAIN.fullmatch(header):
-        # Without quotes, dollars and hidden bytes, only something that spells our name can resemble it.
+    if _PLAIN.fullmatch(header) and not (b"$" in header and _LEGACY.search(header)):
+        # Without quotes, $Version and hidden bytes, only something that spells our name can resemble it.
         found = shape.among.search(header)
         others = header[: found.start()] + header[found.end() :] if found else header
         if shape.stem not in others.lower():
