@@ -14,7 +14,10 @@ from keyturn.verifier.claims import read_claims
 
 
 class KeyRing:
-    """The ``Signer`` port over keys the store holds, opened by ``vault``. ``retired_seconds``: see ``RolloverPolicy``."""
+    """The ``Signer`` port over keys the store holds, opened by ``vault``.
+
+    ``retired_seconds``: how long a retired key still verifies (see ``RolloverPolicy``).
+    """
 
     def __init__(self, vault: Vault, retired_seconds: int) -> None:
         self._vault = vault

@@ -32,7 +32,8 @@ class Parts:
     """Everything an issuer is made of.
 
     ``ports``: what flows of this issuer are driven with, awaited or not. ``plain``: the same, never awaited, for
-    upkeep in threads of its own; likewise ``store`` and ``plain_store``. ``clock``: wall time in seconds; ``monotonic``: for staleness only.
+    upkeep in threads of its own; likewise ``store`` and ``plain_store``. ``clock``: wall time in seconds;
+    ``monotonic``: for staleness only.
     """
 
     settings: Settings

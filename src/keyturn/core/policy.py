@@ -95,7 +95,10 @@ class CookiePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ThrottlePolicy:
-    """Failed logins, and signups per address, allowed per window. NIST SP 800-63B-4 section 3.2.2 caps an account at 100 in a row."""
+    """Failed logins, and signups per address, allowed per window.
+
+    NIST SP 800-63B-4 section 3.2.2 caps an account at 100 failures in a row.
+    """
 
     account_limit: int = 10
     address_limit: int = 60
