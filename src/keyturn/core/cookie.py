@@ -28,7 +28,7 @@ _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _BROKEN = re.compile(rb"[\x00\r\n]")
 _PLAIN = re.compile(rb"[ !#-~]*")
 _UNSEEN = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
-_LEGACY = re.compile(rb"(?:\A|;)[ \t]*\$")
+_LEGACY = re.compile(rb";[ \t]*\$")
 _OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
 
 
@@ -46,7 +46,7 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     shape = _shape(name)
     if alone := shape.pair.fullmatch(header):
         return alone[1].decode()
-    if _PLAIN.fullmatch(header) and not (b"$" in header and _LEGACY.search(header)):
+    if _PLAIN.fullmatch(header) and not (b"$" in header and _LEGACY.search(b";" + header)):
         # Without quotes, $Version and hidden bytes, only something that spells our name can resemble it.
         found = shape.among.search(header)
         others = header[: found.start()] + header[found.end() :] if found else header
@@ -85,7 +85,7 @@ def _search(header: bytes, shape: _Shape) -> str | None:
         # Cookie tossing: a sibling host can plant a second one, and which comes first is its choice.
         raise BadRequest("the cookie appears more than once, or beside a look-alike")
     pieces = header.split(b";")
-    if _LEGACY.search(header) or _sandwiched(pieces[: ours[0]], pieces[ours[0] + 1 :]):
+    if _LEGACY.search(b";" + header) or _sandwiched(pieces[: ours[0]], pieces[ours[0] + 1 :]):
         raise BadRequest("the cookie stands inside another one's quotes, or beside RFC 2965 attributes")
     return _value(pieces[ours[0]].removeprefix(b" " if ours[0] else b""), shape)
 
