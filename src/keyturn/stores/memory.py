@@ -39,6 +39,12 @@ class _Memory:
     def found(self, session: Session) -> Found:
         return Found(session, self.marks_of(session.subject, session.client.client_id))
 
+    def stands(self, session: Session, subject: Subject) -> bool:
+        stored = self.sessions.get(session.sid)
+        generation = self.marks.get((Kind.SUBJECT, subject), 0)
+        swaps = stored is not None and stored.version == session.version - 1
+        return swaps and session.subject == subject and session.generation == generation
+
     def append(self, entry: Entry) -> Entry:
         self.sequence += 1
         appended = replace(entry, sequence=self.sequence)
@@ -205,9 +211,16 @@ class MemoryAccounts:
             self._accounts[account.subject] = account
             return True
 
-    def replace_and_void(self, account: Account, voiding: Voiding) -> Entry | None:
+    def replace_and_void(self, account: Account, voiding: Voiding, kept: Session | None = None) -> Entry | None:
         with self._memory.lock:
-            return self._memory.void(voiding) if self.replace(account) else None
+            if kept and not self._memory.stands(kept, voiding.subject):
+                return None
+            if not self.replace(account):
+                return None
+            entry = self._memory.void(voiding)
+            if kept:
+                self._memory.sessions[kept.sid] = replace(kept, generation=entry.value)
+            return entry
 
 
 @dataclass(frozen=True, slots=True)

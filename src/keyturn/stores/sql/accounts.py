@@ -5,9 +5,10 @@ from sqlalchemy import bindparam, insert, select, update
 from keyturn.core.account import Account
 from keyturn.core.instant import Subject
 from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.session import Session
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
 from keyturn.stores.sql.rows import account_of, account_values
-from keyturn.stores.sql.sessions import void
+from keyturn.stores.sql.sessions import carry, void
 from keyturn.stores.sql.tables import accounts
 
 _INSERT = insert(accounts)
@@ -53,12 +54,16 @@ class Accounts:
             return False
 
     @writes
-    def replace_and_void(self, account: Account, voiding: Voiding) -> Operation[Entry | None]:
+    def replace_and_void(
+        self, account: Account, voiding: Voiding, kept: Session | None = None
+    ) -> Operation[Entry | None]:
         yield BEGIN
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
         entry = yield from void(voiding)
         try:
-            if (yield from _swap(account)):
+            if (yield from _swap(account)) and (
+                kept is None or (yield from carry(kept, voiding.subject, entry.value))
+            ):
                 return entry
         except Taken:
             pass

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sqlalchemy import bindparam, case, delete, insert, select, update
+from sqlalchemy import BindParameter, bindparam, case, delete, insert, select, update
 
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Page
@@ -31,10 +31,11 @@ _EXPIRED = (
 _PURGE = delete(revocations).where(
     revocations.c.expires_at <= bindparam("now"), revocations.c.sequence <= bindparam("last")
 )
+_last: BindParameter[int] = bindparam("last")
 _RAISE_PURGED = (
     update(counters)
     .where(counters.c.name == PURGED)
-    .values(value=case((counters.c.value < bindparam("last"), bindparam("last")), else_=counters.c.value))
+    .values(value=case((counters.c.value < _last, _last), else_=counters.c.value))
 )
 
 

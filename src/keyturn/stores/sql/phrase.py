@@ -6,9 +6,9 @@ SQLite is more than the statement itself.
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Dialect, Executable
+from sqlalchemy import ClauseElement, Dialect, Executable
 
 
 class Phrase:
@@ -17,10 +17,12 @@ class Phrase:
     __slots__ = ("_fixed", "_pick", "sql")
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every Executable of ours is a ClauseElement
+        # An Executable of ours is always a ClauseElement, which is what can be compiled.
+        compiled = cast(ClauseElement, statement).compile(dialect=dialect)
         self.sql = str(compiled)
-        self._fixed: dict[str, object] = dict(compiled.params)
-        self._pick = _picker(tuple(compiled.positiontup)) if compiled.positional else None
+        self._fixed: dict[str, object] = dict(cast(Mapping[str, object], compiled.params))
+        names = cast("list[str] | None", getattr(compiled, "positiontup", None))
+        self._pick = None if names is None else _picker(tuple(names))
 
     def bind(self, parameters: Mapping[str, object]) -> Any:
         """Parameters over the ones written into the statement."""

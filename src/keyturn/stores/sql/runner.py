@@ -56,9 +56,11 @@ class Runner:
         connection = self._connections.take()
         try:
             result = self._drive(connection, operation)
-        except BaseException as error:
-            away = isinstance(error, self._dbapi.Error) and self._engine.dialect.is_disconnect(error, None, None)
-            self._connections.discard(connection, every=away)
+        except self._dbapi.Error as error:
+            self._connections.discard(connection, every=self._engine.dialect.is_disconnect(error, None, None))
+            raise
+        except BaseException:
+            self._connections.discard(connection)
             raise
         self._connections.give_back(connection)
         return result

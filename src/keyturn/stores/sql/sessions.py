@@ -1,6 +1,7 @@
 """Sessions and their marks in SQL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, insert, select, update
 
@@ -83,6 +84,20 @@ def void(voiding: Voiding) -> Operation[Entry]:
     return (yield from record(entry, sequence))
 
 
+def carry(session: Session, subject: Subject, generation: int) -> Operation[bool]:
+    """Swap a session of ``subject`` over to the new ``generation``; false when it lost or was void before."""
+    if session.subject != subject or session.generation != generation - 1:
+        return False
+    return (yield from _swap(replace(session, generation=generation)))
+
+
+def _swap(session: Session) -> Operation[bool]:
+    values = session_values(session)
+    values["b_sid"], values["b_version"] = values.pop("sid"), session.version - 1
+    del values["subject"]
+    return (yield _SWAP, values).count == 1
+
+
 @writes
 def purge_sessions(now: Instant, after: str) -> Operation[tuple[int, str | None]]:
     """Delete one batch. Answers how many went, and the sid to go on from (``None``: that was the last batch)."""
@@ -115,10 +130,10 @@ class Sessions:
     @writes
     def replace(self, session: Session, entry: Entry | None = None) -> Operation[int | None]:
         if entry is None:
-            return 0 if (yield from self._swap(session)) else None
+            return 0 if (yield from _swap(session)) else None
         yield BEGIN
         sequence = yield from advance()
-        if not (yield from self._swap(session)):
+        if not (yield from _swap(session)):
             yield ROLLBACK
             return None
         return (yield from record(entry, sequence)).sequence
@@ -143,9 +158,3 @@ class Sessions:
 
     def list(self, subject: Subject) -> Operation[Sequence[Found]]:
         return [found_of(row) for row in (yield _LIST, {"subject": subject}).rows]
-
-    def _swap(self, session: Session) -> Operation[bool]:
-        values = session_values(session)
-        values["b_sid"], values["b_version"] = values.pop("sid"), session.version - 1
-        del values["subject"]
-        return (yield _SWAP, values).count == 1

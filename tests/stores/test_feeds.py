@@ -1,0 +1,303 @@
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Kind, Page
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, Follower, InProcessFeed, connect_feed
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.near import NearSessions
+from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
+
+NOW = Instant(1_700_000_000)
+LATER = Instant(NOW + 900)
+
+
+class Drain:
+    """A sink that writes down what happens to it."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.resets: list[Page] = []
+        self.confirmed: list[float] = []
+        self.expired: list[Instant] = []
+
+    def apply(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def reset(self, page: Page) -> None:
+        self.resets.append(page)
+
+    def confirm(self, asked_at: float) -> None:
+        self.confirmed.append(asked_at)
+
+    def expire(self, now: Instant) -> None:
+        self.expired.append(now)
+
+
+def mark(store: Any, key: str = "web", expires_at: Instant = LATER) -> Entry:
+    entry: Entry = store.sessions.mark(Entry(Kind.CLIENT, key, NOW, NOW, expires_at))
+    return entry
+
+
+@pytest.fixture
+def drain() -> Drain:
+    return Drain()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/keyturn.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    store = SqlStore(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def follower(store: SqlStore, drain: Drain) -> Iterator[Follower]:
+    follower = connect_feed(store, drain, now=lambda: NOW)
+    assert isinstance(follower, Follower)
+    yield follower
+    follower.close()
+
+
+def test_it_starts_from_a_snapshot_and_goes_on(store: SqlStore, follower: Follower, drain: Drain) -> None:
+    first = mark(store)
+    assert follower.poll_once(1.0) == 1
+    assert drain.resets == [Page((first,), 1)]
+    second = mark(store)
+    assert follower.poll_once(2.0) == 1
+    assert drain.entries == [second]
+    assert follower.poll_once(3.0) == 0
+    assert drain.confirmed == [1.0, 2.0, 3.0]
+
+
+def test_a_plain_log_without_a_watch_is_followed_too(drain: Drain) -> None:
+    store = MemoryStore()
+    follower = Follower(store.log, drain)
+    assert [follower.poll_once(1.0), follower.poll_once(2.0)] == [0, 0]
+    entries = [mark(store) for _ in range(2500)]
+    assert follower.poll_once(3.0) == 2500
+    assert drain.entries == entries
+    follower.close()
+
+
+def test_a_gap_is_closed_by_a_snapshot(store: SqlStore, follower: Follower, drain: Drain) -> None:
+    follower.poll_once(1.0)
+    kept = mark(store)
+    mark(store, expires_at=NOW)
+    store.sessions.purge(NOW)
+    assert follower.poll_once(2.0) == 1
+    assert drain.entries == []
+    assert drain.resets[1:] == [Page((kept,), 2)]
+    assert drain.confirmed == [1.0, 2.0]
+
+
+def test_a_log_that_went_back_in_time_is_taken_from_the_start(drain: Drain) -> None:
+    newer, older = MemoryStore(), MemoryStore()
+    for _ in range(3):
+        mark(newer)
+    entry = mark(older)
+    follower = Follower(newer.log, drain)
+    follower.poll_once(1.0)
+    follower._log = older.log
+    follower.poll_once(2.0)
+    assert drain.resets[-1] == Page((entry,), 1)
+
+
+def test_commits_of_the_same_process_are_noticed(store: SqlStore, follower: Follower, drain: Drain) -> None:
+    # PRAGMA data_version does not see its own connection's commits; the watch therefore has one that never writes.
+    follower.poll_once(1.0)
+    for n in range(5):
+        entry = mark(store)
+        follower.poll_once(float(n))
+        assert drain.entries[-1] == entry
+
+
+def test_commits_of_another_store_are_noticed(url: str, follower: Follower, drain: Drain) -> None:
+    follower.poll_once(1.0)
+    other = SqlStore(url)
+    entry = mark(other)
+    other.close()
+    follower.poll_once(2.0)
+    assert drain.entries == [entry]
+
+
+def test_a_quiet_log_is_not_even_read(store: SqlStore, drain: Drain) -> None:
+    follower = Follower(store.log, drain, watch=store.watch())
+    follower.poll_once(1.0)
+    follower._log = None
+    follower.poll_once(2.0)
+    assert drain.confirmed == [1.0, 2.0]
+    follower.close()
+
+
+def test_a_change_whose_reading_failed_is_read_again(store: SqlStore, drain: Drain) -> None:
+    follower = Follower(store.log, drain, watch=store.watch())
+    follower.poll_once(1.0)
+    entry = mark(store)
+    follower._log = None
+    with pytest.raises(AttributeError):
+        follower.poll_once(2.0)
+    follower._log = store.log
+    follower.poll_once(3.0)
+    assert drain.entries == [entry]
+    assert drain.confirmed == [1.0, 3.0]
+    follower.close()
+
+
+def test_old_entries_are_expired_now_and_then(follower: Follower, drain: Drain) -> None:
+    for asked_at in (0.0, 1.0, EXPIRE_EVERY_SECONDS, EXPIRE_EVERY_SECONDS + 1):
+        follower.poll_once(asked_at)
+    assert drain.expired == [NOW, NOW]
+
+
+class FailingLog:
+    """A log that is away for a while."""
+
+    def __init__(self, log: Any, failures: int) -> None:
+        self._log = log
+        self.failures = failures
+
+    def snapshot(self) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("away")
+        return self._log.snapshot()
+
+    def sequence(self) -> Any:
+        return self._log.sequence()
+
+
+def test_failures_confirm_nothing_and_back_off(drain: Drain, caplog: pytest.LogCaptureFixture) -> None:
+    stop = Event()
+    pauses: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        if drain.confirmed:
+            stop.set()
+        return True
+
+    follower = Follower(FailingLog(MemoryStore().log, 7), drain, jitter=lambda: 1.0)
+    stopping = Event()
+    stopping.is_set, stopping.wait = stop.is_set, wait  # type: ignore[assignment,method-assign]
+    with caplog.at_level(logging.WARNING):
+        follower.run_thread(stopping, interval_seconds=0.01)
+    assert pauses == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 0.01]
+    assert len(drain.confirmed) == 1
+    assert [record.message for record in caplog.records] == [
+        "the revocation feed cannot be read: StoreUnavailable",
+        "the revocation feed is read again after 7 failed attempts",
+    ]
+
+
+def test_pauses_are_spread(drain: Drain) -> None:
+    follower = Follower(None, drain, jitter=lambda: 0.0)
+    assert follower._failed(StoreUnavailable()) == 0.025
+
+
+def test_a_thread_carries_a_revocation_to_the_near_cache(store: SqlStore) -> None:
+    near = NearSessions(5.0)
+    feed = connect_feed(store, near)
+    stop = Event()
+    thread = Thread(target=feed.run_thread, args=(stop,), kwargs={"interval_seconds": 0.002})
+    thread.start()
+    try:
+        entry = mark(store)
+        assert _soon(lambda: near.fresh and near.sequence == entry.sequence)
+    finally:
+        stop.set()
+        thread.join()
+        feed.close()
+
+
+def _soon(true: Callable[[], bool]) -> bool:
+    pause = Event()
+    return any(true() or pause.wait(0.01) for _ in range(500))
+
+
+def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
+    async def main() -> None:
+        store = open_async_store(url)
+        assert isinstance(store, AsyncSqlStore)
+        near = NearSessions(5.0)
+        feed = connect_feed(store, near)
+        task = asyncio.create_task(feed.run(interval_seconds=0.002))
+        entry = await store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER))
+        async with asyncio.timeout(5):
+            while near.sequence != entry.sequence:  # noqa: ASYNC110 - the cache is asked, it calls nobody
+                await asyncio.sleep(0.002)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        feed.close()
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_an_async_log_that_fails_is_asked_again(drain: Drain) -> None:
+    async def main() -> None:
+        pauses: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if drain.confirmed:
+                raise asyncio.CancelledError
+
+        class Log:
+            async def snapshot(self) -> Page:
+                if len(pauses) < 2:
+                    raise StoreUnavailable("away")
+                return Page((), 0)
+
+        follower = Follower(Log(), drain, jitter=lambda: 1.0)
+        with suppress(asyncio.CancelledError):
+            await follower.run(sleep=sleep)
+        assert pauses == [0.05, 0.1, 0.01]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("opening", [open_store, open_async_store])
+def test_in_process_news_is_immediate_and_never_stale(opening: Callable[[str], Any]) -> None:
+    store = opening("memory:")
+    plain = getattr(store, "store", store)
+    before = mark(plain)
+    near = NearSessions(0.0, lambda: 1e12)
+    feed = connect_feed(store, near)
+    assert isinstance(feed, InProcessFeed)
+    assert near.sequence == before.sequence
+    after = mark(plain)
+    assert near.sequence == after.sequence
+    assert near.fresh
+    feed.close()
+    mark(plain)
+    assert near.sequence == after.sequence
+
+
+def test_in_process_feeds_run_until_they_are_stopped(drain: Drain) -> None:
+    feed = connect_feed(MemoryStore(), drain)
+    stop = Event()
+    stop.set()
+    feed.run_thread(stop)
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await feed.run()
+
+    asyncio.run(main())

@@ -1,0 +1,211 @@
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event, Thread
+
+import pytest
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import ENDED, Entry, Kind, Page, Verdict
+from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.stores.near import LINGER_SECONDS, NearSessions
+
+NOW = Instant(1_700_000_000)
+LATER = Instant(NOW + 900)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def near(clock: Clock) -> NearSessions:
+    near = NearSessions(5.0, clock, capacity=3)
+    near.confirm(clock.at)
+    return near
+
+
+def found(sid: str = "s1", subject: str = "ada", *, marks: Marks | None = None, **changes: object) -> Found:
+    session = Session(
+        SessionId(sid), Subject(subject), Seed(b"x" * 32), Client("web"), 0, NOW, NOW, NOW, Instant(NOW + 9999)
+    )
+    return Found(replace(session, **changes), marks or Marks())  # type: ignore[arg-type]
+
+
+def entry(kind: Kind, key: str, value: int, sequence: int = 1) -> Entry:
+    return Entry(kind, key, value, NOW, LATER, sequence)
+
+
+def judge(near: NearSessions) -> Verdict:
+    return near.judge("s1", "ada", 0, "web", NOW)
+
+
+def test_nothing_is_recalled_before_the_first_news() -> None:
+    near = NearSessions(5.0, Clock())
+    near.remember(found())
+    assert near.recall(SessionId("s1")) is None
+    assert judge(near) is Verdict.UNKNOWN
+    assert near.fresh is False
+
+
+def test_a_session_is_recalled_up_to_the_bound_and_no_longer(near: NearSessions, clock: Clock) -> None:
+    near.remember(found())
+    clock.at += 5.0
+    assert near.recall(SessionId("s1")) == found()
+    assert judge(near) is Verdict.LIVE
+    clock.at += 0.001
+    assert near.recall(SessionId("s1")) is None
+    assert judge(near) is Verdict.UNKNOWN
+    assert near.age_seconds == pytest.approx(5.001)
+
+
+def test_old_news_does_not_make_it_fresh_again(near: NearSessions, clock: Clock) -> None:
+    clock.at += 6
+    near.confirm(clock.at - 5.5)
+    assert near.fresh is False
+    near.confirm(clock.at - 4.5)
+    assert near.fresh is True
+
+
+def test_a_stale_denial_is_not_given_either(near: NearSessions, clock: Clock) -> None:
+    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    assert judge(near) is Verdict.REVOKED
+    clock.at += 6
+    assert judge(near) is Verdict.UNKNOWN
+
+
+def test_an_unknown_sid_is_not_recalled(near: NearSessions) -> None:
+    assert near.recall(SessionId("unknown")) is None
+
+
+@pytest.mark.parametrize(
+    ("revocation", "evicted"),
+    [
+        (entry(Kind.SESSION, "s1", ENDED), ["s1"]),
+        (entry(Kind.SESSION, "s1", 1), ["s1"]),
+        (entry(Kind.SUBJECT, "ada", 1), ["s1", "s2"]),
+        (entry(Kind.CLIENT, "web", NOW + 1), ["s1", "s2", "s3"]),
+        (entry(Kind.EVERYTHING, "", NOW + 1), ["s1", "s2", "s3"]),
+    ],
+    ids=["ended", "renewed", "subject", "client", "everything"],
+)
+@pytest.mark.parametrize("way", [NearSessions.apply, NearSessions.note])
+def test_an_entry_evicts_what_it_may_have_changed(
+    near: NearSessions, revocation: Entry, evicted: list[str], way: Callable[[NearSessions, Entry], None]
+) -> None:
+    for each in (found("s1"), found("s2"), found("s3", "bob")):
+        near.remember(each)
+    way(near, revocation)
+    assert [sid for sid in ("s1", "s2", "s3") if near.recall(SessionId(sid)) is None] == evicted
+
+
+@pytest.mark.parametrize(
+    "revocation",
+    [
+        entry(Kind.SESSION, "s1", ENDED),
+        entry(Kind.SESSION, "s1", 1),
+        entry(Kind.SUBJECT, "ada", 1),
+        entry(Kind.CLIENT, "web", NOW + 1),
+        entry(Kind.EVERYTHING, "", NOW + 1),
+    ],
+    ids=["ended", "renewed", "subject", "client", "everything"],
+)
+def test_a_load_that_raced_an_entry_is_not_remembered(near: NearSessions, revocation: Entry) -> None:
+    raced = found()
+    near.apply(revocation)
+    near.remember(raced)
+    assert near.recall(SessionId("s1")) is None
+
+
+def test_a_load_that_saw_the_entry_is_remembered(near: NearSessions) -> None:
+    near.apply(entry(Kind.SESSION, "s1", 1))
+    near.apply(entry(Kind.SUBJECT, "ada", 1, 2))
+    near.apply(entry(Kind.EVERYTHING, "", NOW + 1, 3))
+    seen = found(renewals=1, generation=1, marks=Marks(1, Instant(NOW + 1)))
+    near.remember(seen)
+    assert near.recall(SessionId("s1")) == seen
+
+
+def test_an_ended_session_is_not_remembered(near: NearSessions) -> None:
+    near.remember(found(ended_at=NOW))
+    assert len(near) == 0
+
+
+def test_a_slow_load_does_not_replace_a_newer_one(near: NearSessions) -> None:
+    near.remember(found(version=2))
+    near.remember(found(version=1))
+    assert near.recall(SessionId("s1")) == found(version=2)
+    near.remember(found(version=3))
+    assert near.recall(SessionId("s1")) == found(version=3)
+
+
+def test_a_forgotten_session_is_gone(near: NearSessions) -> None:
+    near.remember(found())
+    near.forget(SessionId("s1"))
+    near.forget(SessionId("s1"))
+    assert near.recall(SessionId("s1")) is None
+
+
+def test_the_session_used_longest_ago_makes_room(near: NearSessions) -> None:
+    for sid in ("s1", "s2", "s3"):
+        near.remember(found(sid))
+    near.recall(SessionId("s1"))
+    near.remember(found("s4"))
+    assert [sid for sid in ("s1", "s2", "s3", "s4") if near.recall(SessionId(sid))] == ["s1", "s3", "s4"]
+    # What made room is in no index any more, and what stayed still is.
+    near.apply(entry(Kind.SUBJECT, "ada", 1))
+    assert len(near) == 0
+
+
+def test_a_snapshot_replaces_everything(near: NearSessions) -> None:
+    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    near.remember(found("s2"))
+    near.reset(Page((entry(Kind.SESSION, "s3", ENDED, 7),), 9))
+    assert len(near) == 0
+    assert near.sequence == 9
+    assert judge(near) is Verdict.LIVE
+    assert near.judge("s3", "ada", 0, "web", NOW) is Verdict.REVOKED
+
+
+def test_revocations_linger_a_little_and_then_expire(near: NearSessions) -> None:
+    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    near.expire(Instant(LATER + LINGER_SECONDS - 1))
+    assert judge(near) is Verdict.REVOKED
+    near.expire(Instant(LATER + LINGER_SECONDS))
+    assert judge(near) is Verdict.LIVE
+
+
+def test_its_repr_shows_no_session(near: NearSessions) -> None:
+    near.remember(found())
+    near.apply(entry(Kind.SESSION, "s9", ENDED))
+    assert repr(near) == "NearSessions(1 of 3, 1 revocations)"
+
+
+def test_no_thread_recalls_a_session_its_generation_voided() -> None:
+    near = NearSessions(5.0, Clock(), capacity=50)
+    near.confirm(100.0)
+    done, wrong = Event(), list[Found]()
+
+    def load_and_recall() -> None:
+        while not done.is_set():
+            # A load that may be as old as it likes.
+            near.remember(found(f"s{len(near) % 60}"))
+
+    loaders = [Thread(target=load_and_recall) for _ in range(3)]
+    for thread in loaders:
+        thread.start()
+    for generation in range(1, 200):
+        near.apply(entry(Kind.SUBJECT, "ada", generation, generation))
+        wrong.extend(filter(None, (near.recall(SessionId(f"s{n}")) for n in range(60))))
+    done.set()
+    for thread in loaders:
+        thread.join()
+    assert wrong == []
