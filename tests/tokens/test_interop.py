@@ -18,7 +18,7 @@ def joserfc_key(key: SigningKey) -> joserfc_jwk.Key:
     if key.symmetric:
         return joserfc_jwk.OctKey.import_key({"kty": "oct", "k": encode_base64url(key.private_bytes()).decode()})
     kind = {"R": joserfc_jwk.RSAKey, "P": joserfc_jwk.RSAKey, "E": joserfc_jwk.ECKey}[key.algorithm[0]]
-    return (joserfc_jwk.OKPKey if key.algorithm == "EdDSA" else kind).import_key(key._private)  # noqa: SLF001
+    return (joserfc_jwk.OKPKey if key.algorithm == "EdDSA" else kind).import_key(key._private)
 
 
 def registry(key: SigningKey) -> JWSRegistry:
@@ -26,7 +26,7 @@ def registry(key: SigningKey) -> JWSRegistry:
 
 
 def test_pyjwt_reads_ours(key: SigningKey) -> None:
-    public = key.verifying_key._public  # noqa: SLF001
+    public = key.verifying_key._public
     assert jwt.decode(sign_compact(PAYLOAD, key), public, algorithms=[key.algorithm], audience="orders") == CLAIMS
 
 
@@ -39,7 +39,7 @@ def test_pyjwt_reads_our_published_keys(every_key: dict[str, SigningKey]) -> Non
 
 
 def test_we_read_pyjwts(key: SigningKey) -> None:
-    private = key._private  # noqa: SLF001
+    private = key._private
     token = jwt.encode(CLAIMS, private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": "at+jwt"})
     verified = verify_token(token, KeySet([key]))
     assert json.loads(verified.payload) == CLAIMS

@@ -96,9 +96,26 @@ def test_what_is_no_token_at_all_is_malformed(token: object) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["", ".", "..", "...", "a.b", TOKEN + ".", "." + TOKEN, TOKEN.replace(".", ""), TOKEN + "\n", " " + TOKEN, TOKEN + "=",
-     TOKEN.replace(".", "。"), TOKEN + "\0", "é.é.é", "\ud800.a.a", TOKEN.replace("ey", "ey\t", 1), "Bearer " + TOKEN],
-)  # fmt: skip
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b",
+        TOKEN + ".",
+        "." + TOKEN,
+        TOKEN.replace(".", ""),
+        TOKEN + "\n",
+        " " + TOKEN,
+        TOKEN + "=",
+        TOKEN.replace(".", "。"),
+        TOKEN + "\0",
+        "é.é.é",
+        "\ud800.a.a",
+        TOKEN.replace("ey", "ey\t", 1),
+        "Bearer " + TOKEN,
+    ],
+)
 def test_anything_but_three_base64url_parts_is_malformed(token: str) -> None:
     with pytest.raises(TokenMalformed):
         verify_compact(token, TRUSTED)
@@ -140,9 +157,15 @@ def test_an_unknown_kid_is_told_apart_with_the_same_wire_code(forge) -> None:
 
 @pytest.mark.parametrize(
     ("typ", "seen"),
-    [("at+jwt", "at+jwt"), ("application/at+jwt", "at+jwt"), ("AT+JWT", "at+jwt"), ("application/x/y", "application/x/y"),
-     ("text/plain", "text/plain"), ("", "")],
-)  # fmt: skip
+    [
+        ("at+jwt", "at+jwt"),
+        ("application/at+jwt", "at+jwt"),
+        ("AT+JWT", "at+jwt"),
+        ("application/x/y", "application/x/y"),
+        ("text/plain", "text/plain"),
+        ("", ""),
+    ],
+)
 def test_typ_is_reported_in_one_spelling(forge, typ: str, seen: str) -> None:
     assert verify_token(forge(ED25519, typ=typ), TRUSTED).typ == seen
 
@@ -154,9 +177,21 @@ def test_typ_may_be_missing_and_other_members_are_allowed(forge) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [{}, {"alg": None}, {"alg": 5}, {"alg": ["EdDSA"]}, {"alg": "EdDSA", "typ": 1}, {"alg": "EdDSA", "cty": []},
-     {"alg": "EdDSA", "typ": "x" * 257}, b"[]", b"null", b"{", b"\xff", b""],
-)  # fmt: skip
+    [
+        {},
+        {"alg": None},
+        {"alg": 5},
+        {"alg": ["EdDSA"]},
+        {"alg": "EdDSA", "typ": 1},
+        {"alg": "EdDSA", "cty": []},
+        {"alg": "EdDSA", "typ": "x" * 257},
+        b"[]",
+        b"null",
+        b"{",
+        b"\xff",
+        b"",
+    ],
+)
 def test_malformed_headers(forge, header) -> None:
     with pytest.raises(TokenMalformed):
         verify_compact(forge(ED25519, header), TRUSTED)

@@ -57,16 +57,16 @@ def test_one_algorithm_per_key(every_key: dict[str, SigningKey]) -> None:
             if (kind, other) in {("RSA", "PS256"), ("oct", "HS256")}:
                 continue
             with pytest.raises(ConfigurationError):
-                SigningKey(other, every_key[name]._private)  # noqa: SLF001
+                SigningKey(other, every_key[name]._private)
             with pytest.raises(ConfigurationError):
-                VerifyingKey(other, every_key[name].verifying_key._public)  # noqa: SLF001
+                VerifyingKey(other, every_key[name].verifying_key._public)
 
 
 def test_rsa_length_can_be_chosen_within_bounds() -> None:
     for bits in (1024, 2047, 8193, 16384):
         with pytest.raises(ConfigurationError, match="rsa_bits"):
             SigningKey.generate("RS256", rsa_bits=bits)
-    assert SigningKey.generate("RS256", rsa_bits=2056).verifying_key._public.key_size == 2056  # noqa: SLF001
+    assert SigningKey.generate("RS256", rsa_bits=2056).verifying_key._public.key_size == 2056
 
 
 def test_randomness_of_a_secret_is_an_argument() -> None:

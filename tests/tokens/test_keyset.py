@@ -1,6 +1,7 @@
 """Key sets and their documents."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -152,9 +153,25 @@ def test_every_problem_is_listed_at_once() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [b"", b"[]", b"null", "", "{}", '{"keys":{}}', '{"keys":[1]}', '{"keys":[],"keys":[]}', b"\xff", "\ud800", {}, None, 5,
-     bytearray(b"{}"), [JWK], '{"keys":' + "[" * 500],
-)  # fmt: skip
+    [
+        b"",
+        b"[]",
+        b"null",
+        "",
+        "{}",
+        '{"keys":{}}',
+        '{"keys":[1]}',
+        '{"keys":[],"keys":[]}',
+        b"\xff",
+        "\ud800",
+        {},
+        None,
+        5,
+        bytearray(b"{}"),
+        [JWK],
+        '{"keys":' + "[" * 500,
+    ],
+)
 def test_what_is_no_key_set_is_refused(wrong: Any) -> None:
     with pytest.raises(ConfigurationError):
         KeySet.from_jwks(wrong)
@@ -179,7 +196,12 @@ def test_size_and_number_are_capped() -> None:
     )
 )
 def test_any_key_is_used_or_skipped_or_refused(jwk: dict[str, Any]) -> None:
-    try:
-        KeySet.from_jwks({"keys": [jwk]})
-    except ConfigurationError:
-        pass
+    with suppress(ConfigurationError):
+        assert len(KeySet.from_jwks({"keys": [jwk]})) <= 1
+
+
+def test_a_secret_made_of_a_public_number_beside_it_is_refused() -> None:
+    secret = SigningKey("HS256", ED25519.verifying_key._public.public_bytes_raw(), "s")
+    assert len(KeySet([secret, SigningKey.generate("EdDSA")])) == 2
+    with pytest.raises(ConfigurationError, match="public key beside it"):
+        KeySet([secret, ED25519])

@@ -226,7 +226,7 @@ def generate_with(algorithm: Algorithm, rsa_bits: int, randomness: Callable[[int
             return ec.generate_private_key(algorithm.curve)
         case Eddsa():
             return Ed25519PrivateKey.generate()
-        case Hmac():
+        case _:
             return randomness(algorithm.size)
 
 

@@ -15,17 +15,17 @@ ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(
 _BITS_PER_OCTET = 3.0  # hexadecimal digits, the leanest honest spelling, measure about 3.6
 _WORDS = re.compile("|".join(sorted(map(re.escape, KNOWN_WORDS), key=len, reverse=True)), re.IGNORECASE)
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
-_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){32,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4}){4,}(?:[A-Za-z0-9+/_-]{2,3}={0,2})?")
 
 
 def secret_problem(secret: bytes, size: int) -> str | None:
     """What is wrong with ``secret`` for an HMAC whose hash has ``size`` octets; the secret is never in the answer."""
     if len(secret) < size:
         return f"it has {len(secret)} bytes and RFC 7518 section 3.2 asks for {size}; {ADVICE}"
-    if any(_is_public(form) for form in _forms(secret)):
+    if any(_is_public(form) for form in spellings(secret)):
         return f"it is a key file, and public keys are known to everyone (RFC 8725 section 2.1); {ADVICE}"
-    if any(known in _plain(form) for form in _forms(secret) for known in _KNOWN):
+    if any(known in _plain(form) for form in spellings(secret) for known in _KNOWN):
         return f"it was published in a tutorial or a specification; {ADVICE}"
     if entropy_bits(_core(secret)) < _BITS_PER_OCTET * size:
         return f"it is guessable: words, padding or repetition, not randomness (RFC 8725 section 3.5); {ADVICE}"
@@ -61,7 +61,7 @@ def _period(secret: bytes) -> bytes:
     return secret
 
 
-def _forms(secret: bytes) -> list[bytes]:
+def spellings(secret: bytes) -> list[bytes]:
     """``secret`` as given, and as what its text may spell in hexadecimal and in base64."""
     text = secret.decode("latin-1").strip()
     forms = [secret, text.encode("latin-1")]
@@ -69,7 +69,7 @@ def _forms(secret: bytes) -> list[bytes]:
         forms.append(bytes.fromhex(text))
     if _BASE64.fullmatch(text):
         bare = text.rstrip("=").replace("+", "-").replace("/", "_")
-        forms.append(base64.urlsafe_b64decode(bare[: len(bare) // 4 * 4]))
+        forms.append(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))
     return forms
 
 
@@ -94,4 +94,4 @@ def _plain(secret: bytes) -> str:
     return _PUNCTUATION.sub("", text.casefold()) if text.isascii() and text.isprintable() else secret.hex()
 
 
-_KNOWN = frozenset(_plain(form) for secret in KNOWN_SECRETS for form in _forms(secret.encode()))
+_KNOWN = frozenset(_plain(form) for secret in KNOWN_SECRETS for form in spellings(secret.encode()))

@@ -103,7 +103,7 @@ def members_of(public: PublicMaterial) -> dict[str, str]:
         case Ed25519PublicKey():
             x = encode_base64url(public.public_bytes_raw()).decode()
             return {"crv": "Ed25519", "kty": "OKP", "x": x}
-        case bytes():
+        case _:
             return {"k": encode_base64url(public).decode(), "kty": "oct"}
 
 
@@ -111,6 +111,14 @@ def thumbprint_of(public: PublicMaterial) -> str:
     """The key's SHA-256 thumbprint (RFC 7638), the ``kid`` of a key that was given none."""
     digest = hashlib.sha256(msgspec.json.encode(members_of(public))).digest()
     return encode_base64url(digest).decode()
+
+
+def published_forms(public: PublicMaterial) -> set[bytes]:
+    """The texts and octets in which the numbers of a public key are known to everyone."""
+    texts = [value for name, value in members_of(public).items() if name in {"n", "x", "y"}]
+    octets = [decode_base64url(text.encode()) for text in texts]
+    decimals = [b"%d" % int.from_bytes(each, "big") for each in octets]
+    return {*(text.encode() for text in texts), *octets, *decimals, thumbprint_of(public).encode()}
 
 
 def _text(number: int, width: int | None = None) -> str:

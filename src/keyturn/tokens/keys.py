@@ -22,7 +22,8 @@ from keyturn.tokens.algorithms import (
     generate_with,
     sign_with,
 )
-from keyturn.tokens.jwk import members_of, thumbprint_of
+from keyturn.tokens.hmac_secrets import spellings
+from keyturn.tokens.jwk import members_of, published_forms, thumbprint_of
 from keyturn.tokens.vetting import MAX_RSA_BITS, MIN_RSA_BITS, key_problem
 
 MAX_KID = 256
@@ -54,6 +55,13 @@ class VerifyingKey:
     def thumbprint(self) -> str:
         """SHA-256 thumbprint of the key (RFC 7638)."""
         return thumbprint_of(self._public)
+
+    def reveals(self, secret: "VerifyingKey") -> bool:
+        """Whether the HMAC key ``secret`` is made of a public number of this one (RFC 8725 section 2.1)."""
+        if not isinstance(secret._public, bytes) or self.symmetric:
+            return False
+        forms = spellings(secret._public)
+        return any(public in form for public in published_forms(self._public) for form in forms)
 
     def to_jwk(self) -> dict[str, str]:
         """The public JWK (RFC 7517 section 4); raises :class:`ConfigurationError` for an HMAC key."""

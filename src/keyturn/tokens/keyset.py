@@ -28,6 +28,9 @@ class KeySet:
         self._by_kid = {key.kid: key for key in members}
         if repeated := _repeated(key.kid for key in members):
             raise ConfigurationError(f"two keys have the kid {repeated[0]!r}; give each its own")
+        for secret in members:
+            if secret.symmetric and any(key.reveals(secret) for key in members):
+                raise ConfigurationError(f"{secret!r} is made of a public key beside it; make a random secret")
         uses = Counter(key.algorithm for key in members)
         self._only = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
         self._headers: dict[bytes, Header] = {}

@@ -34,7 +34,7 @@ def key_problem(algorithm: Algorithm, public: PublicMaterial) -> str | None:
             return curve_problem(algorithm, public)
         case Ed25519PublicKey():
             return ed25519_problem(public.public_bytes_raw())
-        case bytes():
+        case _:
             return secret_problem(public, algorithm.size) if isinstance(algorithm, Hmac) else None
 
 
