@@ -40,3 +40,8 @@ class TestAsyncSqlite(StoreContract):
         store = Blocking(open_async_store(f"sqlite:///{tmp_path}/keyturn.db"))
         yield store
         store.close()
+
+
+def test_no_part_of_the_contract_hides_another() -> None:
+    names = [name for part in StoreContract.__bases__ for name in vars(part) if name.startswith("test_")]
+    assert sorted(set(names)) == sorted(names)

@@ -49,13 +49,13 @@ class AccountContract:
             assert store.accounts.find(near) is None
         assert store.accounts.find(account.identifier) == account
 
-    def test_text_no_store_can_hold_is_refused(self, store: Store) -> None:
+    def test_an_identifier_no_store_can_hold_is_refused(self, store: Store) -> None:
         account = new_account(identifier="\udfff@example.com")
         with pytest.raises(BadRequest):
             store.accounts.insert(account)
         assert store.accounts.load(account.subject) is None
 
-    def test_replace_stores_the_next_version(self, store: Store) -> None:
+    def test_an_account_is_replaced_by_its_next_version(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
         changed = replace(
@@ -66,18 +66,18 @@ class AccountContract:
         assert store.accounts.find(account.identifier) is None
 
     @pytest.mark.parametrize("version", [0, 2])
-    def test_replace_refuses_every_other_version(self, store: Store, version: int) -> None:
+    def test_an_account_is_replaced_by_no_other_version(self, store: Store, version: int) -> None:
         account = new_account()
         store.accounts.insert(account)
         assert store.accounts.replace(replace(account, disabled=True, version=version)) is False
         assert store.accounts.load(account.subject) == account
 
-    def test_replace_of_an_unknown_account_stores_nothing(self, store: Store) -> None:
+    def test_replacing_an_unknown_account_stores_nothing(self, store: Store) -> None:
         account = new_account(version=1)
         assert store.accounts.replace(account) is False
         assert store.accounts.load(account.subject) is None
 
-    def test_replace_cannot_take_an_identifier_over(self, store: Store) -> None:
+    def test_an_identifier_cannot_be_taken_over(self, store: Store) -> None:
         owner, other = new_account(), new_account()
         store.accounts.insert(owner)
         store.accounts.insert(other)
@@ -85,7 +85,7 @@ class AccountContract:
         assert store.accounts.find(owner.identifier) == owner
         assert store.accounts.load(other.subject) == other
 
-    def test_replace_and_void_does_both(self, store: Store) -> None:
+    def test_an_account_is_replaced_and_its_sessions_voided_as_one(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
         kept, other = new_session(subject=account.subject), new_session(subject=account.subject)
@@ -99,7 +99,7 @@ class AccountContract:
         assert store.sessions.load(kept.sid) == Found(replace(kept, generation=1, version=1), Marks(1))
         assert store.sessions.load(other.sid) == Found(other, Marks(1))
 
-    def test_replace_and_void_does_neither_when_it_lost(self, store: Store) -> None:
+    def test_an_account_that_lost_its_swap_voids_nothing(self, store: Store) -> None:
         account, owner = new_account(), new_account()
         store.accounts.insert(account)
         store.accounts.insert(owner)
@@ -112,3 +112,41 @@ class AccountContract:
         assert store.accounts.load(account.subject) == account
         assert store.sessions.load(kept.sid) == Found(kept, Marks())
         assert store.log.sequence() == 0
+
+    def test_the_kept_session_is_swapped_in_the_same_transaction(self, store: Store) -> None:
+        account = new_account()
+        store.accounts.insert(account)
+        session = new_session(subject=account.subject)
+        store.sessions.insert(session)
+        renewed = replace(session, renewals=1, version=1)
+        changed = replace(account, version=1)
+        entry = store.accounts.replace_and_void(changed, voiding(account.subject), renewed)
+        assert store.log.snapshot().entries == (entry,)
+        assert store.accounts.load(account.subject) == changed
+        assert store.sessions.load(session.sid) == Found(replace(renewed, generation=1), Marks(1))
+
+    def test_a_kept_session_that_lost_its_swap_loses_all(self, store: Store) -> None:
+        account = new_account()
+        store.accounts.insert(account)
+        session = new_session(subject=account.subject)
+        foreign = new_session()
+        for each in (session, foreign):
+            store.sessions.insert(each)
+        stale, unknown = replace(session, version=2), new_session(subject=account.subject, version=1)
+        for kept in (stale, unknown, replace(foreign, version=1)):
+            assert store.accounts.replace_and_void(replace(account, version=1), voiding(account.subject), kept) is None
+        assert store.accounts.load(account.subject) == account
+        assert store.sessions.load(session.sid) == Found(session, Marks())
+        assert store.sessions.load(foreign.sid) == Found(foreign, Marks())
+        assert store.log.sequence() == 0
+
+    def test_a_void_session_is_not_brought_back_by_a_password_change(self, store: Store) -> None:
+        account = new_account()
+        store.accounts.insert(account)
+        session = new_session(subject=account.subject)
+        store.sessions.insert(session)
+        store.sessions.void(voiding(account.subject))
+        kept = replace(session, version=1)
+        assert store.accounts.replace_and_void(replace(account, version=1), voiding(account.subject), kept) is None
+        assert store.sessions.load(session.sid) == Found(session, Marks(1))
+        assert store.log.sequence() == 1

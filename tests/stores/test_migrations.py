@@ -1,0 +1,107 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy.pool import NullPool
+
+from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.stores.sql import sqlite
+from keyturn.stores.sql.migrate import configuration, upgrade
+from keyturn.stores.sql.tables import metadata
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path}/keyturn.db", isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    sqlite.prepare(engine, 5)
+    yield engine
+    engine.dispose()
+
+
+def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_difference_would_be_found(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(text("DROP INDEX ix_sessions_subject"))
+        connection.execute(text("ALTER TABLE audit DROP COLUMN detail"))
+        assert len(compare_metadata(MigrationContext.configure(connection), metadata)) == 2
+
+
+def test_primary_keys_and_required_columns_are_as_declared(engine: Engine) -> None:
+    upgrade(engine)
+    seen = inspect(engine)
+    for table in metadata.sorted_tables:
+        assert seen.get_pk_constraint(table.name)["constrained_columns"] == table.primary_key.columns.keys()
+        required = {column["name"] for column in seen.get_columns(table.name) if not column["nullable"]}
+        assert required == {column.name for column in table.columns if not column.nullable}
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE counters SET value = 7"))
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT value FROM counters")).scalars().all() == [7, 7]
+
+
+def test_every_migration_can_be_undone(engine: Engine) -> None:
+    upgrade(engine)
+    config = configuration()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+
+
+def test_there_is_one_line_of_migrations() -> None:
+    assert len(ScriptDirectory.from_config(configuration()).get_heads()) == 1
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(engine: Engine) -> None:
+    with engine.connect() as connection:
+        # The last table the first migration would make.
+        connection.execute(text("CREATE TABLE audit (id INTEGER)"))
+    with pytest.raises(StoreUnavailable):
+        upgrade(engine)
+    assert inspect(engine).get_table_names() == ["audit"]
+
+
+def test_a_newer_schema_is_refused(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="newer"):
+        upgrade(engine)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keyturn.db"
+    path.write_bytes(b"this is not a database, it only looks like a file" * 100)
+    with pytest.raises(StoreUnavailable):
+        upgrade(create_engine(make_url(f"sqlite:///{path}"), isolation_level="AUTOCOMMIT", poolclass=NullPool))
+
+
+def test_many_processes_may_make_the_same_database(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom keyturn.stores.opening import open_store\n"
+        "store = open_store(sys.argv[1])\nstore.throttles.purge(0)\nstore.close()\n"
+    )
+    command_line = [sys.executable, "-W", "error", "-c", program, f"sqlite:///{tmp_path}/keyturn.db"]
+    workers = [subprocess.Popen(command_line, stderr=subprocess.PIPE) for _ in range(6)]
+    errors = [worker.communicate(timeout=60)[1] for worker in workers]
+    assert errors == [b""] * 6
+    assert [worker.returncode for worker in workers] == [0] * 6

@@ -1,0 +1,141 @@
+"""Turns, connections and crews: who waits for whom, and for how long."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from keyturn.core.instant import SessionId
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.sql.connections import Connections
+from keyturn.stores.sql.crew import Crew
+from keyturn.stores.sql.store import AsyncSqlStore
+from keyturn.stores.sql.turn import Turn
+from keyturn.testing.contract.records import NOW, new_session
+
+
+def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
+    turn, order = Turn(), list[int]()
+    turn.take(1)
+
+    def write(number: int) -> None:
+        turn.take(5)
+        order.append(number)
+        turn.pass_on()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(turn._waiting) <= number:
+            time.sleep(0.001)
+    turn.pass_on()
+    for thread in threads:
+        thread.join()
+    assert order == list(range(10))
+
+
+def test_a_turn_that_does_not_come_is_given_up() -> None:
+    turn = Turn()
+    turn.take(1)
+    with pytest.raises(StoreUnavailable):
+        turn.take(0.01)
+    turn.pass_on()
+    turn.take(0.01)
+
+
+def test_a_turn_that_came_in_the_last_moment_is_kept() -> None:
+    turn = Turn()
+    turn.take(1)
+    turn._leave(threading.Lock())  # not among the waiting any more: it was handed over
+
+
+@pytest.fixture
+def connections(tmp_path: Path) -> Iterator[Connections]:
+    connections = Connections(create_engine(f"sqlite:///{tmp_path}/x.db", poolclass=NullPool), 2, 0.01)
+    yield connections
+    connections.close()
+
+
+def test_connections_are_used_again(connections: Connections) -> None:
+    first = connections.take()
+    connections.give_back(first)
+    assert connections.take() is first
+    connections.discard(first)
+
+
+def test_no_more_connections_are_opened_than_allowed(connections: Connections) -> None:
+    taken = [connections.take(), connections.take()]
+    with pytest.raises(StoreUnavailable):
+        connections.take()
+    connections.discard(taken[0])
+    again = connections.take()
+    assert again is not taken[0]
+    connections.give_back(again)
+    # The server went away: so did the idle ones.
+    connections.discard(taken[1], every=True)
+    assert connections.take() is not again
+
+
+def test_a_connection_that_cannot_be_opened_takes_no_place(tmp_path: Path) -> None:
+    connections = Connections(create_engine(f"sqlite:///{tmp_path}/no/x.db", poolclass=NullPool), 1, 0.01)
+    for _ in range(3):
+        with pytest.raises(Exception, match="unable to open"):
+            connections.take()
+    (tmp_path / "no").mkdir()
+    connections.discard(connections.take())
+
+
+def test_a_crew_takes_no_more_than_it_can_queue() -> None:
+    async def main() -> None:
+        crew, go = Crew(1, 1, "test"), threading.Event()
+        tasks = [asyncio.create_task(crew.run(go.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreUnavailable):
+            await crew.run(go.wait)
+        go.set()
+        assert await asyncio.gather(*tasks) == [True, True]
+        assert await crew.run(lambda: 1) == 1
+        crew.close()
+        with pytest.raises(RuntimeError):
+            await crew.run(lambda: 1)
+
+    asyncio.run(main())
+
+
+def test_what_is_cancelled_while_it_waits_never_happens() -> None:
+    async def main() -> list[str]:
+        crew, go, done = Crew(1, 5, "test"), threading.Event(), list[str]()
+        first = asyncio.create_task(crew.run(go.wait))
+        second = asyncio.create_task(crew.run(done.append, "second"))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        go.set()
+        await first
+        await crew.run(done.append, "third")
+        crew.close()
+        return done
+
+    assert asyncio.run(main()) == ["third"]
+
+
+def test_readers_do_not_stand_behind_writers(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = AsyncSqlStore(f"sqlite:///{tmp_path}/keyturn.db")
+        assert repr(store).startswith("AsyncSqlStore('sqlite:///")
+        store.store._runner._turn.take(1)  # type: ignore[union-attr]  # SQLite has one
+        writes = [asyncio.create_task(store.sessions.insert(new_session())) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        assert await store.sessions.load(SessionId("unknown")) is None
+        assert not any(task.done() for task in writes)
+        store.store._runner._turn.pass_on()  # type: ignore[union-attr]  # SQLite has one
+        await asyncio.gather(*writes)
+        assert await store.sessions.purge(NOW) == 0
+        await store.close()
+
+    asyncio.run(main())

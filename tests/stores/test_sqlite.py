@@ -1,0 +1,264 @@
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.errors import BadRequest, ConfigurationError, StoreUnavailable
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.sql.store import SqlStore
+from keyturn.stores.twin import AsyncMemoryStore
+from keyturn.testing.contract.records import NOW, ending, new_account, new_name, new_session, voiding
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keyturn.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlStore]:
+    store = SqlStore(f"sqlite:///{path}")
+    yield store
+    store.close()
+
+
+def test_memory_is_a_url_too() -> None:
+    assert isinstance(open_store("memory:"), MemoryStore)
+    assert isinstance(open_async_store("memory:"), AsyncMemoryStore)
+
+
+def test_every_file_is_private(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = SqlStore(f"sqlite:///{path}")
+        store.sessions.insert(new_session())
+        files = sorted(path.parent.iterdir())
+        assert [file.name for file in files] == ["keyturn.db", "keyturn.db-shm", "keyturn.db-wal"]
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * 3
+        store.close()
+    finally:
+        os.umask(before)
+
+
+def test_an_existing_file_keeps_its_mode(path: Path) -> None:
+    path.touch(0o640)
+    path.chmod(0o640)
+    SqlStore(f"sqlite:///{path}").close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_commits_are_durable(store: SqlStore) -> None:
+    connection = store._runner._connections.take()
+    cursor = connection.cursor()
+    settings = {
+        name: cursor.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+    }
+    assert settings == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 2500,
+        "secure_delete": 2,
+    }
+    connection.invalidate()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////nowhere/at/all.db",
+        "sqlite:////",
+        "sqlite:///x.db?mode=ro",
+        "not a url",
+        "nosuchdatabase://localhost/x",
+        "oracle://scott:tiger@localhost/x",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_store(url)
+    assert "tiger" not in str(refused.value)
+    with pytest.raises(ConfigurationError):
+        open_async_store(url)
+
+
+def test_its_repr_masks_the_password(store: SqlStore) -> None:
+    store.engine.url = store.engine.url.set(username="keyturn", password="hunter2", host="db")
+    assert "hunter2" not in repr(store)
+    assert repr(store).startswith("SqlStore('sqlite://keyturn:***@")
+
+
+def test_a_locked_database_is_unavailable_within_the_deadline(path: Path) -> None:
+    store = SqlStore(f"sqlite:///{path}", deadline_seconds=0.4)
+    session = new_session()
+    store.sessions.insert(session)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    refusals: list[StoreUnavailable] = []
+
+    def write() -> None:
+        try:
+            store.sessions.replace(replace(session, version=1))
+        except StoreUnavailable as refusal:
+            refusals.append(refusal)
+
+    threads = [threading.Thread(target=write) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    # Readers never wait for a writer.
+    assert store.sessions.load(session.sid) is not None
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < 2
+    assert len(refusals) == 5
+    assert {refusal.detail for refusal in refusals} <= {
+        "OperationalError SQLITE_BUSY",
+        "the queue of writers is too long",
+    }
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert store.sessions.replace(replace(session, version=1)) == 0
+    store.close()
+
+
+def test_a_broken_database_is_unavailable_and_says_nothing_of_the_row(store: SqlStore) -> None:
+    canary = new_name()
+    connection = sqlite3.connect(store.engine.url.database or "")
+    connection.execute("DROP TABLE accounts")
+    connection.close()
+    with pytest.raises(StoreUnavailable) as refused:
+        store.accounts.insert(new_account(password_hash=canary))
+    assert refused.value.detail == "OperationalError SQLITE_ERROR"
+    assert canary not in "".join(traceback.format_exception(refused.value))
+    assert refused.value.__suppress_context__
+
+
+def test_a_transaction_that_fails_half_way_is_undone(store: SqlStore) -> None:
+    session = new_session()
+    store.sessions.insert(session)
+    connection = sqlite3.connect(store.engine.url.database or "")
+    connection.execute("ALTER TABLE revocations RENAME TO elsewhere")
+    with pytest.raises(StoreUnavailable):
+        store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
+    with pytest.raises(StoreUnavailable):
+        store.sessions.void(voiding(session.subject))
+    connection.execute("ALTER TABLE elsewhere RENAME TO revocations")
+    connection.close()
+    found = store.sessions.load(session.sid)
+    assert found is not None
+    assert (found.session, found.marks.generation, store.log.sequence()) == (session, 0, 0)
+
+
+def test_a_closed_store_opens_again_with_everything(path: Path) -> None:
+    session = new_session()
+    store = SqlStore(f"sqlite:///{path}")
+    store.sessions.insert(session)
+    ended = replace(session, ended_at=NOW, version=1)
+    store.sessions.replace(ended, ending(session))
+    store.close()
+    store = SqlStore(f"sqlite:///{path}")
+    found = store.sessions.load(session.sid)
+    assert found is not None
+    assert found.session == ended
+    assert store.log.sequence() == 1
+    store.close()
+
+
+def test_seeds_of_deleted_sessions_are_overwritten(store: SqlStore, path: Path) -> None:
+    session = new_session(expires_at=NOW)
+    store.sessions.insert(session)
+    store.sessions.purge(NOW)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    assert session.seed not in path.read_bytes()
+
+
+WRITER = """
+import sys
+from dataclasses import replace
+from keyturn.core.instant import SessionId
+from keyturn.stores.opening import open_store
+store = open_store(sys.argv[1])
+sid, rounds = SessionId(sys.argv[2]), int(sys.argv[3])
+for _ in range(rounds):
+    while True:
+        session = store.sessions.load(sid).session
+        if store.sessions.replace(replace(session, rotations=session.rotations + 1, version=session.version + 1)) == 0:
+            print(session.rotations + 1, flush=True)
+            break
+store.close()
+"""
+
+
+def _writers(count: int, store: SqlStore, sid: SessionId, rounds: int) -> list[subprocess.Popen[str]]:
+    arguments = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        WRITER,
+        f"sqlite:///{store.engine.url.database}",
+        sid,
+        str(rounds),
+    ]
+    return [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+
+
+def test_processes_lose_no_write_of_one_another(store: SqlStore) -> None:
+    session = new_session()
+    store.sessions.insert(session)
+    workers = _writers(3, store, session.sid, 40)
+    answers = [worker.communicate(timeout=60)[0].split() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0]
+    # Every acknowledged rotation was somebody's, and nobody's twice.
+    assert sorted(int(number) for numbers in answers for number in numbers) == list(range(1, 121))
+    found = store.sessions.load(session.sid)
+    assert found is not None
+    assert found.session.rotations == found.session.version == 120
+
+
+def test_a_killed_process_loses_nothing_it_acknowledged(store: SqlStore) -> None:
+    session = new_session()
+    store.sessions.insert(session)
+    acknowledged = 0
+    for _ in range(3):
+        (worker,) = _writers(1, store, session.sid, 10**9)
+        assert worker.stdout is not None
+        for _ in range(25):
+            acknowledged = int(worker.stdout.readline())
+        worker.send_signal(signal.SIGKILL)
+        acknowledged = max([acknowledged, *map(int, worker.stdout.read().split())])
+        worker.wait()
+        worker.stdout.close()
+        found = store.sessions.load(session.sid)
+        assert found is not None
+        # One more may have been committed, its acknowledgement cut off.
+        assert found.session.rotations in (acknowledged, acknowledged + 1)
+        assert found.session.rotations == found.session.version
+        # And the database goes on.
+        moved = replace(found.session, version=found.session.version + 1, rotations=found.session.rotations + 1)
+        assert store.sessions.replace(moved) == 0
+    assert sqlite3.connect(store.engine.url.database or "").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_numbers_beyond_64_bits_are_refused_once(store: SqlStore) -> None:
+    with pytest.raises(BadRequest):
+        store.sessions.void(replace(voiding(Subject("ada")), at=Instant(2**63)))
+    assert store.log.sequence() == 0
