@@ -144,6 +144,21 @@ def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_once_per_cooldown
     assert publisher.fetches == 3
 
 
+def test_an_unknown_kid_waits_for_the_fetch_under_way(
+    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
+) -> None:
+    verify(mint())
+    publisher.publish(other_key)
+    publisher.gate.clear()
+    monotonic.now = 300
+    assert cache.prepare() is None
+    under_way = cache.seek()
+    assert under_way is cache.seek()
+    publisher.gate.set()
+    assert verify(mint(signed_by=other_key))
+    assert publisher.fetches == 2
+
+
 def test_when_the_last_fetch_failed_an_unknown_kid_is_a_503(
     publisher: Publisher, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
 ) -> None:
@@ -216,7 +231,9 @@ def test_a_flight_that_was_lost_is_not_waited_for_for_ever(
     publisher: Publisher, cache: KeyCache, monotonic: Any
 ) -> None:
     lost = cache._flight = Future[None]()  # as a fork leaves it
-    assert cache._launch(0.0) is not lost
+    monotonic.now = 0
+    joined = cache.seek()
+    assert joined is not lost
 
 
 def test_a_hundred_callers_share_one_flight(

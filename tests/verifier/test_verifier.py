@@ -194,6 +194,19 @@ def test_a_signature_of_another_key_is_refused(
         bench(mint(signed_by=forged))
 
 
+def test_a_source_that_has_no_keys_is_503(bench: Bench, mint: Mint) -> None:
+    class Keyless:
+        current = None
+        due_at = float("inf")
+
+        def prepare(self) -> None: ...
+        def seek(self) -> None: ...
+
+    bench.make(keys=Keyless())
+    with pytest.raises(Unavailable):
+        bench(mint())
+
+
 # --- time -------------------------------------------------------------------------------------------------
 
 
@@ -445,6 +458,7 @@ def test_a_wrong_configuration_is_refused_when_it_is_made(
 
 def test_what_a_verifier_trusts_can_be_read_and_not_changed(bench: Bench) -> None:
     assert (bench.verifier.issuer, bench.verifier.audience, bench.verifier.feed) == (ISSUER, "orders", bench.feed)
+    assert bench.verifier.keys.current is bench.keys
     with pytest.raises(AttributeError):
         bench.verifier.audience = "billing"  # type: ignore[misc]
     bench.verifier.close()

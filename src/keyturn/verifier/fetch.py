@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -61,7 +61,7 @@ def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH
         with _opener.open(asked, timeout=seconds) as response:
             if response.status != 200:
                 raise Unavailable(f"{asked.full_url} answered {response.status}")
-            return _read(response.read1, deadline, max_bytes, asked.full_url)
+            return _read(response, deadline, max_bytes)
     except HTTPError as error:
         error.close()
         raise Unavailable(f"{asked.full_url} answered {error.code}") from None
@@ -82,14 +82,20 @@ def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
-def _read(read1: Callable[[int], bytes], deadline: float, max_bytes: int, url: str) -> bytes:
+def _read(response: HTTPResponse, deadline: float, max_bytes: int) -> bytes:
+    declared = response.headers["Content-Length"]
+    left = max_bytes + 1 if declared is None else int(declared)
     body = bytearray()
-    while chunk := read1(_CHUNK):
+    # read1 answers with what has come; read would wait for a whole chunk of a server that drips.
+    while left > 0 and (chunk := response.read1(min(left, _CHUNK))):
         body += chunk
+        left -= len(chunk)
         if len(body) > max_bytes:
-            raise Unavailable(f"{url} sent more than {max_bytes} bytes")
+            raise Unavailable(f"{response.url} sent more than {max_bytes} bytes")
         if time.monotonic() > deadline:
-            raise Unavailable(f"{url} did not finish in time")
+            raise Unavailable(f"{response.url} did not finish in time")
+    if declared is not None and left:
+        raise Unavailable(f"{response.url} broke off")
     return bytes(body)
 
 

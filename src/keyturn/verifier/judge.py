@@ -207,7 +207,7 @@ class Judge:
             if not waiting.done():
                 with suppress(TimeoutError):
                     yield waiting
-                verdict = self._known_verdict(seen)
+            verdict = self._known_verdict(seen)
         return (yield from self._ask(token)) if verdict is Verdict.UNKNOWN else verdict
 
     def _known_verdict(self, seen: Seen) -> Verdict:

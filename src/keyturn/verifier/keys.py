@@ -105,64 +105,65 @@ class KeyCache:
     def prepare(self) -> Future[None] | None:
         """See ``KeySource``. Keys past ``keep_seconds`` are dropped."""
         now = self._monotonic()
-        if self.current is not None and not self._schedule.believed(now):
-            self.current = None
-        if now >= self.due_at:
-            flight = self._launch(now)
-            return flight if self.current is None else None
-        return None if self.current is not None else self._joined()
+        with self._lock:
+            if self.current is not None and not self._schedule.believed(now):
+                self.current = None
+            flight = self._launch(now) if now >= self.due_at else self._flight
+            if self.current is not None:
+                return None
+            if flight is None:
+                raise Unavailable("the issuer's keys could not be fetched; trying again soon")
+            return flight
 
     def seek(self) -> Future[None] | None:
         """See ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be a new key's."""
         now = self._monotonic()
-        if self._flight is not None or self._schedule.may_seek(now):
-            return self._launch(now)
-        if self._schedule.failed:
-            raise Unavailable("the last fetch of the issuer's keys failed")
-        return None
-
-    def _joined(self) -> Future[None]:
-        flight = self._flight
-        if flight is None:
-            raise Unavailable("the issuer's keys could not be fetched; trying again soon")
-        return flight
+        with self._lock:
+            if self._flight is not None or self._schedule.may_seek(now):
+                return self._launch(now)
+            if self._schedule.failed:
+                raise Unavailable("the last fetch of the issuer's keys failed")
+            return None
 
     def _launch(self, now: float) -> Future[None]:
-        with self._lock:
-            # A flight that outlived every deadline was lost (its thread did not survive a fork).
-            if self._flight is not None and now - self._schedule.tried_at < 4 * FETCH_SECONDS:
-                return self._flight
-            flight = self._flight = Future[None]()
-            flight.set_running_or_notify_cancel()
-            self._schedule.tried_at = now
-            self.due_at = self._schedule.due_at
+        """Call with the lock held."""
+        # A flight that outlived every deadline was lost (its thread did not survive a fork).
+        if self._flight is not None and now - self._schedule.tried_at < 4 * FETCH_SECONDS:
+            return self._flight
+        flight = self._flight = Future[None]()
+        flight.set_running_or_notify_cancel()
+        self._schedule.tried_at = now
+        self.due_at = self._schedule.due_at
         Thread(target=self._fly, args=(flight,), name="keyturn-keys", daemon=True).start()
         return flight
 
     def _fly(self, flight: Future[None]) -> None:
         try:
-            self._refresh()
+            document = self._send(request(self._locate()))
+            keys = self._read(document)
         except Exception as error:
-            self._land(failed=True)
+            with self._lock:
+                self._land(failed=True)
             flight.set_exception(error)
-        else:
+            return
+        with self._lock:
+            self.current, self._document = keys, document
+            # Counted from when it was asked: the answer may have been old when it came.
+            self._schedule.fetched_at = self._schedule.tried_at
             self._land(failed=False)
-            flight.set_result(None)
+        flight.set_result(None)
 
-    def _refresh(self) -> None:
-        document = self._send(request(self._locate()))
-        if self.current is None or document != self._document:
-            try:
-                self.current = KeySet.from_jwks(document)
-            except ConfigurationError as error:
-                raise Unavailable(f"the key set of the issuer: {error}") from error
-            self._document = document
+    def _read(self, document: bytes) -> KeySet:
+        current = self.current
+        if current is not None and document == self._document:
+            return current
+        try:
+            return KeySet.from_jwks(document)
+        except ConfigurationError as error:
+            raise Unavailable(f"the key set of the issuer: {error}") from error
 
     def _land(self, *, failed: bool) -> None:
-        with self._lock:
-            self._schedule.failed = failed
-            if not failed:
-                # Counted from when it was asked: the answer may have been old when it came.
-                self._schedule.fetched_at = self._schedule.tried_at
-            self.due_at = self._schedule.due_at
-            self._flight = None
+        """Call with the lock held."""
+        self._schedule.failed = failed
+        self.due_at = self._schedule.due_at
+        self._flight = None

@@ -50,7 +50,3 @@ class Memo:
             if self.capacity:
                 self.entries[token] = seen
                 heappush(self._ends, (seen.ends_at, token))
-
-    def drop(self, token: str) -> None:
-        """Forget ``token``."""
-        self.entries.pop(token, None)

@@ -1,0 +1,173 @@
+"""One HTTP exchange, against servers that stall, drip, redirect, overflow, break off or answer nonsense."""
+
+import socket
+import time
+from collections.abc import Iterator
+from threading import Thread
+from typing import Any
+
+import msgspec
+import pytest
+
+from keyturn.errors import ConfigurationError, Unavailable
+from keyturn.verifier.fetch import bearer, fetch, fetch_as, request, require_secure
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://auth.example.com",
+        "https://auth.example.com:8443/x?y",
+        "http://localhost:8000",
+        "http://127.0.0.1",
+        "http://[::1]:80/",
+    ],
+)
+def test_https_is_secure_and_so_is_this_machine(url: str) -> None:
+    assert require_secure(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://auth.example.com", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"),
+        *("file:///etc/passwd", "ftp://x", "data:,x", "", "auth.example.com", "https://", "https:///path"),
+        *("http://[::1", "http://[x]/"),
+    ],
+)
+def test_anything_else_is_refused_before_it_is_asked(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="https"):
+        request(url)
+
+
+def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: Any) -> None:
+    site.answers["/x"] = b'{"a":1}'
+    assert fetch(request(site.url + "/x", bearer("secret"), b"form")) == b'{"a":1}'
+    method, _, headers, body = site.asked[0]
+    assert (method, headers["Accept"], headers["Authorization"], body) == (
+        "POST",
+        "application/json",
+        "Bearer secret",
+        b"form",
+    )
+    fetch(request(site.url + "/x", bearer(None)))
+    assert "Authorization" not in site.asked[1][2]
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 303, 307, 308, 400, 401, 404, 500, 503])
+def test_every_other_status_is_unavailable_and_no_redirect_is_followed(site: Any, status: int) -> None:
+    def answer(handler: Any) -> None:
+        handler.send_response(status)
+        handler.send_header("Location", site.url + "/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    site.answers["/x"] = answer
+    with pytest.raises(Unavailable, match=str(status)):
+        fetch(request(site.url + "/x"))
+    assert site.paths() == ["/x"]
+
+
+def test_a_body_over_the_cap_is_not_read_to_its_end(site: Any) -> None:
+    site.answers["/x"] = b"0" * 1001
+    assert len(fetch(request(site.url + "/x"), max_bytes=1001)) == 1001
+    with pytest.raises(Unavailable, match="more than 1000"):
+        fetch(request(site.url + "/x"), max_bytes=1000)
+
+
+def test_a_server_that_never_answers_is_given_up_on(site: Any) -> None:
+    site.answers["/x"] = lambda _: time.sleep(0.5)
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="timed out"):
+        fetch(request(site.url + "/x"), seconds=0.1)
+    assert time.monotonic() - started < 0.4
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(40):
+                try:
+                    peer.sendall(b"x")
+                except OSError:
+                    return
+                time.sleep(0.02)
+
+    thread = Thread(target=drip)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    thread.join()
+    listener.close()
+
+
+def test_a_server_that_drips_is_given_up_on_though_it_is_never_silent_for_long(dripping: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="in time"):
+        fetch(request(dripping), seconds=0.1)
+    assert time.monotonic() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nx",
+    ],
+)
+def test_what_is_no_http_is_unavailable(sent: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(sent)
+
+        thread = Thread(target=answer)
+        thread.start()
+        with pytest.raises(Unavailable):
+            fetch(request(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+        thread.join()
+
+
+def test_a_body_of_undeclared_length_ends_with_the_connection(site: Any) -> None:
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(b"whole")
+
+    site.answers["/x"] = answer
+    assert fetch(request(site.url + "/x")) == b"whole"
+    with pytest.raises(Unavailable, match="more than 4"):
+        fetch(request(site.url + "/x"), max_bytes=4)
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(Unavailable):
+        fetch(request(f"http://127.0.0.1:{port}/"))
+
+
+class Answer(msgspec.Struct):
+    number: int
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"number":"1"}', b'{"number":1,"number":2}', b"\xff", b"[" * 5000]
+)
+def test_an_answer_of_another_shape_is_unavailable(body: bytes) -> None:
+    with pytest.raises(Unavailable):
+        fetch_as(Answer, request("https://x.example"), lambda _: body)
+
+
+def test_an_answer_of_its_shape_is_read() -> None:
+    assert fetch_as(Answer, request("https://x.example"), lambda _: b'{"number":1,"more":[]}') == Answer(1)

@@ -1,0 +1,89 @@
+"""RFC 8414 metadata: found where the RFC says, believed only when it names its issuer, kept when it cannot be had."""
+
+import json
+from typing import Any
+from urllib.request import Request
+
+import pytest
+
+from keyturn.errors import ConfigurationError, Unavailable
+from keyturn.verifier.metadata import Discovery, metadata_url
+
+ISSUER = "https://auth.example.com"
+GOOD = {"issuer": ISSUER, "jwks_uri": ISSUER + "/jwks", "introspection_endpoint": ISSUER + "/ask", "more": 1}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "url"),
+    [
+        (ISSUER, "/.well-known/oauth-authorization-server"),
+        (ISSUER + "/", "/.well-known/oauth-authorization-server"),
+        (ISSUER + "/tenant", "/.well-known/oauth-authorization-server/tenant"),
+        (ISSUER + "/a/b/", "/.well-known/oauth-authorization-server/a/b"),
+    ],
+)
+def test_the_well_known_part_goes_before_the_path(issuer: str, url: str) -> None:
+    assert metadata_url(issuer) == ISSUER + url
+
+
+@pytest.mark.parametrize("issuer", [ISSUER + "?x", ISSUER + "#x", "http://auth.example.com", "auth"])
+def test_an_issuer_that_is_no_issuer_url_is_refused(issuer: str) -> None:
+    with pytest.raises(ConfigurationError):
+        metadata_url(issuer)
+
+
+class Sender:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def __call__(self, _: Request) -> bytes:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return json.dumps(self.answer).encode()
+
+
+def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic: Any) -> None:
+    sender = Sender(GOOD)
+    discovery = Discovery(ISSUER, send=sender, monotonic=monotonic)
+    first = discovery.metadata()
+    monotonic.now = 299
+    assert discovery.metadata() is first
+    assert sender.asked == 1
+    sender.answer = Unavailable("down")
+    monotonic.now = 300
+    assert discovery.metadata() is first
+    assert discovery.metadata() is first
+    assert sender.asked == 2
+    sender.answer = GOOD | {"jwks_uri": ISSUER + "/moved"}
+    monotonic.now = 600
+    assert discovery.endpoint("jwks_uri") == ISSUER + "/moved"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": ISSUER + "/"},
+        {"issuer": "https://evil.example.com"},
+        {"issuer": 5},
+        {"jwks_uri": "http://auth.example.com/jwks"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"jwks_uri": ""},
+        {"jwks_uri": None},
+        {"introspection_endpoint": "http://auth.example.com"},
+        {"keyturn_revocations_endpoint": "ftp://x"},
+    ],
+    ids=repr,
+)
+def test_metadata_of_another_issuer_or_with_insecure_urls_is_not_believed(wrong: dict[str, Any]) -> None:
+    discovery = Discovery(ISSUER, send=Sender(GOOD | wrong))
+    with pytest.raises(Unavailable):
+        discovery.metadata()
+
+
+def test_an_endpoint_the_issuer_does_not_name_is_unavailable() -> None:
+    discovery = Discovery(ISSUER, send=Sender(GOOD))
+    assert discovery.endpoint("introspection_endpoint") == ISSUER + "/ask"
+    with pytest.raises(Unavailable, match="revocations_endpoint"):
+        discovery.endpoint("revocations_endpoint")

@@ -1,0 +1,250 @@
+"""The feed over HTTP: complete before it is confirmed, merged and never reset, stale whenever in doubt."""
+
+import json
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request
+
+import pytest
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.errors import Unavailable
+from keyturn.verifier import HttpFeed
+
+URL = "https://auth.example.com/auth/revocations"
+NOW = 1_800_000_000
+
+
+class Log:
+    """The issuer's side: pages of ``limit``; ``purged`` and a younger log can be played."""
+
+    def __init__(self, monotonic: Any) -> None:
+        self.entries: list[Entry] = []
+        self.sequence = 0
+        self.purged = 0
+        self.limit = 2
+        self.queries: list[str] = []
+        self.tokens: list[str | None] = []
+        self.failure: Exception | None = None
+        self.raw: bytes | None = None
+        self.monotonic = monotonic
+        self.travel_seconds = 0.0
+
+    def append(self, key: str, kind: Kind = Kind.SESSION, value: int = ENDED, lives: int = 600) -> None:
+        self.sequence += 1
+        self.entries.append(Entry(kind, key, value, Instant(NOW), Instant(NOW + lives), self.sequence))
+
+    def __call__(self, asked: Request) -> bytes:
+        self.monotonic.now += self.travel_seconds
+        self.queries.append(urlsplit(asked.full_url).query)
+        self.tokens.append(asked.get_header("Authorization"))
+        if self.failure is not None:
+            raise self.failure
+        if self.raw is not None:
+            return self.raw
+        after = parse_qs(self.queries[-1]).get("after")
+        if after is None:
+            return self._page(self.entries, self.sequence)
+        known = int(after[0])
+        newer = [each for each in self.entries if each.sequence > known][: self.limit]
+        return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
+
+    @staticmethod
+    def _page(entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
+        names = ("kind", "key", "value", "at", "expires_at", "sequence")
+        lines = [{name: getattr(each, name) for name in names} for each in entries]
+        return json.dumps({"entries": lines, "sequence": sequence, "complete": complete}).encode()
+
+
+@pytest.fixture
+def log(monotonic: Any) -> Log:
+    return Log(monotonic)
+
+
+@pytest.fixture
+def polled(log: Log, clock: Any, monotonic: Any) -> HttpFeed:
+    return HttpFeed(URL, "service", send=log, clock=clock, monotonic=monotonic)
+
+
+def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) -> None:
+    log.append("a")
+    polled.poll()
+    assert log.queries == ["", "after=1"]
+    for each in "bcdef":
+        log.append(each)
+    polled.poll()
+    assert log.queries[2:] == ["after=1", "after=3", "after=5", "after=6"]
+    assert set(polled.revocations.ended) == set("abcdef")
+    assert polled.revocations.sequence == 6
+    assert set(log.tokens) == {"Bearer service"}
+
+
+def test_every_kind_arrives(log: Log, polled: HttpFeed) -> None:
+    log.append("ada", Kind.SUBJECT, 4)
+    log.append("web", Kind.CLIENT, NOW)
+    log.append("", Kind.EVERYTHING, NOW - 5)
+    log.append("sid", Kind.SESSION, 2)
+    polled.poll()
+    held = polled.revocations
+    assert (held.generations, held.clients, held.not_before, held.renewed) == (
+        {"ada": 4},
+        {"web": NOW},
+        NOW - 5,
+        {"sid": 2},
+    )
+
+
+def test_freshness_counts_from_when_it_was_asked_not_from_when_the_answer_came(
+    log: Log, polled: HttpFeed, monotonic: Any
+) -> None:
+    monotonic.now = 100.0
+    log.travel_seconds = 3.0
+    polled.poll()
+    assert polled.freshness.seen_at == 100.0
+    log.append("a")
+    polled.poll()
+    assert (polled.freshness.seen_at, monotonic.now) == (106.0, 109.0)
+
+
+def test_an_empty_feed_is_fresh_too(polled: HttpFeed, monotonic: Any) -> None:
+    assert not polled.freshness.holds(monotonic.now)
+    polled.poll()
+    assert polled.freshness.holds(monotonic.now)
+    assert len(polled.revocations) == 0
+
+
+def test_nothing_is_confirmed_when_a_poll_fails_in_its_middle(log: Log, polled: HttpFeed, monotonic: Any) -> None:
+    polled.poll()
+    monotonic.now = 3
+    log.failure = Unavailable("down")
+    with pytest.raises(Unavailable):
+        polled.poll()
+    assert polled.freshness.seen_at == 0
+
+
+def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(log: Log, polled: HttpFeed) -> None:
+    polled.poll()
+    for each in "abcd":
+        log.append(each)
+    log.entries, log.purged = log.entries[2:], 2
+    polled.poll()
+    assert log.queries[-2:] == ["", "after=4"]
+    assert set(polled.revocations.ended) == {"c", "d"}
+
+
+def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(
+    log: Log, polled: HttpFeed, monotonic: Any
+) -> None:
+    for each in "abc":
+        log.append(each)
+    polled.poll()
+    log.entries, log.sequence = log.entries[:1], 1
+    monotonic.now = 2
+    polled.poll()
+    assert set(polled.revocations.ended) == set("abc")
+    assert (polled.revocations.sequence, polled.freshness.seen_at) == (1, 2)
+    log.append("d")
+    polled.poll()
+    assert set(polled.revocations.ended) == set("abcd")
+
+
+def test_entries_are_forgotten_when_no_token_they_stop_is_alive(log: Log, polled: HttpFeed, clock: Any) -> None:
+    log.append("a", lives=600)
+    polled.poll()
+    clock.now = NOW + 599.9
+    polled.poll()
+    assert "a" in polled.revocations.ended
+    log.entries = []
+    clock.now = NOW + 600
+    polled.poll()
+    assert len(polled.revocations) == 0
+
+
+LINE: dict[str, Any] = {"kind": "session", "key": "a", "value": 1, "at": 1, "expires_at": 2, "sequence": 1}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        {"entries": []},
+        {"entries": [], "sequence": "1"},
+        {"entries": [], "sequence": -1},
+        {"entries": [5], "sequence": 1},
+        *({"entries": [LINE | {name: wrong}], "sequence": 1} for name in LINE for wrong in (None, [], 1.5, -1)),
+        {"entries": [LINE | {"kind": "tenant"}], "sequence": 1},
+        {"entries": [LINE | {"value": 2**63}], "sequence": 1},
+    ],
+    ids=str,
+)
+def test_a_page_that_cannot_be_read_whole_confirms_nothing(log: Log, polled: HttpFeed, page: Any) -> None:
+    log.raw = page if isinstance(page, bytes) else json.dumps(page).encode()
+    with pytest.raises(Unavailable):
+        polled.poll()
+    assert polled.freshness.seen_at == float("-inf")
+    assert len(polled.revocations) == 0
+
+
+def test_a_feed_that_never_ends_confirms_nothing(log: Log, polled: HttpFeed) -> None:
+    log.raw = json.dumps({"entries": [LINE], "sequence": 1}).encode()
+    with pytest.raises(Unavailable, match="did not end"):
+        polled.poll()
+    assert polled.freshness.seen_at == float("-inf")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_thread_outlives_failures_says_why_and_stops_when_told(log: Log, clock: Any, monotonic: Any) -> None:
+    polled = HttpFeed(lambda: URL, send=log, clock=clock, monotonic=monotonic, interval_seconds=0.005)
+    log.failure = RuntimeError("boom")
+    first = polled.start()
+    first.result(10)
+    assert polled.start() is first
+    assert polled.problem is log.failure
+    log.failure = None
+    until(lambda: polled.problem is None)
+    assert polled.freshness.seen_at == 0
+    polled.close()
+    until(lambda: not (polled._thread and polled._thread.is_alive()))
+    assert polled.start() is first, "closed for good"
+    assert not (polled._thread and polled._thread.is_alive())
+    assert set(log.tokens) == {None}
+
+
+def test_a_thread_that_did_not_survive_a_fork_is_started_again(log: Log, polled: HttpFeed) -> None:
+    class Dead:
+        def is_alive(self) -> bool:
+            return False
+
+    polled._thread = Dead()  # type: ignore[assignment]
+    polled.start().result(10)
+    assert polled.freshness.seen_at == 0
+    polled.close()
+
+
+def test_the_first_poll_is_waited_for_by_all_who_come_meanwhile(log: Log, clock: Any, monotonic: Any) -> None:
+    gate = Event()
+
+    def slow(asked: Request) -> bytes:
+        assert gate.wait(10)
+        return log(asked)
+
+    polled = HttpFeed(URL, send=slow, clock=clock, monotonic=monotonic)
+    first, second = polled.start(), polled.start()
+    assert first is second
+    assert not first.done()
+    gate.set()
+    first.result(10)
+    assert polled.freshness.seen_at == 0
+    polled.close()
