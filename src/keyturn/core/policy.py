@@ -103,7 +103,7 @@ class ThrottlePolicy:
     account_limit: int = 10
     address_limit: int = 60
     device_limit: int = 10
-    signup_limit: int = 60
+    signup_limit: int = 300
     window_seconds: int = 15 * MINUTE
 
     def __post_init__(self) -> None:

@@ -34,22 +34,18 @@ class Sealed(StrEnum):
     CSRF = "csrf"
 
 
-class PlaintextToken:
-    """A credential in the clear, on its way to its holder; masked everywhere else. ``reveal`` is the only way out."""
+class PlaintextToken(str):
+    """A credential in the clear, on its way to its holder. A string, so that it goes into a header or a cookie as it
+    is; masked in ``repr``, so that the record, the traceback or the debugger holding it does not show it."""
 
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
+    __slots__ = ()
 
     def reveal(self) -> str:
-        """The credential itself, for a header, a cookie or a body, never for a log."""
-        return self._text
+        """The credential as a plain ``str``."""
+        return str.__str__(self)
 
     def __repr__(self) -> str:
         return "PlaintextToken(***)"
-
-    __str__ = __repr__
 
 
 class Secrets:

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 from keyturn.core.claims import assurance, build_claims
-from keyturn.core.instant import Instant
+from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import ends_at
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
@@ -31,6 +31,16 @@ class Issued:
     refresh_token: PlaintextToken | None = None
     access_expires_at: Instant | None = None
     device_token: PlaintextToken | None = None
+
+    @property
+    def subject(self) -> Subject:
+        """Whose session it is."""
+        return self.session.subject
+
+    @property
+    def sid(self) -> SessionId:
+        """The session's public handle."""
+        return self.session.sid
 
 
 def issue(session: Session, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Issued]:
