@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -119,6 +120,20 @@ def test_a_feed_of_ones_own_is_started_when_it_is_needed(site: Any, make: Any, m
     assert site.asked == []
     assert verify(mint(iss=site.url))
     own.close()
+
+
+def test_a_first_poll_that_ends_before_it_is_waited_for_counts(
+    site: Any, make: Any, mint: Mint, key: SigningKey
+) -> None:
+    class Prompt(HttpFeed):
+        def start(self) -> Future[None]:
+            self.poll()
+            done = Future[None]()
+            done.set_result(None)
+            return done
+
+    site.answers["/feed"] = EMPTY
+    assert make(keys=KeySet([key]), feed=Prompt(site.url + "/feed"))(mint(iss=site.url))
 
 
 @pytest.mark.parametrize(
