@@ -81,8 +81,12 @@ class AccountStore(Protocol):
         """Compare and swap on ``version``, as for sessions."""
         ...
 
-    def replace_and_void(self, account: Account, voiding: Voiding) -> Entry | None:
-        """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when the swap lost."""
+    def replace_and_void(self, account: Account, voiding: Voiding, kept: Session | None = None) -> Entry | None:
+        """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when the swap lost.
+
+        ``kept``: a session of the subject, swapped in the same transaction and stored at the new generation. It lost,
+        too, when it did not stand at the previous one: what was void is never brought back.
+        """
         ...
 
 

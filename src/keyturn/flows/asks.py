@@ -58,8 +58,8 @@ def replace_account(account: Account) -> Flow[bool]:
     return cast(bool, (yield from ask("accounts", "replace", account)))
 
 
-def replace_account_and_void(account: Account, voiding: Voiding) -> Flow[Entry | None]:
-    return cast("Entry | None", (yield from ask("accounts", "replace_and_void", account, voiding)))
+def replace_account_and_void(account: Account, voiding: Voiding, kept: Session | None = None) -> Flow[Entry | None]:
+    return cast("Entry | None", (yield from ask("accounts", "replace_and_void", account, voiding, kept)))
 
 
 def bucket(key: str) -> Flow[Bucket | None]:

@@ -80,4 +80,5 @@ def _session(session: Session, kind: Sealed, realm: Realm) -> dict[str, object]:
 
 def _access(claims: AccessClaims) -> dict[str, object]:
     names = ("iss", "sub", "aud", "sid", "client_id", "scope", "iat", "exp", "gen", "auth_time", "acr", "amr")
-    return {"active": True, "token_type": "Bearer"} | {name: getattr(claims, name) for name in names}
+    claimed: dict[str, object] = {name: getattr(claims, name) for name in names}
+    return {"active": True, "token_type": "Bearer", **claimed}

@@ -14,7 +14,7 @@ from keyturn.flows import asks
 from keyturn.flows.enter import Attempt, device_secret, enter, mark_device
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import Reservation, give_back, reserve_login
+from keyturn.flows.throttle import Reservation, compare, give_back, reserve_login
 
 
 def login(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
@@ -45,14 +45,26 @@ def _reserve(
         raise
 
 
+def _known(identifier: str, client_id: str) -> Flow[tuple[Account | None, Marks]]:
+    # An account and the marks of one and the same moment (CWE-367). A password changed, or an account disabled, between
+    # two reads raises the generation: the old password must not open a session under the new one, nor the reverse.
+    account = yield from asks.account_named(identifier)
+    while True:
+        subject = account.subject if account else Subject("")
+        marks = yield from asks.marks(subject, client_id)
+        again = yield from asks.account_named(identifier)
+        if again == account:
+            return account, marks
+        account = again
+
+
 def _authenticate(
     attempt: Attempt, identifier: str, held: list[Reservation], now: Instant
 ) -> Flow[tuple[Account, Marks]]:
-    account = yield from asks.account_named(identifier)
+    account, marks = yield from _known(identifier, attempt.client.client_id)
     subject = account.subject if account else Subject("")
-    marks = yield from asks.marks(subject, attempt.client.client_id)
     # CWE-208: the same work for an account that does not exist.
-    verdict = yield from asks.verify_password(account.password_hash if account else None, attempt.password)
+    verdict = yield from compare(held, account.password_hash if account else None, attempt.password)
     if account is None or account.disabled or not verdict.matches:
         yield from asks.audit(Audit.LOGIN_FAILED, now, subject, address=attempt.client.address)
         raise LoginFailed("unknown, disabled or wrong password")

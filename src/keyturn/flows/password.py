@@ -4,15 +4,16 @@ from dataclasses import replace as changed
 
 from keyturn.core.account import Account
 from keyturn.core.audit import Audit
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.lifecycle import step_up
 from keyturn.core.policy import Deliver
 from keyturn.core.realm import Realm
-from keyturn.errors import LoginFailed
+from keyturn.core.session import Session
 from keyturn.flows import asks
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.revoke import voiding
 from keyturn.flows.step import Flow
-from keyturn.flows.step_up import live_session, prove_password, renewed
+from keyturn.flows.step_up import AMR, live_session, prove_password
 
 
 def change_password(
@@ -25,21 +26,34 @@ def change_password(
     """
     chosen = realm.delivery(deliver)
     found = yield from live_session(sid, now, realm)
-    before = yield from _account(found.session.subject)
-    yield from prove_password(found.session, current, now, realm)
-    yield from asks.judge_password(new, before.identifier)
-    replaced = changed(before, password_hash=(yield from asks.hash_password(new)), version=before.version + 1)
-    entry = yield from asks.replace_account_and_void(replaced, voiding(before.subject, now, realm, keep=sid))
+    account = yield from prove_password(found.session, current, now, realm)
+    yield from asks.judge_password(new, account.identifier)
+    encoded = yield from asks.hash_password(new)
+    while True:
+        replaced = changed(account, password_hash=encoded, version=account.version + 1)
+        session = yield from _replace(replaced, sid, now, realm)
+        if session is not None:
+            break
+        account = yield from _still_proven(account, sid, current, now, realm)
+    yield from asks.audit(Audit.PASSWORD_CHANGED, now, session.subject, sid)
+    return (yield from issue(session, chosen, now, realm))
+
+
+def _replace(account: Account, sid: SessionId, now: Instant, realm: Realm) -> Flow[Session | None]:
+    """Store the account, end the other sessions and renew this one, all or nothing; ``None`` when another write won."""
+    found = yield from live_session(sid, now, realm)
+    session = step_up(found, AMR, now, realm.profile.session)
+    entry = yield from asks.replace_account_and_void(account, voiding(account.subject, now, realm), session)
     if entry is None:
-        # Another change won since the password was proven: what was proven is no longer the password.
-        raise LoginFailed("the account changed meanwhile")
+        return None
     yield from asks.note(entry)
-    yield from asks.audit(Audit.PASSWORD_CHANGED, now, before.subject, sid)
-    return (yield from issue((yield from renewed(sid, now, realm)), chosen, now, realm))
+    return changed(session, generation=entry.value)
 
 
-def _account(subject: Subject) -> Flow[Account]:
-    account = yield from asks.account_of(subject)
-    if account is None:
-        raise LoginFailed("the account is gone")
-    return account
+def _still_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: Realm) -> Flow[Account]:
+    """The account as another write left it; its password is proven again unless the account is the same."""
+    found = yield from live_session(sid, now, realm)
+    account = yield from asks.account_of(proven.subject)
+    if account is not None and account.version == proven.version:
+        return account
+    return (yield from prove_password(found.session, current, now, realm))

@@ -67,9 +67,9 @@ def revoke_everything(now: Instant, realm: Realm) -> Flow[Revoked]:
     return (yield from _mark(Kind.EVERYTHING, "", Audit.REVOKED_EVERYTHING, now, realm))
 
 
-def voiding(subject: Subject, now: Instant, realm: Realm, keep: SessionId | None = None) -> Voiding:
+def voiding(subject: Subject, now: Instant, realm: Realm) -> Voiding:
     """A request to raise the generation of ``subject``."""
-    return Voiding(subject, now, _expiry(now, realm), keep)
+    return Voiding(subject, now, _expiry(now, realm))
 
 
 def _mark(kind: Kind, key: str, event: Audit, now: Instant, realm: Realm) -> Flow[Revoked]:

@@ -27,8 +27,10 @@ def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
     identifier = normalise_identifier(attempt.identifier)
     yield from asks.judge_password(attempt.password, identifier)
     yield from _reserve(attempt.client.address, now, realm)
-    account = yield from _create(identifier, attempt.password, now)
-    marks = yield from asks.marks(account.subject, attempt.client.client_id)
+    # Read before there is an account: one disabled at once must not be entered under the generation that says so.
+    subject = Subject((yield from new_handle()))
+    marks = yield from asks.marks(subject, attempt.client.client_id)
+    account = yield from _create(subject, identifier, attempt.password, now)
     session = yield from enter(account.subject, marks, attempt, now, realm)
     issued = yield from issue(session, deliver, now, realm)
     return changed(issued, device_token=(yield from mark_device(identifier, None, realm)))
@@ -40,8 +42,7 @@ def _reserve(address: str, now: Instant, realm: Realm) -> Flow[None]:
     yield from reserve([("signup-" + address_key(address), Rate(policy.signup_limit, policy.window_seconds))], now)
 
 
-def _create(identifier: str, password: str, now: Instant) -> Flow[Account]:
-    subject = Subject((yield from new_handle()))
+def _create(subject: Subject, identifier: str, password: str, now: Instant) -> Flow[Account]:
     account = Account(subject, identifier, (yield from asks.hash_password(password)), now)
     if not (yield from asks.insert_account(account)):
         raise AccountExists("identifier is taken")

@@ -1,5 +1,6 @@
 """Step-up: the subject confirms the password within a session; it becomes fresh, and its session token is renewed."""
 
+from keyturn.core.account import Account
 from keyturn.core.audit import Audit
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.lifecycle import Event, follow, step_up
@@ -12,8 +13,10 @@ from keyturn.flows import asks
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.revoke import renewed_entry
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import give_back, reserve
-from keyturn.ports import PasswordVerdict
+from keyturn.flows.throttle import compare, give_back, reserve
+
+AMR = ("pwd",)
+"""RFC 8176: how a step-up authenticates."""
 
 
 def confirm_password(
@@ -25,9 +28,11 @@ def confirm_password(
     ``CredentialsNotOffered``.
     """
     chosen = realm.delivery(deliver)
-    found = yield from live_session(sid, now, realm)
-    yield from prove_password(found.session, password, now, realm)
-    session = yield from renewed(sid, now, realm)
+    session = None
+    while session is None:
+        found = yield from live_session(sid, now, realm)
+        yield from prove_password(found.session, password, now, realm)
+        session = yield from _renewed(found.session, now, realm)
     yield from asks.audit(Audit.STEP_UP, now, session.subject, sid)
     return (yield from issue(session, chosen, now, realm))
 
@@ -41,27 +46,32 @@ def live_session(sid: SessionId, now: Instant, realm: Realm) -> Flow[Found]:
     return found
 
 
-def prove_password(session: Session, password: str, now: Instant, realm: Realm) -> Flow[PasswordVerdict]:
-    """Check the password of the session's subject. A stolen session must not become a way to guess it: attempts
-    are counted per session. Raises ``LoginFailed``, ``Throttled``, ``Overloaded``."""
+def prove_password(session: Session, password: str, now: Instant, realm: Realm) -> Flow[Account]:
+    """The account of the session's subject, whose password this is. A stolen session must not become a way to guess
+    it: attempts are counted per session. Raises ``LoginFailed``, ``Throttled``, ``Overloaded``."""
     policy = realm.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
     held = yield from reserve([("session:" + session.sid, rate)], now)
     account = yield from asks.account_of(session.subject)
-    verdict = yield from asks.verify_password(account.password_hash if account else None, password)
+    verdict = yield from compare(held, account.password_hash if account else None, password)
     if account is None or account.disabled or not verdict.matches:
         yield from asks.audit(Audit.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")
     yield from give_back(held)
-    return verdict
+    return account
 
 
-def renewed(sid: SessionId, now: Instant, realm: Realm) -> Flow[Session]:
-    """Store the stepped-up session; every earlier session token of it is void everywhere."""
+def _renewed(proven: Session, now: Instant, realm: Realm) -> Flow[Session | None]:
+    """Store the stepped-up session; every earlier session token of it is void everywhere.
+
+    ``None`` when its generation is no longer the one the password was proven under: that password may be the old one.
+    """
     while True:
-        found = yield from live_session(sid, now, realm)
-        session = step_up(found, ("pwd",), now, realm.profile.session)
-        entry = renewed_entry(sid, session.renewals, now, realm)
+        found = yield from live_session(proven.sid, now, realm)
+        if found.session.generation != proven.generation:
+            return None
+        session = step_up(found, AMR, now, realm.profile.session)
+        entry = renewed_entry(session.sid, session.renewals, now, realm)
         if (yield from asks.replace(session, entry)) is not None:
             yield from asks.note(entry)
             return session

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate, account_key, address_key, admit, device_key, refund
-from keyturn.errors import Throttled
+from keyturn.errors import Overloaded, Throttled
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
+from keyturn.ports import PasswordVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[Reservati
             raise Throttled(key.partition(":")[0], retry_after_seconds=retry_after)
         held.append(Reservation(key, rate, now))
     return held
+
+
+def compare(held: list[Reservation], encoded: str | None, password: str) -> Flow[PasswordVerdict]:
+    """Compare a password under the attempts ``held``. Raises ``Overloaded``: nobody looked, so nothing was attempted,
+    and a flood of logins must not lock anybody out through the retries it causes."""
+    try:
+        return (yield from asks.verify_password(encoded, password))
+    except Overloaded:
+        yield from give_back(held)
+        raise
 
 
 def give_back(held: list[Reservation]) -> Flow[None]:

@@ -17,6 +17,7 @@ There is no special case for any store in here, and none may be added.
 """
 
 from keyturn.testing.contract.accounts import AccountContract
+from keyturn.testing.contract.keeping import KeepingContract
 from keyturn.testing.contract.ledgers import LedgerContract
 from keyturn.testing.contract.log import LogContract
 from keyturn.testing.contract.races import RaceContract
@@ -26,5 +27,7 @@ from keyturn.testing.contract.voiding import VoidingContract
 __all__ = ["StoreContract"]
 
 
-class StoreContract(SessionContract, VoidingContract, LogContract, AccountContract, LedgerContract, RaceContract):
+class StoreContract(
+    SessionContract, VoidingContract, LogContract, AccountContract, KeepingContract, LedgerContract, RaceContract
+):
     """Everything a store must do."""

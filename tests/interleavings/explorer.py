@@ -1,0 +1,208 @@
+"""Every interleaving of a few flows: each yielded step is one scheduling point, each point a place to fail.
+
+Two schedules that lead to the same world, with every flow having been told the same answers, have the same futures
+(a flow is a deterministic function of its answers). Such states are explored once, and the schedules through them
+counted; nothing else is left out. Flows are generators and cannot be copied, so one is replayed from its answers.
+"""
+
+import time
+from asyncio import CancelledError
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from interleavings.world import World, freeze
+from keyturn.errors import StoreUnavailable
+from keyturn.flows.step import Flow, Step
+
+SHARED = ("sessions", "accounts", "throttles", "near", "log", "clock")
+STORED = ("sessions", "accounts", "throttles")
+LOST = ("lost",)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One flow of a scene. ``op``: what the model calls it. ``outcome``: what an ending says, in the model's words."""
+
+    name: str
+    start: Callable[[], Flow[Any]]
+    op: tuple[Any, ...]
+    outcome: Callable[[object], Any]
+    home: str = "a"
+    faulty: bool = True
+
+
+@dataclass
+class Report:
+    """What an exploration saw."""
+
+    name: str
+    schedules: int = 0
+    states: int = 0
+    steps: int = 0
+    endings: int = 0
+    seconds: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Node:
+    """``at``: per actor the history it has, or ``~outcome`` once it ended. ``before``: who had ended when it began."""
+
+    world: int
+    at: tuple[int, ...]
+    before: tuple[int, ...]
+    faults: int
+
+
+class Interned:
+    """Values and the small integers that stand for them."""
+
+    def __init__(self) -> None:
+        self.ids: dict[Any, int] = {}
+        self.values: list[Any] = []
+
+    def put(self, key: Any, value: Any) -> int:
+        found = self.ids.setdefault(key, len(self.values))
+        if found == len(self.values):
+            self.values.append(value)
+        return found
+
+
+class Explorer:
+    """Explores ``actors`` on ``world`` with at most ``faults`` injected failures per schedule.
+
+    ``ports(actor, number)``: the ports of an actor at its ``number``-th step. ``on_change(before, after)``: judges a
+    change of the world. ``on_end(world, outcomes, before)``: judges an ending. Both answer complaints.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        actors: list[Actor],
+        faults: int,
+        ports: Callable[[Actor, int], Any],
+        on_change: Callable[[World, Any, Any], list[str]],
+        on_end: Callable[["Explorer", Node], list[str]],
+    ) -> None:
+        self.report = Report(name)
+        self.world, self.actors, self.faults = world, actors, faults
+        self.ports, self.on_change, self.on_end = ports, on_change, on_end
+        self.worlds = Interned()
+        self.outcomes = Interned()
+        self.lost = self.outcomes.put(LOST, LOST)
+        self.histories = [Interned() for _ in actors]
+        self.next: list[dict[int, Step | int]] = [{} for _ in actors]
+        self.performed: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self.counts: dict[Node, int] = {}
+
+    def run(self) -> Report:
+        began = time.perf_counter()
+        captured = self.world.capture()
+        start = self.worlds.put(freeze(captured), captured)
+        at = tuple(self._history(i, None, None) for i in range(len(self.actors)))
+        self.report.schedules = self._count(Node(start, at, (0,) * len(at), self.faults))
+        self.report.states = len(self.counts)
+        self.report.steps = len(self.performed)
+        self.report.seconds = time.perf_counter() - began
+        return self.report
+
+    def _count(self, node: Node) -> int:
+        """Schedules from ``node`` to an end. Each distinct state is entered once."""
+        known = self.counts.get(node)
+        if known is not None:
+            return known
+        total = 0
+        for i, place in enumerate(node.at):
+            if place >= 0:
+                for follower in self._followers(node, i):
+                    total += self._count(follower)
+        if total == 0:
+            self.report.endings += 1
+            self.report.violations += self.on_end(self, node)
+            total = 1
+        self.counts[node] = total
+        return total
+
+    def _followers(self, node: Node, i: int) -> list[Node]:
+        history = node.at[i]
+        world, answered = self._perform(node.world, i, history)
+        reached = [self._moved(node, i, world, answered, 0)]
+        if not node.faults or not self.actors[i].faulty:
+            return reached
+        step = self.next[i][history]
+        failures: list[type[BaseException]] = [CancelledError]
+        if isinstance(step, Step) and step.port in STORED:
+            failures.append(StoreUnavailable)
+        for after in (node.world, world):  # the failure struck before the step took effect, or after
+            reached.append(self._moved(node, i, after, ~self.lost, 1))
+            reached += [self._moved(node, i, after, self._fail(i, history, each), 1) for each in failures]
+        return reached
+
+    def _moved(self, node: Node, i: int, world: int, place: int, faults: int) -> Node:
+        before = node.before
+        if node.at[i] == 0:
+            ended = sum(1 << j for j, each in enumerate(node.at) if each < 0)
+            before = (*before[:i], ended, *before[i + 1 :])
+        return Node(world, (*node.at[:i], place, *node.at[i + 1 :]), before, node.faults - faults)
+
+    def _perform(self, world: int, i: int, history: int) -> tuple[int, int]:
+        key = (world, i, history)
+        if key not in self.performed:
+            self.performed[key] = self._ask(world, i, history)
+        return self.performed[key]
+
+    def _ask(self, world: int, i: int, history: int) -> tuple[int, int]:
+        step = self.next[i][history]
+        assert isinstance(step, Step)
+        shared = step.port in SHARED
+        if shared:
+            self.world.restore(self.worlds.values[world])
+        ports = self.ports(self.actors[i], len(self.histories[i].values[history]))
+        answer, failure = None, None
+        try:
+            answer = getattr(getattr(ports, step.port), step.verb)(*step.arguments)
+        except Exception as raised:  # whatever a port raises is the flow's to deal with
+            failure = raised
+        return (self._settle(world) if shared else world), self._history(i, history, (answer, failure))
+
+    def _settle(self, before: int) -> int:
+        captured = self.world.capture()
+        after = self.worlds.put(freeze(captured), captured)
+        if after != before:
+            self.report.violations += self.on_change(self.world, self.worlds.values[before], captured)
+        return after
+
+    def _fail(self, i: int, history: int, failure: type[BaseException]) -> int:
+        return self._history(i, history, (None, failure()))
+
+    def _history(self, i: int, parent: int | None, answer: tuple[Any, Any] | None) -> int:
+        """The place of actor ``i`` after ``answer``: its history, or the outcome it has come to."""
+        table = self.histories[i]
+        key = (parent, freeze(answer))
+        answers = () if parent is None else (*table.values[parent], answer)
+        number = table.put(key, answers)
+        if number not in self.next[i]:
+            self.next[i][number] = self._replay(i, answers)
+        follows = self.next[i][number]
+        return number if isinstance(follows, Step) else follows
+
+    def _replay(self, i: int, answers: tuple[Any, ...]) -> Step | int:
+        actor = self.actors[i]
+        flow = actor.start()
+        ending: object
+        try:
+            step = next(flow)
+            for answer, failure in answers:
+                step = flow.send(answer) if failure is None else flow.throw(failure)
+            return step
+        except StopIteration as done:
+            ending = done.value
+        except (CancelledError, Exception) as raised:
+            ending = raised
+        outcome = actor.outcome(ending)
+        return ~self.outcomes.put(outcome, outcome)
+
+    def outcome(self, place: int) -> Any:
+        return self.outcomes.values[~place]

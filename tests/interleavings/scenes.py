@@ -1,0 +1,180 @@
+"""The scenes: which flows meet. Each is a person's sessions, two or three flows, and how many failures are injected."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from interleavings.explorer import Actor, Explorer, Report
+from interleavings.model import Spec
+from interleavings.oracle import Oracle, never_backwards
+from interleavings.rig import NEW, NEWER, T0, Rig, ports_of
+
+
+@dataclass(frozen=True)
+class Scene:
+    """``honest``: nobody here ends a session or replays a token, so nobody may be logged out."""
+
+    name: str
+    stage: Callable[[], tuple[Rig, list[Actor]]]
+    faults: int = 2
+    honest: bool = False
+
+
+def explore(scene: Scene) -> Report:
+    rig, actors = scene.stage()
+    explorer = Explorer(
+        scene.name,
+        rig.world,
+        actors,
+        scene.faults,
+        lambda actor, number: ports_of(rig.world, actor.home, actor.name, number),
+        never_backwards,
+        Oracle(rig, scene.honest),
+    )
+    return explorer.run()
+
+
+def one() -> Rig:
+    return Rig().sign_up()
+
+
+def two() -> Rig:
+    return one().log_in("y")
+
+
+def nobody() -> Rig:
+    return Rig(spec=Spec("", (), exists=False))
+
+
+def met(rig: Rig, *actors: Actor) -> tuple[Rig, list[Actor]]:
+    return rig, list(actors)
+
+
+def outdated(rig: Rig) -> Rig:
+    """Her password hash was made under weaker parameters: the next login hashes it again."""
+    accounts = rig.world.store.accounts
+    from dataclasses import replace
+
+    account = accounts.load(rig.subject)
+    assert account is not None
+    accounts.replace(replace(account, password_hash=account.password_hash.replace("new:", "old:"), version=1))
+    return rig
+
+
+PAIRS = [
+    Scene("refresh / refresh", lambda: met(r := one(), r.refresh("p"), r.refresh("q")), honest=True),
+    Scene("refresh / refresh of its successor", lambda: met(r := one(), r.refresh("p"), r.refresh("q", counter=1))),
+    Scene(
+        "refresh / grace refresh",
+        lambda: met(r := one().rotate("x", 1), r.refresh("p", counter=1), r.refresh("q", counter=0)),
+    ),
+    Scene(
+        "refresh / reuse of an older token",
+        lambda: met(r := one().rotate("x", 2), r.refresh("p", counter=2), r.refresh("q", counter=0)),
+    ),
+    Scene(
+        "refresh / reuse past the grace window",
+        lambda: met(r := one().rotate("x", 1).later(31), r.refresh("p", counter=1), r.refresh("q", counter=0)),
+    ),
+    Scene("refresh / revoke", lambda: met(r := one(), r.refresh("p"), r.revoke("q"))),
+    Scene("refresh / revoke of another session", lambda: met(r := two(), r.refresh("p"), r.revoke("q", "y"))),
+    Scene("refresh / revoke subject", lambda: met(r := two(), r.refresh("p"), r.revoke_subject("q"))),
+    Scene("refresh / revoke everything", lambda: met(r := two(), r.refresh("p"), r.revoke_everything("q"))),
+    Scene("refresh / revoke client", lambda: met(r := two(), r.refresh("p"), r.revoke_client("q"))),
+    Scene("refresh / verify", lambda: met(r := one(), r.refresh("p"), r.verify("q")), honest=True),
+    Scene("touch / refresh", lambda: met(r := one().later(60), r.verify("p"), r.refresh("q")), honest=True),
+    Scene("touch / touch", lambda: met(r := one().later(60), r.verify("p"), r.verify("q")), honest=True),
+    Scene("touch / revoke", lambda: met(r := one().later(60), r.verify("p"), r.revoke("q"))),
+    Scene("touch / revoke subject", lambda: met(r := one().later(60), r.verify("p"), r.revoke_subject("q"))),
+    Scene("touch / step-up", lambda: met(r := one().later(60), r.verify("p"), r.step_up("q")), honest=True),
+    Scene("revoke / revoke", lambda: met(r := one(), r.revoke("p"), r.revoke("q"))),
+    Scene("revoke subject / revoke subject", lambda: met(r := one(), r.revoke_subject("p"), r.revoke_subject("q"))),
+    Scene("revoke / revoke everything", lambda: met(r := two(), r.revoke("p"), r.revoke_everything("q"))),
+    Scene("login / login", lambda: met(r := one(), r.login("p"), r.login("q")), honest=True),
+    Scene("login / wrong login", lambda: met(r := one(), r.login("p"), r.login("q", NEW)), honest=True),
+    Scene("login / revoke subject", lambda: met(r := one(), r.login("p"), r.revoke_subject("q"))),
+    Scene("login / revoke everything", lambda: met(r := one(), r.login("p"), r.revoke_everything("q"))),
+    Scene("login / revoke client", lambda: met(r := one(), r.login("p"), r.revoke_client("q"))),
+    Scene("login / disable", lambda: met(r := one(), r.login("p"), r.disable("q"))),
+    Scene(
+        "login that rehashes / login that rehashes",
+        lambda: met(r := outdated(one()), r.login("p"), r.login("q")),
+        1,
+    ),
+    Scene("login that rehashes / change", lambda: met(r := outdated(two()), r.login("p"), r.change("q"))),
+    Scene("change / login with the old password", lambda: met(r := two(), r.change("p"), r.login("q"))),
+    Scene("change / login with the new password", lambda: met(r := two(), r.change("p"), r.login("q", NEW))),
+    Scene("change / refresh", lambda: met(r := one(), r.change("p"), r.refresh("q")), honest=True),
+    Scene("change / refresh of another session", lambda: met(r := two(), r.change("p"), r.refresh("q", "y"))),
+    Scene("change / change of the same session", lambda: met(r := one(), r.change("p"), r.change("q", new=NEWER))),
+    Scene("change / change elsewhere", lambda: met(r := two(), r.change("p"), r.change("q", "y", new=NEWER))),
+    Scene("change / step-up", lambda: met(r := one(), r.change("p"), r.step_up("q")), honest=True),
+    Scene("change / step-up elsewhere", lambda: met(r := two(), r.change("p"), r.step_up("q", "y"))),
+    Scene("change / revoke", lambda: met(r := two(), r.change("p"), r.revoke("q"))),
+    Scene("change / revoke subject", lambda: met(r := two(), r.change("p"), r.revoke_subject("q"))),
+    Scene("change / disable", lambda: met(r := one(), r.change("p"), r.disable("q"))),
+    Scene("change / verify", lambda: met(r := one(), r.change("p"), r.verify("q")), honest=True),
+    Scene("step-up / verify", lambda: met(r := one(), r.step_up("p"), r.verify("q")), honest=True),
+    Scene("step-up / verify of the renewed", lambda: met(r := one(), r.step_up("p"), r.verify("q", counter=1))),
+    Scene("step-up / step-up", lambda: met(r := one(), r.step_up("p"), r.step_up("q")), honest=True),
+    Scene("step-up / refresh", lambda: met(r := one(), r.step_up("p"), r.refresh("q")), honest=True),
+    Scene("step-up / revoke", lambda: met(r := one(), r.step_up("p"), r.revoke("q"))),
+    Scene("step-up / revoke subject", lambda: met(r := one(), r.step_up("p"), r.revoke_subject("q"))),
+    Scene("step-up / disable", lambda: met(r := one(), r.step_up("p"), r.disable("q"))),
+    Scene("signup / disable", lambda: met(r := nobody(), r.signup("p"), r.disable("q"))),
+    Scene("signup / signup", lambda: met(r := nobody(), r.signup("p"), r.signup("q"))),
+    Scene("signup / login", lambda: met(r := nobody(), r.signup("p"), r.login("q"))),
+    Scene("verify / revoke", lambda: met(r := one(), r.verify("p"), r.revoke("q"))),
+    Scene("verify / disable", lambda: met(r := one(), r.verify("p"), r.disable("q"))),
+]
+
+TRIPLES = [
+    Scene(
+        "refresh / refresh / refresh",
+        lambda: met(r := one(), r.refresh("p"), r.refresh("q"), r.refresh("s")),
+        faults=1,
+        honest=True,
+    ),
+    Scene(
+        "refresh / refresh / refresh of its successor",
+        lambda: met(r := one(), r.refresh("p"), r.refresh("q"), r.refresh("s", counter=1)),
+        faults=1,
+    ),
+    Scene("refresh / refresh / revoke", lambda: met(r := one(), r.refresh("p"), r.refresh("q"), r.revoke("s")), 1),
+    Scene("refresh / revoke / verify", lambda: met(r := one(), r.refresh("p"), r.revoke("q"), r.verify("s")), 1),
+    Scene(
+        "refresh / revoke subject / verify",
+        lambda: met(r := one(), r.refresh("p"), r.revoke_subject("q"), r.verify("s")),
+        1,
+    ),
+    Scene(
+        "touch / refresh / revoke", lambda: met(r := one().later(60), r.verify("p"), r.refresh("q"), r.revoke("s")), 1
+    ),
+    Scene(
+        "refresh / reuse / verify",
+        lambda: met(r := one().rotate("x", 2), r.refresh("p", counter=2), r.refresh("q", counter=0), r.verify("s")),
+        1,
+    ),
+    Scene(
+        "login / revoke subject / verify",
+        lambda: met(r := one(), r.login("p"), r.revoke_subject("q"), r.verify("s")),
+        1,
+    ),
+    Scene(
+        "change / login with the old / login with the new",
+        lambda: met(r := one(), r.change("p"), r.login("q"), r.login("s", NEW)),
+        0,
+    ),
+    Scene("change / refresh / revoke", lambda: met(r := one(), r.change("p"), r.refresh("q"), r.revoke("s")), 1),
+    Scene("change / login / refresh", lambda: met(r := two(), r.change("p"), r.login("q"), r.refresh("s", "y")), 0),
+    Scene("change / step-up / verify", lambda: met(r := one(), r.change("p"), r.step_up("q"), r.verify("s")), 0),
+    Scene("step-up / refresh / verify", lambda: met(r := one(), r.step_up("p"), r.refresh("q"), r.verify("s")), 1),
+    Scene("step-up / revoke / verify", lambda: met(r := one(), r.step_up("p"), r.revoke("q"), r.verify("s")), 1),
+    Scene(
+        "revoke / revoke subject / revoke everything",
+        lambda: met(r := two(), r.revoke("p"), r.revoke_subject("q"), r.revoke_everything("s")),
+        1,
+    ),
+    Scene("login / login / disable", lambda: met(r := one(), r.login("p"), r.login("q"), r.disable("s")), 0),
+]
+
+__all__ = ["PAIRS", "T0", "TRIPLES", "Scene", "explore"]

@@ -1,0 +1,102 @@
+"""The world flows act on: the real memory store, and one near-cache per process; captured and restored at will."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from keyturn.core.revocation import Verdict
+from keyturn.core.sealed import PlaintextToken
+from keyturn.stores.memory import MemoryStore
+
+PLAIN = (str, bytes, int, float, Enum, type(None))
+
+
+_records: dict[int, tuple[Any, Any]] = {}
+
+
+def freeze(value: Any) -> Any:
+    """A hashable value, equal exactly when the originals are."""
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, PlaintextToken):
+        return value.reveal()
+    if isinstance(value, BaseException):
+        return (type(value).__name__,)
+    if is_dataclass(value):
+        return _freeze_record(value)
+    if isinstance(value, Mapping):
+        return frozenset((freeze(key), freeze(each)) for key, each in value.items())
+    if isinstance(value, (set, frozenset)):
+        return frozenset(map(freeze, value))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(freeze, value))
+    return freeze(vars(value))
+
+
+def _freeze_record(record: Any) -> Any:
+    # Records never change, so each is frozen once; holding it keeps its id from being given to another.
+    if id(record) not in _records:
+        frozen = (type(record).__name__, *(freeze(getattr(record, each.name)) for each in fields(record)))
+        _records[id(record)] = (record, frozen)
+    return _records[id(record)][1]
+
+
+class NoNear:
+    """A process without a near-cache: every question goes to the store."""
+
+    def recall(self, sid: str) -> None:
+        return None
+
+    def remember(self, found: object) -> None:
+        return None
+
+    def forget(self, sid: str) -> None:
+        return None
+
+    def note(self, entry: object) -> None:
+        return None
+
+    def judge(self, *claims: object) -> Verdict:
+        return Verdict.UNKNOWN
+
+    def capture(self) -> None:
+        return None
+
+    def restore(self, held: None) -> None:
+        return None
+
+
+class World:
+    """Everything shared between flows. What is captured are containers only: the records in them are immutable."""
+
+    def __init__(self, store: MemoryStore | None = None, **nears: Any) -> None:
+        self.store = store or MemoryStore()
+        self.nears = nears or {"a": NoNear()}
+
+    def parts(self) -> tuple[Any, ...]:
+        store = self.store
+        memory = store.sessions._memory
+        return (
+            memory.sessions,
+            memory.marks,
+            memory.entries,
+            store.accounts._accounts,
+            store.accounts._subjects,
+            store.throttles._buckets,
+        )
+
+    def capture(self) -> tuple[Any, ...]:
+        memory = self.store.sessions._memory
+        nears = tuple(near.capture() for near in self.nears.values())
+        return (tuple(each.copy() for each in self.parts()), memory.sequence, memory.purged, nears)
+
+    def restore(self, captured: tuple[Any, ...]) -> None:
+        contents, sequence, purged, nears = captured
+        for part, content in zip(self.parts(), contents, strict=True):
+            part.clear()
+            part.extend(content) if isinstance(part, list) else part.update(content)
+        memory = self.store.sessions._memory
+        memory.sequence, memory.purged = sequence, purged
+        for near, held in zip(self.nears.values(), nears, strict=True):
+            near.restore(held)
