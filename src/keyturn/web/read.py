@@ -24,7 +24,7 @@ _FORM = re.compile(rb"application/x-www-form-urlencoded" + _UTF8, re.IGNORECASE)
 # RFC 3986 section 2.1, and what browsers and curl leave bare; a stray "%" is read differently by different parsers.
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
 # msgspec names the place of a wrong value ("$.email") and the name of a missing one ("`email`").
-_PLACE = re.compile(r"(?:at `(?:key in )?\$(?:\.(\w+))?|required field `(\w+)`)")
+_PLACE = re.compile(r"at `\$\.(\w+)|required field `(\w+)`")
 
 
 def read_json(request: Request, shape: type[T]) -> T:

@@ -168,7 +168,7 @@ def match(method: str, path: str) -> Route:
 
     Raises ``NotFound``; ``MethodNotAllowed`` with the Allow header's value.
     """
-    found = _TABLE.get(path) or _TABLE.get(_template(path))
+    found = _TABLE.get(_template(path))
     if found is None:
         raise NotFound("no route")
     route = found.get("GET" if method == "HEAD" else method)
@@ -196,6 +196,8 @@ def _tabulate() -> dict[str, dict[str, Route]]:
 
 def _template(path: str) -> str:
     # One spelling of one segment, nothing decoded twice, no dots, no trailing slash.
+    if path in _TABLE:
+        return "" if "{" in path else path
     stem, _, last = path.rpartition("/")
     return f"{stem}/{{sid}}" if _SID.fullmatch(last) else ""
 

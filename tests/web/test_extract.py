@@ -1,0 +1,91 @@
+"""Which credential of a request counts."""
+
+import pytest
+
+from keyturn.core.realm import Realm
+from keyturn.errors import BadRequest, Refusal, TokenMalformed, Unauthenticated
+from keyturn.web.extract import BEARER_CAP, Credential, cookie_of, extract
+from keyturn.web.message import Header, Request
+from web.browser import Browser
+
+ALL_COOKIES = (b"cookie", b"__Host-kt_access=a; __Host-kt_session=s; __Host-kt_refresh=r")
+
+
+@pytest.fixture
+def realm(browser: Browser) -> Realm:
+    return browser.site.realm
+
+
+def request(*headers: Header, query: str = "") -> Request:
+    return Request("GET", "/auth/session", query, headers)
+
+
+def test_nothing_presented_is_nothing(realm: Realm) -> None:
+    assert extract(request(), realm) is None
+    assert extract(request((b"cookie", b"other=1")), realm) is None
+
+
+def test_a_bearer_token_wins_over_cookies(realm: Realm) -> None:
+    found = extract(request((b"authorization", b"Bearer tok.en-_~+/=="), ALL_COOKIES), realm)
+    assert found == Credential("access", "tok.en-_~+/==", cookie=False)
+
+
+@pytest.mark.parametrize("scheme", [b"bearer", b"BEARER", b"Bearer  "])
+def test_the_scheme_is_read_in_any_case(realm: Realm, scheme: bytes) -> None:
+    found = extract(request((b"authorization", scheme + b" token")), realm)
+    assert found is not None
+    assert found.text == "token"
+
+
+@pytest.mark.parametrize(
+    ("value", "refusal"),
+    [
+        (b"Basic YTpi", Unauthenticated),
+        (b"", Unauthenticated),
+        (b"Bearerish token", Unauthenticated),
+        (b"Bearer", TokenMalformed),
+        (b"Bearer ", TokenMalformed),
+        (b"Bearer a b", TokenMalformed),
+        (b"Bearer a,b", TokenMalformed),
+        (b"Bearer a\n", TokenMalformed),
+        (b"Bearer =", TokenMalformed),
+        (b"Bearer \xe9", TokenMalformed),
+        (b'Bearer "a"', TokenMalformed),
+        (b"Bearer " + b"a" * BEARER_CAP, TokenMalformed),
+    ],
+)
+def test_a_header_that_is_no_good_never_falls_back_to_a_cookie(
+    realm: Realm, value: bytes, refusal: type[Refusal]
+) -> None:
+    with pytest.raises(refusal) as caught:
+        extract(request((b"authorization", value), ALL_COOKIES), realm)
+    assert type(caught.value) is refusal
+
+
+def test_two_authorization_headers_are_refused(realm: Realm) -> None:
+    with pytest.raises(BadRequest):
+        extract(request((b"authorization", b"Bearer a"), (b"authorization", b"Bearer a")), realm)
+
+
+def test_the_session_cookie_stands_before_the_access_cookie(realm: Realm) -> None:
+    assert extract(request(ALL_COOKIES), realm) == Credential("session", "s", cookie=True)
+    assert extract(request((b"cookie", b"__Host-kt_access=a")), realm) == Credential("access", "a", cookie=True)
+
+
+def test_the_refresh_cookie_is_no_credential_for_a_request(realm: Realm) -> None:
+    refresh_only = request((b"cookie", b"__Host-kt_refresh=r"))
+    assert extract(refresh_only, realm) is None
+    assert cookie_of(refresh_only, "refresh", realm) == "r"
+
+
+def test_a_tossed_cookie_is_refused(realm: Realm) -> None:
+    with pytest.raises(BadRequest):
+        extract(request((b"cookie", b"__Host-kt_session=a; __Host-kt_session=b")), realm)
+
+
+def test_a_token_in_the_query_is_never_read(realm: Realm) -> None:
+    assert extract(request(query="access_token=token"), realm) is None
+
+
+def test_a_credential_is_masked() -> None:
+    assert repr(Credential("access", "secret", cookie=True)) == "Credential(access, cookie=True)"

@@ -1,0 +1,98 @@
+"""Revocation, introspection and the feed."""
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.core.instant import Instant
+from web.browser import SERVICE_TOKEN, Browser, document, header, set_cookies, text
+
+NOTHING = {"revoked": False, "sequence": 0, "within_seconds": 0}
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+def test_whoever_holds_a_token_may_end_it(browser: Browser, kind: str) -> None:
+    issued = document(browser.signup("tokens"))
+    reply = browser.other().form("/auth/revoke", {"token": str(issued[kind]), "token_type_hint": "nonsense"})
+    assert (reply.status, document(reply)) == (200, {"revoked": True, "sequence": 1, "within_seconds": 5})
+    assert browser.get("/auth/session", str(issued["access_token"])).status == 401
+
+
+def test_a_session_token_can_be_revoked_too(browser: Browser) -> None:
+    browser.signup("cookie")
+    token = browser.cookies["__Host-kt_session"]
+    assert document(browser.other().form("/auth/revoke", {"token": token}))["revoked"] is True
+    assert browser.get("/auth/session").status == 401
+
+
+@pytest.mark.parametrize("token", ["x", "kt_refresh_x", "a.b.c", "kt_csrf_x", "é"])
+def test_an_unknown_token_is_no_error(browser: Browser, token: str) -> None:
+    reply = browser.form("/auth/revoke", {"token": token})
+    assert (reply.status, document(reply)) == (200, NOTHING)
+
+
+def test_a_token_whose_session_is_gone_is_no_error(browser: Browser) -> None:
+    token = text(browser.signup("tokens"), "access_token")
+    browser.ports.sessions.purge(Instant(2**40))
+    assert document(browser.form("/auth/revoke", {"token": token})) == NOTHING
+
+
+def test_a_revocation_without_a_token_is_an_invalid_request(browser: Browser) -> None:
+    reply = browser.form("/auth/revoke", {})
+    assert (reply.status, document(reply)["error"], document(reply)["member"]) == (400, "invalid_request", "token")
+
+
+def test_a_service_asks_what_is_true_of_a_token(browser: Browser) -> None:
+    issued = document(browser.signup("tokens"))
+    token = {"token": str(issued["access_token"])}
+    reply = browser.form("/auth/introspect", token, SERVICE_TOKEN)
+    assert header(reply, b"cache-control") == "no-store"
+    assert (document(reply)["active"], document(reply)["sub"]) == (True, issued["subject"])
+    browser.post("/auth/logout", token=str(issued["access_token"]))
+    assert document(browser.form("/auth/introspect", token, SERVICE_TOKEN)) == {"active": False}
+    assert document(browser.form("/auth/introspect", {"token": "x"}, SERVICE_TOKEN)) == {"active": False}
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_introspection_is_for_known_services(browser: Browser, token: str | None) -> None:
+    reply = browser.form("/auth/introspect", {"token": "x"}, token)
+    assert (reply.status, document(reply)["error"]) == (401, "invalid_client")
+    assert (header(reply, b"www-authenticate") or "").startswith("Bearer")
+
+
+def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> None:
+    sid = text(browser.signup("cookie"), "sid")
+    browser.post("/auth/logout")
+    snapshot = browser.get("/auth/revocations", SERVICE_TOKEN)
+    assert header(snapshot, b"vary") == "accept"
+    (entry,) = document(snapshot)["entries"]  # type: ignore[misc]
+    assert entry == {
+        "sequence": 1,
+        "kind": "session",
+        "key": sid,
+        "value": 2**63 - 1,
+        "at": browser.now,
+        "expires_at": browser.now + browser.site.realm.profile.token.retired_seconds,
+    }
+    assert document(browser.get("/auth/revocations?after=0", SERVICE_TOKEN)) == document(snapshot)
+    later = document(browser.get("/auth/revocations?after=1", SERVICE_TOKEN))
+    assert later == {"entries": [], "sequence": 1, "complete": True}
+    assert document(browser.get("/auth/revocations?after=7", SERVICE_TOKEN))["complete"] is False
+
+
+@pytest.mark.parametrize("after", ["-1", "01", "x", "1.0", "9" * 19, "%2B1", "1%0A"])
+def test_a_sequence_number_is_a_plain_number(browser: Browser, after: str) -> None:
+    reply = browser.get(f"/auth/revocations?after={after}", SERVICE_TOKEN)
+    assert (reply.status, document(reply)["member"]) == (400, "after")
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_the_feed_is_for_known_services(browser: Browser, token: str | None) -> None:
+    reply = browser.get("/auth/revocations", token)
+    assert (reply.status, set_cookies(reply)) == (401, {})
+
+
+def test_an_open_feed_needs_no_token(browser: Browser) -> None:
+    browser.site = replace(browser.site, open_feed=True)
+    assert browser.get("/auth/revocations").status == 200
+    assert browser.form("/auth/introspect", {"token": "x"}).status == 401

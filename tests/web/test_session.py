@@ -1,0 +1,118 @@
+"""The principal, the device list, and the ends of sessions."""
+
+import pytest
+
+from keyturn.core.instant import Instant
+from web.browser import START, Browser, document, set_cookies, text
+
+SESSION, ACCESS, REFRESH = (f"__Host-kt_{role}" for role in ("session", "access", "refresh"))
+CLEARED = {SESSION, ACCESS, REFRESH}
+
+
+def test_the_principal_is_the_same_by_cookie_and_by_bearer(browser: Browser) -> None:
+    issued = document(browser.signup("both"))
+    by_cookie = document(browser.get("/auth/session"))
+    by_bearer = document(browser.other().get("/auth/session", str(issued["access_token"])))
+    same = {"subject", "sid", "client_id", "auth_time", "acr", "amr", "scope"}
+    assert {name: by_cookie[name] for name in same} == {name: by_bearer[name] for name in same}
+    assert (by_cookie["sid"], by_cookie["auth_time"]) == (issued["sid"], START)
+    assert (by_cookie["credential"], by_bearer["credential"]) == ("session", "access")
+    assert by_bearer["expires_at"] == START + 600
+
+
+def test_the_csrf_token_is_told_to_a_cookie_only(browser: Browser) -> None:
+    issued = document(browser.signup("both"))
+    assert document(browser.get("/auth/session"))["csrf_token"] == issued["csrf_token"]
+    assert "csrf_token" not in document(browser.get("/auth/session", str(issued["access_token"])))
+
+
+def test_a_vanished_session_has_no_csrf_token(browser: Browser) -> None:
+    browser.signup("token-cookies")
+    browser.ports.sessions.purge(Instant(START * 2))
+    assert document(browser.get("/auth/session"))["code"] == "token_revoked"
+
+
+def test_nobody_is_401(browser: Browser) -> None:
+    for method, path in (("GET", "/auth/session"), ("GET", "/auth/sessions"), ("POST", "/auth/logout")):
+        assert document(browser.send(method, path))["code"] == "unauthenticated"
+
+
+def test_the_device_list_shows_every_login_and_no_credential(browser: Browser) -> None:
+    browser.signup("cookie")
+    phone = browser.other()
+    tokens = document(phone.login("tokens"))
+    reply = browser.get("/auth/sessions")
+    assert b"kt_" not in reply.body
+    shown = document(reply)["sessions"]
+    assert isinstance(shown, list)
+    assert sorted(each["current"] for each in shown) == [False, True]
+    assert shown[0].keys() == {
+        "sid",
+        "current",
+        "client_id",
+        "label",
+        "address",
+        "created_at",
+        "last_seen_at",
+        "expires_at",
+    }
+    by_phone = document(phone.get("/auth/sessions", str(tokens["access_token"])))["sessions"]
+    assert [each["sid"] for each in by_phone if each["current"]] == [tokens["sid"]]  # type: ignore[union-attr]
+
+
+def test_logout_ends_the_session_and_only_then_its_cookies(browser: Browser) -> None:
+    browser.signup("cookie")
+    before = dict(browser.cookies)
+    reply = browser.post("/auth/logout")
+    assert document(reply) == {"revoked": True, "sequence": 1, "within_seconds": 5}
+    assert set_cookies(reply).keys() == CLEARED
+    browser.cookies = before
+    again = browser.post("/auth/logout")
+    assert (again.status, set_cookies(again)) == (401, {})
+
+
+def test_a_bearer_logout_leaves_the_cookies_alone(browser: Browser) -> None:
+    tokens = document(browser.signup("tokens"))
+    browser.login("cookie")
+    reply = browser.post("/auth/logout", token=str(tokens["access_token"]))
+    assert (reply.status, set_cookies(reply)) == (200, {})
+    assert browser.get("/auth/session").status == 200
+
+
+def test_logout_all_ends_cookies_and_tokens_alike(browser: Browser) -> None:
+    browser.signup("cookie")
+    tokens = document(browser.other().login("tokens"))
+    reply = browser.post("/auth/logout-all")
+    assert document(reply)["revoked"] is True
+    assert set_cookies(reply).keys() == CLEARED
+    assert browser.get("/auth/session", str(tokens["access_token"])).status == 401
+
+
+@pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all"])
+def test_another_site_cannot_log_anybody_out(browser: Browser, path: str) -> None:
+    browser.signup("cookie")
+    reply = browser.post(path, sec_fetch_site="cross-site")
+    assert (reply.status, set_cookies(reply)) == (403, {})
+    assert browser.get("/auth/session").status == 200
+
+
+def test_a_device_of_ones_own_can_be_ended(browser: Browser) -> None:
+    browser.signup("cookie")
+    phone = browser.other()
+    tokens = document(phone.login("tokens"))
+    reply = browser.send("DELETE", f"/auth/sessions/{tokens['sid']}")
+    assert (reply.status, set_cookies(reply)) == (200, {})
+    assert phone.get("/auth/session", str(tokens["access_token"])).status == 401
+
+
+def test_ending_ones_own_session_takes_its_cookies(browser: Browser) -> None:
+    sid = text(browser.signup("cookie"), "sid")
+    assert set_cookies(browser.send("DELETE", f"/auth/sessions/{sid}")).keys() == CLEARED
+
+
+def test_somebody_elses_session_and_none_at_all_look_the_same(browser: Browser) -> None:
+    browser.signup("cookie")
+    theirs = text(browser.other().signup("cookie", "bob@example.com"), "sid")
+    other = browser.send("DELETE", f"/auth/sessions/{theirs}")
+    none = browser.send("DELETE", "/auth/sessions/" + "A" * 22)
+    assert (other.status, other.body) == (none.status, none.body) == (404, none.body)

@@ -1,0 +1,105 @@
+"""The refresh grant, by body and by cookie."""
+
+import pytest
+
+from keyturn.core.policy import BROWSER_STRICT
+from keyturn.errors import StoreUnavailable
+from web.browser import Browser, Make, document, header, set_cookies, text
+
+REFRESH = "__Host-kt_refresh"
+GRANT = {"grant_type": "refresh_token"}
+
+
+def refreshed(browser: Browser, token: str) -> dict[str, object]:
+    return document(browser.form("/auth/token", GRANT | {"refresh_token": token}))
+
+
+def test_a_refresh_answers_in_rfc_6749s_shape(browser: Browser) -> None:
+    first = browser.signup("tokens")
+    reply = browser.form("/auth/token", GRANT | {"refresh_token": text(first, "refresh_token")})
+    assert reply.status == 200
+    answer = document(reply)
+    assert {"access_token", "token_type", "expires_in", "refresh_token"} <= answer.keys()
+    assert (header(reply, b"cache-control"), header(reply, b"pragma")) == ("no-store", "no-cache")
+    assert set_cookies(reply) == {}
+    assert browser.get("/auth/session", str(answer["access_token"])).status == 200
+
+
+def test_two_uses_at_once_get_the_same_successor(browser: Browser) -> None:
+    token = text(browser.signup("tokens"), "refresh_token")
+    assert refreshed(browser, token)["refresh_token"] == refreshed(browser, token)["refresh_token"]
+
+
+def test_reuse_ends_the_session(browser: Browser) -> None:
+    token = text(browser.signup("tokens"), "refresh_token")
+    newest = refreshed(browser, token)
+    browser.now += 31
+    assert (refreshed(browser, token)["error"], refreshed(browser, token)["code"]) == ("invalid_grant", "token_revoked")
+    assert browser.get("/auth/session", str(newest["access_token"])).status == 401
+
+
+def test_under_token_cookies_the_cookie_is_the_grant(browser: Browser) -> None:
+    browser.signup("token-cookies")
+    before = browser.cookies[REFRESH]
+    reply = browser.form("/auth/token", GRANT)
+    assert reply.status == 200
+    assert set_cookies(reply).keys() == {"__Host-kt_access", REFRESH}
+    assert "refresh_token" not in document(reply)
+    assert browser.cookies[REFRESH] != before
+    assert browser.get("/auth/session").status == 200
+
+
+def test_another_site_cannot_rotate_the_cookie(browser: Browser) -> None:
+    browser.signup("token-cookies")
+    reply = browser.form("/auth/token", GRANT, sec_fetch_site="cross-site")
+    assert (reply.status, document(reply)["code"], set_cookies(reply)) == (403, "cross_origin", {})
+
+
+def test_where_the_policy_asks_the_cookie_needs_the_csrf_token(make: Make) -> None:
+    browser = make(BROWSER_STRICT)
+    csrf = text(browser.signup("token-cookies"), "csrf_token")
+    assert document(browser.form("/auth/token", GRANT))["code"] == "csrf_token_required"
+    assert browser.form("/auth/token", GRANT, x_csrf_token=csrf).status == 200
+
+
+def test_a_refused_refresh_clears_no_cookie(browser: Browser) -> None:
+    browser.signup("token-cookies")
+    browser.cookies[REFRESH] = browser.cookies[REFRESH][:-1] + "A"
+    reply = browser.form("/auth/token", GRANT)
+    assert (reply.status, document(reply)["error"], set_cookies(reply)) == (400, "invalid_grant", {})
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "member"),
+    [
+        ({}, "invalid_request", "grant_type"),
+        ({"grant_type": "password"}, "unsupported_grant_type", None),
+        (GRANT, "invalid_request", "refresh_token"),
+    ],
+)
+def test_a_request_that_lacks_something_says_what(
+    browser: Browser, fields: dict[str, str], error: str, member: str | None
+) -> None:
+    reply = browser.form("/auth/token", fields)
+    assert (reply.status, document(reply)["error"], document(reply).get("member")) == (400, error, member)
+
+
+def test_a_realm_of_sessions_grants_no_tokens(make: Make) -> None:
+    browser = make(credentials="session")
+    reply = browser.form("/auth/token", GRANT | {"refresh_token": "kt_refresh_x"})
+    assert (reply.status, document(reply)["error"]) == (400, "unauthorized_client")
+
+
+def test_a_store_that_is_away_is_503_and_never_401(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = text(browser.signup("tokens"), "refresh_token")
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(browser.ports.sessions), "load", away)
+    reply = browser.form("/auth/token", GRANT | {"refresh_token": token})
+    assert (reply.status, document(reply)["error"], header(reply, b"retry-after")) == (
+        503,
+        "temporarily_unavailable",
+        "1",
+    )
