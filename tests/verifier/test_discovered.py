@@ -109,7 +109,7 @@ def test_an_introspection_of_ones_own_is_preferred(site: Any, make: Any, mint: M
 def test_keys_of_ones_own_and_the_feed_of_the_issuer(site: Any, make: Any, mint: Mint, key: SigningKey) -> None:
     site.publish(KeySet([]), **ENDPOINTS)
     site.answers["/feed"] = EMPTY
-    assert make(keys=KeySet([key]))(mint(iss=site.url))
+    assert make(keys=KeySet([key]), revocation="feed")(mint(iss=site.url))
     assert "/jwks" not in site.paths()
 
 
@@ -162,7 +162,7 @@ def test_a_slow_issuer_holds_nobody_up_past_the_deadline(
         verify(mint(iss=site.url))
     assert time.monotonic() - started < 0.45
     site.answers["/feed"] = lambda _: time.sleep(0.5)
-    verify = make(keys=KeySet([key]))
+    verify = make(keys=KeySet([key]), revocation="feed")
     started = time.monotonic()
     with pytest.raises(RevocationUnknown):
         verify(mint(iss=site.url))

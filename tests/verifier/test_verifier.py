@@ -442,7 +442,7 @@ def test_a_verifier_that_remembers_answers_as_one_that_does_not(
         {"revocation": "accept"},
         {"revocation": "none"},
         {"keys": None, "issuer": "http://auth.example.com"},
-        {"feed": None, "issuer": "ftp://auth.example.com"},
+        {"feed": None, "revocation": "feed", "issuer": "ftp://auth.example.com"},
         {"keys": None, "issuer": "https://auth.example.com?x"},
     ],
     ids=repr,

@@ -1,6 +1,7 @@
 """Verifier and AsyncVerifier: what a resource server holds; an access token in, a principal or a refusal out."""
 
 import asyncio
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,8 @@ from keyturn.verifier.keys import FixedKeys, KeyCache, KeySource
 from keyturn.verifier.metadata import Discovery, metadata_url
 from keyturn.verifier.polling import HttpFeed
 
+_logger = logging.getLogger("keyturn.verifier")
+
 _WAIT_SECONDS = 3 * FETCH_SECONDS
 """Longest wait for keys or for the first news: the metadata, then what it points to, and some grace."""
 
@@ -31,10 +34,11 @@ class _Verifier(Judge, ABC, Generic[Answer]):
     ``keys``: a ``KeySet`` or a ``KeySource``; left out, they come from the issuer's metadata (RFC 8414).
     ``feed``: has ``revocations`` and ``freshness``; left out, it comes from the issuer's metadata too, and so does
     introspection, both authenticated by ``feed_token``. ``revocation="none"`` says outright that there is no feed: a
-    revoked token is then accepted until it expires. ``introspect``: says whether a token is active, when the news is
-    too old to. ``clock``: seconds since 1970; ``monotonic``: seconds that never go back, shared with the feed.
-    ``leeway_seconds``: for clock difference only. ``staleness_seconds``: oldest news acted on; a feed that declares
-    less is taken at its word. ``memo_tokens``: most tokens remembered.
+    revoked token is then accepted until it expires. Keys handed in without a feed imply it, and are logged as such:
+    offline verification; ``revocation="feed"`` with them still finds the feed by the metadata. ``introspect``: says
+    whether a token is active, when the news is too old to. ``clock``: seconds since 1970; ``monotonic``: seconds that
+    never go back, shared with the feed. ``leeway_seconds``: for clock difference only. ``staleness_seconds``: oldest
+    news acted on; a feed that declares less is taken at its word. ``memo_tokens``: most tokens remembered.
 
     Raises ``ConfigurationError``. Nothing is fetched before the first token.
     """
@@ -47,7 +51,7 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         keys: KeySet | KeySource | None = None,
         feed: Feed | None = None,
         feed_token: str | None = None,
-        revocation: Literal["feed", "none"] = "feed",
+        revocation: Literal["feed", "none"] | None = None,
         introspect: Callable[[str], Answer] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -55,9 +59,10 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         staleness_seconds: float = 5,
         memo_tokens: int = 10_000,
     ) -> None:
-        _check(issuer, audience, feed, revocation)
+        mode = revocation or _implied(keys, feed)
+        _check(issuer, audience, feed, mode)
         _check_figures(leeway_seconds, staleness_seconds, memo_tokens)
-        finds_feed = feed is None and revocation == "feed"
+        finds_feed = feed is None and mode == "feed"
         if keys is None or finds_feed:
             metadata_url(issuer)
         discovery = Discovery(issuer, monotonic=monotonic)
@@ -175,6 +180,13 @@ def _key_source(keys: KeySet | KeySource | None, discovery: Discovery, monotonic
     if keys is not None:
         return keys
     return KeyCache(partial(discovery.endpoint, "jwks_uri"), monotonic=monotonic)
+
+
+def _implied(keys: KeySet | KeySource | None, feed: Feed | None) -> Literal["feed", "none"]:
+    if keys is None or feed is not None:
+        return "feed"
+    _logger.warning("keys without a feed: a revoked access token is accepted until it expires (see revocation=)")
+    return "none"
 
 
 def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> None:
