@@ -15,7 +15,7 @@ def test_a_token_encrypted_to_our_public_key_is_malformed(every_key: dict[str, S
     key = every_key["RS256"]
     public = RSAKey.import_key(key.verifying_key._public)
     token = jwe.encrypt_compact({"alg": "RSA-OAEP", "enc": "A128GCM", "kid": key.kid}, b'{"sub":"admin"}', public)
-    with pytest.raises(TokenMalformed, match="encrypted"):
+    with pytest.raises(TokenMalformed):
         verify_compact(token, KeySet([key]))
 
 
@@ -23,7 +23,7 @@ def test_a_token_encrypted_with_our_secret_is_malformed(every_key: dict[str, Sig
     key = every_key["HS256"]
     secret = OctKey.import_key(key.private_bytes()[:16])
     token = jwe.encrypt_compact({"alg": "dir", "enc": "A128GCM", "kid": key.kid}, b"{}", secret)
-    with pytest.raises(TokenMalformed, match="encrypted"):
+    with pytest.raises(TokenMalformed):
         verify_compact(token, KeySet([key]))
 
 

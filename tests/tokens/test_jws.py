@@ -99,6 +99,8 @@ def test_what_is_no_token_at_all_is_malformed(token: object) -> None:
     [
         "",
         ".",
+        "A",
+        TOKEN.split(".")[0] + "A",
         "..",
         "...",
         "a.b",

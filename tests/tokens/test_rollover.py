@@ -81,7 +81,8 @@ def test_after_a_long_sleep_the_next_key_is_still_published_first() -> None:
 
 def test_the_published_set_is_kept_while_it_does_not_change() -> None:
     keys = SigningKeySet(scheduled(100, 200), 30)
-    assert keys.published(Instant(150)) is keys.published(Instant(229))
+    assert keys.published(Instant(130)) is keys.published(Instant(199))
+    assert keys.published(Instant(200)) is keys.published(Instant(229))
     assert {key.kid for key in keys.published(Instant(150))} == {"k0", "k1"}
     assert {key.kid for key in keys.published(Instant(230))} == {"k1"}
     assert {key.kid for key in keys.published(Instant(150))} == {"k0", "k1"}

@@ -6,7 +6,7 @@ import msgspec
 
 from keyturn.errors import TokenInvalid, TokenMalformed
 from keyturn.tokens.algorithms import ALGORITHMS, Check
-from keyturn.tokens.encoding import decode_object, decode_segment
+from keyturn.tokens.encoding import decode_base64url, decode_object
 
 MAX_TEXT = 256
 """Longest ``kid``, ``typ`` or ``cty`` in characters."""
@@ -30,11 +30,11 @@ class Header(msgspec.Struct, frozen=True):
 
 
 def read_header(encoded: bytes) -> Claimed:
-    """Parse and judge a header segment whose characters were checked; raises TokenMalformed or TokenInvalid.
+    """Parse and judge a header segment; raises TokenMalformed or TokenInvalid.
 
     ``jwk``, ``jku``, ``x5u``, ``x5c`` are not looked at: a token cannot bring its own key (RFC 8725 section 3.10).
     """
-    members = decode_object(decode_segment(encoded))
+    members = decode_object(decode_base64url(encoded))
     alg, kid, typ, _ = (_text(members, name) for name in ("alg", "kid", "typ", "cty"))
     if alg is None:
         raise TokenMalformed("the header has no alg (RFC 7515 section 4.1.1)")

@@ -12,7 +12,7 @@ from math import log2
 from keyturn.tokens.known_secrets import KNOWN_SECRETS, KNOWN_WORDS
 
 ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
-_BITS_PER_OCTET = 3.0  # hexadecimal digits, the leanest honest spelling, measure about 3.6
+_BITS_PER_OCTET = 2.75  # hexadecimal digits, the leanest honest spelling, measure about 3.6
 _WORDS = re.compile("|".join(sorted(map(re.escape, KNOWN_WORDS), key=len, reverse=True)), re.IGNORECASE)
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
 _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")

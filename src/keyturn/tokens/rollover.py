@@ -4,6 +4,7 @@ A key's state is a function of time alone, so processes agree without talking: t
 Recommended practice: NIST SP 800-57 part 1 section 5.3.5, RFC 7517 section 4.5, OpenID Connect Core section 10.1.1.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -113,12 +114,13 @@ class SigningKeySet:
     Raises :class:`ConfigurationError` when two keys share a serial or a ``kid``.
     """
 
-    __slots__ = ("_keys", "_published", "_retired_seconds")
+    __slots__ = ("_keys", "_published", "_retired_seconds", "_turns")
 
     def __init__(self, keys: Iterable[ScheduledKey], retired_seconds: int) -> None:
         self._keys = _ordered(keys)
         self._retired_seconds = retired_seconds
-        self._published: tuple[tuple[int, ...], KeySet] | None = None
+        self._turns = _turns(self._keys, retired_seconds)
+        self._published: dict[int, KeySet] = {}
         if repeated := [b for a, b in pairwise(sorted(k.serial for k in self._keys)) if a == b]:
             raise ConfigurationError(f"two signing keys have the serial {repeated[0]}; each is added once")
         KeySet(scheduled.key for scheduled in self._keys)
@@ -136,13 +138,16 @@ class SigningKeySet:
     def published(self, now: Instant) -> KeySet:
         """The keys that verify at ``now``: next, active, and retired ones whose tokens may be alive.
 
+        Between two turns of the schedule it is the same object, so that what it remembers of headers is kept.
         An HMAC key is among them for verifying on this server; :meth:`KeySet.to_jwks` leaves it out.
         """
-        serials = tuple(self.states(now))
-        if self._published is None or self._published[0] != serials:  # kept, so that its judged headers are
-            members = (scheduled.key for scheduled in self._keys if scheduled.serial in serials)
-            self._published = serials, KeySet(members)
-        return self._published[1]
+        epoch = bisect_right(self._turns, now)
+        keys = self._published.get(epoch)
+        if keys is None:
+            found = self.states(now)
+            keys = KeySet(scheduled.key for scheduled in self._keys if scheduled.serial in found)
+            self._published[epoch] = keys
+        return keys
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -153,6 +158,12 @@ class SigningKeySet:
 
 def _ordered(keys: Iterable[S]) -> tuple[S, ...]:
     return tuple(sorted(keys, key=lambda scheduled: (scheduled.active_at, scheduled.serial)))
+
+
+def _turns(ordered: Sequence[ScheduledKey], retired_seconds: int) -> list[int]:
+    """Every moment at which a state changes."""
+    begun = [scheduled.active_at for scheduled in ordered]
+    return sorted({*begun, *(moment + retired_seconds for moment in begun)})
 
 
 def _active(ordered: Sequence[Scheduled], now: Instant) -> int:
