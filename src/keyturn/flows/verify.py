@@ -56,12 +56,14 @@ def _ask_store(presented: Presented, now: Instant, realm: Realm) -> Flow[Session
     while True:
         found = yield from _truth(find(presented))
         session = admit(found, presented.counter, now, realm.profile.session)
-        if session is found.session:
-            yield from asks.remember(found)
-            return session
-        if (yield from asks.replace(session)) is not None:
-            yield from asks.remember(Found(session, found.marks))
-            return session
+        try:
+            if session is not found.session and (yield from asks.replace(session)) is None:
+                continue
+        except StoreUnavailable:
+            # A full disk can still be read: the use goes unnoted, and the session ends early at worst, never late.
+            return found.session
+        yield from asks.remember(Found(session, found.marks))
+        return session
 
 
 def _introspect(claims: AccessClaims, now: Instant, realm: Realm) -> Flow[None]:
