@@ -17,6 +17,7 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.errors import BadRequest, ConfigurationError, StoreUnavailable
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.sql.operation import BEGIN, Operation
 from keyturn.stores.sql.store import SqlStore
 from keyturn.stores.twin import AsyncMemoryStore
 from keyturn.testing.contract.records import NOW, ending, new_account, new_name, new_session, voiding
@@ -163,6 +164,20 @@ def test_a_transaction_that_fails_half_way_is_undone(store: SqlStore) -> None:
     found = store.sessions.load(session.sid)
     assert found is not None
     assert (found.session, found.marks.generation, store.log.sequence()) == (session, 0, 0)
+
+
+def test_a_transaction_may_write_from_its_first_step(store: SqlStore, path: Path) -> None:
+    # One that read first, and then another one committed, could never write: SQLITE_BUSY_SNAPSHOT, without waiting.
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+
+    def operation() -> Operation[str]:
+        yield BEGIN
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        return "done"
+
+    assert store._runner.run(operation(), writes=True) == "done"
+    other.close()
 
 
 def test_a_closed_store_opens_again_with_everything(path: Path) -> None:
