@@ -1,6 +1,7 @@
 """The OpenAPI document against what the endpoints do."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -58,6 +59,16 @@ def test_cookies_and_tokens_are_named_as_the_site_names_them(described: dict[str
     assert schemes["bearer"]["scheme"] == "bearer"
     assert described["paths"]["/auth/session"]["get"]["security"] == [{"bearer": []}, {"session": []}, {"access": []}]
     assert described["servers"] == [{"url": "https://auth.example.com"}]
+
+
+def test_an_open_feed_is_described_as_open(browser: Browser) -> None:
+    def security() -> Any:
+        described: Any = document(browser.get("/openapi.json"))
+        return described["paths"]["/auth/revocations"]["get"]["security"]
+
+    assert security() == [{"service": []}]
+    browser.site = replace(browser.site, open_feed=True)
+    assert security() == [{"service": []}, {}]
 
 
 def test_the_parameters_of_paths_and_queries_are_described(described: dict[str, Any]) -> None:

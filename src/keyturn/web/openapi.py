@@ -24,7 +24,7 @@ def document(routes: Sequence[Route], site: Site) -> dict[str, Any]:
     """An OpenAPI 3.1 document of ``routes``, every refusal of each included."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, site)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -39,12 +39,12 @@ def document(routes: Sequence[Route], site: Site) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, site: Site) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.endpoint.__name__ + ("_openid" if "openid" in route.path else ""),
         "summary": route.summary,
         "responses": {str(route.status): _success(route), **_refusals(route)},
-        "security": [{scheme: []} for scheme in route.schemes],
+        "security": _security(route, site),
     }
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
@@ -53,12 +53,17 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
+def _security(route: Route, site: Site) -> list[dict[str, list[str]]]:
+    schemes: list[dict[str, list[str]]] = [{scheme: []} for scheme in route.schemes]
+    return [*schemes, {}] if route.feed and site.open_feed else schemes
+
+
 def _success(route: Route) -> dict[str, Any]:
     schema = _ref(route.answer) if route.answer else {"type": "object"}
-    return {
-        "description": HTTPStatus(route.status).phrase,
-        "content": {"application/json": {"schema": schema}},
-    }
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if route.feed:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {"description": HTTPStatus(route.status).phrase, "content": content}
 
 
 def _refusals(route: Route) -> dict[str, Any]:
@@ -96,7 +101,7 @@ def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
 
 def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
     for name in route.query:
-        yield {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+        yield {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}}
 
 
 def _ref(shape: type) -> dict[str, str]:

@@ -20,6 +20,7 @@ class Route:
     """``path`` is a template: ``{sid}`` stands for one session id. ``refusals``: all it may say.
 
     ``answer`` of ``None``: an open JSON object. ``schemes``: any one of them authenticates; none where it is public.
+    ``feed``: the revocation feed, which is also streamed, and public where the site says so.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route:
     media: Media = "application/json"
     schemes: tuple[Scheme, ...] = ()
     query: tuple[str, ...] = ()
+    feed: bool = False
 
     @property
     def summary(self) -> str:

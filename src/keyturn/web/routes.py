@@ -153,6 +153,7 @@ ROUTES: tuple[Route, ...] = (
         FeedAnswer,
         schemes=("service",),
         query=("after",),
+        feed=True,
     ),
     Route("GET", "/.well-known/jwks.json", metadata.jwks, _ALWAYS, KeysAnswer),
     Route("GET", "/.well-known/oauth-authorization-server", metadata.metadata, _ALWAYS, MetadataAnswer),

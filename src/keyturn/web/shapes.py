@@ -10,6 +10,8 @@ from keyturn.core.revocation import Kind
 
 # "$(?!\n)": in Python "$" alone also matches before a last line feed; ECMA-262 reads both alike.
 ClientName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)", description="What is logging in.")]
+Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
+Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
 Seconds = Annotated[int, Meta(description="Whole seconds since 1970-01-01T00:00:00Z.")]
 Token = Annotated[str, Meta(description="A sealed credential or an access token.")]
 
@@ -24,7 +26,7 @@ class Masked(Struct, frozen=True):
 class LoginBody(Masked, frozen=True):
     """What signup and login are asked with."""
 
-    email: str
+    email: Email
     password: str
     deliver: Deliver | None = None
     client_id: ClientName = "default"
@@ -46,7 +48,7 @@ class StepUpBody(Masked, frozen=True):
 class TokenForm(Masked, frozen=True):
     """RFC 6749 section 6. Without ``refresh_token`` the refresh cookie is read."""
 
-    grant_type: str
+    grant_type: Grant
     refresh_token: str | None = None
 
 

@@ -20,7 +20,7 @@ def token(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     """Continue a session (RFC 6749 section 6)."""
     form = read_form(request, TokenForm)
     if form.grant_type not in GRANT_TYPES:
-        raise UnsupportedGrantType(f"grant_type {form.grant_type[:40]!r}")
+        raise UnsupportedGrantType("another grant_type")
     if form.refresh_token is not None:
         deliver = site.realm.delivery("tokens")
         issued = yield from refresh(form.refresh_token, deliver, now, site.realm)
