@@ -1,0 +1,60 @@
+"""Figures: what was measured, beside whom, and whether the goal was met."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.rounds import Series, ratio
+
+
+@dataclass
+class Goal:
+    """``value`` against ``limit``; ``at_most`` false: at least. ``why``: what stands in the way when it is missed."""
+
+    text: str
+    value: float
+    limit: float
+    at_most: bool = True
+    why: str = ""
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit if self.at_most else self.value >= self.limit
+
+
+@dataclass
+class Figure:
+    """One comparison. The first of ``series`` is ours."""
+
+    chapter: str
+    work: str
+    unit: str
+    series: list[Series]
+    goals: list[Goal] = field(default_factory=list)
+    note: str = ""
+
+    def of(self, name: str) -> Series:
+        return next(each for each in self.series if each.name == name)
+
+    def ratio_to(self, name: str) -> float:
+        return ratio(self.series[0], self.of(name))
+
+    def as_record(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "chapter": self.chapter,
+            "work": self.work,
+            "unit": self.unit,
+            "note": self.note,
+            "series": [_series(each) for each in self.series],
+            "goals": [{**asdict(each), "met": each.met} for each in self.goals],
+        }
+
+
+def _series(each: Series) -> dict[str, Any]:
+    low, high = each.spread
+    return {
+        "name": each.name,
+        "median": each.middle,
+        "quartiles": [low, high],
+        "samples": [round(sample, 4) for sample in each.samples],
+    }

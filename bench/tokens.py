@@ -1,0 +1,189 @@
+"""Access tokens: one check, seen before and seen for the first time, against other libraries and the bare primitive."""
+
+import hmac
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from joserfc import jwt as joserfc_jwt
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+from bench.figures import Figure, Goal
+from bench.rounds import Plan, Side, pinned, take_turns
+from keyturn import KeySet, Verifier
+from keyturn.core.freshness import Freshness
+from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.tokens import SigningKey, sign_compact
+
+ISSUER, AUDIENCE = "https://auth.example.com", "orders"
+ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
+FIRST_SEEN = {"RS256": 1.25, "ES256": 1.10, "EdDSA": 1.08}
+"""Goals over the bare primitive."""
+MOST = 300
+"""Different tokens per sample: each is seen for the first time once."""
+
+OURS, PRIMITIVE = "Keyturn", "cryptography, bare"
+CHAPTER = "Access token check"
+ROUNDS = len(ALGORITHMS)
+
+
+class StillFeed:
+    """A feed that is fresh and knows a thousand revocations."""
+
+    def __init__(self, now: int) -> None:
+        self.revocations = RevocationSet()
+        self.freshness = Freshness(5.0, float("inf"))
+        for number in range(1000):
+            self.revocations.apply(Entry(Kind.SESSION, f"{number:022}", ENDED, now, now + 600, number + 1))
+
+
+@dataclass
+class Mint:
+    """A key, tokens signed with it, and verifiers of every house that trust it."""
+
+    algorithm: str
+    key: SigningKey
+    tokens: list[bytes]
+    feed: StillFeed
+
+    @classmethod
+    def open(cls, algorithm: str, count: int) -> "Mint":
+        key, now = SigningKey.generate(algorithm), int(time.time())
+        tokens = [sign_compact(msgspec.json.encode(claims(now, number)), key).encode() for number in range(count)]
+        return cls(algorithm, key, tokens, StillFeed(now))
+
+    @property
+    def public(self) -> Any:
+        return self.key.verifying_key._public
+
+    def verifier(self) -> Verifier:
+        return Verifier(ISSUER, AUDIENCE, keys=KeySet([self.key]), feed=self.feed)
+
+
+def claims(now: int, number: int = 0) -> dict[str, object]:
+    """What the issuer writes into an access token."""
+    return {
+        "iss": ISSUER,
+        "sub": "Qm9vc3RfYXNfb3BhcXVlXw",
+        "aud": AUDIENCE,
+        "exp": now + 3600,
+        "iat": now,
+        "jti": f"{number:016}",
+        "client_id": "default",
+        "sid": "AbCdEfGhIjKlMnOpQrStuA",
+        "gen": 3,
+        "scope": "read write",
+        "auth_time": now,
+        "acr": "aal1",
+        "amr": ["pwd"],
+    }
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Every algorithm, seen before and first seen."""
+    with pinned():
+        return [each for algorithm in ALGORITHMS for each in _measure(Mint.open(algorithm, MOST), plan)]
+
+
+def _measure(mint: Mint, plan: Plan) -> list[Figure]:
+    sides = [
+        Side("seen before", _each_text, lambda count: (_seen(mint), mint.tokens[:1] * count)),
+        Side(OURS, _each_text, lambda count: (mint.verifier(), mint.tokens[:count]), MOST),
+        Side("PyJWT", _each_text, lambda count: (_pyjwt(mint), mint.tokens[:count]), MOST),
+        Side("joserfc", _each_text, lambda count: (_joserfc(mint), mint.tokens[:count]), MOST),
+        Side(PRIMITIVE, _each, lambda count: (_primitive(mint), _signed(mint, count)), MOST),
+    ]
+    seen, *firsts = take_turns(sides, plan)
+    seen.name = OURS
+    before = Figure(CHAPTER, f"{mint.algorithm}, seen before", "µs", [seen, *firsts[1:]])
+    first = Figure(CHAPTER, f"{mint.algorithm}, first seen", "µs", firsts)
+    before.goals = [Goal("at most 1 µs", seen.middle, 1.0), Goal("1/40 of PyJWT", before.ratio_to("PyJWT"), 1 / 40)]
+    if mint.algorithm == "HS256":
+        first.goals = [Goal("0.13x PyJWT", first.ratio_to("PyJWT"), 0.13)]
+    else:
+        limit = FIRST_SEEN[mint.algorithm]
+        first.goals = [Goal(f"{limit:.2f}x the primitive", first.ratio_to(PRIMITIVE), limit)]
+    return [before, first]
+
+
+def _each(material: tuple[Callable[[Any], object], list[Any]]) -> None:
+    check, presented = material
+    for each in presented:
+        check(each)
+
+
+def _each_text(material: tuple[Callable[[str], object], list[bytes]]) -> None:
+    # A new string each time, as one comes from a socket: its hash is not known yet.
+    check, presented = material
+    for each in presented:
+        check(each.decode())
+
+
+def _seen(mint: Mint) -> Verifier:
+    verifier = mint.verifier()
+    verifier(mint.tokens[0].decode())
+    return verifier
+
+
+def _pyjwt(mint: Mint) -> Callable[[str], object]:
+    options, leeway = {"require": ["exp", "iat", "sub"]}, 5
+    # A loaded key, not PEM: the fastest way to call it.
+    return lambda token: jwt.decode(
+        token, mint.public, algorithms=[mint.algorithm], audience=AUDIENCE, issuer=ISSUER, leeway=leeway, options=options
+    )
+
+
+def _joserfc(mint: Mint) -> Callable[[str], object]:
+    kinds = {"HS256": OctKey, "RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
+    source = mint.key.private_bytes() if mint.algorithm == "HS256" else _pem(mint)
+    key, algorithms = kinds[mint.algorithm].import_key(source), [mint.algorithm]
+    registry = joserfc_jwt.JWTClaimsRegistry(
+        iss={"essential": True, "value": ISSUER}, aud={"essential": True, "value": AUDIENCE}, exp={"essential": True}
+    )
+
+    def check(token: str) -> None:
+        registry.validate(joserfc_jwt.decode(token, key, algorithms=algorithms).claims)
+
+    return check
+
+
+def _pem(mint: Mint) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    pem: bytes = mint.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem
+
+
+def _signed(mint: Mint, count: int) -> list[tuple[bytes, bytes]]:
+    """Signature and signing input, taken apart beforehand."""
+    found = []
+    for token in mint.tokens[:count]:
+        signing_input, _, encoded = token.rpartition(b".")
+        signature = urlsafe_b64decode(encoded + b"==")
+        if mint.algorithm == "ES256":
+            numbers = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+            signature = encode_dss_signature(*numbers)
+        found.append((signature, signing_input))
+    return found
+
+
+def _primitive(mint: Mint) -> Callable[[tuple[bytes, bytes]], object]:
+    public, digest = mint.public, hashes.SHA256()
+    if isinstance(public, bytes):
+        return lambda signed: hmac.compare_digest(hmac.digest(public, signed[1], "sha256"), signed[0])
+    if isinstance(public, rsa.RSAPublicKey):
+        pad = padding.PKCS1v15()
+        return lambda signed: public.verify(signed[0], signed[1], pad, digest)
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        ecdsa = ec.ECDSA(digest)
+        return lambda signed: public.verify(signed[0], signed[1], ecdsa)
+    assert isinstance(public, Ed25519PublicKey)
+    return lambda signed: public.verify(signed[0], signed[1])
