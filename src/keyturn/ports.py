@@ -242,7 +242,7 @@ class NearCache(Protocol):
 class Entropy(Protocol):
     """The random source."""
 
-    def token_bytes(self, size: int) -> bytes:
+    def token_bytes(self, size: int, /) -> bytes:
         """``size`` unpredictable bytes."""
         ...
 
