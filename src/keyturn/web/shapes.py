@@ -13,7 +13,7 @@ ClientName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)", descri
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
 Seconds = Annotated[int, Meta(description="Whole seconds since 1970-01-01T00:00:00Z.")]
-Token = Annotated[str, Meta(description="A sealed credential or an access token.")]
+Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an access token.")]
 
 
 class Masked(Struct, frozen=True):
@@ -49,7 +49,7 @@ class TokenForm(Masked, frozen=True):
     """RFC 6749 section 6. Without ``refresh_token`` the refresh cookie is read."""
 
     grant_type: Grant
-    refresh_token: str | None = None
+    refresh_token: Token | None = None
 
 
 class RevokeForm(Masked, frozen=True):
