@@ -1,0 +1,64 @@
+"""Houses: issuers on a store of their own, and sessions put straight into it, without the cost of hashing."""
+
+import os
+import tempfile
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keyturn.compose.parts import Parts
+from keyturn.compose.settings import Settings
+from keyturn.core.instant import NEVER, SessionId, Subject
+from keyturn.core.lifecycle import open_session
+from keyturn.core.sealed import Sealed, seal
+from keyturn.core.session import Client, Marks, Seed, Session
+
+ISSUER, AUDIENCE = "https://auth.example.com", "orders"
+
+
+def settings(store: str = "memory:", algorithm: str = "HS256") -> Settings:
+    """The default policies; limits on attempts as high as they go."""
+    return Settings(
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        store=store,
+        secret="a secret for nothing but figures",
+        service_token="a service token for figures only",
+        algorithm=algorithm,
+        account_limit=100,
+        address_limit=100_000,
+        signup_limit=100_000,
+    )
+
+
+@contextmanager
+def sqlite_url() -> Iterator[str]:
+    """A SQLite store in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="keyturn-bench-") as folder:
+        yield f"sqlite:///{Path(folder) / 'keyturn.db'}"
+
+
+def open_sessions(parts: Parts, count: int) -> list[Session]:
+    """Live sessions, in the store."""
+    return [_open(parts) for _ in range(count)]
+
+
+def token_of(session: Session, kind: Sealed, counter: int, parts: Parts) -> str:
+    """A sealed credential of ``session``."""
+    return seal(kind, session.sid, counter, session.seed, parts.realm.secrets).reveal()
+
+
+def session_cookie(session: Session, parts: Parts) -> bytes:
+    """The Cookie header of a browser that holds ``session``, and one cookie of somebody else's."""
+    name = parts.realm.profile.cookie.name("session")
+    return f"theme=dark; {name}={token_of(session, Sealed.SESSION, 0, parts)}".encode()
+
+
+def _open(parts: Parts) -> Session:
+    now = parts.now()
+    sid = SessionId(urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode())
+    draft = Session(sid, Subject("subject"), Seed(os.urandom(32)), Client(), 0, now, now, now, NEVER)
+    session = open_session(draft, Marks(), now, parts.realm.profile.session)
+    parts.plain.sessions.insert(session)  # type: ignore[attr-defined]  # the plain twin of the port
+    return session

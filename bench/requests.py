@@ -1,0 +1,225 @@
+"""HTTP requests: the CPU that authentication adds over the same bare ASGI application, driven in this process."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jwt
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware
+
+from bench.figures import Figure, Goal
+from bench.houses import AUDIENCE, ISSUER, open_sessions, session_cookie, settings, sqlite_url
+from bench.rounds import Plan, Series, Side, over, pinned, take_turns
+from bench.tokens import MOST, OURS, Mint
+from keyturn import AsyncIssuer, AsyncVerifier, KeySet
+from keyturn.integrations.asgi import Guard
+
+App = Callable[..., Awaitable[None]]
+Material = tuple[App, list[bytearray]]
+
+CHAPTER = "CPU that authentication adds to a request"
+FASTAPI, STARSESSIONS = "FastAPI + PyJWT", "starsessions, in memory"
+ROUNDS = 1
+
+_START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+_BODY = {"type": "http.response.body", "body": b"hello"}
+# What browsers send.
+_HEADERS = [
+    (b"host", b"auth.example.com"),
+    (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+    (b"accept", b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    (b"accept-language", b"en-US,en;q=0.5"),
+    (b"accept-encoding", b"gzip, deflate, br"),
+    (b"connection", b"keep-alive"),
+    (b"sec-fetch-dest", b"document"),
+    (b"sec-fetch-mode", b"navigate"),
+    (b"sec-fetch-site", b"same-origin"),
+]
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """The application all but one house are measured over."""
+    await send(_START)
+    await send(_BODY)
+
+
+async def _receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: Any) -> None:
+    return None
+
+
+class Client:
+    """Sends requests with one credential each, on one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, header: bytes) -> None:
+        self._loop = loop
+        self._header = header
+
+    def __call__(self, material: Material) -> None:
+        self._loop.run_until_complete(self._all(*material))
+
+    async def _all(self, app: App, credentials: list[bytearray]) -> None:
+        header = self._header
+        for credential in credentials:
+            await app(_scope(header, credential), _receive, _send)
+
+
+def _scope(header: bytes, credential: bytearray) -> dict[str, Any]:
+    # New bytes each time, as a server makes them: their hash is not known yet.
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "https",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [*_HEADERS, (header, bytes(credential))],
+        "client": ("203.0.113.7", 50000),
+        "server": ("auth.example.com", 443),
+    }
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Access tokens, then session cookies."""
+    loop = asyncio.new_event_loop()
+    try:
+        with pinned(), _houses() as (memory, sqlite):
+            sides = [*_bearer_sides(loop), *_cookie_sides(loop, memory, sqlite)]
+            found = {each.name: each for each in take_turns(sides, plan)}
+            return _figures(found)
+    finally:
+        loop.close()
+
+
+@contextmanager
+def _houses() -> Iterator[tuple[AsyncIssuer, AsyncIssuer]]:
+    with sqlite_url() as url:
+        memory, sqlite = AsyncIssuer.open(settings()), AsyncIssuer.open(settings(url))
+        while not sqlite.parts.near.fresh:
+            time.sleep(0.01)
+        try:
+            yield memory, sqlite
+        finally:
+            asyncio.run(memory.close())
+            asyncio.run(sqlite.close())
+
+
+def _bearer_sides(loop: asyncio.AbstractEventLoop) -> list[Side]:
+    mint = Mint.open("HS256", MOST)
+    headers = [bytearray(b"Bearer " + token) for token in mint.tokens]
+    client = Client(loop, b"authorization")
+    again, first = lambda count: headers[:1] * count, lambda count: headers[:count]  # noqa: E731 - two short names
+    plain, guarded = _fastapi(None), _fastapi(mint)
+
+    def seen(count: int) -> Material:
+        app = _guard(mint)
+        client((app, again(1)))
+        return app, again(count)
+
+    return [
+        Side("bearer, bare", client, lambda count: (bare, again(count))),
+        Side("JWT, seen before", client, seen),
+        Side("JWT, first seen", client, lambda count: (_guard(mint), first(count)), MOST),
+        Side("FastAPI, bare", client, lambda count: (plain, again(count))),
+        Side(FASTAPI, client, lambda count: (guarded, again(count))),
+    ]
+
+
+def _cookie_sides(loop: asyncio.AbstractEventLoop, memory: AsyncIssuer, sqlite: AsyncIssuer) -> list[Side]:
+    client = Client(loop, b"cookie")
+    cached, foreign = _Cookies(memory, 1), bytearray(b"theme=dark; session=" + b"0" * 32)
+    cached.guard = Guard(bare, issuer=memory)
+    client((cached.guard, cached.headers))
+    sessions = _starsessions(foreign)
+    return [
+        Side("cookie, bare", client, lambda count: (bare, cached.headers * count)),
+        Side("cached", client, lambda count: (cached.guard, cached.headers * count)),
+        Side("uncached, memory", client, _Cookies(memory, MOST).cold, MOST),
+        Side("uncached, SQLite", client, _Cookies(sqlite, MOST).cold, MOST),
+        Side(STARSESSIONS, client, lambda count: (sessions, [foreign] * count)),
+    ]
+
+
+class _Cookies:
+    """Session cookies of one house."""
+
+    guard: Guard
+
+    def __init__(self, issuer: AsyncIssuer, count: int) -> None:
+        self._issuer = issuer
+        self._sessions = open_sessions(issuer.parts, count)
+        self.headers = [bytearray(session_cookie(each, issuer.parts)) for each in self._sessions]
+
+    def cold(self, count: int) -> Material:
+        """As the first request after a start: the near-cache holds none of them."""
+        for each in self._sessions:
+            self._issuer.parts.near.forget(each.sid)
+        return Guard(bare, issuer=self._issuer), self.headers[:count]
+
+
+def _guard(mint: Mint) -> Guard:
+    return Guard(bare, verifier=AsyncVerifier(ISSUER, AUDIENCE, keys=KeySet([mint.key]), feed=mint.feed))
+
+
+def _fastapi(mint: Mint | None) -> FastAPI:
+    """As its tutorial has it; the response is plain text, so that only the dependency is added."""
+    app = FastAPI()
+    if mint is None:
+
+        @app.get("/")
+        async def plain() -> PlainTextResponse:
+            return PlainTextResponse("hello")
+
+        return app
+    public, bearer = mint.public, HTTPBearer()
+
+    async def claims(presented: HTTPAuthorizationCredentials = Depends(bearer)) -> dict[str, Any]:  # noqa: B008
+        try:
+            return jwt.decode(presented.credentials, public, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER)
+        except jwt.InvalidTokenError:
+            raise HTTPException(401) from None
+
+    @app.get("/")
+    async def guarded(_claims: dict[str, Any] = Depends(claims)) -> PlainTextResponse:  # noqa: B008
+        return PlainTextResponse("hello")
+
+    return app
+
+
+def _starsessions(cookie: bytearray) -> App:
+    store = InMemoryStore()
+    sid = cookie.decode().partition("session=")[2]
+    asyncio.run(store.write(sid, b'{"subject": "subject", "auth_time": 1800000000}', lifetime=3600, ttl=3600))
+    return SessionMiddleware(SessionAutoloadMiddleware(bare), store=store, lifetime=3600)
+
+
+def _figures(found: dict[str, Series]) -> list[Figure]:
+    fastapi = over(found[FASTAPI], found["FastAPI, bare"])
+    stars = over(found[STARSESSIONS], found["cookie, bare"])
+    ours = {
+        work: over(found[work], found["bearer, bare" if work.startswith("JWT") else "cookie, bare"])
+        for work in ("JWT, seen before", "JWT, first seen", "cached", "uncached, memory", "uncached, SQLite")
+    }
+    figures = [
+        Figure(CHAPTER, f"{'' if work.startswith('JWT') else 'session cookie, '}{work}", "µs", [each, fastapi, stars])
+        for work, each in ours.items()
+    ]
+    for figure in figures:
+        figure.series[0].name = OURS
+    seen, first, cached, _, _ = figures
+    seen.goals = [Goal("at most 3 µs", seen.series[0].middle, 3.0)]
+    first.goals = [Goal("1/8 of FastAPI + PyJWT", first.ratio_to(FASTAPI), 1 / 8)]
+    cached.goals = [Goal("at most 3 µs", cached.series[0].middle, 3.0)]
+    first.note = "HS256"
+    return figures
