@@ -1,0 +1,177 @@
+"""The revocation algebra: entries may come twice, in any order and grouping; every holder ends with the same set."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+
+SIDS, SUBJECTS, CLIENTS = ("s1", "s2"), ("ada", "bob"), ("web", "ios")
+
+
+def entries() -> st.SearchStrategy[Entry]:
+    def of(kind: Kind, keys: tuple[str, ...], values: st.SearchStrategy[int]) -> st.SearchStrategy[Entry]:
+        moments = st.integers(1, 60).map(Instant)
+        return st.builds(Entry, st.just(kind), st.sampled_from(keys), values, moments, moments, st.integers(0, 50))
+
+    small = st.integers(0, 9)
+    return st.one_of(
+        of(Kind.SESSION, SIDS, small | st.just(ENDED)),
+        of(Kind.SUBJECT, SUBJECTS, small),
+        of(Kind.CLIENT, CLIENTS, small),
+        of(Kind.EVERYTHING, ("",), small),
+    )
+
+
+def held(*found: Entry) -> RevocationSet:
+    made = RevocationSet()
+    for entry in found:
+        made.apply(entry)
+    return made
+
+
+def sight(of: RevocationSet) -> tuple[object, ...]:
+    return of.sequence, of.ended, of.renewed, of.generations, of.clients, of.not_before, of._until
+
+
+def merged(one: list[Entry], other: list[Entry]) -> list[Entry]:
+    return [*one, *other]
+
+
+ONE = st.lists(entries(), max_size=8)
+
+
+@given(ONE, st.randoms())
+def test_order_and_repetition_do_not_matter(found: list[Entry], shuffle: object) -> None:
+    again = [*found, *found]
+    shuffle.shuffle(again)  # type: ignore[attr-defined]
+    assert sight(held(*again)) == sight(held(*found))
+
+
+@given(ONE, ONE, ONE)
+def test_grouping_does_not_matter(one: list[Entry], two: list[Entry], three: list[Entry]) -> None:
+    assert sight(held(*merged(merged(one, two), three))) == sight(held(*merged(three, merged(two, one))))
+
+
+@given(ONE, entries())
+def test_an_entry_never_revokes_less(found: list[Entry], entry: Entry) -> None:
+    before, after = held(*found), held(*found, entry)
+    for sid in SIDS:
+        assert after.floor(SessionId(sid)) >= before.floor(SessionId(sid))
+        for subject in SUBJECTS:
+            for client in CLIENTS:
+                for number in (0, 4, 9):
+                    claims = (sid, subject, number, client, number)
+                    assert after.revokes(*claims) or not before.revokes(*claims)
+
+
+@given(ONE, st.integers(0, 70).map(Instant))
+def test_expiry_never_forgets_a_live_entry_and_keeps_no_dead_one(found: list[Entry], now: Instant) -> None:
+    expired = held(*found)
+    expired.expire(now)
+    live_keys = {(each.kind, each.key) for each in found if each.expires_at > now}
+    of_live_keys = held(*(each for each in found if (each.kind, each.key) in live_keys or each.kind is Kind.EVERYTHING))
+    assert sight(expired)[1:] == sight(of_live_keys)[1:]
+    for live in (each for each in found if each.expires_at > now and each.kind is Kind.SESSION):
+        assert expired.floor(SessionId(live.key)) >= live.value
+
+
+@given(ONE, ONE)
+def test_expiry_may_come_between_any_two_entries(first: list[Entry], second: list[Entry]) -> None:
+    made = held(*first)
+    made.expire(Instant(30))
+    for entry in second:
+        made.apply(entry)
+    made.expire(Instant(30))
+    for live in (each for each in (*first, *second) if each.expires_at > 30 and each.kind is Kind.SUBJECT):
+        assert made.generations[live.key] >= live.value
+    made.expire(Instant(61))
+    assert len(made) == 0
+    assert not made._expiries
+    assert not made._until
+
+
+@given(ONE, ONE)
+def test_a_snapshot_replaces_everything_held(old: list[Entry], new: list[Entry]) -> None:
+    made = held(*old)
+    made.reset(new, 99)
+    fresh = held(*new)
+    fresh.sequence = 99
+    assert sight(made) == sight(fresh)
+
+
+def test_a_snapshot_opens_no_moment_without_revocations() -> None:
+    ended = Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(100))
+    made, snapshot, stop = held(ended), [ended] * 200, threading.Event()
+    thread = threading.Thread(target=lambda: [made.reset(snapshot, 1) for _ in range(300)] and stop.set())
+    thread.start()
+    misses = 0
+    while not stop.is_set():
+        misses += not made.revokes("s1", "ada", 0, "web", 5)
+    thread.join()
+    assert misses == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "good", "bad"),
+    [
+        (
+            Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(9)),
+            ("s2", "ada", 0, "web", 5),
+            ("s1", "ada", 9, "web", 9),
+        ),
+        (Entry(Kind.SUBJECT, "ada", 4, Instant(1), Instant(9)), ("s1", "ada", 4, "web", 5), ("s1", "ada", 3, "web", 5)),
+        (
+            Entry(Kind.CLIENT, "web", 50, Instant(1), Instant(9)),
+            ("s1", "ada", 0, "web", 50),
+            ("s1", "ada", 0, "web", 49),
+        ),
+        (
+            Entry(Kind.EVERYTHING, "", 50, Instant(1), Instant(9)),
+            ("s1", "ada", 0, "ios", 50),
+            ("s1", "ada", 0, "ios", 49),
+        ),
+    ],
+)
+def test_each_kind_revokes_exactly_what_it_names(
+    entry: Entry, good: tuple[str, str, int, str, int], bad: tuple[str, str, int, str, int]
+) -> None:
+    made = held(entry)
+    assert not made.revokes(*good)
+    assert made.revokes(*bad)
+    assert not RevocationSet().revokes(*bad)
+
+
+def test_a_renewed_session_keeps_its_access_tokens_and_loses_its_earlier_cookies() -> None:
+    made = held(Entry(Kind.SESSION, "s1", 2, Instant(1), Instant(9)))
+    assert made.floor(SessionId("s1")) == 2
+    assert made.floor(SessionId("s2")) == 0
+    assert not made.revokes("s1", "ada", 0, "web", 5)
+    made.apply(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(9)))
+    assert made.floor(SessionId("s1")) == ENDED
+    assert len(made) == 2
+
+
+def test_an_ended_and_renewed_session_is_forgotten_whole() -> None:
+    made = held(
+        Entry(Kind.SESSION, "s1", 2, Instant(1), Instant(9)), Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(20))
+    )
+    made.expire(Instant(19))
+    assert made.floor(SessionId("s1")) == ENDED
+    made.expire(Instant(20))
+    assert (len(made), made.floor(SessionId("s1"))) == (0, 0)
+
+
+def test_a_not_before_of_everything_is_never_forgotten() -> None:
+    made = held(Entry(Kind.EVERYTHING, "", 50, Instant(1), Instant(9)))
+    made.expire(Instant(10**9))
+    assert made.not_before == 50
+
+
+def test_the_sequence_is_the_highest_seen() -> None:
+    entry = Entry(Kind.SUBJECT, "ada", 1, Instant(1), Instant(9), sequence=5)
+    assert held(entry, replace(entry, sequence=3)).sequence == 5
