@@ -1,5 +1,6 @@
 """Account: the login record of a subject."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from keyturn.errors import BadRequest
 
 IDENTIFIER_CAP = 254
 """RFC 5321 section 4.5.3.1.3: no address that can receive mail is longer (octets)."""
+
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Default ignorable code points that ``isprintable`` lets pass (UAX 44): two spellings that look the same (UTS 39)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,6 +34,9 @@ def normalise_identifier(text: str) -> str:
 
     Raises ``BadRequest`` for anything that is not one address of at most 254 octets without spaces or controls.
     """
+    # Putting marks in canonical order takes quadratic time: a long text is refused before it is normalised.
+    if len(text) > 4 * IDENTIFIER_CAP:
+        raise BadRequest("identifier is too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
     local, at, domain = folded.rpartition("@")
     if not (local and at and domain) or "@" in local or not _plain(folded):
@@ -43,4 +50,5 @@ def _plain(text: str) -> bool:
         size = len(text.encode())
     except UnicodeEncodeError:
         return False
-    return size <= IDENTIFIER_CAP and text.isprintable() and not any(each.isspace() for each in text)
+    visible = text.isprintable() and not any(each.isspace() for each in text) and not _INVISIBLE.search(text)
+    return size <= IDENTIFIER_CAP and visible

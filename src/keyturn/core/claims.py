@@ -33,6 +33,14 @@ RESERVED = frozenset(
 """Claims Keyturn writes itself; nobody else may."""
 
 
+_FACTORS = (
+    frozenset(("pwd", "pin", "kba")),
+    frozenset(("otp", "hwk", "swk", "pop", "sc", "sms", "tel")),
+    frozenset(("face", "fpt", "iris", "retina", "vbm")),
+)
+"""Authentication methods (RFC 8176 section 2) by factor: what one knows, has, is."""
+
+
 class AccessClaims(Protocol):
     """The claims of an access token, decoded. Attribute names are the claim names."""
 
@@ -89,8 +97,12 @@ def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict
 
 
 def assurance(amr: Collection[str]) -> str:
-    """NIST SP 800-63B-4: two distinct factors are AAL2, one is AAL1."""
-    return "aal2" if len({*amr} - {"mfa"}) > 1 else "aal1"
+    """NIST SP 800-63B-4 section 2.2: two different kinds of factor are AAL2, anything less is AAL1.
+
+    Two secrets one knows are one factor; ``mfa``, ``user``, ``geo`` and names RFC 8176 does not list are none.
+    """
+    kinds = sum(not kind.isdisjoint(amr) for kind in _FACTORS)
+    return "aal2" if kinds > 1 else "aal1"
 
 
 def check_issuer(claims: AccessClaims, issuer: str) -> None:
