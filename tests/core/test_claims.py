@@ -1,0 +1,184 @@
+"""Access token claims: what is written, and how each is judged."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from keyturn.core.claims import (
+    RESERVED,
+    assurance,
+    build_claims,
+    check_audience,
+    check_issuer,
+    check_times,
+    principal_of,
+)
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
+from keyturn.core.principal import Principal
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import Secrets
+from keyturn.core.session import Client, Seed, Session
+from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
+
+START = Instant(1_800_000_000)
+REALM = Realm(
+    "https://auth.example.com",
+    ("orders",),
+    Secrets(bytes(32)),
+    Profile("test", SessionPolicy(600, 3600), TokenPolicy(access_seconds=300)),
+)
+SESSION = Session(
+    sid=SessionId("AbCdEfGhIjKlMnOpQrStuA"),
+    subject=Subject("ada"),
+    seed=Seed(bytes(32)),
+    client=Client("web", "Firefox", "192.0.2.1"),
+    generation=4,
+    created_at=START,
+    auth_time=Instant(START - 1),
+    last_seen_at=START,
+    expires_at=Instant(START + 600),
+    amr=("pwd", "otp"),
+    scope="read write",
+    claims={"tenant": "acme"},
+)
+
+
+@dataclass
+class Claims:
+    iss: str = "https://auth.example.com"
+    sub: str = "ada"
+    aud: str | list[str] = "orders"
+    exp: int = 200
+    iat: int = 100
+    nbf: int = 0
+    client_id: str = "web"
+    sid: str = "AbCdEfGhIjKlMnOpQrStuA"
+    gen: int = 4
+    scope: str = " read  write "
+    auth_time: int = 90
+    acr: str = "aal2"
+    amr: list[str] = field(default_factory=lambda: ["pwd", "otp"])
+
+
+def test_an_access_token_says_what_rfc_9068_asks_and_what_revocation_needs() -> None:
+    assert build_claims(SESSION, "j1", Instant(START + 10), REALM) == {
+        "tenant": "acme",
+        "iss": "https://auth.example.com",
+        "sub": "ada",
+        "aud": "orders",
+        "exp": START + 310,
+        "iat": START + 10,
+        "jti": "j1",
+        "client_id": "web",
+        "sid": "AbCdEfGhIjKlMnOpQrStuA",
+        "gen": 4,
+        "scope": "read write",
+        "auth_time": START - 1,
+        "acr": "aal2",
+        "amr": ["pwd", "otp"],
+    }
+
+
+def test_everything_written_is_reserved_but_the_session_s_own_claims() -> None:
+    written = build_claims(SESSION, "j1", START, REALM).keys()
+    assert written - {"tenant"} <= RESERVED
+    assert RESERVED - written == {"nbf"}
+
+
+def test_claims_of_ones_own_never_replace_keyturn_s() -> None:
+    session = replace(SESSION, claims={"sub": "root", "exp": 2**40, "aud": "all", "gen": 99})
+    built = build_claims(session, "j1", START, REALM)
+    assert (built["sub"], built["exp"], built["aud"], built["gen"]) == ("ada", START + 300, "orders", 4)
+
+
+def test_several_audiences_are_a_list() -> None:
+    built = build_claims(SESSION, "j1", START, replace(REALM, audience=("orders", "billing")))
+    assert built["aud"] == ["orders", "billing"]
+
+
+def test_no_access_token_outlives_its_session() -> None:
+    built = build_claims(SESSION, "j1", Instant(START + 3500), REALM)
+    assert built["exp"] == START + 3600
+
+
+def test_a_token_of_a_session_opened_after_a_revocation_of_everything_is_not_stopped_by_it() -> None:
+    built = build_claims(replace(SESSION, created_at=Instant(START + 1)), "j1", START, REALM)
+    assert built["iat"] == START + 1
+
+
+@pytest.mark.parametrize(
+    ("amr", "acr"),
+    [
+        ((), "aal1"),
+        (("pwd",), "aal1"),
+        (("pwd", "pwd"), "aal1"),
+        (("pwd", "pin"), "aal1"),
+        (("pwd", "kba", "mfa"), "aal1"),
+        (("otp", "sms"), "aal1"),
+        (("pwd", "geo", "user"), "aal1"),
+        (("pwd", "something-new"), "aal1"),
+        (("pwd", "otp"), "aal2"),
+        (("hwk", "pin"), "aal2"),
+        (("hwk", "fpt"), "aal2"),
+        (("face", "pwd", "mfa"), "aal2"),
+    ],
+)
+def test_two_different_factors_are_aal2_and_nothing_less(amr: tuple[str, ...], acr: str) -> None:
+    assert assurance(amr) == acr
+
+
+def test_the_issuer_must_be_exactly_ours() -> None:
+    check_issuer(Claims(), "https://auth.example.com")
+    for other in ("https://auth.example.com/", "https://AUTH.example.com", "", "https://auth.example.com.evil"):
+        with pytest.raises(TokenInvalid):
+            check_issuer(Claims(), other)
+
+
+@pytest.mark.parametrize("aud", ["orders", ["orders"], ["billing", "orders"]])
+def test_the_audience_must_name_us(aud: str | list[str]) -> None:
+    check_audience(Claims(aud=aud), "orders")
+
+
+@pytest.mark.parametrize("aud", ["", [], "order", "orders2", ["order", "s"], "my orders"])
+def test_an_audience_that_only_contains_our_letters_does_not(aud: str | list[str]) -> None:
+    with pytest.raises(TokenInvalid):
+        check_audience(Claims(aud=aud), "orders")
+
+
+@pytest.mark.parametrize(
+    ("now", "refusal"),
+    [(94.9, TokenNotYetValid), (95, None), (100, None), (204.9, None), (205, TokenExpired), (10**12, TokenExpired)],
+)
+def test_a_token_is_good_from_its_issue_to_its_end_give_or_take_the_leeway(
+    now: float, refusal: type[Exception] | None
+) -> None:
+    if refusal is None:
+        check_times(Claims(), now, 5)
+    else:
+        with pytest.raises(refusal):
+            check_times(Claims(), now, 5)
+
+
+def test_a_not_before_later_than_the_issue_counts() -> None:
+    with pytest.raises(TokenNotYetValid):
+        check_times(Claims(nbf=150), 120, 5)
+
+
+def test_without_leeway_the_second_of_the_end_is_over() -> None:
+    with pytest.raises(TokenExpired):
+        check_times(Claims(), 200, 0)
+
+
+def test_the_bearer_is_who_the_claims_say() -> None:
+    assert principal_of(Claims()) == Principal(
+        Subject("ada"),
+        SessionId("AbCdEfGhIjKlMnOpQrStuA"),
+        "web",
+        "access",
+        Instant(90),
+        Instant(200),
+        ("pwd", "otp"),
+        "aal2",
+        ("read", "write"),
+    )

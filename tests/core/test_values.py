@@ -1,0 +1,197 @@
+"""The small values: principal, realm, freshness, account, audit, session."""
+
+import unicodedata
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyturn.core.account import IDENTIFIER_CAP, Account, normalise_identifier
+from keyturn.core.audit import ALARMS, Audit, AuditEvent
+from keyturn.core.freshness import Freshness
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.policy import DELIVERIES
+from keyturn.core.principal import Principal
+from keyturn.core.realm import Realm
+from keyturn.core.sealed import Secrets
+from keyturn.core.session import Client, Seed, Session
+from keyturn.errors import BadRequest, ConfigurationError, CredentialsNotOffered, Forbidden, StepUpRequired
+
+# --- principal ----------------------------------------------------------------------------------------------
+
+ADA = Principal(
+    Subject("ada"), SessionId("s"), "web", "access", Instant(100), Instant(900), ("pwd",), "aal1", ("read", "write")
+)
+
+
+def test_a_scope_is_granted_whole_or_not_at_all() -> None:
+    ADA.require_scope("read")
+    for missing in ("admin", "rea", "read write", "", "READ"):
+        with pytest.raises(Forbidden):
+            ADA.require_scope(missing)
+
+
+def test_an_authentication_grows_old_for_what_needs_a_fresh_one() -> None:
+    ADA.require_fresh(Instant(400), 300)
+    with pytest.raises(StepUpRequired) as refused:
+        ADA.require_fresh(Instant(401), 300)
+    assert refused.value.status == 403
+
+
+def test_a_principal_cannot_be_raised_after_the_fact() -> None:
+    with pytest.raises(FrozenInstanceError):
+        ADA.scope = ("admin",)  # type: ignore[misc]
+
+
+# --- realm --------------------------------------------------------------------------------------------------
+
+REALM = Realm("https://auth.example.com/tenant", ("orders",), Secrets(bytes(32)))
+
+
+@pytest.mark.parametrize(
+    "issuer", ["", "auth.example.com", "ftp://x", "https://", "https:///x", "https://x?y", "https://x#y", "//x"]
+)
+def test_an_issuer_is_an_http_url_without_query_or_fragment(issuer: str) -> None:
+    with pytest.raises(ConfigurationError, match="issuer"):
+        replace(REALM, issuer=issuer)
+
+
+@pytest.mark.parametrize("audience", [(), ("",), ("orders", "")])
+def test_an_audience_names_someone(audience: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="audience"):
+        replace(REALM, audience=audience)
+
+
+@pytest.mark.parametrize("credentials", list(DELIVERIES))
+def test_a_realm_hands_out_only_what_it_offers(credentials: Any) -> None:
+    realm = replace(REALM, credentials=credentials)
+    offered = DELIVERIES[realm.credentials]
+    assert realm.delivery(None) == offered[0]
+    for asked in DELIVERIES["hybrid"]:
+        if asked in offered:
+            assert realm.delivery(asked) == asked
+        else:
+            with pytest.raises(CredentialsNotOffered):
+                realm.delivery(asked)
+
+
+def test_a_realm_shows_no_secret() -> None:
+    assert "\\x00" not in repr(REALM)
+
+
+# --- freshness ----------------------------------------------------------------------------------------------
+
+
+def test_a_feed_never_heard_of_is_not_fresh() -> None:
+    assert not Freshness(5).holds(0)
+    assert Freshness(5).age(0) == float("inf")
+
+
+def test_news_holds_up_to_the_bound_and_no_longer() -> None:
+    freshness = Freshness(5)
+    freshness.confirm(100)
+    assert freshness.age(103) == 3
+    assert freshness.holds(105)
+    assert not freshness.holds(105.001)
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1))
+def test_a_late_answer_to_an_early_question_makes_nothing_older(asked: list[float]) -> None:
+    freshness = Freshness(5)
+    for moment in asked:
+        freshness.confirm(moment)
+    assert freshness.seen_at == max(asked)
+
+
+def test_after_a_gap_nothing_holds_until_it_is_confirmed() -> None:
+    freshness = Freshness(5)
+    freshness.confirm(100)
+    freshness.lose()
+    assert not freshness.holds(100)
+    freshness.confirm(101)
+    assert freshness.holds(101)
+
+
+# --- account ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("ada@example.com", "ada@example.com"),
+        ("  Ada@Example.COM\n", "ada@example.com"),
+        ("ada\uff20example.com", "ada@example.com"),
+        ("\uff41da@example.com", "ada@example.com"),
+        ("\u212aai@example.com", "kai@example.com"),
+        ("stra\u00dfe@example.com", "strasse@example.com"),
+        ("e\u0301va@example.com", "\u00e9va@example.com"),
+        ("\ufb01n@example.com", "fin@example.com"),
+        ("\u0130@example.com", "i\u0307@example.com"),
+        ("a+b@x", "a+b@x"),
+    ],
+)
+def test_one_address_has_one_spelling(text: str, stored: str) -> None:
+    assert normalise_identifier(text) == stored
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "ada", "@", "ada@", "@example.com", "a@b@c", "ada\uff20@x", "ada @example.com", "ada@exa mple.com"),
+        *("ada\x00@example.com", "ada\n@example.com", "ada\u00a0@example.com", "ada\u2003x@example.com", "\ud800@x"),
+        *("ada\u200b@example.com", "ada\u00ad@example.com", "ada\u202e@example.com", "ada\ufeff@example.com"),
+        *("ada\ufe0f@example.com", "ada\u034f@example.com", "ada\u3164@example.com", "ada\U000e0100@x.com"),
+        *("ada\u2028@example.com", "ada\u0085@example.com", "ada\ue000@example.com"),
+        *("x" * IDENTIFIER_CAP + "@x", "\u00e9" * 127 + "@x", "\ufdfa" * 100 + "@x", "x" * 10_000_000 + "@x"),
+    ],
+    ids=lambda text: ascii(text)[:30],
+)
+def test_what_is_no_plain_address_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        normalise_identifier(text)
+
+
+def test_the_longest_address_fits() -> None:
+    assert len(normalise_identifier("x" * (IDENTIFIER_CAP - 2) + "@x")) == IDENTIFIER_CAP
+
+
+def test_marks_without_end_take_no_time() -> None:
+    """Canonical ordering is quadratic: 60,000 marks used to take seconds."""
+    with pytest.raises(BadRequest, match="long"):
+        normalise_identifier("e" + "\u0301\u0323" * 30_000 + "@x")
+
+
+@given(st.text() | st.tuples(st.text(min_size=1), st.text(min_size=1)).map("@".join))
+def test_the_stored_spelling_is_its_own(text: str) -> None:
+    try:
+        stored = normalise_identifier(text)
+    except BadRequest:
+        return
+    assert normalise_identifier(stored) == stored
+    assert unicodedata.is_normalized("NFKC", stored)
+    assert len(stored.encode()) <= IDENTIFIER_CAP
+
+
+def test_an_account_shows_no_hash_and_no_address() -> None:
+    account = Account(Subject("s1"), "ada@example.com", "$argon2id$secret", Instant(1))
+    assert "argon2" not in repr(account)
+    assert "ada" not in repr(account)
+    assert "s1" in repr(account)
+
+
+# --- audit and session --------------------------------------------------------------------------------------
+
+
+def test_operators_are_woken_for_a_lost_write_and_a_stolen_token_only() -> None:
+    assert {"counter_ahead", "token_reused"} == ALARMS
+    assert AuditEvent(Audit.LOGIN, Instant(1)).detail == ""
+    assert all(event.value == event.name.lower() for event in Audit)
+
+
+def test_a_session_shows_no_seed() -> None:
+    now = Instant(1)
+    session = Session(SessionId("s"), Subject("ada"), Seed(b"secretseed"), Client(), 0, now, now, now, now)
+    assert "secretseed" not in repr(session)
+    assert session.claims == {}
