@@ -9,14 +9,6 @@ from typing import ClassVar
 DOCS_URL = "https://keyturn.readthedocs.io/en/latest/reference/errors.html#"
 
 
-class ConfigurationError(Exception):
-    """Keyturn cannot start as configured. ``problems`` lists everything that is wrong, all at once."""
-
-    def __init__(self, *problems: str) -> None:
-        self.problems = problems
-        super().__init__("; ".join(problems))
-
-
 class Refusal(Exception):
     """Any "no" of Keyturn.
 
@@ -37,6 +29,20 @@ class Refusal(Exception):
     def docs(self) -> str:
         """Link to the documentation of this refusal."""
         return DOCS_URL + self.code.replace("_", "-")
+
+
+class ConfigurationError(Refusal):
+    """What was configured cannot be used: settings, policies, keys, a key set. ``problems`` lists all that is wrong.
+
+    At start-up it ends the start. Should one be met later (a key that no longer opens), it is an answer like any other.
+    """
+
+    code, status = "misconfigured", 503
+    hint = "This service is not configured as it should be; only its operators can help."
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
 
 
 # --- 400: the request is not one ----------------------------------------------------------------------------

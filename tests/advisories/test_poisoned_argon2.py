@@ -5,6 +5,7 @@ Whoever can write one row must not be able to stop every login.
 """
 
 import base64
+import itertools
 import time
 
 import pytest
@@ -79,6 +80,7 @@ def test_parameters_out_of_bounds_are_no_hash(monkeypatch: pytest.MonkeyPatch, p
         "\x00" * 100,
         "$argon2id" * 10_000,
     ],
+    ids=itertools.count(),
 )
 def test_garbage_matches_nothing_and_raises_nothing(encoded: str) -> None:
     assert HASHER.verify(encoded, "purple otters") == NO

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from keyturn.compose.settings import Settings, words
 from keyturn.core.policy import PROFILES, CookiePolicy, Profile
@@ -16,9 +17,12 @@ P = TypeVar("P")
 def build_realm(settings: Settings) -> Realm:
     """Raises ``ConfigurationError`` with every problem of the settings."""
     problems: list[str] = []
+    if urlsplit(settings.issuer).path not in ("", "/"):
+        # RFC 8414 section 3.1 puts such an issuer's metadata where this server does not serve it.
+        problems.append(f"issuer {settings.issuer!r} has a path; serve Keyturn at the root of a host of its own")
     secrets = _try(lambda: build_secrets(settings), problems)
     profile = _try(lambda: build_profile(settings), problems)
-    if secrets is None or profile is None:
+    if problems or secrets is None or profile is None:
         raise ConfigurationError(*problems)
     return Realm(settings.issuer, words(settings.audience), secrets, profile, settings.credentials)
 

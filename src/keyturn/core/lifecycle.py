@@ -106,11 +106,10 @@ def step_up(found: Found, amr: tuple[str, ...], now: Instant, policy: SessionPol
 
 
 def revoke(found: Found, reason: str, now: Instant) -> Session:
-    """End a session. One that had ended keeps its first moment and reason; the record's version rises all the same,
-    so that the revocation can be logged again."""
+    """End a session; the very same object when it has ended already: it keeps its first moment and reason."""
     session = found.session
     if session.ended_at is not None:
-        return _next(session)
+        return session
     return _next(replace(session, ended_at=now, end_reason=reason))
 
 

@@ -133,3 +133,7 @@ def delete_key(kid: str) -> Flow[None]:
 
 def make_key(algorithm: str, serial: int, active_at: Instant) -> Flow[StoredKey]:
     return cast(StoredKey, (yield from ask("foundry", "make", algorithm, serial, active_at)))
+
+
+def log_sequence() -> Flow[int]:
+    return cast(int, (yield from ask("log", "sequence")))
