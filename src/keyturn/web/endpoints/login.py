@@ -48,7 +48,7 @@ def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, sit
         body.password,
         deliver=body.deliver,
         client=Client(body.client_id, _label(request), request.address),
-        device=cookie_of(request, "device", site.realm),
+        device=_unless_tossed(request, "device", site),
     )
     issued = yield from entrance(attempt, now, site.realm)
     held = _held(request, site) if issued.deliver != "tokens" else {}
@@ -63,13 +63,13 @@ def _label(request: Request) -> str:
 
 
 def _held(request: Request, site: Site) -> dict[Role, str]:
-    held: dict[Role, str] = {}
-    for role in LOGIN_COOKIES:
-        try:
-            text = cookie_of(request, role, site.realm)
-        except BadRequest:
-            # Cookie tossing must not keep anybody from logging in; which of two to end cannot be known.
-            continue
-        if text is not None:
-            held[role] = text
-    return held
+    found = {role: _unless_tossed(request, role, site) for role in LOGIN_COOKIES}
+    return {role: text for role, text in found.items() if text is not None}
+
+
+def _unless_tossed(request: Request, role: Role, site: Site) -> str | None:
+    try:
+        return cookie_of(request, role, site.realm)
+    except BadRequest:
+        # Cookie tossing must not keep anybody from logging in; which of two was meant cannot be known, so none counts.
+        return None
