@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+
 from main_job.curl import Curl
 from served import Served, serving
 from served.process import PASSWORD

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import jwt
+
 from main_job.curl import Curl, bearer
 from served import Served, serving
 from served.process import PASSWORD

@@ -1,0 +1,60 @@
+"""A resource server that knows nothing but the issuer's URL: accept, revoke, refused within the bound."""
+
+import time
+
+import pytest
+
+from keyturn import Verifier
+from keyturn.errors import Refusal, TokenRevoked, Unavailable
+from main_job.curl import Curl, bearer
+from served import Served
+
+BOUND_SECONDS = 5.0
+
+
+def test_it_accepts_and_then_refuses_within_the_bound(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
+    issued = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json
+    verify = Verifier(served.url, audience=served.url)
+    try:
+        assert verify(issued["access_token"]).subject == issued["subject"]
+        mobile("/auth/logout", "-X", "POST", *bearer(issued["access_token"]))
+        revoked_at = time.monotonic()
+        assert seconds_until_refused(verify, issued["access_token"], revoked_at) <= BOUND_SECONDS
+        fresh = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json
+        assert verify(fresh["access_token"]).sid == fresh["sid"]
+    finally:
+        verify.close()
+
+
+def test_a_refresh_token_or_a_cookie_is_no_access_token(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
+    issued = mobile.post("/auth/login", {**ada, "deliver": "both"}).json
+    verify = Verifier(served.url, audience=served.url)
+    try:
+        for credential in (issued["refresh_token"], issued["csrf_token"]):
+            with pytest.raises(Refusal) as refused:
+                verify(credential)
+            assert refused.value.status == 401
+    finally:
+        verify.close()
+
+
+def test_an_issuer_that_is_away_is_no_reason_to_log_anybody_out(
+    served: Served, mobile: Curl, ada: dict[str, str]
+) -> None:
+    token = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json["access_token"]
+    with httpx.Client() as client:
+        assert client.get(served.url + "/livez").status_code == 200
+    verify = Verifier("http://127.0.0.1:1", audience=served.url)
+    with pytest.raises(Unavailable) as unknown:
+        verify(token)
+    assert unknown.value.status == 503
+
+
+def seconds_until_refused(verify: Verifier, token: str, since: float) -> float:
+    while time.monotonic() - since < 2 * BOUND_SECONDS:
+        try:
+            verify(token)
+        except TokenRevoked:
+            return time.monotonic() - since
+        time.sleep(0.02)
+    return float("inf")
