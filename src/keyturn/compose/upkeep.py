@@ -6,6 +6,7 @@ import threading
 import time
 
 from keyturn.compose.parts import Parts
+from keyturn.core.instant import Instant
 from keyturn.errors import ConfigurationError
 from keyturn.flows import Flow, add_key, ask, drive, roll_keys
 from keyturn.flows.asks import stored_keys
@@ -13,6 +14,8 @@ from keyturn.stores.feeds import connect_feed
 
 SWEEP_SECONDS = 60.0
 """How often dead sessions, entries and buckets are deleted."""
+
+LINGER_SECONDS = 3600
 
 KEYS_SECONDS = 15.0
 """How often at least the signing keys are looked at."""
@@ -83,5 +86,6 @@ def add_next_key(parts: Parts) -> Flow[None]:
 
 def sweep(parts: Parts) -> Flow[int]:
     """Delete what is dead. Answers how many sessions went."""
-    yield from ask("throttles", "purge", parts.now())
+    # An attempt under way must not meet its bucket's number anew: what is deleted has been empty for an hour.
+    yield from ask("throttles", "purge", Instant(parts.now() - LINGER_SECONDS))
     return int((yield from ask("sessions", "purge", parts.now())))
