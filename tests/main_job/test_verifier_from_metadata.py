@@ -38,12 +38,8 @@ def test_a_refresh_token_or_a_cookie_is_no_access_token(served: Served, mobile: 
         verify.close()
 
 
-def test_an_issuer_that_is_away_is_no_reason_to_log_anybody_out(
-    served: Served, mobile: Curl, ada: dict[str, str]
-) -> None:
+def test_an_issuer_that_is_away_logs_nobody_out(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
     token = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json["access_token"]
-    with httpx.Client() as client:
-        assert client.get(served.url + "/livez").status_code == 200
     verify = Verifier("http://127.0.0.1:1", audience=served.url)
     with pytest.raises(Unavailable) as unknown:
         verify(token)
