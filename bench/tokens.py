@@ -137,7 +137,13 @@ def _pyjwt(mint: Mint) -> Callable[[str], object]:
     options, leeway = {"require": ["exp", "iat", "sub"]}, 5
     # A loaded key, not PEM: the fastest way to call it.
     return lambda token: jwt.decode(
-        token, mint.public, algorithms=[mint.algorithm], audience=AUDIENCE, issuer=ISSUER, leeway=leeway, options=options
+        token,
+        mint.public,
+        algorithms=[mint.algorithm],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        leeway=leeway,
+        options=options,
     )
 
 

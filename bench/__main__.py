@@ -1,0 +1,83 @@
+"""`python -m bench`: measure, show, and keep what was found."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import logins, plot, report, requests, revocations, rotations, tokens
+from bench.figures import Figure
+from bench.machine import describe
+from bench.rounds import QUICK, Plan
+
+HOME = Path(__file__).parent
+CHAPTERS: dict[str, ModuleType] = {
+    "tokens": tokens,
+    "requests": requests,
+    "logins": logins,
+    "rotations": rotations,
+    "revocations": revocations,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for. Answers 0 whether or not goals are met: missing one is a finding, not an error."""
+    asked = _parse(arguments)
+    # joserfc warns that EdDSA has a newer name; nothing here is about names.
+    warnings.filterwarnings("ignore", module="joserfc")
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    machine = describe()
+    figures = run(asked.only or list(CHAPTERS), _plan(asked), console)
+    report.show(figures, machine, console)
+    kept: Path | None = asked.json or (None if asked.quick or asked.only else HOME / "results" / "latest.json")
+    if kept is not None:
+        report.write_json(figures, machine, kept)
+        plot.draw(kept, kept.with_suffix(".svg"))
+        console.print(f"wrote {kept} and {kept.with_suffix('.svg')}")
+    if asked.readme:
+        report.write_readme(figures, machine, HOME.parent / "README.md")
+    return 0
+
+
+def run(chapters: Sequence[str], plan: Plan, console: Console) -> list[Figure]:
+    """The figures of ``chapters``, with a progress bar."""
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    figures: list[Figure] = []
+    with Progress(*columns, console=console) as progress:
+        for name in chapters:
+            chapter = CHAPTERS[name]
+            steps = chapter.ROUNDS * (plan.rounds if chapter is not revocations else 1)
+            task = progress.add_task(name, total=steps)
+            figures += chapter.measure(replace(plan, tick=lambda task=task: progress.advance(task)))
+    return figures
+
+
+def _plan(asked: argparse.Namespace) -> Plan:
+    if asked.quick:
+        return QUICK
+    return replace(Plan(), rounds=asked.rounds)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=CHAPTERS, help="one chapter; may be repeated")
+    parser.add_argument("--rounds", type=int, default=Plan().rounds, help="turns each side takes (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    parser.add_argument("--json", type=Path, help="where to keep the figures; the plot goes beside it as .svg")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    asked = parser.parse_args(arguments)
+    if asked.readme and (asked.quick or asked.only):
+        parser.error("--readme takes a whole run")
+    if asked.rounds < 2:
+        parser.error("--rounds must be at least 2")
+    return asked
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Logins: how many per second beside bare argon2id, and what other requests feel meanwhile."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from statistics import quantiles
+
+from argon2.low_level import Type, hash_secret_raw
+
+from bench.figures import Figure, Goal
+from bench.houses import open_sessions, session_cookie, settings, sqlite_url
+from bench.requests import _receive, _scope, _send, bare
+from bench.rounds import Plan, Series, ratio, settled
+from keyturn import AsyncIssuer
+from keyturn.integrations.asgi import Guard
+
+CHAPTER = "Login beside other traffic"
+PASSWORD = "violet umbrella 7 o clock"
+EVERY_SECONDS = 0.002
+"""One other request arrives in every such time, whether the one before was answered or not."""
+
+BARE, OURS = "argon2id, bare, one thread", "Keyturn"
+ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread pool"
+ROUNDS = 1
+AT_ONCE = 8
+_SALT = b"0123456789abcdef"
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Not pinned: hashing on one core beside an event loop on another is what is measured."""
+    with sqlite_url() as url, settled():
+        return asyncio.run(_measure(url, plan))
+
+
+class Others:
+    """Other people's requests: session checks, one every two milliseconds. Latency counts from when each was due."""
+
+    def __init__(self, issuer: AsyncIssuer) -> None:
+        self._guard = Guard(bare, issuer=issuer)
+        self._cookie = bytearray(session_cookie(open_sessions(issuer.parts, 1)[0], issuer.parts))
+        self.milliseconds: list[float] = []
+
+    async def arrive(self) -> None:
+        due = time.perf_counter()
+        while True:
+            due += EVERY_SECONDS
+            early = due - time.perf_counter()
+            if early > 0:
+                await asyncio.sleep(early)
+            await self._guard(_scope(b"cookie", self._cookie), _receive, _send)
+            self.milliseconds.append((time.perf_counter() - due) * 1e3)
+
+    async def during(self, work: Awaitable[object]) -> float:
+        """The 99th percentile, in milliseconds, while ``work`` goes on."""
+        self.milliseconds = []
+        arriving = asyncio.create_task(self.arrive())
+        await work
+        arriving.cancel()
+        with suppress(asyncio.CancelledError):
+            await arriving
+        return quantiles([0.0, *self.milliseconds], n=100, method="inclusive")[98]
+
+
+async def _measure(url: str, plan: Plan) -> list[Figure]:
+    async with AsyncIssuer.open(settings(url)) as issuer:
+        await issuer.signup("ada@example.com", PASSWORD)
+        others = Others(issuer)
+        rates = {name: Series(name) for name in (OURS, BARE)}
+        waits = {name: Series(name) for name in (OURS, "idle", ON_LOOP, DEFAULT_POOL)}
+        for _ in range(plan.rounds):
+            await _round(issuer, others, plan.logins, rates, waits)
+            plan.tick()
+    return _figures(rates, waits)
+
+
+async def _round(
+    issuer: AsyncIssuer, others: Others, count: int, rates: dict[str, Series], waits: dict[str, Series]
+) -> None:
+    rates[BARE].samples.append(await _rate(lambda: asyncio.to_thread(_hashes, count), count))
+    rates[OURS].samples.append(await _rate(lambda: _at_once(lambda: _login(issuer), count), count))
+    waits["idle"].samples.append(await others.during(asyncio.sleep(count / 50)))
+    waits[OURS].samples.append(await others.during(_at_once(lambda: _login(issuer), count)))
+    waits[ON_LOOP].samples.append(await others.during(_at_once(_hash_on_loop, count)))
+    waits[DEFAULT_POOL].samples.append(await others.during(_at_once(lambda: asyncio.to_thread(_hash), count)))
+
+
+async def _rate(work: Callable[[], Awaitable[object]], count: int) -> float:
+    started = time.perf_counter()
+    await work()
+    return count / (time.perf_counter() - started)
+
+
+async def _at_once(act: Callable[[], Awaitable[object]], count: int) -> None:
+    """``count`` times ``act``, a few at any moment."""
+
+    async def share() -> None:
+        for _ in range(max(1, count // AT_ONCE)):
+            await act()
+
+    await asyncio.gather(*(share() for _ in range(min(AT_ONCE, count))))
+
+
+async def _login(issuer: AsyncIssuer) -> None:
+    await issuer.login("ada@example.com", PASSWORD, deliver="cookie")
+
+
+async def _hash_on_loop() -> None:
+    _hash()
+    await asyncio.sleep(0)
+
+
+def _hashes(count: int) -> None:
+    for _ in range(count):
+        _hash()
+
+
+def _hash() -> None:
+    # OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; the same as Keyturn's.
+    hash_secret_raw(PASSWORD.encode(), _SALT, 2, 19 * 1024, 1, 32, Type.ID)
+
+
+def _figures(rates: dict[str, Series], waits: dict[str, Series]) -> list[Figure]:
+    rate = Figure(CHAPTER, "logins per second", "1/s", list(rates.values()))
+    wait = Figure(CHAPTER, "p99 of others' requests meanwhile", "ms", list(waits.values()))
+    share = ratio(rates[OURS], rates[BARE])
+    rate.goals = [Goal("95% of one thread's bare rate", share, 0.95, at_most=False)]
+    wait.goals = [Goal("1.5x idle", wait.ratio_to("idle"), 1.5)]
+    rate.note = f"{AT_ONCE} at once, SQLite; {os.cpu_count()} cores"
+    wait.note = "one session check every 2 ms, from when it was due"
+    return [rate, wait]

@@ -1,0 +1,98 @@
+"""From a revocation in one process to the refusal in another, over SQLite."""
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from statistics import quantiles
+
+from bench.figures import Figure, Goal
+from bench.houses import open_sessions, session_cookie, settings, sqlite_url
+from bench.requests import _receive, _scope
+from bench.rounds import Plan, Series
+from keyturn import AsyncIssuer, Issuer
+from keyturn.integrations.asgi import Guard
+
+CHAPTER = "Revocation to refusal in another process"
+ASK_SECONDS = 0.0002
+"""How often the other process presents the cookie."""
+ROUNDS = 1
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Milliseconds from when the revoking call was answered to the first refusal; one clock for both processes."""
+    with sqlite_url() as url, Issuer.open(settings(url)) as issuer, _other(url) as other:
+        sessions = open_sessions(issuer.parts, plan.revocations)
+        found = []
+        for session in sessions:
+            other.send(session_cookie(session, issuer.parts))
+            assert other.recv() == 200
+            time.sleep(0.003 + 0.01 * (len(found) % 17) / 17)  # at no fixed phase of the other's polls
+            issuer.logout(session.sid)
+            revoked_at = time.monotonic()
+            # Below zero: it was refused before the revoker had its answer.
+            found.append((other.recv() - revoked_at) * 1e3)
+    plan.tick()
+    figure = Figure(CHAPTER, "session cookie, two processes on SQLite", "ms", [Series("Keyturn", found)])
+    hundredths = quantiles(found, n=100)
+    figure.goals = [Goal("p50 at most 1 ms", hundredths[49], 1.0), Goal("p99 at most 10 ms", hundredths[98], 10.0)]
+    figure.note = f"p99 {hundredths[98]:.2f} ms; from the answer of logout to the first 401"
+    return [figure]
+
+
+@contextmanager
+def _other(url: str) -> Iterator[Connection]:
+    here, there = multiprocessing.Pipe()
+    # Not forked: it must share nothing with this process but the file.
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url, there), daemon=True)
+    process.start()
+    assert here.recv() == "ready"
+    try:
+        yield here
+    finally:
+        here.send(None)
+        process.join(10)
+
+
+def _serve(url: str, pipe: Connection) -> None:
+    asyncio.run(_serve_all(url, pipe))
+
+
+async def _serve_all(url: str, pipe: Connection) -> None:
+    async with AsyncIssuer.open(settings(url)) as issuer:
+        await asyncio.to_thread(_first_news, issuer)
+        asking = _Asking(issuer)
+        pipe.send("ready")
+        while (cookie := await asyncio.to_thread(pipe.recv)) is not None:
+            pipe.send(await asking.status(cookie))
+            pipe.send(await asking.refused_at(cookie))
+
+
+def _first_news(issuer: AsyncIssuer) -> None:
+    while not issuer.parts.near.fresh:
+        time.sleep(0.01)
+
+
+class _Asking:
+    def __init__(self, issuer: AsyncIssuer) -> None:
+        self._guard = Guard(self._app, issuer=issuer)
+        self._status = 0
+
+    async def status(self, cookie: bytes) -> int:
+        await self._guard(_scope(b"cookie", bytearray(cookie)), _receive, self._send)
+        return self._status
+
+    async def refused_at(self, cookie: bytes) -> float:
+        asked_at = time.monotonic()
+        while await self.status(cookie) == 200:
+            await asyncio.sleep(ASK_SECONDS)
+            asked_at = time.monotonic()
+        return asked_at
+
+    async def _app(self, scope: object, receive: object, send: object) -> None:
+        self._status = 200
+
+    async def _send(self, message: dict[str, int]) -> None:
+        self._status = message.get("status", self._status)

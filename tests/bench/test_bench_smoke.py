@@ -1,0 +1,60 @@
+"""The bench runs: every chapter, briefly. No figure is judged here; a busy machine must not fail a test."""
+
+import json
+import warnings
+from pathlib import Path
+from statistics import median
+
+import pytest
+from bench.__main__ import CHAPTERS, main
+from bench.figures import Figure, Goal
+from bench.rounds import QUICK, Plan, Series, over, ratio, repeated, take_turns
+
+from bench import plot, report
+
+MACHINE = {"cpu": "cpu", "cores": 2, "system": "Linux", "python": "CPython", "measured_at": "2026-01-01"}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_measures_what_it_says(chapter: str) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="joserfc")
+        figures = CHAPTERS[chapter].measure(QUICK)
+    assert figures
+    for figure in figures:
+        assert figure.series[0].name.startswith("Keyturn")
+        assert all(each.samples for each in figure.series)
+
+
+def test_sides_take_turns_and_are_compared_round_by_round() -> None:
+    order: list[str] = []
+    sides = [repeated(name, lambda name=name: order.append(name)) for name in "ab"]
+    found = take_turns(sides, Plan(rounds=4, sample_seconds=0.0))
+    assert order[2:] == ["a", "b", "b", "a"] * 2
+    assert [len(each.samples) for each in found] == [4, 4]
+    ours, theirs = Series("a", [2.0, 30.0, 4.0]), Series("b", [1.0, 10.0, 4.0])
+    assert ratio(ours, theirs) == median([2.0, 3.0, 1.0])
+    assert over(ours, theirs).samples == [1.0, 20.0, 0.0]
+
+
+def test_a_goal_is_met_or_missed_and_says_so(tmp_path: Path) -> None:
+    figure = Figure("chapter", "work", "µs", [Series("Keyturn", [1.0, 2.0]), Series("peer", [3.0, 4.0])])
+    figure.goals = [Goal("at most 1 µs", 1.5, 1.0, why="the moon"), Goal("at least 70%", 0.8, 0.7, at_most=False)]
+    machine = {**MACHINE, "versions": {"pyjwt": "2"}}
+    readme, kept = tmp_path / "README.md", tmp_path / "run.json"
+    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.write_readme([figure], machine, readme)
+    text = readme.read_text()
+    assert "missed (1.5): the moon<br>at least 70%: met (0.8)" in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    report.write_json([figure], machine, kept)
+    assert [goal["met"] for goal in json.loads(kept.read_text())["figures"][0]["goals"]] == [False, True]
+    plot.draw(kept, tmp_path / "run.svg")
+    assert "<svg" in (tmp_path / "run.svg").read_text()
+
+
+def test_a_whole_readme_takes_a_whole_run() -> None:
+    with pytest.raises(SystemExit):
+        main(["--quick", "--readme"])
