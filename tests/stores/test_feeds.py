@@ -11,7 +11,7 @@ import pytest
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Kind, Page
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, Follower, InProcessFeed, connect_feed
+from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, INTERVAL_SECONDS, Follower, InProcessFeed, connect_feed
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import open_async_store, open_store
@@ -267,7 +267,7 @@ def test_an_async_log_that_fails_is_asked_again(drain: Drain) -> None:
         follower = Follower(Log(), drain, jitter=lambda: 1.0)
         with suppress(asyncio.CancelledError):
             await follower.run(sleep=sleep)
-        assert pauses == [0.05, 0.1, 0.01]
+        assert pauses == [0.05, 0.1, INTERVAL_SECONDS]
 
     asyncio.run(main())
 

@@ -71,7 +71,7 @@ def test_commits_are_durable(store: SqlStore) -> None:
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
-        "busy_timeout": 2500,
+        "busy_timeout": 0,
         "secure_delete": 2,
     }
     connection.invalidate()
@@ -136,6 +136,18 @@ def test_a_locked_database_is_unavailable_within_the_deadline(path: Path) -> Non
     holder.close()
     assert store.sessions.replace(replace(session, version=1)) == 0
     store.close()
+
+
+def test_a_lock_that_is_let_go_in_time_is_waited_for(store: SqlStore, path: Path) -> None:
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.1, holder.execute, ["ROLLBACK"])
+    release.start()
+    session = new_session()
+    store.sessions.insert(session)
+    assert store.sessions.void(voiding(session.subject)).sequence == 1
+    release.join()
+    holder.close()
 
 
 def test_a_broken_database_is_unavailable_and_says_nothing_of_the_row(store: SqlStore) -> None:

@@ -14,7 +14,7 @@ from keyturn.stores.memory import MemoryStore
 from keyturn.stores.sink import Sink
 from keyturn.stores.twin import AsyncMemoryStore
 
-INTERVAL_SECONDS = 0.01
+INTERVAL_SECONDS = 0.005
 EXPIRE_EVERY_SECONDS = 30.0
 _PAGE = 1000
 _FIRST_PAUSE_SECONDS = 0.05

@@ -61,9 +61,7 @@ class Accounts:
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
         entry = yield from void(voiding)
         try:
-            if (yield from _swap(account)) and (
-                kept is None or (yield from carry(kept, voiding.subject, entry.value))
-            ):
+            if (yield from _swap(account)) and (kept is None or (yield from carry(kept, voiding.subject, entry.value))):
                 return entry
         except Taken:
             pass

@@ -15,7 +15,7 @@ _PATIENCE_MS = 30_000
 # The first process to get here migrates, the others wait and find it done. Postgres: any number will do, as long
 # as it is always the same one; released when the transaction ends.
 _BEGIN = {
-    "sqlite": (f"PRAGMA busy_timeout={_PATIENCE_MS}", "BEGIN IMMEDIATE"),
+    "sqlite": ("BEGIN IMMEDIATE",),
     "postgresql": ("BEGIN", "SELECT pg_advisory_xact_lock(7310578641)"),
 }
 
@@ -28,6 +28,8 @@ def upgrade(engine: Engine) -> None:
     """
     try:
         with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text(f"PRAGMA busy_timeout={_PATIENCE_MS}"))
             if _revision(connection) != _head():
                 _upgrade(connection)
     except CommandError:

@@ -1,5 +1,6 @@
 """Run operations: on kept connections, in turn where the database has one writer, within a deadline."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,18 +13,30 @@ from keyturn.stores.sql.operation import Answer, Control, Operation, Step, T, Ta
 from keyturn.stores.sql.phrase import Phrase
 from keyturn.stores.sql.turn import Turn
 
-_DONE = Answer((), 0)
+_PAUSE_SECONDS = 0.0005
+"""Between two tries for a lock another process holds. SQLite's own pauses grow to 100 ms: beside a process that writes
+all the time, one that waits so long starves for seconds."""
 
 
 class Runner:
     """Runs operations for any number of threads over at most ``size`` connections.
 
     ``engine`` must be in autocommit mode and must not pool: connections are kept here, ready to use.
-    ``deadline_seconds``: longest wait for a connection and for one's turn to write, together.
+    ``deadline_seconds``: longest wait for a connection and for the right to write, together. ``busy``: whether an
+    error only says that another process is writing.
     """
 
-    def __init__(self, engine: Engine, *, size: int, deadline_seconds: float, one_writer: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        size: int,
+        deadline_seconds: float,
+        one_writer: bool,
+        busy: Callable[[Exception], bool] = lambda _: False,
+    ) -> None:
         self._engine = engine
+        self._busy = busy
         self._dbapi: Any = engine.dialect.loaded_dbapi
         self._connections = Connections(engine, size, deadline_seconds / 2)
         self._patience_seconds = deadline_seconds / 2
@@ -72,7 +85,7 @@ class Runner:
             step = next(operation)
             while True:
                 try:
-                    answer = self._perform(cursor, step)
+                    answer = self._perform(cursor, step, begun)
                 except self._dbapi.IntegrityError:
                     step = operation.throw(Taken())
                 else:
@@ -85,14 +98,32 @@ class Runner:
             result: T = done.value
             return result
 
-    def _perform(self, cursor: Any, step: Step) -> Answer:
+    def _perform(self, cursor: Any, step: Step, begun: bool) -> Answer:
         if isinstance(step, Control):
-            cursor.execute(self._begin if step is Control.BEGIN else "ROLLBACK")
-            return _DONE
-        statement, parameters = step
-        phrase = self._phrases.get(statement) or self._compile(statement)
-        cursor.execute(phrase.sql, phrase.bind(parameters))
+            sql, parameters = (self._begin if step is Control.BEGIN else "ROLLBACK"), ()
+        else:
+            phrase = self._phrases.get(step[0]) or self._compile(step[0])
+            sql, parameters = phrase.sql, phrase.bind(step[1])
+        try:
+            cursor.execute(sql, parameters)
+        except self._dbapi.OperationalError as error:
+            if begun or not self._busy(error):
+                raise
+            self._insist(cursor, sql, parameters)
         return Answer((), cursor.rowcount) if cursor.description is None else Answer(cursor.fetchall(), 0)
+
+    def _insist(self, cursor: Any, sql: str, parameters: Any) -> None:
+        # Only ever outside a transaction: a statement that met a lock has done nothing yet.
+        give_up_at = time.monotonic() + self._patience_seconds
+        while True:
+            time.sleep(_PAUSE_SECONDS)
+            try:
+                cursor.execute(sql, parameters)
+            except self._dbapi.OperationalError as error:
+                if not self._busy(error) or time.monotonic() > give_up_at:
+                    raise
+            else:
+                return
 
     def _compile(self, statement: Executable) -> Phrase:
         # Statements are constants of their modules, so this cannot grow without bound.

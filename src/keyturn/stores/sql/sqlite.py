@@ -32,8 +32,15 @@ def prepare(engine: Engine, patience_seconds: float) -> None:
         connection.execute("PRAGMA foreign_keys=ON")
         # Deleted rows held seeds: overwrite them.
         connection.execute("PRAGMA secure_delete=FAST")
+        # From here on the runner waits for locks, more evenly than SQLite does.
+        connection.execute("PRAGMA busy_timeout=0")
 
     event.listen(engine, "connect", opened)
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether ``error`` only says that another connection holds a lock (SQLITE_BUSY in any of its forms)."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _enter_wal(connection: sqlite3.Connection, give_up_at: float) -> None:
@@ -58,7 +65,7 @@ class DataVersion:
     def __init__(self, url: URL) -> None:
         # Asked from whichever thread polls, one at a time.
         path = Path(url.database or "").absolute()
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=0.1, check_same_thread=False, isolation_level=None)
 
     def version(self) -> int:
         """Changes when anything was committed."""

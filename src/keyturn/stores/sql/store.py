@@ -37,7 +37,13 @@ class SqlStore:
         self.engine = _engine(url, deadline_seconds)
         upgrade(self.engine)
         one_writer = self.engine.dialect.name == "sqlite"
-        runner = Runner(self.engine, size=CONNECTIONS, deadline_seconds=deadline_seconds, one_writer=one_writer)
+        runner = Runner(
+            self.engine,
+            size=CONNECTIONS,
+            deadline_seconds=deadline_seconds,
+            one_writer=one_writer,
+            busy=sqlite.is_busy,
+        )
         self._runner = runner
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(Accounts(), runner))
