@@ -187,6 +187,7 @@ def test_its_repr_shows_no_session(near: NearSessions) -> None:
     near.remember(found())
     near.apply(entry(Kind.SESSION, "s9", ENDED))
     assert repr(near) == "NearSessions(1 of 3, 1 revocations)"
+    assert near.held == 1
 
 
 def test_no_thread_recalls_a_session_its_generation_voided() -> None:
