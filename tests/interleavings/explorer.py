@@ -47,12 +47,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Node:
-    """``at``: per actor the history it has, or ``~outcome`` once it ended. ``before``: who had ended when it began."""
+    """``at``: per actor the history it has, or ``~outcome`` once it ended. ``before``: who had ended when it began,
+    and ``seen``: what ``witness`` said of the world then."""
 
     world: int
     at: tuple[int, ...]
     before: tuple[int, ...]
     faults: int
+    seen: tuple[Any, ...]
 
 
 class Interned:
@@ -85,10 +87,11 @@ class Explorer:
         ports: Callable[[Actor, int], Any],
         on_change: Callable[[World, Any, Any], list[str]],
         on_end: Callable[["Explorer", Node], list[str]],
+        witness: Callable[[World, Actor], Any] | None = None,
     ) -> None:
         self.report = Report(name)
         self.world, self.actors, self.faults = world, actors, faults
-        self.ports, self.on_change, self.on_end = ports, on_change, on_end
+        self.ports, self.on_change, self.on_end, self.witness = ports, on_change, on_end, witness
         self.worlds = Interned()
         self.outcomes = Interned()
         self.lost = self.outcomes.put(LOST, LOST)
@@ -96,13 +99,14 @@ class Explorer:
         self.next: list[dict[int, Step | int]] = [{} for _ in actors]
         self.performed: dict[tuple[int, int, int], tuple[int, int]] = {}
         self.counts: dict[Node, int] = {}
+        self.witnessed: dict[tuple[int, int], Any] = {}
 
     def run(self) -> Report:
         began = time.perf_counter()
         captured = self.world.capture()
         start = self.worlds.put(freeze(captured), captured)
         at = tuple(self._history(i, None, None) for i in range(len(self.actors)))
-        self.report.schedules = self._count(Node(start, at, (0,) * len(at), self.faults))
+        self.report.schedules = self._count(Node(start, at, (0,) * len(at), self.faults, (None,) * len(at)))
         self.report.states = len(self.counts)
         self.report.steps = len(self.performed)
         self.report.seconds = time.perf_counter() - began
@@ -141,11 +145,20 @@ class Explorer:
         return reached
 
     def _moved(self, node: Node, i: int, world: int, place: int, faults: int) -> Node:
-        before = node.before
+        before, seen = node.before, node.seen
         if node.at[i] == 0:
             ended = sum(1 << j for j, each in enumerate(node.at) if each < 0)
             before = (*before[:i], ended, *before[i + 1 :])
-        return Node(world, (*node.at[:i], place, *node.at[i + 1 :]), before, node.faults - faults)
+            if self.witness:
+                seen = (*seen[:i], self._witness(node.world, i), *seen[i + 1 :])
+        return Node(world, (*node.at[:i], place, *node.at[i + 1 :]), before, node.faults - faults, seen)
+
+    def _witness(self, world: int, i: int) -> Any:
+        assert self.witness is not None
+        if (world, i) not in self.witnessed:
+            self.world.restore(self.worlds.values[world])
+            self.witnessed[world, i] = self.witness(self.world, self.actors[i])
+        return self.witnessed[world, i]
 
     def _perform(self, world: int, i: int, history: int) -> tuple[int, int]:
         key = (world, i, history)
@@ -196,11 +209,12 @@ class Explorer:
             step = next(flow)
             for answer, failure in answers:
                 step = flow.send(answer) if failure is None else flow.throw(failure)
-            return step
         except StopIteration as done:
             ending = done.value
         except (CancelledError, Exception) as raised:
-            ending = raised
+            ending = raised  # the oracle's to judge
+        else:
+            return step
         outcome = actor.outcome(ending)
         return ~self.outcomes.put(outcome, outcome)
 

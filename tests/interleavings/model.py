@@ -171,9 +171,9 @@ def explained(spec: Spec, run: Run) -> bool:
     size = len(run.ops)
     for order in permutations(range(size)):
         place = {i: at for at, i in enumerate(order)}
-        if all(place[j] < place[i] for i in range(size) for j in range(size) if run.before[i] >> j & 1):
-            if any(_fits(run, *ending) for ending in _endings(spec, run, order)):
-                return True
+        timely = all(place[j] < place[i] for i in range(size) for j in range(size) if run.before[i] >> j & 1)
+        if timely and any(_fits(run, *ending) for ending in _endings(spec, run, order)):
+            return True
     return False
 
 

@@ -28,7 +28,7 @@ from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_sessio
 from keyturn.flows.signup import signup
 from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
-from keyturn.flows.verify import verify_session
+from keyturn.flows.verify import verify_access, verify_session
 from keyturn.ports import PasswordVerdict
 
 T0 = Instant(1_000_000)
@@ -96,7 +96,7 @@ def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any)
         hasher=Hasher(),
         passwords=free,
         signer=Signer(),
-        near=world.nears.get(home) or NoNear(),
+        near=world.nears.get(home, NoNear()),
         entropy=Entropy(name, number),
         **others,
     )
@@ -116,7 +116,7 @@ class Rig:
     now: Instant = T0
     names: dict[str, str] = field(default_factory=dict)
     held: dict[str, Issued] = field(default_factory=dict)
-    spec: Spec = Spec(OLD, ())
+    spec: Spec = field(default_factory=lambda: Spec(OLD, ()))
 
     def run(self, flow: Flow[Any], name: str) -> Any:
         return drive(flow, ports_of(self.world, next(iter(self.world.nears)), name))
@@ -171,6 +171,10 @@ class Rig:
     def verify(self, name: str, session: str = "x", counter: int = 0, home: str = "a") -> Actor:
         text = self.token(session, "session", counter)
         return self.actor(name, ("verify", session, counter), lambda: verify_session(text, self.now, self.realm), home)
+
+    def access(self, name: str, session: str = "x", home: str = "a") -> Actor:
+        text = credentials(self.held[session])["access"]
+        return self.actor(name, ("access", session, 0), lambda: verify_access(text, self.now, self.realm), home)
 
     def revoke(self, name: str, session: str = "x", home: str = "a") -> Actor:
         start = lambda: revoke_session(self.sid(session), "logout", self.now, self.realm)  # noqa: E731

@@ -1,12 +1,12 @@
 """The scenes: which flows meet. Each is a person's sessions, two or three flows, and how many failures are injected."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interleavings.explorer import Actor, Explorer, Report
 from interleavings.model import Spec
 from interleavings.oracle import Oracle, never_backwards
-from interleavings.rig import NEW, NEWER, T0, Rig, ports_of
+from interleavings.rig import NEW, NEWER, Rig, ports_of
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,6 @@ def met(rig: Rig, *actors: Actor) -> tuple[Rig, list[Actor]]:
 def outdated(rig: Rig) -> Rig:
     """Her password hash was made under weaker parameters: the next login hashes it again."""
     accounts = rig.world.store.accounts
-    from dataclasses import replace
-
     account = accounts.load(rig.subject)
     assert account is not None
     accounts.replace(replace(account, password_hash=account.password_hash.replace("new:", "old:"), version=1))
@@ -176,5 +174,3 @@ TRIPLES = [
     ),
     Scene("login / login / disable", lambda: met(r := one(), r.login("p"), r.login("q"), r.disable("s")), 0),
 ]
-
-__all__ = ["PAIRS", "T0", "TRIPLES", "Scene", "explore"]

@@ -38,7 +38,7 @@ def _settle(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
     sequence = yield from asks.replace(session, entry)
     if sequence is None:
         return False
-    yield from asks.forget(session.sid)
+    yield from (asks.note(entry) if entry else asks.forget(session.sid))
     return True
 
 

@@ -1,0 +1,151 @@
+"""Two processes, each with a near-cache, on one store; the feed between them is delivered one step at a time."""
+
+from copy import deepcopy
+from typing import Any
+
+from interleavings.explorer import Actor, Explorer, Node
+from interleavings.oracle import dead
+from interleavings.rig import Rig
+from interleavings.world import World
+from keyturn.flows.step import Flow, Step
+from keyturn.stores.near import NearSessions
+
+STALENESS_SECONDS = 5
+ASKING = ("verify", "access")
+
+
+class Clock:
+    """The monotonic clock both processes share, in seconds; moved by a step like any other."""
+
+    def __init__(self) -> None:
+        self.at = 100
+
+    def read(self) -> int:
+        return self.at
+
+    def advance(self, seconds: int) -> None:
+        self.at += seconds
+
+    def capture(self) -> int:
+        return self.at
+
+    def restore(self, held: int) -> None:
+        self.at = held
+
+
+class CapturedNear(NearSessions):
+    """The near-cache itself, with its contents taken out and put back."""
+
+    def capture(self) -> Any:
+        subjects = {subject: frozenset(sids) for subject, sids in self._by_subject.items()}
+        return dict(self._sessions), subjects, deepcopy(self._known), self._freshness.seen_at
+
+    def restore(self, held: Any) -> None:
+        sessions, subjects, known, seen_at = held
+        self._clear()
+        self._sessions.update(sessions)
+        self._by_subject.update({subject: set(sids) for subject, sids in subjects.items()})
+        self._known = deepcopy(known)
+        self._freshness.seen_at = seen_at
+
+
+def two_processes(near: type[CapturedNear] = CapturedNear, sessions: int = 1) -> Rig:
+    """A rig whose actors live in process ``a`` or ``b``; both caches are fresh and empty."""
+    clock = Clock()
+    world = World(a=near(STALENESS_SECONDS, clock.read), b=near(STALENESS_SECONDS, clock.read), clock=clock)
+    for each in "ab":
+        world.nears[each].confirm(clock.read())
+    rig = Rig(world=world).sign_up()
+    return rig.log_in("y") if sessions == 2 else rig
+
+
+def cached(rig: Rig, home: str, session: str = "x") -> Rig:
+    """Process ``home`` has seen the session already."""
+    found = rig.world.store.sessions.load(rig.sid(session))
+    assert found is not None
+    rig.world.nears[home].remember(found)
+    return rig
+
+
+def feed(rig: Rig, name: str, home: str, polls: int = 1) -> Actor:
+    """What a follower does: ask the log, apply what came, confirm the moment it *asked*."""
+    position = rig.world.store.log.sequence()
+
+    def poll() -> Flow[None]:
+        after = position
+        for _ in range(polls):
+            asked_at = yield Step("clock", "read")
+            page = yield Step("log", "after", (after, 100))
+            for entry in page.entries:
+                yield Step("near", "apply", (entry,))
+            after = page.sequence
+            yield Step("near", "confirm", (asked_at,))
+
+    return Actor(name, poll, ("feed",), lambda _: ("ok", ()), home, faulty=False)
+
+
+def time_passes(name: str, seconds: int) -> Actor:
+    def advance() -> Flow[None]:
+        yield Step("clock", "advance", (seconds,))
+
+    return Actor(name, advance, ("time",), lambda _: ("ok", ()), faulty=False)
+
+
+def truth_when_it_began(rig: Rig) -> Any:
+    """For each verification: what was true in the store, and what its process had been told, when it began."""
+
+    def witness(world: World, actor: Actor) -> Any:
+        if actor.op[0] not in ASKING:
+            return None
+        memory, near = world.store.sessions._memory, world.nears[actor.home]
+        session = memory.sessions[rig.sid(actor.op[1])]
+        behind = session.renewals if actor.op[0] == "verify" else session.generation
+        void = dead(session, memory.marks) or actor.op[2] < behind
+        told = near.sequence >= memory.sequence
+        return void, told
+
+    return witness
+
+
+def honest_caches(explorer: Explorer, node: Node) -> list[str]:
+    """A void credential is accepted only by a process that was not told yet, and only within the staleness bound."""
+    complaints = []
+    for i, actor in enumerate(explorer.actors):
+        said = explorer.outcome(node.at[i])[0]
+        if actor.op[0] not in ASKING:
+            continue
+        void, told = node.seen[i] or (False, False)
+        own = any(other.home == actor.home for other in _enders(explorer, node, i))
+        late = any(_enders(explorer, node, j) for j in _done(node, i) if explorer.actors[j].op == ("time",))
+        if said == "ok" and void and (told or own or late):
+            complaints.append(f"{actor.name} accepted what was void: told={told} own={own} late={late}")
+        if said not in ("ok", "TokenRevoked", "lost"):
+            complaints.append(f"{actor.name} said {said}")
+    return complaints + _settled(explorer, node)
+
+
+def _done(node: Node, i: int) -> list[int]:
+    """Who was done when actor ``i`` began."""
+    return [j for j in range(len(node.at)) if node.before[i] >> j & 1]
+
+
+def _enders(explorer: Explorer, node: Node, i: int) -> list[Actor]:
+    """Who had ended the session, and been told so, when actor ``i`` began."""
+    enders = [j for j in _done(node, i) if explorer.actors[j].op[0] not in (*ASKING, "feed", "time")]
+    return [explorer.actors[j] for j in enders if explorer.outcome(node.at[j])[0] in ("ok", "TokenReused")]
+
+
+def _settled(explorer: Explorer, node: Node) -> list[str]:
+    """When all is over and a process has been told everything, its cache holds nothing void."""
+    world = explorer.world
+    world.restore(explorer.worlds.values[node.world])
+    memory = world.store.sessions._memory
+    complaints = []
+    for home in "ab":
+        near = world.nears[home]
+        if near.sequence >= memory.sequence:
+            for sid, found in near._sessions.items():
+                now = memory.sessions[sid]
+                if dead(now, memory.marks) or found.session.renewals < now.renewals:
+                    complaints.append(f"process {home} was told, and still holds what is void")
+    return complaints

@@ -1,0 +1,203 @@
+"""The explorer can fail: each deliberately broken variant must be caught, by the scene that is there to catch it."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from interleavings import test_near, test_throttle
+from interleavings.near import CapturedNear, feed, time_passes
+from interleavings.rig import NEW, Rig, realm
+from interleavings.scenes import PAIRS, TRIPLES, explore
+from keyturn.core.freshness import Freshness
+from keyturn.core.instant import Subject
+from keyturn.core.lifecycle import revoke as ended
+from keyturn.core.lifecycle import step_up as stepped
+from keyturn.core.session import Found
+from keyturn.flows import asks
+from keyturn.flows.revoke import Revoked, ended_entry, renewed_entry
+from keyturn.flows.step import Flow
+from keyturn.stores.memory import MemorySessions, MemoryThrottles
+
+SCENES = {each.name: each for each in (*PAIRS, *TRIPLES)}
+
+
+def flow_module(name: str) -> Any:
+    # The package exports functions under the names of its modules, so the modules are found where Python keeps them.
+    return sys.modules[f"keyturn.flows.{name}"]
+
+
+def caught(name: str) -> list[str]:
+    return explore(SCENES[name]).violations
+
+
+# --- stores that are not atomic -----------------------------------------------------------------------------------
+
+
+def blind_replace(self: MemorySessions, session: Any, entry: Any = None) -> int:
+    self._memory.sessions[session.sid] = session
+    return 0 if entry is None else self._memory.append(entry).sequence
+
+
+@pytest.mark.parametrize("scene", ["refresh / revoke", "touch / revoke", "touch / refresh", "step-up / refresh"])
+def test_a_store_that_ignores_versions_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemorySessions, "replace", blind_replace)
+    assert caught(scene)
+
+
+def test_a_throttle_that_ignores_versions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blind(self: MemoryThrottles, bucket: Any) -> bool:
+        self._buckets[bucket.key] = bucket
+        return True
+
+    monkeypatch.setattr(MemoryThrottles, "replace", blind)
+    rig = Rig(realm(test_throttle.TIGHT)).sign_up()
+    actors = [rig.login(name, NEW) for name in ("p", "q", "s")]
+    assert test_throttle.explore("", rig, actors, 0, test_throttle.within_the_limit).violations
+
+
+def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(self: MemorySessions, entry: Any) -> Any:
+        self._memory.marks[(entry.kind, entry.key)] = entry.value
+        self._memory.marks = {(entry.kind, entry.key): entry.value}
+        return self._memory.append(entry)
+
+    monkeypatch.setattr(MemorySessions, "mark", forgetful)
+    assert caught("revoke / revoke subject / revoke everything")
+
+
+# --- flows that judge what is no longer so ------------------------------------------------------------------------
+
+
+def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settled(outcome: Any, now: Any, realm: Any) -> Flow[bool]:
+        yield from asks.replace(outcome.session)
+        return True
+
+    monkeypatch.setattr(flow_module("refresh"), "_settle", settled)
+    assert caught("refresh / revoke")
+
+
+def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hasty(sid: Any, reason: str, now: Any, realm: Any) -> Flow[Revoked]:
+        found = yield from asks.load(sid)
+        assert found is not None
+        yield from asks.replace(ended(found, reason, now), ended_entry(sid, now, realm))
+        return Revoked(0, 5)
+
+    monkeypatch.setattr("interleavings.rig.revoke_session", hasty)
+    assert caught("refresh / revoke")
+
+
+def marks_after(identifier: str, client_id: str) -> Flow[Any]:
+    account = yield from asks.account_named(identifier)
+    marks = yield from asks.marks(account.subject if account else Subject(""), client_id)
+    return account, marks
+
+
+@pytest.mark.parametrize(
+    "scene", ["login / disable", "change / login with the old password", "login that rehashes / change"]
+)
+def test_a_login_that_reads_its_marks_after_the_account_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_module("login"), "_known", marks_after)
+    assert caught(scene)
+
+
+def test_a_login_that_reads_its_marks_before_the_account_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def marks_before(identifier: str, client_id: str) -> Flow[Any]:
+        _, marks = yield from marks_after(identifier, client_id)
+        return (yield from asks.account_named(identifier)), marks
+
+    monkeypatch.setattr(flow_module("login"), "_known", marks_before)
+    assert caught("change / login with the new password")
+
+
+@pytest.mark.parametrize("scene", ["login / revoke subject", "login / revoke everything", "login / disable"])
+def test_a_login_that_reads_its_marks_after_hashing_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = flow_module("enter").enter
+
+    def late(subject: Any, marks: Any, attempt: Any, now: Any, realm: Any) -> Flow[Any]:
+        fresh = yield from asks.marks(subject, attempt.client.client_id)
+        session = yield from real(subject, fresh, attempt, now, realm)
+        return session
+
+    monkeypatch.setattr(flow_module("login"), "enter", late)
+    violations = caught(scene)
+    # A revocation alone cannot tell: such a login reads as one that began after it. A disabled account can.
+    assert bool(violations) == (scene == "login / disable")
+
+
+def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = flow_module("step_up")
+
+    def forgetful(proven: Any, now: Any, realm: Any) -> Flow[Any]:
+        while True:
+            found = yield from module.live_session(proven.sid, now, realm)
+            session = stepped(found, ("pwd",), now, realm.profile.session)
+            entry = renewed_entry(session.sid, session.renewals, now, realm)
+            if (yield from asks.replace(session, entry)) is not None:
+                return session
+
+    monkeypatch.setattr(module, "_renewed", forgetful)
+    assert caught("change / step-up")
+
+
+@pytest.mark.parametrize("scene", ["change / revoke", "change / revoke subject"])
+def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
+    scene: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = asks.replace_account_and_void
+
+    def apart(account: Any, voiding: Any, kept: Any = None) -> Flow[Any]:
+        return (yield from real(account, voiding))
+
+    monkeypatch.setattr(asks, "replace_account_and_void", apart)
+    assert caught(scene)
+
+
+# --- near-caches that believe what they were told before ----------------------------------------------------------
+
+
+class Credulous(CapturedNear):
+    def _outdated(self, found: Found) -> bool:
+        return False
+
+
+class Hoarding(CapturedNear):
+    def _evict(self, sid: Any) -> None:
+        pass
+
+
+class Deaf(CapturedNear):
+    def note(self, entry: Any) -> None:
+        pass
+
+
+def near_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]], seen: bool) -> list[str]:
+    rig, ending = test_near.stage(ender, seen, near)
+    return test_near.explore("", rig, [ending, *actors(rig)], 0).violations
+
+
+def told(rig: Rig) -> list[Any]:
+    return [rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]
+
+
+@pytest.mark.parametrize("ender", test_near.ENDERS)
+def test_a_cache_that_remembers_without_asking_its_set_is_caught(ender: str) -> None:
+    assert near_scene(Credulous, ender, told, seen=False)
+
+
+@pytest.mark.parametrize("ender", ["revoke", "step-up", "change"])
+def test_a_cache_that_evicts_nothing_is_caught(ender: str) -> None:
+    assert near_scene(Hoarding, ender, told, seen=True)
+
+
+@pytest.mark.parametrize("ender", test_near.ENDERS)
+def test_a_process_that_does_not_note_its_own_revocations_is_caught(ender: str) -> None:
+    assert near_scene(Deaf, ender, lambda rig: [rig.verify("v", home="a"), rig.verify("w", home="a")], seen=True)
+
+
+def test_a_cache_that_never_calls_its_news_stale_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Freshness, "holds", lambda self, now: True)
+    assert near_scene(CapturedNear, "revoke", lambda rig: [rig.verify("v", home="b"), time_passes("t", 6)], seen=True)

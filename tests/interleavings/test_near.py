@@ -1,0 +1,84 @@
+"""Near-caches of two processes: a void credential is refused as soon as a process is told, or its news is stale."""
+
+from collections.abc import Callable
+
+import pytest
+
+from interleavings.explorer import Actor, Explorer, Report
+from interleavings.near import (
+    STALENESS_SECONDS,
+    CapturedNear,
+    cached,
+    feed,
+    honest_caches,
+    time_passes,
+    truth_when_it_began,
+    two_processes,
+)
+from interleavings.oracle import never_backwards
+from interleavings.rig import Rig, ports_of
+
+Enders = dict[str, Callable[[Rig], Actor]]
+
+ENDERS: Enders = {
+    "revoke": lambda rig: rig.revoke("r"),
+    "revoke subject": lambda rig: rig.revoke_subject("r"),
+    "revoke everything": lambda rig: rig.revoke_everything("r"),
+    "step-up": lambda rig: rig.step_up("r"),
+    "change": lambda rig: rig.change("r"),
+    "change elsewhere": lambda rig: rig.change("r", "y"),
+    "reuse": lambda rig: rig.rotate("x", 2).refresh("r", counter=0),
+    "disable": lambda rig: rig.disable("r"),
+}
+
+
+def explore(name: str, rig: Rig, actors: list[Actor], faults: int) -> Report:
+    def ports(actor: Actor, number: int) -> object:
+        return ports_of(rig.world, actor.home, actor.name, number, clock=rig.world.nears["clock"])
+
+    witness = truth_when_it_began(rig)
+    return Explorer(name, rig.world, actors, faults, ports, never_backwards, honest_caches, witness).run()
+
+
+def stage(ender: str, seen: bool, near: type[CapturedNear] = CapturedNear) -> tuple[Rig, Actor]:
+    rig = two_processes(near, sessions=2)
+    return (cached(cached(rig, "b"), "a") if seen else rig), ENDERS[ender](rig)
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["cached", "not cached"])
+@pytest.mark.parametrize("ender", ENDERS)
+def test_a_process_that_was_told_accepts_no_more(ender: str, seen: bool, reported: Callable[[Report], None]) -> None:
+    rig, ending = stage(ender, seen)
+    actors = [ending, rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]
+    report = explore(f"{ender} / verify / verify / feed, {'' if seen else 'not '}cached", rig, actors, 1)
+    reported(report)
+    assert report.violations == []
+
+
+@pytest.mark.parametrize("ender", ENDERS)
+def test_the_process_that_ended_it_accepts_no_more(ender: str, reported: Callable[[Report], None]) -> None:
+    rig, ending = stage(ender, seen=True)
+    actors = [ending, rig.verify("v", home="a"), rig.verify("w", home="a")]
+    report = explore(f"{ender} / verify / verify in one process", rig, actors, 1)
+    reported(report)
+    assert report.violations == []
+
+
+@pytest.mark.parametrize("ender", ENDERS)
+def test_access_tokens_stop_as_soon_as_a_process_is_told(ender: str, reported: Callable[[Report], None]) -> None:
+    rig, ending = stage(ender, seen=False)
+    late = time_passes("t", STALENESS_SECONDS + 1)
+    actors = [ending, rig.access("v", home="b"), rig.access("w", home="a"), feed(rig, "f", "b"), late]
+    report = explore(f"{ender} / access / access at home / feed / time", rig, actors, 0)
+    reported(report)
+    assert report.violations == []
+
+
+@pytest.mark.parametrize("ender", ENDERS)
+def test_news_older_than_the_bound_is_never_acted_on(ender: str, reported: Callable[[Report], None]) -> None:
+    rig, ending = stage(ender, seen=True)
+    late = time_passes("t", STALENESS_SECONDS + 1)
+    actors = [ending, rig.verify("v", home="b"), feed(rig, "f", "b"), late]
+    report = explore(f"{ender} / verify / feed / time", rig, actors, 1)
+    reported(report)
+    assert report.violations == []

@@ -1,0 +1,82 @@
+"""Parallel guesses never exceed the limit, whatever the schedule and whoever crashes; honest logins cost nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from interleavings.explorer import LOST, Actor, Explorer, Node, Report
+from interleavings.rig import NEW, Rig, ports_of, realm
+from keyturn.core.policy import ThrottlePolicy
+from keyturn.core.throttle import Rate
+
+LIMIT = 2
+TIGHT = ThrottlePolicy(account_limit=LIMIT, device_limit=LIMIT, address_limit=1000, signup_limit=1000)
+
+
+def guesses(explorer: Explorer, node: Node) -> int:
+    """How many passwords were compared on the way to this ending, by flows that answered."""
+    return sum(explorer.outcome(place)[0] in ("LoginFailed", "ok") for place in node.at)
+
+
+def within_the_limit(explorer: Explorer, node: Node) -> list[str]:
+    said = [explorer.outcome(place)[0] for place in node.at]
+    complaints = [f"unexpected {each}" for each in said if each not in ("LoginFailed", "Throttled", *LOST)]
+    if guesses(explorer, node) > LIMIT:
+        complaints.append(f"{guesses(explorer, node)} guesses were answered, the limit is {LIMIT}")
+    return complaints
+
+
+def explore(name: str, rig: Rig, actors: list[Actor], faults: int, judge: Callable[..., list[str]]) -> Report:
+    def ports(actor: Actor, number: int) -> object:
+        return ports_of(rig.world, actor.home, actor.name, number)
+
+    return Explorer(name, rig.world, actors, faults, ports, lambda *_: [], judge).run()
+
+
+@pytest.mark.parametrize("faults", [0, 1])
+def test_parallel_wrong_logins_never_exceed_the_limit(faults: int, reported: Callable[[Report], None]) -> None:
+    rig = Rig(realm(TIGHT)).sign_up()
+    report = explore(
+        f"3 wrong logins, limit 2, {faults} faults",
+        rig,
+        [rig.login(name, NEW) for name in ("p", "q", "s")],
+        faults,
+        within_the_limit,
+    )
+    reported(report)
+    assert report.violations == []
+
+
+def test_parallel_wrong_step_ups_never_exceed_the_limit(reported: Callable[[Report], None]) -> None:
+    rig = Rig(realm(TIGHT)).sign_up()
+    actors = [rig.step_up(name, "x", NEW) for name in ("p", "q", "s")]
+    report = explore("3 wrong step-ups, limit 2", rig, actors, 1, within_the_limit)
+    reported(report)
+    assert report.violations == []
+
+
+def test_logins_that_succeed_leave_no_trace_in_the_count(reported: Callable[[Report], None]) -> None:
+    rig = Rig(realm(TIGHT)).sign_up()
+
+    def nothing_counted(explorer: Explorer, node: Node) -> list[str]:
+        explorer.world.restore(explorer.worlds.values[node.world])
+        buckets = explorer.world.store.throttles._buckets
+        counted = [key for key, each in buckets.items() if each.level and not key.startswith("signup")]
+        return [f"{counted} still counts"] if counted else []
+
+    report = explore("2 right logins, limit 2", rig, [rig.login("p"), rig.login("q")], 0, nothing_counted)
+    reported(report)
+    assert report.violations == []
+
+
+def test_the_limit_is_reached_so_that_the_test_could_fail() -> None:
+    assert Rate(LIMIT, TIGHT.window_seconds).burst == LIMIT
+    rig = Rig(realm(TIGHT)).sign_up()
+    seen: set[int] = set()
+
+    def note(explorer: Explorer, node: Node) -> list[str]:
+        seen.add(guesses(explorer, node))
+        return []
+
+    explore("", rig, [rig.login(name, NEW) for name in ("p", "q", "s")], 0, note)
+    assert max(seen) == LIMIT
