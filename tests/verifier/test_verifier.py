@@ -1,6 +1,7 @@
 """The judgement of one token: every verdict, seen before or not, blocking or awaited."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from keyturn.errors import (
 )
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import AsyncVerifier, Verifier
+from keyturn.verifier.claims import _read_strictly, read_claims
 
 ISSUER = "https://auth.example.com"
 NOW = 1_800_000_000
@@ -462,3 +464,33 @@ def test_what_a_verifier_trusts_can_be_read_and_not_changed(bench: Bench) -> Non
     with pytest.raises(AttributeError):
         bench.verifier.audience = "billing"  # type: ignore[misc]
     bench.verifier.close()
+
+
+# --- reading claims -----------------------------------------------------------------------------------------
+
+
+@given(
+    members=st.dictionaries(
+        st.sampled_from(["iss", "sub", "aud", "exp", "iat", "jti", "gen", "sid", "amr", "scope", "nbf", "tenant"]),
+        st.one_of(st.text(max_size=3), st.integers(-2, 3), st.none(), st.lists(st.text(max_size=2), max_size=2)),
+    ),
+    compact=st.booleans(),
+)
+def test_the_short_way_of_reading_claims_answers_as_the_strict_one(members: dict[str, Any], compact: bool) -> None:
+    base = {"iss": "i", "sub": "s", "aud": "orders", "exp": 2, "iat": 1}
+    payload = json.dumps(base | members, separators=(",", ":") if compact else None).encode()
+
+    def outcome(read: Callable[[bytes], object]) -> object:
+        try:
+            return read(payload)
+        except Refusal as refusal:
+            return type(refusal)
+
+    assert outcome(read_claims) == outcome(_read_strictly)
+
+
+def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
+    for repeated in (b'"sub":"s"', b'"scope":"x"', b'"x":1', b'"\\u0073ub":"s"'):
+        payload = b'{"iss":"i","sub":"s","aud":"a","exp":2,"iat":1,"scope":"r","x":1,' + repeated + b"}"
+        with pytest.raises(TokenMalformed, match="repeated"):
+            read_claims(payload)

@@ -12,10 +12,11 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A NumericDate every JSON reader agrees on: whole, and within the integers a double holds (RFC 8259 section 6)."""
 
 
-class Claims(msgspec.Struct, frozen=True):
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     """``iss``, ``sub``, ``aud``, ``exp`` and ``iat`` must be there (RFC 9068 section 2.2).
 
     ``sid`` is empty and ``gen`` is -1 where a token has none: such a token cannot be judged against a revocation feed.
+    The order is the one Keyturn writes in; see ``read_claims``.
     """
 
     iss: Text
@@ -23,7 +24,7 @@ class Claims(msgspec.Struct, frozen=True):
     aud: str | list[str]
     exp: Moment
     iat: Moment
-    nbf: Moment = 0
+    jti: str = ""
     client_id: str = ""
     sid: str = ""
     gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
@@ -31,6 +32,11 @@ class Claims(msgspec.Struct, frozen=True):
     auth_time: Moment = 0
     acr: str = ""
     amr: list[str] = []
+    nbf: Moment = 0
+
+
+_decode = msgspec.json.Decoder(Claims).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def read_claims(payload: bytes) -> Claims:
@@ -38,6 +44,15 @@ def read_claims(payload: bytes) -> Claims:
 
     Raises ``TokenMalformed`` when it is not one strict JSON object, ``TokenInvalid`` when a claim has another type.
     """
+    try:
+        claims = _decode(payload)
+    except (ValueError, RecursionError):
+        return _read_strictly(payload)
+    # Bytes equal to our own writing of the claims hold no repeated member; anything else is read twice.
+    return claims if _encode(claims) == payload else _read_strictly(payload)
+
+
+def _read_strictly(payload: bytes) -> Claims:
     members = decode_object(payload)
     try:
         return msgspec.convert(members, Claims)

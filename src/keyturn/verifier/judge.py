@@ -139,7 +139,10 @@ class Judge:
 
     def judge(self, token: str) -> Steps:
         """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
-        keys = yield from self._ready_keys()
+        source = self._keys
+        keys = source.current
+        if keys is None or self._monotonic() >= source.due_at:
+            keys = yield from self._ready_keys()
         remembered = self._entries.get(token)
         if remembered is not None and remembered.keys is keys:
             seen = remembered
@@ -150,7 +153,10 @@ class Judge:
         check_times(seen.claims, now, self._leeway_seconds)
         if seen is not remembered:
             self._memo.insert(token, seen, now)
-        if (yield from self._verdict(token, seen)) is Verdict.REVOKED:
+        verdict = self._known_verdict(seen)
+        if verdict is Verdict.UNKNOWN:
+            verdict = yield from self._learn(token, seen)
+        if verdict is Verdict.REVOKED:
             raise TokenRevoked("its session, subject or client was revoked, or everything was")
         return seen.principal
 
@@ -200,9 +206,9 @@ class Judge:
             claims,
         )
 
-    def _verdict(self, token: str, seen: Seen) -> Wait[Verdict]:
-        verdict = self._known_verdict(seen)
-        if verdict is Verdict.UNKNOWN and isinstance(self._feed, HttpFeed):
+    def _learn(self, token: str, seen: Seen) -> Wait[Verdict]:
+        verdict = Verdict.UNKNOWN
+        if isinstance(self._feed, HttpFeed):
             waiting = self._feed.start()
             if not waiting.done():
                 with suppress(TimeoutError):
