@@ -20,7 +20,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Text = Mapping[str, object]
-DEFAULT_ISSUER = "http://localhost:8000"
+DEFAULT_ISSUER = "http://127.0.0.1:8000"
+"""Where `keyturn serve` listens unless told otherwise: tokens made here are good there."""
 
 
 def _attempt(

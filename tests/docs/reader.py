@@ -1,0 +1,121 @@
+"""A reader who does what a page says, in an empty folder, beside a server of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from docs.page import HOUSE, Block, Page
+from served import Served
+from served.process import free_port
+
+SECONDS = 60
+AS_WRITTEN = "127.0.0.1:8000"
+BESIDE = ("127.0.0.1:8001", "--port 8001")
+DATA = "keyturn-data"
+
+
+class Reader:
+    """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``."""
+
+    def __init__(self, page: Page, folder: Path) -> None:
+        self._folder = folder
+        self._beside = free_port()
+        self._background: list[subprocess.Popen[bytes]] = []
+        wanted = any(AS_WRITTEN in each.body for each in page.runs)
+        self._served = Served(folder / DATA, settings=_environment(page)) if wanted else None
+        if self._served:
+            self._served.start()
+        modules = HOUSE / "tests" / "interop" / "node_modules"
+        (folder / "node_modules").symlink_to(modules)
+
+    def follow(self, block: Block) -> None:
+        """Write it, start it, or run it and compare what it prints with what the page shows."""
+        if block.file:
+            path = self._folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._here(block.body))
+        elif block.mark == "in the background":
+            self._start(block)
+        else:
+            self._run(block)
+
+    def leave(self) -> None:
+        for each in self._background:
+            os.killpg(each.pid, signal.SIGTERM)
+            each.wait(20)
+        if self._served:
+            self._served.stop()
+
+    def _run(self, block: Block) -> None:
+        done = subprocess.run(
+            self._command(block),
+            cwd=self._folder,
+            env=_paths(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"line {block.line}: {done.stdout}{done.stderr}"
+        if block.shown is not None:
+            assert _matches(block.shown, self._as_written(done.stdout)), f"line {block.line} printed: {done.stdout}"
+
+    def _start(self, block: Block) -> None:
+        log = (self._folder / "background.log").open("ab")
+        command = self._command(block)
+        self._background.append(
+            subprocess.Popen(command, cwd=self._folder, env=_paths(), stdout=log, stderr=log, start_new_session=True)
+        )
+        log.close()
+        deadline = time.monotonic() + SECONDS
+        while not _listens(self._beside):
+            assert time.monotonic() < deadline, (self._folder / "background.log").read_text()
+            time.sleep(0.05)
+
+    def _command(self, block: Block) -> list[str]:
+        if block.language == "python":
+            return [sys.executable, "-W", "error", "-c", self._here(block.body)]
+        if block.language == "javascript":
+            return ["node", "--input-type=module", "-e", self._here(block.body)]
+        # One shell for the whole page, as far as its variables go.
+        kept = "set -eu -o pipefail; set -a; [ ! -f .shell ] || . ./.shell\n"
+        background = block.mark == "in the background"
+        return ["bash", "-c", kept + self._here(block.commands) + ("" if background else "\nexport -p >.shell")]
+
+    def _here(self, text: str) -> str:
+        if self._served:
+            text = text.replace(AS_WRITTEN, f"127.0.0.1:{self._served.port}")
+        for each in BESIDE:
+            text = text.replace(each, each.replace("8001", str(self._beside)))
+        return text
+
+    def _as_written(self, text: str) -> str:
+        if self._served:
+            text = text.replace(str(self._served.port), "8000")
+        return text.replace(str(self._beside), "8001")
+
+
+def _environment(page: Page) -> dict[str, str]:
+    return {f"KEYTURN_{name.upper()}": value for name, value in page.settings.items()}
+
+
+def _paths() -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("KEYTURN_", "COV_", "PYTEST_"))}
+    # Wide enough that no table folds its cells.
+    return {**clean, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "160"}
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _matches(shown: str, printed: str) -> bool:
+    """White space at the ends does not count, ``...`` stands for anything."""
+    pattern = ".*?".join(re.escape(each) for each in shown.strip().split("..."))
+    return re.fullmatch(pattern, printed.strip(), re.S) is not None

@@ -1,0 +1,44 @@
+"""What a page tells its reader to do is done here, from the page itself, and prints what the page shows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.page import RUN, SHOWN, Page, pages
+from docs.reader import Reader
+
+PAGES = pages()
+RUNNABLE = [each for each in PAGES if each.runs]
+SILENT = ("", "ini", "nginx", "toml", "mermaid", "{toctree}", "{eval-rst}", "{include}", *SHOWN)
+
+
+@pytest.fixture
+def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
+    page: Page = request.param
+    found = Reader(page, tmp_path)
+    try:
+        yield found
+    finally:
+        found.leave()
+
+
+@pytest.mark.parametrize(
+    ("reader", "page"), [(each, each) for each in RUNNABLE], ids=[each.path for each in RUNNABLE], indirect=["reader"]
+)
+def test_a_page_does_what_it_says(reader: Reader, page: Page) -> None:
+    for block in page.runs:
+        reader.follow(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_a_block_that_is_not_run_says_why(page: Page) -> None:
+    for block in page.blocks:
+        assert block.language in (*RUN, *SILENT), f"{page.path}:{block.line}: what is {block.language}?"
+        if block.mark.startswith("not run"):
+            assert len(block.not_run) > 15, f"{page.path}:{block.line} does not say why it is not run"
+
+
+def test_the_pages_that_must_run_do() -> None:
+    must = {"README.md", "docs/tutorial/index.md"}
+    assert must <= {each.path for each in RUNNABLE}
