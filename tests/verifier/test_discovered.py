@@ -178,6 +178,13 @@ def test_metadata_that_names_another_issuer_is_not_followed(site: Any, make: Any
     assert "/jwks" not in site.paths()
 
 
+@pytest.mark.parametrize(("staleness", "interval"), [(5, 1.0), (60, 1.0), (1, 0.25)])
+def test_the_feed_is_asked_several_times_within_its_bound(site: Any, staleness: int, interval: float) -> None:
+    feed = Verifier(site.url, "orders", staleness_seconds=staleness).feed
+    assert isinstance(feed, HttpFeed)
+    assert (feed._interval_seconds, feed.freshness.bound_seconds) == (interval, staleness)
+
+
 def test_an_introspection_url_may_be_found_when_it_is_needed() -> None:
     send: Fetch = lambda asked: json.dumps({"active": asked.full_url == "https://x.example/ask"}).encode()  # noqa: E731
     assert HttpIntrospection(lambda: "https://x.example/ask", send=send)("token")

@@ -70,7 +70,12 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         if finds_feed:
             locate = partial(discovery.endpoint, "revocations_endpoint")
             feed = self._own_feed = HttpFeed(
-                locate, feed_token, staleness_seconds=staleness_seconds, clock=clock, monotonic=monotonic
+                locate,
+                feed_token,
+                interval_seconds=min(1.0, staleness_seconds / 4),
+                staleness_seconds=staleness_seconds,
+                clock=clock,
+                monotonic=monotonic,
             )
             if introspect is None and feed_token is not None:
                 asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), feed_token)
