@@ -1,0 +1,59 @@
+"""Accounts in memory."""
+
+from dataclasses import dataclass, field, replace
+
+from keyturn.core.account import Account
+from keyturn.core.instant import Subject
+from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.session import Session
+from keyturn.stores.memory.shelf import Memory, storable
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAccounts:
+    """``AccountStore`` in memory."""
+
+    _memory: Memory
+    _accounts: dict[Subject, Account] = field(default_factory=dict[Subject, Account])
+    _subjects: dict[str, Subject] = field(default_factory=dict[str, Subject])
+
+    def insert(self, account: Account) -> bool:
+        storable(account.subject, account.identifier, account.password_hash)
+        with self._memory.lock:
+            if account.identifier in self._subjects or account.subject in self._accounts:
+                return False
+            self._accounts[account.subject] = account
+            self._subjects[account.identifier] = account.subject
+            return True
+
+    def find(self, identifier: str) -> Account | None:
+        with self._memory.lock:
+            subject = self._subjects.get(identifier)
+            return None if subject is None else self._accounts[subject]
+
+    def load(self, subject: Subject) -> Account | None:
+        with self._memory.lock:
+            return self._accounts.get(subject)
+
+    def replace(self, account: Account) -> bool:
+        with self._memory.lock:
+            stored = self._accounts.get(account.subject)
+            if stored is None or stored.version != account.version - 1:
+                return False
+            if self._subjects.get(account.identifier, account.subject) != account.subject:
+                return False
+            del self._subjects[stored.identifier]
+            self._subjects[account.identifier] = account.subject
+            self._accounts[account.subject] = account
+            return True
+
+    def replace_and_void(self, account: Account, voiding: Voiding, kept: Session | None = None) -> Entry | None:
+        with self._memory.lock:
+            if kept and not self._memory.stands(kept, voiding.subject):
+                return None
+            if not self.replace(account):
+                return None
+            entry = self._memory.void(voiding)
+            if kept:
+                self._memory.sessions[kept.sid] = replace(kept, generation=entry.value)
+            return entry

@@ -1,0 +1,113 @@
+"""Sessions and the revocation log in memory."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import Entry, Kind, Page, Voiding
+from keyturn.core.session import Found, Marks, Session
+from keyturn.stores.memory.shelf import Memory, storable
+from keyturn.stores.sink import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySessions:
+    """``SessionStore`` in memory."""
+
+    _memory: Memory
+
+    def insert(self, session: Session) -> None:
+        client = session.client
+        storable(session.sid, session.subject, session.scope, client.client_id, client.label, client.address)
+        with self._memory.lock:
+            if session.sid in self._memory.sessions:
+                raise ValueError("session id taken")
+            self._memory.sessions[session.sid] = session
+
+    def load(self, sid: SessionId) -> Found | None:
+        with self._memory.lock:
+            session = self._memory.sessions.get(sid)
+            return None if session is None else self._memory.found(session)
+
+    def marks(self, subject: Subject, client_id: str) -> Marks:
+        with self._memory.lock:
+            return self._memory.marks_of(subject, client_id)
+
+    def replace(self, session: Session, entry: Entry | None = None) -> int | None:
+        with self._memory.lock:
+            stored = self._memory.sessions.get(session.sid)
+            if stored is None or stored.version != session.version - 1:
+                return None
+            self._memory.sessions[session.sid] = session
+            return 0 if entry is None else self._memory.append(entry).sequence
+
+    def void(self, voiding: Voiding) -> Entry:
+        with self._memory.lock:
+            return self._memory.void(voiding)
+
+    def mark(self, entry: Entry) -> Entry:
+        if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
+            raise ValueError("only a client or everything has a not-before")
+        with self._memory.lock:
+            named = (entry.kind, entry.key)
+            self._memory.marks[named] = max(entry.value, self._memory.marks.get(named, 0))
+            return self._memory.append(entry)
+
+    def list(self, subject: Subject) -> Sequence[Found]:
+        with self._memory.lock:
+            standing = [
+                self._memory.found(each)
+                for each in self._memory.sessions.values()
+                if each.subject == subject and each.ended_at is None
+            ]
+        return sorted(standing, key=lambda found: (-found.session.created_at, found.session.sid))
+
+    def purge(self, now: Instant) -> int:
+        memory = self._memory
+        with memory.lock:
+            over = [sid for sid, each in memory.sessions.items() if each.expires_at <= now]
+            for sid in over:
+                del memory.sessions[sid]
+            gone = [each.sequence for each in memory.entries if each.expires_at <= now]
+            memory.purged = max(memory.purged, *gone, 0)
+            memory.entries[:] = [each for each in memory.entries if each.expires_at > now]
+            return len(over)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLog:
+    """``RevocationLog`` in memory; ``subscribe`` makes it a feed that is never late."""
+
+    _memory: Memory
+
+    def after(self, sequence: int, limit: int) -> Page:
+        memory = self._memory
+        with memory.lock:
+            newer = (each for each in memory.entries if each.sequence > sequence)
+            entries = tuple(itertools.islice(newer, limit))
+            complete = memory.purged <= sequence <= memory.sequence
+            return Page(entries, entries[-1].sequence if entries else sequence, complete)
+
+    def snapshot(self) -> Page:
+        with self._memory.lock:
+            return Page(tuple(self._memory.entries), self._memory.sequence)
+
+    def sequence(self) -> int:
+        with self._memory.lock:
+            return self._memory.sequence
+
+    def subscribe(self, sink: Sink) -> Callable[[], None]:
+        """Pour every entry into ``sink`` before the call that appended it returns. Answers how to stop."""
+        memory = self._memory
+        with memory.lock:
+            sink.reset(self.snapshot())
+            # Entries arrive inside the revoking call itself, so this feed cannot grow old.
+            sink.confirm(float("inf"))
+            memory.sinks.append(sink)
+
+        def stop() -> None:
+            with memory.lock:
+                memory.sinks.remove(sink)
+
+        return stop

@@ -1,0 +1,63 @@
+"""What a memory store holds, and the two things done to it from more than one port."""
+
+from dataclasses import dataclass, field, replace
+from threading import RLock
+
+from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.revocation import Entry, Kind, Voiding
+from keyturn.core.session import Found, Marks, Session
+from keyturn.errors import BadRequest
+from keyturn.stores.sink import Sink
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is held. Whoever reads or writes it holds ``lock``."""
+
+    lock: RLock = field(default_factory=RLock)
+    sessions: dict[SessionId, Session] = field(default_factory=dict[SessionId, Session])
+    marks: dict[tuple[Kind, str], int] = field(default_factory=dict[tuple[Kind, str], int])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    sequence: int = 0
+    purged: int = 0
+    sinks: list[Sink] = field(default_factory=list[Sink])
+
+    def marks_of(self, subject: str, client_id: str) -> Marks:
+        raised = self.marks.get
+        not_before = max(raised((Kind.CLIENT, client_id), NEVER), raised((Kind.EVERYTHING, ""), NEVER))
+        return Marks(raised((Kind.SUBJECT, subject), 0), Instant(not_before))
+
+    def found(self, session: Session) -> Found:
+        return Found(session, self.marks_of(session.subject, session.client.client_id))
+
+    def stands(self, session: Session, subject: Subject) -> bool:
+        stored = self.sessions.get(session.sid)
+        generation = self.marks.get((Kind.SUBJECT, subject), 0)
+        swaps = stored is not None and stored.version == session.version - 1
+        return swaps and session.subject == subject and session.generation == generation
+
+    def append(self, entry: Entry) -> Entry:
+        self.sequence += 1
+        appended = replace(entry, sequence=self.sequence)
+        self.entries.append(appended)
+        for sink in self.sinks:
+            sink.apply(appended)
+        return appended
+
+    def void(self, voiding: Voiding) -> Entry:
+        named = (Kind.SUBJECT, voiding.subject)
+        previous = self.marks.get(named, 0)
+        self.marks[named] = previous + 1
+        kept = self.sessions.get(voiding.keep) if voiding.keep else None
+        if kept and kept.subject == voiding.subject and kept.generation == previous and kept.ended_at is None:
+            self.sessions[kept.sid] = replace(kept, generation=previous + 1, version=kept.version + 1)
+        return self.append(Entry(Kind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at))
+
+
+def storable(*texts: str) -> None:
+    """Raise ``BadRequest`` for text no store can hold."""
+    # A lone surrogate reaches us from JSON; no database can hold it, so the reference refuses it too.
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("text with a lone surrogate") from None
