@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from typing import Annotated
 
 import typer
@@ -12,9 +13,9 @@ from keyturn.compose.home import Made, complete_settings
 from keyturn.compose.settings import PREFIX, Settings, read_settings
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
+from keyturn.server.logs import configure_logs
 
 GRACEFUL_SECONDS = 5
-HEADER_BYTES = 32 * 1024
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -34,6 +35,7 @@ def serve(
     made = prepare(read_settings(data=data, profile=profile), _reachable(host, port), workers)
     # A bug in a worker must not find the secret in another program's environment: only names travel there.
     _hand_over(made.settings, workers)
+    configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
     _greet(made, host, port)
     uvicorn.run(
         "keyturn.server.app:create_app",
@@ -47,7 +49,7 @@ def serve(
         access_log=False,
         log_config=None,
         ws="none",
-        h11_max_incomplete_event_size=HEADER_BYTES,
+        http="keyturn.server.protocol:BoundedProtocol",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         limit_concurrency=2000,

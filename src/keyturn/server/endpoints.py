@@ -8,7 +8,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from keyturn.compose.parts import Parts
-from keyturn.errors import Refusal, Unavailable
+from keyturn.errors import Refusal, StoreUnavailable, Unavailable
 from keyturn.flows import drive_async
 from keyturn.server.address import Network
 from keyturn.server.exchange import read_request, send_reply
@@ -48,7 +48,7 @@ class Endpoints:
         except Refusal as refusal:
             return problem(refusal, scope["path"])
         except TimeoutError:
-            return problem(Unavailable(f"took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
+            return problem(StoreUnavailable(f"took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
         except Exception:
             log.exception("unexpected", path=scope["path"])
             return problem(Unavailable("unexpected; see the log"), scope["path"])

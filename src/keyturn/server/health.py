@@ -30,8 +30,9 @@ def _readyz(parts: Parts) -> Answer:
     async def readyz(_: Request) -> Response:
         store = await _reachable(parts)
         fresh = parts.near.fresh
-        facts = {"status": "ready" if store and fresh else "not ready", "store": store, "feed": fresh}
-        return JSONResponse(facts, 200 if store and fresh else 503, headers={"retry-after": "1"} if not store else None)
+        ready = store and fresh
+        facts = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
+        return JSONResponse(facts, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     return readyz
 

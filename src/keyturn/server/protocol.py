@@ -1,0 +1,94 @@
+"""Protocol: uvicorn's, with the limits it leaves out. Nobody holds a connection, or its memory, by sending slowly."""
+
+import asyncio
+from asyncio import TimerHandle
+from typing import Literal
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from keyturn.errors import BadRequest, Refusal, RequestTimeout
+from keyturn.server.exchange import BODY_SECONDS, HEADER_BYTES
+from keyturn.web.problem import problem
+
+HEAD_SECONDS = 10.0
+"""From the first byte a connection may send to the end of the request's headers."""
+
+GRACE_SECONDS = 5.0
+"""How much later than ``BODY_SECONDS`` a connection is cut, whatever the application has answered."""
+
+HEAD_BYTES = 2 * HEADER_BYTES
+"""Of a head that has not ended: then it is not read on. Smaller ones are judged by ``read_request``."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Bounds what arrives, in time and size, from the first byte on (slowloris, CWE-400)."""
+
+    _deadline: TimerHandle | None = None
+    _reading: Literal["nothing", "head", "body"] = "nothing"
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself does
+        """Accept a connection; it must speak soon."""
+        super().connection_made(transport)
+        self._expect(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._expect(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the head of the request has no end."""
+        super().data_received(data)
+        self._head_bytes += len(data) if self._reading == "head" else 0
+        if self._head_bytes > HEAD_BYTES:
+            self._give_up(BadRequest("the headers do not end"))
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._reading, self._head_bytes = "head", 0
+        self._expect(HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        """Its head is complete."""
+        self._reading, self._head_bytes = "body", 0
+        self._expect(BODY_SECONDS + GRACE_SECONDS)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It is complete: from here on uvicorn counts the pause until the next one."""
+        self._reading = "nothing"
+        self._expect(None)
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP is answered like everything else that is malformed."""
+        self._give_up(BadRequest(msg))
+
+    def _expect(self, seconds: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        self._give_up(RequestTimeout("the request did not arrive in time"))
+
+    def _give_up(self, refusal: Refusal) -> None:
+        if self.transport.is_closing():
+            return
+        if self._may_answer():
+            self.transport.write(_whole(refusal))
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        # While another request of this connection waits for its answer, ours would be taken for it.
+        if self._reading == "body":
+            return not self.pipeline and not self.cycle.response_started
+        return self.cycle is None or self.cycle.response_complete
+
+
+def _whole(refusal: Refusal) -> bytes:
+    reply = problem(refusal)
+    lines = [name + b": " + value + b"\r\n" for name, value in (*reply.headers, (b"connection", b"close"))]
+    return STATUS_LINE[reply.status] + b"".join(lines) + b"\r\n" + reply.body

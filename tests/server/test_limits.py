@@ -1,0 +1,167 @@
+"""What a client may not do to the server: too much, too slowly, too strangely. And what plain HTTP it may."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from served import Served, serving
+from server.wire import Wire
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("limits") / "data", algorithm="ES256") as server:
+        yield server
+
+
+POST = b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+GET = b"GET /auth/session HTTP/1.1\r\nHost: x\r\n"
+
+
+def said(served: Served, *parts: bytes) -> tuple[int, str]:
+    with Wire(served.url) as wire:
+        wire.send(*parts)
+        status, _, body = wire.reply()
+        return status, json.loads(body)["code"]
+
+
+def test_a_large_body_is_refused_before_it_is_read(served: Served) -> None:
+    # Declared, and none of it sent: the answer comes all the same.
+    assert said(served, POST, b"Content-Length: 17408\r\n\r\n") == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("size", [16 * 1024 + 1, 17 * 1024, 300_000])
+def test_a_large_body_that_says_no_size_is_cut_off(served: Served, size: int) -> None:
+    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (size, b" " * size)
+    assert said(served, POST, b"Transfer-Encoding: chunked\r\n\r\n", chunk) == (413, "payload_too_large")
+
+
+def test_a_body_of_just_the_limit_is_read(served: Served) -> None:
+    body = b'{"email": "a@example.com", "password": 1, "x": "' + b"x" * (16 * 1024 - 50) + b'"}'
+    assert len(body) == 16 * 1024
+    assert said(served, POST, b"Content-Length: 16384\r\n\r\n", body) == (400, "invalid_member")
+
+
+def test_whoever_is_slow_is_timed_out_and_hung_up_on(served: Served) -> None:
+    # All at once: each of them takes its ten seconds.
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(each, served) for each in (slow_body, slow_head, silence)]
+        assert [each.result() for each in running] == [(408, "request_timeout")] * 3
+
+
+def slow_body(served: Served) -> tuple[int, str]:
+    with Wire(served.url) as wire:
+        wire.send(POST, b"Content-Length: 1000\r\n\r\n")
+        wire.drip(b"{" * 102, 0.1)
+        status, _, body = wire.reply()
+        # It does not stop, and is not listened to for ever.
+        started = time.monotonic()
+        wire.drip(b"{" * 100, 0.1)
+        assert wire.rest() == b""
+        assert time.monotonic() - started < 8
+        return status, json.loads(body)["code"]
+
+
+def slow_head(served: Served) -> tuple[int, str]:
+    with Wire(served.url) as wire:
+        wire.send(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        wire.drip(b"x" * 102, 0.1)
+        return last_words(wire)
+
+
+def silence(served: Served) -> tuple[int, str]:
+    with Wire(served.url) as wire:
+        return last_words(wire)
+
+
+def last_words(wire: Wire) -> tuple[int, str]:
+    status, headers, body = wire.reply()
+    assert headers["connection"] == "close"
+    assert wire.rest() == b""
+    return status, json.loads(body)["code"]
+
+
+def test_many_headers_are_refused(served: Served) -> None:
+    assert said(served, GET, b"".join(b"X-%d: y\r\n" % n for n in range(101)), b"\r\n") == (400, "bad_request")
+
+
+def test_a_large_header_is_refused(served: Served) -> None:
+    assert said(served, GET, b"X: ", b"y" * 33_000, b"\r\n\r\n") == (400, "bad_request")
+
+
+def test_a_header_without_end_is_not_read_on(served: Served) -> None:
+    with Wire(served.url) as wire:
+        try:
+            for _ in range(1000):
+                wire.send(b"GET /livez HTTP/1.1\r\nX: " if _ == 0 else b"y" * 65536)
+        except OSError:
+            return
+    raise AssertionError("64 MiB of one header were taken")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello
+        b"GET\r\n\r\n",
+        b"GET /auth/session HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n{}{}{}",
+        b"GET /auth/session HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET /auth/session HTTP/1.1\r\nX: a\x00b\r\n\r\n",
+        b"POST /auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_not_http_is_one_refusal(served: Served, nonsense: bytes) -> None:
+    assert said(served, nonsense) == (400, "bad_request")
+
+
+def test_two_requests_on_one_connection_are_answered_in_order(served: Served) -> None:
+    with Wire(served.url) as wire:
+        wire.send(GET, b"\r\n", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.reply()[0] == 401
+        assert json.loads(wire.reply()[2]) == {"status": "alive"}
+        wire.send(GET, b"\r\n")
+        assert wire.reply()[0] == 401
+
+
+def test_http_1_0_is_answered_and_closed(served: Served) -> None:
+    with Wire(served.url) as wire:
+        wire.send(b"GET /auth/session HTTP/1.0\r\n\r\n")
+        status, headers, body = wire.reply()
+        assert (status, headers["connection"], json.loads(body)["code"]) == (401, "close", "unauthenticated")
+        assert wire.rest() == b""
+
+
+def test_head_is_get_without_a_body(served: Served) -> None:
+    for path in ("/.well-known/jwks.json", "/livez", "/auth/session"):
+        get, head = httpx.get(served.url + path), httpx.head(served.url + path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing/here", 404, "not_found"),
+        ("GET", "/auth/sessions/../session", 404, "not_found"),
+        ("GET", "/auth/session/", 404, "not_found"),
+        ("GET", "//auth/session", 404, "not_found"),
+        ("GET", "/auth/login", 405, "method_not_allowed"),
+        ("DELETE", "/auth/session", 405, "method_not_allowed"),
+        ("OPTIONS", "/auth/session", 405, "method_not_allowed"),
+        ("TRACE", "/auth/session", 405, "method_not_allowed"),
+    ],
+)
+def test_other_paths_and_methods_are_documented_refusals(
+    served: Served, method: str, path: str, status: int, code: str
+) -> None:
+    with Wire(served.url) as wire:
+        wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        said, headers, body = wire.reply()
+        assert (said, json.loads(body)["code"]) == (status, code)
+        assert ("allow" in headers) == (status == 405)

@@ -1,0 +1,62 @@
+"""HTTP byte by byte, for what no well-behaved client would send."""
+
+import socket
+import time
+from urllib.parse import urlsplit
+
+
+class Wire:
+    """One TCP connection to a server. Closed with the ``with`` statement."""
+
+    def __init__(self, url: str, seconds: float = 20.0) -> None:
+        parts = urlsplit(url)
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=seconds)
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, *parts: bytes) -> None:
+        self.socket.sendall(b"".join(parts))
+
+    def drip(self, octets: bytes, pause_seconds: float) -> None:
+        """Send one byte at a time, until the other side hangs up."""
+        for each in octets:
+            try:
+                self.socket.sendall(bytes((each,)))
+            except OSError:
+                return
+            time.sleep(pause_seconds)
+
+    def reply(self) -> tuple[int, dict[str, str], bytes]:
+        """The next whole reply: status, headers, and as much body as Content-Length says."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self._more(1)
+        status, *lines = head.decode("latin-1").strip().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        return int(status.split()[1]), headers, self._body(int(headers.get("content-length", 0)))
+
+    def rest(self) -> bytes:
+        """Everything until the other side hangs up."""
+        whole = b""
+        try:
+            while chunk := self.socket.recv(65536):
+                whole += chunk
+        except ConnectionResetError:
+            pass
+        return whole
+
+    def _body(self, size: int) -> bytes:
+        body = b""
+        while len(body) < size:
+            body += self._more(size - len(body))
+        return body
+
+    def _more(self, size: int) -> bytes:
+        chunk = self.socket.recv(size)
+        if not chunk:
+            raise EOFError("the server hung up")
+        return chunk
