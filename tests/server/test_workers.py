@@ -1,0 +1,139 @@
+"""Several workers on one SQLite file: a revocation reaches all of them, and none of them is needed."""
+
+import os
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from served import Served, serving
+from served.process import PASSWORD
+from server.crew import Line, line_to_each, workers
+
+WORKERS = 3
+BOUND_SECONDS = 5.0
+ROUNDS = 12
+
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc to tell workers apart")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    data = tmp_path_factory.mktemp("workers") / "data"
+    with serving(data, workers=WORKERS, algorithm="ES256", hash_threads="1") as server:
+        with server.client() as client:
+            client.post("/auth/signup", json={"email": "ada@example.com", "password": PASSWORD})
+        yield server
+
+
+def login(served: Served, deliver: str = "both") -> tuple[dict[str, str], str]:
+    """The answer of a login and the cookie it set."""
+    body = {"email": "ada@example.com", "password": PASSWORD, "deliver": deliver}
+    with served.client() as client:
+        reply = client.post("/auth/login", json=body)
+        assert reply.status_code == 200
+        return reply.json(), f"kt_session={client.cookies['kt_session']}"
+
+
+def hammer(line: Line, headers: dict[str, str], asked: list[tuple[float, int]]) -> None:
+    """Ask until refused and a little longer. ``asked``: when each question went out, and its status."""
+    after_the_end = 0
+    while after_the_end < 20:
+        sent_at = time.monotonic()
+        status, _ = line("/auth/session", **headers)
+        asked.append((sent_at, status))
+        after_the_end += status != 200
+        time.sleep(0.0005)
+
+
+@pytest.mark.parametrize("credential", ["cookie", "bearer"])
+def test_a_revocation_reaches_every_worker_within_the_bound(served: Served, credential: str) -> None:
+    latest: list[float] = []
+    with line_to_each(served, WORKERS) as lines:
+        for _ in range(ROUNDS):
+            issued, cookie = login(served)
+            bearer = {"authorization": f"Bearer {issued['access_token']}"}
+            asked = run_round(lines, {"cookie": cookie} if credential == "cookie" else bearer, bearer)
+            latest += asked
+    print(
+        f"\nrevoked to refused by {credential}, {ROUNDS} rounds on {WORKERS} workers: "
+        f"p50 {statistics.median(latest) * 1000:.1f} ms, max {max(latest) * 1000:.1f} ms"
+    )
+    assert max(latest) < BOUND_SECONDS
+
+
+def run_round(lines: dict[int, Line], headers: dict[str, str], revoking: dict[str, str]) -> list[float]:
+    """How long after the revocation was acknowledged each worker last accepted a question; 0 when never."""
+    asked: dict[int, list[tuple[float, int]]] = {pid: [] for pid in lines}
+    threads = [threading.Thread(target=hammer, args=(line, headers, asked[pid])) for pid, line in lines.items()]
+    for each in threads:
+        each.start()
+    while not all(asked.values()):
+        time.sleep(0.01)
+    time.sleep(0.05)
+    assert {status for each in asked.values() for _, status in each} == {200}
+    with httpx.Client() as client:
+        assert client.post(next(iter(lines.values())).url + "/auth/logout", headers=revoking).status_code == 200
+    revoked_at = time.monotonic()
+    for each in threads:
+        each.join(2 * BOUND_SECONDS)
+    assert {each[-1][1] for each in asked.values()} == {401}
+    return [max(0.0, max(at for at, status in each if status == 200) - revoked_at) for each in asked.values()]
+
+
+def test_a_killed_worker_is_replaced_and_nobody_is_logged_out(served: Served) -> None:
+    _, cookie = login(served)
+    before = workers(served)
+    assert len(before) == WORKERS
+    stop, answers = threading.Event(), set[int | str]()
+    asking = threading.Thread(target=keep_asking, args=(served, cookie, stop, answers))
+    asking.start()
+    victim = before.pop()
+    os.kill(victim, signal.SIGKILL)
+    give_up_at = time.monotonic() + 20
+    while time.monotonic() < give_up_at and not (len(workers(served)) == WORKERS and victim not in workers(served)):
+        time.sleep(0.1)
+    with line_to_each(served, WORKERS) as lines:
+        assert victim not in lines
+        assert {line("/auth/session", cookie=cookie)[0] for line in lines.values()} == {200}
+    stop.set()
+    asking.join(20)
+    # Who was on the line when it went dead has to call again; nobody is told that his login is bad.
+    assert answers <= {200, "TransportError"}
+
+
+def keep_asking(served: Served, cookie: str, stop: threading.Event, answers: set[int | str]) -> None:
+    while not stop.is_set():
+        try:
+            answers.add(httpx.get(served.url + "/auth/session", headers={"cookie": cookie}).status_code)
+        except httpx.TransportError:
+            answers.add("TransportError")
+
+
+def test_metrics_are_pooled_and_forget_dead_workers(served: Served) -> None:
+    with line_to_each(served, WORKERS) as lines:
+        for line in lines.values():
+            line("/auth/session")
+    text = httpx.get(served.url + "/metrics").text
+    counted = [line for line in text.splitlines() if 'route="/auth/session",status="401"' in line]
+    assert float(counted[0].split()[-1]) >= WORKERS
+    age = next(line for line in text.splitlines() if line.startswith("keyturn_feed_age_seconds"))
+    assert 0 <= float(age.split()[-1]) < BOUND_SECONDS
+
+
+def test_no_worker_outlives_a_killed_supervisor(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("orphans") / "data", workers=2, algorithm="ES256") as served:
+        assert served.process is not None
+        crew = workers(served)
+        os.kill(served.process.pid, signal.SIGKILL)
+        served.process.wait(10)
+        give_up_at = time.monotonic() + 10
+        while time.monotonic() < give_up_at and any(os.path.exists(f"/proc/{pid}") for pid in crew):
+            time.sleep(0.05)
+        assert [pid for pid in crew if os.path.exists(f"/proc/{pid}")] == []
+        # Nobody holds the port: the same server starts again on it.
+        served.start()
