@@ -137,27 +137,35 @@ class Judge:
             return None
         return principal
 
-    def judge(self, token: str) -> Steps:
-        """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
+    def look(self, token: str) -> Principal | None:
+        """Judge a token as far as nothing has to be waited for; ``None`` sends it to ``judge``. Raises as that does."""
         source = self._keys
         keys = source.current
         if keys is None or self._monotonic() >= source.due_at:
-            keys = yield from self._ready_keys()
-        remembered = self._entries.get(token)
-        if remembered is not None and remembered.keys is keys:
-            seen = remembered
-        else:
-            seen = yield from self._examine(token, keys)
-        now = self._clock()
-        check_audience(seen.claims, self._audience)
-        check_times(seen.claims, now, self._leeway_seconds)
-        if seen is not remembered:
-            self._memo.insert(token, seen, now)
+            return None
+        try:
+            seen = self._examine(token, keys)
+        except UnknownKey:
+            return None
+        verdict = self._known_verdict(seen)
+        _refuse_revoked(verdict)
+        return seen.principal if verdict is Verdict.LIVE else None
+
+    def judge(self, token: str) -> Steps:
+        """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
+        keys = yield from self._ready_keys()
+        try:
+            seen = self._examine(token, keys)
+        except UnknownKey:
+            waiting = self._keys.seek()
+            if waiting is None:
+                raise
+            yield from _wait(waiting)
+            seen = self._examine(token, self._keys.current or keys)
         verdict = self._known_verdict(seen)
         if verdict is Verdict.UNKNOWN:
             verdict = yield from self._learn(token, seen)
-        if verdict is Verdict.REVOKED:
-            raise TokenRevoked("its session, subject or client was revoked, or everything was")
+        _refuse_revoked(verdict)
         return seen.principal
 
     def _ready_keys(self) -> Wait[KeySet]:
@@ -169,17 +177,19 @@ class Judge:
             raise Unavailable("the keys of the issuer are not known")
         return keys
 
-    def _examine(self, token: str, keys: KeySet) -> Wait[Seen]:
-        try:
-            verified = verify_token(token, keys)
-        except UnknownKey:
-            waiting = self._keys.seek()
-            if waiting is None:
-                raise
-            yield from _wait(waiting)
-            keys = self._keys.current or keys
-            verified = verify_token(token, keys)
-        return self._read(verified, keys)
+    def _examine(self, token: str, keys: KeySet) -> Seen:
+        """All of the judgement but revocation. A good token is remembered."""
+        remembered = self._entries.get(token)
+        if remembered is not None and remembered.keys is keys:
+            seen = remembered
+        else:
+            seen = self._read(verify_token(token, keys), keys)
+        now = self._clock()
+        check_audience(seen.claims, self._audience)
+        check_times(seen.claims, now, self._leeway_seconds)
+        if seen is not remembered:
+            self._memo.insert(token, seen, now)
+        return seen
 
     def _read(self, verified: VerifiedToken, keys: KeySet) -> Seen:
         # RFC 9068 section 4, RFC 8725 section 3.11: another token of the same issuer is no access token.
@@ -233,6 +243,11 @@ class Judge:
         except Exception as error:  # whatever introspection fails with, it has said neither yes nor no
             raise RevocationUnknown(f"the feed is stale and introspection failed: {error!r}") from error
         return Verdict.LIVE if active is True else Verdict.REVOKED
+
+
+def _refuse_revoked(verdict: Verdict) -> None:
+    if verdict is Verdict.REVOKED:
+        raise TokenRevoked("its session, subject or client was revoked, or everything was")
 
 
 def _wait(waiting: Future[None]) -> Wait[None]:

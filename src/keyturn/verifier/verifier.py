@@ -117,7 +117,7 @@ class Verifier(_Verifier[bool]):
             principal = self.recall(token)
         except TypeError:
             raise TokenMalformed("a token is text") from None
-        return principal or self._settle(self.judge(token))
+        return principal or self.look(token) or self._settle(self.judge(token))
 
     def _settle(self, steps: Steps) -> Principal:
         try:
@@ -152,7 +152,7 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
             principal = self.recall(token)
         except TypeError:
             raise TokenMalformed("a token is text") from None
-        return principal or await self._settle(self.judge(token))
+        return principal or self.look(token) or await self._settle(self.judge(token))
 
     async def _settle(self, steps: Steps) -> Principal:
         try:
