@@ -158,9 +158,13 @@ class KeyCache:
         if current is not None and document == self._document:
             return current
         try:
-            return KeySet.from_jwks(document)
+            keys = KeySet.from_jwks(document)
         except ConfigurationError as error:
             raise Unavailable(f"the key set of the issuer: {error}") from error
+        if not len(keys):
+            # An issuer that publishes nothing is in trouble: its tokens are unknown for now, not bad.
+            raise Unavailable("the issuer publishes no key this verifier can use")
+        return keys
 
     def _land(self, *, failed: bool) -> None:
         """Call with the lock held."""
