@@ -6,6 +6,7 @@ without a flow; whatever that line cannot vouch for goes the full way, which alo
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from keyturn.core.csrf import SAFE_METHODS
@@ -88,33 +89,23 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one request."""
         kind = scope["type"]
-        principal = self._recall(scope) if kind == "http" else None
-        if principal is None and kind != "lifespan":
-            try:
-                principal = await self._judge(scope)
-            except Refusal as refusal:
-                return await _refuse(refusal, scope, receive, send)
+        try:
+            principal = self._recall(scope) if kind == "http" else None
+            if principal is None and kind != "lifespan":
+                principal = await self._door.judge(scope, optional=self._optional)
+        except Refusal as refusal:
+            return await _refuse(refusal, scope, receive, send)
         scope[PRINCIPAL] = principal
         return await self._app(scope, receive, send)
-
-    async def _judge(self, scope: Scope) -> Principal | None:
-        request = _request(scope)
-        if self._optional and self._door.anonymous(request):
-            return None
-        return await self._door.judge(request)
 
 
 class _Door(Protocol):
     def recall(self, scope: Scope) -> Principal | None:
-        """The principal of a request like one judged before, if nothing speaks against it now."""
+        """The principal, where nothing has to be waited for and no rule but the credential's own applies."""
         ...
 
-    def anonymous(self, request: Request) -> bool:
-        """Whether no credential is presented, good or bad."""
-        ...
-
-    async def judge(self, request: Request) -> Principal:
-        """Judge a request with the reasons for every "no"; a WebSocket handshake has the method ``WEBSOCKET``."""
+    async def judge(self, scope: Scope, *, optional: bool) -> Principal | None:
+        """Judge a request with the reasons for every "no". ``None`` for no credential at all, where that is allowed."""
         ...
 
 
@@ -124,6 +115,7 @@ class _TokenDoor:
     def __init__(self, verifier: Verifier | AsyncVerifier) -> None:
         self._verifier = verifier
         self._recall = verifier.recall
+        self._look = verifier.look
 
     def recall(self, scope: Scope) -> Principal | None:
         value = None
@@ -134,15 +126,15 @@ class _TokenDoor:
                 value = each
         if value is None or value[:7] != b"Bearer ":
             return None
-        # The verifier remembers whole tokens that were proven: what equals one has the shape of one.
-        return self._recall(value[7:].decode("latin-1"))
+        # The verifier is as strict about a token's shape as ``bearer_token`` is.
+        token = value[7:].decode("latin-1")
+        return self._recall(token) or self._look(token)
 
-    def anonymous(self, request: Request) -> bool:
-        return not request.values(b"authorization")
-
-    async def judge(self, request: Request) -> Principal:
-        token = bearer_token(request)
+    async def judge(self, scope: Scope, *, optional: bool) -> Principal | None:
+        token = bearer_token(_request(scope))
         if token is None:
+            if optional:
+                return None
             raise Unauthenticated("no bearer token was presented")
         if isinstance(self._verifier, AsyncVerifier):
             return await self._verifier(token)
@@ -183,15 +175,13 @@ class _IssuerDoor:
         self._memo.pop(cookie, None)
         return None
 
-    def anonymous(self, request: Request) -> bool:
-        return extract(request, self._realm) is None
-
-    async def judge(self, request: Request) -> Principal:
-        now = Instant(int(self._clock()))
-        if request.method == "WEBSOCKET":
+    async def judge(self, scope: Scope, *, optional: bool) -> Principal | None:
+        now, request = Instant(int(self._clock())), _request(scope)
+        if optional and extract(request, self._realm) is None:
+            return None
+        if scope["type"] == "websocket":
             # Cross-site WebSocket hijacking: the handshake is a GET that browsers send anywhere with cookies.
-            refuse_cross_origin(request, self._site)
-            request = Request("GET", request.path, headers=request.headers)
+            refuse_cross_origin(replace(request, method="POST"), self._site)
         principal = await drive_async(guard(request, now, self._site), self._ports)
         if principal.credential == "session" and request.method in SAFE_METHODS:
             self._learn(request, principal, now)
@@ -242,7 +232,7 @@ def _door(
 
 def _request(scope: Scope) -> Request:
     # A scope type that ASGI may learn one day has no method: it raises here, as the specification asks.
-    method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
+    method = "GET" if scope["type"] == "websocket" else scope["method"]
     return Request(method, scope["path"], headers=scope["headers"])
 
 
