@@ -20,7 +20,8 @@ RUN = ("python", "sh", "console", "javascript")
 SHOWN = ("text", "json")
 
 _FENCE = re.compile(
-    r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^(?P<indent> *)```(?P<language>[\w{}-]*)\n(?P<body>.*?)^(?P=indent)```$", re.M | re.S
+    r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^(?P<indent> *)```(?P<language>[\w{}-]*)\n(?P<body>.*?)^(?P=indent)```$",
+    re.M | re.S,
 )
 _SERVER = re.compile(r"<!-- server:(?P<settings>[^\n]*) -->")
 _FILE = re.compile(r"# (?P<name>[\w/.-]+\.\w+)\n")

@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-Data = Annotated[str | None, typer.Option("--data", help="The data folder [default: keyturn-data].")]
+Data = Annotated[str | None, typer.Option("--data", help="The data folder, keyturn-data unless told otherwise.")]
 
 console = Console()
 complaints = Console(stderr=True)
