@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -86,20 +87,26 @@ class Anything:
 
 
 def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any) -> Any:
-    store, free = world.store, Anything()
-    return SimpleNamespace(
-        sessions=store.sessions,
-        accounts=store.accounts,
-        throttles=store.throttles,
-        log=store.log,
-        audit=free,
-        hasher=Hasher(),
-        passwords=free,
-        signer=Signer(),
-        near=world.nears.get(home, NoNear()),
-        entropy=Entropy(name, number),
-        **others,
-    )
+    near = world.nears.get(home, NoNear())
+    return toy_ports(world.store, near=near, entropy=Entropy(name, number), **others)
+
+
+def toy_ports(store: Any, **others: Any) -> Any:
+    """Ports over any store, sync or async; all but the store is cheap."""
+    free = Anything()
+    ports = {
+        "sessions": store.sessions,
+        "accounts": store.accounts,
+        "throttles": store.throttles,
+        "log": store.log,
+        "audit": free,
+        "hasher": Hasher(),
+        "passwords": free,
+        "signer": Signer(),
+        "near": NoNear(),
+        "entropy": secrets,
+    }
+    return SimpleNamespace(**{**ports, **others})
 
 
 def credentials(issued: Issued) -> dict[str, str]:

@@ -1,0 +1,91 @@
+"""What other processes do on a shared store, for the tests that race or kill them."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from threading import Barrier
+from typing import Any
+
+from interleavings.rig import ADA, OLD, T0, attempt, realm, toy_ports
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.sealed import Sealed, parse
+from keyturn.errors import Refusal
+from keyturn.flows.drive import drive
+from keyturn.flows.enter import Attempt
+from keyturn.flows.issue import Issued
+from keyturn.flows.login import login
+from keyturn.flows.refresh import refresh
+from keyturn.flows.revoke import revoke_session, revoke_subject
+from keyturn.flows.signup import signup
+from keyturn.stores.opening import open_store
+
+REALM = realm()
+THREADS = 50
+
+
+def use(store: Any, text: str, now: Instant = T0) -> str:
+    """Refresh once. Answers the successor, or the refusal's code."""
+    try:
+        issued: Issued = drive(refresh(text, "tokens", now, REALM), toy_ports(store))
+    except Refusal as refusal:
+        return refusal.code
+    assert issued.refresh_token
+    return issued.refresh_token.reveal()
+
+
+def use_at_once(store: Any, text: str, times: int) -> list[str]:
+    """Refresh from many threads, all let go at the same moment."""
+    barrier = Barrier(THREADS)
+
+    def several(_: int) -> list[str]:
+        barrier.wait()
+        return [use(store, text) for _ in range(times // THREADS)]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [each for answers in pool.map(several, range(THREADS)) for each in answers]
+
+
+def use_from_another_process(url: str, text: str, times: int, pipe: Connection) -> None:
+    store = open_store(url)
+    pipe.send("ready")
+    pipe.recv()
+    pipe.send(use_at_once(store, text, times))
+    store.close()
+
+
+def people(store: Any, count: int) -> Iterator[Issued]:
+    """One account with ``count`` sessions."""
+    yield drive(signup(attempt(OLD), T0, REALM), toy_ports(store))
+    for _ in range(count - 1):
+        yield drive(login(attempt(OLD), T0, REALM), toy_ports(store))
+
+
+def bystander(store: Any, number: int) -> Issued:
+    """Another person, whose sessions end now and then."""
+    stranger = Attempt(f"{number}.{ADA}", OLD, "tokens")
+    return drive(signup(stranger, T0, REALM), toy_ports(store))
+
+
+def counter(text: str) -> int:
+    return parse(text, Sealed.REFRESH, REALM.secrets).counter
+
+
+def rotate_until_killed(url: str, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection) -> None:
+    """Rotate without end; end a bystander now and then. Whatever the store acknowledged is said on ``pipe``.
+
+    Each message is one write far below ``PIPE_BUF``: it arrives whole or not at all.
+    """
+    store = open_store(url)
+    ends = iter(list(doomed))
+    turn = 0
+    while True:
+        text = use(store, text)
+        pipe.send_bytes(b"T" + text.encode())
+        turn += 1
+        if turn % 3 == 0 and (ended := next(ends, None)):
+            how, name = ended
+            flow: Any = revoke_subject(name, T0, REALM)  # type: ignore[arg-type]  # a subject's name
+            if how == "S":
+                flow = revoke_session(SessionId(name), "logout", T0, REALM)
+            drive(flow, toy_ports(store))
+            pipe.send_bytes(how.encode() + name.encode())

@@ -1,0 +1,145 @@
+"""kill -9 in mid-rotation: nothing acknowledged is lost, the token in hand still works, no second lineage, no
+revoked session alive again."""
+
+import multiprocessing
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interleavings.child import REALM, bystander, counter, people, rotate_until_killed, use
+from interleavings.rig import T0, toy_ports
+from keyturn.errors import Refusal
+from keyturn.flows.drive import drive
+from keyturn.flows.introspect import introspect
+from keyturn.stores.opening import open_store
+
+KILLS = int(os.environ.get("KEYTURN_KILLS", "40"))
+BYSTANDERS = 400
+
+
+@dataclass
+class Ledger:
+    """What the killed processes were told had been done."""
+
+    lineage: dict[int, str] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def read(self, pipe: Connection, until: float) -> None:
+        """Take acknowledgements until ``until`` (monotonic), or until the pipe is closed."""
+        while pipe.poll(max(0.0, until - time.monotonic())):
+            try:
+                message = pipe.recv_bytes().decode()
+            except EOFError:
+                return
+            self.note(message[0], message[1:])
+
+    def note(self, what: str, text: str) -> None:
+        if what != "T":
+            self.ended.add(text)
+            return
+        assert self.lineage.setdefault(counter(text), text) == text, "a second lineage"
+
+    @property
+    def in_hand(self) -> str:
+        return self.lineage[max(self.lineage)]
+
+
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Children forked from a process that has imported everything and done nothing."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["interleavings.child"])
+    return context
+
+
+def test_killed_in_mid_rotation(tmp_path: Path, forks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path}/keyturn.db"
+    store = open_store(url)
+    (issued,) = people(store, 1)
+    strangers = [bystander(store, number) for number in range(BYSTANDERS)]
+    doomed = [
+        ("S", str(each.session.sid)) if number % 2 else ("P", str(each.session.subject))
+        for number, each in enumerate(strangers)
+    ]
+    store.close()
+    ledger, chance, unacknowledged = Ledger(), random.Random(8), 0
+    ledger.note("T", issued.refresh_token.reveal())
+    for _ in range(KILLS):
+        left = [each for each in doomed if each[1] not in ledger.ended]
+        rotate_and_kill(forks, url, ledger, left, chance.uniform(0.0, 0.04))
+        unacknowledged += check(url, ledger, issued.session.sid, strangers)
+    with capsys.disabled():
+        turns = f"{len(ledger.lineage) - 1} rotations and {len(ledger.ended)} revocations acknowledged"
+        print(f"\n{KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged")
+    assert len(ledger.lineage) > KILLS
+    assert ledger.ended
+
+
+def rotate_and_kill(forks: Any, url: str, ledger: Ledger, doomed: list[Any], seconds: float) -> None:
+    ours, theirs = forks.Pipe(duplex=False)
+    child = forks.Process(target=rotate_until_killed, args=(url, ledger.in_hand, doomed, theirs))
+    child.start()
+    theirs.close()
+    assert ours.poll(30), "the child never rotated"
+    ledger.read(ours, time.monotonic() + seconds)
+    child.kill()
+    child.join(10)
+    ledger.read(ours, time.monotonic() + 5)
+    ours.close()
+
+
+def check(url: str, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
+    """Open what the killed process left. Answers how many rotations it had done without saying so: none or one."""
+    assert sqlite3.connect(url.removeprefix("sqlite:///")).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    store = open_store(url)
+    found = store.sessions.load(sid)
+    assert found is not None
+    assert found.session.ended_at is None
+    unacknowledged = found.session.rotations - max(ledger.lineage)
+    assert unacknowledged in (0, 1), "an acknowledged rotation was lost"
+    successor = use(store, ledger.in_hand)
+    assert counter(successor) == max(ledger.lineage) + 1
+    ledger.note("T", successor)
+    for each in strangers:
+        if {each.session.sid, each.session.subject} & ledger.ended:
+            assert not alive(store, each), "a revoked session is alive again"
+    store.close()
+    return unacknowledged
+
+
+def alive(store: Any, issued: Any) -> bool:
+    for token in (issued.refresh_token, issued.access_token):
+        try:
+            answer = drive(introspect(token.reveal(), T0, REALM), toy_ports(store))
+        except Refusal:
+            continue
+        if answer["active"]:
+            return True
+    return False
+
+
+def test_a_second_store_in_one_process_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """POSIX drops all of a process's locks on a file with any descriptor of it that is closed: another process, the
+    last one left by all appearances, then threw the log away under a store that was in use."""
+    url = f"sqlite:///{tmp_path}/keyturn.db"
+    first = open_store(url)
+    (issued,) = people(first, 1)
+    second = open_store(url)
+    log = (tmp_path / "keyturn.db-wal").stat().st_ino
+    visit = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM sessions'); c.close()"
+    subprocess.run([sys.executable, "-c", visit, str(tmp_path / "keyturn.db")], check=True, timeout=30)
+    assert (tmp_path / "keyturn.db-wal").stat().st_ino == log
+    assert counter(use(second, issued.refresh_token.reveal())) == 1
+    second.close()
+    first.close()

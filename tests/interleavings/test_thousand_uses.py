@@ -1,0 +1,105 @@
+"""One refresh token, a thousand real simultaneous uses: one lineage, one successor, nobody logged out."""
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interleavings.child import REALM, counter, people, use, use_at_once, use_from_another_process
+from interleavings.rig import T0, toy_ports
+from keyturn.flows.drive import drive, drive_async
+from keyturn.flows.refresh import refresh
+from keyturn.flows.verify import verify_session
+from keyturn.stores.opening import open_async_store, open_store
+
+USES = 1000
+PROCESSES = 4
+
+Note = Callable[[str, int, float], None]
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]) -> Note:
+    def note(name: str, uses: int, seconds: float) -> None:
+        record_property("uses_per_second", round(uses / seconds))
+        with capsys.disabled():
+            print(f"\n{name}: {uses} uses of one refresh token in {seconds:.2f} s ({uses / seconds:,.0f}/s)")
+
+    return note
+
+
+def url_of(kind: str, tmp_path: Path) -> str:
+    return "memory:" if kind == "memory" else f"sqlite:///{tmp_path}/keyturn.db"
+
+
+def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> None:
+    """``store``: sync. All of them hold the one successor, and both keys of the session still turn."""
+    assert len(successors) == uses
+    assert len(set(successors)) == 1
+    assert counter(successors[0]) == 1
+    found = store.sessions.load(issued.session.sid)
+    assert (found.session.rotations, found.session.ended_at) == (1, None)
+    assert counter(use(store, successors[0])) == 2
+    principal = drive(verify_session(issued.session_token.reveal(), T0, REALM), toy_ports(store))
+    assert principal.sid == issued.session.sid
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_threads(kind: str, tmp_path: Path, figure: Note) -> None:
+    store = open_store(url_of(kind, tmp_path))
+    (issued,) = people(store, 1)
+    began = time.perf_counter()
+    successors = use_at_once(store, issued.refresh_token.reveal(), USES)
+    figure(f"{kind}, threads", USES, time.perf_counter() - began)
+    judge(store, issued, successors)
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_asyncio(kind: str, tmp_path: Path, figure: Note) -> None:
+    store = open_async_store(url_of(kind, tmp_path))
+    (issued,) = people(store.store, 1)
+    text = issued.refresh_token.reveal()
+
+    async def one() -> str:
+        answer = await drive_async(refresh(text, "tokens", T0, REALM), toy_ports(store))
+        return str(answer.refresh_token.reveal())
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*(one() for _ in range(USES)))
+
+    began = time.perf_counter()
+    successors = asyncio.run(all_of_them())
+    figure(f"{kind}, asyncio", USES, time.perf_counter() - began)
+    judge(store.store, issued, successors)
+    asyncio.run(store.close())
+
+
+def test_processes(tmp_path: Path, figure: Note) -> None:
+    url = url_of("sqlite", tmp_path)
+    store = open_store(url)
+    (issued,) = people(store, 1)
+    text = issued.refresh_token.reveal()
+    context = multiprocessing.get_context("spawn")
+    pipes, children = [], []
+    for _ in range(PROCESSES):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=use_from_another_process, args=(url, text, USES // PROCESSES, theirs))
+        child.start()
+        pipes.append(ours)
+        children.append(child)
+    assert [each.recv() for each in pipes] == ["ready"] * PROCESSES
+    began = time.perf_counter()
+    for each in pipes:
+        each.send("go")
+    successors = [text for each in pipes for text in each.recv()]
+    figure(f"sqlite, {PROCESSES} processes", USES, time.perf_counter() - began)
+    for child in children:
+        child.join(10)
+        assert child.exitcode == 0
+    judge(store, issued, successors)
+    store.close()
