@@ -26,7 +26,6 @@ CHAPTER = "CPU that authentication adds to a request"
 FASTAPI, STARSESSIONS = "FastAPI + PyJWT", "starsessions, in memory"
 ROUNDS = 1
 
-_START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 _BODY = {"type": "http.response.body", "body": b"hello"}
 # What browsers send.
 _HEADERS = [
@@ -44,7 +43,8 @@ _HEADERS = [
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
     """The application all but one house are measured over."""
-    await send(_START)
+    # A new list each time: middleware adds to it.
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send(_BODY)
 
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import msgspec
 
+from keyturn.core.instant import NEVER, Instant, SessionId, Subject
 from keyturn.errors import TokenInvalid
 from keyturn.tokens.encoding import decode_object
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Moment = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Moment = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
 """A NumericDate every JSON reader agrees on: whole, and within the integers a double holds (RFC 8259 section 6)."""
 
 
@@ -20,19 +21,19 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     iss: Text
-    sub: Text
+    sub: Annotated[Subject, msgspec.Meta(min_length=1)]
     aud: str | list[str]
     exp: Moment
     iat: Moment
     jti: str = ""
     client_id: str = ""
-    sid: str = ""
+    sid: SessionId = SessionId("")
     gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
     scope: str = ""
-    auth_time: Moment = 0
+    auth_time: Moment = NEVER
     acr: str = ""
     amr: list[str] = []
-    nbf: Moment = 0
+    nbf: Moment = NEVER
 
 
 _decode = msgspec.json.Decoder(Claims).decode
