@@ -52,7 +52,6 @@ def serve(
         http="keyturn.server.protocol:BoundedProtocol",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        limit_concurrency=2000,
     )
 
 

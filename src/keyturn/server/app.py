@@ -7,12 +7,16 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from keyturn.compose.parts import Parts
 from keyturn.compose.settings import words
+from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
 from keyturn.server.address import read_networks
 from keyturn.server.audited import AuditedLog
@@ -21,6 +25,7 @@ from keyturn.server.health import health_routes
 from keyturn.server.logs import configure_logs
 from keyturn.server.metrics import Metrics
 from keyturn.server.stream import FeedStream
+from keyturn.web.problem import problem
 from keyturn.web.site import Site, service_digest, site
 
 PR_SET_PDEATHSIG = 1
@@ -49,7 +54,14 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
     return Starlette(
         routes=[*health_routes(parts, metrics), Mount("/", FeedStream(parts, served, endpoints))],
         lifespan=lifespan,
+        exception_handlers={HTTPStatus.NOT_FOUND: _nowhere},
     )
+
+
+async def _nowhere(_request: Request, _failure: Exception) -> Response:
+    # "OPTIONS *" is the one request target that is below no mount (RFC 9112 section 3.2.4).
+    reply = problem(NotFound("no path"))
+    return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 
 def site_of(parts: Parts) -> Site:

@@ -4,10 +4,11 @@ import asyncio
 from asyncio import TimerHandle
 from typing import Literal
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from keyturn.errors import BadRequest, Refusal, RequestTimeout
-from keyturn.server.exchange import BODY_SECONDS, HEADER_BYTES
+from keyturn.errors import BadRequest, Overloaded, Refusal, RequestTimeout
+from keyturn.server.exchange import BODY_SECONDS, HEADER_BYTES, send_reply
 from keyturn.web.problem import problem
 
 HEAD_SECONDS = 10.0
@@ -18,6 +19,10 @@ GRACE_SECONDS = 5.0
 
 HEAD_BYTES = 2 * HEADER_BYTES
 """Of a head that has not ended: then it is not read on. Smaller ones are judged by ``read_request``."""
+
+
+CONNECTIONS = 2000
+"""Of one worker. Requests on further ones are refused; uvicorn's own limit would say so without Retry-After."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -54,7 +59,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Its head is complete."""
         self._reading, self._head_bytes = "body", 0
         self._expect(BODY_SECONDS + GRACE_SECONDS)
+        app = self.app
+        if len(self.connections) > CONNECTIONS:
+            self.app = _overloaded
         super().on_headers_complete()
+        self.app = app
 
     def on_message_complete(self) -> None:
         """It is complete: from here on uvicorn counts the pause until the next one."""
@@ -84,7 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _may_answer(self) -> bool:
         # While another request of this connection waits for its answer, ours would be taken for it.
         if self._reading == "body":
-            return not self.pipeline and not self.cycle.response_started
+            return self.cycle is None or not (self.pipeline or self.cycle.response_started)
         return self.cycle is None or self.cycle.response_complete
 
 
@@ -92,3 +101,7 @@ def _whole(refusal: Refusal) -> bytes:
     reply = problem(refusal)
     lines = [name + b": " + value + b"\r\n" for name, value in (*reply.headers, (b"connection", b"close"))]
     return STATUS_LINE[reply.status] + b"".join(lines) + b"\r\n" + reply.body
+
+
+async def _overloaded(scope: Scope, _receive: Receive, send: Send) -> None:
+    await send_reply(problem(Overloaded("too many connections"), scope["path"]), send)
