@@ -16,40 +16,49 @@ _COLUMNS = 2
 
 
 def draw(source: Path, target: Path) -> None:
-    """One panel per figure, logarithmic, quartiles as whiskers; goals in its title."""
+    """One panel per figure, from zero, quartiles as whiskers, goals under its title."""
     figures = json.loads(source.read_text(encoding="utf-8"))["figures"]
     rows = -(-len(figures) // _COLUMNS)
     style = {"svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 8, "font.family": "sans-serif"}
     inks = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK)
     with pyplot.rc_context({**style, **inks}):
-        sheet, axes = pyplot.subplots(rows, _COLUMNS, figsize=(11, 1.75 * rows), squeeze=False)
+        sheet, axes = pyplot.subplots(rows, _COLUMNS, figsize=(12, 1.9 * rows), squeeze=False)
         for axis, figure in zip(axes.flat, figures, strict=False):
             _panel(axis, figure)
         for axis in axes.flat[len(figures) :]:
             axis.set_visible(False)
-        sheet.tight_layout()
-        sheet.savefig(target, format="svg", transparent=True, metadata={"Date": None})
+        sheet.tight_layout(w_pad=4, h_pad=2)
+        sheet.savefig(target, format=target.suffix[1:], transparent=True, metadata={"Date": None})
         pyplot.close(sheet)
 
 
 def _panel(axis: Any, figure: dict[str, Any]) -> None:
     series = figure["series"][::-1]
-    middles = [max(each["median"], 1e-3) for each in series]
-    ours = len(series) - 1
-    bars = axis.barh([each["name"] for each in series], middles, color=[THEIRS] * ours + [OURS], height=0.66)
-    low = [max(0.0, middle - each["quartiles"][0]) for middle, each in zip(middles, series, strict=True)]
-    high = [max(0.0, each["quartiles"][1] - middle) for middle, each in zip(middles, series, strict=True)]
-    # A whisker of a logarithmic axis must not reach zero.
-    low = [min(reach, middle * 0.9) for reach, middle in zip(low, middles, strict=True)]
-    axis.errorbar(middles, range(len(series)), xerr=[low, high], fmt="none", ecolor=INK, elinewidth=0.8)
-    axis.bar_label(bars, [f"{middle:,.3g}" for middle in middles], padding=6, color=INK)
-    axis.set_xscale("log")
-    axis.margins(x=0.25)
+    middles = [each["median"] for each in series]
+    bars = axis.barh([each["name"] for each in series], middles, color=[_colour(each) for each in series], height=0.66)
+    reach = [
+        [abs(middle - each["quartiles"][end]) for middle, each in zip(middles, series, strict=True)] for end in (0, 1)
+    ]
+    axis.errorbar(middles, range(len(series)), xerr=reach, fmt="none", ecolor=INK, elinewidth=0.8)
+    axis.bar_label(bars, [f"{middle:,.0f}" if middle >= 100 else f"{middle:.3g}" for middle in middles], padding=8)
+    axis.set_xlim(0, 1.2 * max(each["quartiles"][1] for each in series))
+    spare = max(0, 3 - len(series)) / 2
+    axis.set_ylim(-0.6 - spare, len(series) - 0.4 + spare)
     axis.set_facecolor("none")
-    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xticks([])
+    axis.spines[["top", "right", "bottom"]].set_visible(False)
+    axis.tick_params(left=False)
+    _entitle(axis, figure)
+
+
+def _colour(series: dict[str, Any]) -> str:
+    return OURS if series["name"].startswith("Keyturn") else THEIRS
+
+
+def _entitle(axis: Any, figure: dict[str, Any]) -> None:
     missed = any(not goal["met"] for goal in figure["goals"])
     goals = "; ".join(f"{goal['text']}: {'met' if goal['met'] else 'missed'}" for goal in figure["goals"])
-    axis.set_title(
-        f"{figure['chapter']}: {figure['work']} ({figure['unit']})", loc="left", fontsize=8, fontweight="bold", pad=14
-    )
-    axis.text(0, 1.03, goals, transform=axis.transAxes, fontsize=7, color=MISSED if missed else INK)
+    place = {"transform": axis.transAxes, "ha": "left"}
+    axis.text(0, 1.28, figure["chapter"], fontsize=8, fontweight="bold", **place)
+    axis.text(0, 1.13, f"{figure['work']}, {figure['unit']}", fontsize=8, **place)
+    axis.text(0, 1.0, goals or " ", fontsize=7, color=MISSED if missed else INK, **place)
