@@ -15,8 +15,11 @@ from served.process import free_port
 
 SECONDS = 60
 AS_WRITTEN = "127.0.0.1:8000"
-BESIDE = ("127.0.0.1:8001", "--port 8001")
 DATA = "keyturn-data"
+PORTS = ("8000", "8001")
+"""The ports that pages speak of: the server's, and that of what a reader starts beside it."""
+ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
+"""What a page puts into the root folder goes into the reader's."""
 
 
 class Reader:
@@ -24,19 +27,20 @@ class Reader:
 
     def __init__(self, page: Page, folder: Path) -> None:
         self._folder = folder
-        self._beside = free_port()
+        self._ports = {each: str(free_port()) for each in PORTS}
         self._background: list[subprocess.Popen[bytes]] = []
-        wanted = any(AS_WRITTEN in each.body for each in page.runs)
+        wanted = page.served and any(AS_WRITTEN in each.body for each in page.runs)
         self._served = Served(folder / DATA, settings=_environment(page)) if wanted else None
         if self._served:
             self._served.start()
+            self._ports["8000"] = str(self._served.port)
         modules = HOUSE / "tests" / "interop" / "node_modules"
         (folder / "node_modules").symlink_to(modules)
 
     def follow(self, block: Block) -> None:
         """Write it, start it, or run it and compare what it prints with what the page shows."""
         if block.file:
-            path = self._folder / block.file
+            path = self._folder / self._here(block.file)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self._here(block.body))
         elif block.mark == "in the background":
@@ -72,8 +76,9 @@ class Reader:
             subprocess.Popen(command, cwd=self._folder, env=_paths(), stdout=log, stderr=log, start_new_session=True)
         )
         log.close()
+        port = int(re.findall(r"--port (\d+)", self._here(block.body))[0])
         deadline = time.monotonic() + SECONDS
-        while not _listens(self._beside):
+        while not _listens(port):
             assert time.monotonic() < deadline, (self._folder / "background.log").read_text()
             time.sleep(0.05)
 
@@ -88,16 +93,14 @@ class Reader:
         return ["bash", "-c", kept + self._here(block.commands) + ("" if background else "\nexport -p >.shell")]
 
     def _here(self, text: str) -> str:
-        if self._served:
-            text = text.replace(AS_WRITTEN, f"127.0.0.1:{self._served.port}")
-        for each in BESIDE:
-            text = text.replace(each, each.replace("8001", str(self._beside)))
-        return text
+        for written, real in self._ports.items():
+            text = re.sub(rf"(127\.0\.0\.1:|localhost:|--port ){written}", rf"\g<1>{real}", text)
+        return ROOTED.sub(f"{self._folder}/", text)
 
     def _as_written(self, text: str) -> str:
-        if self._served:
-            text = text.replace(str(self._served.port), "8000")
-        return text.replace(str(self._beside), "8001")
+        for written, real in self._ports.items():
+            text = text.replace(real, written)
+        return text.replace(f"{self._folder}/", "/")
 
 
 def _environment(page: Page) -> dict[str, str]:

@@ -7,10 +7,11 @@ import typer
 from keyturn.cli.desk import operator
 from keyturn.cli.speak import Data, Json, complaining, say, show
 from keyturn.compose.upkeep import add_next_key
+from keyturn.errors import NotFound
 from keyturn.flows import drive
 from keyturn.issuer import Issuer
 
-keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the next one.")
+keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the next one, withdraw a leaked one.")
 
 
 @keys.command("list")
@@ -24,11 +25,23 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
 @keys.command("add")
 @complaining
 def add(data: Data = None, as_json: Json = False) -> None:
-    """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
+    """Add the next signing key now. It signs when the turn of the one before is over; the first signs at once."""
     with operator(data) as issuer:
         drive(add_next_key(issuer.parts), issuer.parts.ports)
         newest = _rows(issuer)[-1]
         say(newest, as_json, f"added key {newest['kid']} ({newest['algorithm']}); it signs from {newest['active_at']}")
+
+
+@keys.command("withdraw")
+@complaining
+def withdraw(kid: str, data: Data = None, as_json: Json = False) -> None:
+    """Delete a leaked key: what it signed is refused as soon as verifiers fetch the keys again."""
+    with operator(data) as issuer:
+        stored = issuer.parts.store.keys
+        if kid not in {each.kid for each in stored.list()}:
+            raise NotFound(f"no signing key {kid}")
+        stored.delete(kid)
+        say({"withdrawn": kid}, as_json, f"withdrew key {kid}")
 
 
 def _rows(issuer: Issuer) -> list[dict[str, object]]:
