@@ -42,10 +42,9 @@ class SessionStore(Protocol):
         ...
 
     def void(self, voiding: Voiding) -> Entry:
-        """Raise the subject's generation by exactly one and append the entry that says so.
+        """Raise the subject's generation by exactly one and append the entry that says so, in one transaction.
 
-        ``voiding.keep``, if it stood at the previous generation and has not ended, moves to the new one (its version
-        rises too). One transaction. Racing calls each raise it: n calls raise it by n.
+        No session is touched. Racing calls each raise it: n calls raise it by n.
         """
         ...
 
@@ -82,10 +81,12 @@ class AccountStore(Protocol):
         ...
 
     def replace_and_void(self, account: Account, voiding: Voiding, kept: Session | None = None) -> Entry | None:
-        """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when the swap lost.
+        """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when a swap lost.
 
-        ``kept``: a session of the subject, swapped in the same transaction and stored at the new generation. It lost,
-        too, when it did not stand at the previous one: what was void is never brought back.
+        ``kept``: the one session that outlives it, as it is to be. Swapped in the same transaction as by
+        ``SessionStore.replace`` (the stored version must be ``kept.version - 1``), but stored at the generation the
+        entry names. Its swap is lost, too, when its subject is not ``voiding.subject`` or ``kept.generation`` is not
+        the generation until then: what was void is never brought back.
         """
         ...
 

@@ -50,12 +50,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Voiding:
-    """Void what a subject holds: raise the generation by one, and carry ``keep`` (if any) over to the new one."""
+    """Void what a subject holds: raise the generation by one."""
 
     subject: Subject
     at: Instant
     expires_at: Instant
-    keep: SessionId | None = None
 
 
 @dataclass(frozen=True, slots=True)

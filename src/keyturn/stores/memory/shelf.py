@@ -48,9 +48,6 @@ class Memory:
         named = (Kind.SUBJECT, voiding.subject)
         previous = self.marks.get(named, 0)
         self.marks[named] = previous + 1
-        kept = self.sessions.get(voiding.keep) if voiding.keep else None
-        if kept and kept.subject == voiding.subject and kept.generation == previous and kept.ended_at is None:
-            self.sessions[kept.sid] = replace(kept, generation=previous + 1, version=kept.version + 1)
         return self.append(Entry(Kind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at))
 
 

@@ -40,12 +40,6 @@ _SWAP = (
     .where(_named, sessions.c.version == bindparam("b_version"))
     .values({column.name: bindparam(column.name) for column in sessions.c if column.name not in _LASTING})
 )
-_KEEP = (
-    update(sessions)
-    .where(_named, sessions.c.subject == bindparam("b_subject"), sessions.c.generation == bindparam("previous"))
-    .where(sessions.c.ended_at.is_(None))
-    .values(generation=sessions.c.generation + 1, version=sessions.c.version + 1)
-)
 _OVER = (
     select(sessions.c.sid)
     .where(sessions.c.expires_at <= bindparam("now"), sessions.c.sid > bindparam("after"))
@@ -78,8 +72,6 @@ def void(voiding: Voiding) -> Operation[Entry]:
     """The body of ``SessionStore.void``, inside a transaction that ``advance`` has opened the log in."""
     sequence = yield from advance()
     generation = yield from _raise_generation(voiding.subject)
-    if voiding.keep is not None:
-        yield _KEEP, {"b_sid": voiding.keep, "b_subject": voiding.subject, "previous": generation - 1}
     entry = Entry(Kind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)
     return (yield from record(entry, sequence))
 

@@ -88,65 +88,25 @@ class AccountContract:
     def test_an_account_is_replaced_and_its_sessions_voided_as_one(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
-        kept, other = new_session(subject=account.subject), new_session(subject=account.subject)
-        store.sessions.insert(kept)
-        store.sessions.insert(other)
+        session = new_session(subject=account.subject)
+        store.sessions.insert(session)
         changed = replace(account, password_hash="other", version=1)
-        entry = store.accounts.replace_and_void(changed, voiding(account.subject, kept.sid))
+        entry = store.accounts.replace_and_void(changed, voiding(account.subject))
         assert entry is not None
         assert store.log.snapshot().entries == (entry,)
         assert store.accounts.load(account.subject) == changed
-        assert store.sessions.load(kept.sid) == Found(replace(kept, generation=1, version=1), Marks(1))
-        assert store.sessions.load(other.sid) == Found(other, Marks(1))
+        assert store.sessions.load(session.sid) == Found(session, Marks(1))
 
     def test_an_account_that_lost_its_swap_voids_nothing(self, store: Store) -> None:
         account, owner = new_account(), new_account()
         store.accounts.insert(account)
         store.accounts.insert(owner)
-        kept = new_session(subject=account.subject)
-        store.sessions.insert(kept)
+        session = new_session(subject=account.subject)
+        store.sessions.insert(session)
         late = replace(account, version=4)
         usurping = replace(account, identifier=owner.identifier, version=1)
         for losing in (late, usurping):
-            assert store.accounts.replace_and_void(losing, voiding(account.subject, kept.sid)) is None
-        assert store.accounts.load(account.subject) == account
-        assert store.sessions.load(kept.sid) == Found(kept, Marks())
-        assert store.log.sequence() == 0
-
-    def test_the_kept_session_is_swapped_in_the_same_transaction(self, store: Store) -> None:
-        account = new_account()
-        store.accounts.insert(account)
-        session = new_session(subject=account.subject)
-        store.sessions.insert(session)
-        renewed = replace(session, renewals=1, version=1)
-        changed = replace(account, version=1)
-        entry = store.accounts.replace_and_void(changed, voiding(account.subject), renewed)
-        assert store.log.snapshot().entries == (entry,)
-        assert store.accounts.load(account.subject) == changed
-        assert store.sessions.load(session.sid) == Found(replace(renewed, generation=1), Marks(1))
-
-    def test_a_kept_session_that_lost_its_swap_loses_all(self, store: Store) -> None:
-        account = new_account()
-        store.accounts.insert(account)
-        session = new_session(subject=account.subject)
-        foreign = new_session()
-        for each in (session, foreign):
-            store.sessions.insert(each)
-        stale, unknown = replace(session, version=2), new_session(subject=account.subject, version=1)
-        for kept in (stale, unknown, replace(foreign, version=1)):
-            assert store.accounts.replace_and_void(replace(account, version=1), voiding(account.subject), kept) is None
+            assert store.accounts.replace_and_void(losing, voiding(account.subject)) is None
         assert store.accounts.load(account.subject) == account
         assert store.sessions.load(session.sid) == Found(session, Marks())
-        assert store.sessions.load(foreign.sid) == Found(foreign, Marks())
         assert store.log.sequence() == 0
-
-    def test_a_void_session_is_not_brought_back_by_a_password_change(self, store: Store) -> None:
-        account = new_account()
-        store.accounts.insert(account)
-        session = new_session(subject=account.subject)
-        store.sessions.insert(session)
-        store.sessions.void(voiding(account.subject))
-        kept = replace(session, version=1)
-        assert store.accounts.replace_and_void(replace(account, version=1), voiding(account.subject), kept) is None
-        assert store.sessions.load(session.sid) == Found(session, Marks(1))
-        assert store.log.sequence() == 1

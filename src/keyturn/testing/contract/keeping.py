@@ -21,6 +21,7 @@ class KeepingContract:
         entry = store.accounts.replace_and_void(changed, voiding(account.subject), kept)
         assert entry is not None
         assert entry.value == 1
+        assert store.log.snapshot().entries == (entry,)
         assert store.accounts.load(account.subject) == changed
         assert store.sessions.load(session.sid) == Found(replace(kept, generation=1), Marks(1))
         assert store.sessions.load(other.sid) == Found(other, Marks(1))
@@ -45,13 +46,18 @@ class KeepingContract:
         assert (store.sessions.load(session.sid), store.log.sequence()) == before
 
     def test_an_account_that_lost_its_swap_keeps_no_session(self, store: Store) -> None:
-        account, session = new_account(), new_session()
-        session = replace(session, subject=account.subject)
+        account, owner = new_account(), new_account()
+        session = new_session(subject=account.subject)
         store.accounts.insert(account)
+        store.accounts.insert(owner)
         store.sessions.insert(session)
-        late, kept = replace(account, version=4), replace(session, renewals=7, version=1)
-        assert store.accounts.replace_and_void(late, voiding(account.subject), kept) is None
+        kept = replace(session, renewals=7, version=1)
+        late = replace(account, version=4)
+        usurping = replace(account, identifier=owner.identifier, version=1)
+        for losing in (late, usurping):
+            assert store.accounts.replace_and_void(losing, voiding(account.subject), kept) is None
         assert store.sessions.load(session.sid) == Found(session, Marks())
+        assert store.log.sequence() == 0
 
     def test_a_session_is_kept_or_rotated_never_both_on_one_version(self, store: Store) -> None:
         account = new_account()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from threading import Event
 
+from keyturn.core.account import Account
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.revocation import Entry, Kind
 from keyturn.core.session import Session
@@ -84,10 +85,12 @@ class RaceContract:
         assert len(store.keys.list()) == 1
 
     def test_the_kept_session_loses_no_rotation(self, store: Store) -> None:
-        session = new_session()
+        account = new_account()
+        session = new_session(subject=account.subject)
+        store.accounts.insert(account)
         store.sessions.insert(session)
         calls: list[Callable[[], object]] = [partial(_rotate, store, session) for _ in range(4)]
-        calls += [partial(store.sessions.void, voiding(session.subject, session.sid)) for _ in range(4)]
+        calls += [partial(_change_and_keep, store, account, session) for _ in range(4)]
         at_once(calls)
         found = store.sessions.load(session.sid)
         assert found is not None
@@ -163,6 +166,17 @@ def _rotate(store: Store, session: Session) -> None:
             return
 
 
+def _change_and_keep(store: Store, account: Account, session: Session) -> None:
+    while True:
+        found, changing = store.sessions.load(session.sid), store.accounts.load(account.subject)
+        assert found is not None
+        assert changing is not None
+        kept = replace(found.session, version=found.session.version + 1)
+        changed = replace(changing, version=changing.version + 1)
+        if store.accounts.replace_and_void(changed, voiding(account.subject), kept) is not None:
+            return
+
+
 def _revoke_in_every_way(store: Store) -> None:
     account = new_account()
     store.accounts.insert(account)
@@ -171,9 +185,9 @@ def _revoke_in_every_way(store: Store) -> None:
         store.sessions.insert(session)
         account = replace(account, version=n)
         ways: list[Callable[[], object]] = [
-            partial(store.sessions.void, voiding(session.subject, session.sid)),
+            partial(store.sessions.void, voiding(session.subject)),
             partial(store.sessions.mark, Entry(Kind.CLIENT, new_name(), NOW, NOW, LATER)),
-            partial(store.accounts.replace_and_void, account, voiding(session.subject, session.sid)),
+            partial(store.accounts.replace_and_void, account, voiding(session.subject)),
         ]
         for way in ways:
             assert way() is not None

@@ -77,9 +77,9 @@ def ending(session: Session) -> Entry:
     return Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER)
 
 
-def voiding(subject: Subject, keep: SessionId | None = None) -> Voiding:
-    """Void everything of ``subject`` but ``keep``."""
-    return Voiding(subject, NOW, LATER, keep)
+def voiding(subject: Subject) -> Voiding:
+    """Void everything of ``subject``."""
+    return Voiding(subject, NOW, LATER)
 
 
 def at_once(calls: Sequence[Callable[[], R]]) -> list[R]:

@@ -1,13 +1,12 @@
 """What a store must do to end sessions from outside them."""
 
-from dataclasses import replace
 
 import pytest
 
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.revocation import Entry, Kind
 from keyturn.core.session import Client, Found, Marks
-from keyturn.testing.contract.records import LATER, NOW, Store, ending, new_name, new_session, voiding
+from keyturn.testing.contract.records import LATER, NOW, Store, new_name, new_session, voiding
 
 
 class VoidingContract:
@@ -32,40 +31,6 @@ class VoidingContract:
         subject = Subject(new_name())
         store.sessions.void(voiding(subject))
         assert store.sessions.marks(subject, "default") == Marks(1)
-
-    def test_the_kept_session_moves_along(self, store: Store) -> None:
-        kept = new_session()
-        other = new_session(subject=kept.subject)
-        store.sessions.insert(kept)
-        store.sessions.insert(other)
-        store.sessions.void(voiding(kept.subject, kept.sid))
-        assert store.sessions.load(kept.sid) == Found(replace(kept, generation=1, version=1), Marks(1))
-        assert store.sessions.load(other.sid) == Found(other, Marks(1))
-
-    def test_a_void_session_is_not_brought_back_by_keeping_it(self, store: Store) -> None:
-        session = new_session()
-        store.sessions.insert(session)
-        store.sessions.void(voiding(session.subject))
-        store.sessions.void(voiding(session.subject, session.sid))
-        assert store.sessions.load(session.sid) == Found(session, Marks(2))
-
-    def test_an_ended_session_is_not_kept(self, store: Store) -> None:
-        session = new_session()
-        store.sessions.insert(session)
-        ended = replace(session, ended_at=NOW, version=1)
-        store.sessions.replace(ended, ending(session))
-        store.sessions.void(voiding(session.subject, session.sid))
-        assert store.sessions.load(session.sid) == Found(ended, Marks(1))
-
-    def test_a_session_of_someone_else_is_not_kept(self, store: Store) -> None:
-        session = new_session()
-        store.sessions.insert(session)
-        store.sessions.void(voiding(Subject(new_name()), session.sid))
-        assert store.sessions.load(session.sid) == Found(session, Marks())
-
-    def test_keeping_a_session_that_is_gone_is_harmless(self, store: Store) -> None:
-        session = new_session()
-        assert store.sessions.void(voiding(session.subject, session.sid)).value == 1
 
     def test_a_client_is_marked_alone(self, store: Store) -> None:
         client_id = new_name()
