@@ -1,17 +1,29 @@
 """Cookie tossing, prefix look-alikes and the cookie sandwich, byte by byte over HTTP, under both ways of naming.
 
-Sources as in ``test_cookie_tossing.py``: PortSwigger Research "Cookie Chaos" and "cookie sandwich" (2025), RFC 6265bis
-sections 4.1.3 and 8.8, RFC 9113 section 8.2.3; CWE-1275, CWE-565. The attacker controls a sibling host and plants cookies
-of a login of his own in the victim's browser: the victim must never act as the attacker.
+Sources as in ``test_cookie_tossing.py``: PortSwigger Research "Cookie Chaos" and "cookie sandwich" (2025), RFC
+6265bis sections 4.1.3 and 8.8, RFC 9113 section 8.2.3; CWE-1275, CWE-565. The attacker controls a sibling host and
+plants cookies of a login of his own in the victim's browser: the victim must never act as the attacker.
 """
 
 from collections.abc import Iterator
 
 import pytest
+
 from advisories.wire import OTHER, OTHER_PASSWORD, Wire, wired
 
 ISSUERS = {"https://auth.example.com": "__Host-kt_", "http://auth.example.com": "kt_"}
-HIDDEN = [b"\x85", b"\xa0", "\u2000".encode(), "\u3000".encode(), "\u00a0".encode(), b"\x0b", b"\x1f", b"\t", b" ", b'"']
+HIDDEN = [
+    b"\x85",
+    b"\xa0",
+    "\u2000".encode(),
+    "\u3000".encode(),
+    "\u00a0".encode(),
+    b"\x0b",
+    b"\x1f",
+    b"\t",
+    b" ",
+    b'"',
+]
 
 
 @pytest.fixture(scope="module", params=ISSUERS, ids=["__Host-", "development"])
@@ -51,7 +63,13 @@ def test_a_planted_cookie_never_speaks_for_the_victim(wire: Wire, prefix: str, v
     who = wire.get("/auth/session", (b"cookie", mine)).json["subject"]
     for tossed in names:
         fixed = tossed + b"=" + planted
-        for cookies in ([fixed + b"; " + mine], [mine + b"; " + fixed], [fixed, mine], [mine, fixed], [b"a=1;" + fixed]):
+        for cookies in (
+            [fixed + b"; " + mine],
+            [mine + b"; " + fixed],
+            [fixed, mine],
+            [mine, fixed],
+            [b"a=1;" + fixed],
+        ):
             status, said = subject(wire, *cookies)
             alone = cookies == [b"a=1;" + fixed]
             assert (status, said) in {(200, who), (400, "bad_request"), (401, "unauthenticated")} or (
@@ -71,9 +89,7 @@ def test_a_planted_cookie_never_speaks_for_the_victim(wire: Wire, prefix: str, v
         b'a="; %s"',
     ],
 )
-def test_a_cookie_between_quotes_is_not_carried_anywhere(
-    wire: Wire, prefix: str, victim: bytes, around: bytes
-) -> None:
+def test_a_cookie_between_quotes_is_not_carried_anywhere(wire: Wire, prefix: str, victim: bytes, around: bytes) -> None:
     mine = f"{prefix}session=".encode() + victim
     status, said = subject(wire, around % mine)
     # Read plainly (a neighbour's quotes after ours) or refused: never seen as a part of another cookie.

@@ -1,13 +1,14 @@
 """Every kind of credential presented as every other kind, wherever a credential is read.
 
-Sources: CWE-287, CWE-1390, RFC 8725 section 2.8 and 3.11 (cross-JWT confusion), RFC 9068 section 4 (``typ``), RFC 6750
-section 2 (one place, one method), OWASP ASVS 5.0 9.2.2 (a token is used for its own purpose only). Only the right cell of
-the grid is accepted, and no wrong one harms the session it came from.
+Sources: CWE-287, CWE-1390, RFC 8725 section 2.8 and 3.11 (cross-JWT confusion), RFC 9068 section 4 (``typ``), RFC
+6750 section 2 (one place, one method), OWASP ASVS 5.0 9.2.2 (a token is used for its own purpose only). Only the
+right cell of the grid is accepted, and no wrong one harms the session it came from.
 """
 
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from advisories.wire import SERVICE, Answer, Wire, bearer, jar, wired
 
 REFRESH = {"grant_type": "refresh_token"}

@@ -1,7 +1,9 @@
-"""CSRF over HTTP: every unsafe endpoint by every Sec-Fetch-Site, Origin and CSRF token; login, signup and logout CSRF.
+"""CSRF over HTTP: every unsafe endpoint by every Sec-Fetch-Site, Origin and CSRF token; login, signup and logout
+CSRF.
 
-Sources: CWE-352, OWASP CSRF Prevention Cheat Sheet, Go issue 73626 (``net/http.CrossOriginProtection``), "Robust Defenses
-for Cross-Site Request Forgery" (Barth et al. 2008: login CSRF). What the rules must say is written out again below.
+Sources: CWE-352, OWASP CSRF Prevention Cheat Sheet, Go issue 73626 (``net/http.CrossOriginProtection``), "Robust
+Defenses for Cross-Site Request Forgery" (Barth et al. 2008: login CSRF). What the rules must say is written out again
+below.
 """
 
 import json
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+
 from advisories.wire import (
     EMAIL,
     FORM_TYPE,

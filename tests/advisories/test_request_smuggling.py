@@ -1,16 +1,16 @@
 """Request smuggling and walking around path rules: whoever reads a request twice must not read two requests.
 
-Sources: CWE-444, RFC 9112 sections 6.3 (one framing), 5.2 (obsolete folding), 3.2 (request targets), PortSwigger "HTTP Desync
-Attacks" (2019) and "HTTP/1 must die" (2025), CWE-177 (encoded paths), CWE-650 (method override), CVE-2019-16276 and kin.
-Real bytes to a real server.
+Sources: CWE-444, RFC 9112 sections 6.3 (one framing), 5.2 (obsolete folding), 3.2 (request targets), PortSwigger
+"HTTP Desync Attacks" (2019) and "HTTP/1 must die" (2025), CWE-177 (encoded paths), CWE-650 (method override),
+CVE-2019-16276 and kin. Real bytes to a real server.
 """
 
 import json
 from collections.abc import Iterator
 
 import pytest
-from advisories.wire import documented
 
+from advisories.wire import documented
 from served import Served, serving
 from server.wire import Wire
 
@@ -149,12 +149,22 @@ def test_an_encoded_session_id_is_none(served: Served) -> None:
             delete = f"DELETE /auth/sessions/{spelt} HTTP/1.1\r\n".encode()
             assert ask(served, delete, HOST, cookie, b"\r\n")[0] == 404
         assert browser.get("/auth/session").status_code == 200
-        assert ask(served, f"DELETE http://evil.example/auth/sessions/{sid} HTTP/1.1\r\n".encode(), HOST, cookie, b"\r\n")[0] == 200
+        assert (
+            ask(served, f"DELETE http://evil.example/auth/sessions/{sid} HTTP/1.1\r\n".encode(), HOST, cookie, b"\r\n")[
+                0
+            ]
+            == 200
+        )
 
 
 def test_the_address_in_the_request_line_decides_nothing(served: Served) -> None:
     """An absolute target names any host it likes; nothing here is answered by host, and no answer repeats it."""
-    for host in (b"Host: evil.example\r\n", b"Host: x\r\nHost: y\r\n", b"", b"X-Forwarded-Host: evil.example\r\n" + HOST):
+    for host in (
+        b"Host: evil.example\r\n",
+        b"Host: x\r\nHost: y\r\n",
+        b"",
+        b"X-Forwarded-Host: evil.example\r\n" + HOST,
+    ):
         status, headers, body = ask(served, b"GET http://evil.example/openapi.json HTTP/1.1\r\n", host, b"\r\n")
         assert status == 200
         assert b"evil.example" not in body

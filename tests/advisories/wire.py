@@ -88,14 +88,18 @@ class Wire:
     def parts(self) -> Any:
         return self.issuer.parts
 
-    def ask(self, method: str, path: str, headers: Headers = (), body: bytes = b"", *, host: bytes | None = None) -> Answer:
+    def ask(
+        self, method: str, path: str, headers: Headers = (), body: bytes = b"", *, host: bytes | None = None
+    ) -> Answer:
         sent = [(b"host", host or HOST.encode()), *headers]
         request = httpx.Request(method, f"https://{HOST}{path}", headers=list(sent), content=body)
 
         async def exchange() -> Answer:
             response = await self.transport.handle_async_request(request)
             content = await response.aread()
-            shown = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw)
+            shown = tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
+            )
             return Answer(response.status_code, shown, content)
 
         answer = self.runner.run(exchange())
@@ -116,7 +120,9 @@ class Wire:
     def signup(self, email: str = EMAIL, password: str = PASSWORD, deliver: str = "both") -> Answer:
         return self.json("/auth/signup", {"email": email, "password": password, "deliver": deliver})
 
-    def login(self, *headers: tuple[bytes, bytes], email: str = EMAIL, password: str = PASSWORD, deliver: str = "both") -> Answer:
+    def login(
+        self, *headers: tuple[bytes, bytes], email: str = EMAIL, password: str = PASSWORD, deliver: str = "both"
+    ) -> Answer:
         return self.json("/auth/login", {"email": email, "password": password, "deliver": deliver}, *headers)
 
     def alive(self, cookies: dict[str, str]) -> bool:

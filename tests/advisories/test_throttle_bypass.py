@@ -1,0 +1,245 @@
+"""Throttle bypass over HTTP: in parallel, from claimed addresses, in other spellings, from claimed devices, within a
+session.
+
+Sources: CWE-307, CWE-348 (X-Forwarded-For), CWE-799, PortSwigger "Smashing the state machine" (2023), OWASP "Slow
+Down Online Guessing Attacks with Device Cookies", OWASP ASVS 5.0 6.3.1, NIST SP 800-63B-4 section 3.2.2,
+CVE-2023-50448 and kin.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
+from keyturn.core.policy import ThrottlePolicy
+from keyturn.core.throttle import Rate
+from served import serving
+
+WRONG = "not the right words at all"
+WINDOW = ThrottlePolicy().window_seconds
+ACCOUNT = Rate(ThrottlePolicy().account_limit, WINDOW)
+DEVICE = "__Host-kt_device"
+SESSION = "__Host-kt_session"
+
+
+class Clock:
+    now = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wire(clock: Clock) -> Iterator[Wire]:
+    with wired(clock=clock) as made:
+        made.signup()
+        made.signup(OTHER, OTHER_PASSWORD)
+        yield made
+
+
+def guess(wire: Wire, email: str, *headers: tuple[bytes, bytes]) -> Answer:
+    body = json.dumps({"email": email, "password": WRONG}).encode()
+    return wire.ask("POST", "/auth/login", [JSON_TYPE, *headers], body)
+
+
+def test_a_parallel_burst_over_every_worker_is_never_judged_more_often_than_the_limit(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
+        account = {"email": EMAIL, "password": PASSWORD}
+        owner = served.client()
+        assert owner.post("/auth/signup", json=account).status_code == 201
+        wrong = {**account, "password": WRONG}
+
+        # Forty connections at once, so that both workers take part.
+        crowd = httpx.Client(base_url=served.url, timeout=60)
+
+        def attack(_: int) -> tuple[int, str | None]:
+            answer = crowd.post("/auth/login", json=wrong)
+            return answer.status_code, answer.headers.get("retry-after")
+
+        with crowd, ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(attack, range(120)))
+            statuses = Counter(status for status, _ in answers)
+            # The owner, on the browser that signed up, gets in while the attack runs.
+            attacks = [pool.submit(attack, each) for each in range(40)]
+            assert owner.post("/auth/login", json=account).status_code == 200
+            assert {each.result()[0] for each in attacks} == {429}
+        owner.close()
+        assert statuses[401] == ACCOUNT.burst
+        assert statuses[429] == 120 - ACCOUNT.burst
+        assert all(int(retry or 0) >= 1 for status, retry in answers if status == 429)
+        assert httpx.post(served.url + "/auth/login", json=account).status_code == 429
+
+
+FORWARDED = [
+    (b"x-forwarded-for", b"198.51.100.%d"),
+    (b"forwarded", b"for=198.51.100.%d"),
+    (b"x-real-ip", b"198.51.100.%d"),
+    (b"x-client-ip", b"198.51.100.%d"),
+    (b"true-client-ip", b"198.51.100.%d"),
+    (b"cf-connecting-ip", b"198.51.100.%d"),
+    (b"x-cluster-client-ip", b"198.51.100.%d"),
+    (b"x-forwarded-for", b"198.51.100.%d, 203.0.113.9"),
+    (b"x-forwarded", b"198.51.100.%d"),
+    (b"via", b"1.1 198.51.100.%d"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), FORWARDED)
+def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: bytes, value: bytes) -> None:
+    with wired(clock=clock, address_limit=8) as wire:
+        answers = [guess(wire, f"user{n}@example.com", (name, value % n)) for n in range(12)]
+    assert Counter(each.status for each in answers) == {401: Rate(8, WINDOW).burst, 429: 12 - Rate(8, WINDOW).burst}
+
+
+@pytest.mark.parametrize(
+    "claimed", [b"198.51.100.%d, 192.0.2.1", b"garbage%d, 192.0.2.1", b"192.0.2.%d,, 192.0.2.1", b"%d,192.0.2.1"]
+)
+def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, claimed: bytes) -> None:
+    with wired(clock=clock, address_limit=8, trusted_proxies="203.0.113.0/24") as wire:
+        answers = [guess(wire, f"user{n}@example.com", (b"x-forwarded-for", claimed % n)) for n in range(12)]
+        assert sum(each.status == 401 for each in answers) == Rate(8, WINDOW).burst
+        # Two headers are one list: the proxy appends, or adds a line.
+        beside = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-for", b"192.0.2.1")]
+        assert guess(wire, "another@example.com", *beside).status == 429
+        assert guess(wire, "another@example.com", (b"x-forwarded-for", b"192.0.2.2")).status == 401
+
+
+SPELLINGS = [
+    EMAIL.upper(),
+    "Ada@Example.Com",
+    f" {EMAIL}",
+    f"{EMAIL}\t",
+    f"\u00a0{EMAIL}\u3000",
+    "\uff41\uff44\uff41@example.com",
+    "ada@\u212fxample.com",
+    "a\u1d48a@example.com",
+    "\u24d0\u24d3\u24d0@example.com",
+    "ada\uff20example.com",
+]
+
+
+def test_another_spelling_of_the_address_is_the_same_account(wire: Wire) -> None:
+    assert [guess(wire, each).status for each in SPELLINGS * 2].count(401) == ACCOUNT.burst
+    assert {guess(wire, each).status for each in (EMAIL, *SPELLINGS)} == {429}
+    # And every one of them opens it, so none is somebody else's.
+    device = jar({DEVICE: wire.signup("third@example.com").cookies[DEVICE]})
+    assert wire.login(device, email="THIRD@example.com ").status == 200
+
+
+@pytest.mark.parametrize(
+    "spelling", [EMAIL.replace("@", "+1@"), "a.da@example.com", EMAIL + ".", "ada@xn--example.com"]
+)
+def test_what_is_not_the_same_account_is_not_opened_by_its_password(wire: Wire, spelling: str) -> None:
+    assert wire.login(email=spelling).status == 401
+
+
+def exhaust(wire: Wire, email: str = EMAIL) -> None:
+    while guess(wire, email).status == 401:
+        pass
+
+
+def test_a_claimed_device_is_nobodys(wire: Wire) -> None:
+    own = wire.login().cookies[DEVICE]
+    other = wire.login(email=OTHER, password=OTHER_PASSWORD).cookies[DEVICE]
+    exhaust(wire)
+    nonce, mac = own.removeprefix("kt_device_").split(".")
+    forged = [
+        other,
+        f"kt_device_{'A' * 22}.{mac}",
+        f"kt_device_{nonce}.{other.split('.')[1]}",
+        f"kt_device_{nonce}.{'A' * 43}",
+        own.lower() if own != own.lower() else own.upper(),
+        own[:-1],
+        own + "A",
+        own + "." + mac,
+    ]
+    for device in forged:
+        assert wire.login(jar({DEVICE: device})).status == 429, device
+    assert wire.login(jar({DEVICE: own})).status == 200
+
+
+def test_the_owner_gets_in_on_a_known_device_and_no_device_guesses_for_ever(wire: Wire) -> None:
+    device = jar({DEVICE: wire.login().cookies[DEVICE]})
+    exhaust(wire)
+    assert wire.login(device).status == 200
+    # A stolen device cookie has a bucket of its own, no deeper than the account's.
+    burst = Rate(ThrottlePolicy().device_limit, WINDOW).burst
+    assert [guess(wire, EMAIL, device).status for _ in range(burst + 4)] == [401] * burst + [429] * 4
+    # And a successful login on it hands out no fresh one: the same mark, the same bucket.
+    assert wire.login(device).status == 429
+
+
+def test_a_device_that_logs_in_again_keeps_its_mark(wire: Wire) -> None:
+    first = wire.login().cookies[DEVICE]
+    assert wire.login(jar({DEVICE: first})).cookies[DEVICE] == first
+
+
+@pytest.mark.parametrize("credential", ["cookie", "bearer"])
+def test_a_stolen_session_is_no_way_to_guess_the_password(wire: Wire, credential: str) -> None:
+    issued = wire.login()
+    caller = jar({SESSION: issued.cookies[SESSION]}) if credential == "cookie" else bearer(issued.json["access_token"])
+    statuses = []
+    for turn in range(14):
+        path = ("/auth/step-up", "/auth/password")[turn % 2]
+        body = {"password": WRONG, "current_password": WRONG, "new_password": "entirely new and long enough"}
+        statuses.append(wire.json(path, body, caller).status)
+    assert statuses.count(401) == Rate(ThrottlePolicy().device_limit, WINDOW).burst
+    assert statuses.count(429) == 14 - statuses.count(401)
+    # Not even the right one is told apart now; the session itself is not harmed by any of it.
+    assert wire.json("/auth/step-up", {"password": PASSWORD}, caller).status == 429
+    assert wire.get("/auth/session", caller).status == 200
+    # Another session of the same owner steps up as ever.
+    second = bearer(wire.login().json["access_token"])
+    assert wire.json("/auth/step-up", {"password": PASSWORD}, second).status == 200
+
+
+def test_a_wrong_new_password_or_a_right_guess_costs_nothing(wire: Wire) -> None:
+    caller = bearer(wire.login().json["access_token"])
+    for _ in range(12):
+        body = {"current_password": PASSWORD, "new_password": "short"}
+        assert wire.json("/auth/password", body, caller).status == 422
+
+
+def test_retry_after_is_the_truth(wire: Wire, clock: Clock) -> None:
+    exhaust(wire)
+    wait = int(guess(wire, EMAIL).values("retry-after")[0])
+    clock.now += wait - 1
+    assert wire.login().status == 429
+    clock.now += 1
+    assert wire.login().status == 200
+
+
+def test_attacks_in_any_window_stay_below_the_limit(wire: Wire, clock: Clock) -> None:
+    judged = []
+    for _ in range(WINDOW * 2 // 30):
+        clock.now += 30
+        judged += [clock.now for _ in range(3) if guess(wire, EMAIL).status == 401]
+    for start in judged:
+        assert sum(start <= each < start + WINDOW for each in judged) <= ACCOUNT.limit
+
+
+def test_rows_cannot_be_poisoned_nor_tell_who_was_tried(wire: Wire) -> None:
+    longest = "a" * (254 - len("@example.com")) + "@example.com"
+    for email in (
+        longest,
+        "x" + longest,
+        "a" * 15_000 + "@b.c",
+        "\ufdfa" * 900 + "@b.c",
+        "\U0001f600@b.c",
+        "'; DROP TABLE--@b.c",
+    ):
+        assert guess(wire, email).status in (400, 401)
+    keys = list(wire.parts.store.store.throttles._buckets)
+    assert keys
+    assert max(map(len, keys)) < 64
+    assert not any("@" in key for key in keys)
