@@ -123,6 +123,9 @@ def test_metrics_are_pooled_and_forget_dead_workers(served: Served) -> None:
     assert float(counted[0].split()[-1]) >= WORKERS
     age = next(line for line in text.splitlines() if line.startswith("keyturn_feed_age_seconds"))
     assert 0 <= float(age.split()[-1]) < BOUND_SECONDS
+    # One was killed above: what it last said must not stand for ever.
+    told = {int(each.stem.rpartition("_")[2]) for each in (served.data / "metrics").glob("gauge_*.db")}
+    assert told == workers(served)
 
 
 def test_no_worker_outlives_a_killed_supervisor(tmp_path_factory: pytest.TempPathFactory) -> None:

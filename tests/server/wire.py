@@ -32,7 +32,10 @@ class Wire:
 
     def reply(self) -> tuple[int, dict[str, str], bytes]:
         """The next whole reply: status, headers, and as much body as Content-Length says."""
-        head = b""
+        return self.reply_after(b"")
+
+    def reply_after(self, head: bytes) -> tuple[int, dict[str, str], bytes]:
+        """As ``reply``, its first bytes read already. Raises ``EOFError`` when it is not whole."""
         while not head.endswith(b"\r\n\r\n"):
             head += self._more(1)
         status, *lines = head.decode("latin-1").strip().split("\r\n")

@@ -16,6 +16,7 @@ from keyturn.issuer import Issuer
 from keyturn.server.logs import configure_logs
 
 GRACEFUL_SECONDS = 5
+WORKER_SECONDS = 30
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -51,6 +52,8 @@ def serve(
         ws="none",
         http="keyturn.server.protocol:BoundedProtocol",
         timeout_keep_alive=30,
+        # On a busy machine a worker may take longer than uvicorn's 5 s to start: it must not be shot for that.
+        timeout_worker_healthcheck=WORKER_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
 

@@ -1,6 +1,8 @@
 """The ASGI application, put together; one per worker process."""
 
+import asyncio
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -29,6 +31,7 @@ from keyturn.web.problem import problem
 from keyturn.web.site import Site, service_digest, site
 
 PR_SET_PDEATHSIG = 1
+WATCH_SECONDS = 1.0
 
 
 def create_app() -> Starlette:
@@ -47,8 +50,11 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        metrics.forget_the_dead()
+        watching = asyncio.create_task(_watch(parts, metrics))
         async with issuer:
             yield
+            watching.cancel()
 
     endpoints = Endpoints(parts, served, metrics, trusted)
     return Starlette(
@@ -62,6 +68,13 @@ async def _nowhere(_request: Request, _failure: Exception) -> Response:
     # "OPTIONS *" is the one request target that is below no mount (RFC 9112 section 3.2.4).
     reply = problem(NotFound("no path"))
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
+
+
+async def _watch(parts: Parts, metrics: Metrics) -> None:
+    # Any worker may be asked for the figures of all of them.
+    while True:
+        metrics.watch(parts.near.age_seconds, parts.near.held, len(parts.near))
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 def site_of(parts: Parts) -> Site:
@@ -84,3 +97,6 @@ def _die_with_supervisor() -> None:
     # An orphaned worker would hold the port with nobody to restart or stop it.
     if sys.platform == "linux" and "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        supervisor = multiprocessing.parent_process()
+        if supervisor is not None and not supervisor.is_alive():
+            raise SystemExit(1)  # it died before we had asked

@@ -1,7 +1,10 @@
 """Metrics for Prometheus: rates, refusals, latency, and how fresh this process's news of revocations is."""
 
+import os
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -19,9 +22,9 @@ class Metrics:
         self.seconds = Histogram(
             "keyturn_request_seconds", "Time to answer.", ["route"], buckets=_BUCKETS, registry=registry
         )
-        self._staleness = self._gauge("keyturn_feed_age_seconds", "Age of the oldest worker's news.", "max")
-        self._held = self._gauge("keyturn_revocations_held", "Entries in the largest worker's set.", "max")
-        self._cached = self._gauge("keyturn_sessions_cached", "Sessions in the largest near-cache.", "max")
+        self._staleness = self._gauge("keyturn_feed_age_seconds", "Age of the oldest worker's news.")
+        self._held = self._gauge("keyturn_revocations_held", "Entries in the largest worker's set.")
+        self._cached = self._gauge("keyturn_sessions_cached", "Sessions in the largest near-cache.")
 
     def watch(self, age_seconds: float, held: int, cached: int) -> None:
         """Note this process's feed and caches."""
@@ -37,5 +40,14 @@ class Metrics:
         MultiProcessCollector(pooled)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
         return generate_latest(pooled)
 
-    def _gauge(self, name: str, text: str, mode: str) -> Gauge:
-        return Gauge(name, text, registry=self._own, multiprocess_mode=mode)  # type: ignore[arg-type]  # a Literal there
+    def forget_the_dead(self) -> None:
+        """Drop the gauges of workers that are gone: what they last said would stand for ever."""
+        if not self._shared:
+            return
+        for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_livemax_*.db"):
+            pid = int(each.stem.rpartition("_")[2])
+            if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self._own, multiprocess_mode="livemax")

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.compose.parts import Parts
-from keyturn.errors import Overloaded, Refusal
+from keyturn.core.revocation import Page
+from keyturn.errors import Overloaded, Refusal, StoreUnavailable
 from keyturn.server.exchange import send_reply
 from keyturn.web.endpoints.service import feed_after, feed_answer
 from keyturn.web.guard import require_feed_reader
@@ -40,14 +42,14 @@ class FeedStream:
             await self._rest(scope, receive, send)
             return
         try:
-            after = self._admit(scope)
+            told = await self._tell(self._admit(scope))
         except Refusal as refusal:
             await send_reply(problem(refusal, PATH), send)
             return
         self._open += 1
         try:
             headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-            response = StreamingResponse(self._events(after), headers=headers, media_type="text/event-stream")
+            response = StreamingResponse(self._events(told), headers=headers, media_type="text/event-stream")
             await response(scope, receive, send)
         finally:
             self._open -= 1
@@ -60,23 +62,43 @@ class FeedStream:
             raise Overloaded("too many feed readers on this worker", retry_after_seconds=5)
         return feed_after(request)
 
-    async def _events(self, after: int | None) -> AsyncIterator[bytes]:
-        near, log = self._parts.near, self._parts.store.log
+    async def _tell(self, position: int | None) -> "_Told":
+        log, heard = self._parts.store.log, self._parts.near.sequence
+        page: Page = await (log.snapshot() if position is None else log.after(position, PAGE))
+        event = _event("snapshot" if position is None else "entries", msgspec.json.encode(feed_answer(page)))
+        more = not page.complete or (position is not None and len(page.entries) == PAGE)
+        return _Told(event, page.sequence if page.complete else None, heard, more)
+
+    async def _events(self, told: "_Told") -> AsyncIterator[bytes]:
+        near = self._parts.near
         heartbeat_seconds = self._parts.realm.profile.token.staleness_seconds / 4
+        yield told.event
         quiet = 0.0
-        position = -1 if after is None else after
         while True:
-            if position < 0 or near.sequence > position:
-                page = await (log.snapshot() if position < 0 else log.after(position, PAGE))
-                yield _event("snapshot" if position < 0 else "entries", msgspec.json.encode(feed_answer(page)))
-                position, quiet = (page.sequence if page.complete else -1), 0.0
-                continue
+            if told.more or near.sequence != told.heard:
+                try:
+                    told = await self._tell(told.position)
+                except StoreUnavailable:
+                    return  # the answer has begun: all that is left is to end it, and the reader comes again
+                yield told.event
+                quiet = 0.0
             await asyncio.sleep(LOOK_SECONDS)
             quiet += LOOK_SECONDS
             if quiet >= heartbeat_seconds and near.fresh:
-                news = {"sequence": position, "age_seconds": round(near.age_seconds, 3)}
+                news = {"sequence": told.position, "age_seconds": round(near.age_seconds, 3)}
                 yield _event("heartbeat", msgspec.json.encode(news))
                 quiet = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """``position``: where the reader stands; ``None`` where it needs a snapshot. ``heard``: the greatest sequence
+    number this worker had heard of before it looked. ``more``: look again at once."""
+
+    event: bytes
+    position: int | None
+    heard: int
+    more: bool
 
 
 def _wants_stream(scope: Scope) -> bool:

@@ -1,0 +1,109 @@
+"""kill -9 of the whole server in mid-rotation, and a restart on the same data: several rounds."""
+
+import random
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from served import Served, serving
+from served.process import PASSWORD
+
+ROUNDS = 3
+CLIENTS = 6
+
+
+class Mobile(threading.Thread):
+    """Refreshes as fast as it is answered. ``token`` is always the last one it was given, as a real client holds it."""
+
+    def __init__(self, served: Served, token: str) -> None:
+        super().__init__()
+        self.served, self.token = served, token
+        self.turns = 0
+        self.refusals: list[str] = []
+
+    def run(self) -> None:
+        with self.served.client() as client:
+            try:
+                while not self.refusals:
+                    self.turn(client)
+            except httpx.TransportError:
+                return
+
+    def turn(self, client: httpx.Client) -> None:
+        reply = refresh(client, self.token)
+        if reply.status_code == 200:
+            self.token, self.turns = reply.json()["refresh_token"], self.turns + 1
+        elif reply.status_code != 503:
+            self.refusals.append(reply.text)
+
+
+class Enders(threading.Thread):
+    """Logs in and out again. ``ended``: tokens of sessions whose end was acknowledged; ``open``: of those that stay."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__()
+        self.served = served
+        self.ended: list[dict[str, str]] = []
+        self.open: list[dict[str, str]] = []
+
+    def run(self) -> None:
+        body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
+        with self.served.client() as client:
+            try:
+                while True:
+                    issued = client.post("/auth/login", json=body).json()
+                    if len(self.open) <= len(self.ended):
+                        self.open.append(issued)
+                        continue
+                    headers = {"authorization": f"Bearer {issued['access_token']}"}
+                    if client.post("/auth/logout", headers=headers).status_code == 200:
+                        self.ended.append(issued)
+            except httpx.TransportError:
+                return
+
+
+def refresh(client: httpx.Client, token: str) -> httpx.Response:
+    return client.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_ended_comes_back(tmp_path: Path) -> None:
+    draw = random.Random(9)
+    with serving(tmp_path / "data", workers=2, algorithm="ES256", grace_seconds="300") as served:
+        with served.client() as client:
+            body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
+            client.post("/auth/signup", json=body)
+            tokens = [client.post("/auth/login", json=body).json()["refresh_token"] for _ in range(CLIENTS)]
+        for _ in range(ROUNDS):
+            tokens = one_round(served, tokens, draw.uniform(0.3, 0.8))
+
+
+def one_round(served: Served, tokens: list[str], seconds: float) -> list[str]:
+    crowd, enders = [Mobile(served, each) for each in tokens], Enders(served)
+    for each in (*crowd, enders):
+        each.start()
+    time.sleep(seconds)
+    served.kill()
+    for each in (*crowd, enders):
+        each.join(20)
+    assert [refusal for each in crowd for refusal in each.refusals] == []
+    assert sum(each.turns for each in crowd) > CLIENTS, "the server was killed before it had done anything"
+    served.start()
+    with served.client() as client:
+        for each in enders.ended:
+            assert refresh(client, each["refresh_token"]).json()["code"] == "token_revoked"
+            bearer = {"authorization": f"Bearer {each['access_token']}"}
+            assert client.get("/auth/session", headers=bearer).json()["code"] == "token_revoked"
+        for each in enders.open:
+            assert refresh(client, each["refresh_token"]).status_code == 200
+        return [one_lineage(client, each.token) for each in crowd]
+
+
+def one_lineage(client: httpx.Client, token: str) -> str:
+    """The successor of a token whose last use may or may not have been answered: there is one, however often asked."""
+    replies = [refresh(client, token) for _ in range(3)]
+    assert [each.status_code for each in replies] == [200] * 3
+    successors = {str(each.json()["refresh_token"]) for each in replies}
+    assert len(successors) == 1
+    return successors.pop()

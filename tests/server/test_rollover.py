@@ -1,0 +1,59 @@
+"""Signing keys roll over by themselves while serving, on every worker, and no valid token ever fails for it."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+
+from served import Served, serving
+from served.process import PASSWORD
+
+ROLLOVER_SECONDS = 6
+SERVED_SECONDS = 14
+
+
+class Reader:
+    """A resource server with a key cache that does what Cache-Control says, and never looks for an unknown kid."""
+
+    def __init__(self, served: Served) -> None:
+        self.url = served.url
+        self.kids: set[str] = set()
+        self._keys: dict[str, Any] = {}
+        self._good_until = 0.0
+
+    def read(self, token: str) -> dict[str, Any]:
+        if time.monotonic() >= self._good_until:
+            asked_at = time.monotonic()
+            reply = httpx.get(self.url + "/.well-known/jwks.json")
+            lasts = re.search(r"max-age=(\d+)", reply.headers["cache-control"])
+            assert lasts is not None
+            assert int(lasts[1]) < 3
+            self._good_until = asked_at + int(lasts[1])
+            self._keys = {each["kid"]: jwt.PyJWK(each) for each in reply.json()["keys"]}
+        kid = jwt.get_unverified_header(token)["kid"]
+        self.kids.add(kid)
+        return dict(jwt.decode(token, self._keys[kid], algorithms=["ES256"], audience=self.url, issuer=self.url))
+
+
+def test_no_valid_token_fails_during_several_rollovers(tmp_path: Path) -> None:
+    settings = {"rollover_seconds": str(ROLLOVER_SECONDS), "publish_seconds": "3", "algorithm": "ES256"}
+    with serving(tmp_path / "data", workers=3, access_seconds="60", **settings) as served, served.client() as client:
+        body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
+        issued = client.post("/auth/signup", json=body).json()
+        reader, held = Reader(served), [issued["access_token"]]
+        stop_at = time.monotonic() + SERVED_SECONDS
+        while time.monotonic() < stop_at:
+            # A connection each, so that any worker may sign, and any other may be asked.
+            form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
+            issued = httpx.post(served.url + "/auth/token", data=form).json()
+            held.append(issued["access_token"])
+            for token in {held[0], held[len(held) // 2], held[-1]}:
+                assert reader.read(token)["sid"] == issued["sid"]
+                headers = {"authorization": f"Bearer {token}"}
+                assert httpx.get(served.url + "/auth/session", headers=headers).status_code == 200
+            time.sleep(0.1)
+        assert len({jwt.get_unverified_header(token)["kid"] for token in held}) >= SERVED_SECONDS // ROLLOVER_SECONDS
+        assert {reader.read(token)["sid"] for token in held} == {issued["sid"]}

@@ -1,0 +1,101 @@
+"""The store stops answering: 503 with Retry-After, never "accept" past the bound, never 401, no cookie cleared."""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from served import Served, serving
+from served.process import PASSWORD
+
+BOUND_SECONDS = 1.0
+SHM_LOCKS = (120, 8)
+"""Where SQLite's WAL keeps its locks in the -shm file (its wal.c): nobody reads or writes without one of them."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    data = tmp_path_factory.mktemp("stalled") / "data"
+    with serving(data, algorithm="ES256", staleness_seconds="1", grace_seconds="300") as server:
+        yield server
+
+
+@pytest.fixture
+def questions(served: Served) -> dict[str, tuple[str, str, dict[str, str], dict[str, str]]]:
+    """One login, asked for in every way it can be."""
+    with served.client() as client:
+        body = {"email": f"ada{time.monotonic_ns()}@example.com", "password": PASSWORD, "deliver": "both"}
+        issued = client.post("/auth/signup", json=body).json()
+        cookie = {"cookie": f"kt_session={client.cookies['kt_session']}"}
+    return {
+        "cookie": ("GET", "/auth/session", cookie, {}),
+        "bearer": ("GET", "/auth/session", {"authorization": f"Bearer {issued['access_token']}"}, {}),
+        "refresh": (
+            "POST",
+            "/auth/token",
+            {},
+            {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]},
+        ),
+    }
+
+
+@contextmanager
+def stalled(served: Served) -> Iterator[None]:
+    shared = os.open(served.data / "keyturn.db-shm", os.O_RDWR)
+    start, length = SHM_LOCKS
+    fcntl.lockf(shared, fcntl.LOCK_EX, length, start)
+    try:
+        yield
+    finally:
+        os.close(shared)
+
+
+def ask(served: Served, question: tuple[str, str, dict[str, str], dict[str, str]]) -> httpx.Response:
+    method, path, headers, form = question
+    return httpx.request(method, served.url + path, headers=headers, data=form or None, timeout=30)
+
+
+def test_a_stalled_store_is_never_a_yes_nor_a_no(
+    served: Served, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
+) -> None:
+    assert {ask(served, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
+    with stalled(served), ThreadPoolExecutor(5) as pool:
+        time.sleep(BOUND_SECONDS)
+        started = time.monotonic()
+        replies = dict(zip(questions, pool.map(lambda each: ask(served, each), questions.values()), strict=True))
+        assert time.monotonic() - started < 25
+        for name, reply in replies.items():
+            expected = "store_unavailable" if name == "refresh" else "revocation_unknown"
+            assert (reply.status_code, reply.json()["code"]) == (503, expected), name
+            assert int(reply.headers["retry-after"]) >= 1
+            assert "set-cookie" not in reply.headers
+            assert "www-authenticate" not in reply.headers
+        assert httpx.get(served.url + "/livez").status_code == 200
+    give_up_at = time.monotonic() + 20
+    while httpx.get(served.url + "/readyz", timeout=30).status_code != 200:
+        assert time.monotonic() < give_up_at
+    assert {name: ask(served, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
+
+
+def test_a_store_nobody_may_write_to_still_answers_who_is_calling(
+    served: Served, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
+) -> None:
+    other = sqlite3.connect(served.data / "keyturn.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        assert {ask(served, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
+        refresh = ask(served, questions["refresh"])
+        assert (refresh.status_code, refresh.json()["code"]) == (503, "store_unavailable")
+        assert refresh.json()["error"] == "temporarily_unavailable"
+        logout = httpx.post(served.url + "/auth/logout", headers=questions["cookie"][2], timeout=30)
+        assert (logout.status_code, "set-cookie" in logout.headers) == (503, False)
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    assert {name: ask(served, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
