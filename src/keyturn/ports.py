@@ -164,6 +164,10 @@ class AuditLog(Protocol):
         """The newest events of ``subject``, newest first."""
         ...
 
+    def purge(self, before: Instant) -> int:
+        """Delete events with ``at < before``, whoever they are of. Answers how many went."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PasswordVerdict:

@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signup_limit: int = 0
     hash_threads: int = 0
     hash_queue: int = 64
+    audit_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 400
 
     def __repr__(self) -> str:
         return f"Settings(profile={self.profile!r}, issuer={self.issuer!r}, policy={self.policy!r})"

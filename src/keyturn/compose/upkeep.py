@@ -17,6 +17,8 @@ SWEEP_SECONDS = 60.0
 
 LINGER_SECONDS = 3600
 
+DAY_SECONDS = 86400
+
 KEYS_SECONDS = 15.0
 """How often at least the signing keys are looked at."""
 
@@ -85,7 +87,9 @@ def add_next_key(parts: Parts) -> Flow[None]:
 
 
 def sweep(parts: Parts) -> Flow[int]:
-    """Delete what is dead. Answers how many sessions went."""
+    """Delete what is dead, and security events older than ``audit_days``. Answers how many sessions went."""
     # An attempt under way must not meet its bucket's number anew: what is deleted has been empty for an hour.
     yield from ask("throttles", "purge", Instant(parts.now() - LINGER_SECONDS))
+    if parts.settings.audit_days:
+        yield from ask("audit", "purge", Instant(parts.now() - parts.settings.audit_days * DAY_SECONDS))
     return int((yield from ask("sessions", "purge", parts.now())))

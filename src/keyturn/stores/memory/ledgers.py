@@ -79,3 +79,9 @@ class MemoryAudit:
         with self._memory.lock:
             newest = (each for each in reversed(self._events) if each.subject == subject)
             return tuple(itertools.islice(newest, limit))
+
+    def purge(self, before: Instant) -> int:
+        with self._memory.lock:
+            held = len(self._events)
+            self._events[:] = [each for each in self._events if each.at >= before]
+            return held - len(self._events)

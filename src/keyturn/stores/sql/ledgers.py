@@ -12,6 +12,9 @@ from keyturn.stores.sql.operation import Operation, Taken, writes
 from keyturn.stores.sql.rows import bucket_of, event_of, key_of
 from keyturn.stores.sql.tables import audit, signing_keys, throttles
 
+BATCH = 200
+"""Events deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
+
 _BUCKET = select(throttles).where(throttles.c.key == bindparam("key"))
 _NEW_BUCKET = insert(throttles)
 _SWAP_BUCKET = (
@@ -28,6 +31,14 @@ _EVENT = insert(audit).values({column.name: bindparam(column.name) for column in
 _RECENT = (
     select(*_facts).where(audit.c.subject == bindparam("subject")).order_by(audit.c.id.desc()).limit(bindparam("most"))
 )
+_OLD = select(audit.c.id).where(audit.c.at < bindparam("before")).order_by(audit.c.at).limit(BATCH)
+_PURGE = delete(audit).where(audit.c.id.in_(_OLD))
+
+
+@writes
+def purge_audit(before: Instant) -> Operation[int]:
+    """Delete one batch. Answers how many went; fewer than ``BATCH``: that was the last."""
+    return (yield _PURGE, {"before": before}).count
 
 
 class Throttles:
@@ -84,7 +95,7 @@ class Keys:
 
 
 class AuditTrail:
-    """``AuditLog``."""
+    """``AuditLog``, all but ``purge``, which is many small transactions."""
 
     @writes
     def append(self, event: AuditEvent) -> Operation[None]:

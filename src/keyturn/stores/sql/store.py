@@ -13,7 +13,7 @@ from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, Sessi
 from keyturn.stores.sql import sqlite
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.crew import Crew
-from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
+from keyturn.stores.sql.ledgers import BATCH, AuditTrail, Keys, Throttles, purge_audit
 from keyturn.stores.sql.log import Log, purge_log
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.runner import Runner, RunPort
@@ -50,7 +50,7 @@ class SqlStore:
         self.log = cast(RevocationLog, RunPort(Log(), runner))
         self.throttles = cast(ThrottleStore, RunPort(Throttles(), runner))
         self.keys = cast(KeyStore, RunPort(Keys(), runner))
-        self.audit = cast(AuditLog, RunPort(AuditTrail(), runner))
+        self.audit = cast(AuditLog, _RunAudit(AuditTrail(), runner))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.engine.url.render_as_string(hide_password=True)!r})"
@@ -118,6 +118,16 @@ class _RunSessions(RunPort):
             after = last
         while self._runner.run(purge_log(now), writes=True):
             pass
+        return count
+
+
+class _RunAudit(RunPort):
+    def purge(self, before: Instant) -> int:
+        """Many small transactions, as for sessions."""
+        count, deleted = 0, BATCH
+        while deleted == BATCH:
+            deleted = self._runner.run(purge_audit(before), writes=True)
+            count += deleted
         return count
 
 

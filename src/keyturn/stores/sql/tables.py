@@ -109,4 +109,5 @@ audit = Table(
     Column("address", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Index(None, "subject", "id"),
+    Index(None, "at"),
 )

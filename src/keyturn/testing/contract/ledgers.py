@@ -82,6 +82,21 @@ class LedgerContract:
         assert list(store.audit.recent(subject, 2)) == [events[-1], events[-2]]
         assert list(store.audit.recent(Subject(new_name()), 2)) == []
 
+    def test_old_events_are_purged(self, store: Store) -> None:
+        subject = Subject(new_name())
+        # Not in order: clocks differ, and one that ran ahead must not shield what came after it.
+        for at in (NOW + 1, NOW - 1, NOW, NOW - 1000):
+            store.audit.append(AuditEvent(Audit.LOGIN, Instant(at), subject))
+        store.audit.append(AuditEvent(Audit.LOGIN_FAILED, Instant(NOW - 1)))
+        assert store.audit.purge(NOW) == 3
+        assert [each.at for each in store.audit.recent(subject, 9)] == [NOW, NOW + 1]
+        assert store.audit.purge(NOW) == 0
+
+    def test_any_number_of_events_is_purged(self, store: Store) -> None:
+        for _ in range(450):
+            store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW))
+        assert store.audit.purge(Instant(NOW + 1)) == 450
+
     def test_strange_events_are_kept_to_the_letter(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
             event = AuditEvent(Audit.LOGIN_FAILED, NOW, text, text, text, text)

@@ -1,6 +1,5 @@
 """What a store must do to end sessions from outside them."""
 
-
 import pytest
 
 from keyturn.core.instant import Instant, Subject
