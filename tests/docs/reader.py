@@ -16,8 +16,8 @@ from served.process import free_port
 SECONDS = 60
 AS_WRITTEN = "127.0.0.1:8000"
 DATA = "keyturn-data"
-PORTS = ("8000", "8001")
-"""The ports that pages speak of: the server's, and that of what a reader starts beside it."""
+PORTS = ("8000", "8001", "8002")
+"""The ports that pages speak of: the server's, and those of what a reader starts beside it."""
 ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
 """What a page puts into the root folder goes into the reader's."""
 
