@@ -33,9 +33,9 @@ def settings(store: str = "memory:", algorithm: str = "HS256") -> Settings:
 
 
 @contextmanager
-def sqlite_url() -> Iterator[str]:
+def sqlite_url(within: Path | None = None) -> Iterator[str]:
     """A SQLite store in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="keyturn-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="keyturn-bench-", dir=within) as folder:
         yield f"sqlite:///{Path(folder) / 'keyturn.db'}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TypedDict
 
 from keyturn.core.instant import Instant
 from keyturn.core.policy import SessionPolicy
@@ -78,7 +79,7 @@ def open_session(draft: Session, marks: Marks, now: Instant, policy: SessionPoli
         auth_time=now,
         last_seen_at=created_at,
     )
-    return _seen(session, created_at, policy)
+    return replace(session, expires_at=_expires_at(session, created_at, policy))
 
 
 def touch(found: Found, now: Instant, policy: SessionPolicy) -> Session:
@@ -87,13 +88,14 @@ def touch(found: Found, now: Instant, policy: SessionPolicy) -> Session:
     session = found.session
     if now - session.last_seen_at < policy.touch_seconds:
         return session
-    return _next(_seen(session, now, policy))
+    return replace(session, **_used(session, now, policy))
 
 
 def renew(found: Found, now: Instant, policy: SessionPolicy) -> Session:
     """A new session token for the same session: every earlier one is void (session fixation, CWE-384)."""
     follow(found, Event.RENEW, now, policy)
-    return _next(_seen(replace(found.session, renewals=found.session.renewals + 1), now, policy))
+    session = found.session
+    return replace(session, renewals=session.renewals + 1, **_used(session, now, policy))
 
 
 def step_up(found: Found, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
@@ -101,8 +103,8 @@ def step_up(found: Found, amr: tuple[str, ...], now: Instant, policy: SessionPol
     follow(found, Event.STEP_UP, now, policy)
     session = found.session
     joined = tuple(dict.fromkeys((*session.amr, *amr)))
-    renewed = replace(session, auth_time=now, amr=joined, renewals=session.renewals + 1)
-    return _next(_seen(renewed, now, policy))
+    used = _used(session, now, policy)
+    return replace(session, auth_time=now, amr=joined, renewals=session.renewals + 1, **used)
 
 
 def revoke(found: Found, reason: str, now: Instant) -> Session:
@@ -110,7 +112,7 @@ def revoke(found: Found, reason: str, now: Instant) -> Session:
     session = found.session
     if session.ended_at is not None:
         return session
-    return _next(replace(session, ended_at=now, end_reason=reason))
+    return replace(session, ended_at=now, end_reason=reason, version=session.version + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,8 @@ def rotate(found: Found, presented: int, now: Instant, policy: SessionPolicy) ->
     follow(found, Event.ROTATE, now, policy)
     session = found.session
     if presented == session.rotations:
-        rotated = replace(session, rotations=presented + 1, rotated_at=now)
-        return Outcome(_next(_seen(rotated, now, policy)), presented + 1)
+        used = _used(session, now, policy)
+        return Outcome(replace(session, rotations=presented + 1, rotated_at=now, **used), presented + 1)
     if presented > session.rotations:
         return Outcome(session, refusal=CounterAhead(f"presented {presented}, stored {session.rotations}"))
     if _in_grace(session, presented, now, policy):
@@ -167,12 +169,21 @@ def ends_at(session: Session, policy: SessionPolicy) -> Instant:
     return Instant(session.created_at + policy.overall_seconds)
 
 
-def _seen(session: Session, now: Instant, policy: SessionPolicy) -> Session:
-    # A clock that stepped back must not shorten the session; neither timeout may pass the overall one.
+class _Used(TypedDict):
+    """What every use of a session changes."""
+
+    last_seen_at: Instant
+    expires_at: Instant
+    version: int
+
+
+def _used(session: Session, now: Instant, policy: SessionPolicy) -> _Used:
+    # A clock that stepped back must not shorten the session.
     last_seen_at = Instant(max(now, session.last_seen_at))
-    expires_at = min(last_seen_at + policy.inactivity_seconds, ends_at(session, policy))
-    return replace(session, last_seen_at=last_seen_at, expires_at=Instant(expires_at))
+    expires_at = _expires_at(session, last_seen_at, policy)
+    return {"last_seen_at": last_seen_at, "expires_at": expires_at, "version": session.version + 1}
 
 
-def _next(session: Session) -> Session:
-    return replace(session, version=session.version + 1)
+def _expires_at(session: Session, last_seen_at: Instant, policy: SessionPolicy) -> Instant:
+    # Neither timeout may pass the overall one.
+    return Instant(min(last_seen_at + policy.inactivity_seconds, ends_at(session, policy)))
