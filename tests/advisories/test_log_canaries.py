@@ -1,0 +1,322 @@
+"""Log canaries: values that occur nowhere else are sent, wrongly and rightly, and looked for in all that is said or
+kept.
+
+Sources: CWE-532, CWE-312, CWE-209, CWE-215, OWASP ASVS 5.0 16.2.5, OWASP Logging Cheat Sheet ("Data to exclude"); the
+field's record: Twitter and GitHub (2018), Facebook (2019) logged passwords in the clear.
+"""
+
+import json
+import logging
+import re
+import sqlite3
+import traceback
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+
+from advisories.wire import EMAIL, SECRET, SERVICE, Wire, bearer, jar, wired
+from keyturn import errors
+from keyturn.compose.settings import Settings
+from keyturn.core.account import Account
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.sealed import Sealed, Secrets, parse
+from keyturn.flows import Attempt, Step
+from keyturn.server.logs import configure_logs
+from keyturn.tokens import Vault
+from keyturn.web.extract import Credential
+from keyturn.web.message import Request
+from keyturn.web.shapes import LoginBody, PasswordBody, StepUpBody, TokenForm
+from served import Served, serving
+
+PASSWORD = "canary-pässword grows feathers"
+NEW_PASSWORD = "canary-renewed sings at dusk"
+WRONG = "canary-wrong guess flies away"
+
+
+def spellings(secret: str) -> set[bytes]:
+    """As it is, as JSON, percent-encoded, as Python shows it, and in both base64s."""
+    octets = secret.encode()
+    shown = {octets, json.dumps(secret)[1:-1].encode(), quote(secret).encode(), repr(secret)[1:-1].encode()}
+    return shown | {b64encode(octets).rstrip(b"="), urlsafe_b64encode(octets).rstrip(b"="), octets.hex().encode()}
+
+
+def birds_in(haystack: bytes, *secrets: str) -> list[str]:
+    return [secret for secret in secrets if any(each in haystack for each in spellings(secret))]
+
+
+@dataclass
+class Visit:
+    """Everything a visitor does, right and wrong; every credential it was given, and every refusal it met."""
+
+    client: httpx.Client
+    credentials: dict[str, str] = field(default_factory=dict)
+    refusals: list[httpx.Response] = field(default_factory=list)
+
+    def send(self, method: str, path: str, **how: object) -> httpx.Response:
+        answer = self.client.request(method, path, **how)  # type: ignore[arg-type]
+        if answer.status_code >= 400:
+            self.refusals.append(answer)
+        for line in answer.headers.get_list("set-cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            self._keep(name, value)
+        if answer.headers["content-type"] == "application/json" and "/auth" in path:
+            for name in ("access_token", "refresh_token", "csrf_token"):
+                self._keep(name, answer.json().get(name, ""))
+        return answer
+
+    def _keep(self, name: str, value: str) -> None:
+        if value:
+            self.credentials[f"{name} {len(self.credentials)}"] = value
+
+    def everything(self, service: str) -> None:
+        account = {"email": EMAIL, "password": PASSWORD, "deliver": "both"}
+        first = self.send("POST", "/auth/signup", json=account).json()
+        self.send("POST", "/auth/login", json={**account, "password": WRONG})
+        self.send("POST", "/auth/step-up", json={"password": PASSWORD})
+        self.send("POST", "/auth/step-up", json={"password": WRONG})
+        change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        self.send("POST", "/auth/password", json={**change, "new_password": "canary"})
+        self.send("POST", "/auth/password", json=change)
+        grant = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+        self.send("POST", "/auth/token", data=grant)
+        self.send("POST", "/auth/introspect", data={"token": first["refresh_token"]}, headers=auth(service))
+        self.misplaced(service)
+        self.send("POST", "/auth/token", data=grant)
+        self.send("POST", "/auth/logout")
+
+    def misplaced(self, service: str) -> None:
+        """Secrets where they do not belong: that is how they end in logs."""
+        for secret in [PASSWORD, WRONG, service, *self.credentials.values()]:
+            spelt = quote(secret)
+            self.send("GET", f"/auth/session?access_token={spelt}&password={spelt}")
+            self.send("GET", f"/auth/sessions/{spelt}")
+            self.send("DELETE", f"/{spelt}")
+            self.send("GET", f"/auth/revocations?after={spelt}", headers=auth(service))
+            self.send("POST", "/auth/login", json={"email": secret, "password": 1})
+            self.send("POST", "/auth/login", json={"email": EMAIL, "password": WRONG, "deliver": secret})
+            self.send("POST", "/auth/login", json={"email": EMAIL, "password": WRONG, "client_id": secret})
+            self.send("POST", "/auth/login", json={secret: secret})
+            self.send("POST", "/auth/login", content=f'{{"password": "{secret}", '.encode(), headers=json_type())
+            self.send("POST", "/auth/login", content=secret.encode(), headers={"content-type": "text/plain"})
+            self.send("POST", "/auth/token", data={"grant_type": "refresh_token", "refresh_token": secret + "x"})
+            self.send("POST", "/auth/introspect", data={"token": secret, secret: "1"}, headers=auth(service))
+            self.send("POST", "/auth/introspect", data={"token": "x"}, headers=auth(service + "x"))
+            header = {"authorization": b"Bearer " + secret.encode()}
+            self.send("GET", "/auth/session", headers=header)
+            self.send("GET", "/auth/session", headers={"authorization": b"Basic " + b64encode(secret.encode())})
+            self.send("POST", "/auth/logout", headers={"x-csrf-token": secret.encode(), "sec-fetch-site": "cross-site"})
+
+
+def auth(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def json_type() -> dict[str, str]:
+    return {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Visit, str]]:
+    data = tmp_path_factory.mktemp("canaries") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOG_LEVEL", "DEBUG")
+        with serving(data, workers=2, algorithm="ES256", password_minimum="8", account_limit="100") as served:
+            service = (data / "service-token").read_text().strip()
+            with served.client() as client:
+                visit = Visit(client)
+                visit.everything(service)
+                metrics = client.get("/metrics").text
+            yield served, visit, metrics
+
+
+def secrets_of(served: Served) -> list[str]:
+    return [(served.data / name).read_text().strip() for name in ("secret", "service-token")]
+
+
+def test_the_visit_met_everything(visited: tuple[Served, Visit, str]) -> None:
+    served, visit, metrics = visited
+    codes = {each.json()["code"] for each in visit.refusals}
+    wanted = {"login_failed", "token_malformed", "token_invalid", "bad_request", "invalid_member", "password_rejected"}
+    assert codes >= wanted | {"unsupported_media_type", "not_found", "cross_origin", "unauthenticated"}
+    assert len(visit.credentials) >= 8
+    assert len(served.log.read_bytes()) > 10_000
+    assert "keyturn_refusals" in metrics
+
+
+def test_nothing_secret_is_logged(visited: tuple[Served, Visit, str]) -> None:
+    served, visit, metrics = visited
+    said = served.log.read_bytes() + metrics.encode()
+    assert birds_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values()) == []
+    # Half a credential is no less a credential: nor is any mac, signature or seed there.
+    macs = [each.rpartition(".")[2] for each in visit.credentials.values()]
+    assert birds_in(said, *macs) == []
+    with sqlite3.connect(served.data / "keyturn.db") as store:
+        seeds = [row[0] for row in store.execute("SELECT seed FROM sessions")]
+        hashes = [row[0] for row in store.execute("SELECT password_hash FROM accounts")]
+    store.close()
+    assert seeds
+    for seed in seeds:
+        assert not any(each in said for each in (seed, seed.hex().encode(), b64encode(seed), urlsafe_b64encode(seed)))
+    assert birds_in(said, *hashes) == []
+    assert b"argon2id$" not in said
+    assert b"Traceback" not in said
+
+
+def test_no_refusal_repeats_what_was_sent(visited: tuple[Served, Visit, str]) -> None:
+    served, visit, _ = visited
+    for answer in visit.refusals:
+        said = answer.content + str(answer.headers).encode()
+        assert birds_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values()) == []
+
+
+def test_the_store_keeps_no_password_no_token_and_no_secret(visited: tuple[Served, Visit, str]) -> None:
+    served, visit, _ = visited
+    kept = b"".join(
+        path.read_bytes() for path in served.data.rglob("*") if path.is_file() and "keyturn.db" in path.name
+    )
+    assert len(kept) > 50_000
+    macs = [each.rpartition(".")[2] for each in visit.credentials.values()]
+    assert birds_in(kept, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values(), *macs) == []
+    assert b"PRIVATE KEY" not in kept
+
+
+def test_the_audit_trail_names_nobodys_credential(visited: tuple[Served, Visit, str]) -> None:
+    served, visit, _ = visited
+    with sqlite3.connect(served.data / "keyturn.db") as store:
+        rows = store.execute("SELECT * FROM audit").fetchall()
+    store.close()
+    assert {"login", "login_failed", "step_up", "password_changed", "logout"} & {str(row[1]) for row in rows}
+    assert birds_in(repr(rows).encode(), PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values()) == []
+
+
+def test_only_the_owner_reads_what_is_kept(visited: tuple[Served, Visit, str]) -> None:
+    served, _, _ = visited
+    loose = [path for path in served.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    pooled = served.data / "metrics"
+    assert [path for path in loose if pooled not in path.parents] == []
+    assert pooled.stat().st_mode & 0o077 == 0
+
+
+# --- what shows itself: repr, str and tracebacks ---
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with wired() as made:
+        yield made
+
+
+def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
+    issued = wire.runner.run(wire.issuer.signup(EMAIL, PASSWORD, deliver="both"))
+    session, secrets = issued.session, Secrets(SECRET.encode())
+    tokens = {
+        name: getattr(issued, name).reveal()
+        for name in ("session_token", "csrf_token", "access_token", "refresh_token", "device_token")
+    }
+    presented = parse(tokens["session_token"], Sealed.SESSION, secrets)
+    cookie = jar({"__Host-kt_session": tokens["session_token"]})
+    request = Request("POST", "/auth/login", headers=(cookie, bearer(tokens["access_token"])), body=PASSWORD.encode())
+    account = wire.runner.run(wire.parts.ports.accounts.find(EMAIL))
+    holders = [
+        *(
+            issued,
+            session,
+            session.seed,
+            secrets,
+            presented,
+            request,
+            account,
+            wire.issuer,
+            wire.parts,
+            wire.parts.realm,
+        ),
+        *(wire.parts.settings, wire.parts.ring, wire.parts.near, wire.parts.store, wire.parts.hasher, wire.parts.ports),
+        *(Attempt(EMAIL, PASSWORD, device=tokens["device_token"]), Vault(SECRET.encode()), Settings(secret=SECRET)),
+        *(LoginBody(EMAIL, PASSWORD), PasswordBody(PASSWORD, NEW_PASSWORD), StepUpBody(PASSWORD)),
+        *(
+            TokenForm("refresh_token", tokens["refresh_token"]),
+            Credential("session", tokens["session_token"], cookie=True),
+        ),
+        *(
+            Step("hasher", "verify", (None, PASSWORD)),
+            issued.refresh_token,
+            wire.runner.run(wire.parts.ports.keys.list()),
+        ),
+        Account(Subject("s"), EMAIL, account.password_hash, Instant(0)),
+    ]
+    for holder in holders:
+        # A token is a string on its way out; only what shows it unasked must not.
+        shown = repr(holder).encode() if isinstance(holder, str) else f"{holder!r} {holder!s} {holder}".encode()
+        assert birds_in(shown, PASSWORD, NEW_PASSWORD, SECRET, SERVICE, *tokens.values()) == [], type(holder)
+        assert account.password_hash.encode() not in shown, type(holder)
+        assert bytes(session.seed).hex().encode() not in shown, type(holder)
+        assert repr(bytes(session.seed))[2:-1].encode() not in shown, type(holder)
+
+
+def test_an_answer_shows_no_token_in_a_log(wire: Wire) -> None:
+    answer = wire.login(email=EMAIL, password=PASSWORD)
+    from keyturn.web.shapes import IssuedAnswer
+
+    document = msgspec.json.decode(answer.body, type=IssuedAnswer)
+    assert birds_in(repr(document).encode(), answer.json["refresh_token"], answer.json["access_token"]) == []
+
+
+def test_no_refusal_carries_what_was_presented(wire: Wire) -> None:
+    """What is raised, chained causes included, as a traceback prints it."""
+    answer = wire.login(email=EMAIL, password=PASSWORD)
+    good = [answer.cookies["__Host-kt_session"], answer.json["refresh_token"], answer.json["access_token"]]
+    calls = [lambda token=each: wire.issuer.verify(token[:-4] + "AAAA") for each in good]
+    calls += [lambda token=each: wire.issuer.refresh(token + "A") for each in good]
+    calls += [
+        lambda: wire.issuer.login(EMAIL, WRONG),
+        lambda: wire.issuer.login(PASSWORD, WRONG),
+        lambda: wire.issuer.signup("new@example.com", "canary"),
+        lambda: wire.issuer.signup(EMAIL, WRONG),
+        lambda: wire.issuer.signup("new@example.com", WRONG, claims={"password": PASSWORD}),
+        lambda: wire.issuer.login(EMAIL, PASSWORD, claims={"card": "4111 1111 1111 1111", "x": PASSWORD}),
+        lambda: wire.issuer.step_up(SessionId(answer.json["sid"]), WRONG),
+    ]
+    for call in calls:
+        with pytest.raises(errors.Refusal) as caught:
+            wire.runner.run(awaited(call))
+        said = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+        said = re.sub(r'File ".*?\n.*?\n', "", said)  # the source of this very test is no leak
+        assert (
+            birds_in(said.encode(), PASSWORD, WRONG, SECRET, *good, *[each.rpartition(".")[2] for each in good]) == []
+        )
+
+
+async def awaited(call: object) -> object:
+    return await call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("human", [True, False])
+def test_whatever_else_goes_wrong_prints_no_local_variable_and_no_credential(
+    wire: Wire, human: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = wire.login(email=EMAIL, password=PASSWORD).cookies["__Host-kt_session"]
+    kept = logging.getLogger().handlers, logging.getLogger().level
+    try:
+        configure_logs("DEBUG", human=human)
+        fail(PASSWORD, token)
+    finally:
+        logging.getLogger().handlers, logging.getLogger().level = kept
+    said = capsys.readouterr().err
+    assert "something broke" in said
+    assert birds_in(said.encode(), PASSWORD, token, token.rpartition(".")[2]) == []
+
+
+def fail(password: str, token: str) -> None:
+    try:
+        library(password, token)
+    except RuntimeError:
+        logging.getLogger("some.library").exception("something broke with %s", token)
+
+
+def library(password: str, token: str) -> None:
+    raise RuntimeError(f"a library quotes {token} in its message: {len(password)}")
