@@ -52,8 +52,7 @@ def run(chapters: Sequence[str], plan: Plan, console: Console) -> list[Figure]:
     with Progress(*columns, console=console) as progress:
         for name in chapters:
             chapter = CHAPTERS[name]
-            steps = chapter.ROUNDS * (plan.rounds if chapter is not revocations else 1)
-            task = progress.add_task(name, total=steps)
+            task = progress.add_task(name, total=chapter.steps(plan))
             figures += chapter.measure(replace(plan, tick=lambda task=task: progress.advance(task)))
     return figures
 

@@ -23,9 +23,16 @@ EVERY_SECONDS = 0.002
 
 BARE, OURS = "argon2id, bare, one thread", "Keyturn"
 ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread pool"
-ROUNDS = 1
+MOST_ROUNDS = 7
 AT_ONCE = 8
+DISK = "a login commits six times; a disk slower than 3 ms a commit holds it up before hashing does"
+GIL = "hashing takes a core: on two, whatever else runs shares the other one with the event loop"
 _SALT = b"0123456789abcdef"
+
+
+def steps(plan: Plan) -> int:
+    """Ticks of one run: its rounds are long."""
+    return min(plan.rounds, MOST_ROUNDS)
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -69,7 +76,7 @@ async def _measure(url: str, plan: Plan) -> list[Figure]:
         others = Others(issuer)
         rates = {name: Series(name) for name in (OURS, BARE)}
         waits = {name: Series(name) for name in (OURS, "idle", ON_LOOP, DEFAULT_POOL)}
-        for _ in range(plan.rounds):
+        for _ in range(steps(plan)):
             await _round(issuer, others, plan.logins, rates, waits)
             plan.tick()
     return _figures(rates, waits)
@@ -125,8 +132,8 @@ def _figures(rates: dict[str, Series], waits: dict[str, Series]) -> list[Figure]
     rate = Figure(CHAPTER, "logins per second", "1/s", list(rates.values()))
     wait = Figure(CHAPTER, "p99 of others' requests meanwhile", "ms", list(waits.values()))
     share = ratio(rates[OURS], rates[BARE])
-    rate.goals = [Goal("95% of one thread's bare rate", share, 0.95, at_most=False)]
-    wait.goals = [Goal("1.5x idle", wait.ratio_to("idle"), 1.5)]
+    rate.goals = [Goal("95% of one thread's bare rate", share, 0.95, at_most=False, why=DISK)]
+    wait.goals = [Goal("1.5x idle", wait.ratio_to("idle"), 1.5, why=GIL)]
     rate.note = f"{AT_ONCE} at once, SQLite; {os.cpu_count()} cores"
     wait.note = "one session check every 2 ms, from when it was due"
     return [rate, wait]

@@ -18,7 +18,12 @@ from keyturn.integrations.asgi import Guard
 CHAPTER = "Revocation to refusal in another process"
 ASK_SECONDS = 0.0002
 """How often the other process presents the cookie."""
-ROUNDS = 1
+WHY = "the feed looks every 5 ms; every 1 ms would do, for 3 % of a core per worker (docs/decisions/0005)"
+
+
+def steps(_plan: Plan) -> int:
+    """Ticks of one run."""
+    return 1
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -37,7 +42,10 @@ def measure(plan: Plan) -> list[Figure]:
     plan.tick()
     figure = Figure(CHAPTER, "session cookie, two processes on SQLite", "ms", [Series("Keyturn", found)])
     hundredths = quantiles(found, n=100)
-    figure.goals = [Goal("p50 at most 1 ms", hundredths[49], 1.0), Goal("p99 at most 10 ms", hundredths[98], 10.0)]
+    figure.goals = [
+        Goal("p50 at most 1 ms", hundredths[49], 1.0, why=WHY),
+        Goal("p99 at most 10 ms", hundredths[98], 10.0),
+    ]
     figure.note = f"p99 {hundredths[98]:.2f} ms; from the answer of logout to the first 401"
     return [figure]
 

@@ -32,7 +32,9 @@ MOST = 300
 
 OURS, PRIMITIVE = "Keyturn", "cryptography, bare"
 CHAPTER = "Access token check"
-ROUNDS = len(ALGORITHMS)
+
+
+WHY = "strict claims, the principal and its place in the memory cost 5 to 7 µs, whatever the algorithm"
 
 
 class StillFeed:
@@ -87,6 +89,11 @@ def claims(now: int, number: int = 0) -> dict[str, object]:
     }
 
 
+def steps(plan: Plan) -> int:
+    """Ticks of one run."""
+    return plan.rounds * len(ALGORITHMS)
+
+
 def measure(plan: Plan) -> list[Figure]:
     """Every algorithm, seen before and first seen."""
     with pinned():
@@ -107,10 +114,10 @@ def _measure(mint: Mint, plan: Plan) -> list[Figure]:
     first = Figure(CHAPTER, f"{mint.algorithm}, first seen", "µs", firsts)
     before.goals = [Goal("at most 1 µs", seen.middle, 1.0), Goal("1/40 of PyJWT", before.ratio_to("PyJWT"), 1 / 40)]
     if mint.algorithm == "HS256":
-        first.goals = [Goal("0.13x PyJWT", first.ratio_to("PyJWT"), 0.13)]
+        first.goals = [Goal("0.13x PyJWT", first.ratio_to("PyJWT"), 0.13, why=WHY)]
     else:
         limit = FIRST_SEEN[mint.algorithm]
-        first.goals = [Goal(f"{limit:.2f}x the primitive", first.ratio_to(PRIMITIVE), limit)]
+        first.goals = [Goal(f"{limit:.2f}x the primitive", first.ratio_to(PRIMITIVE), limit, why=WHY)]
     return [before, first]
 
 
