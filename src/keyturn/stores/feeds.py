@@ -28,7 +28,7 @@ _Question = Generator[tuple[str, tuple[object, ...]], Any, int]
 class Watch(Protocol):
     """A nearly free way to ask whether anything was committed at all."""
 
-    def version(self) -> int:
+    def version(self) -> object:
         """Differs from the last answer when, and not only when, something was committed since."""
         ...
 
@@ -62,7 +62,7 @@ class Follower:
         self._monotonic = monotonic
         self._jitter = jitter
         self._position: int | None = None
-        self._version: int | None = None
+        self._version: object = None
         self._expired_at = float("-inf")
         self._failures = 0
 

@@ -15,6 +15,7 @@ class Connections:
         self._engine = engine
         self._patience_seconds = patience_seconds
         self._unopened = size
+        self._round = 0
         self._guard = Lock()
         # ``None`` stands for a place whose connection is closed.
         self._idle: SimpleQueue[PoolProxiedConnection | None] = SimpleQueue()
@@ -25,6 +26,9 @@ class Connections:
             connection = self._idle.get_nowait()
         except Empty:
             connection = None if self._may_open() else self._wait()
+        if connection is not None and connection.info["round"] != self._round:
+            connection.invalidate()
+            connection = None
         return connection or self._open()
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
@@ -37,6 +41,11 @@ class Connections:
         self._idle.put(None)
         if every:
             self.close()
+
+    def renew(self) -> None:
+        """Close every connection: the idle ones now, one in use before it is used again."""
+        self._round += 1
+        self.close()
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -63,8 +72,12 @@ class Connections:
             raise StoreUnavailable("every connection is in use") from None
 
     def _open(self) -> PoolProxiedConnection:
+        # Read first: a connection opened while the rounds change is closed again, at worst without need.
+        this_round = self._round
         try:
-            return self._engine.raw_connection()
+            connection = self._engine.raw_connection()
         except BaseException:
             self._idle.put(None)
             raise
+        connection.info["round"] = this_round
+        return connection

@@ -38,8 +38,9 @@ class Runner:
         self._engine = engine
         self._busy = busy
         self._dbapi: Any = engine.dialect.loaded_dbapi
-        self._connections = Connections(engine, size, deadline_seconds / 2)
-        self._patience_seconds = deadline_seconds / 2
+        # Three waits at most: for the turn, for a connection, for other processes.
+        self._patience_seconds = deadline_seconds / 3
+        self._connections = Connections(engine, size, self._patience_seconds)
         self._turn = Turn() if one_writer else None
         self._begin = "BEGIN IMMEDIATE" if one_writer else "BEGIN"
         self._phrases: dict[Executable, Phrase] = {}
@@ -60,6 +61,10 @@ class Runner:
         finally:
             if turn is not None:
                 turn.pass_on()
+
+    def renew(self) -> None:
+        """Go on with new connections: the old ones lead to a database that is no longer there."""
+        self._connections.renew()
 
     def close(self) -> None:
         """Close the connections nobody is using."""

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,35 @@ class DataVersion:
     """A ``Watch`` over a SQLite file: ``PRAGMA data_version`` on a connection of its own that never writes.
 
     It changes with every commit of any *other* connection, in this process or another, and costs microseconds.
+    ``replaced``: called when another file has taken the name, as when a backup is put back; whatever is open still
+    reads and writes the old one, which nobody will ever find again.
     """
 
-    def __init__(self, url: URL) -> None:
-        # Asked from whichever thread polls, one at a time.
-        path = Path(url.database or "").absolute()
-        self._connection = sqlite3.connect(path, timeout=0.1, check_same_thread=False, isolation_level=None)
+    def __init__(self, url: URL, replaced: Callable[[], None]) -> None:
+        self._path = Path(url.database or "").absolute()
+        self._replaced = replaced
+        self._file: tuple[int, int] | None = None
+        self._connect()
 
-    def version(self) -> int:
-        """Changes when anything was committed."""
-        number: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        return number
+    def version(self) -> object:
+        """Changes when anything was committed. Raises ``OSError`` while there is no file: nothing can be known."""
+        if self._identity() != self._file:
+            self._file = None
+            self._connection.close()
+            self._replaced()
+            self._connect()
+        return self._file, self._connection.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _connect(self) -> None:
+        file = self._identity()
+        # Asked from whichever thread polls, one at a time.
+        self._connection = sqlite3.connect(self._path, timeout=0.1, check_same_thread=False, isolation_level=None)
+        self._file = file
+
+    def _identity(self) -> tuple[int, int]:
+        status = os.stat(self._path)
+        return status.st_dev, status.st_ino

@@ -57,7 +57,9 @@ class SqlStore:
 
     def watch(self) -> sqlite.DataVersion | None:
         """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
-        return sqlite.DataVersion(self.engine.url) if self.engine.dialect.name == "sqlite" else None
+        if self.engine.dialect.name != "sqlite":
+            return None
+        return sqlite.DataVersion(self.engine.url, self._runner.renew)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""

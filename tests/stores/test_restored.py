@@ -1,0 +1,195 @@
+"""A store that was put back to an earlier state under a running process: what followed it starts over."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Kind, Page
+from keyturn.core.session import Marks
+from keyturn.stores.feeds import Follower, connect_feed
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.near import NearSessions
+from keyturn.stores.sql.sqlite import DataVersion
+from keyturn.stores.sql.store import SqlStore
+from keyturn.testing.contract.records import LATER, NOW, new_session
+
+
+class Near(NearSessions):
+    """A near-cache that writes down what it is poured."""
+
+    def __init__(self) -> None:
+        super().__init__(5.0, lambda: 100.0)
+        self.resets: list[Page] = []
+        self.confirmed: list[float] = []
+
+    def reset(self, page: Page) -> None:
+        self.resets.append(page)
+        super().reset(page)
+
+    def confirm(self, asked_at: float) -> None:
+        self.confirmed.append(asked_at)
+        super().confirm(asked_at)
+
+
+def mark(store: Any, client_id: str) -> Entry:
+    entry: Entry = store.sessions.mark(Entry(Kind.CLIENT, client_id, NOW, NOW, LATER))
+    return entry
+
+
+def cache_a_session(store: Any, near: Near) -> None:
+    """One that only the state to be lost knows of."""
+    session = new_session()
+    store.sessions.insert(session)
+    found = store.sessions.load(session.sid)
+    assert found is not None
+    near.remember(found)
+    assert near.recall(session.sid) == found
+
+
+@pytest.fixture
+def near() -> Near:
+    return Near()
+
+
+def test_a_memory_log_that_went_back_is_taken_anew(near: Near) -> None:
+    store = MemoryStore()
+    first = mark(store, "first")
+    follower = Follower(store.log, near)
+    mark(store, "lost")
+    assert follower.poll_once(100.0) == 2
+    cache_a_session(store, near)
+    memory = store.log._memory
+    memory.entries[:], memory.sequence = [first], first.sequence
+    assert follower.poll_once(100.0) == 1
+    assert near.resets[1:] == [Page((first,), 1)]
+    assert (len(near), near.sequence, near.held) == (0, 1, 1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keyturn.db"
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Path:
+    return tmp_path / "backup.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlStore]:
+    store = SqlStore(f"sqlite:///{path}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def follower(store: SqlStore, near: Near) -> Iterator[Follower]:
+    follower = connect_feed(store, near, now=lambda: NOW)
+    assert isinstance(follower, Follower)
+    yield follower
+    follower.close()
+
+
+def copy(source: Path, target: Path) -> None:
+    """With SQLite's own backup, which takes locks as any writer does."""
+    reading, writing = sqlite3.connect(source), sqlite3.connect(target)
+    reading.backup(writing)
+    reading.close()
+    writing.close()
+
+
+def put_in_its_place(source: Path, target: Path) -> None:
+    """As an operator does with ``mv``, the log of the old file deleted first (sqlite.org/howtocorrupt.html, 1.4)."""
+    take_away(target)
+    os.rename(source, target)
+
+
+def take_away(path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("restore", [copy, put_in_its_place])
+def test_a_database_that_went_back_is_taken_anew(
+    store: SqlStore, follower: Follower, near: Near, path: Path, backup: Path, restore: Callable[[Path, Path], None]
+) -> None:
+    first = mark(store, "first")
+    copy(path, backup)
+    mark(store, "lost")
+    mark(store, "lost too")
+    assert follower.poll_once(100.0) == 3
+    cache_a_session(store, near)
+    restore(backup, path)
+    assert follower.poll_once(100.0) == 1
+    assert near.resets[1:] == [Page((first,), 1)]
+    assert (len(near), near.sequence, near.held) == (0, 1, 1)
+    # What is written from now on is in the file that is there.
+    second = mark(store, "second")
+    assert follower.poll_once(100.0) == 1
+    assert near.sequence == second.sequence == 2
+    reopened = SqlStore(f"sqlite:///{path}")
+    assert reopened.log.snapshot().entries == (first, second)
+    reopened.close()
+
+
+def test_an_unchanged_file_is_opened_once(store: SqlStore, follower: Follower, near: Near) -> None:
+    for _ in range(3):
+        mark(store, "web")
+        follower.poll_once(100.0)
+    assert len(near.resets) == 1
+
+
+def test_while_the_file_is_gone_nothing_is_confirmed(
+    store: SqlStore, follower: Follower, near: Near, path: Path, backup: Path
+) -> None:
+    follower.poll_once(1.0)
+    copy(path, backup)
+    take_away(path)
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            follower.poll_once(2.0)
+    assert not path.exists()
+    put_in_its_place(backup, path)
+    follower.poll_once(3.0)
+    assert near.confirmed == [1.0, 3.0]
+
+
+def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlStore, path: Path, backup: Path) -> None:
+    copy(path, backup)
+    aside = path.with_name("aside.db")
+
+    def replaced() -> None:
+        if not aside.exists():
+            os.rename(path, aside)
+
+    watching = DataVersion(store.engine.url, replaced)
+    put_in_its_place(backup, path)
+    with pytest.raises(FileNotFoundError):
+        watching.version()
+    os.rename(aside, path)
+    aside.touch()
+    assert watching.version() == watching.version()
+    watching.close()
+
+
+def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
+    store: SqlStore, near: Near, follower: Follower, path: Path, backup: Path
+) -> None:
+    session = new_session()
+    store.sessions.insert(session)
+    copy(path, backup)
+    store.sessions.replace(new_session(sid=session.sid, subject=session.subject, version=1))
+    follower.poll_once(100.0)
+    held = store._runner._connections.take()
+    put_in_its_place(backup, path)
+    follower.poll_once(100.0)
+    store._runner._connections.give_back(held)
+    found = store.sessions.load(session.sid)
+    assert found is not None
+    assert (found.session, found.marks) == (session, Marks())
+    assert store.sessions.purge(Instant(LATER)) == 1
