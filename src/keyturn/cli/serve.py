@@ -10,9 +10,11 @@ import uvicorn
 
 from keyturn.cli.speak import Data, complaining, console
 from keyturn.compose.home import Made, complete_settings
-from keyturn.compose.settings import PREFIX, Settings, read_settings
+from keyturn.compose.settings import PREFIX, Settings, read_settings, words
+from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
+from keyturn.server.address import read_networks
 from keyturn.server.logs import configure_logs
 
 GRACEFUL_SECONDS = 5
@@ -63,11 +65,31 @@ def prepare(settings: Settings, issuer: str, workers: int) -> Made:
 
     Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
     """
-    made = complete_settings(settings, issuer)
-    if workers > 1 and made.settings.store.startswith("memory:"):
-        raise ConfigurationError("a memory store lives in one process; serve with one worker, or name another store")
+    problems = _problems(settings, workers)
+    try:
+        made = complete_settings(settings, issuer)
+    except ConfigurationError as failure:
+        raise ConfigurationError(*failure.problems, *problems) from None
+    if problems:
+        raise ConfigurationError(*problems)
     with Issuer.open(made.settings, background=False):
         return made
+
+
+def _problems(settings: Settings, workers: int) -> list[str]:
+    """What only a worker would notice: it would be started again and again, to fail each time."""
+    problems: list[str] = []
+    for check in (
+        lambda: read_networks(words(settings.trusted_proxies)),
+        lambda: [canonical_origin(each) for each in words(settings.trusted_origins)],
+    ):
+        try:
+            check()
+        except ConfigurationError as failure:
+            problems.extend(failure.problems)
+    if workers > 1 and settings.store.startswith("memory:"):
+        problems.append("a memory store lives in one process; serve with one worker, or name another store")
+    return problems
 
 
 def _reachable(host: str, port: int) -> str:
@@ -77,8 +99,10 @@ def _reachable(host: str, port: int) -> str:
 
 def _hand_over(settings: Settings, workers: int) -> None:
     named = {"data": str(settings.folder.absolute()), "profile": settings.profile, "issuer": settings.issuer}
-    os.environ.update({PREFIX + name.upper(): value for name, value in named.items()})
-    os.environ[PREFIX + "HASH_THREADS"] = str(settings.hash_threads or _hash_threads(workers))
+    named["hash_threads"] = str(settings.hash_threads or _hash_threads(workers))
+    for name, value in named.items():
+        os.environ[PREFIX + name.upper()] = value
+        os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
     if workers > 1:
         pool = settings.folder.absolute() / "metrics"
         shutil.rmtree(pool, ignore_errors=True)

@@ -38,7 +38,7 @@ def furnish(settings: Settings, issuer: str) -> Made:
     folder = settings.folder
     try:
         if not folder.exists():
-            folder.mkdir(mode=0o700, parents=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lines.append(f"made the data folder {folder}")
         secret = settings.secret or _keep(folder / "secret", lines)
         service_token = settings.service_token or _keep(folder / "service-token", lines)
@@ -66,7 +66,8 @@ def _keep(path: Path, lines: list[str]) -> str:
 
 def _write_once(path: Path, text: str) -> None:
     # Written aside and linked into place: a second process starting now reads a whole secret or makes none.
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    # Not the process id: in a container it is the same at every start, and a crash may have left the file behind.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)

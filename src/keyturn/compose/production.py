@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from keyturn.compose.realm import build_profile
 from keyturn.compose.settings import Settings, words
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import secret_problem
@@ -11,23 +12,24 @@ MAKE_SECRET = "make one with: openssl rand -hex 32"  # noqa: S105 - advice, not 
 
 def refuse_half_configured(settings: Settings) -> None:
     """Raises ``ConfigurationError`` listing every reason why these settings are not fit for production."""
-    problems = [*_secrets(settings), *_names(settings), *_store(settings)]
+    problems = [*_secrets(settings), *_names(settings), *_store(settings), *_policy(settings)]
     if problems:
         raise ConfigurationError(*problems)
 
 
 def _secrets(settings: Settings) -> list[str]:
     problems: list[str] = []
-    named = {"secret": settings.secret, "service_token": settings.service_token}
-    for name, value in named.items():
-        variable = f"KEYTURN_{name.upper()}"
-        if not value:
-            problems.append(f"{variable} (or {variable}_FILE) is missing; {MAKE_SECRET}")
-            continue
-        problems.extend(_weak(variable, value))
-    if settings.secret and settings.secret == settings.service_token:
+    tokens = words(settings.service_token)
+    named = {"SECRET": (settings.secret,) if settings.secret else (), "SERVICE_TOKEN": tokens}
+    for name, values in named.items():
+        if not values:
+            problems.append(f"KEYTURN_{name} (or KEYTURN_{name}_FILE) is missing; {MAKE_SECRET}")
+        problems.extend(each for value in values for each in _weak(f"KEYTURN_{name}", value))
+    if settings.secret and settings.secret in tokens:
         problems.append("KEYTURN_SERVICE_TOKEN equals KEYTURN_SECRET; a reader of the feed could forge credentials")
-    if settings.secret and settings.secret in (settings.secret_previous,):
+    if settings.secret_previous:
+        problems.extend(_weak("KEYTURN_SECRET_PREVIOUS", settings.secret_previous))
+    if settings.secret and settings.secret == settings.secret_previous:
         problems.append("KEYTURN_SECRET_PREVIOUS equals KEYTURN_SECRET; leave it out when nothing rolls over")
     return problems
 
@@ -54,3 +56,11 @@ def _store(settings: Settings) -> list[str]:
     if settings.store.startswith("memory:"):
         return ["KEYTURN_STORE is memory: every login would be lost on restart"]
     return []
+
+
+def _policy(settings: Settings) -> tuple[str, ...]:
+    try:
+        build_profile(settings)
+    except ConfigurationError as failure:
+        return failure.problems
+    return ()

@@ -13,6 +13,8 @@ from keyturn.errors import ConfigurationError
 
 P = TypeVar("P")
 
+TOKEN_FIGURES = ("access_seconds", "staleness_seconds", "rollover_seconds", "publish_seconds", "algorithm")
+
 
 def build_realm(settings: Settings) -> Realm:
     """Raises ``ConfigurationError`` with every problem of the settings."""
@@ -38,18 +40,18 @@ def build_profile(settings: Settings) -> Profile:
     profile = PROFILES.get(settings.policy)
     if profile is None:
         raise ConfigurationError(f"policy must be one of {', '.join(PROFILES)}, not {settings.policy!r}")
-    return replace(
-        profile,
-        session=_with(profile.session, settings, "grace_seconds", unset=-1),
-        token=_with(
-            profile.token,
-            settings,
-            *("access_seconds", "staleness_seconds", "rollover_seconds", "publish_seconds", "algorithm"),
-        ),
-        throttle=_with(profile.throttle, settings, "account_limit", "address_limit", "signup_limit"),
-        password=replace(profile.password, minimum=settings.password_minimum or profile.password.minimum),
-        cookie=_cookie(profile.cookie, settings),
-    )
+    parts: dict[str, Callable[[], object]] = {
+        "session": lambda: _with(profile.session, settings, "grace_seconds", unset=-1),
+        "token": lambda: _with(profile.token, settings, *TOKEN_FIGURES),
+        "throttle": lambda: _with(profile.throttle, settings, "account_limit", "address_limit", "signup_limit"),
+        "password": lambda: replace(profile.password, minimum=settings.password_minimum or profile.password.minimum),
+        "cookie": lambda: _cookie(profile.cookie, settings),
+    }
+    problems: list[str] = []
+    built = {name: _try(build, problems) for name, build in parts.items()}
+    if problems:
+        raise ConfigurationError(*problems)
+    return replace(profile, **built)  # type: ignore[arg-type]  # each part has the type of the one it replaces
 
 
 def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:

@@ -61,10 +61,11 @@ def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) 
     ``environ`` defaults to the process's. Raises ``ConfigurationError`` naming every unknown name and wrong type.
     """
     surroundings = os.environ if environ is None else environ
+    problems: list[str] = []
     given = {name: value for name, value in explicit.items() if value is not None}
-    spoken = _environment(surroundings)
+    spoken = _environment(surroundings, problems)
     data = str(given.get("data") or spoken.get("data") or Settings().data)
-    return _checked({**_toml(Path(data) / "keyturn.toml"), **spoken, **given})
+    return _checked({**_toml(Path(data) / "keyturn.toml", problems), **spoken, **given}, problems)
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -72,37 +73,37 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, object]:
+def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
     known = set(Settings.__struct_fields__)
     found = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
     found = {name: value for name, value in found.items() if value}
     for name in [each for each in found if each.removesuffix("_file") in known and each.endswith("_file")]:
-        found[name.removesuffix("_file")] = _file(Path(found.pop(name)))
+        plain, path = name.removesuffix("_file"), Path(found.pop(name))
+        if plain in found:
+            problems.append(f"{PREFIX}{plain.upper()} and {PREFIX}{name.upper()} are both set; which one counts?")
+        found[plain] = _file(path, problems)
     # A misspelt security setting must not be silently ignored.
-    unknown = [f"{PREFIX}{name.upper()} is not a setting" for name in found if name not in known]
-    if unknown:
-        raise ConfigurationError(*unknown)
-    return dict(found)
+    problems += [f"{PREFIX}{name.upper()} is not a setting" for name in found if name not in known]
+    return {name: value for name, value in found.items() if name in known}
 
 
-def _file(path: Path) -> str:
+def _file(path: Path, problems: list[str]) -> str:
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as failure:
-        raise ConfigurationError(f"{path} cannot be read: {failure}") from failure
+        problems.append(f"{path} cannot be read: {failure}")
+        return ""
 
 
-def _toml(path: Path) -> dict[str, object]:
-    if not path.exists():
-        return {}
+def _toml(path: Path, problems: list[str]) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text()) if path.exists() else {}
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as failure:
-        raise ConfigurationError(f"{path} is not valid TOML: {failure}") from failure
+        problems.append(f"{path} is not valid TOML: {failure}")
+        return {}
 
 
-def _checked(found: Mapping[str, object]) -> Settings:
-    problems: list[str] = []
+def _checked(found: Mapping[str, object], problems: list[str]) -> Settings:
     for name, value in found.items():
         try:
             msgspec.convert({name: value}, Settings, strict=False)

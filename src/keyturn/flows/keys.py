@@ -17,7 +17,7 @@ def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequ
     stored = yield from asks.stored_keys()
     due_at = due(stored, now, policy)
     if due_at is not None and due_at <= now:
-        yield from _add(stored, algorithm, now, policy)
+        yield from _add(stored, algorithm, next_active_at(stored, now, policy))
         stored = yield from asks.stored_keys()
     alive = states(stored, now, policy.retired_seconds)
     for dead in [each for each in stored if each.serial not in alive]:
@@ -27,10 +27,11 @@ def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequ
 
 def add_key(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
     """Add a next key now, whether due or not: it signs once it has been published long enough."""
-    yield from _add((yield from asks.stored_keys()), algorithm, now, policy)
+    stored = yield from asks.stored_keys()
+    active_at = Instant(now + policy.publish_seconds) if stored else now
+    yield from _add(stored, algorithm, active_at)
 
 
-def _add(stored: Sequence[StoredKey], algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
+def _add(stored: Sequence[StoredKey], algorithm: str, active_at: Instant) -> Flow[None]:
     serial = max((each.serial for each in stored), default=0) + 1
-    key = yield from asks.make_key(algorithm, serial, next_active_at(stored, now, policy))
-    yield from asks.insert_key(key)
+    yield from asks.insert_key((yield from asks.make_key(algorithm, serial, active_at)))

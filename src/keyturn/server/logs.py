@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from keyturn.errors import ConfigurationError
+
 SECRETS = re.compile(
     r"kt_(session|refresh|csrf|device)_[A-Za-z0-9_.-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
 )
@@ -15,7 +17,13 @@ SECRETS = re.compile(
 
 
 def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
-    """Send structlog and the standard library's loggers through one pipeline. ``human``: for a terminal."""
+    """Send structlog and the standard library's loggers through one pipeline. ``human``: for a terminal.
+
+    Raises ``ConfigurationError`` for a level there is not.
+    """
+    levels = logging.getLevelNamesMapping()
+    if level.upper() not in levels:
+        raise ConfigurationError(f"LOG_LEVEL must be one of {', '.join(levels)}, not {level!r}")
     render = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -34,6 +42,7 @@ def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it says at every start that it found nothing to do
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = name != "uvicorn.access"

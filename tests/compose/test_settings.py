@@ -1,0 +1,104 @@
+"""Settings from the environment, from files and from keyturn.toml; whatever is wrong is said, all of it at once."""
+
+from pathlib import Path
+
+import pytest
+
+from keyturn.compose.realm import build_profile, build_realm
+from keyturn.compose.settings import Settings, read_settings, words
+from keyturn.errors import ConfigurationError
+
+SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+
+def problems(environ: dict[str, str], **explicit: object) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as wrong:
+        read_settings(environ, **explicit)
+    return wrong.value.problems
+
+
+def test_the_stronger_source_wins(tmp_path: Path) -> None:
+    (tmp_path / "keyturn.toml").write_text('policy = "mobile"\naccess_seconds = 120\nalgorithm = "ES256"\n')
+    environ = {"KEYTURN_ACCESS_SECONDS": "180", "KEYTURN_ALGORITHM": "EdDSA", "PATH": "/bin"}
+    settings = read_settings(environ, data=str(tmp_path), algorithm="RS256", profile=None)
+    assert (settings.policy, settings.access_seconds, settings.algorithm) == ("mobile", 180, "RS256")
+    assert settings.profile == "development"
+
+
+def test_the_data_folder_of_the_environment_is_where_the_file_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "keyturn.toml").write_text('policy = "banking"\n')
+    assert read_settings({"KEYTURN_DATA": str(tmp_path)}).policy == "banking"
+
+
+def test_an_empty_variable_is_none_at_all() -> None:
+    assert read_settings({"KEYTURN_ISSUER": "", "KEYTURN_ACCESS_SECONDS": ""}) == Settings()
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "it").write_text(SECRET + "\n")
+    assert read_settings({"KEYTURN_SECRET_FILE": str(tmp_path / "it")}).secret == SECRET
+
+
+def test_a_setting_and_its_file_do_not_go_together(tmp_path: Path) -> None:
+    (tmp_path / "it").write_text(SECRET)
+    both = {"KEYTURN_SECRET": SECRET, "KEYTURN_SECRET_FILE": str(tmp_path / "it")}
+    assert problems(both) == ("KEYTURN_SECRET and KEYTURN_SECRET_FILE are both set; which one counts?",)
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "keyturn.toml").write_text('policie = "mobile"\npublish_seconds = "soon"\n')
+    environ = {
+        "KEYTURN_ACCES_SECONDS": "60",
+        "KEYTURN_ROLLOVER_SECONDS": "ten",
+        "KEYTURN_PROFILE": "prod",
+        "KEYTURN_SECRET_FILE": str(tmp_path / "nothing"),
+    }
+    said = problems(environ, data=str(tmp_path))
+    for name in ("KEYTURN_ACCES_SECONDS", "rollover_seconds", "profile", "nothing", "policie", "publish_seconds"):
+        assert sum(name in each for each in said) == 1, (name, said)
+    assert len(said) == 6
+
+
+@pytest.mark.parametrize("text", ["= nonsense", "\x00", b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path, text: str | bytes) -> None:
+    (tmp_path / "keyturn.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    (said,) = problems({}, data=str(tmp_path))
+    assert "keyturn.toml is not valid TOML" in said
+
+
+def test_no_secret_shows_in_a_repr() -> None:
+    settings = Settings(
+        secret=SECRET, service_token=SECRET, secret_previous=SECRET, store=f"postgresql://u:{SECRET}@h/d"
+    )
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+
+
+def test_words_are_separated_by_commas() -> None:
+    assert words(" a, b ,,c ") == ("a", "b", "c")
+    assert words("") == ()
+
+
+def test_single_figures_override_the_named_policy() -> None:
+    settings = Settings(policy="mobile", grace_seconds=0, access_seconds=90, account_limit=3, password_minimum=20)
+    profile = build_profile(settings)
+    assert (profile.session.grace_seconds, profile.token.access_seconds) == (0, 90)
+    assert (profile.throttle.account_limit, profile.password.minimum) == (3, 20)
+    assert profile.session.overall_seconds == build_profile(Settings(policy="mobile")).session.overall_seconds
+
+
+def test_cookies_are_secure_wherever_the_issuer_is() -> None:
+    assert build_profile(Settings(issuer="https://auth.example.com")).cookie.name("session") == "__Host-kt_session"
+    assert build_profile(Settings(issuer="http://localhost:8000")).cookie.name("session") == "kt_session"
+
+
+def test_every_part_of_a_policy_says_what_is_wrong_with_it() -> None:
+    wrong = Settings(
+        secret="short", issuer="http://x", grace_seconds=301, access_seconds=3, account_limit=101, password_minimum=7
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        build_realm(wrong)
+    for name in ("KEYTURN_SECRET", "grace_seconds", "access_seconds", "account_limit", "password"):
+        assert sum(name in each for each in refused.value.problems) == 1, name
+    with pytest.raises(ConfigurationError, match="policy must be one of"):
+        build_profile(Settings(policy="relaxed"))
