@@ -55,6 +55,7 @@ def test_a_password_matches_its_hash_and_no_other_does(hasher: Argon2Hasher) -> 
     assert hasher.hash("purple otters") != encoded
 
 
+@pytest.mark.conforms("ASVS 11.4.2")
 def test_the_default_is_owasps_and_argon2_itself_agrees() -> None:
     hasher = Argon2Hasher()
     encoded = hasher.hash("purple otters")

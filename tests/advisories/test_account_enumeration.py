@@ -42,6 +42,7 @@ def attempt(wire: Wire, email: str, password: str, *headers: tuple[bytes, bytes]
 
 
 @pytest.mark.parametrize("password", [WRONG, *UNUSABLE])
+@pytest.mark.conforms("ASVS 6.3.8 (login)")
 def test_unknown_wrong_and_disabled_answer_byte_for_byte_alike(wire: Wire, password: str) -> None:
     answers = {attempt(wire, email, password) for email in (EMAIL, UNKNOWN, OTHER)}
     answers |= {attempt(wire, OTHER, OTHER_PASSWORD), attempt(wire, EMAIL.upper(), password)}
@@ -93,6 +94,7 @@ def work_of(email: str, password: str, disabled: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("password", [WRONG, "\ud800" * 20, *UNUSABLE])
+@pytest.mark.conforms("ASVS 6.3.8 (login)")
 def test_the_same_work_is_done_step_by_step(password: str) -> None:
     unknown = work_of(UNKNOWN, password)
     assert unknown.count("verify") == 1

@@ -15,6 +15,7 @@ SPELLINGS = [*CASES, " none", "none ", "none\0", "nonE\n", "n\u043ene", "\uff4eo
 
 
 @pytest.mark.parametrize("alg", SPELLINGS)
+@pytest.mark.conforms("ASVS 9.1.2", "RFC 8725 3.2")
 def test_none_is_refused_in_any_spelling_with_any_signature(forge, key: SigningKey, alg: str) -> None:
     keys = KeySet([key])
     for header in ({"alg": alg}, {"alg": alg, "kid": key.kid}):

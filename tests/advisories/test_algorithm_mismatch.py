@@ -7,6 +7,7 @@ from keyturn.tokens import ALGORITHMS, KeySet, SigningKey, verify_compact
 
 
 @pytest.mark.parametrize("claimed", [*ALGORITHMS, "ES256K", "RSA-OAEP", "dir", "A128GCM", "Ed25519", "rs256", "HS1"])
+@pytest.mark.conforms("ASVS 9.1.2", "RFC 8725 3.1")
 def test_a_header_cannot_choose_another_algorithm(forge, key: SigningKey, claimed: str) -> None:
     for header in ({"alg": claimed, "kid": key.kid}, {"alg": claimed}):
         if claimed != key.algorithm:

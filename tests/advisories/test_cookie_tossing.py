@@ -32,6 +32,7 @@ LOOKALIKES = [
 
 @pytest.mark.parametrize("lookalike", LOOKALIKES)
 @pytest.mark.parametrize("layout", ["alone", "before", "after", "header before", "header after"])
+@pytest.mark.conforms("RFC 6265bis 4.1.3")
 def test_a_look_alike_is_never_read_and_never_hides(lookalike: bytes, layout: str) -> None:
     headers = {
         "alone": [lookalike],

@@ -100,6 +100,7 @@ def accepted(answer: Answer) -> bool:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.conforms("ASVS 9.2.2", "RFC 8725 3.12")
 def test_a_credential_is_good_in_its_own_place_only(wire: Wire, held: dict[str, str], kind: str, place: str) -> None:
     present, right = PLACES[place]
     assert accepted(present(wire, held[kind], held)) is (kind in right)
@@ -120,6 +121,7 @@ def test_nothing_but_a_device_cookie_marks_a_device(wire: Wire, held: dict[str, 
     assert wire.login(jar({SITE("device"): device}), email=email).status == 200
 
 
+@pytest.mark.conforms("RFC 6750 2")
 def test_a_bad_bearer_token_never_falls_back_to_a_good_cookie(wire: Wire, held: dict[str, str]) -> None:
     good = jar({SITE("session"): held["session"]})
     for value in (b"", b"Bearer", b"Bearer ", b"Bearer x", b"Basic YTpi", b"Bearer " + held["session"].encode()):

@@ -95,6 +95,7 @@ UNSAFE: dict[str, tuple[str, str, bytes]] = {
 
 @pytest.mark.parametrize("unsafe", UNSAFE)
 @pytest.mark.parametrize("role", ["session", "access"])
+@pytest.mark.conforms("ASVS 3.5.1")
 def test_the_grid(wire: Wire, victim: Victim, attackers_csrf: str, unsafe: str, role: str) -> None:
     method, path, body = UNSAFE[unsafe]
     own = victim.csrf if role == "session" else victim.second_csrf
@@ -183,6 +184,7 @@ def simple_posts() -> Iterator[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in simple_posts()])
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/signup"])
+@pytest.mark.conforms("ASVS 3.5.2")
 def test_a_form_cannot_pass_for_json(wire: Wire, path: str, kind: bytes) -> None:
     body = dict(simple_posts())[kind]
     assert wire.ask("POST", path, [(b"content-type", kind)], body).status == 415

@@ -53,6 +53,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("brought", BROUGHT)
+@pytest.mark.conforms("ASVS 9.1.3", "RFC 8725 3.10")
 def test_a_key_that_comes_with_the_token_does_not_verify_it(forge, every_key, brought: dict[str, Any]) -> None:
     keys = KeySet([every_key["RS256"]])
     for kid in ({}, {"kid": "RS256"}, {"kid": "attacker"}):

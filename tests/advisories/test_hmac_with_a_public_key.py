@@ -63,6 +63,7 @@ def raw_forms(key: SigningKey) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ASYMMETRIC)
 @pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
+@pytest.mark.conforms("ASVS 9.1.2", "RFC 8725 3.1")
 def test_a_token_keyed_with_the_public_key_is_refused(every_key: dict[str, SigningKey], name: str, alg: str) -> None:
     key = every_key[name]
     keys = [KeySet([key]), KeySet.from_jwks(KeySet([key]).to_jwks()), KeySet([key, every_key[alg]])]

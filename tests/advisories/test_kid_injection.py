@@ -32,6 +32,7 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("kid", INJECTIONS)
+@pytest.mark.conforms("RFC 8725 3.10")
 def test_an_injected_kid_is_an_unknown_one(forge, key: SigningKey, kid: str) -> None:
     with pytest.raises(UnknownKey):
         verify_compact(forge(key, {"alg": key.algorithm, "kid": kid}), KeySet([key]))

@@ -148,6 +148,7 @@ def test_the_visit_met_everything(visited: tuple[Served, Visit, str]) -> None:
     assert "keyturn_refusals" in metrics
 
 
+@pytest.mark.conforms("ASVS 16.2.5")
 def test_nothing_secret_is_logged(visited: tuple[Served, Visit, str]) -> None:
     served, visit, metrics = visited
     said = served.log.read_bytes() + metrics.encode()

@@ -36,6 +36,7 @@ def live(wire: Wire, login: Answer) -> tuple[bool, bool]:
 
 
 @pytest.mark.parametrize("kind", ["session", "access_token", "refresh_token"])
+@pytest.mark.conforms("RFC 7009 2.1")
 def test_revoking_ends_the_session_of_that_token_and_no_other(
     wire: Wire, ada: Answer, mallory: Answer, kind: str
 ) -> None:
@@ -50,6 +51,7 @@ def test_revoking_ends_the_session_of_that_token_and_no_other(
 
 
 @pytest.mark.parametrize("part", ["sid", "csrf_token", "subject"])
+@pytest.mark.conforms("RFC 7009 2.2")
 def test_what_is_no_credential_revokes_nothing(wire: Wire, ada: Answer, part: str) -> None:
     assert wire.form("/auth/revoke", {"token": ada.json[part]}).json["revoked"] is False
     assert live(wire, ada) == (True, True)
@@ -72,6 +74,7 @@ def test_a_token_with_another_mac_revokes_nothing(wire: Wire, ada: Answer, mallo
     assert live(wire, ada) == (True, True)
 
 
+@pytest.mark.conforms("RFC 7662 2.1")
 def test_introspection_is_for_services_only(wire: Wire, ada: Answer) -> None:
     token = {"token": ada.json["access_token"]}
     callers = [
@@ -94,6 +97,7 @@ def test_introspection_is_for_services_only(wire: Wire, ada: Answer) -> None:
     assert wire.form("/auth/introspect", token, bearer(SERVICE)).json["active"] is True
 
 
+@pytest.mark.conforms("RFC 7662 2.2")
 def test_an_inactive_answer_says_nothing_else(wire: Wire, ada: Answer) -> None:
     wire.form("/auth/revoke", {"token": ada.json["refresh_token"]})
     tokens = [ada.cookies[SESSION], ada.json["refresh_token"], ada.json["access_token"], ada.json["csrf_token"], "x"]

@@ -25,6 +25,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.mark.parametrize("deliver", ["cookie", "both", "token-cookies"])
 @pytest.mark.parametrize("role", [SESSION, ACCESS, REFRESH])
+@pytest.mark.conforms("ASVS 7.2.4", "NIST SP 800-63B-4 5.1")
 def test_a_login_never_enters_the_session_it_was_handed(wire: Wire, role: str, deliver: str) -> None:
     """The attacker plants cookies of his own live session before the victim logs in."""
     attacker = wire.login(
@@ -63,6 +64,7 @@ def test_a_failed_login_changes_no_cookie_and_ends_no_session(wire: Wire) -> Non
 
 
 @pytest.mark.parametrize("change", ["step-up", "password"])
+@pytest.mark.conforms("ASVS 7.2.4")
 def test_a_renewed_session_token_voids_every_earlier_one(wire: Wire, change: str) -> None:
     before = wire.login()
     cookie = jar({SESSION: before.cookies[SESSION]})
@@ -84,6 +86,7 @@ def test_a_renewed_session_token_voids_every_earlier_one(wire: Wire, change: str
     assert wire.alive(after.cookies)
 
 
+@pytest.mark.conforms("ASVS 7.4.3")
 def test_a_password_change_ends_the_sessions_of_whoever_knew_the_old_one(wire: Wire) -> None:
     thief, owner = wire.login(), wire.login()
     changed = wire.json(
@@ -108,6 +111,7 @@ def test_a_session_token_of_yesterday_cannot_be_counted_up(wire: Wire) -> None:
     assert wire.alive({SESSION: token})
 
 
+@pytest.mark.conforms("ASVS 7.4.1")
 def test_logging_out_ends_the_copy_as_well(wire: Wire) -> None:
     issued = wire.login()
     cookie = jar({SESSION: issued.cookies[SESSION]})

@@ -52,6 +52,7 @@ def guess(wire: Wire, email: str, *headers: tuple[bytes, bytes]) -> Answer:
     return wire.ask("POST", "/auth/login", [JSON_TYPE, *headers], body)
 
 
+@pytest.mark.conforms("ASVS 6.3.1", "NIST SP 800-63B-4 3.2.2")
 def test_a_parallel_burst_over_every_worker_is_never_judged_more_often_than_the_limit(tmp_path: Path) -> None:
     with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
         account = {"email": EMAIL, "password": PASSWORD}
@@ -185,6 +186,7 @@ def test_a_device_that_logs_in_again_keeps_its_mark(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("credential", ["cookie", "bearer"])
+@pytest.mark.conforms("ASVS 6.3.1")
 def test_a_stolen_session_is_no_way_to_guess_the_password(wire: Wire, credential: str) -> None:
     issued = wire.login()
     caller = jar({SESSION: issued.cookies[SESSION]}) if credential == "cookie" else bearer(issued.json["access_token"])

@@ -27,6 +27,7 @@ HEADERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.conforms("RFC 7515 4.1.11")
 def test_no_extension_is_accepted_even_well_signed(forge, key: SigningKey, header: dict[str, Any]) -> None:
     with pytest.raises(TokenInvalid, match="extension"):
         verify_compact(forge(key, **header), KeySet([key]))

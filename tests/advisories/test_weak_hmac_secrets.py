@@ -51,6 +51,7 @@ def test_short_secrets_are_refused_bare_repeated_and_padded(algorithm: str, secr
 
 
 @pytest.mark.parametrize("secret", GUESSABLE)
+@pytest.mark.conforms("RFC 8725 3.5")
 def test_guessable_secrets_of_sufficient_length_are_refused(secret: str) -> None:
     for form in (secret, secret.upper(), secret.title(), secret + "\n"):
         with pytest.raises(ConfigurationError):

@@ -66,6 +66,7 @@ def test_a_roca_modulus_is_refused() -> None:
     refuse_rsa(ROCA, "ROCA")
 
 
+@pytest.mark.conforms("ASVS 11.6.1")
 def test_neighbouring_primes_are_refused() -> None:
     refuse_rsa(CLOSE, "CVE-2022-26320")
 
@@ -105,6 +106,7 @@ def test_low_order_points_are_refused(encoded: bytes, sign: int) -> None:
     refuse({"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(signed).decode()}, "low order")
 
 
+@pytest.mark.conforms("RFC 8725 3.4")
 def test_what_is_no_point_of_the_curve_is_refused() -> None:
     for y in (2, P + 3):
         refuse(

@@ -61,6 +61,7 @@ class Claims:
     amr: list[str] = field(default_factory=lambda: ["pwd", "otp"])
 
 
+@pytest.mark.conforms("RFC 9068 2.2")
 def test_an_access_token_says_what_rfc_9068_asks_and_what_revocation_needs() -> None:
     assert build_claims(SESSION, "j1", Instant(START + 10), REALM) == {
         "tenant": "acme",
@@ -124,6 +125,7 @@ def test_a_token_of_a_session_opened_after_a_revocation_of_everything_is_not_sto
         (("face", "pwd", "mfa"), "aal2"),
     ],
 )
+@pytest.mark.conforms("NIST SP 800-63B-4 2.2")
 def test_two_different_factors_are_aal2_and_nothing_less(amr: tuple[str, ...], acr: str) -> None:
     assert assurance(amr) == acr
 
@@ -136,6 +138,7 @@ def test_the_issuer_must_be_exactly_ours() -> None:
 
 
 @pytest.mark.parametrize("aud", ["orders", ["orders"], ["billing", "orders"]])
+@pytest.mark.conforms("ASVS 9.2.3", "RFC 8725 3.9")
 def test_the_audience_must_name_us(aud: str | list[str]) -> None:
     check_audience(Claims(aud=aud), "orders")
 
@@ -150,6 +153,7 @@ def test_an_audience_that_only_contains_our_letters_does_not(aud: str | list[str
     ("now", "refusal"),
     [(94.9, TokenNotYetValid), (95, None), (100, None), (204.9, None), (205, TokenExpired), (10**12, TokenExpired)],
 )
+@pytest.mark.conforms("ASVS 9.2.1")
 def test_a_token_is_good_from_its_issue_to_its_end_give_or_take_the_leeway(
     now: float, refusal: type[Exception] | None
 ) -> None:

@@ -132,6 +132,7 @@ def test_one_header_and_the_same_one_split_are_read_alike(first: bytes, second: 
     assert read([first, second]) == read([first + b"; " + second])
 
 
+@pytest.mark.conforms("ASVS 3.3.1", "ASVS 3.3.3", "ASVS 3.3.4", "RFC 6265bis 4.1.3.2")
 def test_a_written_cookie_is_pinned_and_hidden_from_scripts() -> None:
     written = set_cookie(NAME, VALUE, max_age_seconds=60, same_site="Strict")
     assert written == f"{NAME}={VALUE}; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Strict"

@@ -157,6 +157,7 @@ def test_a_plain_read_writes_nothing_until_a_touch_is_due() -> None:
 
 
 @given(st.lists(st.integers(0, 599), max_size=30))
+@pytest.mark.conforms("ASVS 7.3.2", "ASVS 10.4.8", "NIST SP 800-63B-4 5.2")
 def test_no_amount_of_use_outlives_the_overall_timeout(pauses: list[int]) -> None:
     session, now = opened(), 0
     for pause in pauses:
@@ -252,6 +253,7 @@ def test_a_lost_response_is_answered_with_the_same_successor_and_no_write() -> N
         assert outcome.session is session
 
 
+@pytest.mark.conforms("ASVS 10.4.5", "RFC 9700 4.14.2")
 def test_a_retired_token_ends_the_family() -> None:
     session = rotated()
     outcome = rotate(found(session), 0, at(131), POLICY)

@@ -24,6 +24,7 @@ def reason(password: str, policy: PasswordPolicy = ALONE) -> str:
     return refused.value.reason
 
 
+@pytest.mark.conforms("ASVS 6.2.1", "NIST SP 800-63B-4 3.1.1.2")
 def test_fifteen_characters_alone_and_eight_beside_a_second_factor() -> None:
     judge("quite-unlikely!")
     assert "at least 15" in reason("quite-unlikely")
@@ -31,6 +32,7 @@ def test_fifteen_characters_alone_and_eight_beside_a_second_factor() -> None:
     assert "at least 8" in reason("vq7kmt2", BESIDE_A_SECOND_FACTOR)
 
 
+@pytest.mark.conforms("ASVS 6.2.9", "NIST SP 800-63B-4 3.1.1.2")
 def test_long_passwords_are_taken_whole_and_too_long_ones_refused_not_cut() -> None:
     long = "".join(chr(0x4E00 + 7 * at) for at in range(256))
     judge(long)
@@ -43,6 +45,7 @@ def test_a_character_is_a_code_point_after_normalisation() -> None:
     assert "at least 15" in reason(decomposed)
 
 
+@pytest.mark.conforms("ASVS 6.2.5", "NIST SP 800-63B-4 3.1.1.2")
 def test_no_composition_rules() -> None:
     for password in (
         "purple otters invent soup",

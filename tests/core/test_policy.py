@@ -87,6 +87,7 @@ def test_cookies_are_pinned_to_their_host_wherever_there_is_tls() -> None:
         (BANKING, 5 * MINUTE, 8 * HOUR),
     ],
 )
+@pytest.mark.conforms("NIST SP 800-63B-4 2.1.3 (browser)", "NIST SP 800-63B-4 2.2.3 (timeouts of nist-aal2)")
 def test_the_profiles_keep_to_their_sources(profile: Profile, inactivity: int, overall: int) -> None:
     assert (profile.session.inactivity_seconds, profile.session.overall_seconds) == (inactivity, overall)
     assert PROFILES[profile.name] is profile

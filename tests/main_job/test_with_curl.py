@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import jwt
+import pytest
 
 from main_job.curl import Curl, bearer
 from served import Served, serving
@@ -67,6 +68,7 @@ def test_a_mobile_client_logs_in_calls_and_refreshes(mobile: Curl, ada: dict[str
     assert mobile("/auth/session", *bearer(first.json["access_token"])).json["sid"] == issued.json["sid"]
 
 
+@pytest.mark.conforms("ASVS 10.4.5", "RFC 9700 4.14.2")
 def test_a_retired_refresh_token_ends_its_session_everywhere(mobile: Curl, ada: dict[str, str]) -> None:
     tokens = [mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json]
     for _ in range(2):
@@ -89,6 +91,7 @@ def test_without_a_grace_window_the_second_use_is_reuse(tmp_path: Path) -> None:
         assert mobile.refresh(successor["refresh_token"]).code == "token_revoked"
 
 
+@pytest.mark.conforms("ASVS 7.4.1")
 def test_revoking_all_ends_cookies_and_tokens_on_every_worker(browser: Curl, mobile: Curl, ada: dict[str, str]) -> None:
     browser.post("/auth/login", ada)
     issued = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json

@@ -41,6 +41,7 @@ def test_another_key_of_the_same_algorithm_does_not_fit(key: SigningKey) -> None
             verify_compact(sign_compact(PAYLOAD, key), keys)
 
 
+@pytest.mark.conforms("ASVS 9.1.1", "RFC 8725 3.3")
 def test_each_changed_bit_of_a_signature_is_refused(key: SigningKey) -> None:
     signing_input, _, signature = sign_compact(PAYLOAD, key).encode().rpartition(b".")
     octets = decode_base64url(signature)

@@ -77,6 +77,7 @@ RSA = {"kty": "RSA", "n": "AQAB", "e": "AQAB"}
         {"kty": "OKP", "crv": "Ed448", "x": "AA"},
     ],
 )
+@pytest.mark.conforms("RFC 7517 5")
 def test_keys_of_no_use_are_skipped(useless: dict[str, Any]) -> None:
     """RFC 7517 section 5."""
     assert [key.kid for key in KeySet.from_jwks(document(useless, JWK))] == ["ed"]

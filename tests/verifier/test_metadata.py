@@ -76,6 +76,7 @@ def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic:
     ],
     ids=repr,
 )
+@pytest.mark.conforms("RFC 8414 3.3")
 def test_metadata_of_another_issuer_or_with_insecure_urls_is_not_believed(wrong: dict[str, Any]) -> None:
     discovery = Discovery(ISSUER, send=Sender(GOOD | wrong))
     with pytest.raises(Unavailable):

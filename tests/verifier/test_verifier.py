@@ -111,6 +111,7 @@ def test_a_remembered_token_is_not_checked_again(bench: Bench, mint: Mint, monke
         *((typ, False) for typ in ("JWT", "logout+jwt", "", "at+jwt2", "text/at+jwt")),
     ],
 )
+@pytest.mark.conforms("ASVS 9.2.2", "RFC 8725 3.11", "RFC 9068 4")
 def test_only_access_tokens_are_accepted(bench: Bench, mint: Mint, typ: str, good: bool) -> None:
     token = mint(typ=typ)
     if good:
@@ -123,12 +124,14 @@ def test_only_access_tokens_are_accepted(bench: Bench, mint: Mint, typ: str, goo
 @pytest.mark.parametrize(
     "iss", ["https://auth.example.com/", "https://AUTH.example.com", "http://auth.example.com", "x"]
 )
+@pytest.mark.conforms("RFC 8725 3.8", "RFC 9068 4")
 def test_another_issuer_is_refused_however_alike(bench: Bench, mint: Mint, iss: str) -> None:
     with pytest.raises(TokenInvalid, match="iss"):
         bench(mint(iss=iss))
 
 
 @pytest.mark.parametrize("aud", ["billing", "Orders", "orders ", ["billing"], [], ""])
+@pytest.mark.conforms("ASVS 9.2.3", "ASVS 10.3.1", "RFC 9068 4")
 def test_a_token_for_another_resource_server_is_refused(bench: Bench, mint: Mint, aud: object) -> None:
     with pytest.raises(TokenInvalid, match="aud"):
         bench(mint(aud=aud))
@@ -213,6 +216,7 @@ def test_a_source_that_has_no_keys_is_503(bench: Bench, mint: Mint) -> None:
 
 
 @pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.conforms("ASVS 9.2.1", "RFC 9068 4")
 def test_expiry_is_judged_on_every_call_with_the_leeway(bench: Bench, mint: Mint, clock: Any, seen: bool) -> None:
     token = mint()
     if seen:

@@ -83,6 +83,7 @@ def test_a_tossed_cookie_is_refused(realm: Realm) -> None:
         extract(request((b"cookie", b"__Host-kt_session=a; __Host-kt_session=b")), realm)
 
 
+@pytest.mark.conforms("RFC 6750 5.3")
 def test_a_token_in_the_query_is_never_read(realm: Realm) -> None:
     assert extract(request(query="access_token=token"), realm) is None
 

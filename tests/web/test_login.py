@@ -43,6 +43,7 @@ def test_the_first_delivery_of_the_realm_is_the_default(make: Make) -> None:
     assert "access_token" in document(make(credentials="jwt").signup())
 
 
+@pytest.mark.conforms("ASVS 3.3.2", "NIST SP 800-63B-4 5.1.1")
 def test_cookies_are_pinned_and_live_as_long_as_the_session(browser: Browser) -> None:
     seconds = browser.site.realm.profile.session.overall_seconds
     attributes = set_cookies(browser.signup())[SESSION].partition("; ")[2]

@@ -30,6 +30,7 @@ def test_our_verifier_reads_our_metadata(browser: Browser, name: str) -> None:
     assert found["grant_types_supported"] == ["refresh_token"]
 
 
+@pytest.mark.conforms("RFC 8414 2")
 def test_every_endpoint_of_the_metadata_answers(browser: Browser) -> None:
     found = document(browser.get("/.well-known/oauth-authorization-server"))
     for name, url in found.items():

@@ -9,6 +9,7 @@ NEW = "quite another gravel thistle"
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
 
 
+@pytest.mark.conforms("ASVS 6.2.2", "ASVS 7.4.3")
 def test_a_change_renews_this_session_and_ends_the_others(browser: Browser) -> None:
     browser.signup("cookie")
     before = browser.cookies[SESSION]
@@ -31,6 +32,7 @@ def test_a_change_renews_this_session_and_ends_the_others(browser: Browser) -> N
         ({"current_password": PASSWORD}, 400, "invalid_member"),
     ],
 )
+@pytest.mark.conforms("ASVS 6.2.3")
 def test_a_refused_change_leaves_everything(browser: Browser, body: dict[str, str], status: int, code: str) -> None:
     browser.signup("cookie")
     reply = browser.post("/auth/password", body)
@@ -38,6 +40,7 @@ def test_a_refused_change_leaves_everything(browser: Browser, body: dict[str, st
     assert browser.get("/auth/session").status == 200
 
 
+@pytest.mark.conforms("NIST SP 800-63B-4 5.2")
 def test_a_step_up_makes_the_authentication_fresh(browser: Browser) -> None:
     browser.signup("cookie")
     before = browser.cookies[SESSION]

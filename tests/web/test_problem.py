@@ -22,6 +22,7 @@ NAMES = [each.__name__ for each in ALL]
 
 
 @pytest.mark.parametrize("kind", ALL, ids=NAMES)
+@pytest.mark.conforms("RFC 9457 3.1")
 def test_a_refusal_is_a_problem_document(kind: type[Refusal]) -> None:
     refusal = kind("secret detail")
     reply = problem(refusal)
@@ -45,6 +46,7 @@ def test_the_detail_stays_inside_and_no_cookie_is_cleared(kind: type[Refusal], p
 
 @pytest.mark.parametrize("path", ["", *sorted(OAUTH_PATHS)])
 @pytest.mark.parametrize("kind", ALL, ids=NAMES)
+@pytest.mark.conforms("RFC 6750 3", "RFC 6750 3.1")
 def test_a_401_challenges_as_rfc_6750_says(kind: type[Refusal], path: str) -> None:
     reply = problem(kind("why"), path)
     challenge = header(reply, b"www-authenticate")
@@ -105,6 +107,7 @@ def test_what_may_be_shown_is_shown() -> None:
     ],
     ids=lambda each: each if isinstance(each, str) else getattr(each, "code", None),
 )
+@pytest.mark.conforms("RFC 6749 5.2")
 def test_oauth_endpoints_answer_as_rfc_6749_says(path: str, refusal: Refusal, status: int, error: str) -> None:
     reply = problem(refusal, path)
     shown = document(reply)

@@ -79,6 +79,7 @@ def test_a_bearer_logout_leaves_the_cookies_alone(browser: Browser) -> None:
     assert browser.get("/auth/session").status == 200
 
 
+@pytest.mark.conforms("ASVS 7.4.1", "NIST SP 800-63B-4 5.1")
 def test_logout_all_ends_cookies_and_tokens_alike(browser: Browser) -> None:
     browser.signup("cookie")
     tokens = document(browser.other().login("tokens"))

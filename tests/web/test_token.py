@@ -14,6 +14,7 @@ def refreshed(browser: Browser, token: str) -> dict[str, object]:
     return document(browser.form("/auth/token", GRANT | {"refresh_token": token}))
 
 
+@pytest.mark.conforms("RFC 6749 6")
 def test_a_refresh_answers_in_rfc_6749s_shape(browser: Browser) -> None:
     first = browser.signup("tokens")
     reply = browser.form("/auth/token", GRANT | {"refresh_token": text(first, "refresh_token")})
@@ -30,6 +31,7 @@ def test_two_uses_at_once_get_the_same_successor(browser: Browser) -> None:
     assert refreshed(browser, token)["refresh_token"] == refreshed(browser, token)["refresh_token"]
 
 
+@pytest.mark.conforms("RFC 9700 4.14.2")
 def test_reuse_ends_the_session(browser: Browser) -> None:
     token = text(browser.signup("tokens"), "refresh_token")
     newest = refreshed(browser, token)
