@@ -34,7 +34,7 @@ OURS, PRIMITIVE = "Keyturn", "cryptography, bare"
 CHAPTER = "Access token check"
 
 
-WHY = "strict claims, the principal and its place in the memory cost 5 to 7 µs, whatever the algorithm"
+WHY = "strict parsing, claims, the principal and its place in the memory cost about 9 µs beside the primitive"
 
 
 class StillFeed:
