@@ -253,7 +253,7 @@ def test_a_lost_response_is_answered_with_the_same_successor_and_no_write() -> N
         assert outcome.session is session
 
 
-@pytest.mark.conforms("ASVS 10.4.5", "RFC 9700 4.14.2")
+@pytest.mark.conforms("ASVS 10.4.5 (outside the grace window)", "RFC 9700 4.14.2 (outside the grace window)")
 def test_a_retired_token_ends_the_family() -> None:
     session = rotated()
     outcome = rotate(found(session), 0, at(131), POLICY)

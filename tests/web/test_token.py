@@ -31,7 +31,7 @@ def test_two_uses_at_once_get_the_same_successor(browser: Browser) -> None:
     assert refreshed(browser, token)["refresh_token"] == refreshed(browser, token)["refresh_token"]
 
 
-@pytest.mark.conforms("RFC 9700 4.14.2")
+@pytest.mark.conforms("RFC 9700 4.14.2 (outside the grace window)")
 def test_reuse_ends_the_session(browser: Browser) -> None:
     token = text(browser.signup("tokens"), "refresh_token")
     newest = refreshed(browser, token)
