@@ -1,0 +1,49 @@
+"""Run ``keyturn`` as an operator does: a process of its own, settings in its environment."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it said."""
+
+    code: int
+    said: str
+    complained: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.said)
+
+
+def keyturn(*arguments: str, given: str = "", **settings: str) -> Ran:
+    """``settings``: by name, without ``KEYTURN_``, in lower case."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
+    environment |= {f"KEYTURN_{name.upper()}": value for name, value in settings.items()}
+    command = [sys.executable, "-c", "from keyturn.cli import app; app()", *arguments]
+    ran = subprocess.run(command, env=environment, input=given, capture_output=True, text=True, timeout=60, check=False)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
+SERVICE_TOKEN = "9216d5d98979fb1bd1310ba698dfb5ac2ffd72dbd01adfb7b8e1afed6a267e96"
+
+
+def production(folder: Path) -> dict[str, str]:
+    """Settings that are fit for production."""
+    return {
+        "profile": "production",
+        "data": str(folder),
+        "secret": SECRET,
+        "service_token": SERVICE_TOKEN,
+        "issuer": "https://auth.example.com",
+        "audience": "orders",
+        "store": f"sqlite:///{folder}/keyturn.db",
+        "algorithm": "ES256",
+    }

@@ -1,0 +1,114 @@
+"""The operator's commands, beside a running server: what they say, and what the server does about it at once."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import httpx
+import pytest
+
+from cli.command import Ran, keyturn
+from served import Served, serving
+from served.process import PASSWORD
+
+BOUND_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    data = tmp_path_factory.mktemp("operated") / "data"
+    with serving(data, algorithm="ES256", rollover_seconds="7200", publish_seconds="600") as server:
+        yield server
+
+
+def here(served: Served, *arguments: str, given: str = "") -> Ran:
+    return keyturn(
+        *arguments,
+        "--data",
+        str(served.data),
+        given=given,
+        algorithm="ES256",
+        rollover_seconds="7200",
+        publish_seconds="600",
+    )
+
+
+def login(served: Served, email: str, client_id: str = "default") -> dict[str, str]:
+    body = {"email": email, "password": PASSWORD, "deliver": "tokens", "client_id": client_id}
+    with served.client() as client:
+        if client.post("/auth/signup", json=body).status_code not in (201, 409):
+            raise AssertionError("no signup")
+        reply = client.post("/auth/login", json=body)
+        assert reply.status_code == 200
+        return dict(reply.json())
+
+
+def code(served: Served, issued: dict[str, str]) -> str:
+    headers = {"authorization": f"Bearer {issued['access_token']}"}
+    return str(httpx.get(served.url + "/auth/session", headers=headers).json().get("code", "live"))
+
+
+def comes(question: Callable[[], str], answer: str) -> bool:
+    give_up_at = time.monotonic() + BOUND_SECONDS
+    while question() != answer:
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_keys_are_listed_and_added_and_the_server_takes_them_up(served: Served) -> None:
+    (first,) = here(served, "keys", "list", "--json").json
+    assert (first["algorithm"], first["state"]) == ("ES256", "active")
+    added = here(served, "keys", "add", "--json").json
+    assert added["state"] == "next"
+    # Published long enough for every cached key set, and no longer.
+    ahead = datetime.fromisoformat(added["active_at"]).timestamp() - time.time()
+    assert 590 < ahead <= 600
+    listed = here(served, "keys", "list", "--json").json
+    assert [each["kid"] for each in listed] == [first["kid"], added["kid"]]
+    assert added["kid"] in here(served, "keys", "list").said
+
+
+def test_one_session_is_ended(served: Served) -> None:
+    issued, other = login(served, "one@example.com"), login(served, "one@example.com")
+    ended = here(served, "revoke", "session", issued["sid"], "--json")
+    assert (ended.code, ended.json["revoked"], ended.json["within_seconds"]) == (0, True, 5)
+    assert comes(lambda: code(served, issued), "token_revoked")
+    assert code(served, other) == "live"
+
+
+def test_a_subject_and_a_client_are_ended(served: Served) -> None:
+    ada, grace = login(served, "ada@example.com"), login(served, "grace@example.com", client_id="tv")
+    assert "within 5 s" in here(served, "revoke", "subject", ada["subject"]).said
+    assert comes(lambda: code(served, ada), "token_revoked")
+    assert code(served, grace) == "live"
+    assert here(served, "revoke", "client", "tv", "--json").json["revoked"] is True
+    assert comes(lambda: code(served, grace), "token_revoked")
+
+
+def test_everything_is_ended_but_only_by_whoever_means_it(served: Served) -> None:
+    issued = login(served, "all@example.com")
+    assert here(served, "revoke", "everything", given="n\n").code == 1
+    assert code(served, issued) == "live"
+    assert here(served, "revoke", "everything", "--yes", "--json").json["revoked"] is True
+    assert comes(lambda: code(served, issued), "token_revoked")
+
+
+def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
+    for sid in ("AAAAAAAAAAAAAAAAAAAAAA", "nonsense", "'; DROP TABLE sessions --"):
+        refused = here(served, "revoke", "session", sid)
+        assert (refused.code, refused.said) == (2, "")
+        assert refused.complained.startswith("not_found: ")
+
+
+def test_the_schema_is_brought_up_to_date_beside_a_running_server(served: Served) -> None:
+    assert here(served, "db", "upgrade", "--json").json["upgraded"] is True
+    assert "is up to date" in here(served, "db", "upgrade").said
+
+
+def test_the_doctor_says_what_stands_between_here_and_production(served: Served) -> None:
+    sick = here(served, "doctor", "--json")
+    assert (sick.code, sick.json["fit"]) == (1, False)
+    assert len(sick.json["problems"]) == 5
+    assert "not fit for production" in here(served, "doctor").said

@@ -1,0 +1,164 @@
+"""``keyturn serve``: what it says first, what it refuses, and what survives the rollover of a secret."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.command import SECRET, SERVICE_TOKEN, keyturn, production
+from served import Served, serving
+from served.process import PASSWORD, free_port
+
+
+def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", algorithm="ES256") as served:
+        commands = re.findall(r"^  (curl .*)$", served.log.read_text(), re.MULTILINE)
+        assert len(commands) == 3
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        said = [
+            subprocess.run(
+                ["sh", "-c", each], cwd=folder, capture_output=True, text=True, timeout=30, check=True
+            ).stdout
+            for each in commands
+        ]
+        assert '"sid":' in said[0]
+        assert '"credential":"session"' in said[1]
+        assert '"revoked":true' in said[2]
+        with serving(tmp_path / "data", algorithm="ES256") as again:
+            assert "made the data folder" not in again.log.read_text().split("Try:")[-2]
+    log = served.log.read_text()
+    assert f"made the data folder {tmp_path / 'data'}" in log
+    assert "(mode 0600)" in log
+
+
+def test_the_files_it_makes_are_its_owners_alone(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
+        modes = {path.name: path.stat().st_mode & 0o777 for path in served.data.iterdir()}
+        assert served.data.stat().st_mode & 0o777 == 0o700
+    assert modes.pop("metrics") == 0o700
+    assert set(modes) >= {"secret", "service-token", "keyturn.db"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_production_refuses_with_everything_that_is_missing(tmp_path: Path) -> None:
+    refused = keyturn(
+        *("serve", "--data", str(tmp_path / "data"), "--profile", "production", "--port", str(free_port())),
+        trusted_proxies="nowhere",
+        trusted_origins="nothing",
+        issuer="http://auth.example.com",
+    )
+    assert (refused.code, refused.said) == (2, "")
+    for name in ("SECRET", "SERVICE_TOKEN", "STORE", "AUDIENCE", "ISSUER must be https", "trusted_proxies", "origin"):
+        assert name in refused.complained
+    assert "Traceback" not in refused.complained
+    assert not (tmp_path / "data").exists()
+
+
+def test_production_starts_when_everything_is_right_and_the_first_key_was_made(tmp_path: Path) -> None:
+    settings = production(tmp_path)
+    refused = keyturn("serve", "--port", str(free_port()), **settings)
+    assert refused.code == 2
+    assert "keyturn keys add" in refused.complained
+    assert keyturn("doctor", "--json", **settings).json == {"fit": True, "problems": []}
+    assert keyturn("keys", "add", "--json", **settings).json["state"] == "active"
+    served = Served(
+        tmp_path, workers=2, settings={f"KEYTURN_{name.upper()}": value for name, value in settings.items()}
+    )
+    served.start()
+    try:
+        with served.client() as client:
+            body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
+            reply = client.post("/auth/signup", json=body)
+            assert "__Host-kt_session=" in reply.headers["set-cookie"]
+            assert "Secure" in reply.headers["set-cookie"]
+            metadata = client.get("/.well-known/oauth-authorization-server").json()
+            assert metadata["issuer"] == "https://auth.example.com"
+    finally:
+        served.stop()
+    assert SECRET not in served.log.read_text()
+    assert SERVICE_TOKEN not in served.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"store": "memory:"}, "one process"),
+        ({"store": "nothing://x:hidden-word@y"}, "driver"),
+        ({"store": "sqlite:////nowhere/keyturn.db"}, "cannot open"),
+        ({"polcy": "mobile"}, "KEYTURN_POLCY is not a setting"),
+        ({"trusted_proxies": "nowhere"}, "trusted_proxies"),
+        ({"algorithm": "none"}, "none"),
+    ],
+)
+def test_what_cannot_be_served_is_said_before_any_worker_starts(
+    tmp_path: Path, settings: dict[str, str], words: str
+) -> None:
+    arguments = ("serve", "--data", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
+    refused = keyturn(*arguments, **settings)
+    assert refused.code == 2
+    assert words in refused.complained
+    assert "hidden-word" not in refused.complained
+    assert "curl" not in refused.said
+
+
+def test_a_memory_store_is_served_by_one_worker(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", store="memory:", algorithm="ES256") as served, served.client() as client:
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        assert client.post("/auth/signup", json=body).status_code == 201
+        assert client.get("/auth/session").status_code == 200
+        assert client.post("/auth/logout").status_code == 200
+        assert client.get("/auth/session").status_code == 401
+
+
+def test_a_secret_rolls_over_and_nobody_is_logged_out(tmp_path: Path) -> None:
+    new = "".join(reversed(SECRET))
+    body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
+    with serving(tmp_path / "data", secret=SECRET, algorithm="ES256") as served, served.client() as client:
+        issued = client.post("/auth/signup", json=body).json()
+        cookie = {"cookie": f"kt_session={client.cookies['kt_session']}"}
+        bearer = {"authorization": f"Bearer {issued['access_token']}"}
+        served.stop()
+        served.settings |= {"KEYTURN_SECRET": new, "KEYTURN_SECRET_PREVIOUS": SECRET}
+        served.start()
+        assert [ask(served, each) for each in (cookie, bearer)] == [200, 200]
+        form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
+        renewed = httpx.post(served.url + "/auth/token", data=form).json()
+        assert ask(served, {"authorization": f"Bearer {renewed['access_token']}"}) == 200
+        served.stop()
+        # A key sealed under a secret that is no longer known must stop the start, not the logins one by one.
+        refused = keyturn(
+            "serve", "--data", str(served.data), "--port", str(free_port()), secret=new[::-1][::-1][:-1] + "0"
+        )
+        assert refused.code == 2
+        assert "Traceback" not in refused.complained
+
+
+def ask(served: Served, headers: dict[str, str]) -> int:
+    return httpx.get(served.url + "/auth/session", headers=headers).status_code
+
+
+def test_a_port_in_use_ends_the_server_with_words(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", algorithm="ES256") as served:
+        for workers in ("1", "2"):
+            started = time.monotonic()
+            refused = keyturn(
+                *("serve", "--data", str(tmp_path / "other"), "--port", str(served.port), "--workers", workers),
+                algorithm="ES256",
+            )
+            assert refused.code not in (0, None)
+            assert "in use" in refused.complained
+            assert time.monotonic() - started < 30
+
+
+def test_interrupted_from_the_keyboard_it_stops_in_order(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
+        assert served.process is not None
+        os.killpg(served.process.pid, signal.SIGINT)
+        served.process.wait(20)
+        assert "Traceback" not in served.log.read_text()
