@@ -64,6 +64,14 @@ def test_the_process_that_ended_it_accepts_no_more(ender: str, reported: Callabl
     assert report.violations == []
 
 
+def test_a_process_that_ends_what_another_has_ended_accepts_no_more(reported: Callable[[Report], None]) -> None:
+    rig, ending = stage("revoke", seen=True)
+    actors = [ending, rig.revoke("s", home="b"), rig.verify("v", home="b"), rig.verify("w", home="b")]
+    report = explore("revoke / revoke elsewhere / verify / verify", rig, actors, 1)
+    reported(report)
+    assert report.violations == []
+
+
 @pytest.mark.parametrize("ender", ENDERS)
 def test_access_tokens_stop_as_soon_as_a_process_is_told(ender: str, reported: Callable[[Report], None]) -> None:
     rig, ending = stage(ender, seen=False)

@@ -43,6 +43,8 @@ def revoke_session(
             raise NotFound("no such session of this subject")
         if found.session.ended_at is not None:
             # Logged when it ended; logging it again would let the holder of a dead token fill the log (CWE-400).
+            # Another process may have ended it, and this one not have heard yet.
+            yield from asks.note(ended_entry(sid, now, realm))
             return _revoked((yield from asks.log_sequence()), realm)
         entry = ended_entry(sid, now, realm)
         sequence = yield from asks.replace(revoke(found, reason, now), entry)

@@ -1,0 +1,145 @@
+"""Every flow, on a small stage: one person with two sessions, on the real memory store and cheap ports."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from interleavings.rig import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.sealed import Sealed, seal
+from keyturn.core.session import Client
+from keyturn.errors import Overloaded, PasswordRejected
+from keyturn.flows.accounts import set_disabled
+from keyturn.flows.csrf import csrf_token_of, prove_csrf
+from keyturn.flows.drive import drive
+from keyturn.flows.enter import Attempt
+from keyturn.flows.feed import feed_page, published_keys
+from keyturn.flows.introspect import introspect, presented_sid
+from keyturn.flows.issue import Issued
+from keyturn.flows.keys import add_key, roll_keys
+from keyturn.flows.login import login
+from keyturn.flows.password import change_password
+from keyturn.flows.refresh import refresh
+from keyturn.flows.replace import end_replaced
+from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_session, revoke_subject
+from keyturn.flows.sessions import list_sessions
+from keyturn.flows.signup import signup
+from keyturn.flows.step import Flow
+from keyturn.flows.step_up import confirm_password
+from keyturn.flows.verify import verify_access, verify_session
+from keyturn.ports import StoredKey
+from keyturn.stores.memory import MemoryStore
+from keyturn.tokens.rollover import RolloverPolicy
+
+KEYS = RolloverPolicy(rollover_seconds=1000, publish_seconds=100, retired_seconds=50)
+
+
+class Repeating:
+    """The same bytes in the same order, for every stage."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def token_bytes(self, size: int) -> bytes:
+        self.count += 1
+        return hashlib.sha512(b"%d" % self.count).digest()[:size]
+
+
+class Foundry:
+    """Keys that are not keys."""
+
+    def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
+        return StoredKey(f"kid-{serial}", algorithm, serial, active_at, b"sealed")
+
+
+class Publishing(Signer):
+    """A signer that also publishes."""
+
+    def jwks(self, now: Instant) -> dict[str, object]:
+        return {"keys": []}
+
+
+class Busy(Hasher):
+    """No room in the queue."""
+
+    def verify(self, encoded: str | None, password: str) -> Any:
+        raise Overloaded
+
+
+class Strict(Anything):
+    """No password is good enough."""
+
+    def judge(self, password: str, identifier: str) -> None:
+        raise PasswordRejected("too well known")
+
+
+class Stage:
+    """A store, ports over it, and a person's sessions ``x`` and ``y``."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        extra = {"keys": self.store.keys, "foundry": Foundry(), "signer": Publishing(), "entropy": Repeating()}
+        self.ports = toy_ports(self.store, **extra)
+        self.realm = realm()
+        self.x: Issued = self.run(signup(self.attempt(OLD), T0, self.realm))
+        self.y: Issued = self.run(login(self.attempt(OLD), T0, self.realm))
+
+    def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> Attempt:
+        return Attempt(identifier, password, client=Client(address="192.0.2.1"), **{"deliver": "both", **changes})
+
+    def run(self, flow: Flow[Any], **others: Any) -> Any:
+        for name, port in others.items():
+            setattr(self.ports, name, port)
+        return drive(flow, self.ports)
+
+    @property
+    def sid(self) -> SessionId:
+        return self.x.session.sid
+
+    def sealed(self, kind: Sealed, counter: int, issued: Issued | None = None) -> str:
+        session = (issued or self.x).session
+        return str(seal(kind, session.sid, counter, session.seed, self.realm.secrets).reveal())
+
+    def access(self) -> str:
+        assert self.x.access_token
+        return str(self.x.access_token.reveal())
+
+
+@dataclass(frozen=True)
+class Case:
+    """One flow as it ordinarily runs. ``secrets``: texts that must never show."""
+
+    name: str
+    start: Callable[[Stage], Flow[Any]]
+
+
+CASES = [
+    Case("signup", lambda s: signup(s.attempt(OLD, "bob@example.com"), T0, s.realm)),
+    Case("login", lambda s: login(s.attempt(OLD), T0, s.realm)),
+    Case("login with a device", lambda s: login(s.attempt(OLD, device=s.x.device_token.reveal()), T0, s.realm)),  # type: ignore[union-attr]
+    Case("wrong login", lambda s: login(s.attempt(NEW), T0, s.realm)),
+    Case("verify session", lambda s: verify_session(s.sealed(Sealed.SESSION, 0), T0, s.realm)),
+    Case("touch", lambda s: verify_session(s.sealed(Sealed.SESSION, 0), Instant(T0 + 60), s.realm)),
+    Case("verify access", lambda s: verify_access(s.access(), T0, s.realm)),
+    Case("refresh", lambda s: refresh(s.sealed(Sealed.REFRESH, 0), "both", T0, s.realm)),
+    Case("counter ahead", lambda s: refresh(s.sealed(Sealed.REFRESH, 9), "both", T0, s.realm)),
+    Case("step-up", lambda s: confirm_password(s.sid, OLD, "both", T0, s.realm)),
+    Case("change password", lambda s: change_password(s.sid, OLD, NEW, "both", T0, s.realm)),
+    Case("revoke session", lambda s: revoke_session(s.sid, "logout", T0, s.realm)),
+    Case("revoke subject", lambda s: revoke_subject(s.x.session.subject, T0, s.realm)),
+    Case("revoke client", lambda s: revoke_client("default", T0, s.realm)),
+    Case("revoke everything", lambda s: revoke_everything(T0, s.realm)),
+    Case("disable", lambda s: set_disabled(s.x.session.subject, True, T0, s.realm)),
+    Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
+    Case("introspect session", lambda s: introspect(s.sealed(Sealed.SESSION, 0), T0, s.realm)),
+    Case("introspect access", lambda s: introspect(s.access(), T0, s.realm)),
+    Case("presented sid", lambda s: presented_sid(s.access(), T0, s.realm)),
+    Case("end replaced", lambda s: end_replaced([s.sealed(Sealed.SESSION, 0, s.y)], s.sid, T0, s.realm)),
+    Case("csrf token", lambda s: csrf_token_of(s.sid, s.realm)),
+    Case("prove csrf", lambda s: prove_csrf(s.sealed(Sealed.CSRF, 0), s.sid, s.realm)),
+    Case("feed page", lambda s: feed_page(0)),
+    Case("published keys", lambda s: published_keys(T0)),
+    Case("roll keys", lambda s: roll_keys("EdDSA", T0, KEYS)),
+    Case("add key", lambda s: add_key("EdDSA", T0, KEYS)),
+]

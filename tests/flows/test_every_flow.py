@@ -1,0 +1,236 @@
+"""What holds for every flow: cancelled or failed anywhere it stops at once and leaves nothing half done; its steps
+show no secret; both drivers give the same answers."""
+
+import asyncio
+from asyncio import CancelledError
+from copy import copy
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flows.catalogue import CASES, Case, Stage
+from interleavings.rig import NEW, OLD
+from interleavings.world import World, freeze
+from keyturn.core.sealed import PlaintextToken
+from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable
+from keyturn.flows.drive import drive, drive_async
+from keyturn.flows.step import Flow, Step, ask
+
+ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def ended(flow: Flow[Any], ports: Any) -> Any:
+    try:
+        return freeze(drive(flow, ports))
+    except Refusal as refusal:
+        return type(refusal)
+
+
+def steps(case: Case) -> list[Step]:
+    """The steps of an ordinary run."""
+    stage = Stage()
+    taken: list[Step] = []
+    flow = case.start(stage)
+    try:
+        step = next(flow)
+        while True:
+            taken.append(step)
+            step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+    except (StopIteration, Refusal):
+        return taken
+
+
+def thrown(case: Case, at: int, failure: BaseException) -> tuple[Stage, Flow[Any]]:
+    """Run up to step ``at`` and throw there, in place of its answer."""
+    stage = Stage()
+    flow = case.start(stage)
+    step = next(flow)
+    for _ in range(at):
+        step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+    flow.throw(failure)
+    return stage, flow
+
+
+@ALL
+def test_cancelled_anywhere_it_stops_at_once(case: Case) -> None:
+    for at in range(len(steps(case))):
+        with pytest.raises(CancelledError):
+            thrown(case, at, CancelledError())
+
+
+@ALL
+def test_a_crash_of_a_port_comes_out_as_it_is(case: Case) -> None:
+    for at, step in enumerate(steps(case)):
+        with pytest.raises(ZeroDivisionError):
+            thrown(case, at, ZeroDivisionError(repr(step)))
+
+
+@ALL
+def test_a_store_that_is_away_is_never_a_401(case: Case) -> None:
+    for at, step in enumerate(steps(case)):
+        if step.port not in ("sessions", "accounts", "log"):
+            continue
+        try:
+            thrown(case, at, StoreUnavailable("away"))
+        except (StoreUnavailable, RevocationUnknown):
+            continue
+        except StopIteration:
+            assert case.name in ("end replaced", "touch")  # done what matters: the rest is left
+            continue
+        assert case.name in ("end replaced", "touch")
+
+
+@ALL
+def test_abandoned_anywhere_no_lock_or_turn_is_left_taken(case: Case) -> None:
+    """A crashed flow: what it asked for has happened, and every flow still runs on what it left."""
+    for at in range(len(steps(case))):
+        stage = Stage()
+        flow = case.start(stage)
+        step = next(flow)
+        for _ in range(at):
+            step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+        flow.close()
+        for other in CASES:
+            world = World(stage.store)
+            held = world.capture()
+            ended(other.start(stage), stage.ports)
+            world.restore(held)
+
+
+@ALL
+def test_no_step_shows_a_secret(case: Case) -> None:
+    for step in steps(case):
+        assert repr(step) == str(step) == f"Step({step.port}.{step.verb})"
+        shown = [repr(each) for each in step.arguments if not isinstance(each, (str, bytes))]
+        for text in shown:
+            assert OLD not in text
+            assert NEW not in text
+            assert "new:" not in text
+
+
+@ALL
+def test_what_is_handed_out_is_masked(case: Case) -> None:
+    stage = Stage()
+    try:
+        answer = drive(case.start(stage), stage.ports)
+    except Refusal as refusal:
+        answer = refusal
+    tokens = [getattr(answer, each, None) for each in ("session_token", "refresh_token", "access_token", "csrf_token")]
+    for token in tokens:
+        if isinstance(token, PlaintextToken):
+            assert token.reveal() not in repr(answer)
+            assert token.reveal().rpartition(".")[2] not in repr(answer)
+
+
+class Awaited:
+    """A port whose methods are coroutines."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+
+    def __getattr__(self, verb: str) -> Any:
+        async def call(*arguments: object) -> Any:
+            await asyncio.sleep(0)
+            return getattr(self.port, verb)(*arguments)
+
+        return call
+
+
+@ALL
+def test_both_drivers_end_alike(case: Case) -> None:
+    sync, mixed = Stage(), Stage()
+    ports = copy(mixed.ports)
+    for name in ("sessions", "accounts", "throttles", "audit", "log", "keys", "hasher", "foundry"):
+        setattr(ports, name, Awaited(getattr(ports, name)))
+
+    async def awaited() -> Any:
+        try:
+            return freeze(await drive_async(case.start(mixed), ports))
+        except Refusal as refusal:
+            return type(refusal)
+
+    assert asyncio.run(awaited()) == ended(case.start(sync), sync.ports)
+    assert freeze(World(mixed.store).capture()) == freeze(World(sync.store).capture())
+
+
+# --- the drivers themselves -------------------------------------------------------------------------------------
+
+
+class Port:
+    def answer(self, value: object) -> object:
+        return value
+
+    def fail(self) -> None:
+        raise StoreUnavailable("away")
+
+    async def hang(self) -> None:
+        await asyncio.Event().wait()
+
+
+PORTS: Any = SimpleNamespace(port=Port())
+
+
+def resilient() -> Flow[list[object]]:
+    seen: list[object] = [(yield from ask("port", "answer", 1))]
+    try:
+        yield from ask("port", "fail")
+    except StoreUnavailable as away:
+        seen.append(away.detail)
+    seen.append((yield from ask("port", "answer", 2)))
+    return seen
+
+
+def helpless() -> Flow[None]:
+    yield from ask("port", "fail")
+
+
+def last_word() -> Flow[str]:
+    try:
+        yield from ask("port", "fail")
+    except StoreUnavailable:
+        return "caught"
+    return "never"
+
+
+def silent() -> Flow[str]:
+    return "done"
+    yield  # a generator all the same
+
+
+def test_a_failure_is_raised_where_it_was_asked() -> None:
+    assert drive(resilient(), PORTS) == [1, "away", 2]
+    assert asyncio.run(drive_async(resilient(), PORTS)) == [1, "away", 2]
+
+
+def test_a_failure_nobody_catches_comes_out() -> None:
+    with pytest.raises(StoreUnavailable):
+        drive(helpless(), PORTS)
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(drive_async(helpless(), PORTS))
+
+
+@pytest.mark.parametrize(("flow", "answer"), [(last_word, "caught"), (silent, "done")])
+def test_a_flow_may_end_on_a_failure_or_without_a_step(flow: Any, answer: str) -> None:
+    assert drive(flow(), PORTS) == answer
+    assert asyncio.run(drive_async(flow(), PORTS)) == answer
+
+
+def test_a_cancelled_task_runs_the_flows_last_wishes() -> None:
+    cleaned: list[str] = []
+
+    def hanging() -> Flow[None]:
+        try:
+            yield from ask("port", "hang")
+        finally:
+            cleaned.append("yes")
+
+    async def cancel() -> None:
+        task = asyncio.create_task(drive_async(hanging(), PORTS))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    with pytest.raises(CancelledError):
+        asyncio.run(cancel())
+    assert cleaned == ["yes"]
