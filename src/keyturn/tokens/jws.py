@@ -14,7 +14,7 @@ MAX_TOKEN_BYTES = 8192
 """Longest token in bytes, measured before anything is decoded: what servers and proxies take as one header."""
 
 
-class VerifiedToken(msgspec.Struct, frozen=True):
+class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
     """A token whose signature is good under ``kid``. Its claims are still to be judged.
 
     ``typ`` is in lower case and without ``application/``; ``None`` when the header has none.

@@ -13,7 +13,7 @@ Moment = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
 """A NumericDate every JSON reader agrees on: whole, and within the integers a double holds (RFC 8259 section 6)."""
 
 
-class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """``iss``, ``sub``, ``aud``, ``exp`` and ``iat`` must be there (RFC 9068 section 2.2).
 
     ``sid`` is empty and ``gen`` is -1 where a token has none: such a token cannot be judged against a revocation feed.
