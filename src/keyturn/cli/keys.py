@@ -25,7 +25,7 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
 @keys.command("add")
 @complaining
 def add(data: Data = None, as_json: Json = False) -> None:
-    """Add the next signing key now. It signs when the turn of the one before is over; the first signs at once."""
+    """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
     with operator(data) as issuer:
         drive(add_next_key(issuer.parts), issuer.parts.ports)
         newest = _rows(issuer)[-1]
