@@ -11,7 +11,12 @@ import pytest
 
 from advisories.wire import OTHER, OTHER_PASSWORD, Wire, wired
 
-ISSUERS = {"https://auth.example.com": "__Host-kt_", "http://auth.example.com": "kt_"}
+# A scheme has no case (RFC 3986 section 3.1): spelt in capitals, it once cost the cookies their prefix and Secure.
+ISSUERS = {
+    "https://auth.example.com": "__Host-kt_",
+    "HTTPS://auth.example.com": "__Host-kt_",
+    "http://auth.example.com": "kt_",
+}
 HIDDEN = [
     b"\x85",
     b"\xa0",
@@ -26,7 +31,7 @@ HIDDEN = [
 ]
 
 
-@pytest.fixture(scope="module", params=ISSUERS, ids=["__Host-", "development"])
+@pytest.fixture(scope="module", params=ISSUERS, ids=["__Host-", "capitals", "development"])
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
     with wired(issuer=request.param, audience=request.param) as made:
         made.signup(OTHER, OTHER_PASSWORD)
@@ -128,3 +133,13 @@ def test_too_many_cookies_are_refused_before_they_are_read(wire: Wire, prefix: s
     mine = f"{prefix}session=".encode() + victim
     assert subject(wire, b"a=" + b"x" * 17_000 + b"; " + mine) == (400, "bad_request")
     assert subject(wire, *[b"a=1"] * 99, mine)[0] == 400
+
+
+def test_every_cookie_is_pinned_as_the_issuer_allows(wire: Wire, prefix: str) -> None:
+    for deliver in ("both", "token-cookies"):
+        for line in wire.login(deliver=deliver).values("set-cookie"):
+            attributes = set(line.split("; ")[1:])
+            assert line.startswith(prefix)
+            assert {"Path=/", "HttpOnly", "SameSite=Lax"} <= attributes
+            assert ("Secure" in attributes) is prefix.startswith("__Host-")
+            assert not any(each.startswith("Domain") for each in attributes)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from advisories.wire import OTHER, OTHER_PASSWORD, SERVICE, Answer, Wire, bearer, jar, wired
+from keyturn.errors import ConfigurationError
 
 SESSION, ACCESS, REFRESH = (f"__Host-kt_{role}" for role in ("session", "access", "refresh"))
 GRANT = {"grant_type": "refresh_token"}
@@ -156,3 +157,11 @@ def test_nobody_ends_anothers_session_by_its_id(wire: Wire, ada: Answer, mallory
     assert [each["sid"] for each in shown.json["sessions"]] == [mallory.json["sid"]]
     for secret in (ada.cookies[SESSION], mallory.cookies[SESSION], mallory.json["refresh_token"]):
         assert secret.encode() not in shown.body
+
+
+def test_no_access_token_may_outlive_the_record_that_revokes_it() -> None:
+    """An idle session is purged; its token, were it longer-lived, would be good and could be ended by nobody."""
+    with pytest.raises(ConfigurationError, match="access_seconds"), wired(policy="banking", access_seconds=301):
+        pass
+    with wired(policy="banking", access_seconds=300) as wire:
+        assert wire.signup().status == 201

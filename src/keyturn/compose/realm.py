@@ -56,7 +56,7 @@ def build_profile(settings: Settings) -> Profile:
 
 def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
     # Over plain http a Secure cookie is dropped by the client; a production profile refuses such an issuer.
-    return replace(policy, secure=settings.issuer.startswith("https://"))
+    return replace(policy, secure=urlsplit(settings.issuer).scheme == "https")
 
 
 def _with(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:

@@ -15,14 +15,20 @@ OCTET_CAP = 4096
 """Bytes of UTF-8 that are hashed at most; refused past it, never truncated."""
 
 
+MARKS_CAP = 30
+"""Combining marks in a row (UAX 15, Stream-Safe Text Format): putting more in order takes quadratic time."""
+
+
 def prepare_password(password: str) -> str:
     """The one form of ``password`` that is measured, compared and hashed: OpaqueString of RFC 8265 section 4.2.
 
     Every space is U+0020, the rest is NFC; case and width stay. Raises ``PasswordRejected`` for lone surrogates,
-    control characters and more than 4096 octets.
+    control characters, more than 30 combining marks in a row and more than 4096 octets.
     """
     if len(password) > OCTET_CAP:
         raise PasswordRejected(f"A password has at most {OCTET_CAP} bytes.")
+    if _marks_in_a_row(password) > MARKS_CAP:
+        raise PasswordRejected(f"A password has at most {MARKS_CAP} combining marks in a row.")
     spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
     prepared = unicodedata.normalize("NFC", spaced)
     # Cc covers NUL, which cuts C strings short elsewhere; Cs are halves of characters and cannot be encoded.
@@ -31,6 +37,16 @@ def prepare_password(password: str) -> str:
     if len(prepared.encode()) > OCTET_CAP:
         raise PasswordRejected(f"A password has at most {OCTET_CAP} bytes.")
     return prepared
+
+
+def _marks_in_a_row(text: str) -> int:
+    runs = [0]
+    for each in text:
+        if unicodedata.combining(each):
+            runs[-1] += 1
+        elif runs[-1]:
+            runs.append(0)
+    return max(runs)
 
 
 def judge_password(

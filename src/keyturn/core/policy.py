@@ -128,7 +128,7 @@ class PasswordPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named bundle of policies."""
+    """A named bundle of policies. Raises ``ConfigurationError`` when access tokens outlive an idle session."""
 
     name: str
     session: SessionPolicy
@@ -136,6 +136,11 @@ class Profile:
     cookie: CookiePolicy = field(default_factory=CookiePolicy)
     throttle: ThrottlePolicy = field(default_factory=ThrottlePolicy)
     password: PasswordPolicy = field(default_factory=PasswordPolicy)
+
+    def __post_init__(self) -> None:
+        # A record is purged once it is idle for too long: a token that outlives its record cannot be revoked any more.
+        idle = self.session.inactivity_seconds
+        _require(self.token.access_seconds <= idle, f"access_seconds exceeds inactivity_seconds ({idle})")
 
 
 BROWSER = Profile("browser", SessionPolicy(7 * DAY, 30 * DAY))

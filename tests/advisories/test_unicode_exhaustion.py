@@ -1,0 +1,46 @@
+"""Unicode that is costly to normalise: combining marks in the worst order, and characters that grow.
+
+Sources: CWE-407, CWE-1333's cousin; UAX 15 section 13 (Stream-Safe Text Format), CVE-2025-27556 and CVE-2023-46695
+(Django: slow NFKC of long user names). Both are normalised on the event loop before anything is throttled, so the
+cost must be small.
+"""
+
+import time
+import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from keyturn.core.account import normalise_identifier
+from keyturn.core.password import prepare_password
+from keyturn.errors import BadRequest, PasswordRejected
+
+MARKS = sorted(map(chr, range(0x300, 0x370)), key=unicodedata.combining, reverse=True)
+
+
+def worst(size: int) -> str:
+    """Each mark has to move past all before it."""
+    return "a" + "".join(MARKS[at * len(MARKS) // size] for at in range(size))
+
+
+@pytest.mark.parametrize("text", [worst(4000), worst(1000), "\ufdfa" * 4000, "e\u0301" * 2000, "\u1e9b\u0323" * 2000])
+@pytest.mark.parametrize(
+    ("prepare", "refusal"), [(prepare_password, PasswordRejected), (normalise_identifier, BadRequest)]
+)
+def test_it_is_refused_or_done_in_no_time(prepare: Callable[[str], str], refusal: type[Exception], text: str) -> None:
+    spent = []
+    for _ in range(3):
+        started = time.thread_time()
+        with suppress(refusal):
+            prepare(text)
+        spent.append(time.thread_time() - started)
+    # The worst order took 40 ms; a password hash takes 20.
+    assert min(spent) < 0.01
+
+
+def test_marks_that_people_write_are_kept() -> None:
+    assert prepare_password("Z\u0351\u036b\u0343algo " * 5) != ""
+    assert prepare_password("e" + "\u0301" * 30) == "\u00e9" + "\u0301" * 29
+    with pytest.raises(PasswordRejected):
+        prepare_password("e" + "\u0301" * 31)
