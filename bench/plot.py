@@ -35,12 +35,14 @@ def draw(source: Path, target: Path) -> None:
 def _panel(axis: Any, figure: dict[str, Any]) -> None:
     series = figure["series"][::-1]
     middles = [each["median"] for each in series]
-    bars = axis.barh([each["name"] for each in series], middles, color=[_colour(each) for each in series], height=0.66)
+    axis.barh([each["name"] for each in series], middles, color=[_colour(each) for each in series], height=0.66)
     reach = [
         [abs(middle - each["quartiles"][end]) for middle, each in zip(middles, series, strict=True)] for end in (0, 1)
     ]
     axis.errorbar(middles, range(len(series)), xerr=reach, fmt="none", ecolor=INK, elinewidth=0.8)
-    axis.bar_label(bars, [f"{middle:,.0f}" if middle >= 100 else f"{middle:.3g}" for middle in middles], padding=8)
+    for row, each in enumerate(series):
+        beyond = (max(each["median"], each["quartiles"][1]), row)
+        axis.annotate(_short(each["median"]), beyond, (6, 0), textcoords="offset points", va="center")
     axis.set_xlim(0, 1.2 * max(each["quartiles"][1] for each in series))
     spare = max(0, 3 - len(series)) / 2
     axis.set_ylim(-0.6 - spare, len(series) - 0.4 + spare)
@@ -49,6 +51,10 @@ def _panel(axis: Any, figure: dict[str, Any]) -> None:
     axis.spines[["top", "right", "bottom"]].set_visible(False)
     axis.tick_params(left=False)
     _entitle(axis, figure)
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _colour(series: dict[str, Any]) -> str:

@@ -68,11 +68,25 @@ def readme_table(figures: Sequence[Figure], machine: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     lines += [
         "",
+        *_reasons(figures),
         f"Medians of one run of `scripts/bench` on {machine['measured_at']}: {_machine(machine)}; {versions}.",
         "All sides of a line take turns in that run. [All figures with their spread](bench/results/latest.json)"
         " · [as a plot](bench/results/latest.svg) · [how they are measured](bench/).",
     ]
     return "\n".join(lines)
+
+
+def _reasons(figures: Sequence[Figure]) -> list[str]:
+    missed = [(figure, goal) for figure in figures for goal in figure.goals if not goal.met and goal.why]
+    lines = []
+    for why in dict.fromkeys(goal.why for _, goal in missed):
+        works = dict.fromkeys(_work(figure) for figure, goal in missed if goal.why == why)
+        lines.append(f"- Missed ({'; '.join(works)}): {why}.")
+    return [*lines, ""] if lines else []
+
+
+def _work(figure: Figure) -> str:
+    return f"{figure.chapter}: {figure.work}"
 
 
 def _line(figure: Figure) -> str:
@@ -85,8 +99,7 @@ def _line(figure: Figure) -> str:
 
 
 def _verdict(goal: Goal) -> str:
-    why = f": {goal.why}" if goal.why and not goal.met else ""
-    return f"{goal.text}: {'met' if goal.met else 'missed'} ({goal.value:.3g}){why}"
+    return f"{goal.text}: {'met' if goal.met else '**missed**'} ({goal.value:.3g})"
 
 
 def _machine(machine: dict[str, Any]) -> str:

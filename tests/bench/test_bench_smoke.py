@@ -45,7 +45,8 @@ def test_a_goal_is_met_or_missed_and_says_so(tmp_path: Path) -> None:
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     report.write_readme([figure], machine, readme)
     text = readme.read_text()
-    assert "missed (1.5): the moon<br>at least 70%: met (0.8)" in text
+    assert "at most 1 µs: **missed** (1.5)<br>at least 70%: met (0.8)" in text
+    assert "- Missed (chapter: work): the moon." in text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
