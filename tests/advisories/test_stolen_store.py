@@ -121,6 +121,7 @@ def test_a_server_over_the_copy_with_keys_of_its_own_makes_nothing_the_owner_acc
             assert refused(thief, credential)
 
 
+@pytest.mark.conforms("ASVS 11.3.3")
 def test_the_sealed_signing_keys_do_not_open(crime: Crime) -> None:
     row = crime.rows["signing_keys"][0]
     sealed, kid = row["sealed"], str(row["kid"])

@@ -78,6 +78,7 @@ def test_one_session_is_ended(served: Served) -> None:
     assert code(served, other) == "live"
 
 
+@pytest.mark.conforms("ASVS 7.4.5")
 def test_a_subject_and_a_client_are_ended(served: Served) -> None:
     ada, grace = login(served, "ada@example.com"), login(served, "grace@example.com", client_id="tv")
     assert "within 5 s" in here(served, "revoke", "subject", ada["subject"]).said
@@ -87,6 +88,7 @@ def test_a_subject_and_a_client_are_ended(served: Served) -> None:
     assert comes(lambda: code(served, grace), "token_revoked")
 
 
+@pytest.mark.conforms("ASVS 7.4.5")
 def test_everything_is_ended_but_only_by_whoever_means_it(served: Served) -> None:
     issued = login(served, "all@example.com")
     assert here(served, "revoke", "everything", given="n\n").code == 1

@@ -123,6 +123,7 @@ def test_what_is_done_is_what_the_table_says(state: State, event: Event) -> None
         (opened(ended_at=at(1)), Marks(3), 10_000, State.ENDED),
     ],
 )
+@pytest.mark.conforms("ASVS 7.3.1", "ASVS 7.3.2")
 def test_the_edges_of_each_state(session: Session, marks: Marks, now: int, state: State) -> None:
     assert judge(session, marks, at(now), POLICY) is state
 

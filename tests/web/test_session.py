@@ -37,6 +37,7 @@ def test_nobody_is_401(browser: Browser) -> None:
         assert document(browser.send(method, path))["code"] == "unauthenticated"
 
 
+@pytest.mark.conforms("ASVS 7.5.2 (viewing)")
 def test_the_device_list_shows_every_login_and_no_credential(browser: Browser) -> None:
     browser.signup("cookie")
     phone = browser.other()
