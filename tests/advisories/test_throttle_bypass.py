@@ -18,6 +18,7 @@ import pytest
 from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
+from keyturn.server.address import client_address, read_networks
 from served import serving
 
 WRONG = "not the right words at all"
@@ -113,6 +114,14 @@ def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, c
         beside = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-for", b"192.0.2.1")]
         assert guess(wire, "another@example.com", *beside).status == 429
         assert guess(wire, "another@example.com", (b"x-forwarded-for", b"192.0.2.2")).status == 401
+
+
+@pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203"])
+def test_a_trusted_proxy_is_known_in_either_family(peer: str) -> None:
+    """Else everybody behind it would share one bucket: one guesser, and nobody could log in."""
+    trusted = read_networks(["10.0.0.0/8"])
+    assert client_address(peer, [b"192.0.2.1"], trusted) == "192.0.2.1"
+    assert client_address("::ffff:192.0.2.9", [b"192.0.2.1"], trusted) == "::ffff:192.0.2.9"
 
 
 SPELLINGS = [

@@ -401,6 +401,14 @@ def test_every_header_with_every_value(wire: Wire, bystander: Bystander, name: b
         wire.ask("POST", "/auth/introspect", [FORM_TYPE, *sent], b"token=x")
 
 
+@pytest.mark.parametrize("length", [b"9" * 5000, b"0" * 5000, b"16385", b"-1", b"+1", b"1,1", b"\xb2", b"", b"1e3"])
+def test_every_length_that_is_none(wire: Wire, length: bytes) -> None:
+    """uvicorn refuses most of them; another server may hand them on."""
+    body = spelt(JSON_PATHS["/auth/login"])
+    answer = wire.ask("POST", "/auth/login", [JSON_TYPE, (b"content-length", length)], body)
+    assert answer.status == (413 if length in (b"9" * 5000, b"16385") else 200)
+
+
 @seed(20260729)
 @settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

@@ -1,7 +1,7 @@
 """Who is calling: the peer's address, or what a *trusted* proxy says it is."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from keyturn.errors import ConfigurationError
 
@@ -33,7 +33,12 @@ def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Netw
 
 
 def _trusted(address: str, networks: Sequence[Network]) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in networks)
+    if not _is_address(address):
+        return False
+    parsed = ip_address(address)
+    # A socket that takes both families shows an IPv4 proxy as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2).
+    plain = parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed
+    return any(plain in network for network in networks)
 
 
 def _is_address(text: str) -> bool:
