@@ -43,7 +43,7 @@ class Line:
 def line_to_each(served: Served, count: int) -> Iterator[dict[int, Line]]:
     """One line to each of ``count`` workers, by process id."""
     lines: dict[int, Line] = {}
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     with ExitStack() as stack:
         while len(lines) < count:
             assert time.monotonic() < give_up_at, f"only {len(lines)} of {count} workers answer"

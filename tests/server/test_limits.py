@@ -108,6 +108,8 @@ def test_a_header_without_end_is_not_read_on(served: Served) -> None:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello
         b"GET\r\n\r\n",
+        b"GET http://x:99999999/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /auth/session HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n{}{}{}",

@@ -83,6 +83,9 @@ def test_no_secret_is_ever_logged(tmp_path: Path) -> None:
     parts = {part for each in secrets for part in (each, *each.split(".")) if len(part) >= 20} | {CANARY}
     assert [part for part in parts if part in log] == []
     assert "eyJ" not in log
+    # What was refused and what was broken did get logged.
+    assert '"code": "store_unavailable"' in log
+    assert '"code": "login_failed"' in log
     assert not re.search(r"kt_(session|refresh|csrf)_\w", log)
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -47,7 +47,7 @@ class Metrics:
         for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_livemax_*.db"):
             pid = int(each.stem.rpartition("_")[2])
             if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-                mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
+                each.unlink(missing_ok=True)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self._own, multiprocess_mode="livemax")

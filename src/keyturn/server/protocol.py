@@ -31,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: TimerHandle | None = None
     _reading: Literal["nothing", "head", "body"] = "nothing"
     _head_bytes = 0
+    _begun = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself does
         """Accept a connection; it must speak soon."""
@@ -57,13 +58,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is complete."""
-        self._reading, self._head_bytes = "body", 0
         self._expect(BODY_SECONDS + GRACE_SECONDS)
         app = self.app
         if len(self.connections) > CONNECTIONS:
             self.app = _overloaded
         super().on_headers_complete()
         self.app = app
+        self._reading, self._head_bytes, self._begun = "body", 0, True
 
     def on_message_complete(self) -> None:
         """It is complete: from here on uvicorn counts the pause until the next one."""
@@ -93,8 +94,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _may_answer(self) -> bool:
         # While another request of this connection waits for its answer, ours would be taken for it.
         if self._reading == "body":
-            return self.cycle is None or not (self.pipeline or self.cycle.response_started)
-        return self.cycle is None or self.cycle.response_complete
+            return not (self.pipeline or self.cycle.response_started)
+        return not self._begun or self.cycle.response_complete
 
 
 def _whole(refusal: Refusal) -> bytes:
