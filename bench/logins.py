@@ -4,7 +4,9 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from statistics import quantiles
 
 from argon2.low_level import Type, hash_secret_raw
@@ -23,6 +25,7 @@ EVERY_SECONDS = 0.002
 
 BARE, OURS = "argon2id, bare, one thread", "Keyturn"
 ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread pool"
+ONE_THREAD = "argon2id, a pool of one thread, nothing else"
 MOST_ROUNDS = 7
 AT_ONCE = 8
 DISK = "a login commits six times; a disk slower than 3 ms a commit holds it up before hashing does"
@@ -75,7 +78,7 @@ async def _measure(url: str, plan: Plan) -> list[Figure]:
         await issuer.signup("ada@example.com", PASSWORD)
         others = Others(issuer)
         rates = {name: Series(name) for name in (OURS, BARE)}
-        waits = {name: Series(name) for name in (OURS, "idle", ON_LOOP, DEFAULT_POOL)}
+        waits = {name: Series(name) for name in (OURS, "idle", ONE_THREAD, DEFAULT_POOL, ON_LOOP)}
         for _ in range(steps(plan)):
             await _round(issuer, others, plan.logins, rates, waits)
             plan.tick()
@@ -89,6 +92,9 @@ async def _round(
     rates[OURS].samples.append(await _rate(lambda: _at_once(lambda: _login(issuer), count), count))
     waits["idle"].samples.append(await others.during(asyncio.sleep(count / 50)))
     waits[OURS].samples.append(await others.during(_at_once(lambda: _login(issuer), count)))
+    with ThreadPoolExecutor(1) as pool:
+        one = partial(asyncio.get_running_loop().run_in_executor, pool, _hash)
+        waits[ONE_THREAD].samples.append(await others.during(_at_once(one, count)))
     waits[ON_LOOP].samples.append(await others.during(_at_once(_hash_on_loop, count)))
     waits[DEFAULT_POOL].samples.append(await others.during(_at_once(lambda: asyncio.to_thread(_hash), count)))
 

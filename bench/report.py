@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import Figure, Goal
-from bench.rounds import Series
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
@@ -108,8 +107,3 @@ def _machine(machine: dict[str, Any]) -> str:
 
 def _short(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
-
-
-def series_of(record: dict[str, Any]) -> Series:
-    """A series as ``write_json`` wrote it."""
-    return Series(record["name"], record["samples"])
