@@ -15,14 +15,24 @@ import keyturn.tokens
 from keyturn import issuer
 from keyturn.cli import app
 from keyturn.compose.settings import PREFIX, Settings
+from keyturn.core.audit import ALARMS, Audit
 from keyturn.core.policy import PROFILES
 from keyturn.issuer import AsyncIssuer, Issuer
+from keyturn.server.metrics import Metrics
 from keyturn.verifier import Verifier
 from keyturn.web import shapes
 from keyturn.web.routes import ROUTES
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 OPERATIONS = ("GET /livez", "GET /readyz", "GET /metrics")
+METRICS = Metrics(shared=False)
+REGISTRY = METRICS._own
+FIELDS = {
+    "keyturn_requests": "requests",
+    "keyturn_refusals": "refusals",
+    "keyturn_events": "events",
+    "keyturn_request_seconds": "seconds",
+}
 TYPER = typer.main.get_command(app)
 
 
@@ -155,3 +165,20 @@ def test_documented_signatures_name_real_arguments() -> None:
         known = set(inspect.signature(use).parameters) | {"settings"}
         said = {each.strip().lstrip("*").partition("=")[0] for each in given.split(",")} - {""}
         assert said <= known, name
+
+
+def test_every_metric_is_documented() -> None:
+    written = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in rows("operations") if "keyturn_" in row[0]}
+    for family in REGISTRY.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = list(getattr(METRICS, FIELDS[family.name])._labelnames) if family.name in FIELDS else []
+        assert written.pop(name) == labels
+    assert written == {}
+
+
+def test_every_security_event_is_documented() -> None:
+    written = {
+        row[0].strip("`"): row[2] for row in rows("operations") if row[0].startswith("`") and "keyturn_" not in row[0]
+    }
+    assert written.keys() == {each.value for each in Audit}
+    assert {each for each in written if written[each] == "yes"} == {each.value for each in ALARMS}
