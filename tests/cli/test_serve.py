@@ -37,6 +37,19 @@ def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None
     assert "(mode 0600)" in log
 
 
+def test_what_the_readme_says_to_try_works(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    script = readme.partition("Try it, in a second terminal:")[2].split("```")[1].removeprefix("sh\n")
+    assert script.count("curl ") == 3
+    with serving(tmp_path / "data", algorithm="ES256") as served:
+        script = script.replace("http://127.0.0.1:8000", served.url).replace("curl ", "curl -sf ")
+        ran = subprocess.run(
+            ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+        )
+    assert ran.stdout.count('"sid":') == 3
+    assert '"refresh_token":' in ran.stdout
+
+
 def test_the_files_it_makes_are_its_owners_alone(tmp_path: Path) -> None:
     with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
         modes = {path.name: path.stat().st_mode & 0o777 for path in served.data.iterdir()}
