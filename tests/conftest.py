@@ -1,9 +1,14 @@
-"""One rule for every test: where CI is set, a test that was skipped has failed."""
+"""Rules for every test: where CI is set, a test that was skipped has failed; no example has a deadline."""
 
 import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# A deadline judges the machine, not the code: others may be busy on it.
+settings.register_profile("keyturn", deadline=None)
+settings.load_profile("keyturn")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -26,3 +31,16 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be skipped: {report.longreprtext}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured: each ``record_property("figure", text)``, and how many schedules were explored."""
+    reports = [each for several in terminalreporter.stats.values() for each in several]
+    noted = [pair for each in reports if getattr(each, "when", "") == "call" for pair in each.user_properties]
+    figures = [text for name, text in noted if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.line(str(text))
+        total = {kind: sum(int(n) for name, n in noted if name == kind) for kind in ("schedules", "violations")}
+        terminalreporter.line(f"total: {total['schedules']:,} schedules, {total['violations']} violations")
