@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -99,3 +100,15 @@ def test_a_store_nobody_may_write_to_still_answers_who_is_calling(
         other.execute("ROLLBACK")
         other.close()
     assert {name: ask(served, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
+
+
+def test_a_store_whose_file_was_replaced_is_not_ready(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="1") as served:
+        (served.data / "keyturn.db").rename(tmp_path / "elsewhere.db")
+        give_up_at = time.monotonic() + 10
+        while httpx.get(served.url + "/readyz").json()["feed"]:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.05)
+        ready = httpx.get(served.url + "/readyz")
+        assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
+        assert httpx.get(served.url + "/livez").status_code == 200
