@@ -63,7 +63,7 @@ def _label(request: Request) -> str:
 
 
 def _held(request: Request, site: Site) -> dict[Role, str]:
-    found = {role: _unless_tossed(request, role, site) for role in LOGIN_COOKIES}
+    found: dict[Role, str | None] = {role: _unless_tossed(request, role, site) for role in LOGIN_COOKIES}
     return {role: text for role, text in found.items() if text is not None}
 
 
