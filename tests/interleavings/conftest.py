@@ -1,4 +1,4 @@
-"""Prints, after the run, how many schedules were explored in each set of flows, and how many broke a rule."""
+"""Notes how many schedules were explored in each set of flows, and how many broke a rule."""
 
 from collections.abc import Callable
 
@@ -6,43 +6,15 @@ import pytest
 
 from interleavings.explorer import Report
 
-REPORTS = pytest.StashKey[list[Report]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[REPORTS] = []
-
 
 @pytest.fixture
-def reported(
-    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Callable[[Report], None]:
+def reported(record_property: Callable[[str, object], None]) -> Callable[[Report], None]:
     """Notes what an exploration saw, for the summary and for the machine-readable report."""
 
     def note(report: Report) -> None:
-        request.config.stash[REPORTS].append(report)
+        figures = f"{report.schedules:>34,} schedules {report.states:>9,} states {report.seconds:>7.2f} s"
+        record_property("figure", f"{report.name:<52} {figures} {len(report.violations):>3} violations")
         record_property("schedules", report.schedules)
-        record_property("states", report.states)
         record_property("violations", len(report.violations))
 
     return note
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reports = config.stash[REPORTS]
-    if not reports:
-        return
-    terminalreporter.section("interleavings")
-    for each in (*reports, _total(reports)):
-        figures = f"{each.schedules:>34,} schedules {each.states:>9,} states {each.seconds:>7.2f} s"
-        terminalreporter.line(f"{each.name:<50} {figures} {len(each.violations):>3} violations")
-
-
-def _total(reports: list[Report]) -> Report:
-    total = Report("total")
-    for each in reports:
-        total.schedules += each.schedules
-        total.states += each.states
-        total.seconds += each.seconds
-        total.violations += each.violations
-    return total

@@ -87,7 +87,7 @@ PAIRS = [
     Scene("revoke / revoke", lambda: met(r := one(), r.revoke("p"), r.revoke("q"))),
     Scene("revoke subject / revoke subject", lambda: met(r := one(), r.revoke_subject("p"), r.revoke_subject("q"))),
     Scene("revoke / revoke everything", lambda: met(r := two(), r.revoke("p"), r.revoke_everything("q"))),
-    Scene("login / login", lambda: met(r := one(), r.login("p"), r.login("q")), honest=True),
+    Scene("login / login", lambda: met(r := one(), r.login("p"), r.login("q")), faults=1, honest=True),
     Scene("login / wrong login", lambda: met(r := one(), r.login("p"), r.login("q", NEW)), honest=True),
     Scene("login / revoke subject", lambda: met(r := one(), r.login("p"), r.revoke_subject("q"))),
     Scene("login / revoke everything", lambda: met(r := one(), r.login("p"), r.revoke_everything("q"))),
@@ -95,7 +95,7 @@ PAIRS = [
     Scene("login / disable", lambda: met(r := one(), r.login("p"), r.disable("q"))),
     Scene(
         "login that rehashes / login that rehashes",
-        lambda: met(r := outdated(one()), r.login("p"), r.login("q")),
+        lambda: met(r := outdated(one()), r.login("p", known=True), r.login("q", known=True)),
         1,
     ),
     Scene("login that rehashes / change", lambda: met(r := outdated(two()), r.login("p"), r.change("q"))),
@@ -159,7 +159,7 @@ TRIPLES = [
     ),
     Scene(
         "change / login with the old / login with the new",
-        lambda: met(r := one(), r.change("p"), r.login("q"), r.login("s", NEW)),
+        lambda: met(r := one(), r.change("p"), r.login("q", known=True), r.login("s", NEW, known=True)),
         0,
     ),
     Scene("change / refresh / revoke", lambda: met(r := one(), r.change("p"), r.refresh("q"), r.revoke("s")), 1),
@@ -172,5 +172,9 @@ TRIPLES = [
         lambda: met(r := two(), r.revoke("p"), r.revoke_subject("q"), r.revoke_everything("s")),
         1,
     ),
-    Scene("login / login / disable", lambda: met(r := one(), r.login("p"), r.login("q"), r.disable("s")), 0),
+    Scene(
+        "login / login / disable",
+        lambda: met(r := one(), r.login("p", known=True), r.login("q", known=True), r.disable("s")),
+        0,
+    ),
 ]

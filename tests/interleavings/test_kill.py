@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -63,7 +63,7 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return context
 
 
-def test_killed_in_mid_rotation(tmp_path: Path, forks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_killed_in_mid_rotation(tmp_path: Path, forks: Any, record_property: Callable[[str, object], None]) -> None:
     url = f"sqlite:///{tmp_path}/keyturn.db"
     store = open_store(url)
     (issued,) = people(store, 1)
@@ -79,9 +79,8 @@ def test_killed_in_mid_rotation(tmp_path: Path, forks: Any, capsys: pytest.Captu
         left = [each for each in doomed if each[1] not in ledger.ended]
         rotate_and_kill(forks, url, ledger, left, chance.uniform(0.0, 0.04))
         unacknowledged += check(url, ledger, issued.session.sid, strangers)
-    with capsys.disabled():
-        turns = f"{len(ledger.lineage) - 1} rotations and {len(ledger.ended)} revocations acknowledged"
-        print(f"\n{KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged")
+    turns = f"{len(ledger.lineage) - 1} rotations and {len(ledger.ended)} revocations acknowledged"
+    record_property("figure", f"{KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged")
     assert len(ledger.lineage) > KILLS
     assert ledger.ended
 

@@ -23,11 +23,10 @@ Note = Callable[[str, int, float], None]
 
 
 @pytest.fixture
-def figure(record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]) -> Note:
+def figure(record_property: Callable[[str, object], None]) -> Note:
     def note(name: str, uses: int, seconds: float) -> None:
-        record_property("uses_per_second", round(uses / seconds))
-        with capsys.disabled():
-            print(f"\n{name}: {uses} uses of one refresh token in {seconds:.2f} s ({uses / seconds:,.0f}/s)")
+        rate = uses / seconds
+        record_property("figure", f"{name}: {uses} uses of one refresh token in {seconds:.2f} s ({rate:,.0f}/s)")
 
     return note
 
