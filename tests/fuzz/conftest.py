@@ -1,0 +1,23 @@
+"""One server for each file, and a login on it that must be good in the end."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from advisories.wire import OTHER, OTHER_PASSWORD, Wire, wired
+from fuzz.bystander import Bystander
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with wired(account_limit=100) as made:
+        made.signup()
+        made.signup(OTHER, OTHER_PASSWORD)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def bystander(wire: Wire) -> Iterator[Bystander]:
+    made = Bystander(wire)
+    yield made
+    made.unharmed()

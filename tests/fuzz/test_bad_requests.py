@@ -1,0 +1,236 @@
+"""Bad requests: each endpoint by wrong media types, forms, methods, queries, headers and lengths.
+
+Sources and rules as in ``test_bad_bodies.py``; RFC 6749 section 3.2, RFC 9110 sections 8.6, 9 and 15.5.
+"""
+
+from itertools import product
+
+import httpx
+import pytest
+
+from advisories.wire import FORM_TYPE, JSON_TYPE, SERVICE, Answer, Wire, bearer
+from fuzz.bystander import FORM_PATHS, JSON_PATHS, Bystander, spelt
+from keyturn.web.route import Route
+from keyturn.web.routes import ROUTES
+
+KINDS = [
+    *(
+        b"",
+        b"text/json",
+        b"text/plain",
+        b"application/xml",
+        b"application/json; charset=utf-16",
+        b"application/jsonx",
+        b"*/*",
+    ),
+    *(
+        b"application/json; charset=utf-8; x=y",
+        b"application/problem+json",
+        b"multipart/form-data",
+        b"application/octet-stream",
+    ),
+    *(
+        b"application/x-www-form-urlencoded",
+        b"application/json\x00",
+        b"\xff\xfe",
+        b"application/" + b"j" * 5000,
+        b"json",
+    ),
+]
+
+
+@pytest.mark.parametrize("path", [*JSON_PATHS, *FORM_PATHS])
+def test_every_wrong_media_type(wire: Wire, bystander: Bystander, path: str) -> None:
+    is_form = path in FORM_PATHS
+    caller = bearer(SERVICE) if path == "/auth/introspect" else bystander.auth
+    right, body = (FORM_TYPE, b"token=x&grant_type=y") if is_form else (JSON_TYPE, spelt(JSON_PATHS[path]))
+    for kind in KINDS:
+        if kind != right[1]:
+            assert wire.ask("POST", path, [(b"content-type", kind), caller], body).status == 415, kind
+    assert wire.ask("POST", path, [caller], body).status == 415
+    for coding in (b"gzip", b"identity", b"br, gzip", b""):
+        assert wire.ask("POST", path, [right, caller, (b"content-encoding", coding)], body).status == 415, coding
+
+
+FORMS = [
+    *(
+        b"",
+        b"&",
+        b"=",
+        b"&&&&",
+        b"a",
+        b"a=b=c",
+        b"%",
+        b"%zz",
+        b"%0",
+        b"x=%ff",
+        b"x=%c3%28",
+        b"%00=%00",
+        b"token=%00",
+        b"a;b",
+    ),
+    *(b"token=a&token=b", b"token=a&%74oken=b", b"token[]=a", b"token=" + b"a" * 16_000, b"token=" + b"a" * 17_000),
+    *(
+        b"&".join(b"a%d=1" % n for n in range(40)),
+        b"&" * 10_000,
+        b"token=\xff",
+        b"token=a b",
+        b"token=a\nb",
+        b"token=%0d%0a",
+    ),
+    *(b"grant_type=password&username=a&password=b", b"grant_type=refresh_token&refresh_token=", b"grant_type=", b"{}"),
+    *(
+        b"grant_type=refresh_token&refresh_token=null",
+        b"grant_type=REFRESH_TOKEN",
+        b"grant_type=refresh_token+",
+        b"\x00",
+    ),
+    *(
+        b"token=" + b"%ed%a0%80",
+        b"token=eyJ.eyJ.x",
+        b"token=....",
+        b"token=kt_session_",
+        b"\xef\xbb\xbftoken=a",
+        b"token=%F0%9F%98%80",
+    ),
+]
+
+
+@pytest.mark.parametrize("path", FORM_PATHS)
+def test_every_form_that_is_no_form(wire: Wire, bystander: Bystander, path: str) -> None:
+    caller = bearer(SERVICE) if path == "/auth/introspect" else bystander.auth
+    for body in FORMS:
+        answer = wire.ask("POST", path, [FORM_TYPE, caller], body)
+        harmless = answer.json.get("active") is False or answer.json.get("revoked") is False
+        assert harmless or answer.status in (400, 413), (body, answer)
+
+
+def paths() -> list[str]:
+    return sorted({route.path.replace("{sid}", "A" * 22) for route in ROUTES})
+
+
+METHODS = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "QUERY",
+    "PROPFIND",
+    "G",
+]
+
+
+@pytest.mark.parametrize("path", paths())
+def test_every_method_on_every_path(wire: Wire, bystander: Bystander, path: str) -> None:
+    known = {route.method for route in ROUTES if route.path.replace("{sid}", "A" * 22) == path}
+    for method in METHODS:
+        # A refusal of HEAD has no body to judge.
+        if method in known or method == "HEAD":
+            continue
+        answer = wire.ask(method, path, [JSON_TYPE, bystander.auth], b"{}")
+        assert answer.status == 405
+        assert set(answer.values("allow")[0].split(", ")) >= known
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path)
+def test_head_says_what_get_says(wire: Wire, bystander: Bystander, route: Route) -> None:
+    whole, head = (raw(wire, method, route.path, bystander.auth) for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (whole.status, b"")
+    assert head.values("content-type") == whole.values("content-type")
+
+
+def raw(wire: Wire, method: str, path: str, *headers: tuple[bytes, bytes]) -> Answer:
+    """Without ``obey``: the answer to HEAD has no body to judge."""
+
+    async def exchange() -> Answer:
+        request = httpx.Request(method, f"https://auth.example.com{path}", headers=list(headers))
+        response = await wire.transport.handle_async_request(request)
+        shown = tuple((name.decode().lower(), value.decode()) for name, value in response.headers.raw)
+        return Answer(response.status_code, shown, await response.aread())
+
+    return wire.runner.run(exchange())
+
+
+QUERIES = [
+    *(
+        "after=",
+        "after=-1",
+        "after=00",
+        "after=1e3",
+        "after=1.0",
+        "after=%31%00",
+        "after=999999999999999999",
+        "after=9" * 30,
+    ),
+    *(
+        "after=9999999999999999999",
+        "after=1&after=2",
+        "after=a&x=1",
+        "%",
+        "%zz=1",
+        "x=%ff",
+        "after[]=1",
+        "after=\u0661",
+        "&" * 3000,
+    ),
+    *("a" * 8000, "after=null", "after=%0a1", "after=1%0a", "after=+1", "after=0x1"),
+]
+
+
+@pytest.mark.parametrize("path", paths())
+def test_every_query_on_every_path(wire: Wire, bystander: Bystander, path: str) -> None:
+    for query in QUERIES:
+        spelling = query.encode().decode("latin-1") if query.isascii() else "after=%D9%A1"
+        answer = wire.ask("GET", f"{path}?{spelling}", [bearer(SERVICE) if "revocations" in path else bystander.auth])
+        assert answer.status in (200, 400, 404, 405), (query, answer)
+
+
+HEADERS = [
+    b"",
+    b" ",
+    b"\x00",
+    b"\xff" * 50,
+    b"a" * 9000,
+    b",",
+    b"Bearer",
+    b"bearer \xff",
+    b"Bearer a b",
+    b"Bearer " + b"a" * 9000,
+    b'"',
+]
+NAMES = [
+    b"authorization",
+    b"cookie",
+    b"origin",
+    b"sec-fetch-site",
+    b"x-csrf-token",
+    b"user-agent",
+    b"accept",
+    b"x-forwarded-for",
+    b"host",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_header_with_every_value(wire: Wire, bystander: Bystander, name: bytes) -> None:
+    for value, twice in product(HEADERS, (1, 2)):
+        sent = [(name, value)] * twice
+        assert wire.ask("GET", "/auth/session", sent).status in (400, 401)
+        wire.ask("POST", "/auth/logout", sent)
+        wire.ask("GET", "/auth/revocations", sent)
+        wire.ask("POST", "/auth/login", [JSON_TYPE, *sent], b'{"email": "nobody@example.com", "password": "x"}')
+        wire.ask("POST", "/auth/token", [FORM_TYPE, *sent], b"grant_type=refresh_token")
+        wire.ask("POST", "/auth/introspect", [FORM_TYPE, *sent], b"token=x")
+
+
+@pytest.mark.parametrize("length", [b"9" * 5000, b"0" * 5000, b"16385", b"-1", b"+1", b"1,1", b"\xb2", b"", b"1e3"])
+def test_every_length_that_is_none(wire: Wire, length: bytes) -> None:
+    """uvicorn refuses most of them; another server may hand them on."""
+    body = spelt(JSON_PATHS["/auth/login"])
+    answer = wire.ask("POST", "/auth/login", [JSON_TYPE, (b"content-length", length)], body)
+    assert answer.status == (413 if length in (b"9" * 5000, b"16385") else 200)
