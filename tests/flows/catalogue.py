@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from interleavings.rig import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.sealed import Sealed, seal
-from keyturn.core.session import Client
-from keyturn.errors import Overloaded, PasswordRejected
+from keyturn.core.session import Client, Seed
+from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, prove_csrf
 from keyturn.flows.drive import drive
@@ -104,6 +106,27 @@ class Stage:
     def access(self) -> str:
         assert self.x.access_token
         return str(self.x.access_token.reveal())
+
+
+def refused(stage: Stage, kind: type[Refusal], flow: Flow[Any], **ports: Any) -> Any:
+    with pytest.raises(Refusal) as refusal:
+        stage.run(flow, **ports)
+    assert type(refusal.value) is kind
+    return refusal.value
+
+
+def later(seconds: int) -> Instant:
+    return Instant(T0 + seconds)
+
+
+def ended(stage: Stage) -> Stage:
+    stage.run(revoke_session(stage.sid, "logout", T0, stage.realm))
+    return stage
+
+
+def forged(stage: Stage, kind: Sealed) -> str:
+    """Made with the server's secret, without the session's seed."""
+    return str(seal(kind, stage.sid, 0, Seed(b"guessed"), stage.realm.secrets).reveal())
 
 
 @dataclass(frozen=True)
