@@ -15,6 +15,7 @@ from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import Client
 from keyturn.flows import Attempt, Device, Flow, Issued, Revoked, drive, drive_async
+from keyturn.flows.revoke import LOGOUT
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,7 +105,7 @@ def _change_password(
 
 def _logout(parts: Parts, sid: SessionId) -> Flow[Revoked]:
     """End one session, every copy of it. Raises ``NotFound``."""
-    return flows.revoke_session(sid, "logout", parts.now(), parts.realm)
+    return flows.revoke_session(sid, LOGOUT, parts.now(), parts.realm)
 
 
 def _revoke_subject(parts: Parts, subject: Subject) -> Flow[Revoked]:

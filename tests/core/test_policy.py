@@ -30,7 +30,6 @@ EDGES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (SESSION, "inactivity_seconds", [60, 3600], [0, -1, 59, 3601]),
     (SESSION, "overall_seconds", [600, 10**9], [599, 0]),
     (SESSION, "grace_seconds", [0, 300], [-1, 301]),
-    (SESSION, "step_up_seconds", [1], [0, -1]),
     (TokenPolicy(), "access_seconds", [60, DAY], [59, 0, DAY + 1]),
     (TokenPolicy(), "leeway_seconds", [0, 60], [-1, 61]),
     (TokenPolicy(), "staleness_seconds", [1, 300], [0, 301]),

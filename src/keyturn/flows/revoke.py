@@ -11,6 +11,9 @@ from keyturn.errors import NotFound
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
 
+LOGOUT = "logout"
+"""The reason of a session that its holder ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
@@ -50,7 +53,8 @@ def revoke_session(
         sequence = yield from asks.replace(revoke(found, reason, now), entry)
         if sequence is not None:
             yield from asks.note(entry)
-            yield from asks.audit(Audit.REVOKED, now, found.session.subject, sid)
+            event = Audit.LOGOUT if reason == LOGOUT else Audit.REVOKED
+            yield from asks.audit(event, now, found.session.subject, sid)
             return _revoked(sequence, realm)
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from keyturn.core.instant import Instant, SessionId
 from keyturn.flows.csrf import csrf_token_of
-from keyturn.flows.revoke import revoke_session, revoke_subject
+from keyturn.flows.revoke import LOGOUT, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.step import Flow
 from keyturn.web.deliver import revoked_reply
@@ -58,7 +58,7 @@ def end_session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
 def logout(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     """End the session of this request."""
     principal = yield from guard(request, now, site)
-    revoked = yield from revoke_session(principal.sid, "logout", now, site.realm)
+    revoked = yield from revoke_session(principal.sid, LOGOUT, now, site.realm)
     return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
 
 
