@@ -43,4 +43,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for text in figures:
             terminalreporter.line(str(text))
         total = {kind: sum(int(n) for name, n in noted if name == kind) for kind in ("schedules", "violations")}
-        terminalreporter.line(f"total: {total['schedules']:,} schedules, {total['violations']} violations")
+        if total["schedules"]:
+            terminalreporter.line(f"total: {total['schedules']:,} schedules, {total['violations']} violations")
