@@ -110,10 +110,10 @@ class Ledger:
     """An audit log that can be read."""
 
     def __init__(self) -> None:
-        self.events: list[Audit] = []
+        self.events: list[tuple[Audit, str]] = []
 
     def append(self, event: Any) -> None:
-        self.events.append(event.event)
+        self.events.append((event.event, event.subject))
 
 
 def test_a_retired_token_ends_the_family_and_alarms(stage: Stage) -> None:
@@ -122,9 +122,9 @@ def test_a_retired_token_ends_the_family_and_alarms(stage: Stage) -> None:
         stage.run(refresh(stage.sealed(Sealed.REFRESH, counter), "tokens", T0, stage.realm), audit=audit)
     refused(stage, TokenReused, refresh(stage.sealed(Sealed.REFRESH, 0), "tokens", T0, stage.realm))
     refused(stage, TokenRevoked, refresh(stage.sealed(Sealed.REFRESH, 2), "tokens", T0, stage.realm))
-    assert audit.events == [Audit.TOKEN_REUSED]
+    assert audit.events == [(Audit.TOKEN_REUSED, stage.x.subject)]
     refused(stage, CounterAhead, refresh(stage.sealed(Sealed.REFRESH, 7, stage.y), "tokens", T0, stage.realm))
-    assert audit.events == [Audit.TOKEN_REUSED, Audit.COUNTER_AHEAD]
+    assert audit.events == [(Audit.TOKEN_REUSED, stage.x.subject), (Audit.COUNTER_AHEAD, stage.y.subject)]
 
 
 # --- verify and the near-cache ---------------------------------------------------------------------------------

@@ -231,11 +231,11 @@ class History(RuleBasedStateMachine):
         self.same(None, flow)
 
     def revoke_client(self, held: Login) -> None:
-        self.model.clients[held.client] = max(self.model.clients.get(held.client, 0), self.model.now + 1)
+        self.model.clients[held.client] = max(self.model.clients.get(held.client, 0), self.model.now + LEEWAY)
         self.same(None, revoke_client(held.client, self.now, self.realm))
 
     def revoke_everything(self, held: Login) -> None:
-        self.model.everything = max(self.model.everything, self.model.now + 1)
+        self.model.everything = max(self.model.everything, self.model.now + LEEWAY)
         self.same(None, revoke_everything(self.now, self.realm))
 
     def purge(self, held: Login) -> None:

@@ -5,7 +5,8 @@ from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import Outcome, rotate
 from keyturn.core.policy import Deliver
 from keyturn.core.realm import Realm
-from keyturn.core.sealed import Presented, Sealed, parse
+from keyturn.core.sealed import Sealed, parse
+from keyturn.core.session import Session
 from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import asks
 from keyturn.flows.find import find
@@ -27,7 +28,7 @@ def refresh(text: str, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Iss
         if outcome.session is not found.session and not (yield from _settle(outcome, now, realm)):
             continue  # another request won: judge again from what it left
         if outcome.refusal is not None:
-            yield from _alarm(outcome.refusal, presented, now)
+            yield from _alarm(outcome.refusal, found.session, now)
         outcome.or_raise()
         return (yield from issue(outcome.session, deliver, now, realm))
 
@@ -42,8 +43,8 @@ def _settle(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
     return True
 
 
-def _alarm(refusal: Refusal, presented: Presented, now: Instant) -> Flow[None]:
+def _alarm(refusal: Refusal, session: Session, now: Instant) -> Flow[None]:
     if isinstance(refusal, TokenReused):
-        yield from asks.audit(Audit.TOKEN_REUSED, now, sid=presented.sid)
+        yield from asks.audit(Audit.TOKEN_REUSED, now, session.subject, session.sid)
     if isinstance(refusal, CounterAhead):
-        yield from asks.audit(Audit.COUNTER_AHEAD, now, sid=presented.sid)
+        yield from asks.audit(Audit.COUNTER_AHEAD, now, session.subject, session.sid)

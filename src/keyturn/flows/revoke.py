@@ -82,8 +82,10 @@ def voiding(subject: Subject, now: Instant, realm: Realm) -> Voiding:
 
 
 def _mark(kind: Kind, key: str, event: Audit, now: Instant, realm: Realm) -> Flow[Revoked]:
-    # One second ahead: what was issued earlier in this very second is revoked too.
-    entry = yield from asks.mark(Entry(kind, key, now + 1, now, _expiry(now, realm)))
+    # Ahead by the leeway: an issuer whose clock runs ahead has dated its sessions later; and by a second at least, for
+    # what was issued earlier in this very second.
+    not_before = now + max(1, realm.profile.token.leeway_seconds)
+    entry = yield from asks.mark(Entry(kind, key, not_before, now, _expiry(now, realm)))
     yield from asks.note(entry)
     yield from asks.audit(event, now)
     return _revoked(entry.sequence, realm)
