@@ -1,6 +1,6 @@
 """Ports: what Keyturn needs from outside, as protocols with their race contracts.
 
-Every method is atomic and durable when it returns. No port decides anything: a store compares, swaps and appends.
+Every method is atomic and, but for counted attempts, durable when it returns. No port decides anything: a store compares, swaps and appends.
 The ``Async`` twin of each port has the same methods, awaited; flows do not know which one they are driven with.
 Any method of a store may raise ``StoreUnavailable``; it then either happened or did not, never half.
 """
@@ -108,7 +108,7 @@ class RevocationLog(Protocol):
 
 
 class ThrottleStore(Protocol):
-    """Where attempt counters live. Losing them loses no login."""
+    """Where attempt counters live. Losing the latest in a power cut loses no login: they need not be durable."""
 
     def load(self, key: str) -> Bucket | None:
         """The bucket under ``key``."""

@@ -11,6 +11,7 @@ import pytest
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Kind, Page
 from keyturn.core.session import Marks
+from keyturn.core.throttle import Bucket
 from keyturn.stores.feeds import Follower, connect_feed
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import NearSessions
@@ -193,3 +194,18 @@ def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
     assert found is not None
     assert (found.session, found.marks) == (session, Marks())
     assert store.sessions.purge(Instant(LATER)) == 1
+
+
+def test_attempts_are_counted_in_the_file_that_is_there(
+    store: SqlStore, follower: Follower, path: Path, backup: Path
+) -> None:
+    follower.poll_once(100.0)
+    copy(path, backup)
+    assert store.throttles.replace(Bucket("account:ada", 1, NOW, 1))
+    put_in_its_place(backup, path)
+    follower.poll_once(100.0)
+    assert store.throttles.load("account:ada") is None
+    assert store.throttles.replace(Bucket("account:ada", 2, NOW, 1))
+    reopened = SqlStore(f"sqlite:///{path}")
+    assert reopened.throttles.load("account:ada") == Bucket("account:ada", 2, NOW, 1)
+    reopened.close()

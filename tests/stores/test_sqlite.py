@@ -60,8 +60,9 @@ def test_an_existing_file_keeps_its_mode(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_commits_are_durable(store: SqlStore) -> None:
-    connection = store._runner._connections.take()
+@pytest.mark.parametrize(("runner", "synchronous"), [("_runner", 2), ("_counting", 1)])
+def test_commits_are_durable_but_for_counted_attempts(store: SqlStore, runner: str, synchronous: int) -> None:
+    connection = getattr(store, runner)._connections.take()
     cursor = connection.cursor()
     settings = {
         name: cursor.execute(f"PRAGMA {name}").fetchone()[0]
@@ -69,12 +70,19 @@ def test_commits_are_durable(store: SqlStore) -> None:
     }
     assert settings == {
         "journal_mode": "wal",
-        "synchronous": 2,
+        "synchronous": synchronous,
         "foreign_keys": 1,
         "busy_timeout": 0,
         "secure_delete": 2,
     }
     connection.invalidate()
+
+
+def test_only_the_attempts_are_counted_by_commits_that_wait_for_no_disk(store: SqlStore) -> None:
+    ports = ("sessions", "accounts", "log", "keys", "audit", "throttles")
+    assert [name for name in ports if getattr(store, name)._runner is not store._runner] == ["throttles"]
+    assert store.throttles._runner is store._counting  # type: ignore[attr-defined]  # a RunPort
+    assert store._counting._turn is store._runner._turn is not None
 
 
 @pytest.mark.parametrize(
@@ -218,13 +226,16 @@ def test_seeds_of_deleted_sessions_are_overwritten(store: SqlStore, path: Path) 
 
 
 WRITER = """
-import sys
+import os, sys
 from dataclasses import replace
 from keyturn.core.instant import SessionId
+from keyturn.core.throttle import Bucket
 from keyturn.stores.opening import open_store
 store = open_store(sys.argv[1])
 sid, rounds = SessionId(sys.argv[2]), int(sys.argv[3])
-for _ in range(rounds):
+for number in range(1, rounds + 1):
+    # A commit that waits for no disk, in between those that do.
+    assert store.throttles.replace(Bucket(str(os.getpid()), 1, 0, number))
     while True:
         session = store.sessions.load(sid).session
         if store.sessions.replace(replace(session, rotations=session.rotations + 1, version=session.version + 1)) == 0:
@@ -254,6 +265,8 @@ def test_processes_lose_no_write_of_one_another(store: SqlStore) -> None:
     workers = _writers(3, store, session.sid, 40)
     answers = [worker.communicate(timeout=60)[0].split() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0]
+    counts = [store.throttles.load(str(worker.pid)) for worker in workers]
+    assert [count and count.version for count in counts] == [40, 40, 40]
     # Every acknowledged rotation was somebody's, and nobody's twice.
     assert sorted(int(number) for numbers in answers for number in numbers) == list(range(1, 121))
     found = store.sessions.load(session.sid)
@@ -264,7 +277,7 @@ def test_processes_lose_no_write_of_one_another(store: SqlStore) -> None:
 def test_a_killed_process_loses_nothing_it_acknowledged(store: SqlStore) -> None:
     session = new_session()
     store.sessions.insert(session)
-    acknowledged = 0
+    acknowledged = before = 0
     for _ in range(3):
         (worker,) = _writers(1, store, session.sid, 10**9)
         assert worker.stdout is not None
@@ -279,9 +292,13 @@ def test_a_killed_process_loses_nothing_it_acknowledged(store: SqlStore) -> None
         # One more may have been committed, its acknowledgement cut off.
         assert found.session.rotations in (acknowledged, acknowledged + 1)
         assert found.session.rotations == found.session.version
+        count = store.throttles.load(str(worker.pid))
+        assert count is not None
+        assert count.version >= acknowledged - before
         # And the database goes on.
         moved = replace(found.session, version=found.session.version + 1, rotations=found.session.rotations + 1)
         assert store.sessions.replace(moved) == 0
+        before = moved.rotations
     assert sqlite3.connect(store.engine.url.database or "").execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

@@ -22,8 +22,9 @@ class Runner:
     """Runs operations for any number of threads over at most ``size`` connections.
 
     ``engine`` must be in autocommit mode and must not pool: connections are kept here, ready to use.
-    ``deadline_seconds``: longest wait for a connection and for the right to write, together. ``busy``: whether an
-    error only says that another process is writing.
+    ``deadline_seconds``: longest wait for a connection and for the right to write, together. ``turn``: who writes next,
+    where the database takes one writer at a time; all runners on it share one. ``busy``: whether an error only says
+    that another process is writing.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Runner:
         *,
         size: int,
         deadline_seconds: float,
-        one_writer: bool,
+        turn: Turn | None = None,
         busy: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
         self._engine = engine
@@ -41,8 +42,8 @@ class Runner:
         # Three waits at most: for the turn, for a connection, for other processes.
         self._patience_seconds = deadline_seconds / 3
         self._connections = Connections(engine, size, self._patience_seconds)
-        self._turn = Turn() if one_writer else None
-        self._begin = "BEGIN IMMEDIATE" if one_writer else "BEGIN"
+        self._turn = turn
+        self._begin = "BEGIN" if turn is None else "BEGIN IMMEDIATE"
         self._phrases: dict[Executable, Phrase] = {}
 
     def run(self, operation: Operation[T], *, writes: bool) -> T:

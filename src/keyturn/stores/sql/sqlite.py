@@ -28,14 +28,19 @@ def create_file(url: URL) -> None:
         raise ConfigurationError(f"cannot open the SQLite file: {error.strerror}") from None
 
 
-def prepare(engine: Engine, patience_seconds: float) -> None:
-    """Have every connection opened the way the promises of durability need it."""
+def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) -> None:
+    """Have every connection opened the way the promises of durability need it.
+
+    Not ``durable``: a commit is as atomic as any, but a power cut may undo the latest ones (sqlite.org/wal.html,
+    section 3). The next durable commit of any connection syncs the one log they share, and them with it.
+    """
+    # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
+    synchronous = "FULL" if durable else "NORMAL"
 
     def opened(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA busy_timeout={int(patience_seconds * 1000)}")
         _enter_wal(connection, time.monotonic() + patience_seconds)
-        # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
         # Deleted rows held seeds: overwrite them.
         connection.execute("PRAGMA secure_delete=FAST")

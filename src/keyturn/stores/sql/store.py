@@ -1,6 +1,7 @@
 """SqlStore and AsyncSqlStore: every port of a store in one SQL database."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import URL, Engine, create_engine, make_url
@@ -18,10 +19,12 @@ from keyturn.stores.sql.log import Log, purge_log
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.runner import Runner, RunPort
 from keyturn.stores.sql.sessions import Sessions, purge_sessions
+from keyturn.stores.sql.turn import Turn
 from keyturn.stores.twin import AwaitedPort
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
+COUNTING_CONNECTIONS = 4
 WAITING = 1000
 
 
@@ -36,19 +39,19 @@ class SqlStore:
     def __init__(self, url: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self.engine = _engine(url, deadline_seconds)
         upgrade(self.engine)
-        one_writer = self.engine.dialect.name == "sqlite"
-        runner = Runner(
-            self.engine,
-            size=CONNECTIONS,
+        run = partial(
+            Runner,
             deadline_seconds=deadline_seconds,
-            one_writer=one_writer,
+            turn=Turn() if self.engine.dialect.name == "sqlite" else None,
             busy=sqlite.is_busy,
         )
-        self._runner = runner
+        self._runner = runner = run(self.engine, size=CONNECTIONS)
+        # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
+        self._counting = run(_engine(url, deadline_seconds, durable=False), size=COUNTING_CONNECTIONS)
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(Accounts(), runner))
         self.log = cast(RevocationLog, RunPort(Log(), runner))
-        self.throttles = cast(ThrottleStore, RunPort(Throttles(), runner))
+        self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._counting))
         self.keys = cast(KeyStore, RunPort(Keys(), runner))
         self.audit = cast(AuditLog, _RunAudit(AuditTrail(), runner))
 
@@ -59,12 +62,17 @@ class SqlStore:
         """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
         if self.engine.dialect.name != "sqlite":
             return None
-        return sqlite.DataVersion(self.engine.url, self._runner.renew)
+        return sqlite.DataVersion(self.engine.url, self._renew)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""
         self._runner.close()
+        self._counting.close()
         self.engine.dispose()
+
+    def _renew(self) -> None:
+        self._runner.renew()
+        self._counting.renew()
 
 
 class AsyncSqlStore:
@@ -133,7 +141,7 @@ class _RunAudit(RunPort):
         return count
 
 
-def _engine(url: str, deadline_seconds: float) -> Engine:
+def _engine(url: str, deadline_seconds: float, *, durable: bool = True) -> Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         sqlite.create_file(parsed)
@@ -149,7 +157,7 @@ def _engine(url: str, deadline_seconds: float) -> Engine:
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(f"no driver for the store's URL: {type(error).__name__}") from None
     if engine.dialect.name == "sqlite":
-        sqlite.prepare(engine, deadline_seconds / 2)
+        sqlite.prepare(engine, deadline_seconds / 2, durable=durable)
     return engine
 
 
