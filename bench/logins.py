@@ -28,8 +28,8 @@ ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread 
 ONE_THREAD = "argon2id, a pool of one thread, nothing else"
 MOST_ROUNDS = 7
 AT_ONCE = 8
-DISK = "a login commits six times; a disk slower than 3 ms a commit holds it up before hashing does"
-GIL = "hashing takes a core: on two, whatever else runs shares the other one with the event loop"
+DISK = "a login waits for two commits on disk; a disk slower than 9 ms a commit holds it up before hashing does"
+GIL = "what else runs on the machine shares two cores with the event loop; hashing itself gives way (niceness, Linux)"
 _SALT = b"0123456789abcdef"
 
 

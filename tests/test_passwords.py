@@ -1,6 +1,7 @@
 """argon2id in a bounded pool, both ways of waiting, and the rules as a port."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,14 @@ import pytest
 import keyturn.passwords
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
-from keyturn.passwords import Argon2Hasher, Argon2Parameters, AsyncArgon2Hasher, NistPasswordRules, load_blocklist
+from keyturn.passwords import (
+    NICENESS,
+    Argon2Hasher,
+    Argon2Parameters,
+    AsyncArgon2Hasher,
+    NistPasswordRules,
+    load_blocklist,
+)
 from keyturn.ports import PasswordVerdict
 
 CHEAP = Argon2Parameters(memory_kib=8, passes=1)
@@ -167,6 +175,37 @@ def test_a_cancelled_waiter_frees_its_place(gate: Gate) -> None:
         hasher.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to the whole process elsewhere")
+def test_hashing_threads_give_way_and_no_other_thread_does(hasher: Argon2Hasher) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    there = hasher._work._pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0)).result()
+    assert there == max(before, NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_where_niceness_may_not_be_changed_hashing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+
+    def forbid(_which: int, _who: int, niceness: int) -> None:
+        asked.append(niceness)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbid, raising=False)
+    hasher = Argon2Hasher(CHEAP, threads=1)
+    assert hasher.verify(hasher.hash("purple otters"), "purple otters") == YES
+    assert bool(asked) == (sys.platform == "linux")
+    hasher.close()
+
+
+def test_elsewhere_the_process_is_not_reniced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renice(*_: int) -> None:
+        raise AssertionError("the event loop was slowed down")
+
+    monkeypatch.setattr(os, "setpriority", renice, raising=False)
+    monkeypatch.setattr(keyturn.passwords.sys, "platform", "darwin")
+    keyturn.passwords._yield_to_others()
 
 
 def test_awaited_answers_are_the_same() -> None:

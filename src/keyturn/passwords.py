@@ -9,10 +9,12 @@ import math
 import os
 import re
 import secrets
+import sys
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
@@ -31,6 +33,9 @@ SALT_BYTES = 16
 DIGEST_BYTES = 32
 MEMORY_CAP_KIB = 256 * 1024
 """A stored hash may not ask for more memory than this (256 MiB), nor for more than four passes over as much."""
+
+NICENESS = 10
+"""Of hashing threads, on Linux: whoever waits for a hash waits anyway, others' requests need the core for less."""
 
 _HASHES_PER_SECOND = 50  # one thread, OWASP parameters; only to say when to come back
 _ENCODED = re.compile(
@@ -95,7 +100,7 @@ class _Pool:
     def __init__(self, threads: int, queue: int) -> None:
         if threads < 1 or queue < 0:
             raise ConfigurationError("a hashing pool has at least one thread and no negative queue")
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-argon2")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-argon2", initializer=_yield_to_others)
         self._free = threading.Semaphore(threads + queue)
         self._retry_after_seconds = math.ceil((threads + queue) / (threads * _HASHES_PER_SECOND))
 
@@ -243,6 +248,15 @@ def _parse(encoded: str) -> _Encoded | None:
 
 def _text(octets: bytes) -> str:
     return b64encode(octets).rstrip(b"=").decode()
+
+
+def _yield_to_others() -> None:
+    # Linux alone has a niceness per thread (setpriority(2)); elsewhere this would slow the event loop down as well.
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        # Being nicer needs no privilege. A sandbox may forbid the call all the same, and hashing goes on without it.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _spare_cores() -> int:
