@@ -13,7 +13,7 @@ from keyturn.flows import asks
 from keyturn.flows.enter import Attempt, enter, mark_device, new_handle
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import reserve
+from keyturn.flows.throttle import Reservation, if_room, reserve
 
 
 def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
@@ -26,25 +26,26 @@ def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
     guard_payload(attempt.claims)
     identifier = normalise_identifier(attempt.identifier)
     yield from asks.judge_password(attempt.password, identifier)
-    yield from _reserve(attempt.client.address, now, realm)
+    held = yield from _reserve(attempt.client.address, now, realm)
     # Read before there is an account: one disabled at once must not be entered under the generation that says so.
     subject = Subject((yield from new_handle()))
     marks = yield from asks.marks(subject, attempt.client.client_id)
-    account = yield from _create(subject, identifier, attempt.password, now)
+    hashed = yield from if_room(held, asks.hash_password(attempt.password))
+    account = yield from _create(Account(subject, identifier, hashed, now))
     session = yield from enter(account.subject, marks, attempt, now, realm)
     issued = yield from issue(session, deliver, now, realm)
     return changed(issued, device_token=(yield from mark_device(identifier, None, realm)))
 
 
-def _reserve(address: str, now: Instant, realm: Realm) -> Flow[None]:
-    # Signups are never given back: each costs a password hash and may probe for an existing account.
+def _reserve(address: str, now: Instant, realm: Realm) -> Flow[list[Reservation]]:
+    # Once hashed for, a signup is never given back: it cost a password hash and may probe for an existing account.
     policy = realm.profile.throttle
-    yield from reserve([("signup-" + address_key(address), Rate(policy.signup_limit, policy.window_seconds))], now)
+    rate = Rate(policy.signup_limit, policy.window_seconds)
+    return (yield from reserve([("signup-" + address_key(address), rate)], now))
 
 
-def _create(subject: Subject, identifier: str, password: str, now: Instant) -> Flow[Account]:
-    account = Account(subject, identifier, (yield from asks.hash_password(password)), now)
+def _create(account: Account) -> Flow[Account]:
     if not (yield from asks.insert_account(account)):
         raise AccountExists("identifier is taken")
-    yield from asks.audit(Audit.SIGNUP, now, subject)
+    yield from asks.audit(Audit.SIGNUP, account.created_at, account.subject)
     return account

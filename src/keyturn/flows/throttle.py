@@ -1,6 +1,7 @@
 """Throttle: reserve an attempt before the password is hashed, give it back when it succeeded."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
@@ -9,6 +10,8 @@ from keyturn.errors import Overloaded, Throttled
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
 from keyturn.ports import PasswordVerdict
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,15 @@ def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[Reservati
 
 
 def compare(held: list[Reservation], encoded: str | None, password: str) -> Flow[PasswordVerdict]:
-    """Compare a password under the attempts ``held``. Raises ``Overloaded``: nobody looked, so nothing was attempted,
-    and a flood of logins must not lock anybody out through the retries it causes."""
+    """Compare a password under the attempts ``held``. Raises ``Overloaded``, and nothing stays reserved then."""
+    return (yield from if_room(held, asks.verify_password(encoded, password)))
+
+
+def if_room(held: list[Reservation], hashing: Flow[T]) -> Flow[T]:
+    """Hash under the attempts ``held``. Raises ``Overloaded``: nobody looked, so nothing was attempted, and a flood
+    must not lock anybody out through the retries it causes."""
     try:
-        return (yield from asks.verify_password(encoded, password))
+        return (yield from hashing)
     except Overloaded:
         yield from give_back(held)
         raise

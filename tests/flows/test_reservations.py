@@ -1,0 +1,138 @@
+"""Attempts that end before their answer: what stays counted, and for how long."""
+
+import asyncio
+import threading
+from asyncio import CancelledError
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flows.catalogue import Stage, later, refused
+from interleavings.rig import ADA, OLD, T0, Hasher
+from keyturn.core.throttle import Bucket, Rate, account_key, address_key
+from keyturn.errors import Overloaded
+from keyturn.flows.login import login
+from keyturn.flows.signup import signup
+from keyturn.flows.step import Step
+from keyturn.flows.throttle import reserve
+from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher
+
+
+class Full(Hasher):
+    """No room in the queue, for anything."""
+
+    def hash(self, password: str) -> str:
+        raise Overloaded
+
+    def verify(self, encoded: str | None, password: str) -> Any:
+        raise Overloaded
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def buckets(stage: Stage) -> dict[str, Bucket]:
+    return {key: each for key, each in stage.store.throttles._buckets.items() if each.level}
+
+
+def levels(stage: Stage) -> dict[str, int]:
+    return {key: each.level for key, each in buckets(stage).items()}
+
+
+def hung_up(stage: Stage, at: int, *, committed: bool) -> bool:
+    """A client gone at step ``at`` of its login, before or after the store did what was asked. False: it had ended."""
+    flow = login(stage.attempt(OLD), T0, stage.realm)
+    step: Step = next(flow)
+    try:
+        for _ in range(at):
+            step = flow.send(_done(stage, step))
+    except StopIteration:
+        return False
+    if committed:
+        _done(stage, step)
+    with pytest.raises(CancelledError):
+        flow.throw(CancelledError())
+    return True
+
+
+def _done(stage: Stage, step: Step) -> Any:
+    return getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_login_cancelled_anywhere_counts_once_at_most_and_not_for_ever(committed: bool) -> None:
+    policy, at = Stage().realm.profile.throttle, 0
+    limits = {account_key(ADA): policy.account_limit, address_key("192.0.2.1"): policy.address_limit}
+    while True:
+        stage = Stage()
+        before = buckets(stage)
+        if not hung_up(stage, at, committed=committed):
+            break
+        added = {key: each for key, each in buckets(stage).items() if before.get(key) != each}
+        for key, bucket in added.items():
+            rate = Rate(limits[key], policy.window_seconds)
+            assert bucket.level == rate.cost_seconds
+            assert bucket.empty_at <= later(policy.window_seconds)
+        stage.store.throttles.purge(later(policy.window_seconds))
+        assert buckets(stage) == {}
+        assert stage.run(login(stage.attempt(OLD), T0, stage.realm))
+        at += 1
+    assert at > 8
+
+
+def test_a_guess_cannot_be_taken_back_by_hanging_up(stage: Stage) -> None:
+    """An attempt under way may already have been judged: what it shows in time must not be free."""
+    flow = login(stage.attempt(OLD), T0, stage.realm)
+    step = next(flow)
+    while step.port != "hasher":
+        step = flow.send(_done(stage, step))
+    with pytest.raises(CancelledError):
+        flow.throw(CancelledError())
+    assert {account_key(ADA), address_key("192.0.2.1")} <= buckets(stage).keys()
+
+
+def test_logins_cancelled_in_the_queue_leave_it_empty() -> None:
+    async def main() -> None:
+        hasher, go = AsyncArgon2Hasher(Argon2Parameters(8, 1), threads=1, queue=3), threading.Event()
+        blocking = hasher._work._pool.submit(go.wait)
+        for _ in range(20):
+            waiting = [asyncio.create_task(hasher.verify(None, "guess")) for _ in range(3)]
+            await asyncio.sleep(0)
+            for each in waiting:
+                each.cancel()
+            assert all(
+                isinstance(each, CancelledError) for each in await asyncio.gather(*waiting, return_exceptions=True)
+            )
+        go.set()
+        await asyncio.wrap_future(blocking)
+        assert not (await hasher.verify(None, "guess")).matches
+        hasher.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda stage: login(stage.attempt(OLD), T0, stage.realm),
+        lambda stage: signup(stage.attempt(OLD, "bob@example.com"), T0, stage.realm),
+    ],
+    ids=["login", "signup"],
+)
+def test_an_attempt_there_was_no_room_for_is_not_counted(stage: Stage, start: Callable[[Stage], Any]) -> None:
+    before = levels(stage)
+    refused(stage, Overloaded, start(stage), hasher=Full())
+    assert levels(stage) == before
+    assert stage.store.accounts.find("bob@example.com") is None
+
+
+def test_what_is_given_back_is_only_ones_own(stage: Stage) -> None:
+    rate = Rate(10, 900)
+    stage.run(reserve([(account_key(ADA), rate)], T0))
+    before = levels(stage)
+    refused(stage, Overloaded, login(stage.attempt(OLD), T0, stage.realm), hasher=Full())
+    assert levels(stage) == before
+    assert before[account_key(ADA)] == rate.cost_seconds
