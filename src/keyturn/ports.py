@@ -1,6 +1,7 @@
 """Ports: what Keyturn needs from outside, as protocols with their race contracts.
 
-Every method is atomic and, but for counted attempts, durable when it returns. No port decides anything: a store compares, swaps and appends.
+Every method is atomic and, but for counted attempts, durable when it returns. No port decides anything: a store
+compares, swaps and appends.
 The ``Async`` twin of each port has the same methods, awaited; flows do not know which one they are driven with.
 Any method of a store may raise ``StoreUnavailable``; it then either happened or did not, never half.
 """
