@@ -1,5 +1,6 @@
 """Issuer and AsyncIssuer: the doors for Python programs. Each method drives one flow; both share its signature."""
 
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import update_wrapper
@@ -14,12 +15,14 @@ from keyturn.core.instant import SessionId, Subject
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import Client
+from keyturn.core.typed import require
+from keyturn.errors import ConfigurationError
 from keyturn.flows import Attempt, Device, Flow, Issued, Revoked, drive, drive_async
 from keyturn.flows.revoke import LOGOUT
+from keyturn.ports import Ports
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
 Text = Mapping[str, object]
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 """Where `keyturn serve` listens unless told otherwise: tokens made here are good there."""
@@ -34,7 +37,12 @@ def _attempt(
     scope: str,
     claims: Text | None,
 ) -> Attempt:
-    return Attempt(identifier, password, deliver, client or Client(), device, scope, claims or {})
+    chosen = Client() if client is None else client
+    require(str, identifier=identifier, password=password, device=device or "", scope=scope)
+    require(Client, client=chosen)
+    require(str, client_id=chosen.client_id, label=chosen.label, address=chosen.address)
+    require(Mapping, claims=claims or {})
+    return Attempt(identifier, password, deliver, chosen, device, scope, claims or {})
 
 
 def _signup(
@@ -81,18 +89,21 @@ def _verify(parts: Parts, token: str) -> Flow[Principal]:
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``;
     ``RevocationUnknown`` when neither the feed nor the store can tell.
     """
+    require(str, token=token)
     verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
     return verify(token, parts.now(), parts.realm)
 
 
 def _refresh(parts: Parts, token: str, *, deliver: Deliver = "tokens") -> Flow[Issued]:
     """Rotate a refresh token. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
-    ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``."""
-    return flows.refresh(token, deliver, parts.now(), parts.realm)
+    ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``."""
+    require(str, token=token)
+    return flows.refresh(token, parts.realm.delivery(deliver), parts.now(), parts.realm)
 
 
 def _step_up(parts: Parts, sid: SessionId, password: str, *, deliver: Deliver | None = None) -> Flow[Issued]:
     """Confirm the password within a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
+    require(str, sid=sid, password=password)
     return flows.confirm_password(sid, password, deliver, parts.now(), parts.realm)
 
 
@@ -100,21 +111,25 @@ def _change_password(
     parts: Parts, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
 ) -> Flow[Issued]:
     """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
+    require(str, sid=sid, current=current, new=new)
     return flows.change_password(sid, current, new, deliver, parts.now(), parts.realm)
 
 
 def _logout(parts: Parts, sid: SessionId) -> Flow[Revoked]:
     """End one session, every copy of it. Raises ``NotFound``."""
+    require(str, sid=sid)
     return flows.revoke_session(sid, LOGOUT, parts.now(), parts.realm)
 
 
 def _revoke_subject(parts: Parts, subject: Subject) -> Flow[Revoked]:
     """End every session of a subject."""
+    require(str, subject=subject)
     return flows.revoke_subject(subject, parts.now(), parts.realm)
 
 
 def _revoke_client(parts: Parts, client_id: str) -> Flow[Revoked]:
     """End every session of a client."""
+    require(str, client_id=client_id)
     return flows.revoke_client(client_id, parts.now(), parts.realm)
 
 
@@ -125,16 +140,20 @@ def _revoke_everything(parts: Parts) -> Flow[Revoked]:
 
 def _introspect(parts: Parts, token: str) -> Flow[dict[str, object]]:
     """What the store says of any credential (RFC 7662). Raises ``StoreUnavailable``."""
+    require(str, token=token)
     return flows.introspect(token, parts.now(), parts.realm)
 
 
 def _sessions(parts: Parts, subject: Subject) -> Flow[list[Device]]:
     """The live sessions of a subject, newest first."""
+    require(str, subject=subject)
     return flows.list_sessions(subject, parts.now(), parts.realm)
 
 
 def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[Revoked]:
     """Disable or enable an account; its sessions end. Raises ``NotFound``."""
+    require(str, subject=subject)
+    require(bool, disabled=disabled)
     return flows.set_disabled(subject, disabled, parts.now(), parts.realm)
 
 
@@ -145,6 +164,7 @@ class _Door:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.process: int | None = os.getpid()
         self._upkeep: Upkeep | None = None
 
     @classmethod
@@ -187,15 +207,23 @@ class _Door:
         return cls.open(settings, clock=clock, monotonic=monotonic, background=background)
 
     def _let_go(self) -> None:
+        self.process = None
         if self._upkeep is not None:
             self._upkeep.close()
             self._upkeep = None
         self.parts.hasher.close()
 
 
+def _usable_ports(door: _Door) -> Ports:
+    # Threads do not survive a fork, nor do open SQLite files (sqlite.org/howtocorrupt.html, section 2.6).
+    if door.process != os.getpid():
+        raise ConfigurationError("this issuer is closed, or was opened before a fork; open one in each process")
+    return door.parts.ports
+
+
 def _driven(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
     def method(self: "Issuer", /, *arguments: P.args, **named: P.kwargs) -> T:
-        return drive(use(self.parts, *arguments, **named), self.parts.ports)
+        return drive(use(self.parts, *arguments, **named), _usable_ports(self))
 
     update_wrapper(method, use)
     return method
@@ -203,7 +231,7 @@ def _driven(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatena
 
 def _awaited(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
     def method(self: "AsyncIssuer", /, *arguments: P.args, **named: P.kwargs) -> Awaitable[T]:
-        return drive_async(use(self.parts, *arguments, **named), self.parts.ports)
+        return drive_async(use(self.parts, *arguments, **named), _usable_ports(self))
 
     update_wrapper(method, use)
     return method

@@ -101,7 +101,7 @@ def test_a_crew_takes_no_more_than_it_can_queue() -> None:
         assert await asyncio.gather(*tasks) == [True, True]
         assert await crew.run(lambda: 1) == 1
         crew.close()
-        with pytest.raises(RuntimeError):
+        with pytest.raises(StoreUnavailable, match="closed"):
             await crew.run(lambda: 1)
 
     asyncio.run(main())

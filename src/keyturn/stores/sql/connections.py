@@ -1,11 +1,12 @@
 """Connections kept open, a bounded number of them."""
 
+import os
 from queue import Empty, SimpleQueue
 from threading import Lock
 
 from sqlalchemy import Engine, PoolProxiedConnection
 
-from keyturn.errors import StoreUnavailable
+from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class Connections:
@@ -17,11 +18,16 @@ class Connections:
         self._unopened = size
         self._round = 0
         self._guard = Lock()
+        self._process = os.getpid()
         # ``None`` stands for a place whose connection is closed.
         self._idle: SimpleQueue[PoolProxiedConnection | None] = SimpleQueue()
 
     def take(self) -> PoolProxiedConnection:
-        """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use."""
+        """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use, and
+        ``ConfigurationError`` in a child process."""
+        if self._process != os.getpid():
+            # The child would undo its parent's locks, and harm the file (sqlite.org/howtocorrupt.html, section 2.6).
+            raise ConfigurationError("this store was opened before a fork; open one in each process")
         try:
             connection = self._idle.get_nowait()
         except Empty:

@@ -1,12 +1,13 @@
 """A bounded crew of threads for the async stores, apart from the event loop's own pool."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import Any
 
-from keyturn.errors import StoreUnavailable
+from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class Crew:
@@ -15,16 +16,20 @@ class Crew:
     def __init__(self, threads: int, waiting: int, name: str) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._places = BoundedSemaphore(threads + waiting)
+        self._process = os.getpid()
 
     async def run(self, method: Callable[..., Any], *arguments: object) -> Any:
         """Call ``method`` on a thread. Cancelled while it waits, it never happens; while it runs, it still may."""
+        if self._process != os.getpid():
+            # Threads do not survive a fork: whoever waited for one would wait for ever.
+            raise ConfigurationError("this store was opened before a fork; open one in each process")
         if not self._places.acquire(blocking=False):
             raise StoreUnavailable("too many operations are waiting for the store")
         try:
             future = self._executor.submit(method, *arguments)
-        except BaseException:
+        except RuntimeError as closed:
             self._places.release()
-            raise
+            raise StoreUnavailable("the store is closed, or the machine has no thread left") from closed
         future.add_done_callback(self._leave)
         return await asyncio.wrap_future(future)
 

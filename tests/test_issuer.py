@@ -1,0 +1,138 @@
+"""The doors for Python programs: what is handed in wrongly, too late, or in another process is refused at once."""
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn import AsyncIssuer, Issuer
+from keyturn.core.session import Client
+from keyturn.errors import ConfigurationError, CredentialsNotOffered, StoreUnavailable
+from keyturn.flows import Issued
+
+PASSWORD = "a bicycle made of rain"
+ADA = "ada@example.com"
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> Iterator[Issuer]:
+    with Issuer.from_env(data=str(tmp_path), background=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ada(issuer: Issuer) -> Issued:
+    return issuer.signup(ADA, PASSWORD, deliver="both")
+
+
+def misuses(issuer: Any, ada: Issued, wrong: Any) -> dict[str, Callable[[], object]]:
+    sid, subject = ada.sid, ada.subject
+    return {
+        "verify": lambda: issuer.verify(wrong),
+        "refresh": lambda: issuer.refresh(wrong),
+        "introspect": lambda: issuer.introspect(wrong),
+        "login": lambda: issuer.login(wrong, PASSWORD),
+        "login password": lambda: issuer.login(ADA, wrong),
+        "login client": lambda: issuer.login(ADA, PASSWORD, client=wrong if wrong is not None else 1),
+        "login client id": lambda: issuer.login(ADA, PASSWORD, client=Client(wrong)),
+        "login device": lambda: issuer.login(ADA, PASSWORD, device=wrong if wrong is not None else 1),
+        "login scope": lambda: issuer.login(ADA, PASSWORD, scope=wrong),
+        "login claims": lambda: issuer.login(ADA, PASSWORD, claims=wrong if wrong is not None else 1),
+        "signup": lambda: issuer.signup(wrong, PASSWORD),
+        "signup password": lambda: issuer.signup("eve@example.com", wrong),
+        "logout": lambda: issuer.logout(wrong),
+        "sessions": lambda: issuer.sessions(wrong),
+        "step_up": lambda: issuer.step_up(wrong, PASSWORD),
+        "step_up password": lambda: issuer.step_up(sid, wrong),
+        "change_password": lambda: issuer.change_password(sid, wrong, PASSWORD + "2"),
+        "change_password new": lambda: issuer.change_password(sid, PASSWORD, wrong),
+        "revoke_subject": lambda: issuer.revoke_subject(wrong),
+        "revoke_client": lambda: issuer.revoke_client(wrong),
+        "set_disabled": lambda: issuer.set_disabled(wrong, True),
+        "set_disabled flag": lambda: issuer.set_disabled(subject, wrong if wrong is not True else "false"),
+    }
+
+
+@pytest.mark.parametrize("wrong", [None, b"bytes", 7, True, 1.5], ids=repr)
+def test_a_value_of_another_type_is_refused_and_nothing_is_stored(issuer: Issuer, ada: Issued, wrong: object) -> None:
+    before = issuer.parts.store.log.sequence()
+    for name, misuse in misuses(issuer, ada, wrong).items():
+        with pytest.raises(TypeError, match="must be"):
+            print(name, misuse())
+    assert issuer.parts.store.log.sequence() == before
+    assert issuer.verify(str(ada.session_token)).subject == ada.subject
+
+
+@pytest.mark.parametrize("deliver", ["", "bogus", b"tokens", 1, True])
+def test_a_refresh_delivers_only_what_is_offered(issuer: Issuer, ada: Issued, deliver: Any) -> None:
+    with pytest.raises(CredentialsNotOffered):
+        issuer.refresh(str(ada.refresh_token), deliver=deliver)
+
+
+def test_a_closed_issuer_does_nothing_more(tmp_path: Path) -> None:
+    issuer = Issuer.from_env(data=str(tmp_path), background=False)
+    issued = issuer.signup(ADA, PASSWORD)
+    issuer.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        issuer.verify(str(issued.session_token))
+    issuer.close()
+
+
+def test_a_closed_async_issuer_does_nothing_more(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with AsyncIssuer.from_env(data=str(tmp_path), background=False) as issuer:
+            issued = await issuer.signup(ADA, PASSWORD)
+        with pytest.raises(ConfigurationError, match="closed"):
+            await issuer.verify(str(issued.session_token))
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await issuer.parts.store.sessions.load(issued.sid)
+
+    asyncio.run(scene())
+
+
+def test_an_async_issuer_serves_one_event_loop_after_another(tmp_path: Path) -> None:
+    async def opened() -> tuple[AsyncIssuer, Issued]:
+        issuer = AsyncIssuer.from_env(data=str(tmp_path), background=False)
+        return issuer, await issuer.signup(ADA, PASSWORD)
+
+    issuer, issued = asyncio.run(opened())
+    principal = asyncio.run(asyncio.wait_for(issuer.verify(str(issued.session_token)), 10))  # type: ignore[arg-type]  # an Awaitable
+    assert principal.subject == issued.subject
+    asyncio.run(issuer.close())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_process_is_refused_instead_of_harming_its_parents_database(tmp_path: Path) -> None:
+    """As under ``gunicorn --preload``: opened before the workers were forked."""
+    issuer, context = Issuer.from_env(data=str(tmp_path), background=False), multiprocessing.get_context("fork")
+    aio = AsyncIssuer.from_env(data=str(tmp_path), background=False)
+    issued = issuer.signup(ADA, PASSWORD)
+    here, there = context.Pipe()
+
+    def child() -> None:
+        there.send([_refused(use) for use in (
+            lambda: issuer.login(ADA, PASSWORD),
+            lambda: issuer.parts.store.sessions.load(issued.sid),
+            lambda: asyncio.run(aio.parts.store.sessions.load(issued.sid)),
+        )])  # fmt: skip
+
+    process = context.Process(target=child)
+    process.start()
+    assert here.poll(20), "the child hangs"
+    assert all("fork" in said for said in here.recv())
+    process.join(20)
+    assert issuer.login(ADA, PASSWORD).subject == issued.subject
+    issuer.close()
+    asyncio.run(aio.close())
+
+
+def _refused(use: Callable[[], object]) -> str:
+    try:
+        return repr(use())
+    except ConfigurationError as refusal:
+        return str(refusal)
