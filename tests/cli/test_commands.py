@@ -1,8 +1,10 @@
 """The operator's commands, beside a running server: what they say, and what the server does about it at once."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -101,7 +103,19 @@ def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
     for sid in ("AAAAAAAAAAAAAAAAAAAAAA", "nonsense", "'; DROP TABLE sessions --"):
         refused = here(served, "revoke", "session", sid)
         assert (refused.code, refused.said) == (2, "")
-        assert refused.complained.startswith("not_found: ")
+        assert refused.complained == "not_found: no such session of this subject\n"
+
+
+def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "misspelt"
+    ran = keyturn("keys", "list", "--json", "--data", str(folder))
+    assert (ran.code, ran.json) == (0, [])
+    assert f"made the data folder {folder}" in ran.complained
+    assert keyturn("keys", "list", "--data", str(folder)).complained == ""
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"keyturn \d+\.\d+\.\d+\S*\n", keyturn("--version").said)
 
 
 def test_the_schema_is_brought_up_to_date_beside_a_running_server(served: Served) -> None:

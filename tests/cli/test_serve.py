@@ -107,6 +107,7 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
         ({"polcy": "mobile"}, "KEYTURN_POLCY is not a setting"),
         ({"trusted_proxies": "nowhere"}, "trusted_proxies"),
         ({"algorithm": "none"}, "none"),
+        ({"profile": "prod"}, "profile must be development or production, not 'prod'"),
     ],
 )
 def test_what_cannot_be_served_is_said_before_any_worker_starts(
@@ -165,8 +166,17 @@ def test_a_port_in_use_ends_the_server_with_words(tmp_path: Path) -> None:
                 algorithm="ES256",
             )
             assert refused.code not in (0, None)
-            assert "in use" in refused.complained
+            assert f"port {served.port} is in use" in refused.complained
+            assert refused.said == ""
+            assert not (tmp_path / "other").exists()
             assert time.monotonic() - started < 30
+
+
+def test_an_address_that_is_not_of_this_machine_is_said(tmp_path: Path) -> None:
+    refused = keyturn("serve", "--data", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
+    assert refused.code == 2
+    assert "cannot listen on 192.0.2.1" in refused.complained
+    assert not (tmp_path / "data").exists()
 
 
 def test_interrupted_from_the_keyboard_it_stops_in_order(tmp_path: Path) -> None:

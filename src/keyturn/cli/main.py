@@ -1,5 +1,8 @@
 """The ``keyturn`` command, put together."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from keyturn.cli.database import database
@@ -12,8 +15,23 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
-    help="One login, two keys: sessions and access tokens under one record and one revocation.",
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"keyturn {version('keyturn')}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")]
+
+
+@app.callback()
+def keyturn(asked: Version = False) -> None:
+    """One login, two keys: sessions and access tokens under one record and one revocation."""
+
+
 app.command()(serve)
 app.command()(doctor)
 app.add_typer(keys, name="keys")

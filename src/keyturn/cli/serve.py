@@ -1,14 +1,16 @@
 """``keyturn serve``: prepare once, then run the workers."""
 
+import errno
 import os
 import shutil
+import socket
 import sys
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from keyturn.cli.speak import Data, complaining, console
+from keyturn.cli.speak import Data, announce, complaining, console
 from keyturn.compose.home import Made, complete_settings
 from keyturn.compose.settings import PREFIX, Settings, read_settings, words
 from keyturn.core.csrf import canonical_origin
@@ -35,7 +37,7 @@ def serve(
     profile: Profile = None,
 ) -> None:
     """Serve the HTTP API. Further settings come from KEYTURN_... variables and keyturn.toml in the data folder."""
-    made = prepare(read_settings(data=data, profile=profile), _reachable(host, port), workers)
+    made = prepare(read_settings(data=data, profile=profile), host, port, workers)
     # A bug in a worker must not find the secret in another program's environment: only names travel there.
     _hand_over(made.settings, workers)
     configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
@@ -60,14 +62,16 @@ def serve(
     )
 
 
-def prepare(settings: Settings, issuer: str, workers: int) -> Made:
+def prepare(settings: Settings, host: str, port: int, workers: int) -> Made:
     """Everything that is done once, before any worker: secrets, schema, first keys.
 
     Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
     """
-    problems = _problems(settings, workers)
+    problems = [*_problems(settings, workers), *_taken(host, port)]
+    if problems and settings.profile == "development":
+        raise ConfigurationError(*problems)
     try:
-        made = complete_settings(settings, issuer)
+        made = complete_settings(settings, _reachable(host, port))
     except ConfigurationError as failure:
         raise ConfigurationError(*failure.problems, *problems) from None
     if problems:
@@ -90,6 +94,21 @@ def _problems(settings: Settings, workers: int) -> list[str]:
     if workers > 1 and settings.store.startswith("memory:"):
         problems.append("a memory store lives in one process; serve with one worker, or name another store")
     return problems
+
+
+def _taken(host: str, port: int) -> list[str]:
+    """Why nothing can listen there. The workers listen by themselves, after it was said where; so it is tried first."""
+    where = f"{host} port {port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, or a restart would wait
+            probe.bind(address)
+    except (OSError, UnicodeError) as failure:
+        if getattr(failure, "errno", None) == errno.EADDRINUSE:
+            return [f"{where} is in use by another program; end that one, or name another port with --port"]
+        return [f"cannot listen on {where}: {getattr(failure, 'strerror', None) or failure}"]
+    return []
 
 
 def _reachable(host: str, port: int) -> str:
@@ -116,16 +135,16 @@ def _hash_threads(workers: int) -> int:
 
 
 def _greet(made: Made, host: str, port: int) -> None:
-    for line in made.lines:
-        console.print(line, highlight=False, soft_wrap=True)
+    announce(made.lines, console)
     url = _reachable(host, port)
-    body = """'{"email": "ada@example.com", "password": "a bicycle made of rain"}'"""
+    body = """'{"email": "ada@example.com", "password": "violet umbrella 7 o clock"}'"""
     send = "-H 'Content-Type: application/json'"
-    console.print(f"Keyturn serves on {url} ({made.settings.profile}). Try:\n", highlight=False)
-    for line in (
+    lines = (
+        f"Keyturn serves on {url} ({made.settings.profile}); Ctrl-C ends it. Try:",
+        "",
         f"  curl -c jar {send} -d {body} {url}/auth/signup",
         f"  curl -b jar {url}/auth/session",
         f"  curl -b jar -X POST {url}/auth/logout-all",
-    ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print()
+        "",
+    )
+    announce(lines, console)

@@ -40,6 +40,12 @@ def say(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
     sys.stdout.write(msgspec.json.encode(facts).decode() + "\n" if as_json else sentence + "\n")
 
 
+def announce(lines: Sequence[str], to: Console) -> None:
+    """Lines as they are, whatever they are made of, and however long."""
+    for line in lines:
+        to.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def complaining(command: Callable[P, T]) -> Callable[P, T]:
     """Turn what Keyturn refuses into words and exit code 2; every problem at once."""
 
@@ -49,11 +55,11 @@ def complaining(command: Callable[P, T]) -> Callable[P, T]:
             return command(*arguments, **named)
         except ConfigurationError as failure:
             complaints.print("[bold]Keyturn cannot start as configured:[/bold]")
-            for problem in failure.problems:
-                complaints.print(f"  - {problem}", markup=False, highlight=False, soft_wrap=True)
+            announce([f"  - {problem}" for problem in failure.problems], complaints)
             complaints.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
         except Refusal as refusal:
-            complaints.print(f"{refusal.code}: {refusal.hint} ({refusal.detail})", markup=False, highlight=False)
+            # The detail was written for operators; the hint speaks to whoever sent a request.
+            announce([f"{refusal.code}: {refusal.detail or refusal.hint}"], complaints)
         raise typer.Exit(2)
 
     return careful
