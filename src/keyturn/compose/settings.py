@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -91,7 +91,7 @@ def _file(path: Path, problems: list[str]) -> str:
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as failure:
-        problems.append(f"{path} cannot be read: {failure}")
+        problems.append(f"{path} cannot be read: {getattr(failure, 'strerror', None) or failure}")
         return ""
 
 
@@ -108,7 +108,16 @@ def _checked(found: Mapping[str, object], problems: list[str]) -> Settings:
         try:
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as failure:
-            problems.append(f"setting {name}: {failure}")
+            problems.append(_wrong(name, value, failure))
     if problems:
         raise ConfigurationError(*problems)
     return msgspec.convert(found, Settings, strict=False)
+
+
+def _wrong(name: str, value: object, failure: msgspec.ValidationError) -> str:
+    kinds = get_type_hints(Settings)
+    if name not in kinds:
+        return f"{name} in keyturn.toml is not a setting"
+    if get_origin(kinds[name]) is Literal:
+        return f"{name} must be {' or '.join(get_args(kinds[name]))}, not {value!r}"
+    return f"setting {name}: {str(failure).removesuffix(f' - at `$.{name}`')}"
