@@ -54,10 +54,10 @@ class BadRequest(Refusal):
 
 
 class InvalidMember(BadRequest):
-    """``member``: the member of the body, form or query that is missing or of another type; safe to show."""
+    """``member``: the member of the body, form or query that is missing or cannot be what it is; safe to show."""
 
     code = "invalid_member"
-    hint = "The member that `member` names is missing or has the wrong type; compare it with the API reference."
+    hint = "The member that `member` names is missing or not what it has to be; compare it with the API reference."
 
     def __init__(self, member: str, detail: str = "") -> None:
         self.member = member

@@ -17,7 +17,14 @@ from keyturn.core.principal import Principal
 from keyturn.core.realm import Realm
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import Client, Seed, Session
-from keyturn.errors import BadRequest, ConfigurationError, CredentialsNotOffered, Forbidden, StepUpRequired
+from keyturn.errors import (
+    BadRequest,
+    ConfigurationError,
+    CredentialsNotOffered,
+    Forbidden,
+    InvalidMember,
+    StepUpRequired,
+)
 
 # --- principal ----------------------------------------------------------------------------------------------
 
@@ -149,8 +156,9 @@ def test_one_address_has_one_spelling(text: str, stored: str) -> None:
     ids=lambda text: ascii(text)[:30],
 )
 def test_what_is_no_plain_address_is_refused(text: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidMember) as refused:
         normalise_identifier(text)
+    assert refused.value.member == "email"
 
 
 def test_the_longest_address_fits() -> None:

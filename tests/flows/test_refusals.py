@@ -13,10 +13,10 @@ from keyturn.core.instant import SessionId, Subject
 from keyturn.core.sealed import Sealed
 from keyturn.errors import (
     AccountExists,
-    BadRequest,
     CounterAhead,
     CredentialsNotOffered,
     CsrfTokenRequired,
+    InvalidMember,
     LoginFailed,
     NotFound,
     PayloadRefused,
@@ -51,7 +51,7 @@ def stage() -> Stage:
 
 REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
     "signup taken": (AccountExists, lambda s: signup(s.attempt(OLD), T0, s.realm)),
-    "signup malformed": (BadRequest, lambda s: signup(s.attempt(OLD, "nobody"), T0, s.realm)),
+    "signup malformed": (InvalidMember, lambda s: signup(s.attempt(OLD, "nobody"), T0, s.realm)),
     "signup payload": (PayloadRefused, lambda s: signup(s.attempt(OLD, claims={"password": "x"}), T0, s.realm)),
     "login wrong": (LoginFailed, lambda s: login(s.attempt(NEW), T0, s.realm)),
     "login unknown": (LoginFailed, lambda s: login(s.attempt(OLD, "bob@example.com"), T0, s.realm)),

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from keyturn.core.instant import Instant, Subject
-from keyturn.errors import BadRequest
+from keyturn.errors import InvalidMember
 
 IDENTIFIER_CAP = 254
 """RFC 5321 section 4.5.3.1.3: no address that can receive mail is longer (octets)."""
@@ -32,15 +32,15 @@ class Account:
 def normalise_identifier(text: str) -> str:
     """The one spelling under which an e-mail address is stored and looked up (NFKC, case folded; UTS 39).
 
-    Raises ``BadRequest`` for anything that is not one address of at most 254 octets without spaces or controls.
+    Raises ``InvalidMember`` for anything that is not one address of at most 254 octets without spaces or controls.
     """
     # Putting marks in canonical order takes quadratic time: a long text is refused before it is normalised.
     if len(text) > 4 * IDENTIFIER_CAP:
-        raise BadRequest("identifier is too long")
+        raise InvalidMember("email", "identifier is too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
     local, at, domain = folded.rpartition("@")
     if not (local and at and domain) or "@" in local or not _plain(folded):
-        raise BadRequest("identifier is not an e-mail address")
+        raise InvalidMember("email", "identifier is not an e-mail address")
     return folded
 
 
