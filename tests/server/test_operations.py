@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -129,6 +130,15 @@ def test_a_stream_begins_only_where_the_store_can_be_read(tmp_path_factory: pyte
         reply = httpx.get(served.url + "/auth/revocations", headers={"accept": "text/event-stream"})
         assert (reply.status_code, reply.json()["code"]) == (503, "store_unavailable")
         assert "unexpected" not in served.log.read_text()
+
+
+def test_an_answered_poll_of_the_feed_is_no_line_of_the_log(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", algorithm="ES256") as served:
+        for path in ("/auth/revocations", "/auth/revocations?after=nonsense", "/auth/session"):
+            httpx.get(served.url + path)
+        lines = [line for line in served.log.read_text().splitlines() if '"event": "request"' in line]
+    said = [(record["route"], record["status"]) for record in map(json.loads, lines)]
+    assert said == [("/auth/revocations", 400), ("/auth/session", 401)]
 
 
 def test_in_production_the_stream_needs_the_service_token(tmp_path_factory: pytest.TempPathFactory) -> None:

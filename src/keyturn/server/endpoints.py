@@ -13,6 +13,7 @@ from keyturn.flows import drive_async
 from keyturn.server.address import Network
 from keyturn.server.exchange import read_request, send_reply
 from keyturn.server.metrics import Metrics
+from keyturn.server.stream import PATH as FEED
 from keyturn.web.message import Reply
 from keyturn.web.problem import problem
 from keyturn.web.routes import match, respond
@@ -61,7 +62,9 @@ class Endpoints:
         if refusal is not None:
             metrics.refusals.labels(refusal.code).inc()
             facts |= {"code": refusal.code, "detail": refusal.detail}
-        log.info("request", **facts, milliseconds=round(seconds * 1000, 2))
+        # Every verifier asks for news each second: only a refusal of that is worth a line of every log.
+        speak = log.debug if route == FEED and refusal is None else log.info
+        speak("request", **facts, milliseconds=round(seconds * 1000, 2))
 
 
 def _route(scope: Scope) -> str:

@@ -43,6 +43,9 @@ def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it says at every start that it found nothing to do
+    if human:
+        # `keyturn serve` has said where it listens and how to end it.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = name != "uvicorn.access"
