@@ -94,6 +94,9 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
             assert metadata["issuer"] == "https://auth.example.com"
     finally:
         served.stop()
+    assert f"Keyturn serves https://auth.example.com on {served.url} (production)" in served.log.read_text()
+    # A test account of a password that everybody can read is nothing to suggest here.
+    assert "curl" not in served.log.read_text()
     assert SECRET not in served.log.read_text()
     assert SERVICE_TOKEN not in served.log.read_text()
 

@@ -136,11 +136,14 @@ def _hash_threads(workers: int) -> int:
 
 def _greet(made: Made, host: str, port: int) -> None:
     announce(made.lines, console)
-    url = _reachable(host, port)
+    url, settings = _reachable(host, port), made.settings
+    if settings.profile == "production":
+        announce([f"Keyturn serves {settings.issuer} on {url} (production); SIGTERM ends it."], console)
+        return
     body = """'{"email": "ada@example.com", "password": "violet umbrella 7 o clock"}'"""
     send = "-H 'Content-Type: application/json'"
     lines = (
-        f"Keyturn serves on {url} ({made.settings.profile}); Ctrl-C ends it. Try:",
+        f"Keyturn serves on {url} ({settings.profile}); Ctrl-C ends it. Try:",
         "",
         f"  curl -c jar {send} -d {body} {url}/auth/signup",
         f"  curl -b jar {url}/auth/session",
