@@ -42,6 +42,10 @@ def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    _quiet(human)
+
+
+def _quiet(human: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it says at every start that it found nothing to do
     if human:
         # `keyturn serve` has said where it listens and how to end it.
