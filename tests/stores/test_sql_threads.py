@@ -14,9 +14,11 @@ from keyturn.core.instant import SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.connections import Connections
 from keyturn.stores.sql.crew import Crew
-from keyturn.stores.sql.store import AsyncSqlStore
+from keyturn.stores.sql.operation import Operation
+from keyturn.stores.sql.runner import Runner
+from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.stores.sql.turn import Turn
-from keyturn.testing.contract.records import NOW, new_session
+from keyturn.testing.contract.records import LATER, NOW, new_session
 
 
 def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
@@ -139,3 +141,22 @@ def test_readers_do_not_stand_behind_writers(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(main())
+
+
+def test_writers_do_not_wait_while_dead_sessions_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among a million living ones that takes seconds, and every process does it every minute."""
+    store, turns, run = SqlStore(f"sqlite:///{tmp_path / 'keyturn.db'}"), list[bool](), Runner.run
+
+    def watched(runner: Runner, operation: Operation[object], *, writes: bool) -> object:
+        turns.append(writes)
+        return run(runner, operation, writes=writes)
+
+    for expires_at in (NOW, LATER):
+        store.sessions.insert(new_session(expires_at=expires_at))
+    monkeypatch.setattr(Runner, "run", watched)
+    assert store.sessions.purge(NOW) == 1
+    # Looked for, deleted, looked for again; the log.
+    assert turns == [False, True, False, True]
+    store.close()

@@ -90,16 +90,16 @@ def _swap(session: Session) -> Operation[bool]:
     return (yield _SWAP, values).count == 1
 
 
-@writes
-def purge_sessions(now: Instant, after: str) -> Operation[tuple[int, str | None]]:
-    """Delete one batch. Answers how many went, and the sid to go on from (``None``: that was the last batch)."""
+def sessions_over(now: Instant, after: str) -> Operation[Sequence[str]]:
+    """Sids of one batch that may be deleted, in order. It reads, however long that takes: no writer waits for it."""
     # By sid, not by expiry: an index over a column that every use changes would cost each rotation a second write.
-    over = (yield _OVER, {"now": now, "after": after}).rows
-    if not over:
-        return 0, None
-    last: str = over[-1][0]
-    count = (yield _PURGE, {"now": now, "after": after, "last": last}).count
-    return count, last if len(over) == BATCH else None
+    return [row[0] for row in (yield _OVER, {"now": now, "after": after}).rows]
+
+
+@writes
+def purge_sessions(now: Instant, after: str, last: str) -> Operation[int]:
+    """Delete one batch, those above ``after`` and up to ``last``. Answers how many went."""
+    return (yield _PURGE, {"now": now, "after": after, "last": last}).count
 
 
 class Sessions:

@@ -18,7 +18,7 @@ from keyturn.stores.sql.ledgers import BATCH, AuditTrail, Keys, Throttles, purge
 from keyturn.stores.sql.log import Log, purge_log
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.runner import Runner, RunPort
-from keyturn.stores.sql.sessions import Sessions, purge_sessions
+from keyturn.stores.sql.sessions import Sessions, purge_sessions, sessions_over
 from keyturn.stores.sql.turn import Turn
 from keyturn.stores.twin import AwaitedPort
 
@@ -120,12 +120,9 @@ class _RunSessions(RunPort):
     def purge(self, now: Instant) -> int:
         """Many small transactions, so that other writers never wait long."""
         count, after = 0, ""
-        while True:
-            deleted, last = self._runner.run(purge_sessions(now, after), writes=True)
-            count += deleted
-            if last is None:
-                break
-            after = last
+        while over := self._runner.run(sessions_over(now, after), writes=False):
+            count += self._runner.run(purge_sessions(now, after, over[-1]), writes=True)
+            after = over[-1]
         while self._runner.run(purge_log(now), writes=True):
             pass
         return count
