@@ -100,7 +100,7 @@ def test_an_async_issuer_serves_one_event_loop_after_another(tmp_path: Path) -> 
         return issuer, await issuer.signup(ADA, PASSWORD)
 
     issuer, issued = asyncio.run(opened())
-    principal = asyncio.run(asyncio.wait_for(issuer.verify(str(issued.session_token)), 10))  # type: ignore[arg-type]  # an Awaitable
+    principal = asyncio.run(asyncio.wait_for(issuer.verify(str(issued.session_token)), 10))
     assert principal.subject == issued.subject
     asyncio.run(issuer.close())
 

@@ -1,6 +1,7 @@
 """The needs of flows, one line each: the port, the verb and the type of the answer (see ``ports.py``)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 
 from keyturn.core.account import Account
@@ -10,6 +11,7 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Verdict, Voiding
 from keyturn.core.session import Found, Marks, Session
 from keyturn.core.throttle import Bucket
+from keyturn.errors import StoreUnavailable
 from keyturn.flows.step import Flow, ask
 from keyturn.ports import PasswordVerdict, StoredKey
 
@@ -71,7 +73,9 @@ def replace_bucket(changed: Bucket) -> Flow[bool]:
 
 
 def audit(event: Audit, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
-    yield from ask("audit", "append", AuditEvent(event, now, subject, sid, address))
+    # What it tells of is done. A "no" now would leave the caller without the credential that replaced theirs (P9).
+    with suppress(StoreUnavailable):
+        yield from ask("audit", "append", AuditEvent(event, now, subject, sid, address))
 
 
 def hash_password(password: str) -> Flow[str]:
