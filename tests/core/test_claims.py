@@ -93,6 +93,11 @@ def test_claims_of_ones_own_never_replace_keyturn_s() -> None:
     assert (built["sub"], built["exp"], built["aud"], built["gen"]) == ("ada", START + 300, "orders", 4)
 
 
+def test_without_a_scope_none_is_written_and_none_is_taken_from_elsewhere() -> None:
+    session = replace(SESSION, scope="", amr=(), claims={"scope": "admin", "amr": ["hwk"]})
+    assert not {"scope", "amr"} & build_claims(session, "j1", START, REALM).keys()
+
+
 def test_several_audiences_are_a_list() -> None:
     built = build_claims(SESSION, "j1", START, replace(REALM, audience=("orders", "billing")))
     assert built["aud"] == ["orders", "billing"]

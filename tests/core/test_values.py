@@ -1,7 +1,7 @@
 """The small values: principal, realm, freshness, account, audit, session."""
 
 import unicodedata
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ def test_an_authentication_grows_old_for_what_needs_a_fresh_one() -> None:
 
 
 def test_a_principal_cannot_be_raised_after_the_fact() -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         ADA.scope = ("admin",)  # type: ignore[misc]
 
 

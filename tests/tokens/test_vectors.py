@@ -1,10 +1,14 @@
 """Published examples: RFC 7515 appendix A, RFC 8037 appendix A, RFC 7638 section 3.1."""
 
+import hmac
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import ALGORITHMS, KeySet, SigningKey, VerifyingKey, decode_base64url, verify_compact
-from keyturn.tokens.algorithms import check_with
+from keyturn.tokens.algorithms import Hmac, check_with
 
 PAYLOAD = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 A1_SECRET = b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
@@ -96,3 +100,11 @@ def test_the_published_thumbprint_names_a_key_without_kid() -> None:
     (key,) = KeySet.from_jwks({"keys": [RFC7638_KEY]})
     assert isinstance(key, VerifyingKey)
     assert key.kid == key.thumbprint == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+@given(st.sampled_from(["HS256", "HS384", "HS512"]), st.binary(min_size=1, max_size=300), st.binary(max_size=300))
+def test_our_hmac_is_the_standard_library_s(name: str, secret: bytes, message: bytes) -> None:
+    algorithm = ALGORITHMS[name]
+    assert isinstance(algorithm, Hmac)
+    assert algorithm.sign(secret)(message) == hmac.digest(secret, message, algorithm.digest)
+    assert algorithm.check(secret)(hmac.digest(secret, message, algorithm.digest), message)

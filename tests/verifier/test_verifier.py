@@ -3,15 +3,21 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keyturn.core.claims import build_claims
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.principal import Principal
+from keyturn.core.realm import Realm
 from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.sealed import Secrets
+from keyturn.core.session import Client, Seed, Session
 from keyturn.errors import (
     ConfigurationError,
     Refusal,
@@ -31,6 +37,10 @@ from keyturn.verifier.claims import _read_strictly, read_claims
 ISSUER = "https://auth.example.com"
 NOW = 1_800_000_000
 SID = "AbCdEfGhIjKlMnOpQrStuA"
+REALM = Realm(ISSUER, ("orders",), Secrets(bytes(32)))
+SESSION = Session(
+    SessionId(SID), Subject("ada"), Seed(b""), Client("web"), 3, Instant(NOW), Instant(NOW), Instant(NOW), Instant(NOW)
+)
 
 Mint = Callable[..., str]
 Verify = Callable[[str], Principal]
@@ -100,7 +110,7 @@ def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:
 def test_a_remembered_token_is_not_checked_again(bench: Bench, mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
     token = mint()
     bench(token)
-    monkeypatch.setattr("keyturn.verifier.judge.verify_token", None)
+    monkeypatch.setattr("keyturn.verifier.judge.open_token", None)
     assert bench(token).subject == "ada"
 
 
@@ -498,3 +508,11 @@ def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
         payload = b'{"iss":"i","sub":"s","aud":"a","exp":2,"iat":1,"scope":"r","x":1,' + repeated + b"}"
         with pytest.raises(TokenMalformed, match="repeated"):
             read_claims(payload)
+
+
+@pytest.mark.parametrize("changed", [{}, {"scope": ""}, {"amr": ()}, {"generation": 0}], ids=repr)
+def test_what_keyturn_writes_is_decoded_once(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    session = replace(SESSION, **changed)
+    payload = msgspec.json.encode(build_claims(session, "j1", Instant(NOW), REALM))
+    monkeypatch.setattr("keyturn.verifier.claims._read_strictly", None)
+    assert read_claims(payload).scope == session.scope

@@ -1,6 +1,6 @@
 """Access token claims (RFC 9068): build and check; and the guard that keeps secrets out of payloads."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from keyturn.core.instant import Instant, SessionId, Subject
@@ -49,7 +49,7 @@ class AccessClaims(Protocol):
     @property
     def sub(self) -> Subject: ...
     @property
-    def aud(self) -> str | list[str]: ...
+    def aud(self) -> str | Collection[str]: ...
     @property
     def exp(self) -> Instant: ...
     @property
@@ -69,7 +69,7 @@ class AccessClaims(Protocol):
     @property
     def acr(self) -> str: ...
     @property
-    def amr(self) -> list[str]: ...
+    def amr(self) -> Iterable[str]: ...
 
 
 def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict[str, object]:
@@ -78,7 +78,7 @@ def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict
     policy = realm.profile
     overall_end = session.created_at + policy.session.overall_seconds
     audience = realm.audience
-    return {
+    claims: dict[str, object] = {
         **session.claims,
         "iss": realm.issuer,
         "sub": session.subject,
@@ -94,6 +94,11 @@ def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict
         "acr": assurance(session.amr),
         "amr": list(session.amr),
     }
+    # Only where there is one (RFC 9068 sections 2.2.1 and 2.2.3); what the session's own claims say of them is gone.
+    for name in ("scope", "amr"):
+        if not claims[name]:
+            del claims[name]
+    return claims
 
 
 def assurance(amr: Collection[str]) -> str:
@@ -128,7 +133,7 @@ def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
 
 def principal_of(claims: AccessClaims) -> Principal:
     """Who the bearer of these (already judged) claims is."""
-    # By position: once per new token, and half a microsecond faster than by name.
+    # By position: once per new token, and faster than by name.
     return Principal(
         claims.sub,
         claims.sid,

@@ -1,7 +1,6 @@
 """Principal: who is calling in this request, how strongly, since when, allowed what."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.errors import Forbidden, StepUpRequired
@@ -9,11 +8,12 @@ from keyturn.errors import Forbidden, StepUpRequired
 Credential = Literal["session", "access"]
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """The same value whichever key was presented; route code never needs to know which.
 
     ``auth_time`` and ``expires_at`` are whole seconds; ``expires_at`` is when *this credential* ends at the latest.
+    A named tuple, because it cannot be changed and is made once per new token: a frozen dataclass takes four times
+    as long to make.
     """
 
     subject: Subject

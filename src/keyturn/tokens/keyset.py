@@ -21,7 +21,7 @@ class KeySet:
     HMAC secrets may be members (one server that signs and verifies); they are never published.
     """
 
-    __slots__ = ("_by_kid", "_headers", "_only")
+    __slots__ = ("_by_kid", "_only", "headers")
 
     def __init__(self, keys: Iterable[SigningKey | VerifyingKey] = ()) -> None:
         members = [key.verifying_key if isinstance(key, SigningKey) else key for key in keys]
@@ -33,7 +33,8 @@ class KeySet:
                 raise ConfigurationError(f"{secret!r} is made of a public key beside it; make a random secret")
         uses = Counter(key.algorithm for key in members)
         self._only = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
-        self._headers: dict[bytes, Header] = {}
+        self.headers: dict[bytes, Header] = {}
+        """Encoded headers already judged and bound to keys of this set; for :mod:`keyturn.tokens.jws`."""
 
     @classmethod
     def from_jwks(
@@ -65,16 +66,11 @@ class KeySet:
         """The one key of ``algorithm``, for tokens that name none; ``None`` when there are several."""
         return self._only.get(algorithm)
 
-    @property
-    def headers(self) -> dict[bytes, Header]:
-        """Encoded headers already judged and bound to keys of this set; for :mod:`keyturn.tokens.jws`."""
-        return self._headers
-
     def remember(self, encoded: bytes, header: Header) -> None:
         """Keep a header whose signature was good. Bounded: many distinct good ones start over."""
-        if len(self._headers) >= _MAX_HEADERS:
-            self._headers.clear()
-        self._headers[encoded] = header
+        if len(self.headers) >= _MAX_HEADERS:
+            self.headers.clear()
+        self.headers[encoded] = header
 
     def __iter__(self) -> Iterator[VerifyingKey]:
         return iter(self._by_kid.values())

@@ -22,7 +22,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     iss: Text
     sub: Annotated[Subject, msgspec.Meta(min_length=1)]
-    aud: str | list[str]
+    aud: str | tuple[str, ...]
     exp: Moment
     iat: Moment
     jti: str = ""
@@ -32,7 +32,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     scope: str = ""
     auth_time: Moment = NEVER
     acr: str = ""
-    amr: list[str] = []
+    amr: tuple[str, ...] = ()
     nbf: Moment = NEVER
 
 

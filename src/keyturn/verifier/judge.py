@@ -12,11 +12,10 @@ from typing import Protocol, TypeVar
 
 from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_of
 from keyturn.core.freshness import Freshness
-from keyturn.core.instant import SessionId
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationSet, Verdict
 from keyturn.errors import RevocationUnknown, TokenInvalid, TokenRevoked, Unavailable, UnknownKey
-from keyturn.tokens.jws import VerifiedToken, verify_token
+from keyturn.tokens.jws import open_token
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims, read_claims
 from keyturn.verifier.keys import KeySource
@@ -115,27 +114,26 @@ class Judge:
         seen = self._entries.get(token)
         if seen is None:
             return None
-        keys, starts_at, ends_at, audiences, sid, subject, generation, client_id, issued_at, principal, _ = seen
         source, feed = self._keys, self._feed
         moment = self._monotonic()
         # Freshness before the set: the set read after is complete up to at least what was judged fresh.
         if (
-            keys is not source.current
+            seen.keys is not source.current
             or moment >= source.due_at
-            or not starts_at <= self._clock() < ends_at
-            or self._audience not in audiences
+            or not seen.starts_at <= self._clock() < seen.ends_at
+            or self._audience not in seen.audiences
             or not moment - feed.freshness.seen_at <= self._bound_seconds
         ):
             return None
-        revoked = feed.revocations
+        revoked, claims = feed.revocations, seen.claims
         if (
-            sid in revoked.ended
-            or generation < revoked.generations.get(subject, 0)
-            or issued_at < revoked.not_before
-            or issued_at < revoked.clients.get(client_id, 0)
+            claims.sid in revoked.ended
+            or seen.generation < revoked.generations.get(claims.sub, 0)
+            or claims.iat < revoked.not_before
+            or claims.iat < revoked.clients.get(claims.client_id, 0)
         ):
             return None
-        return principal
+        return seen.principal
 
     def look(self, token: str) -> Principal | None:
         """Judge a token as far as nothing has to be waited for; ``None`` sends it to ``judge``. Raises as that does."""
@@ -147,9 +145,10 @@ class Judge:
             seen = self._examine(token, keys)
         except UnknownKey:
             return None
-        verdict = self._known_verdict(seen)
-        _refuse_revoked(verdict)
-        return seen.principal if verdict is Verdict.LIVE else None
+        stands = self._stands(seen)
+        if stands is False:
+            raise _revoked()
+        return seen.principal if stands else None
 
     def judge(self, token: str) -> Steps:
         """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
@@ -165,7 +164,8 @@ class Judge:
         verdict = self._known_verdict(seen)
         if verdict is Verdict.UNKNOWN:
             verdict = yield from self._learn(token, seen)
-        _refuse_revoked(verdict)
+        if verdict is Verdict.REVOKED:
+            raise _revoked()
         return seen.principal
 
     def _ready_keys(self) -> Wait[KeySet]:
@@ -179,42 +179,44 @@ class Judge:
 
     def _examine(self, token: str, keys: KeySet) -> Seen:
         """All of the judgement but revocation. A good token is remembered."""
-        remembered = self._entries.get(token)
-        if remembered is not None and remembered.keys is keys:
-            seen = remembered
-        else:
-            seen = self._read(verify_token(token, keys), keys)
+        seen = self._entries.get(token)
+        if seen is None or seen.keys is not keys:
+            return self._read(token, keys)
         now = self._clock()
-        check_audience(seen.claims, self._audience)
-        check_times(seen.claims, now, self._leeway_seconds)
-        if seen is not remembered:
-            self._memo.insert(token, seen, now)
+        if self._audience not in seen.audiences or not seen.starts_at <= now < seen.ends_at:
+            self._check(seen.claims, now)
         return seen
 
-    def _read(self, verified: VerifiedToken, keys: KeySet) -> Seen:
+    def _read(self, token: str, keys: KeySet) -> Seen:
+        """Judge a token seen for the first time. Written straight, for speed: ``_check`` has the reasons for a "no"."""
+        payload, header = open_token(token, keys)
         # RFC 9068 section 4, RFC 8725 section 3.11: another token of the same issuer is no access token.
-        if verified.typ != ACCESS_TYPE:
-            raise TokenInvalid(f"typ is {verified.typ!r}, not {ACCESS_TYPE}")
-        claims = read_claims(verified.payload)
+        if header.typ != ACCESS_TYPE:
+            raise TokenInvalid(f"typ is {header.typ!r}, not {ACCESS_TYPE}")
+        claims, now = read_claims(payload), self._clock()
+        audience, issued_at, generation, leeway = claims.aud, claims.iat, claims.gen, self._leeway_seconds
+        audiences = (audience,) if isinstance(audience, str) else audience
+        starts_at = (issued_at if issued_at > claims.nbf else claims.nbf) - leeway
+        ends_at = claims.exp + leeway
+        if (
+            claims.iss != self._issuer
+            or generation < 0
+            or not claims.sid
+            or self._audience not in audiences
+            or not starts_at <= now < ends_at
+        ):
+            self._check(claims, now)
+            generation = max(generation, 0)  # without a feed a token may have none
+        seen = Seen(keys, starts_at, ends_at, audiences, generation, principal_of(claims), claims)
+        self._memo.insert(token, seen, now)
+        return seen
+
+    def _check(self, claims: Claims, now: float) -> None:
         check_issuer(claims, self._issuer)
         if self._judges_revocation and (not claims.sid or claims.gen < 0):
             raise TokenInvalid("no sid or gen: its revocation could never be known")
-        return self._seen(claims, keys)
-
-    def _seen(self, claims: Claims, keys: KeySet) -> Seen:
-        return Seen(
-            keys,
-            max(claims.nbf, claims.iat) - self._leeway_seconds,
-            claims.exp + self._leeway_seconds,
-            (claims.aud,) if isinstance(claims.aud, str) else tuple(claims.aud),
-            claims.sid,
-            claims.sub,
-            max(claims.gen, 0),
-            claims.client_id,
-            claims.iat,
-            principal_of(claims),
-            claims,
-        )
+        check_audience(claims, self._audience)
+        check_times(claims, now, self._leeway_seconds)
 
     def _learn(self, token: str, seen: Seen) -> Wait[Verdict]:
         verdict = Verdict.UNKNOWN
@@ -227,13 +229,25 @@ class Judge:
         return (yield from self._ask(token)) if verdict is Verdict.UNKNOWN else verdict
 
     def _known_verdict(self, seen: Seen) -> Verdict:
+        stands = self._stands(seen)
+        if stands is None:
+            return Verdict.UNKNOWN
+        return Verdict.LIVE if stands else Verdict.REVOKED
+
+    def _stands(self, seen: Seen) -> bool | None:
+        """``False`` when it is revoked; ``None`` when nothing says so, but the news is too old to say it is not."""
+        feed, claims = self._feed, seen.claims
         # Freshness before the set, as in recall. What is known to be revoked stays so, however old the news.
-        fresh = self._monotonic() - self._feed.freshness.seen_at <= self._bound_seconds
-        if self._feed.revocations.revokes(
-            SessionId(seen.sid), seen.subject, seen.generation, seen.client_id, seen.issued_at
+        fresh = self._monotonic() - feed.freshness.seen_at <= self._bound_seconds
+        revoked = feed.revocations
+        if (
+            claims.sid in revoked.ended
+            or seen.generation < revoked.generations.get(claims.sub, 0)
+            or claims.iat < revoked.not_before
+            or claims.iat < revoked.clients.get(claims.client_id, 0)
         ):
-            return Verdict.REVOKED
-        return Verdict.LIVE if fresh else Verdict.UNKNOWN
+            return False
+        return fresh or None
 
     def _ask(self, token: str) -> Wait[Verdict]:
         if not self._introspects:
@@ -245,9 +259,8 @@ class Judge:
         return Verdict.LIVE if active is True else Verdict.REVOKED
 
 
-def _refuse_revoked(verdict: Verdict) -> None:
-    if verdict is Verdict.REVOKED:
-        raise TokenRevoked("its session, subject or client was revoked, or everything was")
+def _revoked() -> TokenRevoked:
+    return TokenRevoked("its session, subject or client was revoked, or everything was")
 
 
 def _wait(waiting: Future[None]) -> Wait[None]:

@@ -2,14 +2,15 @@
 
 from heapq import heappop, heappush
 from threading import Lock
-from typing import NamedTuple
+
+import msgspec
 
 from keyturn.core.principal import Principal
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """What need not be worked out again while ``keys`` is still the key set; the rest is judged on every call.
 
     ``starts_at`` and ``ends_at`` are whole seconds with the leeway already in them.
@@ -19,11 +20,7 @@ class Seen(NamedTuple):
     starts_at: int
     ends_at: int
     audiences: tuple[str, ...]
-    sid: str
-    subject: str
     generation: int
-    client_id: str
-    issued_at: int
     principal: Principal
     claims: Claims
 
@@ -44,9 +41,10 @@ class Memo:
 
     def insert(self, token: str, seen: Seen, now: float) -> None:
         """Remember ``token``. The bound counts re-insertions too, so that neither structure outgrows it."""
+        ends = self._ends
         with self._lock:
-            while self._ends and (self._ends[0][0] <= now or len(self._ends) >= self.capacity):
-                self.entries.pop(heappop(self._ends)[1], None)
+            while ends and (ends[0][0] <= now or len(ends) >= self.capacity):
+                self.entries.pop(heappop(ends)[1], None)
             if self.capacity:
                 self.entries[token] = seen
-                heappush(self._ends, (seen.ends_at, token))
+                heappush(ends, (seen.ends_at, token))
