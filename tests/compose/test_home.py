@@ -92,3 +92,15 @@ def test_production_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         complete_settings(Settings(profile="production", data=str(tmp_path / "data")), URL)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(ConfigurationError, match="anybody may write"):
+        furnish(Settings(data=str(folder)), URL)
+    assert list(folder.iterdir()) == []
+    # As /tmp is: nobody may take away what is another's.
+    folder.chmod(0o1777)
+    assert furnish(Settings(data=str(folder)), URL).settings.secret

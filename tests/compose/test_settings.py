@@ -102,3 +102,25 @@ def test_every_part_of_a_policy_says_what_is_wrong_with_it() -> None:
         assert sum(name in each for each in refused.value.problems) == 1, name
     with pytest.raises(ConfigurationError, match="policy must be one of"):
         build_profile(Settings(policy="relaxed"))
+
+
+def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "it").write_text("\n")
+    assert problems({"KEYTURN_SECRET_FILE": str(tmp_path / "it")}) == (f"{tmp_path / 'it'} is empty",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"algorithm": "none"}, "algorithm must be one of"),
+        ({"algorithm": "rs256"}, "algorithm must be one of"),
+        ({"password_minimum": 1000}, "exceeds the maximum"),
+        ({"issuer": "https://ada:secret@auth.example.com"}, "without query, fragment, user or space"),
+        ({"issuer": "https://auth.example.com "}, "without query, fragment, user or space"),
+    ],
+)
+def test_what_would_be_noticed_too_late_is_refused_at_the_start(wrong: dict[str, str], said: str) -> None:
+    good = {"issuer": "https://auth.example.com", "audience": "orders", "secret": SECRET}
+    assert build_realm(Settings(**good))
+    with pytest.raises(ConfigurationError, match=said):
+        build_realm(Settings(**{**good, **wrong}))

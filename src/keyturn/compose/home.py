@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def furnish(settings: Settings, issuer: str) -> Made:
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lines.append(f"made the data folder {folder}")
+        if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            # Whoever may write here may put another secret or another database in place of ours (CWE-732).
+            raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
         secret = settings.secret or _keep(folder / "secret", lines)
         service_token = settings.service_token or _keep(folder / "service-token", lines)
     except OSError as failure:

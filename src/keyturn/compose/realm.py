@@ -10,6 +10,7 @@ from keyturn.core.policy import PROFILES, CookiePolicy, Profile
 from keyturn.core.realm import Realm
 from keyturn.core.sealed import Secrets
 from keyturn.errors import ConfigurationError
+from keyturn.tokens import ALGORITHMS
 
 P = TypeVar("P")
 
@@ -22,6 +23,9 @@ def build_realm(settings: Settings) -> Realm:
     if urlsplit(settings.issuer).path not in ("", "/"):
         # RFC 8414 section 3.1 puts such an issuer's metadata where this server does not serve it.
         problems.append(f"issuer {settings.issuer!r} has a path; serve Keyturn at the root of a host of its own")
+    if settings.algorithm and settings.algorithm not in ALGORITHMS:
+        # It would be noticed when the next key is made: a rollover later.
+        problems.append(f"algorithm must be one of {', '.join(ALGORITHMS)}, not {settings.algorithm!r}")
     secrets = _try(lambda: build_secrets(settings), problems)
     profile = _try(lambda: build_profile(settings), problems)
     if problems or secrets is None or profile is None:

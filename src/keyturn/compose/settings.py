@@ -89,10 +89,14 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, o
 
 def _file(path: Path, problems: list[str]) -> str:
     try:
-        return path.read_text().strip()
+        text = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as failure:
         problems.append(f"{path} cannot be read: {getattr(failure, 'strerror', None) or failure}")
         return ""
+    if not text:
+        # Left out, a secret would be made: another one than the operator believes to have set.
+        problems.append(f"{path} is empty")
+    return text
 
 
 def _toml(path: Path, problems: list[str]) -> dict[str, object]:

@@ -21,8 +21,12 @@ class Realm:
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)
         # RFC 8414 section 2: an issuer has no query and no fragment.
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise ConfigurationError(f"issuer must be an http(s) URL without query or fragment, not {self.issuer!r}")
+        named = parts.netloc and not parts.query and not parts.fragment
+        # Whoever holds a token reads ``iss``: credentials in it would be published. A space never matches again.
+        if parts.scheme not in ("http", "https") or not named or "@" in parts.netloc or " " in self.issuer:
+            raise ConfigurationError(
+                f"issuer must be an http(s) URL without query, fragment, user or space, not {self.issuer!r}"
+            )
         if not self.audience or not all(self.audience):
             raise ConfigurationError("audience must name at least one resource server")
 
