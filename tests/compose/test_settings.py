@@ -66,6 +66,12 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path, text: str | byt
     assert "keyturn.toml is not valid TOML" in said
 
 
+def test_a_file_that_cannot_be_opened_is_not_called_invalid(tmp_path: Path) -> None:
+    (tmp_path / "keyturn.toml").mkdir()
+    (said,) = problems({}, data=str(tmp_path))
+    assert said == f"{tmp_path / 'keyturn.toml'} cannot be read: Is a directory"
+
+
 def test_no_secret_shows_in_a_repr() -> None:
     settings = Settings(
         secret=SECRET, service_token=SECRET, secret_previous=SECRET, store=f"postgresql://u:{SECRET}@h/d"

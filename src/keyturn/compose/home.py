@@ -47,7 +47,7 @@ def furnish(settings: Settings, issuer: str) -> Made:
         secret = settings.secret or _keep(folder / "secret", lines)
         service_token = settings.service_token or _keep(folder / "service-token", lines)
     except OSError as failure:
-        raise ConfigurationError(f"the data folder {folder} cannot be used: {failure}") from failure
+        raise ConfigurationError(f"the data folder {folder} cannot be used: {failure.strerror}") from failure
     complete = msgspec.structs.replace(
         settings,
         secret=secret,

@@ -102,7 +102,10 @@ def _file(path: Path, problems: list[str]) -> str:
 def _toml(path: Path, problems: list[str]) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text()) if path.exists() else {}
-    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as failure:
+    except OSError as failure:
+        problems.append(f"{path} cannot be read: {failure.strerror}")
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         problems.append(f"{path} is not valid TOML: {failure}")
         return {}
 
