@@ -18,6 +18,9 @@ from keyturn.core.revocation import Entry, Page, Verdict, Voiding
 from keyturn.core.session import Found, Marks, Session
 from keyturn.core.throttle import Bucket
 
+LISTED = 1000
+"""Sessions of one subject that are listed at most: a list nobody reads to its end must not cost every reader."""
+
 
 class SessionStore(Protocol):
     """Where sessions, marks and the revocation log live."""
@@ -54,7 +57,8 @@ class SessionStore(Protocol):
         ...
 
     def list(self, subject: Subject) -> Sequence[Found]:
-        """Sessions of ``subject`` that have not ended, newest first. They may be void or timed out: judge them."""
+        """The ``LISTED`` newest sessions of ``subject`` that have not ended, newest first. Some may be void or timed
+        out: judge them."""
         ...
 
     def purge(self, now: Instant) -> int:

@@ -67,8 +67,13 @@ def test_a_touch_is_due_a_minute_after_the_last_or_sooner_for_short_sessions() -
 
 
 def test_what_is_kept_for_dead_tokens_is_kept_until_none_is_alive_anywhere() -> None:
-    token = TokenPolicy(access_seconds=600, leeway_seconds=5, staleness_seconds=7)
-    assert token.retired_seconds == 600 + 5 + 5 + 7
+    token = TokenPolicy(access_seconds=2 * HOUR, leeway_seconds=5, staleness_seconds=7)
+    assert token.retired_seconds == 2 * HOUR + 5 + 5 + 7
+
+
+def test_what_is_kept_outlasts_tokens_of_an_earlier_longer_policy() -> None:
+    """P4: whoever lowers ``access_seconds`` in an emergency must not revive a revoked token."""
+    assert TokenPolicy(access_seconds=60).retired_seconds > TokenPolicy(access_seconds=HOUR).access_seconds
 
 
 def test_cookies_are_pinned_to_their_host_wherever_there_is_tls() -> None:

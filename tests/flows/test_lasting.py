@@ -6,6 +6,8 @@ import pytest
 
 from flows.catalogue import NEW, OLD, T0, Stage, later, refused
 from keyturn.core.audit import AuditEvent
+from keyturn.core.policy import HOUR
+from keyturn.core.realm import Realm
 from keyturn.errors import StoreUnavailable, TokenRevoked
 from keyturn.flows import change_password, confirm_password, login, verify_access, verify_session
 from keyturn.flows.revoke import revoke_everything, revoke_session
@@ -32,14 +34,21 @@ def test_an_event_that_cannot_be_recorded_takes_no_credential_away(stage: Stage)
     assert stage.run(login(stage.attempt(NEW), T0, stage.realm)).subject == stage.x.subject
 
 
+def lasting(stage: Stage, access_seconds: int) -> Realm:
+    profile = stage.realm.profile
+    session = replace(profile.session, inactivity_seconds=4 * HOUR, overall_seconds=8 * HOUR)
+    token = replace(profile.token, access_seconds=access_seconds)
+    return replace(stage.realm, profile=replace(profile, session=session, token=token))
+
+
 @pytest.mark.parametrize("everything", [True, False])
 def test_a_token_of_a_longer_policy_outlasts_no_revocation(stage: Stage, everything: bool) -> None:
     """P4: its entry is kept for as long as the tokens of today's policy live, and is forgotten by then."""
-    profile = stage.realm.profile
-    shorter = replace(stage.realm, profile=replace(profile, token=replace(profile.token, access_seconds=60)))
-    revoking = revoke_everything(T0, shorter) if everything else revoke_session(stage.sid, "logout", T0, shorter)
-    token = stage.access()
-    assert stage.run(verify_access(token, T0, shorter)).sid == stage.sid
+    longer, shorter = lasting(stage, 2 * HOUR), lasting(stage, 60)
+    issued = stage.run(login(stage.attempt(OLD), T0, longer))
+    token = str(issued.access_token)
+    revoking = revoke_everything(T0, shorter) if everything else revoke_session(issued.sid, "logout", T0, shorter)
+    assert stage.run(verify_access(token, T0, shorter)).sid == issued.sid
     stage.run(revoking)
     now = later(shorter.profile.token.retired_seconds + 1)
     stage.store.sessions.purge(now)

@@ -19,6 +19,7 @@ from keyturn.stores.sql.tables import metadata
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
+    sqlite.create_file(make_url(f"sqlite:///{tmp_path}/keyturn.db"))
     engine = create_engine(f"sqlite:///{tmp_path}/keyturn.db", isolation_level="AUTOCOMMIT", poolclass=NullPool)
     sqlite.prepare(engine, 5)
     yield engine

@@ -12,6 +12,7 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Kind, Page
 from keyturn.core.session import Marks
 from keyturn.core.throttle import Bucket
+from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import Follower, connect_feed
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import NearSessions
@@ -154,6 +155,9 @@ def test_while_the_file_is_gone_nothing_is_confirmed(
     for _ in range(2):
         with pytest.raises(FileNotFoundError):
             follower.poll_once(2.0)
+    # P1: nothing is acknowledged into a file that has no name any more, and none is made in its place.
+    with pytest.raises(StoreUnavailable):
+        mark(store, "web")
     assert not path.exists()
     put_in_its_place(backup, path)
     follower.poll_once(3.0)

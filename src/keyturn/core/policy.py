@@ -74,8 +74,12 @@ class TokenPolicy:
 
     @property
     def retired_seconds(self) -> int:
-        """How long a retired signing key, or a revocation entry, is kept: no token it concerns is alive after."""
-        return self.access_seconds + 2 * self.leeway_seconds + self.staleness_seconds
+        """How long a retired signing key, or a revocation entry, is kept: no token it concerns is alive after.
+
+        An hour at least, so that ``access_seconds`` may be lowered from anything up to that without reviving a
+        revoked token that an earlier policy made.
+        """
+        return max(self.access_seconds, HOUR) + 2 * self.leeway_seconds + self.staleness_seconds
 
 
 @dataclass(frozen=True, slots=True)

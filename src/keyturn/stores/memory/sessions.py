@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Kind, Page, Voiding
 from keyturn.core.session import Found, Marks, Session
+from keyturn.ports import LISTED
 from keyturn.stores.memory.shelf import Memory, storable
 from keyturn.stores.sink import Sink
 
@@ -61,7 +62,7 @@ class MemorySessions:
                 for each in self._memory.sessions.values()
                 if each.subject == subject and each.ended_at is None
             ]
-        return sorted(standing, key=lambda found: (-found.session.created_at, found.session.sid))
+        return sorted(standing, key=lambda found: (-found.session.created_at, found.session.sid))[:LISTED]
 
     def purge(self, now: Instant) -> int:
         memory = self._memory

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, ins
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Kind, Voiding
 from keyturn.core.session import Found, Marks, Session
+from keyturn.ports import LISTED
 from keyturn.stores.sql.log import advance, record
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
 from keyturn.stores.sql.rows import found_of, marks_of, session_values
@@ -29,8 +30,10 @@ def _marks(subject: ColumnElement[str], client_id: ColumnElement[str]) -> tuple[
 _named = sessions.c.sid == bindparam("b_sid")
 _FOUND = select(*sessions.c, *_marks(sessions.c.subject, sessions.c.client_id))
 _LOAD = _FOUND.where(_named)
-_LIST = _FOUND.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None)).order_by(
-    sessions.c.created_at.desc(), sessions.c.sid
+_LIST = (
+    _FOUND.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None))
+    .order_by(sessions.c.created_at.desc(), sessions.c.sid)
+    .limit(LISTED)
 )
 _MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
 _INSERT = insert(sessions)

@@ -47,7 +47,14 @@ def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) ->
         # From here on the runner waits for locks, more evenly than SQLite does.
         connection.execute("PRAGMA busy_timeout=0")
 
+    event.listen(engine, "do_connect", _open_what_is_there)
     event.listen(engine, "connect", opened)
+
+
+def _open_what_is_there(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
+    # A database somebody deleted must not be made anew, empty and readable by everyone.
+    arguments[0] = f"{Path(arguments[0]).absolute().as_uri()}?mode=rw"
+    named["uri"] = True
 
 
 def is_busy(error: Exception) -> bool:
@@ -84,7 +91,7 @@ class DataVersion:
 
     def version(self) -> object:
         """Changes when anything was committed. Raises ``OSError`` while there is no file: nothing can be known."""
-        if self._identity() != self._file:
+        if self._found() != self._file:
             self._file = None
             self._connection.close()
             self._replaced()
@@ -100,6 +107,14 @@ class DataVersion:
         # Asked from whichever thread polls, one at a time.
         self._connection = sqlite3.connect(self._path, timeout=0.1, check_same_thread=False, isolation_level=None)
         self._file = file
+
+    def _found(self) -> tuple[int, int]:
+        try:
+            return self._identity()
+        except OSError:
+            # Deleted: what is open would acknowledge writes into a file without a name (P1).
+            self._replaced()
+            raise
 
     def _identity(self) -> tuple[int, int]:
         status = os.stat(self._path)

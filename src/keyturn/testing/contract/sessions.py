@@ -7,6 +7,7 @@ import pytest
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.session import Client, Found, Marks, Seed
 from keyturn.errors import BadRequest
+from keyturn.ports import LISTED
 from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session
 
 
@@ -110,6 +111,14 @@ class SessionContract:
             store.sessions.insert(session)
         store.sessions.replace(replace(ended, ended_at=NOW, end_reason="logout", version=1), ending(ended))
         assert [found.session for found in store.sessions.list(subject)] == [new, old]
+
+    def test_list_shows_so_many_and_no_more(self, store: Store) -> None:
+        subject = Subject(new_name())
+        for age in range(LISTED + 1):
+            store.sessions.insert(new_session(subject=subject, created_at=Instant(NOW - age)))
+        listed = store.sessions.list(subject)
+        assert len(listed) == LISTED
+        assert listed[0].session.created_at == NOW
 
     def test_list_of_an_unknown_subject_is_empty(self, store: Store) -> None:
         assert list(store.sessions.list(Subject(new_name()))) == []
