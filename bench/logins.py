@@ -135,7 +135,7 @@ def _hash() -> None:
 
 
 def _figures(rates: dict[str, Series], waits: dict[str, Series]) -> list[Figure]:
-    rate = Figure(CHAPTER, "logins per second", "1/s", list(rates.values()))
+    rate = Figure(CHAPTER, "logins per second", "/s", list(rates.values()))
     wait = Figure(CHAPTER, "p99 of others' requests meanwhile", "ms", list(waits.values()))
     share = ratio(rates[OURS], rates[BARE])
     rate.goals = [Goal("95% of one thread's bare rate", share, 0.95, at_most=False, why=SHARED)]

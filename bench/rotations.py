@@ -66,7 +66,7 @@ def _measure(plan: Plan, folder: Path | None = None) -> list[Series]:
 
 def _figure(work: str, costs: list[Series]) -> Figure:
     rates = [Series(each.name, [1e6 / sample for sample in each.samples]) for each in costs]
-    return Figure(CHAPTER, work, "1/s", rates)
+    return Figure(CHAPTER, work, "/s", rates)
 
 
 def _connect(url: str) -> Connection:

@@ -83,8 +83,11 @@ def test_one_session_is_ended(served: Served) -> None:
 @pytest.mark.conforms("ASVS 7.4.5")
 def test_a_subject_and_a_client_are_ended(served: Served) -> None:
     ada, grace = login(served, "ada@example.com"), login(served, "grace@example.com", client_id="tv")
-    assert "within 5 s" in here(served, "revoke", "subject", ada["subject"]).said
+    assert here(served, "revoke", "subject", ada["subject"]).said.startswith("revoked 2 live sessions; ")
     assert comes(lambda: code(served, ada), "token_revoked")
+    again = login(served, "ada@example.com")
+    assert "within 5 s" in here(served, "revoke", "subject", "Ada@Example.com").said
+    assert comes(lambda: code(served, again), "token_revoked")
     assert code(served, grace) == "live"
     assert here(served, "revoke", "client", "tv", "--json").json["revoked"] is True
     assert comes(lambda: code(served, grace), "token_revoked")
@@ -104,6 +107,10 @@ def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
         refused = here(served, "revoke", "session", sid)
         assert (refused.code, refused.said) == (2, "")
         assert refused.complained == "not_found: no such session of this subject\n"
+    for who in ("nobody@example.com", "AAAAAAAAAAAAAAAAAAAAAA"):
+        refused = here(served, "revoke", "subject", who)
+        assert (refused.code, refused.said) == (2, "")
+        assert refused.complained == f"not_found: no account has the subject or address {who}\n"
 
 
 def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path) -> None:

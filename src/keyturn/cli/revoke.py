@@ -6,8 +6,11 @@ import typer
 
 from keyturn.cli.desk import operator
 from keyturn.cli.speak import Data, Json, complaining, say
+from keyturn.core.account import normalise_identifier
 from keyturn.core.instant import SessionId, Subject
+from keyturn.errors import NotFound
 from keyturn.flows import Revoked
+from keyturn.issuer import Issuer
 
 revoke = typer.Typer(no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are.")
 
@@ -24,10 +27,12 @@ def session(sid: str, data: Data = None, as_json: Json = False) -> None:
 
 @revoke.command()
 @complaining
-def subject(sub: str, data: Data = None, as_json: Json = False) -> None:
-    """End every session of a subject."""
+def subject(who: str, data: Data = None, as_json: Json = False) -> None:
+    """End every session of a subject, named by its id or by the e-mail address of its account."""
     with operator(data) as issuer:
-        _tell(issuer.revoke_subject(Subject(sub)), as_json)
+        known = _subject(issuer, who)
+        live = len(issuer.sessions(known))
+        _tell(issuer.revoke_subject(known), as_json, f"{live} live {'session' if live == 1 else 'sessions'}")
 
 
 @revoke.command()
@@ -48,10 +53,21 @@ def everything(data: Data = None, as_json: Json = False, yes: Yes = False) -> No
         _tell(issuer.revoke_everything(), as_json)
 
 
-def _tell(revoked: Revoked, as_json: bool) -> None:
+def _subject(issuer: Issuer, who: str) -> Subject:
+    # A misspelt name must not be answered "revoked": in a leak that is false comfort.
+    accounts = issuer.parts.plain_store.accounts
+    account = accounts.find(normalise_identifier(who)) if "@" in who else accounts.load(Subject(who))
+    if account is None:
+        raise NotFound(f"no account has the subject or address {who}")
+    subject: Subject = account.subject
+    return subject
+
+
+def _tell(revoked: Revoked, as_json: bool, met: str = "") -> None:
     facts: dict[str, object] = {
         "revoked": True,
         "sequence": revoked.sequence,
         "within_seconds": revoked.within_seconds,
     }
-    say(facts, as_json, f"revoked; the last copy stops working within {revoked.within_seconds} s")
+    done = f"revoked {met}".rstrip()
+    say(facts, as_json, f"{done}; the last copy stops working within {revoked.within_seconds} s")

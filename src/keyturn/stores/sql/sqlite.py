@@ -15,7 +15,7 @@ from keyturn.errors import ConfigurationError
 def create_file(url: URL) -> None:
     """Make the database file, readable by its owner alone; SQLite gives its ``-wal`` and ``-shm`` the same mode."""
     if not url.database or url.database == ":memory:" or url.query:
-        raise ConfigurationError("a SQLite store needs a plain file: sqlite:////folder/keyturn.db")
+        raise ConfigurationError("store: SQLite needs a plain file, as in sqlite:////var/lib/keyturn/keyturn.db")
     path = Path(url.database)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -23,9 +23,9 @@ def create_file(url: URL) -> None:
         # Never opened here: closing any descriptor of a file drops all locks this process holds on it (POSIX), and
         # another process would then discard a log in use (sqlite.org/howtocorrupt.html, section 2.2).
         if not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
-            raise ConfigurationError("cannot open the SQLite file: not a file this user may write") from None
+            raise ConfigurationError(f"store: {path} is not a file this user may write") from None
     except OSError as error:
-        raise ConfigurationError(f"cannot open the SQLite file: {error.strerror}") from None
+        raise ConfigurationError(f"store: cannot make {path}: {error.strerror}") from None
 
 
 def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) -> None:

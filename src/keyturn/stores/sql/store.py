@@ -26,6 +26,7 @@ DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
 COUNTING_CONNECTIONS = 4
 WAITING = 1000
+EXAMPLE = "write it as in sqlite:////var/lib/keyturn/keyturn.db"
 
 
 class SqlStore:
@@ -152,7 +153,9 @@ def _engine(url: str, deadline_seconds: float, *, durable: bool = True) -> Engin
             hide_parameters=True,
         )
     except (SQLAlchemyError, ImportError) as error:
-        raise ConfigurationError(f"no driver for the store's URL: {type(error).__name__}") from None
+        raise ConfigurationError(
+            f"store: no driver for {parsed.get_backend_name()!r} ({type(error).__name__}); {EXAMPLE}"
+        ) from None
     if engine.dialect.name == "sqlite":
         sqlite.prepare(engine, deadline_seconds / 2, durable=durable)
     return engine
@@ -163,4 +166,4 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except SQLAlchemyError:
         # Not echoed: it may hold a password.
-        raise ConfigurationError("the store's URL cannot be read") from None
+        raise ConfigurationError(f"store: the URL cannot be read; {EXAMPLE}") from None
