@@ -1,6 +1,5 @@
-"""The life of a session: every state with every event, rotation under every clock, and ends that nothing moves."""
+"""The life of a session: every state with every event, and ends that nothing moves."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -8,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant, SessionId, Subject
+from core.sessions import ACTS, DRAFT, POLICY, START, at, found, opened
+from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import (
     TRANSITIONS,
     Event,
@@ -23,36 +23,8 @@ from keyturn.core.lifecycle import (
     step_up,
     touch,
 )
-from keyturn.core.policy import SessionPolicy
-from keyturn.core.session import Client, Found, Marks, Seed, Session
-from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenReused, TokenRevoked
-
-POLICY = SessionPolicy(inactivity_seconds=600, overall_seconds=3600, grace_seconds=30)
-START = 1_800_000_000
-DRAFT = Session(
-    sid=SessionId("AbCdEfGhIjKlMnOpQrStuA"),
-    subject=Subject("ada"),
-    seed=Seed(bytes(32)),
-    client=Client("web"),
-    generation=0,
-    created_at=Instant(0),
-    auth_time=Instant(0),
-    last_seen_at=Instant(0),
-    expires_at=Instant(0),
-)
-
-
-def at(seconds: int) -> Instant:
-    return Instant(START + seconds)
-
-
-def opened(**changed: object) -> Session:
-    return replace(open_session(DRAFT, Marks(2), at(0), POLICY), **changed)  # type: ignore[arg-type]
-
-
-def found(session: Session, generation: int = 2, not_before: int = 0) -> Found:
-    return Found(session, Marks(generation, Instant(not_before)))
-
+from keyturn.core.session import Found, Marks, Session
+from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenRevoked
 
 # --- the table ----------------------------------------------------------------------------------------------
 
@@ -62,13 +34,6 @@ STANDING: dict[State, tuple[Found, Instant]] = {
     State.OVER: (found(opened(last_seen_at=at(3500))), at(3600)),
     State.VOID: (found(opened(), generation=3), at(10)),
     State.ENDED: (found(opened(ended_at=at(5), end_reason="logout")), at(10)),
-}
-ACTS: dict[Event, Callable[[Found, Instant], Session]] = {
-    Event.TOUCH: lambda found, now: touch(found, now, POLICY),
-    Event.RENEW: lambda found, now: renew(found, now, POLICY),
-    Event.ROTATE: lambda found, now: rotate(found, 0, now, POLICY).session,
-    Event.STEP_UP: lambda found, now: step_up(found, ("otp",), now, POLICY),
-    Event.REVOKE: lambda found, now: revoke(found, "logout", now),
 }
 
 
@@ -228,104 +193,3 @@ def test_the_first_end_is_the_one_that_is_kept() -> None:
     assert (ended.ended_at, ended.end_reason, ended.version) == (at(10), "logout", 1)
     again = revoke(found(ended), "reuse", at(20))
     assert again is ended
-
-
-# --- rotating: P5 and P6 ------------------------------------------------------------------------------------
-
-
-def rotated(now: int = 100, times: int = 1) -> Session:
-    session = opened()
-    for _ in range(times):
-        session = rotate(found(session), session.rotations, at(now), POLICY).session
-    return session
-
-
-def test_the_current_refresh_token_rotates() -> None:
-    outcome = rotate(found(opened()), 0, at(100), POLICY)
-    assert outcome.or_raise() == 1
-    assert (outcome.session.rotations, outcome.session.rotated_at, outcome.session.version) == (1, at(100), 1)
-
-
-def test_a_lost_response_is_answered_with_the_same_successor_and_no_write() -> None:
-    session = rotated()
-    for now in (100, 115, 130):
-        outcome = rotate(found(session), 0, at(now), POLICY)
-        assert outcome.or_raise() == 1
-        assert outcome.session is session
-
-
-@pytest.mark.conforms("ASVS 10.4.5 (outside the grace window)", "RFC 9700 4.14.2 (outside the grace window)")
-def test_a_retired_token_ends_the_family() -> None:
-    session = rotated()
-    outcome = rotate(found(session), 0, at(131), POLICY)
-    assert (outcome.session.ended_at, outcome.session.end_reason) == (at(131), "reuse")
-    with pytest.raises(TokenReused):
-        outcome.or_raise()
-    with pytest.raises(TokenRevoked):
-        rotate(found(outcome.session), 1, at(131), POLICY)
-
-
-def test_a_token_two_behind_is_reuse_even_inside_the_window() -> None:
-    with pytest.raises(TokenReused):
-        rotate(found(rotated(times=2)), 0, at(100), POLICY).or_raise()
-
-
-def test_the_grace_window_does_not_slide() -> None:
-    session = rotated(now=100)
-    for now in (110, 120, 130):
-        session = rotate(found(session), 0, at(now), POLICY).session
-    assert session.rotated_at == at(100)
-    with pytest.raises(TokenReused):
-        rotate(found(session), 0, at(131), POLICY).or_raise()
-
-
-def test_without_a_grace_window_only_the_second_of_the_rotation_is_forgiven() -> None:
-    policy = replace(POLICY, grace_seconds=0)
-    session = rotated()
-    assert rotate(found(session), 0, at(100), policy).or_raise() == 1
-    with pytest.raises(TokenReused):
-        rotate(found(session), 0, at(101), policy).or_raise()
-
-
-def test_a_rotation_without_its_moment_has_no_grace() -> None:
-    with pytest.raises(TokenReused):
-        rotate(found(opened(rotations=1)), 0, at(0), POLICY).or_raise()
-
-
-def test_a_token_ahead_of_the_store_is_refused_and_changes_nothing() -> None:
-    session = rotated()
-    outcome = rotate(found(session), 2, at(100), POLICY)
-    assert outcome.session is session
-    with pytest.raises(CounterAhead):
-        outcome.or_raise()
-
-
-def test_a_clock_that_steps_back_logs_nobody_out() -> None:
-    session = rotated(now=100)
-    assert rotate(found(session), 0, at(40), POLICY).or_raise() == 1
-    back = rotate(found(session), 1, at(40), POLICY)
-    assert back.or_raise() == 2
-    assert (back.session.last_seen_at, back.session.expires_at) == (at(100), at(700))
-
-
-@given(st.lists(st.tuples(st.integers(-3, 1), st.integers(0, 45)), max_size=40))
-def test_there_is_one_lineage_whoever_asks_and_however_often(uses: list[tuple[int, int]]) -> None:
-    """Counters only rise, one at a time; a retired token never yields a successor of its own."""
-    session, now = opened(), 0
-    for behind, pause in uses:
-        now += pause
-        presented = session.rotations + behind
-        if presented < 0 or session.ended_at is not None:
-            continue
-        outcome = rotate(found(session), presented, at(now), POLICY)
-        if outcome.refusal is None:
-            assert outcome.counter == outcome.session.rotations
-            assert outcome.counter == presented + 1
-            assert outcome.session.rotations - session.rotations == (1 if behind == 0 else 0)
-        elif isinstance(outcome.refusal, CounterAhead):
-            assert behind > 0
-            assert outcome.session is session
-        else:
-            assert behind < 0
-            assert outcome.session.ended_at == at(now)
-        session = outcome.session

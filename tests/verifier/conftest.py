@@ -11,9 +11,7 @@ import pytest
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import RevocationSet
 from keyturn.tokens import KeySet, SigningKey, sign_compact
-
-NOW = 1_800_000_000
-SID = "AbCdEfGhIjKlMnOpQrStuA"
+from verifier.bench import NOW, SID, Bench
 
 
 class Clock:
@@ -152,3 +150,8 @@ def mint(key: SigningKey, claims: dict[str, Any]) -> Callable[..., str]:
         return sign_compact(json.dumps(members, separators=(",", ":")).encode(), signed_by, typ)
 
     return mint
+
+
+@pytest.fixture(params=["sync", "async"])
+def bench(request: pytest.FixtureRequest, key: SigningKey, feed: Any, clock: Any, monotonic: Any) -> Bench:
+    return Bench(request.param, KeySet([key]), feed, clock, monotonic)

@@ -1,93 +1,25 @@
 """The judgement of one token: every verdict, seen before or not, blocking or awaited."""
 
-import asyncio
-import json
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyturn.core.claims import build_claims
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
-from keyturn.core.revocation import ENDED, Entry, Kind
-from keyturn.core.sealed import Secrets
-from keyturn.core.session import Client, Seed, Session
 from keyturn.errors import (
     ConfigurationError,
-    Refusal,
-    RevocationUnknown,
     TokenExpired,
     TokenInvalid,
     TokenMalformed,
     TokenNotYetValid,
-    TokenRevoked,
     Unavailable,
     UnknownKey,
 )
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.verifier.claims import _read_strictly, read_claims
-
-ISSUER = "https://auth.example.com"
-NOW = 1_800_000_000
-SID = "AbCdEfGhIjKlMnOpQrStuA"
-REALM = Realm(ISSUER, ("orders",), Secrets(bytes(32)))
-SESSION = Session(
-    SessionId(SID), Subject("ada"), Seed(b""), Client("web"), 3, Instant(NOW), Instant(NOW), Instant(NOW), Instant(NOW)
-)
-
-Mint = Callable[..., str]
-Verify = Callable[[str], Principal]
-
-
-class Bench:
-    """One verifier of either colour, called the same way, with its clocks and feed at hand."""
-
-    def __init__(self, colour: str, keys: KeySet, feed: Any, clock: Any, monotonic: Any) -> None:
-        self.colour = colour
-        self.keys, self.feed, self.clock, self.monotonic = keys, feed, clock, monotonic
-        self.asked: list[str] = []
-        self.active: object = True
-        self.make()
-
-    def make(self, **changed: Any) -> None:
-        arguments = {"keys": self.keys, "feed": self.feed, "clock": self.clock, "monotonic": self.monotonic} | changed
-        self.verifier: Verifier | AsyncVerifier
-        if self.colour == "sync":
-            self.verifier = Verifier(ISSUER, "orders", **arguments)
-        else:
-            self.verifier = AsyncVerifier(ISSUER, "orders", **arguments)
-
-    def __call__(self, token: Any) -> Principal:
-        if isinstance(self.verifier, Verifier):
-            return self.verifier(token)
-        return asyncio.run(self.verifier(token))
-
-    def introspect(self) -> None:
-        def ask(token: str) -> bool:
-            self.asked.append(token)
-            if isinstance(self.active, BaseException):
-                raise self.active
-            return self.active  # type: ignore[return-value]
-
-        async def ask_async(token: str) -> bool:
-            return ask(token)
-
-        self.make(introspect=ask if self.colour == "sync" else ask_async)
-
-    def revoke(self, kind: Kind, key: str, value: int) -> None:
-        self.feed.revocations.apply(Entry(kind, key, value, Instant(NOW), Instant(NOW + 1000), 1))
-
-
-@pytest.fixture(params=["sync", "async"])
-def bench(request: pytest.FixtureRequest, key: SigningKey, feed: Any, clock: Any, monotonic: Any) -> Bench:
-    return Bench(request.param, KeySet([key]), feed, clock, monotonic)
+from verifier.bench import ISSUER, NOW, SID, Bench, Mint
 
 
 def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:
@@ -254,193 +186,6 @@ def test_a_token_from_the_future_waits_for_its_time(
     assert bench(token)
 
 
-# --- revocation ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seen", [False, True])
-@pytest.mark.parametrize(
-    ("kind", "named", "value", "revoked"),
-    [
-        (Kind.SESSION, SID, ENDED, True),
-        (Kind.SESSION, SID, 7, False),
-        (Kind.SESSION, "BbCdEfGhIjKlMnOpQrStuA", ENDED, False),
-        (Kind.SUBJECT, "ada", 4, True),
-        (Kind.SUBJECT, "ada", 3, False),
-        (Kind.SUBJECT, "bob", 4, False),
-        (Kind.CLIENT, "web", NOW + 1, True),
-        (Kind.CLIENT, "web", NOW, False),
-        (Kind.CLIENT, "ios", NOW + 1, False),
-        (Kind.EVERYTHING, "", NOW + 1, True),
-        (Kind.EVERYTHING, "", NOW, False),
-    ],
-)
-def test_a_revocation_stops_exactly_what_it_names(
-    bench: Bench, mint: Mint, kind: Kind, named: str, value: int, revoked: bool, seen: bool
-) -> None:
-    token = mint()
-    if seen:
-        bench(token)
-    bench.revoke(kind, named, value)
-    if revoked:
-        with pytest.raises(TokenRevoked):
-            bench(token)
-    else:
-        assert bench(token)
-
-
-@pytest.mark.parametrize("seen", [False, True])
-def test_past_the_staleness_bound_nothing_is_accepted_and_nobody_is_logged_out(
-    bench: Bench, mint: Mint, monotonic: Any, seen: bool
-) -> None:
-    token = mint()
-    if seen:
-        bench(token)
-    monotonic.now = 5.0
-    assert bench(token)
-    monotonic.now = 5.001
-    with pytest.raises(RevocationUnknown) as unknown:
-        bench(token)
-    assert (unknown.value.status, unknown.value.retry_after_seconds) == (503, 1)
-    bench.feed.freshness.confirm(5.001)
-    assert bench(token)
-
-
-def test_the_wall_clock_has_no_say_in_freshness(bench: Bench, mint: Mint, clock: Any, monotonic: Any) -> None:
-    token = mint()
-    monotonic.now = 6
-    clock.now = NOW - 3
-    with pytest.raises(RevocationUnknown):
-        bench(token)
-
-
-def test_the_stricter_of_both_bounds_holds(bench: Bench, mint: Mint, monotonic: Any, make_feed: Any) -> None:
-    for declared, own in ((2, 5), (60, 2)):
-        bench.make(feed=make_feed(bound_seconds=declared), staleness_seconds=own)
-        monotonic.now = 2
-        assert bench(mint())
-        monotonic.now = 2.1
-        with pytest.raises(RevocationUnknown):
-            bench(mint())
-
-
-def test_what_is_known_to_be_revoked_stays_so_when_the_news_is_old(bench: Bench, mint: Mint, monotonic: Any) -> None:
-    bench.introspect()
-    bench.revoke(Kind.SESSION, SID, ENDED)
-    monotonic.now = 100
-    with pytest.raises(TokenRevoked):
-        bench(mint())
-    assert bench.asked == []
-
-
-@pytest.mark.parametrize("seen", [False, True])
-def test_a_stale_feed_asks_the_issuer_about_each_token(bench: Bench, mint: Mint, monotonic: Any, seen: bool) -> None:
-    bench.introspect()
-    token = mint()
-    if seen:
-        bench(token)
-    assert bench.asked == []
-    monotonic.now = 6
-    assert bench(token)
-    assert bench(token)
-    assert bench.asked == [token, token], "an answer is about now: it is not remembered"
-    bench.active = False
-    with pytest.raises(TokenRevoked):
-        bench(token)
-
-
-@pytest.mark.parametrize(
-    "failure", [OSError("down"), Unavailable("down"), TokenInvalid("x"), ValueError(), TimeoutError()]
-)
-def test_introspection_that_fails_says_neither_yes_nor_no(
-    bench: Bench, mint: Mint, monotonic: Any, failure: Exception
-) -> None:
-    bench.introspect()
-    bench.active = failure
-    monotonic.now = 6
-    with pytest.raises(RevocationUnknown) as unknown:
-        bench(mint())
-    assert unknown.value.__cause__ is failure
-
-
-@pytest.mark.parametrize("answer", [1, "yes", None, {}])
-def test_only_true_is_a_yes(bench: Bench, mint: Mint, monotonic: Any, answer: object) -> None:
-    bench.introspect()
-    bench.active = answer
-    monotonic.now = 6
-    with pytest.raises(TokenRevoked):
-        bench(mint())
-
-
-def test_an_expired_or_misdirected_token_is_not_asked_about(bench: Bench, mint: Mint, monotonic: Any) -> None:
-    bench.introspect()
-    monotonic.now = 6
-    for token, refusal in ((mint(exp=NOW - 10), TokenExpired), (mint(aud="x"), TokenInvalid)):
-        with pytest.raises(refusal):
-            bench(token)
-    assert bench.asked == []
-
-
-def test_without_a_feed_by_explicit_choice_a_token_lives_until_it_expires(
-    bench: Bench, mint: Mint, clock: Any, monotonic: Any
-) -> None:
-    bench.make(feed=None, revocation="none")
-    token = mint()
-    assert bench(token)
-    monotonic.now = 1e9
-    assert bench(token)
-    clock.now = NOW + 605
-    with pytest.raises(TokenExpired):
-        bench(token)
-
-
-# --- memory changes no verdict ------------------------------------------------------------------------------
-
-MOVES = st.lists(
-    st.one_of(
-        st.tuples(st.just("clock"), st.integers(-20, 700)),
-        st.tuples(st.just("monotonic"), st.integers(0, 4)),
-        st.tuples(st.just("confirm"), st.just(0)),
-        st.tuples(st.just("subject"), st.integers(0, 6)),
-        st.tuples(st.just("client"), st.integers(-2, 2)),
-        st.tuples(st.just("everything"), st.integers(-2, 2)),
-        st.tuples(st.just("session"), st.sampled_from([3, ENDED])),
-    ),
-    max_size=12,
-)
-
-
-def _outcome(verify: Verifier, token: str) -> object:
-    try:
-        return verify(token)
-    except Refusal as refusal:
-        return type(refusal)
-
-
-@given(moves=MOVES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_verifier_that_remembers_answers_as_one_that_does_not(
-    moves: list[tuple[str, int]], mint: Mint, key: SigningKey, make_feed: Any, make_clock: Any
-) -> None:
-    feed, clock, monotonic = make_feed(), make_clock(NOW), make_clock(0)
-    shared: dict[str, Any] = {"keys": KeySet([key]), "feed": feed, "clock": clock, "monotonic": monotonic}
-    remembering = Verifier(ISSUER, "orders", **shared)
-    forgetting = Verifier(ISSUER, "orders", memo_tokens=0, **shared)
-    tokens = [mint(), mint(sub="bob", sid="BbCdEfGhIjKlMnOpQrStuA"), mint(client_id="ios", iat=NOW + 1)]
-    for move, amount in [("confirm", 0), *moves]:
-        if move == "clock":
-            clock.now = NOW + amount
-        elif move == "monotonic":
-            monotonic.now += amount
-        elif move == "confirm":
-            feed.freshness.confirm(monotonic.now)
-        else:
-            named = {"subject": "ada", "client": "web", "everything": "", "session": SID}[move]
-            value = NOW + amount if move in ("client", "everything") else amount
-            feed.revocations.apply(Entry(Kind(move), named, value, Instant(NOW), Instant(NOW + 1000)))
-        for token in tokens:
-            assert _outcome(remembering, token) == _outcome(forgetting, token)
-
-
 # --- configuration ------------------------------------------------------------------------------------------
 
 
@@ -478,41 +223,3 @@ def test_what_a_verifier_trusts_can_be_read_and_not_changed(bench: Bench) -> Non
     with pytest.raises(AttributeError):
         bench.verifier.audience = "billing"  # type: ignore[misc]
     bench.verifier.close()
-
-
-# --- reading claims -----------------------------------------------------------------------------------------
-
-
-@given(
-    members=st.dictionaries(
-        st.sampled_from(["iss", "sub", "aud", "exp", "iat", "jti", "gen", "sid", "amr", "scope", "nbf", "tenant"]),
-        st.one_of(st.text(max_size=3), st.integers(-2, 3), st.none(), st.lists(st.text(max_size=2), max_size=2)),
-    ),
-    compact=st.booleans(),
-)
-def test_the_short_way_of_reading_claims_answers_as_the_strict_one(members: dict[str, Any], compact: bool) -> None:
-    base = {"iss": "i", "sub": "s", "aud": "orders", "exp": 2, "iat": 1}
-    payload = json.dumps(base | members, separators=(",", ":") if compact else None).encode()
-
-    def outcome(read: Callable[[bytes], object]) -> object:
-        try:
-            return read(payload)
-        except Refusal as refusal:
-            return type(refusal)
-
-    assert outcome(read_claims) == outcome(_read_strictly)
-
-
-def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
-    for repeated in (b'"sub":"s"', b'"scope":"x"', b'"x":1', b'"\\u0073ub":"s"'):
-        payload = b'{"iss":"i","sub":"s","aud":"a","exp":2,"iat":1,"scope":"r","x":1,' + repeated + b"}"
-        with pytest.raises(TokenMalformed, match="repeated"):
-            read_claims(payload)
-
-
-@pytest.mark.parametrize("changed", [{}, {"scope": ""}, {"amr": ()}, {"generation": 0}], ids=repr)
-def test_what_keyturn_writes_is_decoded_once(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    session = replace(SESSION, **changed)
-    payload = msgspec.json.encode(build_claims(session, "j1", Instant(NOW), REALM))
-    monkeypatch.setattr("keyturn.verifier.claims._read_strictly", None)
-    assert read_claims(payload).scope == session.scope

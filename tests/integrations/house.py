@@ -1,0 +1,152 @@
+"""An issuer with clocks and a feed set by hand, the application it guards, and what is asked of it over ASGI."""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from keyturn import AsyncIssuer
+from keyturn.compose.parts import build_parts
+from keyturn.compose.settings import Settings
+from keyturn.compose.upkeep import first_keys
+from keyturn.core.freshness import Freshness
+from keyturn.core.principal import Principal
+from keyturn.core.revocation import RevocationSet
+from keyturn.flows import Issued, drive
+from keyturn.integrations.asgi import PRINCIPAL, Guard
+from keyturn.passwords import Argon2Hasher, Argon2Parameters
+
+ISSUER = "https://auth.example.com"
+COOKIE = b"__Host-kt_session"
+PASSWORD = "violet umbrella 7 o clock"
+Headers = list[tuple[bytes, bytes]]
+T = TypeVar("T")
+
+
+class Clock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Feed:
+    def __init__(self) -> None:
+        self.revocations = RevocationSet()
+        self.freshness = Freshness(5.0, 0.0)
+
+
+class App:
+    """A bare application that notes who called."""
+
+    def __init__(self) -> None:
+        self.callers: list[Principal | None] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.callers.append(scope[PRINCIPAL])
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"here"})
+
+
+class House:
+    """An issuer on a memory store with clocks and a feed set by hand, and its guarded application."""
+
+    def __init__(self, policy: str = "browser", **guard: Any) -> None:
+        self.clock, self.monotonic = Clock(1_800_000_000.25), Clock(100.0)
+        settings = Settings(
+            issuer=ISSUER,
+            audience="orders",
+            store="memory:",
+            secret="s3cret-" * 8,
+            service_token="t0ken-" * 8,
+            algorithm="EdDSA",
+            policy=policy,
+        )
+        parts = build_parts(settings, awaited=True, clock=self.clock, monotonic=self.monotonic)
+        parts.hasher.close()
+        self.hasher = Argon2Hasher(Argon2Parameters(memory_kib=64, passes=1), threads=1)
+        parts = replace(parts, ports=replace(parts.ports, hasher=self.hasher), hasher=self.hasher)
+        drive(first_keys(parts), parts.plain)
+        self.issuer = AsyncIssuer(parts)
+        self.parts = parts
+        self.near = parts.near
+        self.hear()
+        self.app = App()
+        self.guard = Guard(self.app, issuer=self.issuer, **guard)
+
+    def hear(self) -> None:
+        """News from the feed, as of this moment."""
+        self.near.confirm(self.monotonic.now)
+
+    def login(self, name: str = "ada", deliver: Any = "both") -> Issued:
+        return run(self.issuer.signup(f"{name}@example.com", PASSWORD, deliver=deliver))
+
+    def ask(self, *headers: tuple[bytes, bytes], method: str = "GET") -> "Answer":
+        return ask(self.guard, *headers, method=method)
+
+    def count_flows(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+        flows: list[object] = []
+        from keyturn.integrations import asgi
+
+        driven = asgi.drive_async
+        monkeypatch.setattr(asgi, "drive_async", lambda flow, ports: flows.append(flow) or driven(flow, ports))
+        return flows
+
+    @property
+    def remembered(self) -> int:
+        return len(self.guard._door._memo)  # type: ignore[attr-defined]
+
+
+class Answer:
+    def __init__(self, sent: list[dict[str, Any]]) -> None:
+        self.sent = sent
+        self.status: int = sent[0].get("status", 0)
+        self.headers = dict(sent[0].get("headers", ()))
+        self.body = b"".join(each.get("body", b"") for each in sent[1:])
+
+    @property
+    def code(self) -> str:
+        return str(json.loads(self.body)["code"])
+
+
+def run(work: Awaitable[T]) -> T:
+    async def ran() -> T:
+        return await work
+
+    return asyncio.run(ran())
+
+
+def http(*headers: tuple[bytes, bytes], method: str = "GET") -> dict[str, Any]:
+    return {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": list(headers)}
+
+
+def exchange(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    run(app(scope, receive, send))
+    return sent
+
+
+def ask(app: Any, *headers: tuple[bytes, bytes], method: str = "GET") -> Answer:
+    return Answer(exchange(app, http(*headers, method=method)))
+
+
+def cookie(issued: Issued) -> tuple[bytes, bytes]:
+    assert issued.session_token is not None
+    return b"cookie", COOKIE + b"=" + issued.session_token.reveal().encode()
+
+
+def bearer(issued: Issued) -> tuple[bytes, bytes]:
+    assert issued.access_token is not None
+    return b"authorization", b"Bearer " + issued.access_token.reveal().encode()

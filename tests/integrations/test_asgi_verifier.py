@@ -1,0 +1,67 @@
+"""The guard of a resource server: it knows the bearer, and nothing of the issuer's store."""
+
+import pytest
+
+from integrations.house import ISSUER, App, Feed, House, ask, bearer, cookie
+from keyturn import AsyncVerifier, Verifier
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.integrations.asgi import Guard
+
+
+@pytest.fixture(params=[Verifier, AsyncVerifier])
+def guarded(request: pytest.FixtureRequest, house: House) -> tuple[Guard, App, Feed]:
+    app, feed = App(), Feed()
+    verifier = request.param(
+        ISSUER,
+        "orders",
+        keys=house.parts.ring._keys.published(house.parts.now()),
+        feed=feed,
+        clock=house.clock,
+        monotonic=lambda: house.monotonic.now - 100,
+    )
+    return Guard(app, verifier=verifier, optional=False), app, feed
+
+
+def test_a_resource_server_knows_the_bearer(house: House, guarded: tuple[Guard, App, Feed]) -> None:
+    guard, app, feed = guarded
+    issued = house.login()
+    for _ in range(3):
+        assert ask(guard, (b"accept", b"*/*"), bearer(issued), method="POST").status == 200
+    assert {caller and caller.sid for caller in app.callers} == {issued.session.sid}
+    now = Instant(int(house.clock.now))
+    feed.revocations.apply(Entry(Kind.SESSION, issued.session.sid, ENDED, now, Instant(now + 600), 1))
+    assert ask(guard, bearer(issued)).code == "token_revoked"
+
+
+def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[Guard, App, Feed]) -> None:
+    guard, app, _ = guarded
+    issued = house.login()
+    ask(guard, bearer(issued))
+    name, value = bearer(issued)
+    assert ask(guard).code == "unauthenticated"
+    assert ask(guard, cookie(issued)).code == "unauthenticated"
+    assert ask(guard, (name, value), (name, value)).code == "bad_request"
+    assert ask(guard, (name, b"Basic" + value[6:])).code == "unauthenticated"
+    for bad in (value + b"\xe9", value + b"=" * 9000, value + b" x", b"Bearer "):
+        assert ask(guard, (name, bad)).code == "token_malformed"
+    assert ask(guard, (name, b"bearer  " + value[7:])).status == 200
+    house.clock.now += 3600
+    assert ask(guard, bearer(issued)).code == "token_expired"
+    assert len(app.callers) == 2
+
+
+def test_a_stale_feed_of_a_resource_server_is_503(house: House, guarded: tuple[Guard, App, Feed]) -> None:
+    guard, _, _ = guarded
+    issued = house.login()
+    assert ask(guard, bearer(issued)).status == 200
+    house.monotonic.now += 5.5
+    assert ask(guard, bearer(issued)).code == "revocation_unknown"
+
+
+def test_an_optional_resource_server_lets_strangers_in() -> None:
+    app = App()
+    guard = Guard(app, verifier=AsyncVerifier(ISSUER, "orders", revocation="none"), optional=True)
+    assert ask(guard).status == 200
+    assert ask(guard, (b"authorization", b"Bearer x y")).status == 401
+    assert app.callers == [None]

@@ -1,0 +1,40 @@
+"""A SQLite store in a file of its own, and a follower of its log."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keyturn.stores.feeds import Follower, connect_feed
+from keyturn.stores.sql.store import SqlStore
+from stores.drain import NOW, Drain
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keyturn.db"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/keyturn.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    store = SqlStore(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def drain() -> Drain:
+    return Drain()
+
+
+@pytest.fixture
+def follower(store: SqlStore, drain: Drain) -> Iterator[Follower]:
+    follower = connect_feed(store, drain, now=lambda: NOW)
+    assert isinstance(follower, Follower)
+    yield follower
+    follower.close()

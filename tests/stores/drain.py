@@ -1,0 +1,36 @@
+"""A sink that writes down what a feed tells it, and something to tell."""
+
+from typing import Any
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Kind, Page
+
+NOW = Instant(1_700_000_000)
+LATER = Instant(NOW + 900)
+
+
+class Drain:
+    """A sink that writes down what happens to it."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.resets: list[Page] = []
+        self.confirmed: list[float] = []
+        self.expired: list[Instant] = []
+
+    def apply(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def reset(self, page: Page) -> None:
+        self.resets.append(page)
+
+    def confirm(self, asked_at: float) -> None:
+        self.confirmed.append(asked_at)
+
+    def expire(self, now: Instant) -> None:
+        self.expired.append(now)
+
+
+def mark(store: Any, key: str = "web", expires_at: Instant = LATER) -> Entry:
+    entry: Entry = store.sessions.mark(Entry(Kind.CLIENT, key, NOW, NOW, expires_at))
+    return entry

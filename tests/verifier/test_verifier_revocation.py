@@ -1,0 +1,198 @@
+"""What a revocation, news that is old and a memory of tokens do to a verdict."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.errors import Refusal, RevocationUnknown, TokenExpired, TokenInvalid, TokenRevoked, Unavailable
+from keyturn.tokens import KeySet, SigningKey
+from keyturn.verifier import Verifier
+from verifier.bench import ISSUER, NOW, SID, Bench, Mint
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "named", "value", "revoked"),
+    [
+        (Kind.SESSION, SID, ENDED, True),
+        (Kind.SESSION, SID, 7, False),
+        (Kind.SESSION, "BbCdEfGhIjKlMnOpQrStuA", ENDED, False),
+        (Kind.SUBJECT, "ada", 4, True),
+        (Kind.SUBJECT, "ada", 3, False),
+        (Kind.SUBJECT, "bob", 4, False),
+        (Kind.CLIENT, "web", NOW + 1, True),
+        (Kind.CLIENT, "web", NOW, False),
+        (Kind.CLIENT, "ios", NOW + 1, False),
+        (Kind.EVERYTHING, "", NOW + 1, True),
+        (Kind.EVERYTHING, "", NOW, False),
+    ],
+)
+def test_a_revocation_stops_exactly_what_it_names(
+    bench: Bench, mint: Mint, kind: Kind, named: str, value: int, revoked: bool, seen: bool
+) -> None:
+    token = mint()
+    if seen:
+        bench(token)
+    bench.revoke(kind, named, value)
+    if revoked:
+        with pytest.raises(TokenRevoked):
+            bench(token)
+    else:
+        assert bench(token)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_past_the_staleness_bound_nothing_is_accepted_and_nobody_is_logged_out(
+    bench: Bench, mint: Mint, monotonic: Any, seen: bool
+) -> None:
+    token = mint()
+    if seen:
+        bench(token)
+    monotonic.now = 5.0
+    assert bench(token)
+    monotonic.now = 5.001
+    with pytest.raises(RevocationUnknown) as unknown:
+        bench(token)
+    assert (unknown.value.status, unknown.value.retry_after_seconds) == (503, 1)
+    bench.feed.freshness.confirm(5.001)
+    assert bench(token)
+
+
+def test_the_wall_clock_has_no_say_in_freshness(bench: Bench, mint: Mint, clock: Any, monotonic: Any) -> None:
+    token = mint()
+    monotonic.now = 6
+    clock.now = NOW - 3
+    with pytest.raises(RevocationUnknown):
+        bench(token)
+
+
+def test_the_stricter_of_both_bounds_holds(bench: Bench, mint: Mint, monotonic: Any, make_feed: Any) -> None:
+    for declared, own in ((2, 5), (60, 2)):
+        bench.make(feed=make_feed(bound_seconds=declared), staleness_seconds=own)
+        monotonic.now = 2
+        assert bench(mint())
+        monotonic.now = 2.1
+        with pytest.raises(RevocationUnknown):
+            bench(mint())
+
+
+def test_what_is_known_to_be_revoked_stays_so_when_the_news_is_old(bench: Bench, mint: Mint, monotonic: Any) -> None:
+    bench.introspect()
+    bench.revoke(Kind.SESSION, SID, ENDED)
+    monotonic.now = 100
+    with pytest.raises(TokenRevoked):
+        bench(mint())
+    assert bench.asked == []
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_stale_feed_asks_the_issuer_about_each_token(bench: Bench, mint: Mint, monotonic: Any, seen: bool) -> None:
+    bench.introspect()
+    token = mint()
+    if seen:
+        bench(token)
+    assert bench.asked == []
+    monotonic.now = 6
+    assert bench(token)
+    assert bench(token)
+    assert bench.asked == [token, token], "an answer is about now: it is not remembered"
+    bench.active = False
+    with pytest.raises(TokenRevoked):
+        bench(token)
+
+
+@pytest.mark.parametrize(
+    "failure", [OSError("down"), Unavailable("down"), TokenInvalid("x"), ValueError(), TimeoutError()]
+)
+def test_introspection_that_fails_says_neither_yes_nor_no(
+    bench: Bench, mint: Mint, monotonic: Any, failure: Exception
+) -> None:
+    bench.introspect()
+    bench.active = failure
+    monotonic.now = 6
+    with pytest.raises(RevocationUnknown) as unknown:
+        bench(mint())
+    assert unknown.value.__cause__ is failure
+
+
+@pytest.mark.parametrize("answer", [1, "yes", None, {}])
+def test_only_true_is_a_yes(bench: Bench, mint: Mint, monotonic: Any, answer: object) -> None:
+    bench.introspect()
+    bench.active = answer
+    monotonic.now = 6
+    with pytest.raises(TokenRevoked):
+        bench(mint())
+
+
+def test_an_expired_or_misdirected_token_is_not_asked_about(bench: Bench, mint: Mint, monotonic: Any) -> None:
+    bench.introspect()
+    monotonic.now = 6
+    for token, refusal in ((mint(exp=NOW - 10), TokenExpired), (mint(aud="x"), TokenInvalid)):
+        with pytest.raises(refusal):
+            bench(token)
+    assert bench.asked == []
+
+
+def test_without_a_feed_by_explicit_choice_a_token_lives_until_it_expires(
+    bench: Bench, mint: Mint, clock: Any, monotonic: Any
+) -> None:
+    bench.make(feed=None, revocation="none")
+    token = mint()
+    assert bench(token)
+    monotonic.now = 1e9
+    assert bench(token)
+    clock.now = NOW + 605
+    with pytest.raises(TokenExpired):
+        bench(token)
+
+
+# --- memory changes no verdict ------------------------------------------------------------------------------
+
+MOVES = st.lists(
+    st.one_of(
+        st.tuples(st.just("clock"), st.integers(-20, 700)),
+        st.tuples(st.just("monotonic"), st.integers(0, 4)),
+        st.tuples(st.just("confirm"), st.just(0)),
+        st.tuples(st.just("subject"), st.integers(0, 6)),
+        st.tuples(st.just("client"), st.integers(-2, 2)),
+        st.tuples(st.just("everything"), st.integers(-2, 2)),
+        st.tuples(st.just("session"), st.sampled_from([3, ENDED])),
+    ),
+    max_size=12,
+)
+
+
+def _outcome(verify: Verifier, token: str) -> object:
+    try:
+        return verify(token)
+    except Refusal as refusal:
+        return type(refusal)
+
+
+@given(moves=MOVES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_verifier_that_remembers_answers_as_one_that_does_not(
+    moves: list[tuple[str, int]], mint: Mint, key: SigningKey, make_feed: Any, make_clock: Any
+) -> None:
+    feed, clock, monotonic = make_feed(), make_clock(NOW), make_clock(0)
+    shared: dict[str, Any] = {"keys": KeySet([key]), "feed": feed, "clock": clock, "monotonic": monotonic}
+    remembering = Verifier(ISSUER, "orders", **shared)
+    forgetting = Verifier(ISSUER, "orders", memo_tokens=0, **shared)
+    tokens = [mint(), mint(sub="bob", sid="BbCdEfGhIjKlMnOpQrStuA"), mint(client_id="ios", iat=NOW + 1)]
+    for move, amount in [("confirm", 0), *moves]:
+        if move == "clock":
+            clock.now = NOW + amount
+        elif move == "monotonic":
+            monotonic.now += amount
+        elif move == "confirm":
+            feed.freshness.confirm(monotonic.now)
+        else:
+            named = {"subject": "ada", "client": "web", "everything": "", "session": SID}[move]
+            value = NOW + amount if move in ("client", "everything") else amount
+            feed.revocations.apply(Entry(Kind(move), named, value, Instant(NOW), Instant(NOW + 1000)))
+        for token in tokens:
+            assert _outcome(remembering, token) == _outcome(forgetting, token)
