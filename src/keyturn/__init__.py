@@ -56,5 +56,13 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in ("AsyncIssuer", "Issuer"):
-        return getattr(import_module("keyturn.issuer"), name)
+        return getattr(_issuer_room(), name)
     raise AttributeError(f"module 'keyturn' has no attribute {name!r}")
+
+
+def _issuer_room() -> object:
+    try:
+        return import_module("keyturn.issuer")
+    except ModuleNotFoundError as missing:
+        extras = "pip install 'keyturn[passwords,sql]'"
+        raise ImportError(f"an issuer needs {missing.name}, which this installation lacks: {extras}") from missing
