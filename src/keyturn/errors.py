@@ -87,11 +87,6 @@ class MethodNotAllowed(BadRequest):
         super().__init__(allow)
 
 
-class NotAcceptable(BadRequest):
-    code, status = "not_acceptable", 406
-    hint = "None of the offered representations matches the Accept header."
-
-
 class RequestTimeout(BadRequest):
     code, status = "request_timeout", 408
     hint = "The request did not arrive in time; send it again."

@@ -124,7 +124,7 @@ class _Work:
     """Both hashing ports before anyone waits: each method answers a future."""
 
     def __init__(self, parameters: Argon2Parameters | None, threads: int | None, queue: int | None) -> None:
-        size = _spare_cores() if threads is None else threads
+        size = spare_cores() if threads is None else threads
         self._argon2 = _Argon2(parameters or Argon2Parameters())
         self._pool = _Pool(size, size * _HASHES_PER_SECOND if queue is None else queue)
         self.close = self._pool.close
@@ -143,12 +143,8 @@ class _Work:
         return self._pool.submit(partial(self._argon2.verify, encoded, prepared))
 
 
-class Argon2Hasher:
-    """The hashing port for synchronous drivers.
-
-    ``threads``: default one less than the cores this process may use, at least 1. ``queue``: how many may wait,
-    default about a second's work. Every method raises ``Overloaded`` past that.
-    """
+class _Hasher:
+    """What both colours have: the pool."""
 
     def __init__(
         self,
@@ -158,6 +154,18 @@ class Argon2Hasher:
         queue: int | None = None,
     ) -> None:
         self._work = _Work(parameters, threads, queue)
+
+    def close(self) -> None:
+        """End the pool; what waits is cancelled, what runs is awaited."""
+        self._work.close()
+
+
+class Argon2Hasher(_Hasher):
+    """The hashing port for synchronous drivers.
+
+    ``threads``: default one less than the cores this process may use, at least 1. ``queue``: how many may wait,
+    default about a second's work. Every method raises ``Overloaded`` past that.
+    """
 
     def hash(self, password: str) -> str:
         """A PHC string with a fresh salt. Raises ``PasswordRejected`` for what cannot be prepared."""
@@ -167,22 +175,9 @@ class Argon2Hasher:
         """Compare; the same work for ``None`` and for garbage, which match nothing."""
         return self._work.verify(encoded, password).result()
 
-    def close(self) -> None:
-        """End the pool; what waits is cancelled, what runs is awaited."""
-        self._work.close()
 
-
-class AsyncArgon2Hasher:
+class AsyncArgon2Hasher(_Hasher):
     """The same for asynchronous drivers: never on the event loop. A cancelled waiter frees its place."""
-
-    def __init__(
-        self,
-        parameters: Argon2Parameters | None = None,
-        *,
-        threads: int | None = None,
-        queue: int | None = None,
-    ) -> None:
-        self._work = _Work(parameters, threads, queue)
 
     async def hash(self, password: str) -> str:
         """As ``Argon2Hasher.hash``."""
@@ -191,10 +186,6 @@ class AsyncArgon2Hasher:
     async def verify(self, encoded: str | None, password: str) -> PasswordVerdict:
         """As ``Argon2Hasher.verify``."""
         return await asyncio.wrap_future(self._work.verify(encoded, password))
-
-    def close(self) -> None:
-        """As ``Argon2Hasher.close``."""
-        self._work.close()
 
 
 class NistPasswordRules:
@@ -259,6 +250,7 @@ def _yield_to_others() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
-def _spare_cores() -> int:
+def spare_cores() -> int:
+    """One less than the cores this process may use, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores - 1)

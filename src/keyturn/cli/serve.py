@@ -16,6 +16,7 @@ from keyturn.compose.settings import PREFIX, Settings, read_settings, words
 from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
+from keyturn.passwords import spare_cores
 from keyturn.server.address import read_networks
 from keyturn.server.logs import configure_logs
 
@@ -118,7 +119,7 @@ def _reachable(host: str, port: int) -> str:
 
 def _hand_over(settings: Settings, workers: int) -> None:
     named = {"data": str(settings.folder.absolute()), "profile": settings.profile, "issuer": settings.issuer}
-    named["hash_threads"] = str(settings.hash_threads or _hash_threads(workers))
+    named["hash_threads"] = str(settings.hash_threads or max(1, spare_cores() // workers))
     for name, value in named.items():
         os.environ[PREFIX + name.upper()] = value
         os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
@@ -127,11 +128,6 @@ def _hand_over(settings: Settings, workers: int) -> None:
         shutil.rmtree(pool, ignore_errors=True)
         pool.mkdir(mode=0o700, parents=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(pool)
-
-
-def _hash_threads(workers: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, (cores - 1) // workers)
 
 
 def _greet(made: Made, host: str, port: int) -> None:

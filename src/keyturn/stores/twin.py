@@ -1,6 +1,5 @@
 """The async twin of a store: the same ports, awaited. Written once for every store."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,11 +30,6 @@ class AwaitedPort:
 async def at_once(method: Callable[..., Any], *arguments: object) -> Any:
     """Run right here: for work that never waits for anything but a lock held for microseconds."""
     return method(*arguments)
-
-
-async def in_thread(method: Callable[..., Any], *arguments: object) -> Any:
-    """Run on a thread of the event loop's own pool: for rare work that takes long."""
-    return await asyncio.to_thread(method, *arguments)
 
 
 class AsyncMemoryStore:
