@@ -25,6 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     issuer: str = ""
     audience: str = ""
     store: str = ""
+    sessions: str = ""
+    durable_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    quarantine_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 10
+    redis: str = ""
     secret: str = ""
     secret_previous: str = ""
     service_token: str = ""

@@ -32,6 +32,10 @@ class Watch(Protocol):
         """Differs from the last answer when, and not only when, something was committed since."""
         ...
 
+    def wait(self, seconds: float, stop: Event) -> None:
+        """Return as soon as something may have been committed or ``stop`` is set, after ``seconds`` at the latest."""
+        ...
+
     def close(self) -> None:
         """Let go of what it holds."""
         ...
@@ -94,10 +98,9 @@ class Follower:
             try:
                 self.poll_once(self._monotonic())
             except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
-                pause = self._failed(error)
+                stop.wait(self._failed(error))
             else:
-                pause = self._succeeded(interval_seconds)
-            stop.wait(pause)
+                self._wait(self._succeeded(interval_seconds), stop)
 
     async def run(
         self,
@@ -162,6 +165,15 @@ class Follower:
             _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
         longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
         return longest * (0.5 + self._jitter() / 2)
+
+    def _wait(self, seconds: float, stop: Event) -> None:
+        if self._watch is None:
+            stop.wait(seconds)
+            return
+        try:
+            self._watch.wait(seconds, stop)
+        except Exception:  # a watch that is lost only makes news late: the next poll says whether the log is, too
+            stop.wait(seconds)
 
     def _succeeded(self, interval_seconds: float) -> float:
         if self._failures:

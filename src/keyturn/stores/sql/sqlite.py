@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import URL, Engine, event
@@ -97,6 +98,10 @@ class DataVersion:
             self._replaced()
             self._connect()
         return self._file, self._connection.execute("PRAGMA data_version").fetchone()[0]
+
+    def wait(self, seconds: float, stop: Event) -> None:
+        """Nothing tells of a commit in another process: look again after ``seconds``."""
+        stop.wait(seconds)
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,0 +1,73 @@
+"""A PostgreSQL cluster of its own, reached over TCP with a password."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from engines.process import Engine
+from served.process import free_port
+
+
+class Postgres(Engine):
+    """``url(database)`` is what Keyturn is told. ``settings``: lines of ``postgresql.conf``; the defaults are a real
+    server's, durability included."""
+
+    def __init__(self, port: int | None = None, **settings: str) -> None:
+        super().__init__()
+        self.port = port or free_port()
+        self.password = secrets.token_hex(8)
+        # PostgreSQL refuses to run as root.
+        self.user = "postgres" if os.getuid() == 0 else None
+        if self.user:
+            os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
+        self._make()
+        given = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "", **settings}
+        self.command = [_binary("postgres"), "-D", str(self.folder / "base")]
+        for name, value in given.items():
+            self.command += ["-c", f"{name}={value}"]
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def database(self, template: str = "template1") -> str:
+        """The URL of a new database, as empty as ``template``."""
+        name = f"keyturn_{secrets.token_hex(4)}"
+        self.run(f'CREATE DATABASE {name} TEMPLATE "{template}"')
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database, whoever still uses it."""
+        self.run(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run one statement of an operator's, outside any transaction."""
+        with psycopg.connect(self.url(database), autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def ready(self) -> bool:
+        try:
+            return self.run("SELECT 1") == [(1,)]
+        except psycopg.OperationalError:
+            return False
+
+    def _make(self) -> None:
+        word = self.folder / "password"
+        word.write_text(self.password)
+        word.chmod(0o644)
+        arguments = ["-D", str(self.folder / "base"), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={word}"]
+        command = [_binary("initdb"), *arguments, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        subprocess.run(command, user=self.user, cwd=self.folder, check=True, capture_output=True)
+
+
+def _binary(name: str) -> str:
+    # Debian keeps them out of the PATH, by version.
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    found = str(newest[-1]) if newest else shutil.which(name)
+    assert found, f"no {name}: apt-get install postgresql"
+    return found

@@ -1,0 +1,81 @@
+"""One server process of any kind: started, killed, stopped, frozen."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+START_SECONDS = 30.0
+
+
+class Engine:
+    """A server process that leads a group of its own. Subclasses say how it is called and when it is ready."""
+
+    command: Sequence[str]
+    user: str | None = None
+
+    def __init__(self) -> None:
+        # Not pytest's folder: a server that drops its privileges could not enter it.
+        self.folder = Path(tempfile.mkdtemp(prefix="keyturn-engine-"))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, user=self.user, cwd=self.folder, start_new_session=True
+            )
+        until(self.ready, lambda: f"{self.command[0]} did not start: {self.log.read_text()[-2000:]}")
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        raise NotImplementedError
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group: SIGSTOP freezes, SIGCONT thaws."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(START_SECONDS)
+
+    def stop(self) -> None:
+        """End it as an operator would; frozen ones are thawed first."""
+        if not self.running:
+            return
+        assert self.process is not None
+        self.signal(signal.SIGCONT)
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def remove(self) -> None:
+        """Stop it and delete its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def until(holds: Callable[[], bool], otherwise: Callable[[], str], seconds: float = START_SECONDS) -> None:
+    """Wait until ``holds()``; fail with what ``otherwise()`` says."""
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise AssertionError(otherwise())
+        time.sleep(0.02)
