@@ -22,6 +22,10 @@ LISTED = 1000
 """Sessions of one subject that are listed at most: a list nobody reads to its end must not cost every reader."""
 
 
+LOG_BITS = 52
+"""Bits of a log's random number: it travels as JSON, and more are not exact everywhere (RFC 8259 section 6)."""
+
+
 class SessionStore(Protocol):
     """Where sessions, marks and the revocation log live."""
 
@@ -97,7 +101,7 @@ class AccountStore(Protocol):
 
 
 class RevocationLog(Protocol):
-    """The feed's source: entries in the order they were committed."""
+    """The feed's source: entries in the order they were committed. Every page says which log it is of."""
 
     def after(self, sequence: int, limit: int) -> Page:
         """Entries with a greater sequence number, in order, at most ``limit``; ``complete`` is false after a purge."""

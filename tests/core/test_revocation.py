@@ -1,6 +1,5 @@
 """The revocation algebra: entries may come twice, in any order and grouping; every holder ends with the same set."""
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -93,27 +92,6 @@ def test_expiry_may_come_between_any_two_entries(first: list[Entry], second: lis
     assert len(made) == 0
     assert not made._expiries
     assert not made._until
-
-
-@given(ONE, ONE)
-def test_a_snapshot_replaces_everything_held(old: list[Entry], new: list[Entry]) -> None:
-    made = held(*old)
-    made.reset(new, 99)
-    fresh = held(*new)
-    fresh.sequence = 99
-    assert sight(made) == sight(fresh)
-
-
-def test_a_snapshot_opens_no_moment_without_revocations() -> None:
-    ended = Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(100))
-    made, snapshot, stop = held(ended), [ended] * 200, threading.Event()
-    thread = threading.Thread(target=lambda: [made.reset(snapshot, 1) for _ in range(300)] and stop.set())
-    thread.start()
-    misses = 0
-    while not stop.is_set():
-        misses += not made.revokes("s1", "ada", 0, "web", 5)
-    thread.join()
-    assert misses == 0
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,18 @@ def test_a_log_that_went_back_in_time_is_taken_from_the_start(drain: Drain) -> N
     assert drain.resets[-1] == Page((entry,), 1)
 
 
+def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(drain: Drain) -> None:
+    lost, other = MemoryStore(), MemoryStore()
+    mark(lost)
+    follower = Follower(lost.log, drain)
+    follower.poll_once(1.0)
+    # A failover lost entry 1 and gave its number, and the next, to others.
+    entries = (mark(other), mark(other))
+    follower._log = other.log
+    follower.poll_once(2.0)
+    assert drain.resets[-1] == Page(entries, 2)
+
+
 def test_commits_of_the_same_process_are_noticed(store: SqlStore, follower: Follower, drain: Drain) -> None:
     # PRAGMA data_version does not see its own connection's commits; the watch therefore has one that never writes.
     follower.poll_once(1.0)

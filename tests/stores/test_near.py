@@ -165,13 +165,13 @@ def test_the_session_used_longest_ago_makes_room(near: NearSessions) -> None:
     assert len(near) == 0
 
 
-def test_a_snapshot_replaces_everything(near: NearSessions) -> None:
+def test_a_snapshot_drops_every_session_and_forgets_no_revocation(near: NearSessions) -> None:
     near.apply(entry(Kind.SESSION, "s1", ENDED))
     near.remember(found("s2"))
     near.reset(Page((entry(Kind.SESSION, "s3", ENDED, 7),), 9))
     assert len(near) == 0
     assert near.sequence == 9
-    assert judge(near) is Verdict.LIVE
+    assert judge(near) is Verdict.REVOKED
     assert near.judge("s3", "ada", 0, "web", NOW) is Verdict.REVOKED
 
 

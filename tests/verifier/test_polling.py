@@ -31,6 +31,7 @@ class Log:
         self.tokens: list[str | None] = []
         self.failure: Exception | None = None
         self.raw: bytes | None = None
+        self.number = 7
         self.monotonic = monotonic
         self.travel_seconds = 0.0
 
@@ -53,11 +54,10 @@ class Log:
         newer = [each for each in self.entries if each.sequence > known][: self.limit]
         return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
 
-    @staticmethod
-    def _page(entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
+    def _page(self, entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
         names = ("kind", "key", "value", "at", "expires_at", "sequence")
         lines = [{name: getattr(each, name) for name in names} for each in entries]
-        return json.dumps({"entries": lines, "sequence": sequence, "complete": complete}).encode()
+        return json.dumps({"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}).encode()
 
 
 @pytest.fixture
@@ -134,6 +134,18 @@ def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(log: Log, 
     polled.poll()
     assert log.queries[-2:] == ["", "after=4"]
     assert set(polled.revocations.ended) == {"c", "d"}
+
+
+def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(log: Log, polled: HttpFeed) -> None:
+    log.append("a")
+    polled.poll()
+    # A failover lost entry 1 and gave its number, and the next, to others.
+    log.entries, log.sequence, log.number = [], 0, 8
+    log.append("b")
+    log.append("c")
+    polled.poll()
+    assert log.queries[-3:] == ["after=1", "", "after=2"]
+    assert set(polled.revocations.ended) == {"a", "b", "c"}
 
 
 def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(

@@ -76,7 +76,8 @@ def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> No
     }
     assert document(browser.get("/auth/revocations?after=0", SERVICE_TOKEN)) == document(snapshot)
     later = document(browser.get("/auth/revocations?after=1", SERVICE_TOKEN))
-    assert later == {"entries": [], "sequence": 1, "complete": True}
+    assert later == {"entries": [], "sequence": 1, "complete": True, "log": later["log"]}
+    assert later["log"] == document(browser.get("/auth/revocations", SERVICE_TOKEN))["log"]
     assert document(browser.get("/auth/revocations?after=7", SERVICE_TOKEN))["complete"] is False
 
 

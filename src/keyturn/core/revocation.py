@@ -4,7 +4,6 @@ Merging is a join of a semilattice: idempotent, commutative and associative, so 
 order and every holder still agrees.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from heapq import heappop, heappush
@@ -59,11 +58,16 @@ class Voiding:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries after a sequence number. ``complete`` is false when older ones were purged: take a snapshot instead."""
+    """Entries after a sequence number. ``complete`` is false when older ones were purged: take a snapshot instead.
+
+    ``log``: which log they are of. A log that went back in time (a restored backup, a failover that lost writes) gets
+    another number: its sequence numbers may be given out a second time, so whoever follows it takes a snapshot, too.
+    """
 
     entries: tuple[Entry, ...]
     sequence: int
     complete: bool = True
+    log: int = field(default=0, compare=False)
 
 
 def _values() -> dict[str, int]:
@@ -72,7 +76,7 @@ def _values() -> dict[str, int]:
 
 @dataclass(slots=True)
 class RevocationSet:
-    """The denylist as one process holds it. Changed only by ``apply``, ``reset`` and ``expire``; no clock inside."""
+    """The denylist as one process holds it. Changed only by ``apply`` and ``expire``; no clock inside."""
 
     sequence: int = 0
     ended: dict[str, int] = field(default_factory=_values)
@@ -98,16 +102,6 @@ class RevocationSet:
         if entry.expires_at > self._until.get(named, 0):
             self._until[named] = entry.expires_at
             heappush(self._expiries, (entry.expires_at, *named))
-
-    def reset(self, entries: Iterable[Entry], sequence: int) -> None:
-        """Start over from a snapshot taken at ``sequence``."""
-        fresh = RevocationSet()
-        for entry in entries:
-            fresh.apply(entry)
-        # Shelf by shelf, never emptied first: a reader in another thread must not find a moment without revocations.
-        self.ended, self.renewed, self.generations = fresh.ended, fresh.renewed, fresh.generations
-        self.clients, self.not_before = fresh.clients, fresh.not_before
-        self._until, self._expiries, self.sequence = fresh._until, fresh._expiries, sequence
 
     def expire(self, now: Instant) -> None:
         """Forget entries whose tokens are all dead."""

@@ -66,6 +66,7 @@ class Follower:
         self._monotonic = monotonic
         self._jitter = jitter
         self._position: int | None = None
+        self._number = 0
         self._version: object = None
         self._expired_at = float("-inf")
         self._failures = 0
@@ -139,12 +140,10 @@ class Follower:
     def _pull(self) -> _Question:
         if self._position is None:
             return (yield from self._reseed())
-        if (yield "sequence", ()) == self._position:
-            return 0
         count = 0
         while True:
             page: Page = yield "after", (self._position, _PAGE)
-            if not page.complete:
+            if not page.complete or page.log != self._number:
                 return count + (yield from self._reseed())
             for entry in page.entries:
                 self._sink.apply(entry)
@@ -156,7 +155,7 @@ class Follower:
     def _reseed(self) -> _Question:
         page: Page = yield "snapshot", ()
         self._sink.reset(page)
-        self._position = page.sequence
+        self._position, self._number = page.sequence, page.log
         return len(page.entries)
 
     def _failed(self, error: Exception) -> float:

@@ -128,13 +128,15 @@ class NearSessions:
                 self._clear()
 
     def reset(self, page: Page) -> None:
-        """Start over from a snapshot: something was missed, so no session is held any longer."""
-        known = RevocationSet()
-        known.reset(page.entries, page.sequence)
+        """Start over from a snapshot: something was missed, so no session is held any longer.
+
+        Merged into what is held: a log that went back in time must not bring a revoked token back to life.
+        """
         with self._lock:
             self._clear()
-            # At once, so that no judge ever sees a half-filled set.
-            self._known = known
+            for entry in page.entries:
+                self._known.apply(entry)
+            self._known.sequence = page.sequence
 
     def confirm(self, asked_at: float) -> None:
         """Everything committed up to ``asked_at`` (monotonic seconds, when the feed was *asked*) has been applied."""

@@ -34,6 +34,7 @@ class _Page(msgspec.Struct):
     entries: list[_Line]
     sequence: _Whole
     complete: bool = True
+    log: int = 0
 
 
 class HttpFeed:
@@ -68,6 +69,7 @@ class HttpFeed:
         self._thread: Thread | None = None
         self._first: Future[None] = _started()
         self._seeded = False
+        self._log = 0
         self.problem: Exception | None = None
         """Why the last poll failed; ``None`` when it did not."""
 
@@ -102,15 +104,15 @@ class HttpFeed:
         known = self.revocations.sequence
         query = f"?after={known}" if self._seeded else ""
         page = fetch_as(_Page, request(self._located() + query, bearer(self._token)), self._send)
-        if not page.complete or page.sequence < known:
-            # Entries we never saw were purged, or the log is younger than we are: a snapshot, merged into what we hold.
+        if not page.complete or page.sequence < known or (self._seeded and page.log != self._log):
+            # Entries we never saw were purged, or the log went back in time: a snapshot, merged into what we hold.
             self.freshness.lose()
             self._seeded, self.revocations.sequence = False, 0
             return True
         for line in page.entries:
             self.revocations.apply(line.entry())
         if not self._seeded:
-            self._seeded, self.revocations.sequence = True, page.sequence
+            self._seeded, self._log, self.revocations.sequence = True, page.log, page.sequence
         return bool(page.entries)
 
     def _located(self) -> str:

@@ -140,11 +140,13 @@ class FeedEntry(Struct, frozen=True):
 
 
 class FeedAnswer(Struct, frozen=True):
-    """Entries in order. ``complete`` is false when older ones were purged: ask again without ``after``."""
+    """Entries in order. ``complete`` is false when older ones were purged: ask again without ``after``. So do when
+    ``log`` is another number than before: the log went back in time."""
 
     entries: list[FeedEntry]
     sequence: int
     complete: bool
+    log: int
 
 
 class MetadataAnswer(Struct, frozen=True):

@@ -88,11 +88,11 @@ class MemoryLog:
             newer = (each for each in memory.entries if each.sequence > sequence)
             entries = tuple(itertools.islice(newer, limit))
             complete = memory.purged <= sequence <= memory.sequence
-            return Page(entries, entries[-1].sequence if entries else sequence, complete)
+            return Page(entries, entries[-1].sequence if entries else sequence, complete, memory.log)
 
     def snapshot(self) -> Page:
         with self._memory.lock:
-            return Page(tuple(self._memory.entries), self._memory.sequence)
+            return Page(tuple(self._memory.entries), self._memory.sequence, log=self._memory.log)
 
     def sequence(self) -> int:
         with self._memory.lock:

@@ -1,5 +1,6 @@
 """What a memory store holds, and the two things done to it from more than one port."""
 
+import secrets
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
@@ -7,6 +8,7 @@ from keyturn.core.instant import NEVER, Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Kind, Voiding
 from keyturn.core.session import Found, Marks, Session
 from keyturn.errors import BadRequest
+from keyturn.ports import LOG_BITS
 from keyturn.stores.sink import Sink
 
 
@@ -20,6 +22,7 @@ class Memory:
     entries: list[Entry] = field(default_factory=list[Entry])
     sequence: int = 0
     purged: int = 0
+    log: int = field(default_factory=lambda: secrets.randbits(LOG_BITS))
     sinks: list[Sink] = field(default_factory=list[Sink])
 
     def marks_of(self, subject: str, client_id: str) -> Marks:

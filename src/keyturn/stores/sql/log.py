@@ -8,7 +8,7 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Page
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import entry_of, entry_values
-from keyturn.stores.sql.tables import APPENDED, PURGED, counters, revocations
+from keyturn.stores.sql.tables import APPENDED, LOG, PURGED, counters, revocations
 
 BATCH = 500
 """Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
@@ -65,21 +65,25 @@ def purge_log(now: Instant) -> Operation[bool]:
     return len(expired) == BATCH
 
 
+def _counts() -> Operation[dict[str, int]]:
+    return {name: value for name, value in (yield _COUNTERS, {}).rows}
+
+
 class Log:
     """``RevocationLog``."""
 
     def after(self, sequence: int, limit: int) -> Operation[Page]:
         # Entries first: a purge between the two reads then says "incomplete" too often, never too rarely.
         entries = tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
-        counts = {name: value for name, value in (yield _COUNTERS, {}).rows}
+        counts = yield from _counts()
         complete = counts[PURGED] <= sequence <= counts[APPENDED]
-        return Page(entries, entries[-1].sequence if entries else sequence, complete)
+        return Page(entries, entries[-1].sequence if entries else sequence, complete, counts[LOG])
 
     def snapshot(self) -> Operation[Page]:
         # The number first: what was appended between the two reads is then taken twice, never missed.
-        last = yield from self.sequence()
+        counts = yield from _counts()
         entries = tuple(map(entry_of, (yield _ALL, {}).rows))
-        return Page(entries, max(last, entries[-1].sequence if entries else 0))
+        return Page(entries, max(counts[APPENDED], entries[-1].sequence if entries else 0), log=counts[LOG])
 
     def sequence(self) -> Operation[int]:
         answer = yield _LAST, {}

@@ -66,6 +66,9 @@ APPENDED = "appended"
 PURGED = "purged"
 """Counter: sequence of the newest entry ever purged; a follower behind it may have missed something."""
 
+LOG = "log"
+"""Counter: random number of this log. Another one once it went back in time."""
+
 accounts = Table(
     "accounts",
     metadata,

@@ -59,7 +59,7 @@ def feed_after(request: Request) -> int | None:
 def feed_answer(page: Page) -> FeedAnswer:
     """A page of the feed as it travels."""
     entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
-    return FeedAnswer(entries, page.sequence, page.complete)
+    return FeedAnswer(entries, page.sequence, page.complete, page.log)
 
 
 def _revoke(token: str, now: Instant, site: Site) -> Flow[Revoked | None]:

@@ -1,0 +1,25 @@
+"""A random number for the revocation log, by which its readers notice that it went back in time."""
+
+import secrets
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_BITS = 52
+
+counters = sa.table("counters", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
+
+
+def upgrade() -> None:
+    """Draw it."""
+    op.bulk_insert(counters, [{"name": "log", "value": secrets.randbits(_BITS)}])
+
+
+def downgrade() -> None:
+    """Forget it."""
+    op.execute(counters.delete().where(counters.c.name == "log"))
