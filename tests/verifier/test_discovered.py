@@ -13,7 +13,7 @@ import pytest
 from keyturn.core.principal import Principal
 from keyturn.errors import Refusal, RevocationUnknown, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
-from keyturn.verifier import AsyncVerifier, HttpFeed, HttpIntrospection, Verifier
+from keyturn.verifier import AsyncVerifier, HttpFeed, HttpIntrospection, RunningFeed, Verifier
 from keyturn.verifier.fetch import Fetch, fetch
 
 Mint = Callable[..., str]
@@ -120,6 +120,21 @@ def test_a_feed_of_ones_own_is_started_when_it_is_needed(site: Any, make: Any, m
     assert site.asked == []
     assert verify(mint(iss=site.url))
     own.close()
+
+
+def test_a_feed_of_any_carrier_is_started_if_it_can_be(
+    make: Any, mint: Mint, key: SigningKey, make_feed: Any, site: Any
+) -> None:
+    class Carried(make_feed):  # type: ignore[misc]  # a fixture, so mypy cannot know it
+        def start(self) -> Future[None]:
+            first = Future[None]()
+            self.freshness.confirm(time.monotonic())
+            first.set_result(None)
+            return first
+
+    feed = Carried(seen_at=float("-inf"))
+    assert isinstance(feed, RunningFeed)
+    assert make(keys=KeySet([key]), feed=feed)(mint(iss=site.url))
 
 
 def test_a_first_poll_that_ends_before_it_is_waited_for_counts(

@@ -1,7 +1,7 @@
 """Verifier: what a resource server installs. No store and no flow in it."""
 
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import Feed
+from keyturn.verifier.judge import Feed, RunningFeed
 from keyturn.verifier.keys import KeyCache, KeySchedule, KeySource
 from keyturn.verifier.polling import HttpFeed
 from keyturn.verifier.verifier import AsyncVerifier, Verifier
@@ -14,5 +14,6 @@ __all__ = [
     "KeyCache",
     "KeySchedule",
     "KeySource",
+    "RunningFeed",
     "Verifier",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_of
 from keyturn.core.freshness import Freshness
@@ -20,7 +20,6 @@ from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims, read_claims
 from keyturn.verifier.keys import KeySource
 from keyturn.verifier.memo import Memo, Seen
-from keyturn.verifier.polling import HttpFeed
 
 Outcome = TypeVar("Outcome")
 
@@ -32,6 +31,15 @@ class Feed(Protocol):
     def revocations(self) -> RevocationSet: ...
     @property
     def freshness(self) -> Freshness: ...
+
+
+@runtime_checkable
+class RunningFeed(Feed, Protocol):
+    """A feed with a thread of its own."""
+
+    def start(self) -> Future[None]:
+        """Run from now on, again after a fork. Answers what to wait for: the end of the first try, good or bad."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +228,7 @@ class Judge:
 
     def _learn(self, token: str, seen: Seen) -> Wait[Verdict]:
         verdict = Verdict.UNKNOWN
-        if isinstance(self._feed, HttpFeed):
+        if isinstance(self._feed, RunningFeed):
             waiting = self._feed.start()
             if not waiting.done():
                 with suppress(TimeoutError):

@@ -69,7 +69,7 @@ class HttpFeed:
         self._thread: Thread | None = None
         self._first: Future[None] = _started()
         self._seeded = False
-        self._log = 0
+        self._log: int = 0
         self.problem: Exception | None = None
         """Why the last poll failed; ``None`` when it did not."""
 
