@@ -2,9 +2,13 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# These rules are tried out alone, too, where there are no engines (tests/habits).
+pytest_plugins = ["engines.fixtures"] if (Path(__file__).parent / "engines").is_dir() else []
 
 # A deadline judges the machine, not the code: others may be busy on it.
 settings.register_profile("keyturn", deadline=None)

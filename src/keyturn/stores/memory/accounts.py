@@ -6,7 +6,8 @@ from keyturn.core.account import Account
 from keyturn.core.instant import Subject
 from keyturn.core.revocation import Entry, Voiding
 from keyturn.core.session import Session
-from keyturn.stores.memory.shelf import Memory, storable
+from keyturn.stores.memory.shelf import Memory
+from keyturn.stores.storable import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class MemoryAccounts:
     _subjects: dict[str, Subject] = field(default_factory=dict[str, Subject])
 
     def insert(self, account: Account) -> bool:
-        storable(account.subject, account.identifier, account.password_hash)
+        _storable(account)
         with self._memory.lock:
             if account.identifier in self._subjects or account.subject in self._accounts:
                 return False
@@ -36,6 +37,7 @@ class MemoryAccounts:
             return self._accounts.get(subject)
 
     def replace(self, account: Account) -> bool:
+        _storable(account)
         with self._memory.lock:
             stored = self._accounts.get(account.subject)
             if stored is None or stored.version != account.version - 1:
@@ -57,3 +59,7 @@ class MemoryAccounts:
             if kept:
                 self._memory.sessions[kept.sid] = replace(kept, generation=entry.value)
             return entry
+
+
+def _storable(account: Account) -> None:
+    storable(account.subject, account.identifier, account.password_hash, account.created_at, account.version)

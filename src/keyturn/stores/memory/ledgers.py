@@ -8,7 +8,8 @@ from keyturn.core.audit import AuditEvent
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
 from keyturn.ports import StoredKey
-from keyturn.stores.memory.shelf import Memory, storable
+from keyturn.stores.memory.shelf import Memory
+from keyturn.stores.storable import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class MemoryThrottles:
             return self._buckets.get(key)
 
     def replace(self, bucket: Bucket) -> bool:
-        storable(bucket.key)
+        storable(bucket.key, bucket.level, bucket.updated_at, bucket.version)
         with self._memory.lock:
             stored = self._buckets.get(bucket.key)
             if (stored.version if stored else 0) != bucket.version - 1:
@@ -51,6 +52,7 @@ class MemoryKeys:
             return sorted(self._keys.values(), key=lambda key: key.serial)
 
     def insert(self, key: StoredKey) -> bool:
+        storable(key.kid, key.algorithm, key.serial, key.active_at)
         with self._memory.lock:
             if key.serial in self._keys or any(each.kid == key.kid for each in self._keys.values()):
                 return False
@@ -71,7 +73,7 @@ class MemoryAudit:
     _events: list[AuditEvent] = field(default_factory=list[AuditEvent])
 
     def append(self, event: AuditEvent) -> None:
-        storable(event.subject, event.sid, event.address, event.detail)
+        storable(event.at, event.subject, event.sid, event.address, event.detail)
         with self._memory.lock:
             self._events.append(event)
 

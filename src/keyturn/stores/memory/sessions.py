@@ -8,8 +8,9 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Kind, Page, Voiding
 from keyturn.core.session import Found, Marks, Session
 from keyturn.ports import LISTED
-from keyturn.stores.memory.shelf import Memory, storable
+from keyturn.stores.memory.shelf import Memory
 from keyturn.stores.sink import Sink
+from keyturn.stores.storable import storable, storable_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,7 @@ class MemorySessions:
     _memory: Memory
 
     def insert(self, session: Session) -> None:
-        client = session.client
-        storable(session.sid, session.subject, session.scope, client.client_id, client.label, client.address)
+        storable_session(session)
         with self._memory.lock:
             if session.sid in self._memory.sessions:
                 raise ValueError("session id taken")
@@ -36,6 +36,7 @@ class MemorySessions:
             return self._memory.marks_of(subject, client_id)
 
     def replace(self, session: Session, entry: Entry | None = None) -> int | None:
+        storable_session(session)
         with self._memory.lock:
             stored = self._memory.sessions.get(session.sid)
             if stored is None or stored.version != session.version - 1:
@@ -44,10 +45,12 @@ class MemorySessions:
             return 0 if entry is None else self._memory.append(entry).sequence
 
     def void(self, voiding: Voiding) -> Entry:
+        storable(voiding.subject, voiding.at, voiding.expires_at)
         with self._memory.lock:
             return self._memory.void(voiding)
 
     def mark(self, entry: Entry) -> Entry:
+        storable(entry.key, entry.value, entry.at, entry.expires_at)
         if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         with self._memory.lock:

@@ -7,7 +7,6 @@ from threading import RLock
 from keyturn.core.instant import NEVER, Instant, SessionId, Subject
 from keyturn.core.revocation import Entry, Kind, Voiding
 from keyturn.core.session import Found, Marks, Session
-from keyturn.errors import BadRequest
 from keyturn.ports import LOG_BITS
 from keyturn.stores.sink import Sink
 
@@ -52,12 +51,3 @@ class Memory:
         previous = self.marks.get(named, 0)
         self.marks[named] = previous + 1
         return self.append(Entry(Kind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at))
-
-
-def storable(*texts: str) -> None:
-    """Raise ``BadRequest`` for text no store can hold."""
-    # A lone surrogate reaches us from JSON; no database can hold it, so the reference refuses it too.
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:
-        raise BadRequest("text with a lone surrogate") from None

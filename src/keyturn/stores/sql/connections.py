@@ -1,8 +1,10 @@
 """Connections kept open, a bounded number of them."""
 
 import os
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import Engine, PoolProxiedConnection
 
@@ -10,10 +12,13 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class Connections:
-    """At most ``size`` open connections, opened when first needed."""
+    """At most ``size`` open connections, opened when first needed. ``alive``: whether one may be used again."""
 
-    def __init__(self, engine: Engine, size: int, patience_seconds: float) -> None:
+    def __init__(
+        self, engine: Engine, size: int, patience_seconds: float, alive: Callable[[Any], bool] = lambda _: True
+    ) -> None:
         self._engine = engine
+        self._alive = alive
         self._patience_seconds = patience_seconds
         self._unopened = size
         self._round = 0
@@ -32,7 +37,7 @@ class Connections:
             connection = self._idle.get_nowait()
         except Empty:
             connection = None if self._may_open() else self._wait()
-        if connection is not None and connection.info["round"] != self._round:
+        if connection is not None and not self._usable(connection):
             connection.invalidate()
             connection = None
         return connection or self._open()
@@ -63,6 +68,9 @@ class Connections:
             if connection is not None:
                 connection.invalidate()
             self._idle.put(None)
+
+    def _usable(self, connection: PoolProxiedConnection) -> bool:
+        return bool(connection.info["round"] == self._round) and self._alive(connection.driver_connection)
 
     def _may_open(self) -> bool:
         with self._guard:

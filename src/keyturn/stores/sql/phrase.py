@@ -10,6 +10,8 @@ from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Dialect, Executable
 
+from keyturn.errors import BadRequest
+
 
 class Phrase:
     """``sql`` as the driver takes it; ``bind`` puts parameters in its shape, positional or named."""
@@ -25,7 +27,11 @@ class Phrase:
         self._pick = None if names is None else _picker(tuple(names))
 
     def bind(self, parameters: Mapping[str, object]) -> Any:
-        """Parameters over the ones written into the statement."""
+        """Parameters over the ones written into the statement. Raises ``BadRequest`` for text with U+0000."""
+        for value in parameters.values():
+            # PostgreSQL has no such text, and a truth that depends on the store would be none.
+            if isinstance(value, str) and "\0" in value:
+                raise BadRequest("text with U+0000")
         named = {**self._fixed, **parameters}
         return named if self._pick is None else self._pick(named)
 

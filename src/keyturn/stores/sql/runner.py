@@ -9,9 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.sql.connections import Connections
+from keyturn.stores.sql.customs import Customs
 from keyturn.stores.sql.operation import Answer, Control, Operation, Step, T, Taken
 from keyturn.stores.sql.phrase import Phrase
-from keyturn.stores.sql.turn import Turn
+from keyturn.stores.sql.purges import Purge
+
+UNSTORABLE = "a value no store can hold"
 
 _PAUSE_SECONDS = 0.0005
 """Between two tries for a lock another process holds. SQLite's own pauses grow to 100 ms: beside a process that writes
@@ -22,28 +25,20 @@ class Runner:
     """Runs operations for any number of threads over at most ``size`` connections.
 
     ``engine`` must be in autocommit mode and must not pool: connections are kept here, ready to use.
-    ``deadline_seconds``: longest wait for a connection and for the right to write, together. ``turn``: who writes next,
-    where the database takes one writer at a time; all runners on it share one. ``busy``: whether an error only says
-    that another process is writing.
+    ``deadline_seconds``: longest time for one operation, all of its waits together. ``customs``: what the database
+    wants done in its own way; all runners on it share them.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        size: int,
-        deadline_seconds: float,
-        turn: Turn | None = None,
-        busy: Callable[[Exception], bool] = lambda _: False,
-    ) -> None:
+    def __init__(self, engine: Engine, customs: Customs, *, size: int, deadline_seconds: float) -> None:
         self._engine = engine
-        self._busy = busy
+        self._busy = customs.busy
+        self._limit = customs.limit
         self._dbapi: Any = engine.dialect.loaded_dbapi
         # Three waits at most: for the turn, for a connection, for other processes.
-        self._patience_seconds = deadline_seconds / 3
-        self._connections = Connections(engine, size, self._patience_seconds)
-        self._turn = turn
-        self._begin = "BEGIN" if turn is None else "BEGIN IMMEDIATE"
+        self._deadline_seconds, self._patience_seconds = deadline_seconds, deadline_seconds / 3
+        self._connections = Connections(engine, size, self._patience_seconds, customs.alive)
+        self._turn = customs.turn
+        self._begin = customs.begin
         self._phrases: dict[Executable, Phrase] = {}
 
     def run(self, operation: Operation[T], *, writes: bool) -> T:
@@ -53,15 +48,25 @@ class Runner:
             turn.take(self._patience_seconds)
         try:
             return self._run(operation)
-        except (UnicodeEncodeError, OverflowError):
+        except (UnicodeEncodeError, OverflowError, self._dbapi.DataError):
             # A lone surrogate (JSON has them) or a number of more than 64 bits.
-            raise BadRequest("a value no store can hold") from None
+            raise BadRequest(UNSTORABLE) from None
         except (self._dbapi.Error, SQLAlchemyError, Taken) as error:
             # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
-            raise StoreUnavailable(_reason(error)) from None
+            raise StoreUnavailable(reason(error)) from None
         finally:
             if turn is not None:
                 turn.pass_on()
+
+    def purge(self, purge: Purge) -> int:
+        """Run every operation of ``purge``, one after the other."""
+        try:
+            operation, writes = next(purge)
+            while True:
+                operation, writes = purge.send(self.run(operation, writes=writes))
+        except StopIteration as done:
+            count: int = done.value
+            return count
 
     def renew(self) -> None:
         """Go on with new connections: the old ones lead to a database that is no longer there."""
@@ -72,11 +77,16 @@ class Runner:
         self._connections.close()
 
     def _run(self, operation: Operation[T]) -> T:
+        give_up_at = time.monotonic() + self._deadline_seconds
         connection = self._connections.take()
+        driven: Any = connection.driver_connection
+        self._limit(driven, give_up_at)
         try:
             result = self._drive(connection, operation)
         except self._dbapi.Error as error:
-            self._connections.discard(connection, every=self._engine.dialect.is_disconnect(error, None, None))
+            # The server is gone, or does not answer in time: nor will it to the idle ones.
+            lost = self._engine.dialect.is_disconnect(error, driven, None) or time.monotonic() > give_up_at
+            self._connections.discard(connection, every=lost)
             raise
         except BaseException:
             self._connections.discard(connection)
@@ -137,7 +147,8 @@ class Runner:
         return phrase
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What went wrong, without a word of the row it went wrong with."""
     cause = getattr(error, "orig", None) or error
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     return f"{type(cause).__name__} {name or ''}".strip()

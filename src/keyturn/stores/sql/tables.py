@@ -1,9 +1,13 @@
 """The tables. Portable types only; what changes often is in no index, so that a rotation rewrites one row only."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import Text as AnyText
 
 _Number = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits everywhere: SQLite's INTEGER is, and only under that name may it be the row's own address."""
+
+Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
+"""In byte order everywhere, as SQLite has it: not as a locale would, which costs more and changes with its version."""
 
 metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"},
@@ -32,6 +36,8 @@ sessions = Table(
     Column("ended_at", _Number),
     Column("end_reason", Text, nullable=False),
     Column("version", _Number, nullable=False),
+    # Room in each page for the next version of its rows: a rotation then touches no index (PostgreSQL calls it HOT).
+    postgresql_with={"fillfactor": "80"},
 )
 
 marks = Table(

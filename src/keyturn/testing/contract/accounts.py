@@ -7,7 +7,15 @@ import pytest
 from keyturn.core.instant import Subject
 from keyturn.core.session import Found, Marks
 from keyturn.errors import BadRequest
-from keyturn.testing.contract.records import STRANGE_TEXTS, Store, new_account, new_name, new_session, voiding
+from keyturn.testing.contract.records import (
+    STRANGE_TEXTS,
+    UNSTORABLE_TEXTS,
+    Store,
+    new_account,
+    new_name,
+    new_session,
+    voiding,
+)
 
 
 class AccountContract:
@@ -49,8 +57,9 @@ class AccountContract:
             assert store.accounts.find(near) is None
         assert store.accounts.find(account.identifier) == account
 
-    def test_an_identifier_no_store_can_hold_is_refused(self, store: Store) -> None:
-        account = new_account(identifier="\udfff@example.com")
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS, ids=range(len(UNSTORABLE_TEXTS)))
+    def test_an_identifier_no_store_can_hold_is_refused(self, store: Store, text: str) -> None:
+        account = new_account(identifier=f"{text}@example.com")
         with pytest.raises(BadRequest):
             store.accounts.insert(account)
         assert store.accounts.load(account.subject) is None

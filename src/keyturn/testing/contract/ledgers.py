@@ -9,7 +9,7 @@ from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
 from keyturn.errors import BadRequest
 from keyturn.ports import StoredKey
-from keyturn.testing.contract.records import NOW, STRANGE_TEXTS, Store, new_name
+from keyturn.testing.contract.records import NOW, STRANGE_TEXTS, UNSTORABLE_TEXTS, Store, new_name
 
 
 def new_key(serial: int, **changes: object) -> StoredKey:
@@ -103,6 +103,9 @@ class LedgerContract:
             store.audit.append(event)
             assert list(store.audit.recent(Subject(text), 1)) == [event]
 
-    def test_an_event_no_store_can_hold_is_refused(self, store: Store) -> None:
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS, ids=range(len(UNSTORABLE_TEXTS)))
+    def test_an_event_no_store_can_hold_is_refused(self, store: Store, text: str) -> None:
         with pytest.raises(BadRequest):
-            store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW, detail="\ud83d"))
+            store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW, detail=text))
+        with pytest.raises(BadRequest):
+            store.throttles.replace(Bucket(text, 1, NOW, 1))

@@ -26,6 +26,11 @@ STRANGE_TEXTS = (
 )
 """Texts a careless store would change, confuse or choke on."""
 
+UNSTORABLE_TEXTS = ("\ud800", "before\0after", "\0")
+"""Texts that some store cannot hold, so that every store refuses them: half a surrogate pair, U+0000."""
+
+UNSTORABLE_NUMBERS = (2**63, -(2**63) - 1, 2**70)
+
 R = TypeVar("R")
 
 

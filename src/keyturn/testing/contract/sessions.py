@@ -1,5 +1,6 @@
 """What a store must do with sessions."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,18 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.session import Client, Found, Marks, Seed
 from keyturn.errors import BadRequest
 from keyturn.ports import LISTED
-from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session
+from keyturn.testing.contract.records import (
+    LATER,
+    NOW,
+    STRANGE_TEXTS,
+    UNSTORABLE_NUMBERS,
+    UNSTORABLE_TEXTS,
+    Store,
+    ending,
+    new_name,
+    new_session,
+    voiding,
+)
 
 
 class SessionContract:
@@ -65,11 +77,39 @@ class SessionContract:
         assert store.sessions.load(session.sid) == Found(session, Marks())
         assert store.sessions.list(session.subject) == [Found(session, Marks())]
 
-    def test_text_no_store_can_hold_is_refused(self, store: Store) -> None:
-        session = new_session(client=Client("default", "\ud800"))
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS, ids=range(len(UNSTORABLE_TEXTS)))
+    def test_text_no_store_can_hold_is_refused(self, store: Store, text: str) -> None:
+        session = new_session(client=Client("default", text))
         with pytest.raises(BadRequest):
             store.sessions.insert(session)
         assert store.sessions.load(session.sid) is None
+        store.sessions.insert(replace(session, client=Client()))
+        with pytest.raises(BadRequest):
+            store.sessions.replace(replace(session, version=1))
+        assert store.sessions.load(session.sid) == Found(replace(session, client=Client()), Marks())
+
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS, ids=range(len(UNSTORABLE_TEXTS)))
+    def test_a_name_no_store_can_hold_is_nobodys(self, store: Store, text: str) -> None:
+        with suppress(BadRequest):
+            assert store.sessions.load(SessionId(text)) is None
+        with suppress(BadRequest):
+            assert store.sessions.list(Subject(text)) == []
+
+    @pytest.mark.parametrize("number", UNSTORABLE_NUMBERS, ids=range(len(UNSTORABLE_NUMBERS)))
+    def test_a_number_beyond_64_bits_is_refused(self, store: Store, number: int) -> None:
+        session = new_session(expires_at=Instant(number))
+        with pytest.raises(BadRequest):
+            store.sessions.insert(session)
+        assert store.sessions.load(session.sid) is None
+        with pytest.raises(BadRequest):
+            store.sessions.void(replace(voiding(session.subject), at=Instant(number)))
+        assert store.log.sequence() == 0
+
+    @pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+    def test_64_bits_are_kept(self, store: Store, number: int) -> None:
+        session = new_session(rotated_at=Instant(number))
+        store.sessions.insert(session)
+        assert store.sessions.load(session.sid) == Found(session, Marks())
 
     def test_replace_stores_the_next_version(self, store: Store) -> None:
         session = new_session()

@@ -8,6 +8,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -16,7 +17,7 @@ def _number(name: str, *, nullable: bool = False) -> sa.Column[int]:
 
 
 def _text(*names: str) -> list[sa.Column[str]]:
-    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+    return [sa.Column(name, _TEXT, nullable=False) for name in names]
 
 
 def upgrade() -> None:
@@ -47,6 +48,7 @@ def _sessions() -> None:
         *_text("end_reason"),
         _number("version"),
         sa.PrimaryKeyConstraint("sid", name="pk_sessions"),
+        postgresql_with={"fillfactor": "80"},
     )
     op.create_index("ix_sessions_subject", "sessions", ["subject"])
 

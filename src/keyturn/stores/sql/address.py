@@ -1,0 +1,84 @@
+"""Address: where a PostgreSQL database is, said once for both drivers, and read by one of them: libpq."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from keyturn.errors import ConfigurationError
+
+CONNECT_SECONDS = 2
+"""Longest time for one server to let us in."""
+
+_ASYNCPG, _PSYCOPG = "postgresql+asyncpg", "postgresql+psycopg"
+_SCHEMES = ("postgresql", "postgres", _ASYNCPG, _PSYCOPG)
+_EACH = ("host", "hostaddr", "port")
+_ONE_PER_DRIVER = ("connect_timeout", "keepalives", "tcp_user_timeout", "target_session_attrs", "fallback_application")
+_ASYNCPG_KNOWS = (
+    *("host", "port", "user", "password", "dbname", "passfile", "service", "application_name", "options"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Address:
+    """``parts``: what libpq reads in the URL. ``asyncpg``: whether what is awaited goes over asyncpg."""
+
+    parts: Mapping[str, str] = field(repr=False)
+    asyncpg: bool = True
+
+    def __repr__(self) -> str:
+        return f"Address({self.label!r})"
+
+    @property
+    def label(self) -> str:
+        """For people: no password, and nothing else that might be secret."""
+        user = self.parts.get("user", "")
+        where = ",".join(f"{each.get('host', '')}:{each.get('port', '5432')}" for each in self.places)
+        return f"postgresql://{user + ':***@' if user else ''}{where}/{self.parts.get('dbname', '')}"
+
+    @property
+    def places(self) -> tuple[dict[str, str], ...]:
+        """``parts``, once per server: of several, one at a time is the primary."""
+        lists = {name: self.parts[name].split(",") for name in _EACH if self.parts.get(name)}
+        count = max((len(each) for each in lists.values()), default=1)
+        if any(len(each) not in (1, count) for each in lists.values()):
+            raise ConfigurationError("store: there are not as many ports as hosts")
+        return tuple(
+            {**self.parts, **{name: each[number % len(each)] for name, each in lists.items()}}
+            for number in range(count)
+        )
+
+    def names_for_asyncpg(self) -> tuple[str, ...]:
+        """A URL per server, for asyncpg. Raises ``ConfigurationError`` naming what only libpq can do."""
+        return tuple("postgresql://?" + urlencode(_known(place)) for place in self.places)
+
+
+def read_address(url: str) -> Address | None:
+    """``None``: not PostgreSQL. Raises ``ConfigurationError`` for what libpq cannot read; it is not echoed."""
+    scheme, colon, rest = url.partition("://")
+    if scheme not in _SCHEMES or not colon:
+        return None
+    try:
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError as missing:
+        raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
+    except ProgrammingError:
+        raise ConfigurationError(
+            "store: the URL cannot be read; write it as in postgresql://keyturn@db.example.com/keyturn"
+        ) from None
+    address = Address(parts, asyncpg=scheme != _PSYCOPG)
+    if address.asyncpg:
+        address.names_for_asyncpg()
+    return address
+
+
+def _known(place: Mapping[str, str]) -> dict[str, str]:
+    known = {name: value for name, value in place.items() if not name.startswith(_ONE_PER_DRIVER)}
+    for name in known:
+        if name not in _ASYNCPG_KNOWS:
+            raise ConfigurationError(f"store: asyncpg knows no {name}; begin the URL with {_PSYCOPG}://")
+    return known

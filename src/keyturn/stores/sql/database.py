@@ -1,0 +1,95 @@
+"""Database: a URL made into what a store runs on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from keyturn.errors import ConfigurationError
+from keyturn.stores.feeds import Watch
+from keyturn.stores.sql import sqlite
+from keyturn.stores.sql.address import Address, read_address
+from keyturn.stores.sql.customs import Customs
+from keyturn.stores.sql.turn import Turn
+
+EXAMPLE = "write it as in sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
+
+_Watching = Callable[[Callable[[], None]], Watch | None]
+
+
+def _unwatched(_replaced: Callable[[], None]) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What a store runs on.
+
+    ``engine``: its commits are durable. ``counting``: a crash may undo the latest ones, which loses counted attempts
+    only. ``watching``: makes a watch, given what to do when another database has taken the place of this one.
+    ``address``: of a PostgreSQL server. ``label``: the URL without its password.
+    """
+
+    label: str
+    engine: Engine
+    counting: Engine
+    customs: Customs
+    watching: _Watching = _unwatched
+    address: Address | None = None
+
+
+def find_database(url: str, deadline_seconds: float) -> Database:
+    """The database at ``url``; on PostgreSQL nothing is asked of it yet. Raises ``ConfigurationError`` for a URL that
+    cannot be used."""
+    address = read_address(url)
+    if address is not None:
+        return _postgresql(address, deadline_seconds)
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, deadline_seconds)
+    return Database(parsed.render_as_string(), _engine(parsed), _engine(parsed), Customs())
+
+
+def _postgresql(address: Address, deadline_seconds: float) -> Database:
+    try:
+        from keyturn.stores.sql import libpq
+    except ImportError as missing:
+        raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
+    durable, counting = (libpq.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
+    return Database(address.label, durable, counting, libpq.CUSTOMS, address=address)
+
+
+def _sqlite(url: URL, deadline_seconds: float) -> Database:
+    sqlite.create_file(url)
+    durable, counting = _engine(url), _engine(url)
+    sqlite.prepare(durable, deadline_seconds / 2)
+    sqlite.prepare(counting, deadline_seconds / 2, durable=False)
+    customs = Customs(begin="BEGIN IMMEDIATE", turn=Turn(), busy=sqlite.is_busy)
+    return Database(url.render_as_string(), durable, counting, customs, partial(sqlite.DataVersion, url))
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url,
+            # The runner says when a transaction begins and keeps the connections itself.
+            isolation_level="AUTOCOMMIT",
+            poolclass=NullPool,
+            # Parameters are seeds and password hashes.
+            hide_parameters=True,
+        )
+    except (SQLAlchemyError, ImportError) as error:
+        raise ConfigurationError(
+            f"store: no driver for {url.get_backend_name()!r} ({type(error).__name__}); {EXAMPLE}"
+        ) from None
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except SQLAlchemyError:
+        # Not echoed: it may hold a password.
+        raise ConfigurationError(f"store: the URL cannot be read; {EXAMPLE}") from None

@@ -1,0 +1,54 @@
+"""Hands: who does the work of an awaited store. Here: threads; ``native`` has asyncpg."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from keyturn.stores.sql.crew import Crew
+from keyturn.stores.twin import AwaitedPort
+
+READERS = 4
+
+
+class Hands(Protocol):
+    """The awaited ports of one store."""
+
+    sessions: Any
+    accounts: Any
+    log: Any
+    throttles: Any
+    keys: Any
+    audit: Any
+
+    async def close(self) -> None:
+        """Let what runs finish, forget what waits."""
+        ...
+
+
+class InThreads:
+    """Hands that call the methods of ``store`` in crews of at most ``size`` threads."""
+
+    def __init__(self, store: Any, *, size: int, waiting: int) -> None:
+        one_writer = store.database.customs.turn is not None
+        self._readers = Crew(READERS if one_writer else size, waiting, "keyturn-store")
+        # Where the database takes one writer at a time, more threads would only stand in line.
+        self._writers = Crew(1, waiting, "keyturn-store-writer") if one_writer else self._readers
+        self.sessions = AwaitedPort(store.sessions, self._run)
+        self.accounts = AwaitedPort(store.accounts, self._run)
+        self.log = AwaitedPort(store.log, self._run)
+        self.throttles = AwaitedPort(store.throttles, self._run)
+        self.keys = AwaitedPort(store.keys, self._run)
+        self.audit = AwaitedPort(store.audit, self._run)
+
+    async def close(self) -> None:
+        """Let what runs finish, forget what waits."""
+        self._writers.close()
+        self._readers.close()
+
+    def _run(self, method: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
+        crew = self._writers if getattr(method, "writes", False) else self._readers
+        return crew.run(method, *arguments)
+
+
+def counting(size: int) -> int:
+    """Connections for counted attempts beside ``size`` others."""
+    return max(1, size // 4)

@@ -1,0 +1,28 @@
+"""Storable: what every store can hold. A truth must not depend on which one is used."""
+
+from keyturn.core.session import Session
+from keyturn.errors import BadRequest
+
+
+def storable(*values: object) -> None:
+    """Raise ``BadRequest`` for a text or number that some store cannot hold: a truth must not depend on the store."""
+    try:
+        for value in values:
+            if isinstance(value, str):
+                # A lone surrogate reaches us from JSON; no database can hold it. PostgreSQL holds no U+0000.
+                if b"\0" in value.encode():
+                    raise BadRequest("text with U+0000")
+            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise BadRequest("a number of more than 64 bits")
+    except UnicodeEncodeError:
+        raise BadRequest("text with a lone surrogate") from None
+
+
+def storable_session(session: Session) -> None:
+    """Raise ``BadRequest`` for a session that some store cannot hold."""
+    client = session.client
+    storable(session.sid, session.subject, session.scope, session.end_reason)
+    storable(client.client_id, client.label, client.address)
+    storable(session.generation, session.renewals, session.rotations, session.version)
+    storable(session.created_at, session.auth_time, session.last_seen_at, session.expires_at)
+    storable(session.rotated_at, session.ended_at)

@@ -1,0 +1,42 @@
+"""Fixtures for every suite: one PostgreSQL server per pytest worker, and a new database with today's schema in it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engines.postgres import Postgres
+from keyturn.stores.sql.store import SqlStore
+
+Fresh = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server. Tests that stop, freeze or kill one start their own."""
+    server = Postgres()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Postgres) -> str:
+    """The name of a database with today's schema: copied in a tenth of a second."""
+    url = postgres.database()
+    SqlStore(url).close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def fresh(postgres: Postgres, template: str) -> Iterator[Fresh]:
+    """Makes a database with today's schema; answers its URL for a scheme: ``postgresql``, ``postgresql+psycopg``."""
+    made: list[str] = []
+
+    def database(scheme: str = "postgresql") -> str:
+        url = postgres.database(template)
+        made.append(url)
+        return url.replace("postgresql", scheme, 1)
+
+    yield database
+    for url in made:
+        postgres.drop(url)

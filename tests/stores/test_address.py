@@ -1,0 +1,56 @@
+import pytest
+
+from keyturn.errors import ConfigurationError
+from keyturn.stores.opening import open_store
+from keyturn.stores.sql.address import read_address
+
+SEVERAL = "postgresql://ada:hunter2@one:1111,two:2222/keyturn?application_name=keyturn"
+
+
+def test_other_databases_are_none_of_its_business() -> None:
+    assert read_address("sqlite:////var/lib/keyturn/keyturn.db") is None
+    assert read_address("postgresql") is None
+
+
+@pytest.mark.parametrize(
+    ("scheme", "asyncpg"),
+    [("postgresql", True), ("postgres", True), ("postgresql+asyncpg", True), ("postgresql+psycopg", False)],
+)
+def test_the_scheme_says_who_awaits(scheme: str, asyncpg: bool) -> None:
+    address = read_address(f"{scheme}://db/keyturn")
+    assert address is not None
+    assert address.asyncpg is asyncpg
+
+
+def test_its_repr_masks_the_password() -> None:
+    address = read_address(SEVERAL)
+    assert repr(address) == "Address('postgresql://ada:***@one:1111,two:2222/keyturn')"
+
+
+def test_each_server_is_asked_for_itself() -> None:
+    address = read_address(SEVERAL)
+    assert address is not None
+    assert [(place["host"], place["port"]) for place in address.places] == [("one", "1111"), ("two", "2222")]
+    first, second = address.names_for_asyncpg()
+    assert "host=one&port=1111" in first
+    assert "host=two&port=2222" in second
+
+
+def test_one_port_serves_all_hosts() -> None:
+    address = read_address("postgresql://one,two/keyturn?port=7777")
+    assert address is not None
+    assert [place["port"] for place in address.places] == ["7777", "7777"]
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("postgresql://u:hunter2@db:port:port/keyturn?x", "cannot be read"),
+        ("postgresql://u:hunter2@one,two,three/keyturn?port=1,2", "as many ports as hosts"),
+        ("postgresql://u:hunter2@db/keyturn?replication=true", "asyncpg knows no replication"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_not_echoed(url: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint) as refused:
+        open_store(url)
+    assert "hunter2" not in str(refused.value)
