@@ -80,7 +80,7 @@ class Stage:
     """A store, ports over it, and a person's sessions ``x`` and ``y``."""
 
     def __init__(self) -> None:
-        self.store = MemoryStore()
+        self.store = MemoryStore(log=1)
         extra = {"keys": self.store.keys, "foundry": Foundry(), "signer": Publishing(), "entropy": Repeating()}
         self.ports = toy_ports(self.store, **extra)
         self.realm = realm()

@@ -20,10 +20,13 @@ __all__ = [
 
 
 class MemoryStore:
-    """Every port of a store, in memory."""
+    """Every port of a store, in memory.
 
-    def __init__(self) -> None:
-        memory = Memory()
+    ``log`` is the number its revocation log goes by (below 2^52); without one it draws its own.
+    """
+
+    def __init__(self, log: int | None = None) -> None:
+        memory = Memory() if log is None else Memory(log=log)
         self.sessions = MemorySessions(memory)
         self.accounts = MemoryAccounts(memory)
         self.log = MemoryLog(memory)
