@@ -15,6 +15,8 @@ from keyturn.stores.sink import Sink
 from keyturn.stores.twin import AsyncMemoryStore
 
 INTERVAL_SECONDS = 0.005
+"""Between two looks where nothing says that there is news."""
+
 EXPIRE_EVERY_SECONDS = 30.0
 _PAGE = 1000
 _FIRST_PAUSE_SECONDS = 0.05
@@ -26,7 +28,13 @@ _Question = Generator[tuple[str, tuple[object, ...]], Any, int]
 
 
 class Watch(Protocol):
-    """A nearly free way to ask whether anything was committed at all."""
+    """A nearly free way to ask whether anything was committed at all.
+
+    ``interval_seconds``: longest pause between two looks; so late news is where nothing tells of it.
+    """
+
+    @property
+    def interval_seconds(self) -> float: ...
 
     def version(self) -> object:
         """Differs from the last answer when, and not only when, something was committed since."""
@@ -93,8 +101,8 @@ class Follower:
             count: int = done.value
             return count
 
-    def run_thread(self, stop: Event, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
-        """Follow until ``stop`` is set: the body of a thread."""
+    def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
+        """Follow until ``stop`` is set: the body of a thread. ``interval_seconds``: the watch's, unless said."""
         while not stop.is_set():
             try:
                 self.poll_once(self._monotonic())
@@ -106,7 +114,7 @@ class Follower:
     async def run(
         self,
         *,
-        interval_seconds: float = INTERVAL_SECONDS,
+        interval_seconds: float | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Follow until cancelled."""
@@ -174,11 +182,13 @@ class Follower:
         except Exception:  # a watch that is lost only makes news late: the next poll says whether the log is, too
             stop.wait(seconds)
 
-    def _succeeded(self, interval_seconds: float) -> float:
+    def _succeeded(self, interval_seconds: float | None) -> float:
         if self._failures:
             _logger.warning("the revocation feed is read again after %d failed attempts", self._failures)
         self._failures = 0
-        return interval_seconds
+        if interval_seconds is not None:
+            return interval_seconds
+        return INTERVAL_SECONDS if self._watch is None else self._watch.interval_seconds
 
 
 class InProcessFeed:
@@ -187,11 +197,11 @@ class InProcessFeed:
     def __init__(self, store: MemoryStore, sink: Sink) -> None:
         self._stop = store.log.subscribe(sink)
 
-    def run_thread(self, stop: Event, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+    def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
         """Wait for ``stop``."""
         stop.wait()
 
-    async def run(self, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+    async def run(self, *, interval_seconds: float | None = None) -> None:
         """Wait to be cancelled."""
         await asyncio.Event().wait()
 

@@ -55,11 +55,15 @@ def find_database(url: str, deadline_seconds: float) -> Database:
 
 def _postgresql(address: Address, deadline_seconds: float) -> Database:
     try:
-        from keyturn.stores.sql import libpq
+        from keyturn.stores.sql import libpq, listening
     except ImportError as missing:
         raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
     durable, counting = (libpq.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
-    return Database(address.label, durable, counting, libpq.CUSTOMS, address=address)
+
+    def watching(_replaced: Callable[[], None]) -> Watch:
+        return listening.Listening(libpq.Opener(address, deadline_seconds, durable=True))
+
+    return Database(address.label, durable, counting, libpq.CUSTOMS, watching, address)
 
 
 def _sqlite(url: URL, deadline_seconds: float) -> Database:

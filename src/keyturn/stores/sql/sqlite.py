@@ -84,6 +84,8 @@ class DataVersion:
     reads and writes the old one, which nobody will ever find again.
     """
 
+    interval_seconds = 0.005
+
     def __init__(self, url: URL, replaced: Callable[[], None]) -> None:
         self._path = Path(url.database or "").absolute()
         self._replaced = replaced

@@ -90,8 +90,9 @@ class AsyncSqlStore:
         return f"Async{self.store!r}"
 
     def watch(self) -> Watch | None:
-        """As ``SqlStore.watch``; asked without ``await``, for it never waits."""
-        return self.store.watch()
+        """As ``SqlStore.watch``, where a look never waits; ``None`` on PostgreSQL, where it waits for the server:
+        follow ``store`` in a thread there, as an issuer does."""
+        return self.store.watch() if self.store.database.address is None else None
 
     async def close(self) -> None:
         """Let what runs finish, forget what waits, close every connection."""

@@ -1,0 +1,220 @@
+"""PostgreSQL's watch: told at once, late by a heartbeat when nobody tells, and never silent."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from statistics import median, quantiles
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from engines.fixtures import Fresh
+from engines.postgres import Postgres
+from engines.process import until
+from keyturn.core.revocation import Entry
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.feeds import Follower, connect_feed
+from keyturn.stores.sql.libpq import LimitedConnection
+from keyturn.stores.sql.listening import HEARTBEAT_SECONDS, POLL_SECONDS, Listening
+from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
+from stores.drain import Drain, mark
+
+APPENDS = 200
+
+
+class TimedDrain(Drain):
+    """Also writes down when entries came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[float] = []
+
+    def apply(self, entry: Entry) -> None:
+        super().apply(entry)
+        self.came.append(time.monotonic())
+
+
+@pytest.fixture
+def url(fresh: Fresh) -> str:
+    return fresh("postgresql")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    store = SqlStore(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def watch(store: SqlStore) -> Iterator[Listening]:
+    watch = store.watch()
+    assert isinstance(watch, Listening)
+    yield watch
+    watch.close()
+
+
+@contextmanager
+def following(follower: Follower) -> Iterator[None]:
+    stop = Event()
+    thread = Thread(target=follower.run_thread, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        follower.close()
+
+
+def arrives(store: SqlStore, drain: Drain) -> float:
+    """Append. Answers how many seconds later it was there."""
+    entry = mark(store)
+    began = time.monotonic()
+    until(lambda: entry in drain.entries, lambda: "the entry never came")
+    return time.monotonic() - began
+
+
+def pid(watch: Listening) -> int:
+    assert watch._connection is not None
+    return watch._connection.info.backend_pid
+
+
+def test_an_entry_is_seen_as_soon_as_it_is_committed(
+    url: str, store: SqlStore, record_property: Callable[[str, object], None]
+) -> None:
+    drain, other = TimedDrain(), SqlStore(url)
+    follower = connect_feed(store, drain)
+    assert isinstance(follower, Follower)
+    late: list[float] = []
+    with following(follower):
+        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+        for number in range(APPENDS):
+            mark(other)
+            committed_at = time.monotonic()
+            until(lambda: len(drain.came) > number, lambda: "an entry never came")  # noqa: B023 - asked at once
+            late.append(drain.came[-1] - committed_at)
+    other.close()
+    assert [each.sequence for each in drain.entries] == list(range(1, APPENDS + 1))
+    p99 = quantiles(late, n=100)[98]
+    seen = f"p50 {median(late) * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms, max {max(late) * 1e3:.2f} ms"
+    record_property("figure", f"PostgreSQL, from the commit of a revocation to a follower in another store: {seen}")
+    # Had nobody told of it, half of them would be later than half a heartbeat.
+    assert median(late) < HEARTBEAT_SECONDS / 4
+
+
+def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: Listening) -> None:
+    watch.version()
+    mark(store)
+    # The notification comes with the answer, which may be older than it.
+    watch.version()
+    began = time.monotonic()
+    watch.wait(20, Event())
+    assert time.monotonic() - began < 10
+
+
+def test_it_waits_when_nothing_happens(watch: Listening) -> None:
+    before = watch.version()
+    began = time.monotonic()
+    watch.wait(0.2, Event())
+    assert time.monotonic() - began >= 0.2
+    assert watch.version() == before
+
+
+def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: Listening) -> None:
+    watch.version()
+    stop = Event()
+    began = time.monotonic()
+    thread = Thread(target=watch.wait, args=(20, stop))
+    thread.start()
+    stop.set()
+    thread.join()
+    assert time.monotonic() - began < 10
+
+
+class Forgetful(Listening):
+    """As behind a pooler that lends a connection for one transaction."""
+
+    def _ask(self, connection: LimitedConnection, statement: bytes) -> psycopg.Cursor[Any]:
+        connection.execute("UNLISTEN *")
+        return super()._ask(connection, statement if b"LISTEN" not in statement else b"SELECT 1")
+
+
+def test_notifications_that_are_lost_make_news_a_heartbeat_late(
+    store: SqlStore, watch: Listening, drain: Drain
+) -> None:
+    forgetful = Forgetful(watch._connect)
+    with following(Follower(store.log, drain, watch=forgetful)):
+        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+        assert arrives(store, drain) < HEARTBEAT_SECONDS + 5
+
+
+def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
+    postgres: Postgres, store: SqlStore, drain: Drain, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = store.watch()
+    assert isinstance(watch, Listening)
+    with following(Follower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
+        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+        first = pid(watch)
+        postgres.run(f"SELECT pg_terminate_backend({first})")
+        assert arrives(store, drain) < 10
+        until(lambda: watch._connection is not None and pid(watch) != first, lambda: "it did not listen again")
+        assert arrives(store, drain) < 10
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[0] == "the database no longer tells of revocations, the log is polled: AdminShutdown 57P01"
+    assert messages[-1].startswith("the database tells of revocations again, after")
+
+
+def test_while_nobody_can_listen_the_log_is_polled(
+    store: SqlStore, drain: Drain, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[float] = []
+
+    def connect() -> LimitedConnection:
+        tries.append(time.monotonic())
+        raise psycopg.OperationalError("too many connections")
+
+    watch = Listening(connect, jitter=lambda: 1.0)
+    with following(Follower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
+        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+        assert watch.interval_seconds == POLL_SECONDS
+        for _ in range(3):
+            assert arrives(store, drain) < 10
+        until(lambda: len(tries) >= 3, lambda: "it was not tried again")
+    assert len(caplog.records) == 1
+
+
+def test_attempts_to_listen_are_spaced_ever_wider() -> None:
+    clock, tries = [0.0], []
+
+    def connect() -> LimitedConnection:
+        tries.append(clock[0])
+        raise StoreUnavailable("a standby, not the primary")
+
+    watch = Listening(connect, monotonic=lambda: clock[0], jitter=lambda: 1.0)
+    while clock[0] < 9:
+        watch.version()
+        clock[0] += 0.03125
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (pytest.approx(0.05, abs=0.06), pytest.approx(2.0, abs=0.06))
+
+
+def test_each_look_without_a_connection_says_perhaps() -> None:
+    def connect() -> LimitedConnection:
+        raise psycopg.OperationalError("away")
+
+    watch = Listening(connect)
+    assert watch.version() != watch.version()
+    watch.close()
+
+
+def test_a_task_reads_the_log_itself(fresh: Fresh) -> None:
+    store = AsyncSqlStore(fresh("postgresql"))
+    assert store.watch() is None
+    store.store.close()
