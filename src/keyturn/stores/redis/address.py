@@ -1,0 +1,126 @@
+"""Where a Redis is, read from its URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from keyturn.errors import ConfigurationError
+
+EXAMPLE = (
+    "write it as in redis://127.0.0.1:6379/0, redis+sentinel://a:26379,b:26379/NAME, redis+cluster://a:6379,b:6379 "
+    "or unix:///run/redis.sock; rediss instead of redis means TLS"
+)
+_PORTS = {"single": 6379, "cluster": 6379, "sentinel": 26379}
+_TLS = {"tls_ca": "ssl_ca_certs", "tls_cert": "ssl_certfile", "tls_key": "ssl_keyfile"}
+_SENTINEL = {"sentinel_username": "username", "sentinel_password": "password"}
+
+Form = Literal["single", "sentinel", "cluster", "unix"]
+Host = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Address:
+    """``options``: user, password, database and TLS, as redis-py names them. ``sentinel``: those of the sentinels."""
+
+    form: Form
+    hosts: tuple[Host, ...]
+    options: Mapping[str, Any]
+    name: str = ""
+    sentinel: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Address({self.form!r}, {self.hosts!r})"
+
+    @property
+    def secure(self) -> bool:
+        """Whether nobody on the way can read along: TLS, or never leaving this machine."""
+        here = all(host in ("127.0.0.1", "::1", "localhost") for host, _ in self.hosts)
+        return self.form == "unix" or bool(self.options.get("ssl")) or here
+
+
+def read_address(url: str, setting: str = "redis") -> Address:
+    """Raises ``ConfigurationError``, naming ``setting`` and never the URL: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        return _unix(parts, query, setting) if parts.scheme == "unix" else _network(parts, query, setting)
+    except ValueError:
+        _refuse(setting, "the URL cannot be read")
+
+
+def _unix(parts: SplitResult, query: dict[str, str], setting: str) -> Address:
+    if not parts.path:
+        _refuse(setting, "the URL names no socket")
+    options = {**_login(parts), "db": int(query.pop("db", "0")), "unix_socket_path": unquote(parts.path)}
+    _nothing_left(query, setting)
+    return Address("unix", (), options)
+
+
+def _network(parts: SplitResult, query: dict[str, str], setting: str) -> Address:
+    scheme, _, form = parts.scheme.partition("+")
+    if scheme not in ("redis", "rediss") or form not in ("", "sentinel", "cluster") or "#" in parts.geturl():
+        _refuse(setting, "not a Redis URL")
+    kind: Form = "single" if not form else "sentinel" if form == "sentinel" else "cluster"
+    hosts = _hosts(parts.netloc.rpartition("@")[2], _PORTS[kind])
+    if kind == "single" and len(hosts) != 1:
+        _refuse(setting, "one host, or redis+sentinel, or redis+cluster")
+    tls = _tls(scheme, query, setting)
+    path = [unquote(each) for each in parts.path.split("/")[1:] if each]
+    name = path.pop(0) if kind == "sentinel" and path else ""
+    sentinel = {**_taken(query, _SENTINEL), **tls} if kind == "sentinel" else None
+    _check_path(kind, name, path, setting)
+    _nothing_left(query, setting)
+    database = {} if kind == "cluster" else {"db": int(path[0]) if path else 0}
+    return Address(kind, hosts, {**_login(parts), **tls, **database}, name, sentinel)
+
+
+def _tls(scheme: str, query: dict[str, str], setting: str) -> dict[str, Any]:
+    given = _taken(query, _TLS)
+    if scheme == "rediss":
+        return {"ssl": True, **given}
+    if given:
+        _refuse(setting, "TLS options need rediss")
+    return {}
+
+
+def _check_path(form: Form, name: str, path: list[str], setting: str) -> None:
+    if form == "sentinel" and not name:
+        _refuse(setting, "the URL does not say which primary: .../NAME")
+    if form == "cluster" and path:
+        _refuse(setting, "a cluster has no numbered databases")
+    if len(path) > 1:
+        _refuse(setting, "the URL cannot be read")
+
+
+def _hosts(text: str, port: int) -> tuple[Host, ...]:
+    found: list[Host] = []
+    for each in text.split(","):
+        split = urlsplit(f"//{each}")
+        if not split.hostname or split.path:
+            raise ValueError("no host")
+        found.append((split.hostname, split.port or port))
+    return tuple(found)
+
+
+def _login(parts: SplitResult) -> dict[str, str]:
+    login, found, _ = parts.netloc.rpartition("@")
+    if not found:
+        return {}
+    user, _, password = login.partition(":")
+    named = {"username": unquote(user), "password": unquote(password)}
+    return {name: value for name, value in named.items() if value}
+
+
+def _taken(query: dict[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    return {theirs: query.pop(ours) for ours, theirs in names.items() if ours in query}
+
+
+def _nothing_left(query: Mapping[str, str], setting: str) -> None:
+    if query:
+        # Names only: a misspelt sentinel_password must not be quoted.
+        _refuse(setting, f"unknown options in the URL: {', '.join(sorted(query))}")
+
+
+def _refuse(setting: str, why: str) -> NoReturn:
+    raise ConfigurationError(f"{setting}: {why}; {EXAMPLE}") from None

@@ -1,0 +1,113 @@
+"""Clients of a Redis, single, behind sentinels or clustered: bounded in connections and in time."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+
+import redis
+from redis import asyncio as redis_asyncio
+
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.redis.address import Address
+
+# The library leaves half of itself without types.
+_sync: Any = redis
+_awaited: Any = redis_asyncio
+
+DEADLINE_SECONDS: Final = 3.0
+CONNECTIONS: Final = 64
+"""Open at most per process: in a cluster, per node."""
+
+Client: TypeAlias = Any
+"""``redis.Redis`` or ``redis.cluster.RedisCluster``."""
+
+AsyncClient: TypeAlias = Any
+"""``redis.asyncio.Redis`` or ``redis.asyncio.cluster.RedisCluster``."""
+
+
+FAILURES: Final = (redis.RedisError, _sync.exceptions.RedisClusterException, OSError)
+"""Whatever goes wrong between us and Redis. ``TimeoutError`` is an ``OSError``."""
+
+
+@contextmanager
+def speaking() -> Generator[None, None, None]:
+    """Turns whatever goes wrong between us and Redis into ``StoreUnavailable``."""
+    try:
+        yield
+    except FAILURES as error:
+        # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
+        raise StoreUnavailable(reason(error)) from None
+
+
+def reason(error: BaseException) -> str:
+    """What may be said of an error: its class, and the code word Redis begins its errors with."""
+    word = str(error).partition(" ")[0]
+    spoken = isinstance(error, redis.ResponseError) and word.isascii() and word.isalpha() and word.isupper()
+    return f"{type(error).__name__} {word}" if spoken else type(error).__name__
+
+
+def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS) -> Client:
+    """A client for any number of threads; no call of it repeats a command that may have run.
+
+    ``deadline_seconds``: the longest any call may take: a third each to get a connection, to open it, to be answered.
+    A cluster is asked for its layout at once: raises ``StoreUnavailable`` when no node of it answers.
+    """
+    if address.form == "cluster":
+        with speaking():
+            return _client(_sync, address, deadline_seconds, connections)
+    return _client(_sync, address, deadline_seconds, connections)
+
+
+def connect_async(
+    address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
+) -> AsyncClient:
+    """As ``connect``, awaited, for one event loop. Nothing is connected before the first command, a cluster neither."""
+    return _client(_awaited, address, deadline_seconds, connections)
+
+
+def _client(colour: Any, address: Address, deadline_seconds: float, connections: int) -> Any:
+    given = _options(address, deadline_seconds, colour.retry.Retry(_sync.backoff.NoBackoff(), 0))
+    if address.form == "cluster":
+        nodes = [colour.cluster.ClusterNode(host, port) for host, port in address.hosts]
+        return colour.cluster.RedisCluster(startup_nodes=nodes, max_connections=connections, **given)
+    if address.form == "sentinel":
+        sentinels = colour.sentinel.Sentinel(address.hosts, sentinel_kwargs=_sentinel(address, given))
+        return sentinels.master_for(address.name, max_connections=connections, **given)
+    pool = colour.BlockingConnectionPool(
+        connections,
+        deadline_seconds / 3,
+        connection_class=_connection_class(colour, address, given),
+        **_located(address),
+        **_for_socket(address, given),
+    )
+    return colour.Redis.from_pool(pool)
+
+
+def _connection_class(colour: Any, address: Address, given: dict[str, Any]) -> Any:
+    if address.form == "unix":
+        return colour.UnixDomainSocketConnection
+    return colour.SSLConnection if given.pop("ssl", False) else colour.Connection
+
+
+def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str, Any]:
+    # A script that timed out may have run: whoever repeats it has to know what it does.
+    third = deadline_seconds / 3
+    return {**address.options, "retry": retry, "socket_timeout": third, "socket_connect_timeout": third}
+
+
+def _sentinel(address: Address, given: dict[str, Any]) -> dict[str, Any]:
+    each = given["socket_connect_timeout"] / len(address.hosts)
+    times = {"socket_timeout": each, "socket_connect_timeout": each}
+    return {**(address.sentinel or {}), **times, "retry": given["retry"]}
+
+
+def _located(address: Address) -> dict[str, Any]:
+    if address.form == "unix":
+        return {"path": address.options["unix_socket_path"]}
+    host, port = address.hosts[0]
+    return {"host": host, "port": port}
+
+
+def _for_socket(address: Address, given: dict[str, Any]) -> dict[str, Any]:
+    left_out = ("unix_socket_path", "socket_connect_timeout") if address.form == "unix" else ()
+    return {name: value for name, value in given.items() if name not in left_out}
