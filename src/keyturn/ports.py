@@ -30,7 +30,10 @@ class SessionStore(Protocol):
     """Where sessions, marks and the revocation log live."""
 
     def insert(self, session: Session) -> None:
-        """Store a new session. Raises ``ValueError`` when the sid is taken (a broken random source)."""
+        """Store a new session. Raises ``ValueError`` when the sid is taken (a broken random source).
+
+        Its sid was made for its subject (``core.placement``); a store that relies on it may raise ``ValueError``, too.
+        """
         ...
 
     def load(self, sid: SessionId) -> Found | None:
@@ -66,7 +69,8 @@ class SessionStore(Protocol):
         ...
 
     def purge(self, now: Instant) -> int:
-        """Delete sessions with ``expires_at <= now`` and log entries likewise. Answers how many sessions went."""
+        """Delete sessions with ``expires_at <= now`` and log entries likewise. Answers how many sessions went; a store
+        that hides them at once and lets them expire by themselves does not count: 0."""
         ...
 
 

@@ -9,7 +9,7 @@ NEVER = Instant(0)
 """Before every other moment."""
 
 SessionId = NewType("SessionId", str)
-"""Public handle of a session: 16 random bytes as 22 base64url characters. Proves nothing."""
+"""Public handle of a session: its subject's place and 15 random bytes, as 22 base64url characters. Proves nothing."""
 
 Subject = NewType("Subject", str)
 """Opaque, stable id of a person or machine (``sub`` of RFC 7519)."""

@@ -1,13 +1,13 @@
 """Enter: what login and signup share once the subject is known. A new session, and a mark on the device."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
 from keyturn.core.audit import Audit
-from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.instant import NEVER, Instant, Subject
 from keyturn.core.lifecycle import open_session
+from keyturn.core.placement import HANDLE_BYTES, encode_handle, name_session
 from keyturn.core.policy import Deliver
 from keyturn.core.realm import Realm
 from keyturn.core.sealed import PlaintextToken, Secrets
@@ -16,7 +16,6 @@ from keyturn.core.throttle import NONCE_BYTES, seal_device
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
 
-HANDLE_BYTES = 16
 SEED_BYTES = 32
 
 
@@ -39,9 +38,9 @@ class Attempt:
 def enter(subject: Subject, marks: Marks, attempt: Attempt, now: Instant, realm: Realm) -> Flow[Session]:
     """Open a session under ``marks``, which were read before the authentication was checked: a revocation or a
     password change that commits in between voids it."""
-    sid = yield from new_handle()
+    sid = name_session(subject, (yield from asks.random_bytes(HANDLE_BYTES)))
     seed = Seed((yield from asks.random_bytes(SEED_BYTES)))
-    draft = Session(SessionId(sid), subject, seed, attempt.client, 0, now, now, now, NEVER)
+    draft = Session(sid, subject, seed, attempt.client, 0, now, now, now, NEVER)
     draft = changed(draft, scope=attempt.scope, claims=attempt.claims)
     session = open_session(draft, marks, now, realm.profile.session)
     yield from asks.insert(session)
@@ -56,7 +55,7 @@ def device_secret(realm: Realm) -> bytes:
 
 def new_handle() -> Flow[str]:
     """A fresh 128-bit handle: 22 base64url characters."""
-    return urlsafe_b64encode((yield from asks.random_bytes(HANDLE_BYTES))).rstrip(b"=").decode()
+    return encode_handle((yield from asks.random_bytes(HANDLE_BYTES)))
 
 
 def mark_device(identifier: str, nonce: bytes | None, realm: Realm) -> Flow[PlaintextToken]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from keyturn.core.account import Account
 from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.placement import name_session, place
 from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
 from keyturn.core.session import Client, Seed, Session
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
@@ -50,11 +51,22 @@ def new_name() -> str:
     return secrets.token_urlsafe(16)
 
 
+def new_sid(subject: Subject) -> SessionId:
+    """A session id for ``subject``."""
+    return name_session(subject, secrets.token_bytes(16))
+
+
+def new_neighbour(number: int) -> Subject:
+    """A subject of place ``number``."""
+    return next(each for each in iter(lambda: Subject(new_name()), None) if place(each) == number)
+
+
 def new_session(**changes: Any) -> Session:
-    """A session just opened, with ``changes``."""
+    """A session just opened, with ``changes``; its sid is one for its subject."""
+    subject = changes.get("subject", Subject(new_name()))
     plain: dict[str, Any] = {
-        "sid": SessionId(new_name()),
-        "subject": Subject(new_name()),
+        "sid": new_sid(subject),
+        "subject": subject,
         "seed": Seed(secrets.token_bytes(32)),
         "client": Client("default", "Firefox on Linux", "192.0.2.7"),
         "generation": 0,
