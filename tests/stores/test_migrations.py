@@ -11,17 +11,31 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
+from engines.postgres import Postgres
+from keyturn.core.revocation import Voiding
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql import sqlite
+from keyturn.stores.sql.database import find_database
 from keyturn.stores.sql.migrate import configuration, upgrade
+from keyturn.stores.sql.store import SqlStore
 from keyturn.stores.sql.tables import metadata
+from keyturn.testing.contract.records import new_session
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/keyturn.db"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    made = postgres.database()
+    yield made
+    postgres.drop(made)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    sqlite.create_file(make_url(f"sqlite:///{tmp_path}/keyturn.db"))
-    engine = create_engine(f"sqlite:///{tmp_path}/keyturn.db", isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    sqlite.prepare(engine, 5)
+def engine(url: str) -> Iterator[Engine]:
+    engine = find_database(url, 15).engine
     yield engine
     engine.dispose()
 
@@ -66,6 +80,29 @@ def test_every_migration_can_be_undone(engine: Engine) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            left = connection.execute(text("SELECT proname FROM pg_proc WHERE proname LIKE 'keyturn%'"))
+            assert left.all() == []
+
+
+def test_each_migration_can_be_undone_and_done_again_with_what_the_tables_hold(url: str, engine: Engine) -> None:
+    store = SqlStore(url)
+    session = new_session()
+    store.sessions.insert(session)
+    entry = store.sessions.void(Voiding(session.subject, session.created_at, session.expires_at))
+    store.close()
+    config = configuration()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        for _ in range(len(list(ScriptDirectory.from_config(config).walk_revisions())) - 1):
+            command.downgrade(config, "-1")
+    again = SqlStore(url)
+    found = again.sessions.load(session.sid)
+    assert found is not None
+    assert found.session == session
+    assert again.log.snapshot().entries == (entry,)
+    again.close()
 
 
 def test_there_is_one_line_of_migrations() -> None:
@@ -96,12 +133,12 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         upgrade(create_engine(make_url(f"sqlite:///{path}"), isolation_level="AUTOCOMMIT", poolclass=NullPool))
 
 
-def test_many_processes_may_make_the_same_database(tmp_path: Path) -> None:
+def test_many_processes_may_make_the_same_database(url: str) -> None:
     program = (
         "import sys\nfrom keyturn.stores.opening import open_store\n"
         "store = open_store(sys.argv[1])\nstore.throttles.purge(0)\nstore.close()\n"
     )
-    command_line = [sys.executable, "-W", "error", "-c", program, f"sqlite:///{tmp_path}/keyturn.db"]
+    command_line = [sys.executable, "-W", "error", "-c", program, url]
     workers = [subprocess.Popen(command_line, stderr=subprocess.PIPE) for _ in range(6)]
     errors = [worker.communicate(timeout=60)[1] for worker in workers]
     assert errors == [b""] * 6
