@@ -4,12 +4,14 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 
-from engines.process import Engine
+from engines.process import START_SECONDS, Engine, until
 from served.process import free_port
 
 
@@ -17,19 +19,30 @@ class Postgres(Engine):
     """``url(database)`` is what Keyturn is told. ``settings``: lines of ``postgresql.conf``; the defaults are a real
     server's, durability included."""
 
-    def __init__(self, port: int | None = None, **settings: str) -> None:
+    def __init__(self, port: int | None = None, *, standby_of: "Postgres | None" = None, **settings: str) -> None:
         super().__init__()
         self.port = port or free_port()
-        self.password = secrets.token_hex(8)
+        self.password = standby_of.password if standby_of else secrets.token_hex(8)
         # PostgreSQL refuses to run as root.
         self.user = "postgres" if os.getuid() == 0 else None
         if self.user:
             os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
-        self._make()
+        self._copy(standby_of) if standby_of else self._make()
         given = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "", **settings}
         self.command = [_binary("postgres"), "-D", str(self.folder / "base")]
         for name, value in given.items():
             self.command += ["-c", f"{name}={value}"]
+
+    def standby(self) -> "Postgres":
+        """A hot standby of this running server, started and following it."""
+        standby = Postgres(standby_of=self)
+        standby.start()
+        until(lambda: self.run("SELECT count(*) FROM pg_stat_replication") == [(1,)], lambda: "no replication")
+        return standby
+
+    def promote(self) -> None:
+        """Make this standby the primary."""
+        assert self.run("SELECT pg_promote(true, 30)") == [(True,)]
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
@@ -56,12 +69,35 @@ class Postgres(Engine):
         except psycopg.OperationalError:
             return False
 
+    def signal(self, number: int) -> None:
+        """Each of its processes leads a group of its own; all of them are reached, the parent of all first."""
+        assert self.process is not None
+        pid = self.process.pid
+        os.kill(pid, number)
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
+
+    def remove(self) -> None:
+        """End it without a checkpoint, since nothing is kept, and delete its folder."""
+        if self.running:
+            assert self.process is not None
+            self.signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(START_SECONDS)
+        super().remove()
+
     def _make(self) -> None:
         word = self.folder / "password"
         word.write_text(self.password)
         word.chmod(0o644)
         arguments = ["-D", str(self.folder / "base"), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={word}"]
         command = [_binary("initdb"), *arguments, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        subprocess.run(command, user=self.user, cwd=self.folder, check=True, capture_output=True)
+
+    def _copy(self, primary: "Postgres") -> None:
+        arguments = ["-D", str(self.folder / "base"), "-d", primary.url(), "-R", "-X", "stream", "-c", "fast"]
+        command = [_binary("pg_basebackup"), *arguments, "--no-sync"]
         subprocess.run(command, user=self.user, cwd=self.folder, check=True, capture_output=True)
 
 

@@ -94,7 +94,7 @@ def test_a_connection_that_cannot_be_opened_takes_no_place(tmp_path: Path) -> No
 
 def test_a_crew_takes_no_more_than_it_can_queue() -> None:
     async def main() -> None:
-        crew, go = Crew(1, 1, "test"), threading.Event()
+        crew, go = Crew(1, 1, "test", patience_seconds=20), threading.Event()
         tasks = [asyncio.create_task(crew.run(go.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
@@ -109,9 +109,25 @@ def test_a_crew_takes_no_more_than_it_can_queue() -> None:
     asyncio.run(main())
 
 
+def test_what_has_not_begun_in_time_never_happens() -> None:
+    async def main() -> None:
+        crew, go, done = Crew(1, 5, "test", patience_seconds=0.05), threading.Event(), list[str]()
+        first = asyncio.create_task(crew.run(go.wait))
+        second = asyncio.create_task(crew.run(done.append, "second"))
+        with pytest.raises(StoreUnavailable, match="every thread is in use"):
+            await second
+        go.set()
+        assert await first
+        await crew.run(done.append, "third")
+        crew.close()
+        assert done == ["third"]
+
+    asyncio.run(main())
+
+
 def test_what_is_cancelled_while_it_waits_never_happens() -> None:
     async def main() -> list[str]:
-        crew, go, done = Crew(1, 5, "test"), threading.Event(), list[str]()
+        crew, go, done = Crew(1, 5, "test", patience_seconds=20), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
         second = asyncio.create_task(crew.run(done.append, "second"))
         await asyncio.sleep(0)

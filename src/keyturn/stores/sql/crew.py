@@ -11,11 +11,13 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class Crew:
-    """At most ``threads`` calls at once and ``waiting`` behind them; past that ``StoreUnavailable`` at once."""
+    """At most ``threads`` calls at once and ``waiting`` behind them; past that ``StoreUnavailable`` at once, and for
+    one that has not begun after ``patience_seconds``."""
 
-    def __init__(self, threads: int, waiting: int, name: str) -> None:
+    def __init__(self, threads: int, waiting: int, name: str, *, patience_seconds: float) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._places = BoundedSemaphore(threads + waiting)
+        self._patience_seconds = patience_seconds
         self._process = os.getpid()
 
     async def run(self, method: Callable[..., Any], *arguments: object) -> Any:
@@ -31,7 +33,24 @@ class Crew:
             self._places.release()
             raise StoreUnavailable("the store is closed, or the machine has no thread left") from closed
         future.add_done_callback(self._leave)
-        return await asyncio.wrap_future(future)
+        return await self._begun(future)
+
+    async def _begun(self, future: Future[Any]) -> Any:
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = future.cancel()  # which is refused to what has begun
+
+        timer = asyncio.get_running_loop().call_later(self._patience_seconds, give_up)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if late:
+                raise StoreUnavailable("every thread is in use") from None
+            raise
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Let what runs finish, forget what waits."""

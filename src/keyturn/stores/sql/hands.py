@@ -1,6 +1,7 @@
 """Hands: who does the work of an awaited store. Here: threads; ``native`` has asyncpg."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from keyturn.stores.sql.crew import Crew
@@ -27,11 +28,12 @@ class Hands(Protocol):
 class InThreads:
     """Hands that call the methods of ``store`` in crews of at most ``size`` threads."""
 
-    def __init__(self, store: Any, *, size: int, waiting: int) -> None:
+    def __init__(self, store: Any, *, size: int, waiting: int, deadline_seconds: float) -> None:
         one_writer = store.database.customs.turn is not None
-        self._readers = Crew(READERS if one_writer else size, waiting, "keyturn-store")
+        crew = partial(Crew, waiting=waiting, patience_seconds=deadline_seconds)
+        self._readers = crew(READERS if one_writer else size, name="keyturn-store")
         # Where the database takes one writer at a time, more threads would only stand in line.
-        self._writers = Crew(1, waiting, "keyturn-store-writer") if one_writer else self._readers
+        self._writers = crew(1, name="keyturn-store-writer") if one_writer else self._readers
         self.sessions = AwaitedPort(store.sessions, self._run)
         self.accounts = AwaitedPort(store.accounts, self._run)
         self.log = AwaitedPort(store.log, self._run)

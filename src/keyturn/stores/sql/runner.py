@@ -151,7 +151,7 @@ def reason(error: Exception) -> str:
     """What went wrong, without a word of the row it went wrong with."""
     cause = getattr(error, "orig", None) or error
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-    return f"{type(cause).__name__} {name or ''}".strip()
+    return f"{type(cause).__name__.lstrip('_')} {name or ''}".strip()
 
 
 class RunPort:

@@ -78,7 +78,7 @@ class AsyncSqlStore:
 
             self._hands = Native(address, deadline_seconds=deadline_seconds, size=size, waiting=WAITING)
         else:
-            self._hands = InThreads(store, size=size, waiting=WAITING)
+            self._hands = InThreads(store, size=size, waiting=WAITING, deadline_seconds=deadline_seconds)
         self.sessions = self._hands.sessions
         self.accounts = self._hands.accounts
         self.log = self._hands.log

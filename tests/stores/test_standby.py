@@ -1,0 +1,90 @@
+"""A primary and a hot standby: whatever decides is read from the primary, and after a promotion from the new one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from engines.postgres import Postgres
+from engines.process import until
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.feeds import Follower
+from keyturn.stores.opening import open_store
+from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
+from keyturn.testing.blocking import Blocking
+from keyturn.testing.contract.records import new_session
+from stores.drain import Drain, mark
+
+KINDS = ["psycopg, threads", "postgresql+psycopg", "postgresql+asyncpg"]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Postgres, Postgres]]:
+    """Commits wait for the standby, too: what is acknowledged survives the loss of the primary."""
+    primary = Postgres()
+    primary.start()
+    standby = primary.standby()
+    primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    primary.run("SELECT pg_reload_conf()")
+    yield primary, standby
+    for each in (primary, standby):
+        each.remove()
+
+
+def both(first: Postgres, second: Postgres, database: str) -> str:
+    return first.url(database).replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
+
+
+@contextmanager
+def opened(kind: str, url: str) -> Iterator[tuple[Any, SqlStore]]:
+    """A store, and the same one for the thread that follows its log."""
+    if "threads" in kind:
+        store = SqlStore(url)
+        yield store, store
+        store.close()
+        return
+    awaited = AsyncSqlStore(url.replace("postgresql", kind, 1))
+    blocking = Blocking(awaited)
+    yield blocking, awaited.store
+    blocking.close()
+
+
+def done(act: Callable[[], object]) -> Callable[[], bool]:
+    def asked() -> bool:
+        try:
+            act()
+        except StoreUnavailable:
+            return False
+        return True
+
+    return asked
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_promotion_loses_nothing_and_no_restart_is_needed(
+    pair: tuple[Postgres, Postgres], kind: str, drain: Drain
+) -> None:
+    primary, standby = pair
+    database = primary.database().rpartition("/")[2]
+    # Named first, it is not asked: it may not have heard of a revocation yet.
+    with opened(kind, both(standby, primary, database)) as (store, plain):
+        session = new_session()
+        store.sessions.insert(session)
+        follower = Follower(plain.log, drain, watch=plain.watch())
+        follower.poll_once(1.0)
+        entry = mark(store)
+        follower.poll_once(2.0)
+        with pytest.raises(StoreUnavailable):
+            open_store(standby.url(database))
+
+        primary.kill()
+        assert not done(lambda: store.sessions.load(session.sid))()
+        standby.promote()
+        until(done(lambda: store.sessions.load(session.sid)), lambda: "it did not find the new primary")
+        assert store.sessions.load(session.sid) is not None
+        later = mark(store)
+        assert later.sequence == entry.sequence + 1
+        until(done(lambda: follower.poll_once(3.0)), lambda: "the log was not found")
+        assert (drain.entries, len(drain.resets)) == ([entry, later], 1)
+        follower.close()
