@@ -16,7 +16,8 @@ CONNECTIONS = 16
 def open_store(url: str, connections: int = CONNECTIONS) -> "MemoryStore | SqlStore":
     """``memory:``, ``sqlite:////var/lib/keyturn/keyturn.db`` or ``postgresql://...``, its schema made or upgraded.
 
-    ``connections``: to a database, at most; a quarter as many beside them count attempts. Raises ``ConfigurationError`` for a URL that cannot be used, ``StoreUnavailable`` when the database is away.
+    ``connections``: to a database, at most; a quarter as many beside them count attempts.
+    Raises ``ConfigurationError`` for a URL that cannot be used, ``StoreUnavailable`` when the database is away.
     """
     if url == MEMORY:
         return MemoryStore()
