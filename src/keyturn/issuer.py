@@ -7,6 +7,7 @@ from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from keyturn import flows
+from keyturn.clocks import uptime
 from keyturn.compose.home import complete_settings
 from keyturn.compose.parts import Clock, Parts, build_parts
 from keyturn.compose.settings import Settings, read_settings
@@ -173,7 +174,7 @@ class _Door:
         settings: Settings,
         *,
         clock: Clock = time.time,
-        monotonic: Clock = time.monotonic,
+        monotonic: Clock = uptime,
         background: bool = True,
     ) -> Self:
         """An issuer from complete settings. ``background``: follow the feed and roll keys in threads; without them
@@ -194,7 +195,7 @@ class _Door:
         cls,
         *,
         clock: Clock = time.time,
-        monotonic: Clock = time.monotonic,
+        monotonic: Clock = uptime,
         background: bool = True,
         **explicit: object,
     ) -> Self:

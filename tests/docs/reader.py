@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from docs.page import HOUSE, Block, Page
@@ -24,12 +23,11 @@ ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
 
 
 class Reader:
-    """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``. ``ports``: of
-    what else is there, by what pages call them."""
+    """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``."""
 
-    def __init__(self, page: Page, folder: Path, ports: Mapping[str, str]) -> None:
+    def __init__(self, page: Page, folder: Path) -> None:
         self._folder = folder
-        self._ports = {**{each: str(free_port()) for each in PORTS}, **ports}
+        self._ports = {each: str(free_port()) for each in PORTS}
         self._background: list[subprocess.Popen[bytes]] = []
         wanted = page.served and any(AS_WRITTEN in each.body for each in page.runs)
         self._served = Served(folder / DATA, settings=_environment(page)) if wanted else None

@@ -16,7 +16,7 @@ from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, prove_csrf
 from keyturn.flows.drive import drive
 from keyturn.flows.enter import Attempt
-from keyturn.flows.feed import feed_page, published_keys
+from keyturn.flows.feed import end_page, feed_page, published_keys, seed_page
 from keyturn.flows.introspect import introspect, presented_sid
 from keyturn.flows.issue import Issued
 from keyturn.flows.keys import add_key, roll_keys
@@ -162,6 +162,8 @@ CASES = [
     Case("csrf token", lambda s: csrf_token_of(s.sid, s.realm)),
     Case("prove csrf", lambda s: prove_csrf(s.sealed(Sealed.CSRF, 0), s.sid, s.realm)),
     Case("feed page", lambda s: feed_page(0)),
+    Case("seed page", lambda s: seed_page(0)),
+    Case("end page", lambda s: end_page()),
     Case("published keys", lambda s: published_keys(T0)),
     Case("roll keys", lambda s: roll_keys("EdDSA", T0, KEYS)),
     Case("add key", lambda s: add_key("EdDSA", T0, KEYS)),

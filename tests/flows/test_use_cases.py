@@ -25,7 +25,7 @@ from keyturn.errors import (
 )
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, prove_csrf
-from keyturn.flows.feed import feed_page
+from keyturn.flows.feed import feed_page, seed_page
 from keyturn.flows.introspect import introspect, presented_sid
 from keyturn.flows.keys import roll_keys
 from keyturn.flows.login import login
@@ -246,7 +246,7 @@ def test_a_csrf_token_of_a_session_that_is_gone(stage: Stage) -> None:
 
 def test_the_feed_as_a_snapshot_and_as_a_page(stage: Stage) -> None:
     ended(stage)
-    snapshot, page = stage.run(feed_page(None)), stage.run(feed_page(0))
+    snapshot, page = stage.run(seed_page(0)), stage.run(feed_page(0))
     assert snapshot.entries == page.entries
     assert stage.run(feed_page(1)).entries == ()
 

@@ -74,5 +74,5 @@ def test_an_open_feed_is_described_as_open(browser: Browser) -> None:
 def test_the_parameters_of_paths_and_queries_are_described(described: dict[str, Any]) -> None:
     (sid,) = described["paths"]["/auth/sessions/{sid}"]["delete"]["parameters"]
     assert (sid["in"], sid["required"]) == ("path", True)
-    (after,) = described["paths"]["/auth/revocations"]["get"]["parameters"]
-    assert (after["name"], after["in"]) == ("after", "query")
+    query = described["paths"]["/auth/revocations"]["get"]["parameters"]
+    assert [(each["name"], each["in"]) for each in query] == [("after", "query"), ("seed", "query")]

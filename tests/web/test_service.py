@@ -1,10 +1,12 @@
 """Revocation, introspection and the feed."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from keyturn.core.instant import Instant
+from keyturn.core.instant import Instant, Subject
+from keyturn.core.revocation import Voiding
 from web.browser import SERVICE_TOKEN, Browser, document, header, set_cookies, text
 
 NOTHING = {"revoked": False, "sequence": 0, "within_seconds": 0}
@@ -79,6 +81,31 @@ def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> No
     assert later == {"entries": [], "sequence": 1, "complete": True, "log": later["log"]}
     assert later["log"] == document(browser.get("/auth/revocations", SERVICE_TOKEN))["log"]
     assert document(browser.get("/auth/revocations?after=7", SERVICE_TOKEN))["complete"] is False
+
+
+def test_a_long_snapshot_comes_in_pages(browser: Browser) -> None:
+    sessions, now = browser.ports.sessions, Instant(browser.now)
+    for number in range(2500):
+        sessions.void(Voiding(Subject(f"s{number}"), now, Instant(now + 600)))
+    keys: list[str] = []
+    query, ends = "", []
+    while len(ends) < 3:
+        page: Any = document(browser.get(f"/auth/revocations{query}", SERVICE_TOKEN))
+        keys += [each["key"] for each in page["entries"]]
+        ends.append(page["sequence"])
+        query = f"?seed={page['sequence']}"
+    assert (ends, keys) == ([1000, 2000, 2500], [f"s{number}" for number in range(2500)])
+    # A snapshot has no gap: what was purged before it began, or while it was read, stops nothing any more.
+    sessions.purge(Instant(2**40))
+    for query in ("?seed=0", "?seed=1000"):
+        page = document(browser.get(f"/auth/revocations{query}", SERVICE_TOKEN))
+        assert (page["entries"], page["sequence"], page["complete"]) == ([], 2500, True)
+    assert document(browser.get("/auth/revocations?after=1000", SERVICE_TOKEN))["complete"] is False
+
+
+def test_a_reader_is_in_a_snapshot_or_behind_it_never_both(browser: Browser) -> None:
+    reply = browser.get("/auth/revocations?after=1&seed=1", SERVICE_TOKEN)
+    assert (reply.status, document(reply)["member"]) == (400, "seed")
 
 
 @pytest.mark.parametrize("after", ["-1", "01", "x", "1.0", "9" * 19, "%2B1", "1%0A"])

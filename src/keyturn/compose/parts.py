@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from keyturn.clocks import uptime
 from keyturn.compose.realm import build_realm
 from keyturn.compose.settings import Settings
 from keyturn.core.instant import Instant
@@ -54,9 +55,7 @@ class Parts:
         return Instant(int(self.clock()))
 
 
-def build_parts(
-    settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = time.monotonic
-) -> Parts:
+def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = uptime) -> Parts:
     """Open the store and wire everything. ``awaited``: ports for ``drive_async``.
 
     Raises ``ConfigurationError`` for settings that cannot be used, ``StoreUnavailable`` when the store is away.
@@ -66,7 +65,7 @@ def build_parts(
     near = NearSessions(realm.profile.token.staleness_seconds, monotonic)
     policy = _rollover(realm)
     ring = KeyRing(vault, policy.retired_seconds)
-    store, plain_store = _stores(settings, awaited)
+    store, plain_store = _stores(settings.store, awaited)
     hasher = _hasher(settings, awaited)
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
     fixed = _Fixed(KeyFoundry(vault), rules, ring, near)
@@ -99,11 +98,11 @@ def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
     )
 
 
-def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
+def _stores(url: str, awaited: bool) -> tuple[Any, Any]:
     if not awaited:
-        store = open_store(settings.store, settings.store_connections)
+        store = open_store(url)
         return store, store
-    twin = open_async_store(settings.store, settings.store_connections)
+    twin = open_async_store(url)
     return twin, twin.store
 
 

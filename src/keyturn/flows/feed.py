@@ -1,21 +1,42 @@
 """Feed: the revocation log as a resource server reads it over HTTP."""
 
+from dataclasses import replace
 from typing import cast
 
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Page
+from keyturn.flows.asks import log_sequence
 from keyturn.flows.step import Flow, ask
 
 PAGE_LIMIT = 1000
 """Entries in one page."""
 
 
-def feed_page(after: int | None, limit: int = PAGE_LIMIT) -> Flow[Page]:
-    """Entries after a sequence number, or a snapshot for ``None``. A page that is not ``complete`` has a gap before
-    it: the reader must take a snapshot."""
-    if after is None:
-        return cast(Page, (yield from ask("log", "snapshot")))
+def feed_page(after: int, limit: int = PAGE_LIMIT) -> Flow[Page]:
+    """Entries after a sequence number. A page that is not ``complete`` has a gap before it: the reader must take a
+    snapshot."""
     return cast(Page, (yield from ask("log", "after", after, limit)))
+
+
+def seed_page(after: int, limit: int = PAGE_LIMIT) -> Flow[Page]:
+    """A page of a snapshot: what is held after a sequence number, 0 to begin. What was purged in between stops nothing.
+
+    The last page, shorter than ``limit``, is complete up to the end of the log. ``complete`` is false when the log
+    turned into another one meanwhile: begin again.
+    """
+    page = cast(Page, (yield from ask("log", "after", after, limit)))
+    if len(page.entries) == limit:
+        return replace(page, complete=True)
+    end = yield from log_sequence()
+    # Between two pages of one log the number belongs to that log, and the second page has all up to it.
+    last = cast(Page, (yield from ask("log", "after", after, limit)))
+    sequence = last.sequence if len(last.entries) == limit else max(end, last.sequence)
+    return replace(last, sequence=sequence, complete=page.log == last.log)
+
+
+def end_page() -> Flow[Page]:
+    """A page from the end of the log: which log it is, and how far it goes."""
+    return cast(Page, (yield from ask("log", "after", (yield from log_sequence()), PAGE_LIMIT)))
 
 
 def published_keys(now: Instant) -> Flow[dict[str, object]]:

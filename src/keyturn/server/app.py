@@ -58,7 +58,7 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
 
     endpoints = Endpoints(parts, served, metrics, trusted)
     return Starlette(
-        routes=[*health_routes(parts, metrics), Mount("/", FeedStream(parts, served, endpoints))],
+        routes=[*health_routes(parts, metrics), Mount("/", FeedStream(parts, served, endpoints, metrics))],
         lifespan=lifespan,
         exception_handlers={HTTPStatus.NOT_FOUND: _nowhere},
     )
@@ -73,7 +73,7 @@ async def _nowhere(_request: Request, _failure: Exception) -> Response:
 async def _watch(parts: Parts, metrics: Metrics) -> None:
     # Any worker may be asked for the figures of all of them.
     while True:
-        metrics.watch(parts.near.age_seconds, parts.near.held, len(parts.near))
+        metrics.watch(parts.near)
         await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -14,6 +14,9 @@ HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
 BODY_SECONDS = 10.0
 
+CONNECTION = "keyturn.connection"
+"""The ASGI extension under which the server hands over the connection itself."""
+
 
 async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network]) -> Request:
     """The request with its body. Raises ``NotFound``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``."""

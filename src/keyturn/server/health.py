@@ -47,7 +47,7 @@ async def _reachable(parts: Parts) -> bool:
 
 def _metrics(parts: Parts, metrics: Metrics) -> Answer:
     async def exposition(_: Request) -> Response:
-        metrics.watch(parts.near.age_seconds, parts.near.held, len(parts.near))
+        metrics.watch(parts.near)
         return Response(metrics.render(), media_type=None, headers={"content-type": CONTENT_TYPE})
 
     return exposition

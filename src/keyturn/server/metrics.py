@@ -6,6 +6,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from keyturn.stores.near import NearSessions
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -25,12 +27,22 @@ class Metrics:
         self._staleness = self._gauge("keyturn_feed_age_seconds", "Age of the oldest worker's news.")
         self._held = self._gauge("keyturn_revocations_held", "Entries in the largest worker's set.")
         self._cached = self._gauge("keyturn_sessions_cached", "Sessions in the largest near-cache.")
+        self._hits = Counter("keyturn_near_hits", "Sessions answered from the near-cache.", registry=registry)
+        self._misses = Counter("keyturn_near_misses", "Sessions asked of the store.", registry=registry)
+        self.streams = Gauge(
+            "keyturn_feed_streams", "Open feed streams.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._counted = (0, 0)
 
-    def watch(self, age_seconds: float, held: int, cached: int) -> None:
+    def watch(self, near: NearSessions) -> None:
         """Note this process's feed and caches."""
-        self._staleness.set(age_seconds)
-        self._held.set(held)
-        self._cached.set(cached)
+        self._staleness.set(near.age_seconds)
+        self._held.set(near.held)
+        self._cached.set(len(near))
+        counted = (near.hits, near.misses)
+        self._hits.inc(counted[0] - self._counted[0])
+        self._misses.inc(counted[1] - self._counted[1])
+        self._counted = counted
 
     def render(self) -> bytes:
         """The text exposition, of every worker where figures are pooled."""
@@ -44,7 +56,7 @@ class Metrics:
         """Drop the gauges of workers that are gone: what they last said would stand for ever."""
         if not self._shared:
             return
-        for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_livemax_*.db"):
+        for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*_*.db"):
             pid = int(each.stem.rpartition("_")[2])
             if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
                 each.unlink(missing_ok=True)

@@ -2,13 +2,14 @@
 
 import asyncio
 from asyncio import TimerHandle
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from keyturn.errors import BadRequest, Overloaded, Refusal, RequestTimeout
-from keyturn.server.exchange import BODY_SECONDS, HEADER_BYTES, send_reply
+from keyturn.server.exchange import BODY_SECONDS, CONNECTION, HEADER_BYTES, send_reply
 from keyturn.web.problem import problem
 
 HEAD_SECONDS = 10.0
@@ -32,6 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _reading: Literal["nothing", "head", "body"] = "nothing"
     _head_bytes = 0
     _begun = False
+    on_shutdown: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself does
         """Accept a connection; it must speak soon."""
@@ -53,6 +55,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self.on_shutdown = None
+        cast("dict[str, object]", self.scope)["extensions"] = {CONNECTION: self}
         self._reading, self._head_bytes = "head", 0
         self._expect(HEAD_SECONDS)
 
@@ -71,6 +75,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reading = "nothing"
         self._expect(None)
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server stops: an answer without an end must find one."""
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+        super().shutdown()
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is thrown away."""
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is answered like everything else that is malformed."""

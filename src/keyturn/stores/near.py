@@ -38,6 +38,11 @@ class NearSessions:
         self._by_subject: dict[str, set[SessionId]] = {}
         # Held by whoever changes anything; readers need none, each looks at one dict at a time.
         self._lock = Lock()
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self.hits = 0
+        """Sessions answered from memory. Counted without a lock: a few may be missed when threads race."""
+        self.misses = 0
+        """Sessions that had to be asked of the store."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -65,18 +70,33 @@ class NearSessions:
         """Revocations held."""
         return len(self._known)
 
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` whenever something was revoked, in whatever thread it is learned; it must not wait, nor ask
+        a store. Answers how to stop."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            with self._lock:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return stop
+
     # --- the questions of a request: no lock ---
 
     def recall(self, sid: SessionId) -> Found | None:
         """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
         # Freshness first: what it vouches for is already applied when the session is looked up.
         if not self._freshness.holds(self._monotonic()):
+            self.misses += 1
             return None
         try:
             found = self._sessions[sid]
             self._sessions.move_to_end(sid)
         except KeyError:
+            self.misses += 1
             return None
+        self.hits += 1
         return found
 
     def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
@@ -126,6 +146,7 @@ class NearSessions:
                     self._evict(sid)
             else:
                 self._clear()
+        self._tell()
 
     def reset(self, page: Page) -> None:
         """Start over from a snapshot: something was missed, so no session is held any longer.
@@ -137,6 +158,7 @@ class NearSessions:
             for entry in page.entries:
                 self._known.apply(entry)
             self._known.sequence = page.sequence
+        self._tell()
 
     def confirm(self, asked_at: float) -> None:
         """Everything committed up to ``asked_at`` (monotonic seconds, when the feed was *asked*) has been applied."""
@@ -146,6 +168,10 @@ class NearSessions:
         """Forget revocations whose tokens are all dead."""
         with self._lock:
             self._known.expire(Instant(now - LINGER_SECONDS))
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _outdated(self, found: Found) -> bool:
         # The load may have raced an entry: what it read before is no longer so.

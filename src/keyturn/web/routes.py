@@ -152,7 +152,7 @@ ROUTES: tuple[Route, ...] = (
         (*_ALWAYS, *_BEARER, errors.InvalidMember),
         FeedAnswer,
         schemes=("service",),
-        query=("after",),
+        query=("after", "seed"),
         feed=True,
     ),
     Route("GET", "/.well-known/jwks.json", metadata.jwks, _ALWAYS, KeysAnswer),

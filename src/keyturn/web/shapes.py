@@ -140,8 +140,8 @@ class FeedEntry(Struct, frozen=True):
 
 
 class FeedAnswer(Struct, frozen=True):
-    """Entries in order. ``complete`` is false when older ones were purged: ask again without ``after``. So do when
-    ``log`` is another number than before: the log went back in time."""
+    """At most 1000 entries in order; go on after ``sequence`` until a page is empty. ``complete`` is false when older
+    ones were purged: take a snapshot. So do when ``log`` is another number than before: the log went back in time."""
 
     entries: list[FeedEntry]
     sequence: int

@@ -1,13 +1,14 @@
 """What resource servers ask: revocation (RFC 7009), introspection (RFC 7662) and the feed."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Page
-from keyturn.errors import NotFound, Unauthenticated
-from keyturn.flows.feed import feed_page
+from keyturn.errors import InvalidMember, NotFound, Unauthenticated
+from keyturn.flows.feed import feed_page, seed_page
 from keyturn.flows.introspect import introspect as ask_about
 from keyturn.flows.introspect import presented_sid
 from keyturn.flows.revoke import Revoked, revoke_session
@@ -21,10 +22,24 @@ from keyturn.web.site import Site
 _NOTHING = RevokedAnswer(revoked=False, sequence=0, within_seconds=0)
 
 
-class FeedQuery(Struct, frozen=True):
-    """``after``: the last sequence number the reader knows; a snapshot without it."""
+Number = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")]
+"""A sequence number; longer ones are not exact in every reader of JSON, and Python is slow to read endless ones."""
 
-    after: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")] | None = None
+
+class FeedQuery(Struct, frozen=True):
+    """``after``: the last sequence number the reader knows. ``seed``: of the last page of a snapshot it has read; 0,
+    and left out with ``after``, is where a snapshot begins."""
+
+    after: Number | None = None
+    seed: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reader of the feed goes on: after ``sequence``, within a snapshot while it is ``seeding``."""
+
+    sequence: int
+    seeding: bool
 
 
 def revoke(request: Request, now: Instant, site: Site) -> Flow[Reply]:
@@ -46,14 +61,23 @@ def introspect(request: Request, now: Instant, site: Site) -> Flow[Reply]:
 def revocations(request: Request, _now: Instant, site: Site) -> Flow[Reply]:
     """A page of the feed as JSON; the server streams the same entries to whoever accepts text/event-stream."""
     require_feed_reader(request, site)
-    page = yield from feed_page(feed_after(request))
+    page = yield from feed_from(feed_place(request))
     return json_reply(200, feed_answer(page), (*NO_STORE, (b"vary", b"accept")))
 
 
-def feed_after(request: Request) -> int | None:
-    """The sequence number after which the reader wants entries. Raises ``InvalidMember``, ``BadRequest``."""
-    after = read_query(request, FeedQuery).after
-    return None if after is None else int(after)
+def feed_place(request: Request) -> Place:
+    """Where the reader wants to go on. Raises ``InvalidMember``, ``BadRequest``."""
+    query = read_query(request, FeedQuery)
+    if query.after is None:
+        return Place(int(query.seed or 0), seeding=True)
+    if query.seed is not None:
+        raise InvalidMember("seed")
+    return Place(int(query.after), seeding=False)
+
+
+def feed_from(place: Place) -> Flow[Page]:
+    """The page that goes on from ``place``."""
+    return seed_page(place.sequence) if place.seeding else feed_page(place.sequence)
 
 
 def feed_answer(page: Page) -> FeedAnswer:

@@ -1,0 +1,201 @@
+"""Hub: the one reader of the revocation log behind all feed streams of a worker. One look, encoded once, tells all."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from keyturn.clocks import unslewed
+from keyturn.core.revocation import Page
+from keyturn.flows import Flow
+from keyturn.flows.feed import PAGE_LIMIT, end_page, feed_page
+from keyturn.stores.near import NearSessions
+from keyturn.web.endpoints.service import Place, feed_answer, feed_from
+from keyturn.web.shapes import FeedEntry
+
+KEPT_PAGES = 256
+KEPT_BYTES = 4 * 1024 * 1024
+"""Of pages that slow readers may still take from memory; who has fallen further behind reads the log by himself."""
+
+SECONDS_PER_READER = 0.00005
+"""Pause between two looks, for each reader: telling all of them must leave the worker time for its requests."""
+
+_LONGEST_PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger("keyturn.feed")
+
+Read = Callable[[Flow[Page]], Awaitable[Page]]
+
+
+class News(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an event says. ``stamp``: seconds of this process's clock as of which the reader then knows everything;
+    left out where more is to come. ``process``: whose clock, by a random name."""
+
+    process: str
+    log: int
+    after: int
+    sequence: int
+    entries: list[FeedEntry]
+    stamp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a reader stands: in which log, after which sequence number."""
+
+    log: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event, encoded, and where a reader stands who has taken it. ``whole``: nothing more was there."""
+
+    body: bytes
+    spot: Spot
+    whole: bool
+
+
+class Hub:
+    """One per worker. It looks when the near-cache has heard of something, and every ``heartbeat_seconds``.
+
+    What it says is what it has itself just read from the log: a worker that cannot read it says nothing, and whoever
+    listens to it grows stale, as he must. Readers come as ``asyncio.Event``, set when there may be something to take.
+    """
+
+    def __init__(
+        self, read: Read, near: NearSessions, heartbeat_seconds: float, *, clock: Callable[[], float] = unslewed
+    ) -> None:
+        self.process = secrets.token_hex(8)
+        self.heartbeat_seconds = heartbeat_seconds
+        self.clock = clock
+        self.turn = 0
+        """How often everybody was told something."""
+        self.looks = 0
+        """How often it has looked."""
+        self.head: Spot | None = None
+        self.beat = b""
+        self._read = read
+        self._near = near
+        self._pages: OrderedDict[Spot, Told] = OrderedDict()
+        self._bells: set[asyncio.Event] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._said_at = float("-inf")
+        self._failures = 0
+
+    def __len__(self) -> int:
+        return len(self._bells)
+
+    def join(self, bell: asyncio.Event) -> None:
+        """Ring ``bell`` from now on. The hub runs while anybody listens."""
+        self._bells.add(bell)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def leave(self, bell: asyncio.Event) -> None:
+        """Ring it no more."""
+        self._bells.discard(bell)
+        if not self._bells and self._task is not None:
+            self._task.cancel()
+            self._task = self.head = None
+            self._pages.clear()
+
+    def page_after(self, spot: Spot) -> Told | None:
+        """The page that goes on from ``spot``, while it is kept."""
+        return self._pages.get(spot)
+
+    async def look(self, place: Place, log_number: int | None) -> Told | None:
+        """What is there for one reader alone. ``None`` when there is a gap: he needs a snapshot. Raises as a store."""
+        asked_at = self.clock()
+        page = await self._read(feed_from(place))
+        if not page.complete or log_number not in (None, page.log):
+            return None
+        return self._told(place, page, asked_at)
+
+    async def _run(self) -> None:
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+        def hear() -> None:
+            if not news.is_set():
+                loop.call_soon_threadsafe(news.set)
+
+        stop = self._near.listen(hear)
+        try:
+            while True:
+                news.clear()
+                pause = await self._next_look()
+                await asyncio.sleep(SECONDS_PER_READER * len(self._bells))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), pause)
+        finally:
+            stop()
+
+    async def _next_look(self) -> float:
+        """Look, and ring. Answers how long to wait for news before the next look."""
+        try:
+            more = await self._look()
+            self._failures = 0
+        except Exception as error:  # whatever it is, the next look may succeed; until then readers hear nothing
+            more, self._failures = False, self._failures + 1
+            log.warning("the revocation log cannot be read", detail=repr(error))
+        self.looks += 1
+        for bell in self._bells:
+            bell.set()
+        if self._failures:
+            return min(_LONGEST_PAUSE_SECONDS, 0.05 * 2.0 ** min(self._failures, 10))
+        return 0.0 if more else self.heartbeat_seconds
+
+    async def _look(self) -> bool:
+        """Whether there is more to read at once."""
+        head, asked_at = self.head, self.clock()
+        if head is None:
+            return await self._find_head()
+        page = await self._read(feed_page(head.sequence))
+        if not page.complete or page.log != head.log:
+            return await self._find_head()
+        told = self._told(Place(head.sequence, seeding=False), page, asked_at)
+        if page.entries:
+            self._keep(head, told)
+            self.head = told.spot
+        if told.whole and (page.entries or asked_at - self._said_at >= self.heartbeat_seconds / 2):
+            self.beat = _event("heartbeat", News(self.process, page.log, page.sequence, page.sequence, [], asked_at))
+            self._said_at = asked_at
+            self.turn += 1
+        return not told.whole
+
+    async def _find_head(self) -> bool:
+        # Whoever stands somewhere else finds out by looking for himself.
+        self._pages.clear()
+        page = await self._read(end_page())
+        self.head = Spot(page.log, page.sequence)
+        return False
+
+    def _keep(self, spot: Spot, told: Told) -> None:
+        self._pages[spot] = told
+        while len(self._pages) > KEPT_PAGES or sum(len(each.body) for each in self._pages.values()) > KEPT_BYTES:
+            self._pages.popitem(last=False)
+
+    def _told(self, place: Place, page: Page, asked_at: float) -> Told:
+        whole = len(page.entries) < PAGE_LIMIT
+        entries = feed_answer(page).entries
+        stamp = asked_at if whole else None
+        news = News(self.process, page.log, place.sequence, page.sequence, entries, stamp)
+        return Told(_event("snapshot" if place.seeding else "entries", news), Spot(page.log, page.sequence), whole)
+
+
+def opening(hub: Hub, came_at: float) -> bytes:
+    """The first event of a stream. ``clock``: what the hub's clock said when the request came; a reader maps each
+    ``stamp`` to its own clock by it. ``retry``: milliseconds, for browsers."""
+    said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds}
+    return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(said)
+
+
+def _event(name: str, news: News) -> bytes:
+    # Only what holds everything up to its number may be gone on from: a reader cut off in a snapshot begins again.
+    mark = b"" if news.stamp is None and name == "snapshot" else b"id: %d.%d\n" % (news.log, news.sequence)
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), mark, msgspec.json.encode(news))

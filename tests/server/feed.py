@@ -1,0 +1,43 @@
+"""The feed as a stream, read without the reader that we ship."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+
+STREAM = {"accept": "text/event-stream"}
+
+
+class Event(NamedTuple):
+    name: str
+    mark: str
+    said: dict[str, Any]
+
+    @property
+    def keys(self) -> list[str]:
+        return [each["key"] for each in self.said["entries"]]
+
+
+def events(lines: Iterator[str]) -> Iterator[Event]:
+    name = mark = ""
+    for line in lines:
+        kind, _, value = line.partition(": ")
+        if kind == "event":
+            name, mark = value, ""
+        elif kind == "id":
+            mark = value
+        elif kind == "data":
+            yield Event(name, mark, json.loads(value))
+
+
+@contextmanager
+def listening(url: str, query: str = "", *, seconds: float = 10, **headers: str) -> Iterator[Iterator[Event]]:
+    """The events of one stream, but its opening. ``seconds``: longest silence."""
+    sent = STREAM | {name.replace("_", "-"): value for name, value in headers.items()}
+    with httpx.stream("GET", f"{url}/auth/revocations{query}", headers=sent, timeout=seconds) as answer:
+        assert answer.status_code == 200
+        told = events(answer.iter_lines())
+        assert next(told).name == "opening"
+        yield told

@@ -1,0 +1,171 @@
+"""The feed as a stream, from a real server: no gap, a snapshot where one is needed, an end when the server ends."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from served import Served, serving
+from served.process import PASSWORD
+from server.feed import STREAM, events, listening
+
+SERVICE_TOKEN = "5d0c8a3f9e7b4126a1d94c6be80f2733"
+Ended = Callable[[], str]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    data = tmp_path_factory.mktemp("stream") / "data"
+    with serving(data, algorithm="ES256", staleness_seconds="1") as server:
+        yield server
+
+
+@pytest.fixture
+def ended(served: Served) -> Ended:
+    """A session that was opened and ended: its id."""
+    body = {"email": f"reader{time.monotonic_ns()}@example.com", "password": PASSWORD}
+    with served.client() as client:
+        assert client.post("/auth/signup", json=body).status_code == 201
+
+    def end() -> str:
+        with served.client() as client:
+            sid: str = client.post("/auth/login", json=body).json()["sid"]
+            assert client.post("/auth/logout").json()["revoked"]
+            return sid
+
+    return end
+
+
+def test_a_stream_is_a_snapshot_then_entries_then_heartbeats(served: Served, ended: Ended) -> None:
+    before = ended()
+    with httpx.stream("GET", served.url + "/auth/revocations", headers=STREAM, timeout=10) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert answer.headers["cache-control"] == "no-store"
+        told = events(answer.iter_lines())
+        opening, snapshot = next(told), next(told)
+        assert (opening.name, snapshot.name, snapshot.said["after"]) == ("opening", "snapshot", 0)
+        assert before in snapshot.keys
+        after = ended()
+        page = next(each for each in told if each.name != "heartbeat")
+        assert (page.name, page.keys) == ("entries", [after])
+        assert page.said["after"] == snapshot.said["sequence"]
+        beats = [next(told) for _ in range(3)]
+    assert {each.name for each in beats} == {"heartbeat"}
+    assert {each.said["sequence"] for each in beats} == {page.said["sequence"]}
+    assert {each.said["process"] for each in (snapshot, page, *beats)} == {opening.said["process"]}
+    stamps = [each.said["stamp"] for each in (snapshot, page, *beats)]
+    assert opening.said["clock"] <= stamps[0]
+    assert stamps == sorted(set(stamps))
+
+
+def test_a_reader_that_comes_again_misses_nothing(served: Served, ended: Ended) -> None:
+    with listening(served.url) as told:
+        known = next(told)
+    missed = [ended() for _ in range(3)]
+    with listening(served.url, last_event_id=known.mark) as told:
+        page = next(told)
+        assert (page.name, page.keys) == ("entries", missed)
+    with listening(served.url, f"?after={known.said['sequence']}") as told:
+        assert next(told).keys == missed
+
+
+def test_what_a_browser_remembers_counts_more_than_the_address_it_repeats(served: Served, ended: Ended) -> None:
+    ended()
+    with listening(served.url, "?after=0") as told:
+        known = next(told)
+    last = ended()
+    with listening(served.url, "?after=0", last_event_id=known.mark) as told:
+        assert next(told).keys == [last]
+
+
+@pytest.mark.parametrize("mark", ["1.0", "{log}.900"])
+def test_a_reader_of_another_log_or_of_one_that_went_back_gets_a_snapshot(
+    served: Served, ended: Ended, mark: str
+) -> None:
+    last = ended()
+    with listening(served.url) as told:
+        log = next(told).said["log"]
+    with listening(served.url, last_event_id=mark.format(log=log)) as told:
+        page = next(told)
+        assert (page.name, page.said["after"], page.keys[-1]) == ("snapshot", 0, last)
+
+
+@pytest.mark.parametrize("mark", ["", "1", "x.1", "1.01", "1.-1", "1.2.3", "9" * 20 + ".1"])
+def test_a_mark_that_is_none_is_refused(served: Served, mark: str) -> None:
+    answer = httpx.get(served.url + "/auth/revocations", headers=STREAM | {"last-event-id": mark})
+    assert (answer.status_code, answer.json()["member"]) == (400, "Last-Event-ID")
+
+
+def test_a_stream_that_cannot_read_the_log_says_nothing_and_ends(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("broken") / "data", algorithm="ES256", staleness_seconds="1") as served:
+        with listening(served.url, seconds=0.8) as told:
+            assert next(told).name == "snapshot"
+            with sqlite3.connect(served.data / "keyturn.db") as store:
+                store.execute("ALTER TABLE revocations RENAME TO elsewhere")
+            with listening(served.url) as late:
+                assert list(late) == []
+            with pytest.raises(httpx.ReadTimeout):
+                [next(told) for _ in range(20)]
+        assert "unexpected" not in served.log.read_text()
+        assert "a feed stream ends early" in served.log.read_text()
+
+
+def test_a_server_that_stops_ends_its_streams_whole(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("stopping") / "data", algorithm="ES256") as served:
+        with listening(served.url) as told:
+            assert next(told).name == "snapshot"
+            assert served.process is not None
+            started = time.monotonic()
+            served.process.terminate()
+            assert {each.name for each in told} <= {"heartbeat"}
+            served.process.wait(20)
+        assert time.monotonic() - started < 4, "it waited for a reader"
+
+
+def test_open_streams_are_counted(served: Served) -> None:
+    def count() -> float:
+        lines = httpx.get(served.url + "/metrics").text.splitlines()
+        return float(next(each for each in lines if each.startswith("keyturn_feed_streams ")).split()[1])
+
+    def until(wanted: float) -> None:
+        give_up_at = time.monotonic() + 10
+        while count() != wanted:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+
+    until(0)
+    with listening(served.url) as told:
+        next(told)
+        assert count() == 1
+    until(0)
+
+
+def test_in_production_the_stream_needs_the_service_token(tmp_path_factory: pytest.TempPathFactory) -> None:
+    data = tmp_path_factory.mktemp("closed") / "data"
+    settings = {
+        "KEYTURN_PROFILE": "production",
+        "KEYTURN_SECRET": "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef",
+        "KEYTURN_SERVICE_TOKEN": SERVICE_TOKEN,
+        "KEYTURN_ISSUER": "https://auth.example.com",
+        "KEYTURN_AUDIENCE": "orders",
+        "KEYTURN_STORE": f"sqlite:///{data}/keyturn.db",
+        "KEYTURN_ALGORITHM": "ES256",
+    }
+    data.mkdir()
+    add = [sys.executable, "-c", "from keyturn.cli import app; app()", "keys", "add"]
+    subprocess.run(add, env={**os.environ, **settings}, check=True, timeout=60, capture_output=True)
+    served = Served(data, settings=settings)
+    served.start()
+    try:
+        for accept in ("text/event-stream", "application/json"):
+            assert httpx.get(served.url + "/auth/revocations", headers={"accept": accept}).status_code == 401
+        headers = {"accept": "text/event-stream", "authorization": f"Bearer {SERVICE_TOKEN}"}
+        with httpx.stream("GET", served.url + "/auth/revocations", headers=headers) as feed:
+            assert next(events(feed.iter_lines())).name == "opening"
+    finally:
+        served.stop()
