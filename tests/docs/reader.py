@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from docs.page import HOUSE, Block, Page
@@ -23,11 +24,12 @@ ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
 
 
 class Reader:
-    """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``."""
+    """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``. ``ports``: of
+    what else is there, by what pages call them."""
 
-    def __init__(self, page: Page, folder: Path) -> None:
+    def __init__(self, page: Page, folder: Path, ports: Mapping[str, str]) -> None:
         self._folder = folder
-        self._ports = {each: str(free_port()) for each in PORTS}
+        self._ports = {**{each: str(free_port()) for each in PORTS}, **ports}
         self._background: list[subprocess.Popen[bytes]] = []
         wanted = page.served and any(AS_WRITTEN in each.body for each in page.runs)
         self._served = Served(folder / DATA, settings=_environment(page)) if wanted else None

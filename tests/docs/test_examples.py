@@ -7,16 +7,29 @@ import pytest
 
 from docs.page import RUN, SHOWN, Page, pages
 from docs.reader import Reader
+from engines.postgres import Postgres
 
 PAGES = pages()
 RUNNABLE = [each for each in PAGES if each.runs]
-SILENT = ("", "ini", "nginx", "toml", "mermaid", "{toctree}", "{eval-rst}", "{include}", *SHOWN)
+POSTGRES = "5432"
+SILENT = ("", "sql", "ini", "nginx", "toml", "mermaid", "{toctree}", "{eval-rst}", "{include}", *SHOWN)
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The port of a server on which the operator made what the page on PostgreSQL says."""
+    postgres.run("CREATE ROLE keyturn LOGIN PASSWORD 'violet'")
+    postgres.run("CREATE DATABASE keyturn OWNER keyturn ENCODING 'UTF8' TEMPLATE template0")
+    yield str(postgres.port)
+    postgres.run("DROP DATABASE keyturn WITH (FORCE)")
+    postgres.run("DROP ROLE keyturn")
 
 
 @pytest.fixture
 def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     page: Page = request.param
-    found = Reader(page, tmp_path)
+    ports = {POSTGRES: request.getfixturevalue("database")} if f":{POSTGRES}/" in page.text else {}
+    found = Reader(page, tmp_path, ports)
     try:
         yield found
     finally:

@@ -65,7 +65,7 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     near = NearSessions(realm.profile.token.staleness_seconds, monotonic)
     policy = _rollover(realm)
     ring = KeyRing(vault, policy.retired_seconds)
-    store, plain_store = _stores(settings.store, awaited)
+    store, plain_store = _stores(settings, awaited)
     hasher = _hasher(settings, awaited)
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
     fixed = _Fixed(KeyFoundry(vault), rules, ring, near)
@@ -98,11 +98,11 @@ def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
     )
 
 
-def _stores(url: str, awaited: bool) -> tuple[Any, Any]:
+def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
     if not awaited:
-        store = open_store(url)
+        store = open_store(settings.store, settings.store_connections)
         return store, store
-    twin = open_async_store(url)
+    twin = open_async_store(settings.store, settings.store_connections)
     return twin, twin.store
 
 

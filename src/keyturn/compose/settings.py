@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     issuer: str = ""
     audience: str = ""
     store: str = ""
+    store_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     sessions: str = ""
     durable_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
     quarantine_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 10

@@ -52,6 +52,7 @@ class Listening:
         self._monotonic = monotonic
         self._jitter = jitter
         self._connection: LimitedConnection | None = None
+        self._connections = 0
         self._told = False
         self._failures = 0
         self._again_at = float("-inf")
@@ -95,13 +96,15 @@ class Listening:
     def _look(self) -> object:
         if self._connection is None:
             self._connection = self._connect()
+            self._connections += 1
             self._connection.add_notify_handler(self._note)
             self._ask(self._connection, _LISTEN)
         counters = tuple(self._ask(self._connection, _COUNTERS).fetchall())
         if self._failures:
             _logger.warning("the database tells of revocations again, after %d failed attempts", self._failures)
         self._failures = 0
-        return counters
+        # Another connection may lead to a standby that took over, and the same counters to another log.
+        return self._connections, counters
 
     def _ask(self, connection: LimitedConnection, statement: bytes) -> psycopg.Cursor[Any]:
         connection.give_up_at = self._monotonic() + ANSWER_SECONDS

@@ -9,6 +9,7 @@ from keyturn.core.revocation import Entry, Page
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import entry_of, entry_values
 from keyturn.stores.sql.tables import APPENDED, LOG, PURGED, counters, revocations
+from keyturn.stores.sql.timeline import timeline
 
 BATCH = 500
 """Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
@@ -18,7 +19,7 @@ _ADVANCE = (
     update(counters).where(counters.c.name == APPENDED).values(value=counters.c.value + 1).returning(counters.c.value)
 )
 _APPEND = insert(revocations)
-_COUNTERS = select(counters.c.name, counters.c.value)
+_COUNTERS = select(counters.c.name, counters.c.value, timeline())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
 _ALL = select(revocations).order_by(revocations.c.sequence)
 _AFTER = _ALL.where(revocations.c.sequence > bindparam("after")).limit(bindparam("most"))
@@ -66,7 +67,11 @@ def purge_log(now: Instant) -> Operation[bool]:
 
 
 def _counts() -> Operation[dict[str, int]]:
-    return {name: value for name, value in (yield _COUNTERS, {}).rows}
+    rows = (yield _COUNTERS, {}).rows
+    counts = {name: value for name, value, _ in rows}
+    # A standby that had not heard of the last entries gives their numbers out again: it has another log from then on.
+    counts[LOG] += rows[0][2]
+    return counts
 
 
 class Log:

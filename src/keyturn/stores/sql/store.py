@@ -7,6 +7,7 @@ from keyturn.core.instant import Instant
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.feeds import Watch
 from keyturn.stores.sql.accounts import Accounts
+from keyturn.stores.sql.address import read_address
 from keyturn.stores.sql.database import find_database
 from keyturn.stores.sql.hands import Hands, InThreads, counting
 from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
@@ -18,6 +19,7 @@ from keyturn.stores.sql.sessions import Sessions
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
+UPKEEP = 4
 WAITING = 1000
 
 
@@ -70,13 +72,16 @@ class AsyncSqlStore:
     """
 
     def __init__(self, url: str, *, deadline_seconds: float = DEADLINE_SECONDS, size: int = CONNECTIONS) -> None:
-        self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=size)
-        address = store.database.address
+        address = read_address(url)
+        native = address if address is not None and address.asyncpg else None
+        # What is not awaited then is upkeep, in a thread or two.
+        plain = size if native is None else min(size, UPKEEP)
+        self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=plain)
         self._hands: Hands
-        if address is not None and address.asyncpg:
+        if native is not None:
             from keyturn.stores.sql.native import Native
 
-            self._hands = Native(address, deadline_seconds=deadline_seconds, size=size, waiting=WAITING)
+            self._hands = Native(native, deadline_seconds=deadline_seconds, size=size, waiting=WAITING)
         else:
             self._hands = InThreads(store, size=size, waiting=WAITING, deadline_seconds=deadline_seconds)
         self.sessions = self._hands.sessions

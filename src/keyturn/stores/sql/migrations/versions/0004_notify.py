@@ -1,4 +1,4 @@
-"""PostgreSQL tells whoever listens that the revocation log has grown, when that is committed."""
+"""PostgreSQL tells whoever listens that the revocation log has grown, and which of its histories the log is in."""
 
 from alembic import op
 
@@ -13,16 +13,22 @@ $$ BEGIN PERFORM pg_notify('keyturn', ''); RETURN NULL; END $$"""
 _TRIGGER = """CREATE TRIGGER keyturn_notify AFTER INSERT ON revocations
 FOR EACH STATEMENT EXECUTE FUNCTION keyturn_notify()"""
 
+# The write-ahead log's files are named by it. Where a provider forbids to ask, there is one history for all we know.
+_TIMELINE = """CREATE FUNCTION keyturn_timeline() RETURNS bigint LANGUAGE plpgsql STABLE AS
+$$ BEGIN RETURN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint;
+EXCEPTION WHEN OTHERS THEN RETURN 0; END $$"""
+
 
 def upgrade() -> None:
-    """Make the trigger."""
+    """Make the trigger and the functions."""
     if op.get_context().dialect.name == "postgresql":
-        op.execute(_FUNCTION)
-        op.execute(_TRIGGER)
+        for statement in (_FUNCTION, _TRIGGER, _TIMELINE):
+            op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop the trigger."""
+    """Drop the trigger and the functions."""
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP TRIGGER keyturn_notify ON revocations")
         op.execute("DROP FUNCTION keyturn_notify()")
+        op.execute("DROP FUNCTION keyturn_timeline()")

@@ -1,0 +1,135 @@
+"""`keyturn serve` and the operator's commands on PostgreSQL: several workers, a database that freezes, restarts."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.command import Ran, keyturn
+from engines.postgres import Postgres
+from engines.process import until
+from served import Served, serving
+from served.process import PASSWORD
+from server.crew import line_to_each
+
+WORKERS = 2
+CONNECTIONS = 3
+# For requests, for counting attempts, for what is not awaited and its counting, and the one that listens.
+MOST_CONNECTIONS = WORKERS * (CONNECTIONS + 1 + CONNECTIONS + 1 + 1)
+STALENESS_SECONDS = 2
+STORE_SECONDS = 5.0
+SLACK_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def served(database: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    data, url = tmp_path_factory.mktemp("postgresql") / "data", database.database()
+    settings = {"algorithm": "ES256", "hash_threads": "1", "staleness_seconds": str(STALENESS_SECONDS)}
+    with serving(data, workers=WORKERS, store=url, store_connections=str(CONNECTIONS), **settings) as server:
+        yield server
+
+
+def here(served: Served, *arguments: str) -> Ran:
+    settings = {name.removeprefix("KEYTURN_").lower(): value for name, value in served.settings.items()}
+    return keyturn(*arguments, "--data", str(served.data), **settings)
+
+
+def enter(served: Served, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """A new person. Answers what was issued, and the header of a browser that holds the cookie."""
+    body = {"email": f"{name}@example.com", "password": PASSWORD, "deliver": "both"}
+    with served.client() as client:
+        issued = client.post("/auth/signup", json=body).json()
+        return issued, {"cookie": f"kt_session={client.cookies['kt_session']}"}
+
+
+def test_a_revocation_by_one_worker_reaches_the_other(served: Served) -> None:
+    issued, cookie = enter(served, "ada")
+    bearer = {"authorization": f"Bearer {issued['access_token']}"}
+    with line_to_each(served, WORKERS) as lines:
+        one, other = lines.values()
+        assert {line("/auth/session", **held)[0] for line in (one, other) for held in (cookie, bearer)} == {200}
+        assert one("/auth/logout", "POST", **bearer)[0] == 200
+        until(lambda: other("/auth/session", **bearer)[0] == 401, lambda: "still accepted", STALENESS_SECONDS)
+        assert other("/auth/session", **cookie)[0] == 401
+
+
+def test_no_more_connections_are_opened_than_the_settings_say(served: Served, database: Postgres) -> None:
+    issued, _ = enter(served, "crowd")
+    form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
+    name = served.settings["KEYTURN_STORE"].rpartition("/")[2]
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
+    with ThreadPoolExecutor(40) as pool:
+        asks = [pool.submit(httpx.post, served.url + "/auth/token", data=form, timeout=30) for _ in range(200)]
+        counts = [database.run(sql)[0][0] for _ in range(20)]
+        assert {each.result().status_code for each in asks} == {200}
+    assert WORKERS < max(counts) <= MOST_CONNECTIONS
+
+
+def test_the_operators_commands_open_the_same_database(served: Served, database: Postgres) -> None:
+    issued, _ = enter(served, "bob")
+    assert here(served, "db", "upgrade").said == "the schema is up to date\n"
+    told = here(served, "db", "upgrade", "--json")
+    assert told.json["upgraded"]
+    assert database.password not in told.said
+    assert [key["state"] for key in here(served, "keys", "list", "--json").json] == ["active"]
+    assert here(served, "revoke", "session", issued["sid"], "--json").json["revoked"]
+    bearer = {"authorization": f"Bearer {issued['access_token']}"}
+    asked = lambda: httpx.get(served.url + "/auth/session", headers=bearer).json().get("code")  # noqa: E731
+    until(lambda: asked() == "token_revoked", lambda: "still accepted", STALENESS_SECONDS)
+
+
+def test_a_database_that_is_away_ends_the_start_and_its_password_is_not_told(
+    database: Postgres, tmp_path: Path
+) -> None:
+    away = database.url("nothing_of_this_name")
+    ran = keyturn("db", "upgrade", "--data", str(tmp_path / "data"), store=away)
+    assert ran.code != 0
+    assert "Traceback" not in ran.complained
+    assert database.password not in ran.complained + ran.said
+
+
+@pytest.mark.parametrize("harm", ["frozen", "killed"])
+def test_a_database_that_does_not_answer_is_never_a_yes_nor_a_no(served: Served, database: Postgres, harm: str) -> None:
+    issued, cookie = enter(served, harm)
+    bearer = {"authorization": f"Bearer {issued['access_token']}"}
+    form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
+    database.signal(signal.SIGSTOP if harm == "frozen" else signal.SIGKILL)
+    try:
+        time.sleep(STALENESS_SECONDS)
+        began = time.monotonic()
+        with ThreadPoolExecutor(3) as pool:
+            asks = [
+                pool.submit(httpx.get, served.url + "/auth/session", headers=cookie, timeout=30),
+                pool.submit(httpx.get, served.url + "/auth/session", headers=bearer, timeout=30),
+                pool.submit(httpx.post, served.url + "/auth/token", data=form, timeout=30),
+            ]
+            replies = [each.result() for each in asks]
+        assert time.monotonic() - began < STORE_SECONDS + SLACK_SECONDS
+        assert [each.status_code for each in replies] == [503] * 3
+        assert {each.json()["code"] for each in replies} <= {"store_unavailable", "revocation_unknown"}
+        assert not any("set-cookie" in each.headers for each in replies)
+        assert httpx.get(served.url + "/readyz", timeout=30).status_code == 503
+    finally:
+        if harm == "frozen":
+            database.signal(signal.SIGCONT)
+        else:
+            assert database.process is not None
+            database.process.wait(10)
+            database.start()
+    began = time.monotonic()
+    until(lambda: httpx.get(served.url + "/readyz", timeout=30).status_code == 200, lambda: "it did not recover")
+    print(f"\n{harm}: ready again {time.monotonic() - began:.2f} s after the database was")
+    assert httpx.get(served.url + "/auth/session", headers=cookie, timeout=30).status_code == 200
+    assert httpx.post(served.url + "/auth/token", data=form, timeout=30).status_code == 200
