@@ -17,10 +17,16 @@ from keyturn.flows.login import login
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session, revoke_subject
 from keyturn.flows.signup import signup
-from keyturn.stores.opening import open_store
+from keyturn.stores.opening import open_async_store, open_store
+from keyturn.testing.blocking import Blocking
 
 REALM = realm()
 THREADS = 50
+
+
+def opened(url: str) -> Any:
+    """A store. Over asyncpg, every call of it is awaited on a loop of its own."""
+    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url)
 
 
 def use(store: Any, text: str, now: Instant = T0) -> str:
@@ -75,7 +81,7 @@ def rotate_until_killed(url: str, text: str, doomed: Iterable[tuple[str, str]], 
 
     Each message is one write far below ``PIPE_BUF``: it arrives whole or not at all.
     """
-    store = open_store(url)
+    store = opened(url)
     ends = iter(list(doomed))
     turn = 0
     while True:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from engines.fixtures import Fresh
 from interleavings.child import REALM, bystander, counter, people, rotate_until_killed, use
 from interleavings.rig import T0, toy_ports
 from keyturn.errors import Refusal
@@ -63,8 +64,17 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return context
 
 
-def test_killed_in_mid_rotation(tmp_path: Path, forks: Any, record_property: Callable[[str, object], None]) -> None:
-    url = f"sqlite:///{tmp_path}/keyturn.db"
+@pytest.fixture(params=["sqlite", "postgresql", "postgresql+asyncpg"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a new store is."""
+    if request.param == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return f"sqlite:///{folder}/keyturn.db"
+    fresh: Fresh = request.getfixturevalue("fresh")
+    return fresh(request.param)
+
+
+def test_killed_in_mid_rotation(url: str, forks: Any, record_property: Callable[[str, object], None]) -> None:
     store = open_store(url)
     (issued,) = people(store, 1)
     strangers = [bystander(store, number) for number in range(BYSTANDERS)]
@@ -80,7 +90,10 @@ def test_killed_in_mid_rotation(tmp_path: Path, forks: Any, record_property: Cal
         rotate_and_kill(forks, url, ledger, left, chance.uniform(0.0, 0.04))
         unacknowledged += check(url, ledger, issued.session.sid, strangers)
     turns = f"{len(ledger.lineage) - 1} rotations and {len(ledger.ended)} revocations acknowledged"
-    record_property("figure", f"{KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged")
+    record_property(
+        "figure",
+        f"{url.partition(':')[0]}, {KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged",
+    )
     assert len(ledger.lineage) > KILLS
     assert ledger.ended
 
@@ -100,7 +113,8 @@ def rotate_and_kill(forks: Any, url: str, ledger: Ledger, doomed: list[Any], sec
 
 def check(url: str, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
     """Open what the killed process left. Answers how many rotations it had done without saying so: none or one."""
-    assert sqlite3.connect(url.removeprefix("sqlite:///")).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    if url.startswith("sqlite"):
+        assert sqlite3.connect(url.removeprefix("sqlite:///")).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     store = open_store(url)
     found = store.sessions.load(sid)
     assert found is not None

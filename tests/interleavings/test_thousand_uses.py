@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engines.fixtures import Fresh
 from interleavings.child import REALM, counter, people, use, use_at_once, use_from_another_process
 from interleavings.rig import T0, toy_ports
 from keyturn.flows.drive import drive, drive_async
@@ -31,8 +32,14 @@ def figure(record_property: Callable[[str, object], None]) -> Note:
     return note
 
 
-def url_of(kind: str, tmp_path: Path) -> str:
-    return "memory:" if kind == "memory" else f"sqlite:///{tmp_path}/keyturn.db"
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """Where a new store of this kind is."""
+    if kind.startswith("postgresql"):
+        fresh: Fresh = request.getfixturevalue("fresh")
+        return fresh(kind)
+    folder: Path = request.getfixturevalue("tmp_path")
+    return "memory:" if kind == "memory" else f"sqlite:///{folder}/keyturn.db"
 
 
 def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> None:
@@ -47,9 +54,9 @@ def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> N
     assert principal.sid == issued.session.sid
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_threads(kind: str, tmp_path: Path, figure: Note) -> None:
-    store = open_store(url_of(kind, tmp_path))
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql"])
+def test_threads(kind: str, url: str, figure: Note) -> None:
+    store = open_store(url)
     (issued,) = people(store, 1)
     began = time.perf_counter()
     successors = use_at_once(store, issued.refresh_token.reveal(), USES)
@@ -58,9 +65,9 @@ def test_threads(kind: str, tmp_path: Path, figure: Note) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_asyncio(kind: str, tmp_path: Path, figure: Note) -> None:
-    store = open_async_store(url_of(kind, tmp_path))
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "postgresql+psycopg"])
+def test_asyncio(kind: str, url: str, figure: Note) -> None:
+    store = open_async_store(url)
     (issued,) = people(store.store, 1)
     text = issued.refresh_token.reveal()
 
@@ -68,18 +75,18 @@ def test_asyncio(kind: str, tmp_path: Path, figure: Note) -> None:
         answer = await drive_async(refresh(text, "tokens", T0, REALM), toy_ports(store))
         return str(answer.refresh_token.reveal())
 
-    async def all_of_them() -> list[str]:
-        return await asyncio.gather(*(one() for _ in range(USES)))
+    async def all_of_them() -> None:
+        began = time.perf_counter()
+        successors = await asyncio.gather(*(one() for _ in range(USES)))
+        figure(f"{kind}, asyncio", USES, time.perf_counter() - began)
+        await asyncio.to_thread(judge, store.store, issued, successors)
+        await store.close()
 
-    began = time.perf_counter()
-    successors = asyncio.run(all_of_them())
-    figure(f"{kind}, asyncio", USES, time.perf_counter() - began)
-    judge(store.store, issued, successors)
-    asyncio.run(store.close())
+    asyncio.run(all_of_them())
 
 
-def test_processes(tmp_path: Path, figure: Note) -> None:
-    url = url_of("sqlite", tmp_path)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes(kind: str, url: str, figure: Note) -> None:
     store = open_store(url)
     (issued,) = people(store, 1)
     text = issued.refresh_token.reveal()
@@ -96,7 +103,7 @@ def test_processes(tmp_path: Path, figure: Note) -> None:
     for each in pipes:
         each.send("go")
     successors = [text for each in pipes for text in each.recv()]
-    figure(f"sqlite, {PROCESSES} processes", USES, time.perf_counter() - began)
+    figure(f"{kind}, {PROCESSES} processes", USES, time.perf_counter() - began)
     for child in children:
         child.join(10)
         assert child.exitcode == 0

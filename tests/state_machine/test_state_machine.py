@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from engines.fixtures import Fresh
 from interleavings.rig import CALM, toy_ports
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
@@ -42,7 +43,15 @@ from keyturn.stores.opening import open_async_store, open_store
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
 TIMES = int(os.environ.get("KEYTURN_EXAMPLES", "1"))
-EXAMPLES = {"memory": 800, "async memory": 300, "sqlite": 400, "async sqlite": 200}
+EXAMPLES = {
+    "memory": 800,
+    "async memory": 300,
+    "sqlite": 400,
+    "async sqlite": 200,
+    "postgresql": 300,
+    "async postgresql": 200,
+    "async postgresql+psycopg": 60,
+}
 PROFILE = Profile(
     "modelled",
     SessionPolicy(INACTIVITY, OVERALL, grace_seconds=GRACE),
@@ -60,8 +69,7 @@ JUMPS = st.sampled_from([-3, -1, 1, 5, 29, 30, 31, 59, 60, 64, 65, 66, 300, 540,
 class Door:
     """One store, and how flows are driven over it. Shared by all histories: each has an age and names of its own."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        url = f"sqlite:///{folder}/keyturn.db" if "sqlite" in kind else "memory:"
+    def __init__(self, kind: str, url: str) -> None:
         self.loop = asyncio.new_event_loop() if "async" in kind else None
         self.store: Any = open_async_store(url) if self.loop else open_store(url)
         self.histories = 0
@@ -246,9 +254,18 @@ class History(RuleBasedStateMachine):
         self.model.secret += 1
 
 
+def _url(kind: str, request: pytest.FixtureRequest) -> str:
+    scheme = kind.removeprefix("async ")
+    if scheme.startswith("postgresql"):
+        fresh: Fresh = request.getfixturevalue("fresh")
+        return fresh(scheme)
+    folder: Path = request.getfixturevalue("tmp_path")
+    return f"sqlite:///{folder}/keyturn.db" if scheme == "sqlite" else "memory:"
+
+
 @pytest.fixture(params=EXAMPLES)
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    made = Door(request.param, tmp_path)
+def door(request: pytest.FixtureRequest) -> Iterator[Door]:
+    made = Door(request.param, _url(request.param, request))
     yield made
     made.close()
 
