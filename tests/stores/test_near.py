@@ -210,3 +210,23 @@ def test_no_thread_recalls_a_session_its_generation_voided() -> None:
     for thread in loaders:
         thread.join()
     assert wrong == []
+
+
+def test_who_listens_hears_of_every_revocation_until_he_stops(near: NearSessions) -> None:
+    heard: list[str] = []
+    stop, other = near.listen(lambda: heard.append("one")), near.listen(lambda: heard.append("two"))
+    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    stop()
+    near.reset(Page((entry(Kind.SESSION, "s2", ENDED, 2),), 2))
+    other()
+    near.apply(entry(Kind.SESSION, "s3", ENDED, 3))
+    assert heard == ["one", "two", "two"]
+
+
+def test_hits_and_misses_are_counted(near: NearSessions, clock: Clock) -> None:
+    near.recall(SessionId("s1"))
+    near.remember(found())
+    near.recall(SessionId("s1"))
+    clock.at += 6
+    near.recall(SessionId("s1"))
+    assert (near.hits, near.misses) == (1, 2)

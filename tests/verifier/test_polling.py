@@ -47,11 +47,11 @@ class Log:
             raise self.failure
         if self.raw is not None:
             return self.raw
-        after = parse_qs(self.queries[-1]).get("after")
-        if after is None:
-            return self._page(self.entries, self.sequence)
-        known = int(after[0])
+        asked_for = parse_qs(self.queries[-1])
+        known = int(asked_for.get("after", asked_for.get("seed", ["0"]))[0])
         newer = [each for each in self.entries if each.sequence > known][: self.limit]
+        if "after" not in asked_for:
+            return self._page(newer, newer[-1].sequence if newer else self.sequence)
         return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
 
     def _page(self, entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
@@ -67,13 +67,13 @@ def log(monotonic: Any) -> Log:
 
 @pytest.fixture
 def polled(log: Log, clock: Any, monotonic: Any) -> HttpFeed:
-    return HttpFeed(URL, "service", send=log, clock=clock, monotonic=monotonic)
+    return HttpFeed(URL, "service", send=log, stream=None, clock=clock, monotonic=monotonic)
 
 
 def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) -> None:
     log.append("a")
     polled.poll()
-    assert log.queries == ["", "after=1"]
+    assert log.queries == ["", "seed=1"]
     for each in "bcdef":
         log.append(each)
     polled.poll()
@@ -132,7 +132,7 @@ def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(log: Log, 
         log.append(each)
     log.entries, log.purged = log.entries[2:], 2
     polled.poll()
-    assert log.queries[-2:] == ["", "after=4"]
+    assert log.queries[-2:] == ["", "seed=4"]
     assert set(polled.revocations.ended) == {"c", "d"}
 
 
@@ -144,7 +144,7 @@ def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(log: Log, 
     log.append("b")
     log.append("c")
     polled.poll()
-    assert log.queries[-3:] == ["after=1", "", "after=2"]
+    assert log.queries[-3:] == ["after=1", "", "seed=2"]
     assert set(polled.revocations.ended) == {"a", "b", "c"}
 
 
@@ -218,7 +218,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def test_the_thread_outlives_failures_says_why_and_stops_when_told(log: Log, clock: Any, monotonic: Any) -> None:
-    polled = HttpFeed(lambda: URL, send=log, clock=clock, monotonic=monotonic, interval_seconds=0.005)
+    polled = HttpFeed(lambda: URL, send=log, stream=None, clock=clock, monotonic=monotonic, interval_seconds=0.005)
     log.failure = RuntimeError("boom")
     first = polled.start()
     first.result(10)
@@ -252,7 +252,7 @@ def test_the_first_poll_is_waited_for_by_all_who_come_meanwhile(log: Log, clock:
         assert gate.wait(10)
         return log(asked)
 
-    polled = HttpFeed(URL, send=slow, clock=clock, monotonic=monotonic)
+    polled = HttpFeed(URL, send=slow, stream=None, clock=clock, monotonic=monotonic)
     first, second = polled.start(), polled.start()
     assert first is second
     assert not first.done()

@@ -1,9 +1,10 @@
 """Verifier: what a resource server installs. No store and no flow in it."""
 
+from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
 from keyturn.verifier.judge import Feed, RunningFeed
 from keyturn.verifier.keys import KeyCache, KeySchedule, KeySource
-from keyturn.verifier.polling import HttpFeed
+from keyturn.verifier.metrics import VerifierMetrics
 from keyturn.verifier.verifier import AsyncVerifier, Verifier
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "KeySource",
     "RunningFeed",
     "Verifier",
+    "VerifierMetrics",
 ]

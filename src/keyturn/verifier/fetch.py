@@ -1,7 +1,8 @@
 """One bounded HTTP exchange over the standard library: https only, no redirect, a size cap and a deadline."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from keyturn.errors import ConfigurationError, TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
 
 FETCH_BYTES = 512 * 1024
+FEED_BYTES = 2 * 1024 * 1024
+"""Of one page of the feed: 1000 entries, a client's or a subject's name in each."""
+
 FETCH_SECONDS = 5.0
 _CHUNK = 64 * 1024
 
@@ -57,11 +61,19 @@ def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH
     ``seconds`` bounds each read and the whole body: a server that drips cannot hold a thread.
     """
     deadline = time.monotonic() + seconds
+    with opened(asked, seconds) as response:
+        return _read(response, deadline, max_bytes)
+
+
+@contextmanager
+def opened(asked: Request, seconds: float) -> Iterator[HTTPResponse]:
+    """The 200 to ``asked``, its body not yet read. ``seconds`` bounds each read. Raises ``Unavailable`` for every other
+    outcome, of what is done with it, too."""
     try:
         with _opener.open(asked, timeout=seconds) as response:
             if response.status != 200:
                 raise Unavailable(f"{asked.full_url} answered {response.status}")
-            return _read(response, deadline, max_bytes)
+            yield response
     except HTTPError as error:
         error.close()
         raise Unavailable(f"{asked.full_url} answered {error.code}") from None
@@ -69,10 +81,15 @@ def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH
         raise Unavailable(f"{asked.full_url}: {error!r}") from error
 
 
-def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch) -> Document:
+def fetch_feed(asked: Request) -> bytes:
+    """``fetch``, of a page of the feed."""
+    return fetch(asked, max_bytes=FEED_BYTES)
+
+
+def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES) -> Document:
     """What ``asked`` is answered with, read as ``kind``. Raises ``Unavailable`` when it is none."""
     try:
-        return msgspec.convert(decode_object(send(asked), max_bytes=FETCH_BYTES), kind)
+        return msgspec.convert(decode_object(send(asked), max_bytes=max_bytes), kind)
     except (TokenMalformed, msgspec.ValidationError) as error:
         raise Unavailable(f"{asked.full_url}: {error}") from error
 

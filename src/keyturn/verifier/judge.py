@@ -20,6 +20,7 @@ from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims, read_claims
 from keyturn.verifier.keys import KeySource
 from keyturn.verifier.memo import Memo, Seen
+from keyturn.verifier.metrics import VerifierMetrics
 
 Outcome = TypeVar("Outcome")
 
@@ -92,6 +93,8 @@ class Judge:
         self._introspects = introspects
         self._memo = Memo(memo_tokens)
         self._entries = self._memo.entries
+        self._recalled = 0
+        self._read_tokens = 0
 
     @property
     def issuer(self) -> str:
@@ -141,7 +144,16 @@ class Judge:
             or claims.iat < revoked.clients.get(claims.client_id, 0)
         ):
             return None
+        self._recalled += 1
         return seen.principal
+
+    def metrics(self) -> VerifierMetrics:
+        """What there is to watch."""
+        feed, age_seconds = self._feed, self._feed.freshness.age(self._monotonic())
+        held = feed.revocations
+        return VerifierMetrics(
+            age_seconds, len(held), held.sequence, self._recalled, self._read_tokens, len(self._entries)
+        )
 
     def look(self, token: str) -> Principal | None:
         """Judge a token as far as nothing has to be waited for; ``None`` sends it to ``judge``. Raises as that does."""
@@ -197,6 +209,7 @@ class Judge:
 
     def _read(self, token: str, keys: KeySet) -> Seen:
         """Judge a token seen for the first time. Written straight, for speed: ``_check`` has the reasons for a "no"."""
+        self._read_tokens += 1
         payload, header = open_token(token, keys)
         # RFC 9068 section 4, RFC 8725 section 3.11: another token of the same issuer is no access token.
         if header.typ != ACCESS_TYPE:

@@ -9,17 +9,21 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
+from keyturn.clocks import uptime
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import FETCH_SECONDS
+from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import Feed, Judge, Question, Steps
+from keyturn.verifier.judge import Feed, Judge, Question, RunningFeed, Steps
 from keyturn.verifier.keys import FixedKeys, KeyCache, KeySource
 from keyturn.verifier.metadata import Discovery, metadata_url
-from keyturn.verifier.polling import HttpFeed
 
 _logger = logging.getLogger("keyturn.verifier")
+
+_LOOK_SECONDS = 0.001
+"""Between two looks at how far the feed has come, by whoever waits for that."""
 
 _WAIT_SECONDS = 3 * FETCH_SECONDS
 """Longest wait for keys or for the first news: the metadata, then what it points to, and some grace."""
@@ -36,9 +40,11 @@ class _Verifier(Judge, ABC, Generic[Answer]):
     introspection, both authenticated by ``feed_token``. ``revocation="none"`` says outright that there is no feed: a
     revoked token is then accepted until it expires. Keys handed in without a feed imply it, and are logged as such:
     offline verification; ``revocation="feed"`` with them still finds the feed by the metadata. ``introspect``: says
-    whether a token is active, when the news is too old to. ``clock``: seconds since 1970; ``monotonic``: seconds that
-    never go back, shared with the feed. ``leeway_seconds``: for clock difference only. ``staleness_seconds``: oldest
-    news acted on; a feed that declares less is taken at its word. ``memo_tokens``: most tokens remembered.
+    whether a token is active, when the news is too old to. ``unknown``: what to do then, ``"introspect"`` or
+    ``"refuse"`` (503); left out, it introspects where it can. To accept is not among the choices. ``clock``: seconds
+    since 1970; ``monotonic``: seconds that never go back, shared with the feed. ``leeway_seconds``: for clock
+    difference only. ``staleness_seconds``: oldest news acted on; a feed that declares less is taken at its word.
+    ``memo_tokens``: most tokens remembered.
 
     Raises ``ConfigurationError``. Nothing is fetched before the first token.
     """
@@ -53,8 +59,9 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         feed_token: str | None = None,
         revocation: Literal["feed", "none"] | None = None,
         introspect: Callable[[str], Answer] | None = None,
+        unknown: Literal["introspect", "refuse"] | None = None,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = uptime,
         leeway_seconds: int = 5,
         staleness_seconds: float = 5,
         memo_tokens: int = 10_000,
@@ -77,9 +84,10 @@ class _Verifier(Judge, ABC, Generic[Answer]):
                 clock=clock,
                 monotonic=monotonic,
             )
-            if introspect is None and feed_token is not None:
+            if introspect is None and feed_token is not None and unknown != "refuse":
                 asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), feed_token)
                 introspect = self._coloured(asks)
+        _check_unknown(unknown, introspect is not None)
         self._introspect: Callable[[str], Answer] | None = introspect
         super().__init__(
             issuer,
@@ -90,7 +98,7 @@ class _Verifier(Judge, ABC, Generic[Answer]):
             monotonic=monotonic,
             leeway_seconds=leeway_seconds,
             staleness_seconds=staleness_seconds,
-            introspects=introspect is not None,
+            introspects=introspect is not None and unknown != "refuse",
             memo_tokens=memo_tokens,
         )
 
@@ -98,6 +106,9 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         """Stop the feed this verifier found for itself; once it is stale, tokens are introspected or refused (503)."""
         if self._own_feed is not None:
             self._own_feed.close()
+
+    def _reached(self, sequence: int) -> bool:
+        return self.feed.revocations.sequence >= sequence
 
     @abstractmethod
     def _coloured(self, asks: HttpIntrospection) -> Callable[[str], Answer]:
@@ -118,6 +129,16 @@ class Verifier(_Verifier[bool]):
         except TypeError:
             raise TokenMalformed("a token is text") from None
         return principal or self.look(token) or self._settle(self.judge(token))
+
+    def at_least(self, sequence: int, wait_seconds: float = 0.0) -> bool:
+        """Whether this verifier has heard of the revocation with this ``sequence``, as the issuer answered it: from
+        then on nothing it ended is accepted here. Waits for it up to ``wait_seconds``."""
+        give_up_at = time.monotonic() + wait_seconds
+        if isinstance(self.feed, RunningFeed):
+            self.feed.start()
+        while not self._reached(sequence) and time.monotonic() < give_up_at:
+            time.sleep(_LOOK_SECONDS)
+        return self._reached(sequence)
 
     def _settle(self, steps: Steps) -> Principal:
         try:
@@ -153,6 +174,15 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         except TypeError:
             raise TokenMalformed("a token is text") from None
         return principal or self.look(token) or await self._settle(self.judge(token))
+
+    async def at_least(self, sequence: int, wait_seconds: float = 0.0) -> bool:
+        """As ``Verifier.at_least``."""
+        give_up_at = time.monotonic() + wait_seconds
+        if isinstance(self.feed, RunningFeed):
+            self.feed.start()
+        while not self._reached(sequence) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - a thread fills it
+            await asyncio.sleep(_LOOK_SECONDS)
+        return self._reached(sequence)
 
     async def _settle(self, steps: Steps) -> Principal:
         try:
@@ -201,6 +231,13 @@ def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> No
         raise ConfigurationError(f"revocation is 'feed' or 'none', not {revocation!r}")
     if revocation == "none" and feed is not None:
         raise ConfigurationError("a feed was given and revocation='none' as well; choose one")
+
+
+def _check_unknown(unknown: str | None, introspects: bool) -> None:
+    if unknown not in (None, "introspect", "refuse"):
+        raise ConfigurationError(f"unknown is 'introspect' or 'refuse', not {unknown!r}: there is no 'accept' (P4)")
+    if unknown == "introspect" and not introspects:
+        raise ConfigurationError("unknown='introspect' needs feed_token, or introspect")
 
 
 def _check_figures(leeway_seconds: int, staleness_seconds: float, memo_tokens: int) -> None:

@@ -1,0 +1,146 @@
+"""HttpFeed: the revocation feed over HTTP, told by the issuer as a stream, or asked for where it cannot stream."""
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Event, Lock, Thread
+
+from keyturn.clocks import uptime
+from keyturn.core.freshness import Freshness
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import RevocationSet
+from keyturn.verifier.fetch import Fetch, fetch_feed
+from keyturn.verifier.polling import poll
+from keyturn.verifier.reading import Reading
+from keyturn.verifier.streaming import Listen, Stream, listen
+
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+class HttpFeed:
+    """A feed read from ``GET /auth/revocations``, in a thread of its own: as a stream while that works, else by asking
+    every ``interval_seconds``, trying the stream again now and then.
+
+    ``url`` may be a function that finds it, and may block. ``token`` authenticates this service to the issuer.
+    ``stream``: opens a stream; ``None`` for polling only. ``jitter``: uniform in [0, 1): readers cut off together must
+    not come back together. The thread starts with ``start`` (a verifier calls it when it needs news) and again after a
+    fork.
+    """
+
+    def __init__(
+        self,
+        url: str | Callable[[], str],
+        token: str | None = None,
+        *,
+        interval_seconds: float = 1.0,
+        staleness_seconds: float = 5.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = uptime,
+        send: Fetch = fetch_feed,
+        stream: Listen | None = listen,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._interval_seconds = interval_seconds
+        self._clock = clock
+        self._monotonic = monotonic
+        self._send = send
+        self._listen = stream
+        self._jitter = jitter
+        self._reading = Reading(staleness_seconds)
+        self._lock = Lock()
+        self._stop = Event()
+        self._thread: Thread | None = None
+        self._first: Future[None] = _started()
+        self._stream_at = float("-inf")
+        self._failures = 0
+        self.problem: Exception | None = None
+        """Why the last try to read failed; ``None`` when it did not."""
+
+    @property
+    def revocations(self) -> RevocationSet:
+        """What is revoked."""
+        return self._reading.revocations
+
+    @property
+    def freshness(self) -> Freshness:
+        """How old the news is."""
+        return self._reading.freshness
+
+    def start(self) -> Future[None]:
+        """Read from now on. Answers what to wait for: the first news, or the first failure to get any."""
+        with self._lock:
+            if not self._stop.is_set() and (self._thread is None or not self._thread.is_alive()):
+                self._first = _started()
+                self._thread = Thread(target=self._run, args=(self._first,), name="keyturn-feed", daemon=True)
+                self._thread.start()
+            return self._first
+
+    def close(self) -> None:
+        """Stop reading, for good. The feed then goes stale."""
+        self._stop.set()
+
+    def poll(self) -> None:
+        """Read until nothing newer is there, and confirm. Raises ``Unavailable``."""
+        poll(self._reading, self._located(), self._token, send=self._send, now=self._now, monotonic=self._monotonic)
+
+    def stream(self, first: Future[None] | None = None) -> None:
+        """Read what the issuer tells until it ends the stream; ``first`` is settled by the first news.
+
+        Raises ``Unavailable`` for every other end.
+        """
+
+        def heard() -> bool:
+            if self._reading.seeded:
+                self._settle(first)
+                self.problem, self._failures = None, 0
+            return not self._stop.is_set()
+
+        if self._listen is not None:
+            Stream(self._reading, self._now, self._monotonic).run(self._located(), self._token, self._listen, heard)
+
+    def _run(self, first: Future[None]) -> None:
+        while not self._stop.is_set():
+            try:
+                pause = self._read(first)
+            except Exception as error:  # the loop must outlive every answer; staleness is what is seen of it
+                self.problem, pause = error, self._interval_seconds
+            self._settle(first)
+            self._stop.wait(pause)
+
+    def _read(self, first: Future[None]) -> float:
+        """Stream, or poll once. Answers how long to pause."""
+        if self._listen is not None and self._monotonic() >= self._stream_at:
+            try:
+                self.stream(first)
+            except Exception as error:  # whatever it is, polling may still work
+                self.problem = error
+                self._stream_at = self._monotonic() + self._patience_seconds()
+            else:
+                return self._jitter() * self._interval_seconds / 4
+        self.poll()
+        self.problem = None
+        return self._interval_seconds
+
+    def _patience_seconds(self) -> float:
+        """How long to poll before the next stream."""
+        self._failures = min(self._failures + 1, 10)
+        return min(_LONGEST_PAUSE_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
+
+    def _settle(self, first: Future[None] | None) -> None:
+        if first is not None and not first.done():
+            first.set_result(None)
+
+    def _located(self) -> str:
+        return self._url if isinstance(self._url, str) else self._url()
+
+    def _now(self) -> Instant:
+        return Instant(int(self._clock()))
+
+
+def _started() -> Future[None]:
+    future = Future[None]()
+    future.set_running_or_notify_cancel()
+    return future

@@ -1,0 +1,63 @@
+"""Reading: what a reader of the feed holds and where it stands, whatever carries the feed to it."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+
+from keyturn.core.freshness import Freshness
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Kind, RevocationSet
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class Line(msgspec.Struct):
+    """One entry, as the issuer writes it."""
+
+    kind: Kind  # a kind this verifier does not know makes the page unreadable: it must go stale, never skip it
+    key: str
+    value: Whole
+    at: Whole
+    expires_at: Whole
+    sequence: Whole
+
+    def entry(self) -> Entry:
+        """The entry."""
+        return Entry(self.kind, self.key, self.value, Instant(self.at), Instant(self.expires_at), self.sequence)
+
+
+class Reading:
+    """Everything is merged, nothing is ever reset, so no answer can bring a revoked token back to life.
+
+    ``log``: the number of the log it reads. ``place``: the sequence number it has read up to. ``seeded``: whether it
+    holds everything up to there; until then it is within a snapshot.
+    """
+
+    def __init__(self, bound_seconds: float) -> None:
+        self.revocations = RevocationSet()
+        self.freshness = Freshness(bound_seconds)
+        self.log: int | None = None
+        self.place = 0
+        self.seeded = False
+
+    def continues(self, log: int, after: int) -> bool:
+        """Whether what comes after ``after`` in ``log`` is what comes next here."""
+        return after == self.place and (log == self.log or (self.log is None and not self.seeded))
+
+    def begin_again(self) -> None:
+        """There is a gap: stale from now on, until a snapshot, merged into what is held, has filled it."""
+        self.freshness.lose()
+        self.log, self.place, self.seeded, self.revocations.sequence = None, 0, False, 0
+
+    def take(self, lines: Iterable[Line], log: int, sequence: int) -> None:
+        """Merge what comes next, up to ``sequence``."""
+        for line in lines:
+            self.revocations.apply(line.entry())
+        self.log, self.place = log, sequence
+
+    def complete(self, asked_at: float, now: Instant) -> None:
+        """Everything committed up to ``asked_at`` (monotonic seconds) is held. ``now``: what expired is forgotten."""
+        self.seeded, self.revocations.sequence = True, max(self.place, self.revocations.sequence)
+        self.revocations.expire(now)
+        self.freshness.confirm(asked_at)

@@ -1,0 +1,137 @@
+"""Streaming: the revocation feed as the issuer tells it, over Server-Sent Events (WHATWG HTML section 9.2)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.client import HTTPResponse
+from typing import TypeVar
+from urllib.request import Request
+
+import msgspec
+
+from keyturn.core.instant import Instant
+from keyturn.errors import TokenMalformed, Unavailable
+from keyturn.tokens.encoding import decode_object
+from keyturn.verifier.fetch import FEED_BYTES, bearer, opened, request
+from keyturn.verifier.reading import Line, Reading, Whole
+
+SLOWEST = 0.999
+"""A clock of ours and one of the issuer's, both quartz, drift apart by less than this in the minutes of one stream."""
+
+LAG = 0.75
+"""Of the staleness bound: news older than that comes too slowly for a stream; polling still has time to help."""
+
+Shape = TypeVar("Shape")
+
+Lines = Iterator[bytes]
+Listen = Callable[[Request, float], AbstractContextManager[Lines]]
+"""Opens a stream of lines, given the longest silence in seconds. Raises ``Unavailable``."""
+
+
+class _Opening(msgspec.Struct):
+    clock: float
+    heartbeat_seconds: float
+
+
+class _News(msgspec.Struct):
+    log: Whole
+    after: Whole
+    sequence: Whole
+    entries: list[Line]
+    stamp: float | None = None
+
+
+@contextmanager
+def listen(asked: Request, seconds: float) -> Iterator[Lines]:
+    """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` for whatever is none, or breaks off."""
+    with opened(asked, seconds) as response:
+        kind = response.headers.get_content_type()
+        if kind != "text/event-stream":
+            raise Unavailable(f"{asked.full_url} answered with {kind}, not with a stream")
+        yield _lines(response)
+
+
+def _lines(response: HTTPResponse) -> Lines:
+    while line := response.readline(FEED_BYTES + 1):
+        if len(line) > FEED_BYTES:
+            raise Unavailable(f"{response.url} sent a line of more than {FEED_BYTES} bytes")
+        yield line
+
+
+class Stream:
+    """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``."""
+
+    def __init__(self, reading: Reading, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
+        self._reading = reading
+        self._now = now
+        self._monotonic = monotonic
+        self._asked_at = monotonic()
+        self._clock: float | None = None
+
+    def run(self, url: str, token: str | None, listen: Listen, heard: Callable[[], bool]) -> None:
+        """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop.
+
+        Raises ``Unavailable`` for what breaks off, makes no sense, does not go on from where we are, or lags.
+        """
+        bound_seconds = self._reading.freshness.bound_seconds
+        with listen(request(url, {**self._headers(), **bearer(token)}), bound_seconds / 2) as lines:
+            for name, body in _events(lines):
+                if name:
+                    self._hear(name, body)
+                if not heard():
+                    return
+                if self._monotonic() - max(self._asked_at, self._reading.freshness.seen_at) > bound_seconds * LAG:
+                    raise Unavailable("the stream lags behind")
+
+    def _headers(self) -> dict[str, str]:
+        asks = {"Accept": "text/event-stream"}
+        reading = self._reading
+        return {**asks, "Last-Event-ID": f"{reading.log}.{reading.place}"} if reading.seeded else asks
+
+    def _hear(self, name: str, body: bytes) -> None:
+        if name == "opening":
+            self._clock = _read(_Opening, body).clock
+        elif name in ("snapshot", "entries", "heartbeat"):
+            self._take(_read(_News, body), seeding=name == "snapshot")
+
+    def _take(self, news: _News, *, seeding: bool) -> None:
+        reading = self._reading
+        if seeding and news.after == 0:
+            reading.begin_again()
+        if reading.seeded == seeding or not reading.continues(news.log, news.after):
+            raise Unavailable("the stream does not go on from where it was")
+        reading.take(news.entries, news.log, news.sequence)
+        if news.stamp is not None:
+            reading.complete(self._moment(news.stamp), self._now())
+
+    def _moment(self, stamp: float) -> float:
+        """``stamp`` on our own clock, or somewhat earlier: never later.
+
+        The issuer's clock said ``clock`` after we had asked, and ``stamp`` so many seconds away from that.
+        """
+        if self._clock is None:
+            raise Unavailable("the stream began without its opening")
+        passed = stamp - self._clock
+        return self._asked_at + passed * (SLOWEST if passed > 0 else 1 / SLOWEST)
+
+
+def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
+    """Name and body of each event; an empty name after a line that ends none."""
+    name, body = "", b""
+    for line in lines:
+        field, _, value = line.rstrip(b"\r\n").partition(b": ")
+        if field == b"event":
+            name = value.decode("ascii", "replace")
+        elif field == b"data":
+            body = value
+        if line in (b"\n", b"\r\n"):
+            yield name, body
+            name, body = "", b""
+        else:
+            yield "", b""
+
+
+def _read(kind: type[Shape], body: bytes) -> Shape:
+    try:
+        return msgspec.convert(decode_object(body, max_bytes=FEED_BYTES), kind)
+    except (TokenMalformed, msgspec.ValidationError) as error:
+        raise Unavailable(f"the stream: {error}") from error

@@ -1,0 +1,265 @@
+"""The feed as a stream: what it says is merged in order or not at all, and counts as of when the issuer knew it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+from urllib.request import Request
+
+import pytest
+
+from keyturn.core.revocation import ENDED
+from keyturn.errors import Unavailable
+from keyturn.verifier import HttpFeed
+from keyturn.verifier.fetch import FEED_BYTES
+from keyturn.verifier.streaming import listen
+
+URL = "https://auth.example.com/auth/revocations"
+NOW = 1_800_000_000
+LOG = 7
+
+
+def line(sequence: int, key: str = "", **changes: Any) -> dict[str, Any]:
+    whole = {"kind": "session", "key": key or str(sequence), "value": ENDED, "at": NOW, "expires_at": NOW + 600}
+    return {**whole, "sequence": sequence, **changes}
+
+
+def event(name: str, /, **said: Any) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(said)}\n\n".encode()
+
+
+def opening(clock: float = 1000.0) -> bytes:
+    return event("opening", process="p", clock=clock, heartbeat_seconds=1.25)
+
+
+def news(name: str, after: int, *sequences: int, stamp: float | None = None, log: int = LOG, **more: Any) -> bytes:
+    said = {"process": "p", "log": log, "after": after, "sequence": max(sequences, default=after), **more}
+    entries = [line(each) for each in sequences]
+    return event(name, entries=entries, **said, **({} if stamp is None else {"stamp": stamp}))
+
+
+class Told:
+    """The issuer's side: streams to be told, one after the other; then none can be opened."""
+
+    def __init__(self, monotonic: Any) -> None:
+        self.streams: list[Any] = []
+        self.asked: list[Request] = []
+        self.monotonic = monotonic
+
+    @contextmanager
+    def __call__(self, asked: Request, seconds: float) -> Iterator[Iterator[bytes]]:
+        assert seconds == 2.5
+        self.asked.append(asked)
+        if not self.streams:
+            raise Unavailable("no stream")
+        yield self._lines(self.streams.pop(0))
+
+    def _lines(self, parts: list[Any]) -> Iterator[bytes]:
+        for part in parts:
+            if callable(part):
+                part()
+            else:
+                yield from part.splitlines(keepends=True)
+
+
+@pytest.fixture
+def told(monotonic: Any) -> Told:
+    return Told(monotonic)
+
+
+@pytest.fixture
+def feed(told: Told, clock: Any, monotonic: Any) -> HttpFeed:
+    monotonic.now = 50.0
+
+    def nobody(_asked: Request) -> bytes:
+        raise Unavailable("polling is not what this test is about")
+
+    return HttpFeed(URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic)
+
+
+def held(feed: HttpFeed) -> set[str]:
+    return {str(number) for number in range(1, 100) if str(number) in feed.revocations.ended}
+
+
+def test_a_snapshot_then_entries_then_heartbeats(told: Told, feed: HttpFeed, monotonic: Any) -> None:
+    seen: list[float] = []
+
+    def look() -> None:
+        seen.append(feed.freshness.seen_at)
+        monotonic.now += 1
+
+    told.streams = [
+        [
+            opening(),
+            look,
+            news("snapshot", 0, 1, 2),
+            look,
+            news("snapshot", 2, 3, stamp=1000.0),
+            look,
+            news("entries", 3, 4, stamp=1001.0),
+            look,
+            news("heartbeat", 4, stamp=1002.0),
+        ]
+    ]
+    feed.stream()
+    assert seen == [float("-inf"), float("-inf"), 50.0, pytest.approx(50.999)]
+    assert feed.freshness.seen_at == pytest.approx(51.998)
+    assert held(feed) == {"1", "2", "3", "4"}
+    assert feed.revocations.sequence == 4
+    assert told.asked[0].get_header("Authorization") == "Bearer service"
+    assert told.asked[0].get_header("Last-event-id") is None
+
+
+def test_it_goes_on_where_it_was_and_forgets_nothing_of_another_log(told: Told, feed: HttpFeed) -> None:
+    told.streams = [
+        [opening(), news("snapshot", 0, 1, 2, stamp=1000.0)],
+        [opening(), news("entries", 2, 3, stamp=1000.0)],
+        [opening(), news("snapshot", 0, 1, log=8), news("snapshot", 1, 5, stamp=1000.0, log=8)],
+        [opening(), news("heartbeat", 5, stamp=1000.0, log=8)],
+    ]
+    for _ in range(4):
+        feed.stream()
+    assert [each.get_header("Last-event-id") for each in told.asked] == [None, "7.2", "7.3", "8.5"]
+    assert held(feed) == {"1", "2", "3", "5"}
+    assert feed.revocations.sequence == 5
+
+
+def test_a_snapshot_cut_off_in_its_middle_begins_again(told: Told, feed: HttpFeed) -> None:
+    told.streams = [
+        [opening(), news("snapshot", 0, 1, 2)],
+        [opening(), news("snapshot", 0, 1, 2), news("snapshot", 2, 3, stamp=1000.0)],
+    ]
+    feed.stream()
+    assert feed.freshness.seen_at == float("-inf")
+    feed.stream()
+    assert told.asked[1].get_header("Last-event-id") is None
+    assert (held(feed), feed.freshness.seen_at) == ({"1", "2", "3"}, 50.0)
+
+
+SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
+
+
+@pytest.mark.parametrize(
+    "told_next",
+    [
+        [news("entries", 0, 1, stamp=1000.0)],
+        [opening(), news("entries", 0, 1, stamp=1000.0)],
+        [*SEEDED, news("entries", 2, 3, stamp=1001.0)],
+        [*SEEDED, news("entries", 1, 3, stamp=1001.0, log=8)],
+        [*SEEDED, news("heartbeat", 2, stamp=1001.0)],
+        [*SEEDED, news("snapshot", 1, 2, stamp=1001.0)],
+        [opening(), news("snapshot", 0, 1), news("snapshot", 2, 3, stamp=1001.0)],
+        [opening(), news("snapshot", 0, 1), news("snapshot", 1, 2, stamp=1001.0, log=8)],
+        [news("snapshot", 0, 1, stamp=1000.0)],
+        [event("opening", clock="now", heartbeat_seconds=1)],
+        [*SEEDED, b"event: entries\ndata: {\n\n"],
+        [*SEEDED, b"event: entries\n\n"],
+        [*SEEDED, news("entries", 1, 2, stamp=1001.0).replace(b'"session"', b'"tenant"')],
+    ],
+    ids=range(13),
+)
+def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
+    told: Told, feed: HttpFeed, monotonic: Any, told_next: list[bytes]
+) -> None:
+    told.streams = [told_next]
+    monotonic.now = 50.0
+    with pytest.raises(Unavailable):
+        feed.stream()
+    assert feed.freshness.seen_at <= 50.0
+
+
+def test_what_it_does_not_know_is_passed_over(told: Told, feed: HttpFeed) -> None:
+    told.streams = [[b": hello\n\nretry: 1000\nid: 7.1\n", *SEEDED, event("party", when="now")]]
+    feed.stream()
+    assert held(feed) == {"1"}
+
+
+def test_a_stamp_from_before_we_asked_counts_as_earlier(told: Told, feed: HttpFeed) -> None:
+    told.streams = [[opening(1000.0), news("snapshot", 0, 1, stamp=990.0)]]
+    feed.stream()
+    assert 39.9 < feed.freshness.seen_at < 40.0
+
+
+def test_a_stream_that_lags_is_given_up_while_polling_still_has_time(
+    told: Told, feed: HttpFeed, monotonic: Any
+) -> None:
+    def wait() -> None:
+        monotonic.now += 1
+
+    told.streams = [[*SEEDED, *[wait, b": alive\n\n"] * 5]]
+    with pytest.raises(Unavailable, match="lags"):
+        feed.stream()
+    assert monotonic.now - feed.freshness.seen_at == 4
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, clock: Any, monotonic: Any) -> None:
+    def send(_asked: Request) -> bytes:
+        return json.dumps({"entries": [], "sequence": 0, "log": LOG}).encode()
+
+    feed = HttpFeed(
+        URL, send=send, stream=told, clock=clock, monotonic=monotonic, interval_seconds=0.005, jitter=lambda: 0.0
+    )
+    feed.start().result(10)
+    until(lambda: feed.problem is None)
+    assert (feed.freshness.seen_at, len(told.asked)) == (0.0, 1)
+    ended = Event()
+    told.streams = [[opening(), news("heartbeat", 0, stamp=1000.5), ended.wait, ended.set]]
+    monotonic.now = 1.0
+    until(lambda: len(told.asked) == 2)
+    until(lambda: feed.freshness.seen_at == pytest.approx(1.4995))
+    feed.close()
+    ended.set()
+    until(lambda: not (feed._thread and feed._thread.is_alive()))
+
+
+def test_the_first_news_of_a_stream_is_what_is_waited_for(told: Told, clock: Any, monotonic: Any) -> None:
+    gate, rest = Event(), Event()
+    told.streams = [[opening(), gate.wait, news("snapshot", 0, 1, stamp=1000.0), b": more\n", rest.wait, b": end\n"]]
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic)
+    first = feed.start()
+    assert not first.done()
+    gate.set()
+    first.result(10)
+    assert "1" in feed.revocations.ended
+    feed.close()
+    rest.set()
+    until(lambda: not (feed._thread and feed._thread.is_alive()))
+
+
+def test_only_a_stream_is_read_as_one(site: Any) -> None:
+    site.answers["/json"] = {"entries": []}
+    with pytest.raises(Unavailable, match="not with a stream"), listen(Request(site.url + "/json"), 5):
+        pass
+    with pytest.raises(Unavailable, match="Disconnected"), listen(Request(site.url + "/nowhere"), 0.2):
+        pass
+
+
+def test_a_line_without_an_end_is_not_read_to_its_end(site: Any) -> None:
+    def endless(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        handler.wfile.write(b"data: " + b"x" * (FEED_BYTES + 1))
+        handler.close_connection = True
+
+    site.answers["/endless"] = endless
+    with (
+        pytest.raises(Unavailable, match="a line of more"),
+        listen(Request(site.url + "/endless"), 5) as lines,
+    ):
+        list(lines)
+
+
+def test_a_feed_told_only_to_ask_streams_nothing(clock: Any, monotonic: Any) -> None:
+    feed = HttpFeed(URL, stream=None, clock=clock, monotonic=monotonic)
+    feed.stream()
+    assert feed.freshness.seen_at == float("-inf")
