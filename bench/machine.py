@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = (
-    *("cryptography", "msgspec", "sqlalchemy", "argon2-cffi"),
+    *("cryptography", "msgspec", "sqlalchemy", "argon2-cffi", "psycopg", "asyncpg"),
     *("pyjwt", "joserfc", "fastapi", "starlette", "starsessions"),
 )
 

@@ -1,4 +1,4 @@
-"""From a revocation in one process to the refusal in another, over SQLite."""
+"""From a revocation in one process to the refusal in another."""
 
 import asyncio
 import multiprocessing
@@ -29,8 +29,14 @@ def steps(_plan: Plan) -> int:
 
 
 def measure(plan: Plan) -> list[Figure]:
+    """Over SQLite."""
+    with sqlite_url() as url:
+        return [between(url, "SQLite", plan, WHY)]
+
+
+def between(url: str, store: str, plan: Plan, why: str = "") -> Figure:
     """Milliseconds from the commit of the revocation to the first refusal; one clock for both processes."""
-    with sqlite_url() as url, Issuer.open(settings(url)) as issuer, _other(url) as other:
+    with Issuer.open(settings(url)) as issuer, _other(url) as other:
         sessions = open_sessions(issuer.parts, plan.revocations)
         found = []
         for session in sessions:
@@ -40,14 +46,14 @@ def measure(plan: Plan) -> list[Figure]:
             revoked_at = _revoke(issuer, session)
             found.append((other.recv() - revoked_at) * 1e3)
     plan.tick()
-    figure = Figure(CHAPTER, "session cookie, two processes on SQLite", "ms", [Series("Keyturn", found)])
+    figure = Figure(CHAPTER, f"session cookie, two processes on {store}", "ms", [Series("Keyturn", found)])
     hundredths = quantiles(found, n=100)
     figure.goals = [
-        Goal("p50 at most 1 ms", hundredths[49], 1.0, why=WHY),
+        Goal("p50 at most 1 ms", hundredths[49], 1.0, why=why),
         Goal("p99 at most 10 ms", hundredths[98], 10.0),
     ]
     figure.note = f"p99 {hundredths[98]:.2f} ms; from the commit to the first 401"
-    return [figure]
+    return figure
 
 
 def _revoke(issuer: Issuer, session: Session) -> float:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import psycopg
+from psycopg.pq.abc import PGconn
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.libpq import LimitedConnection
@@ -65,7 +66,9 @@ class Listening:
     def version(self) -> object:
         """The log's counters as of now, or something new each time while they cannot be asked for. Never raises."""
         # Before the question: what is told after it was not yet in the answer, perhaps.
-        self._told = False
+        told, self._told = self._told, False
+        if told:
+            return object()  # the log itself is asked at once
         if self._connection is None and self._monotonic() < self._again_at:
             return object()
         try:
@@ -84,7 +87,10 @@ class Listening:
         give_up_at = self._monotonic() + seconds
         while not self._told and not stop.is_set():
             left = give_up_at - self._monotonic()
-            if left <= 0 or poll.poll(min(_STOP_SECONDS, left) * 1000):
+            if left <= 0:
+                return
+            if poll.poll(min(_STOP_SECONDS, left) * 1000):
+                self._hear(self._connection.pgconn)
                 return
 
     def close(self) -> None:
@@ -109,6 +115,14 @@ class Listening:
     def _ask(self, connection: LimitedConnection, statement: bytes) -> psycopg.Cursor[Any]:
         connection.give_up_at = self._monotonic() + ANSWER_SECONDS
         return connection.execute(statement, prepare=statement is _COUNTERS)
+
+    def _hear(self, connection: PGconn) -> None:
+        try:
+            connection.consume_input()
+        except psycopg.Error:
+            return  # it has ended: the next question says so
+        while connection.notifies() is not None:
+            self._told = True
 
     def _note(self, _notification: psycopg.Notify) -> None:
         self._told = True

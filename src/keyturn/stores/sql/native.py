@@ -156,7 +156,7 @@ class NativeRunner:
             return Answer((), 0)
         phrase = self._phrases.get(step[0]) or self._compile(step[0])
         parameters = phrase.bind(step[1])
-        statement = await link.prepare(phrase.sql)
+        statement = link.prepared.get(phrase.sql) or await link.prepare(phrase.sql)
         rows = await statement.fetch(*parameters)
         return Answer(rows, _count(statement.get_statusmsg()))
 

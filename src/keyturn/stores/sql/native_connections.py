@@ -12,19 +12,17 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class Link:
-    """A connection, and the statements prepared on it."""
+    """A connection, and the statements ``prepared`` on it."""
 
-    __slots__ = ("_prepared", "connection")
+    __slots__ = ("connection", "prepared")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._prepared: dict[str, PreparedStatement] = {}
+        self.prepared: dict[str, PreparedStatement] = {}
 
     async def prepare(self, sql: str) -> PreparedStatement:
         """Prepare ``sql``, once; statements are constants, so this cannot grow without bound."""
-        statement = self._prepared.get(sql)
-        if statement is None:
-            statement = self._prepared[sql] = await self.connection.prepare(sql)
+        statement = self.prepared[sql] = await self.connection.prepare(sql)
         return statement
 
 
@@ -90,6 +88,9 @@ class NativeConnections:
         if self._room == 0:
             raise StoreUnavailable("too many operations are waiting for the store")
         self._room -= 1
+        if not self._places.locked():
+            await self._places.acquire()  # which then is at once
+            return
         try:
             async with asyncio.timeout(self._patience_seconds):
                 await self._places.acquire()
