@@ -5,7 +5,7 @@ from typing import Any
 
 from interleavings.explorer import LOST, Explorer, Node
 from interleavings.model import Run, explained
-from interleavings.rig import NEW, NEWER, OLD, Rig, attempt, credentials, ports_of
+from interleavings.rig import NEW, NEWER, OLD, Rig, credentials, ports_of
 from interleavings.world import World, freeze
 from keyturn.core.revocation import Kind
 from keyturn.errors import Refusal
@@ -134,7 +134,7 @@ class Oracle:
         }[kind]
 
     def _logs_in(self, world: World, password: str) -> bool:
-        return self._try(world, lambda: login(attempt(password), self.rig.now, self.rig.realm))
+        return self._try(world, lambda: login(self.rig.attempt(password), self.rig.now, self.rig.realm))
 
     def _try(self, world: World, start: Callable[[], Any]) -> bool:
         held = world.capture()

@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from types import SimpleNamespace
 from typing import Any
 
@@ -116,7 +117,11 @@ def credentials(issued: Issued) -> dict[str, str]:
 
 @dataclass
 class Rig:
-    """A person, her sessions ``x`` (and ``y``), and everything needed to act on them. ``now``: when actors act."""
+    """A person, her sessions ``x`` (and ``y``), and everything needed to act on them.
+
+    ``now``: when actors act. ``number``: rigs of different numbers meet in no record but those of everybody, so that
+    one database serves them all.
+    """
 
     realm: Realm = field(default_factory=realm)
     world: World = field(default_factory=World)
@@ -124,16 +129,29 @@ class Rig:
     names: dict[str, str] = field(default_factory=dict)
     held: dict[str, Issued] = field(default_factory=dict)
     spec: Spec = field(default_factory=lambda: Spec(OLD, ()))
+    number: int = 0
 
     def run(self, flow: Flow[Any], name: str) -> Any:
-        return drive(flow, ports_of(self.world, next(iter(self.world.nears)), name))
+        return drive(flow, self.ports(next(iter(self.world.nears)), name))
+
+    def ports(self, home: str, name: str, number: int = 0) -> Any:
+        return ports_of(self.world, home, f"{self.number}/{name}", number)
+
+    def attempt(self, password: str, device: str | None = None) -> Attempt:
+        address = IPv4Address("10.0.0.0") + self.number
+        trying = attempt(password, device)
+        return replace(trying, identifier=self.identifier, client=Client(address=str(address)))
+
+    @property
+    def identifier(self) -> str:
+        return f"{self.number}.{ADA}"
 
     def sign_up(self) -> "Rig":
-        issued = self.run(signup(attempt(OLD), self.now, self.realm), "x")
+        issued = self.run(signup(self.attempt(OLD), self.now, self.realm), "x")
         return self.know("x", issued)
 
     def log_in(self, name: str) -> "Rig":
-        return self.know(name, self.run(login(attempt(OLD), self.now, self.realm), name))
+        return self.know(name, self.run(login(self.attempt(OLD), self.now, self.realm), name))
 
     def know(self, name: str, issued: Issued) -> "Rig":
         self.names[issued.session.sid] = name
@@ -200,7 +218,7 @@ class Rig:
         return self.actor(name, ("disable",), self._disable)
 
     def _disable(self) -> Flow[Any]:
-        account = yield from asks.account_named(ADA)
+        account = yield from asks.account_named(self.identifier)
         if account is None:
             raise NotFound("nobody is called so")
         return (yield from set_disabled(account.subject, True, self.now, self.realm))
@@ -208,11 +226,11 @@ class Rig:
     def login(self, name: str, password: str = OLD, known: bool = False) -> Actor:
         """``known``: from a device that logged in before, which is counted in one bucket instead of two."""
         token = self.held["x"].device_token if known else None
-        trying = attempt(password, token.reveal() if token else None)
+        trying = self.attempt(password, token.reveal() if token else None)
         return self.actor(name, ("login", password), lambda: login(trying, self.now, self.realm))
 
     def signup(self, name: str) -> Actor:
-        return self.actor(name, ("signup", OLD), lambda: signup(attempt(OLD), self.now, self.realm))
+        return self.actor(name, ("signup", OLD), lambda: signup(self.attempt(OLD), self.now, self.realm))
 
     def change(self, name: str, session: str = "x", current: str = OLD, new: str = NEW, home: str = "a") -> Actor:
         start = lambda: change_password(self.sid(session), current, new, "both", self.now, self.realm)  # noqa: E731

@@ -1,0 +1,116 @@
+"""Real stores, each broken in one deliberate way that only a race, or a second look, can tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from interleavings.lockstep import PORTS
+
+
+class _Port:
+    """``port``, one verb of which is done otherwise."""
+
+    def __init__(self, port: Any, verb: str, otherwise: Callable[..., Any]) -> None:
+        self._port = port
+        setattr(self, verb, otherwise)
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._port, verb)
+
+
+def swaps_blindly(real: Any) -> Callable[..., Any]:
+    def swap(session: Any, entry: Any = None) -> Any:
+        found = real.sessions.load(session.sid)
+        return real.sessions.replace(replace(session, version=found.session.version + 1), entry)
+
+    return swap
+
+
+def calls_a_win_lost(real: Any) -> Callable[..., Any]:
+    def swap(session: Any, entry: Any = None) -> Any:
+        won = real.sessions.replace(session, entry)
+        return None if entry is None else won
+
+    return swap
+
+
+def calls_a_loss_won(real: Any) -> Callable[..., Any]:
+    def swap(session: Any, entry: Any = None) -> Any:
+        won = real.sessions.replace(session, entry)
+        return 0 if entry is None else won
+
+    return swap
+
+
+def loses_entries(real: Any) -> Callable[..., Any]:
+    def swap(session: Any, entry: Any = None) -> Any:
+        won = real.sessions.replace(session)
+        return won if won is None or entry is None else real.log.sequence() + 1
+
+    return swap
+
+
+def reads_late(real: Any) -> Callable[..., Any]:
+    before: dict[Any, Any] = {}
+
+    def load(sid: Any) -> Any:
+        found = real.sessions.load(sid)
+        late, before[sid] = before.get(sid, found), found
+        return late
+
+    return load
+
+
+def lists_all_but_the_newest(real: Any) -> Callable[..., Any]:
+    return lambda subject: real.sessions.list(subject)[1:]
+
+
+def forgets_the_kept(real: Any) -> Callable[..., Any]:
+    return lambda account, voiding, kept=None: real.accounts.replace_and_void(account, voiding)
+
+
+def keeps_what_was_void(real: Any) -> Callable[..., Any]:
+    def change(account: Any, voiding: Any, kept: Any = None) -> Any:
+        marks = real.sessions.marks(account.subject, "default")
+        return real.accounts.replace_and_void(account, voiding, kept and replace(kept, generation=marks.generation))
+
+    return change
+
+
+def counts_blindly(real: Any) -> Callable[..., Any]:
+    def swap(bucket: Any) -> Any:
+        found = real.throttles.load(bucket.key)
+        return real.throttles.replace(replace(bucket, version=found.version + 1 if found else 1))
+
+    return swap
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """How one verb is done wrongly, in which scene that is seen, and which question gives it away."""
+
+    port: str
+    verb: str
+    wrongly: Callable[[Any], Callable[..., Any]]
+    scene: str
+    given_away_by: str
+
+    def of(self, real: Any) -> Any:
+        """``real``, broken in this way."""
+        ports = {name: getattr(real, name) for name in PORTS}
+        ports[self.port] = _Port(ports[self.port], self.verb, self.wrongly(real))
+        return SimpleNamespace(**ports)
+
+
+MUTANTS = [
+    Mutant("sessions", "replace", swaps_blindly, "refresh / revoke", "sessions.replace"),
+    Mutant("sessions", "replace", calls_a_win_lost, "refresh / revoke", "sessions.replace"),
+    Mutant("sessions", "replace", calls_a_loss_won, "refresh / refresh", "sessions.replace"),
+    Mutant("sessions", "replace", loses_entries, "revoke / revoke", "log."),
+    Mutant("sessions", "load", reads_late, "refresh / verify", "sessions.load"),
+    Mutant("sessions", "list", lists_all_but_the_newest, "refresh / verify", "sessions.list"),
+    Mutant("accounts", "replace_and_void", forgets_the_kept, "change / verify", "sessions.load"),
+    Mutant("accounts", "replace_and_void", keeps_what_was_void, "change / revoke subject", "accounts.replace_and_void"),
+    Mutant("throttles", "replace", counts_blindly, "login / wrong login", "throttles.replace"),
+]
