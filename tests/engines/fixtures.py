@@ -1,10 +1,12 @@
-"""Fixtures for every suite: one PostgreSQL server per pytest worker, and a new database with today's schema in it."""
+"""Fixtures for every suite: one PostgreSQL server per pytest worker, a new database with today's schema in
+it, one Redis, one cluster of them."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from engines.postgres import Postgres
+from engines.redis import RedisCluster, RedisServer
 from keyturn.stores.sql.store import SqlStore
 
 Fresh = Callable[[str], str]
@@ -40,3 +42,36 @@ def fresh(postgres: Postgres, template: str) -> Iterator[Fresh]:
     yield database
     for url in made:
         postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis for each pytest worker. Tests that stop, freeze or kill one start their own."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def empty_redis(redis_server: RedisServer) -> RedisServer:
+    """That one, with nothing in it."""
+    with redis_server.client() as client:
+        client.flushall()
+    return redis_server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """A cluster of three primaries for each pytest worker."""
+    cluster = RedisCluster()
+    cluster.start()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def empty_cluster(redis_cluster: RedisCluster) -> RedisCluster:
+    """That one, with nothing in it."""
+    redis_cluster.flush()
+    return redis_cluster

@@ -16,7 +16,7 @@ from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyFoundry, KeyRing
 from keyturn.stores.near import NearSessions
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.opening import Apart, open_async_store, open_store
 from keyturn.tokens import RolloverPolicy, Vault
 
 Clock = Callable[[], float]
@@ -99,10 +99,11 @@ def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
 
 
 def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
+    apart = Apart(settings.sessions, settings.durable_replicas) if settings.sessions else None
     if not awaited:
-        store = open_store(settings.store, settings.store_connections)
+        store = open_store(settings.store, settings.store_connections, apart)
         return store, store
-    twin = open_async_store(settings.store, settings.store_connections)
+    twin = open_async_store(settings.store, settings.store_connections, apart)
     return twin, twin.store
 
 

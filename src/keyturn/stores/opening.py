@@ -1,11 +1,15 @@
 """Open a store by its URL; a database's own packages are imported only when it is asked for."""
 
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from keyturn.errors import ConfigurationError
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.twin import AsyncMemoryStore
 
 if TYPE_CHECKING:
+    from keyturn.stores.redis.store import AsyncRedisStore, RedisStore
     from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 
 MEMORY = "memory:"
@@ -13,12 +17,26 @@ MEMORY = "memory:"
 CONNECTIONS = 16
 
 
-def open_store(url: str, connections: int = CONNECTIONS) -> "MemoryStore | SqlStore":
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Sessions and the revocation log in the Redis at ``url``. ``replicas``: how many of its replicas must have a write
+    before it is acknowledged."""
+
+    url: str = field(repr=False)
+    replicas: int = 0
+
+
+def open_store(
+    url: str, connections: int = CONNECTIONS, apart: Apart | None = None
+) -> "MemoryStore | SqlStore | RedisStore":
     """``memory:``, ``sqlite:////var/lib/keyturn/keyturn.db`` or ``postgresql://...``, its schema made or upgraded.
 
-    ``connections``: to a database, at most; a quarter as many beside them count attempts.
+    ``connections``: to a database, at most; a quarter as many beside them count attempts. ``apart``: where sessions
+    live, if not there.
     Raises ``ConfigurationError`` for a URL that cannot be used, ``StoreUnavailable`` when the database is away.
     """
+    if apart is not None:
+        return _open_apart(url, connections, apart)
     if url == MEMORY:
         return MemoryStore()
     from keyturn.stores.sql.store import SqlStore
@@ -26,10 +44,35 @@ def open_store(url: str, connections: int = CONNECTIONS) -> "MemoryStore | SqlSt
     return SqlStore(url, size=connections)
 
 
-def open_async_store(url: str, connections: int = CONNECTIONS) -> "AsyncMemoryStore | AsyncSqlStore":
+def open_async_store(
+    url: str, connections: int = CONNECTIONS, apart: Apart | None = None
+) -> "AsyncMemoryStore | AsyncSqlStore | AsyncRedisStore":
     """As ``open_store``, with every port awaited. Opening itself waits for the database: do it before serving."""
+    if apart is not None:
+        return _open_apart_awaited(url, connections, apart)
     if url == MEMORY:
         return AsyncMemoryStore()
     from keyturn.stores.sql.store import AsyncSqlStore
 
     return AsyncSqlStore(url, size=connections)
+
+
+def _open_apart(url: str, connections: int, apart: Apart) -> "RedisStore":
+    _check_apart(url)
+    from keyturn.stores.redis.store import RedisStore
+
+    return RedisStore(url, apart.url, size=connections, replicas=apart.replicas)
+
+
+def _open_apart_awaited(url: str, connections: int, apart: Apart) -> "AsyncRedisStore":
+    _check_apart(url)
+    from keyturn.stores.redis.store import AsyncRedisStore
+
+    return AsyncRedisStore(url, apart.url, size=connections, replicas=apart.replicas)
+
+
+def _check_apart(url: str) -> None:
+    if url == MEMORY:
+        raise ConfigurationError("sessions: accounts must be in a database when sessions are in Redis; set store")
+    if find_spec("redis") is None:
+        raise ConfigurationError("sessions: redis is missing: pip install 'keyturn[redis]'")

@@ -21,7 +21,8 @@ _SWAP = (
 )
 
 
-def _swap(account: Account) -> Operation[bool]:
+def swap(account: Account) -> Operation[bool]:
+    """Swap an account; false when it lost. Raises ``Taken`` for an identifier somebody else has."""
     values = account_values(account)
     values["b_subject"], values["b_version"] = values.pop("subject"), account.version - 1
     return (yield _SWAP, values).count == 1
@@ -49,7 +50,7 @@ class Accounts:
     @writes
     def replace(self, account: Account) -> Operation[bool]:
         try:
-            return (yield from _swap(account))
+            return (yield from swap(account))
         except Taken:
             return False
 
@@ -61,7 +62,7 @@ class Accounts:
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
         entry = yield from void(voiding)
         try:
-            if (yield from _swap(account)) and (kept is None or (yield from carry(kept, voiding.subject, entry.value))):
+            if (yield from swap(account)) and (kept is None or (yield from carry(kept, voiding.subject, entry.value))):
                 return entry
         except Taken:
             pass

@@ -18,7 +18,7 @@ from keyturn.stores.sql.hands import counting
 from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.log import Log
 from keyturn.stores.sql.native_connections import Link, NativeConnections
-from keyturn.stores.sql.operation import Answer, Control, Operation, Step, T, Taken
+from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
 from keyturn.stores.sql.phrase import Phrase
 from keyturn.stores.sql.postgresql import introduction, judge_server
 from keyturn.stores.sql.purges import Purge, old, over
@@ -151,6 +151,8 @@ class NativeRunner:
             return result
 
     async def _perform(self, link: Link, step: Step) -> Answer:
+        if isinstance(step, Aside):
+            return Answer((await step.awaited(),), 0)
         if isinstance(step, Control):
             await link.connection.execute("BEGIN" if step is Control.BEGIN else "ROLLBACK")
             return Answer((), 0)
@@ -196,7 +198,15 @@ class _NativeAudit(NativePort):
 class Native:
     """Hands that await asyncpg."""
 
-    def __init__(self, address: Address, *, deadline_seconds: float, size: int, waiting: int) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        deadline_seconds: float,
+        size: int,
+        waiting: int,
+        accounts: Accounts | None = None,
+    ) -> None:
         self._runners = tuple(
             NativeRunner(
                 NativeOpener(address, deadline_seconds, durable=durable),
@@ -208,7 +218,7 @@ class Native:
         )
         runner, fleeting = self._runners
         self.sessions = _NativeSessions(Sessions(), runner)
-        self.accounts = NativePort(Accounts(), runner)
+        self.accounts = NativePort(accounts or Accounts(), runner)
         self.log = NativePort(Log(), runner)
         self.throttles = NativePort(Throttles(), fleeting)
         self.keys = NativePort(Keys(), runner)

@@ -4,7 +4,7 @@ Written once, it knows nothing of connections, threads or ``await``. A lone stat
 begin with ``yield BEGIN`` and are committed when the generator returns, undone when it raises or yields ``ROLLBACK``.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -34,9 +34,18 @@ class Taken(Exception):
     """Thrown into an operation at the statement that broke a unique constraint. Nothing was done."""
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something done elsewhere while the transaction is open: raising, it undoes the transaction; done, it stays done
+    even if the commit fails. ``now`` and ``awaited`` do the same; the answer is the one row."""
+
+    now: Callable[[], object]
+    awaited: Callable[[], Awaitable[object]]
+
+
 T = TypeVar("T")
 Statement = tuple[Executable, Mapping[str, object]]
-Step = Statement | Control
+Step = Statement | Control | Aside
 Operation = Generator[Step, Answer, T]
 
 _Definition = TypeVar("_Definition", bound=Callable[..., Operation[Any]])

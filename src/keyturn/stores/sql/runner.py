@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.sql.connections import Connections
 from keyturn.stores.sql.customs import Customs
-from keyturn.stores.sql.operation import Answer, Control, Operation, Step, T, Taken
+from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
 from keyturn.stores.sql.phrase import Phrase
 from keyturn.stores.sql.purges import Purge
 
@@ -115,6 +115,8 @@ class Runner:
             return result
 
     def _perform(self, cursor: Any, step: Step, begun: bool) -> Answer:
+        if isinstance(step, Aside):
+            return Answer((step.now(),), 0)
         if isinstance(step, Control):
             sql, parameters = (self._begin if step is Control.BEGIN else "ROLLBACK"), ()
         else:

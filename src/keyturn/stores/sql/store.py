@@ -27,11 +27,19 @@ class SqlStore:
     """Every port of a store in the SQL database at ``url``, for any number of threads.
 
     ``deadline_seconds``: longest wait for a connection and for the right to write; then ``StoreUnavailable``.
+    ``accounts``: how accounts are kept, where their sessions are elsewhere.
     The schema is made or upgraded first; several processes may do so at once. Raises ``ConfigurationError`` for a
     URL that cannot be used and for a schema newer than this version of Keyturn.
     """
 
-    def __init__(self, url: str, *, deadline_seconds: float = DEADLINE_SECONDS, size: int = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        size: int = CONNECTIONS,
+        accounts: Accounts | None = None,
+    ) -> None:
         self.database = database = find_database(url, deadline_seconds)
         self.engine = database.engine
         upgrade(self.engine)
@@ -40,7 +48,7 @@ class SqlStore:
         # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
         self._counting = run(database.counting, size=counting(size))
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
-        self.accounts = cast(AccountStore, RunPort(Accounts(), runner))
+        self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
         self.log = cast(RevocationLog, RunPort(Log(), runner))
         self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._counting))
         self.keys = cast(KeyStore, RunPort(Keys(), runner))
@@ -71,17 +79,26 @@ class AsyncSqlStore:
     ``StoreUnavailable`` at once. ``store``: the same store, not awaited.
     """
 
-    def __init__(self, url: str, *, deadline_seconds: float = DEADLINE_SECONDS, size: int = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        size: int = CONNECTIONS,
+        accounts: Accounts | None = None,
+    ) -> None:
         address = read_address(url)
         native = address if address is not None and address.asyncpg else None
         # What is not awaited then is upkeep, in a thread or two.
         plain = size if native is None else min(size, UPKEEP)
-        self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=plain)
+        self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=plain, accounts=accounts)
         self._hands: Hands
         if native is not None:
             from keyturn.stores.sql.native import Native
 
-            self._hands = Native(native, deadline_seconds=deadline_seconds, size=size, waiting=WAITING)
+            self._hands = Native(
+                native, deadline_seconds=deadline_seconds, size=size, waiting=WAITING, accounts=accounts
+            )
         else:
             self._hands = InThreads(store, size=size, waiting=WAITING, deadline_seconds=deadline_seconds)
         self.sessions = self._hands.sessions

@@ -1,0 +1,53 @@
+"""Crossing: accounts in SQL whose sessions are in Redis. A password change ends sessions before it is committed."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from keyturn.core.account import Account
+from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.session import Session
+from keyturn.stores.redis.operation import Operation as RedisOperation
+from keyturn.stores.redis.sessions import Sessions
+from keyturn.stores.sql.accounts import Accounts, swap
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Aside, Operation, Taken, writes
+
+Run = Callable[[RedisOperation[Any]], Any]
+RunAwaited = Callable[[RedisOperation[Any]], Awaitable[Any]]
+
+
+class CrossingAccounts(Accounts):
+    """``AccountStore`` beside ``sessions`` elsewhere; ``run`` and ``run_awaited`` are asked from inside a transaction.
+
+    Two stores have no commit in common, so the order is the promise: the row of the account is swapped and so held,
+    the sessions are voided, the account is committed. Whatever fails in between ends sessions under the old password;
+    none survives under a new one.
+    """
+
+    def __init__(self, sessions: Sessions, run: Run, run_awaited: RunAwaited | None = None) -> None:
+        self._sessions = sessions
+        self._run = run
+        self._run_awaited = run_awaited
+
+    @writes
+    def replace_and_void(
+        self, account: Account, voiding: Voiding, kept: Session | None = None
+    ) -> Operation[Entry | None]:
+        yield BEGIN
+        try:
+            if (yield from swap(account)):
+                entry: Entry | None = (yield self._void(voiding, kept)).rows[0]
+                if entry is not None:
+                    return entry
+        except Taken:
+            pass
+        yield ROLLBACK
+        return None
+
+    def _void(self, voiding: Voiding, kept: Session | None) -> Aside:
+        void = partial(self._sessions.void_and_keep, voiding, kept)
+
+        async def awaited() -> object:
+            return self._run(void()) if self._run_awaited is None else await self._run_awaited(void())
+
+        return Aside(lambda: self._run(void()), awaited)

@@ -1,0 +1,56 @@
+"""Keys: 256 places, each with a hash tag of its own, and the log with another."""
+
+from dataclasses import dataclass
+
+from keyturn.core.instant import SessionId, Subject
+from keyturn.core.placement import PLACES, place, read_handle
+from keyturn.stores.redis.packed import pack_subject
+from keyturn.stores.storable import storable
+
+LOG = b"{log}"
+COUNTS = b"{log}c"
+NONCES = b"{log}n"
+UNDER_WAY = b"{log}w"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is kept together. ``before``: what the key of a session begins with; the rest of it is its ``member``."""
+
+    before: bytes
+    marks: bytes
+    outbox: bytes
+    lists: bytes
+
+    def session(self, handle: bytes) -> bytes:
+        """Where a session is."""
+        return self.before + handle[1:]
+
+    def list(self, subject: Subject) -> bytes:
+        """Where the list of a subject's sessions is."""
+        return self.lists + pack_subject(subject)
+
+
+def _place(number: int) -> Place:
+    tag = b"{%02x}" % number
+    return Place(tag + b"s", tag + b"m", tag + b"o", tag + b"u")
+
+
+EVERYWHERE = tuple(_place(number) for number in range(PLACES))
+
+
+def place_of(subject: Subject) -> Place:
+    """Raises ``BadRequest`` for a name that no store can hold."""
+    storable(subject)
+    return EVERYWHERE[place(subject)]
+
+
+def find(sid: SessionId) -> tuple[Place, bytes] | None:
+    """The place of a session and its handle; ``None`` when the id is nobody's."""
+    handle = read_handle(sid)
+    return None if handle is None else (EVERYWHERE[handle[0]], handle)
+
+
+def generation_of(subject: Subject) -> bytes:
+    """Name of the mark that is the generation of ``subject``."""
+    return b"g" + pack_subject(subject)

@@ -1,0 +1,70 @@
+"""The revocation log in Redis: a stream whose ids are the sequence numbers."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Page
+from keyturn.ports import LOG_BITS
+from keyturn.stores.redis import scripts
+from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, UNDER_WAY
+from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.packed import unpack_entry
+from keyturn.stores.storable import storable
+
+BATCH = 500
+"""Entries looked at by one script: other callers wait for a millisecond at most."""
+
+_FIRST = b"-"
+
+Numbers = Callable[[], int]
+
+
+def _number() -> int:
+    return secrets.randbits(LOG_BITS)
+
+
+def append(pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+    """Append the entries the log does not have yet, by their nonces. Answers the sequence of each."""
+    words = tuple(each for pair in pairs.items() for each in pair)
+    sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, UNDER_WAY), words, durable=True)
+    return sequences
+
+
+def forget(now: Instant) -> Operation[None]:
+    """Delete expired entries from the oldest on, until a batch holds none: they expire nearly in order."""
+    last = _FIRST
+    while last:
+        start = last if last == _FIRST else b"(" + last
+        last = yield Call(scripts.FORGET, (LOG, COUNTS, NONCES), (now, start, BATCH))
+
+
+class Log:
+    """``RevocationLog``. ``number``: drawn for a log that has none."""
+
+    def __init__(self, number: Numbers = _number) -> None:
+        self._number = number
+
+    def after(self, sequence: int, limit: int) -> Operation[Page]:
+        storable(sequence)
+        appended, purged, log, entries = yield from self._page(sequence, limit)
+        complete = purged <= sequence <= appended
+        return Page(entries, entries[-1].sequence if entries else sequence, complete, log)
+
+    def snapshot(self) -> Operation[Page]:
+        # The number first: what is appended between two reads is then taken twice, never missed.
+        appended, _, log, entries = yield from self._page(0, BATCH)
+        held = list(entries)
+        while len(entries) == BATCH:
+            *_, entries = yield from self._page(held[-1].sequence, BATCH)
+            held.extend(entries)
+        return Page(tuple(held), max(appended, held[-1].sequence if held else 0), log=log)
+
+    def sequence(self) -> Operation[int]:
+        return int((yield Call("HGET", (COUNTS,), (b"s",))) or 0)
+
+    def _page(self, sequence: int, limit: int) -> Operation[tuple[int, int, int, tuple[Entry, ...]]]:
+        start = b"%d-0" % (max(0, sequence) + 1)
+        appended, purged, log, found = yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._number()))
+        entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
+        return int(appended), int(purged), int(log), entries

@@ -1,0 +1,163 @@
+"""Records to bytes, bytes to records: small, and with what a script compares at the front.
+
+A session is a MessagePack array of at least 16 members, so that its first begins at the fourth byte.
+"""
+
+from base64 import urlsafe_b64encode
+
+import msgspec
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.placement import read_handle
+from keyturn.core.revocation import Entry, Kind
+from keyturn.core.session import Client, Marks, Seed, Session
+from keyturn.errors import BadRequest
+from keyturn.stores.storable import storable, storable_session
+
+_PWD = ("pwd",)
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """The scripts read ``version``, ``subject``, ``client_id`` and ``expires_at``; moments that are an ``_after`` count
+    from ``created_at``."""
+
+    version: int
+    subject: msgspec.Raw
+    client_id: str
+    expires_at: int
+    created_at: int
+    auth_after: int
+    last_seen_after: int
+    seed: bytes
+    label: str
+    address: str
+    generation: int
+    amr: tuple[str, ...] | None
+    scope: str
+    claims: bytes | None
+    renewals: int
+    rotations: int
+    rotated_after: int | None
+    ended_after: int | None
+    end_reason: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+_encode_claims = msgspec.json.Encoder().encode
+_decode_claims = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def pack_session(session: Session) -> bytes:
+    """Raises ``BadRequest`` for what no store can hold."""
+    storable_session(session)
+    client, created = session.client, session.created_at
+    try:
+        claims = _encode_claims(session.claims) if session.claims else None
+        return _encode(
+            _Packed(
+                session.version,
+                _raw(pack_subject(session.subject)),
+                client.client_id,
+                session.expires_at,
+                created,
+                _after(session.auth_time, created),
+                _after(session.last_seen_at, created),
+                bytes(session.seed),
+                client.label,
+                client.address,
+                session.generation,
+                None if session.amr == _PWD else session.amr,
+                session.scope,
+                claims,
+                session.renewals,
+                session.rotations,
+                None if session.rotated_at is None else _after(session.rotated_at, created),
+                None if session.ended_at is None else _after(session.ended_at, created),
+                session.end_reason,
+            )
+        )
+    except (UnicodeEncodeError, OverflowError):
+        raise BadRequest("a value no store can hold") from None
+
+
+def unpack_session(sid: SessionId, value: bytes) -> Session:
+    """The session ``pack_session`` made ``value`` of."""
+    packed = _decode(value)
+    created = packed.created_at
+    return Session(
+        sid,
+        _unpack_subject(bytes(packed.subject)),
+        Seed(packed.seed),
+        Client(packed.client_id, packed.label, packed.address),
+        packed.generation,
+        Instant(created),
+        _moment(packed.auth_after, created),
+        _moment(packed.last_seen_after, created),
+        Instant(packed.expires_at),
+        _PWD if packed.amr is None else packed.amr,
+        packed.scope,
+        {} if packed.claims is None else _decode_claims(packed.claims),
+        packed.renewals,
+        packed.rotations,
+        None if packed.rotated_after is None else _moment(packed.rotated_after, created),
+        None if packed.ended_after is None else _moment(packed.ended_after, created),
+        packed.end_reason,
+        packed.version,
+    )
+
+
+def pack_subject(subject: Subject) -> bytes:
+    """17 bytes for a subject of ours, which is 16 bytes as text; else its text. No text begins with U+0000."""
+    handle = read_handle(subject)
+    return subject.encode() if handle is None else b"\0" + handle
+
+
+def _raw(text: bytes) -> msgspec.Raw:
+    # Said to be text, which ours is not: the scripts know no other kind of bytes.
+    size = len(text)
+    if size < 32:
+        return msgspec.Raw(bytes((0xA0 | size,)) + text)
+    return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + text)
+
+
+def _unpack_subject(raw: bytes) -> Subject:
+    packed = raw[1:] if raw[0] < 0xC0 else raw[5:]
+    if packed[:1] == b"\0":
+        return Subject(urlsafe_b64encode(packed[1:]).rstrip(b"=").decode())
+    return Subject(packed.decode())
+
+
+def pack_entry(entry: Entry) -> bytes:
+    """The key last: it may be any text but one with U+0000, which no store holds. Raises ``BadRequest``."""
+    return b"%s\0%d\0%s" % (entry.kind.value.encode(), entry.value, pack_rest(entry.key, entry.at, entry.expires_at))
+
+
+def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
+    """What of an entry is known before its value. Raises ``BadRequest``."""
+    storable(key, at, expires_at)
+    return b"%d\0%d\0%s" % (at, expires_at, key.encode())
+
+
+def unpack_entry(sequence: int, text: bytes) -> Entry:
+    """The entry ``pack_entry`` made ``text`` of."""
+    kind, value, at, expires_at, key = text.split(b"\0", 4)
+    return Entry(Kind(kind.decode()), key.decode(), int(value), Instant(int(at)), Instant(int(expires_at)), sequence)
+
+
+def unpack_marks(generation: bytes | None, everything: bytes | None, client: bytes | None) -> Marks:
+    """Each may be missing."""
+    return Marks(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
+
+
+def _after(moment: int, created: int) -> int:
+    return _wrapped(moment - created)
+
+
+def _moment(after: int, created: int) -> Instant:
+    return Instant(_wrapped(created + after))
+
+
+def _wrapped(number: int) -> int:
+    # Around the circle of 64 bits: there and back is the same moment, whatever the two are.
+    return (number + 2**63) % 2**64 - 2**63

@@ -1,0 +1,216 @@
+"""Run operations on Redis: with or without ``await``, over a bounded number of connections, within a deadline."""
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+import redis
+
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.redis.address import Address
+from keyturn.stores.redis.connect import CONNECTIONS, DEADLINE_SECONDS, FAILURES, connect, connect_async, reason
+from keyturn.stores.redis.network import Clustered, Commands, Exchange, Network, One, exchange, exchange_all
+from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
+
+WAITING: Final = 1000
+
+
+def _waiting(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
+    """The WAIT command; its patience ends before the connection's."""
+    return ("WAIT", replicas, int(250 * deadline_seconds)) if replicas else ()
+
+
+def _perform(network: Network, step: Step, wait: Sequence[Word]) -> Exchange:
+    return exchange(network, step, wait) if isinstance(step, Call) else exchange_all(network, step, wait)
+
+
+class Runner:
+    """Runs operations for any number of threads. ``replicas``: how many must have what is durable."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        connections: int = CONNECTIONS,
+        replicas: int = 0,
+    ) -> None:
+        self._wait = _waiting(replicas, deadline_seconds)
+
+        def node(host: str, port: int) -> Any:
+            return connect(_single(address, host, port), deadline_seconds=deadline_seconds, connections=connections)
+
+        self._address = address
+        client = connect(address, deadline_seconds=deadline_seconds, connections=connections)
+        self._network = Clustered(client, node) if address.form == "cluster" else One(client)
+
+    def __repr__(self) -> str:
+        return repr(self._address)
+
+    def run(self, operation: Operation[T]) -> T:
+        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, ``NotDurable``, and what the operation does."""
+        try:
+            step = next(operation)
+            while True:
+                step = operation.send(self._answer(step))
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        except FAILURES as error:
+            self._look_around()
+            # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
+            raise StoreUnavailable(reason(error)) from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        for each in _clients(self._network):
+            each.close()
+
+    def _answer(self, step: Step) -> Any:
+        exchanging = _perform(self._network, step, self._wait)
+        try:
+            client, commands = next(exchanging)
+            while True:
+                client, commands = exchanging.send(_say(client, commands))
+        except StopIteration as done:
+            return done.value
+
+    def _look_around(self) -> None:
+        # A node that is gone may have been replaced already.
+        if isinstance(self._network, Clustered):
+            with suppress(*FAILURES):
+                self._network.layout.nodes_manager.initialize()
+
+
+def _say(client: Any, commands: Commands) -> Sequence[Any]:
+    if len(commands) == 1:
+        try:
+            return (client.execute_command(*commands[0]),)
+        except redis.ResponseError as error:
+            return (error,)
+    pipeline = client.pipeline(transaction=False)
+    for each in commands:
+        pipeline.execute_command(*each)
+    answers: Sequence[Any] = pipeline.execute(raise_on_error=False)
+    return answers
+
+
+class AsyncRunner:
+    """As ``Runner``, awaited, on any number of event loops. Past ``WAITING`` operations in line it answers
+    ``StoreUnavailable`` at once."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        connections: int = CONNECTIONS,
+        replicas: int = 0,
+    ) -> None:
+        self._wait = _waiting(replicas, deadline_seconds)
+        self._places = connections + WAITING
+
+        def node(host: str, port: int) -> Any:
+            single = _single(address, host, port)
+            return connect_async(single, deadline_seconds=deadline_seconds, connections=connections)
+
+        def network() -> One | Clustered:
+            client = connect_async(address, deadline_seconds=deadline_seconds, connections=connections)
+            return Clustered(client, node) if address.form == "cluster" else One(client)
+
+        # A connection belongs to the event loop it was opened on.
+        self._networks: weakref.WeakKeyDictionary[Any, One | Clustered] = weakref.WeakKeyDictionary()
+        self._make = network
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, ``NotDurable``, and what the operation does."""
+        if self._places == 0:
+            raise StoreUnavailable("too many operations are waiting for the store")
+        self._places -= 1
+        network: One | Clustered | None = None
+        try:
+            network = await self._here()
+            step = next(operation)
+            while True:
+                step = operation.send(await self._answer(network, step))
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        except FAILURES as error:
+            await _look_around(network)
+            # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
+            raise StoreUnavailable(reason(error)) from None
+        finally:
+            self._places += 1
+
+    async def close(self) -> None:
+        """Close every connection of this loop."""
+        network = self._networks.pop(asyncio.get_running_loop(), None)
+        for each in () if network is None else _clients(network):
+            await each.aclose()
+
+    async def _here(self) -> One | Clustered:
+        loop = asyncio.get_running_loop()
+        network = self._networks.get(loop)
+        if network is None:
+            network = self._networks[loop] = self._make()
+        if isinstance(network, Clustered):
+            await network.layout.initialize()
+        return network
+
+    async def _answer(self, network: Network, step: Step) -> Any:
+        exchanging = _perform(network, step, self._wait)
+        try:
+            client, commands = next(exchanging)
+            while True:
+                client, commands = exchanging.send(await _say_awaited(client, commands))
+        except StopIteration as done:
+            return done.value
+
+
+async def _look_around(network: One | Clustered | None) -> None:
+    if isinstance(network, Clustered):
+        with suppress(*FAILURES):
+            await network.layout.nodes_manager.initialize()
+
+
+async def _say_awaited(client: Any, commands: Commands) -> Sequence[Any]:
+    if len(commands) == 1:
+        try:
+            return (await client.execute_command(*commands[0]),)
+        except redis.ResponseError as error:
+            return (error,)
+    pipeline = client.pipeline(transaction=False)
+    for each in commands:
+        pipeline.execute_command(*each)
+    answers: Sequence[Any] = await pipeline.execute(raise_on_error=False)
+    return answers
+
+
+def _single(address: Address, host: str, port: int) -> Address:
+    return replace(address, form="single", hosts=((host, port),))
+
+
+def _clients(network: One | Clustered) -> Sequence[Any]:
+    return (network.client,) if isinstance(network, One) else (network.layout, *network.clients.values())
+
+
+class RunPort:
+    """A port whose methods run their definitions, awaited where ``run`` is. Found as plain attributes from their first
+    use on."""
+
+    def __init__(self, definition: object, run: Callable[[Operation[Any]], Any | Awaitable[Any]]) -> None:
+        self._definition = definition
+        self._run = run
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        define, run = getattr(self._definition, verb), self._run
+
+        def call(*arguments: object) -> Any:
+            return run(define(*arguments))
+
+        setattr(self, verb, call)
+        return call

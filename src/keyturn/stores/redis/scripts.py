@@ -1,0 +1,233 @@
+"""What Redis does in one piece: read with marks, compare and swap, count up, append. Nothing in here decides.
+
+The marks of a place are one hash: ``g`` and a subject: its generation; ``c`` and a client, ``e``: not-before of the
+client, of everything; ``h``: the horizon, up to which what has expired is gone. The outbox of a place holds entries
+until the log has them, each under a random number, its nonce.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import sha1
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Called by ``digest``; ``source`` is sent where that is not known."""
+
+    source: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The name Redis knows a script by; it protects nothing.
+        object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+
+_GONE = """
+local function gone(expires_at, horizon)
+  return horizon and expires_at <= tonumber(horizon)
+end
+"""
+
+_KEEP = """
+local function keep(index, member, created_at, milliseconds, stands)
+  if stands == '0' then
+    redis.call('ZREM', index, member)
+    return
+  end
+  redis.call('ZADD', index, created_at, member)
+  if redis.call('PTTL', index) < tonumber(milliseconds) then
+    redis.call('PEXPIRE', index, milliseconds)
+  end
+end
+"""
+
+LOAD = Script(
+    _GONE
+    + """
+local pending = {}
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  pending = redis.call('HGETALL', KEYS[3])
+end
+local value = redis.call('GET', KEYS[1])
+if not value then
+  return {false, pending}
+end
+local _, _, subject, client_id, expires_at = cmsgpack.unpack_limit(value, 4, 3)
+local marks = redis.call('HMGET', KEYS[2], 'h', 'g' .. subject, 'e', 'c' .. client_id)
+if gone(expires_at, marks[1]) then
+  return {false, pending}
+end
+return {value, pending, marks[2], marks[3], marks[4]}
+"""
+)
+"""KEYS: session, marks, outbox."""
+
+INSERT = Script(
+    _KEEP
+    + """
+if not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4], 'NX') then
+  return 0
+end
+for _, oldest in ipairs(redis.call('ZRANGE', KEYS[2], 0, 1)) do
+  if redis.call('EXISTS', ARGV[6] .. oldest) == 0 then
+    redis.call('ZREM', KEYS[2], oldest)
+  end
+end
+keep(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+return 1
+"""
+)
+"""KEYS: session, list. ARGV: value, member, created_at, milliseconds, stands, what a session's key begins with."""
+
+_SWAP = (
+    _GONE
+    + _KEEP
+    + """
+local function swap()
+  local stored = redis.call('GET', KEYS[1])
+  if not stored then
+    return false
+  end
+  local _, version, _, _, expires_at = cmsgpack.unpack_limit(stored, 4, 3)
+  if version ~= tonumber(ARGV[6]) or gone(expires_at, redis.call('HGET', KEYS[3], 'h')) then
+    return false
+  end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+  keep(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+  return true
+end
+"""
+)
+
+REPLACE = Script(
+    _SWAP
+    + """
+if not swap() then
+  return 0
+end
+if ARGV[7] then
+  redis.call('HSET', KEYS[4], ARGV[7], ARGV[8])
+end
+return 1
+"""
+)
+"""KEYS: session, list, marks, outbox. ARGV: as for INSERT but the last, the version before, nonce and text of an entry,
+if any."""
+
+VOID = Script(
+    """
+local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+redis.call('HSET', KEYS[2], ARGV[2], 'subject\\0' .. generation .. '\\0' .. ARGV[3])
+return {generation, redis.call('HGETALL', KEYS[2])}
+"""
+)
+"""KEYS: marks, outbox. ARGV: name of the generation, nonce, the entry but for its kind and value. Answers the
+generation and the outbox: voids of one subject are logged in the order of their generations."""
+
+VOID_AND_KEEP = Script(
+    _SWAP
+    + """
+local generation = tonumber(redis.call('HGET', KEYS[3], ARGV[7]) or '0')
+if generation ~= tonumber(ARGV[10]) or not swap() then
+  return {0, {}}
+end
+generation = redis.call('HINCRBY', KEYS[3], ARGV[7], 1)
+redis.call('HSET', KEYS[4], ARGV[8], 'subject\\0' .. generation .. '\\0' .. ARGV[9])
+return {generation, redis.call('HGETALL', KEYS[4])}
+"""
+)
+"""KEYS: as for REPLACE. ARGV: as for REPLACE without an entry, then those of VOID, then the generation until now."""
+
+RAISE = Script(
+    """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if not held or tonumber(held) < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+end
+return redis.call('HGETALL', KEYS[2])
+"""
+)
+"""KEYS: marks, outbox. ARGV: name of a mark, least value. Answers the outbox."""
+
+LIST = Script(
+    _GONE
+    + """
+local marks = redis.call('HMGET', KEYS[2], 'h', ARGV[3], 'e')
+local clients, found = {}, {}
+for _, member in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
+  local value = redis.call('GET', ARGV[2] .. member)
+  if not value then
+    redis.call('ZREM', KEYS[1], member)
+  else
+    local _, _, _, client_id, expires_at = cmsgpack.unpack_limit(value, 4, 3)
+    if not gone(expires_at, marks[1]) then
+      if clients[client_id] == nil then
+        clients[client_id] = redis.call('HGET', KEYS[2], 'c' .. client_id)
+      end
+      found[#found + 1] = {member, value, marks[2], marks[3], clients[client_id]}
+      if #found == tonumber(ARGV[1]) then
+        break
+      end
+    end
+  end
+end
+return found
+"""
+)
+"""KEYS: list, marks. ARGV: how many at most, what a session's key begins with, name of the generation."""
+
+APPEND = Script(
+    """
+local sequences = {}
+for n = 1, #ARGV, 2 do
+  local sequence = redis.call('HGET', KEYS[3], ARGV[n])
+  if not sequence then
+    sequence = redis.call('HINCRBY', KEYS[2], 's', 1)
+    redis.call('XADD', KEYS[1], string.format('%d-0', sequence), 'n', ARGV[n], 'e', ARGV[n + 1])
+  end
+  redis.call('HSET', KEYS[3], ARGV[n], sequence)
+  redis.call('HDEL', KEYS[4], ARGV[n])
+  sequences[#sequences + 1] = tonumber(sequence)
+end
+return sequences
+"""
+)
+"""KEYS: log, its counts, nonces it has, marks under way. ARGV: nonce and entry, any number of times. An entry the log
+has is not appended again; it is written again, so that WAIT waits for it."""
+
+PAGE = Script(
+    """
+redis.call('HSETNX', KEYS[2], 'l', ARGV[3])
+local counts = redis.call('HMGET', KEYS[2], 's', 'p', 'l')
+local page = {}
+for n, each in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+  page[n] = {each[1], each[2][4]}
+end
+return {counts[1] or '0', counts[2] or '0', counts[3], page}
+"""
+)
+"""KEYS: log, its counts. ARGV: first id, how many at most, a number for a log that has none."""
+
+FORGET = Script(
+    """
+local page = redis.call('XRANGE', KEYS[1], ARGV[2], '+', 'COUNT', ARGV[3])
+local ids, nonces, purged = {}, {}, 0
+for _, each in ipairs(page) do
+  local expires_at = string.match(each[2][4], '^%Z*%z%Z*%z%Z*%z(%Z*)%z')
+  if tonumber(expires_at) <= tonumber(ARGV[1]) then
+    ids[#ids + 1], nonces[#nonces + 1] = each[1], each[2][2]
+    purged = tonumber(string.match(each[1], '^%d+'))
+  end
+end
+if #ids == 0 then
+  return ''
+end
+redis.call('XDEL', KEYS[1], unpack(ids))
+redis.call('HDEL', KEYS[3], unpack(nonces))
+if tonumber(redis.call('HGET', KEYS[2], 'p') or '0') < purged then
+  redis.call('HSET', KEYS[2], 'p', string.format('%d', purged))
+end
+return #page == tonumber(ARGV[3]) and page[#page][1] or ''
+"""
+)
+"""KEYS: log, its counts, nonces it has. ARGV: now, first id, how many at most. Answers the last id looked at, if any
+was forgotten and there may be more."""

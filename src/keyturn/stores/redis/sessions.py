@@ -1,0 +1,195 @@
+"""Sessions and their marks in Redis."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.placement import encode_handle
+from keyturn.core.revocation import Entry, Kind, Voiding
+from keyturn.core.session import Found, Marks, Session
+from keyturn.ports import LISTED
+from keyturn.stores.redis import scripts
+from keyturn.stores.redis.keys import EVERYWHERE, UNDER_WAY, Place, find, generation_of, place_of
+from keyturn.stores.redis.log import append, forget
+from keyturn.stores.redis.operation import Call, Operation, Word
+from keyturn.stores.redis.packed import (
+    pack_entry,
+    pack_rest,
+    pack_session,
+    unpack_entry,
+    unpack_marks,
+    unpack_session,
+)
+from keyturn.stores.storable import storable
+
+LINGER_SECONDS = 3600
+"""How long at least a session is kept past its end: by the clock of Redis, which decides nothing."""
+
+LONGEST_SECONDS = 10 * 365 * 86400
+NONCE_BYTES = 8
+
+Nonces = Callable[[], bytes]
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+class Sessions:
+    """``SessionStore``. ``nonce``: random bytes, never the same twice."""
+
+    def __init__(self, nonce: Nonces = _nonce) -> None:
+        self._nonce = nonce
+
+    def insert(self, session: Session) -> Operation[None]:
+        place, handle = _located(session)
+        keys = (place.session(handle), place.list(session.subject))
+        call = Call(scripts.INSERT, keys, (*_stored(session, handle), place.before), durable=True)
+        if not (yield call):
+            raise ValueError("session id taken")
+
+    def load(self, sid: SessionId) -> Operation[Found | None]:
+        found = find(sid)
+        if found is None:
+            return None
+        place, handle = found
+        value, pending, *marks = yield Call(scripts.LOAD, (place.session(handle), place.marks, place.outbox))
+        session = None if value is None else unpack_session(sid, value)
+        if pending:
+            yield from _settle(place, _pairs(pending), {str(sid), session.subject if session else ""})
+        return None if session is None else Found(session, unpack_marks(*marks))
+
+    def marks(self, subject: Subject, client_id: str) -> Operation[Marks]:
+        place = place_of(subject)
+        storable(client_id)
+        names = (generation_of(subject), b"e", b"c" + client_id.encode())
+        return unpack_marks(*(yield Call("HMGET", (place.marks,), names)))
+
+    def replace(self, session: Session, entry: Entry | None = None) -> Operation[int | None]:
+        place, handle = _located(session)
+        pairs = {} if entry is None else {self._nonce(): pack_entry(entry)}
+        arguments = (*_stored(session, handle), session.version - 1, *_flat(pairs))
+        if not (yield Call(scripts.REPLACE, _swapped(place, handle, session), arguments, durable=True)):
+            return None
+        return 0 if entry is None else (yield from _hand_over(place, pairs))[0]
+
+    def void(self, voiding: Voiding) -> Operation[Entry]:
+        place, nonce, rest = place_of(voiding.subject), self._nonce(), _rest(voiding)
+        arguments = (generation_of(voiding.subject), nonce, rest)
+        generation, outbox = yield Call(scripts.VOID, (place.marks, place.outbox), arguments, durable=True)
+        return (yield from _voided(place, voiding, generation, nonce, _pairs(outbox)))
+
+    def void_and_keep(self, voiding: Voiding, kept: Session | None) -> Operation[Entry | None]:
+        """As ``void``, with ``kept`` carried over; ``None``, and nothing done, when its swap lost."""
+        if kept is None:
+            return (yield from self.void(voiding))
+        if kept.subject != voiding.subject:
+            return None
+        (place, handle), nonce, rest = _located(kept), self._nonce(), _rest(voiding)
+        carried = _stored(replace(kept, generation=kept.generation + 1), handle)
+        name = generation_of(kept.subject)
+        arguments = (*carried, kept.version - 1, name, nonce, rest, kept.generation)
+        keys = _swapped(place, handle, kept)
+        generation, outbox = yield Call(scripts.VOID_AND_KEEP, keys, arguments, durable=True)
+        if not generation:
+            return None
+        return (yield from _voided(place, voiding, generation, nonce, _pairs(outbox)))
+
+    def mark(self, entry: Entry) -> Operation[Entry]:
+        if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
+            raise ValueError("only a client or everything has a not-before")
+        pairs = {self._nonce(): pack_entry(entry)}
+        # Said before it is done, so that whoever sweeps finishes what this process did not.
+        yield Call("HSET", (UNDER_WAY,), _flat(pairs), durable=True)
+        (sequence,) = yield from _mark(entry, pairs)
+        return replace(entry, sequence=sequence)
+
+    def list(self, subject: Subject) -> Operation[Sequence[Found]]:
+        place = place_of(subject)
+        arguments = (LISTED, place.before, generation_of(subject))
+        listed = yield Call(scripts.LIST, (place.list(subject), place.marks), arguments)
+        found = [_listed(place, *each) for each in listed]
+        return sorted(found, key=lambda each: (-each.session.created_at, each.session.sid))
+
+    def purge(self, now: Instant) -> Operation[int]:
+        storable(now)
+        raised = [Call(scripts.RAISE, (place.marks, place.outbox), (b"h", now)) for place in EVERYWHERE]
+        # What another process left: it was never acknowledged, but readers of the log should know.
+        for place, pending in zip(EVERYWHERE, (yield raised), strict=True):
+            if pending:
+                yield from _hand_over(place, _pairs(pending))
+        for nonce, text in (yield Call("HGETALL", (UNDER_WAY,))).items():
+            yield from _mark(unpack_entry(0, text), {nonce: text})
+        yield from forget(now)
+        return 0
+
+
+def _located(session: Session) -> tuple[Place, bytes]:
+    found = find(session.sid)
+    if found is None or found[0] is not place_of(session.subject):
+        raise ValueError("a session id of another place than its subject")
+    return found
+
+
+def _stored(session: Session, handle: bytes) -> tuple[Word, ...]:
+    """Value, member, created_at, milliseconds, stands."""
+    lifetime = max(0, session.expires_at - session.last_seen_at)
+    milliseconds = 1000 * min(lifetime + LINGER_SECONDS, LONGEST_SECONDS)
+    return (pack_session(session), handle[1:], session.created_at, milliseconds, int(session.ended_at is None))
+
+
+def _swapped(place: Place, handle: bytes, session: Session) -> tuple[bytes, ...]:
+    return place.session(handle), place.list(session.subject), place.marks, place.outbox
+
+
+def _listed(place: Place, member: bytes, value: bytes, *marks: bytes | None) -> Found:
+    sid = SessionId(encode_handle(bytes((int(place.before[1:3], 16),)) + member))
+    return Found(unpack_session(sid, value), unpack_marks(*marks))
+
+
+def _mark(entry: Entry, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+    name = b"c" + entry.key.encode() if entry.kind is Kind.CLIENT else b"e"
+    yield [Call(scripts.RAISE, (place.marks, place.outbox), (name, entry.value), durable=True) for place in EVERYWHERE]
+    return (yield from append(pairs))
+
+
+def _voided(
+    place: Place, voiding: Voiding, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
+) -> Operation[Entry]:
+    # Those another call is about to log go first, so that a subject's generations are logged in their order.
+    entries = {each: unpack_entry(0, text) for each, text in outbox.items()}
+    ours = sorted(
+        (each for each, entry in entries.items() if entry.kind is Kind.SUBJECT and entry.key == voiding.subject),
+        key=lambda each: entries[each].value,
+    )
+    sequences = yield from _hand_over(place, {each: outbox[each] for each in ours})
+    return replace(entries[nonce], sequence=sequences[ours.index(nonce)], value=generation)
+
+
+def _hand_over(place: Place, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+    """From the outbox to the log. Safe to repeat, by anybody."""
+    sequences = yield from append(pairs)
+    yield Call("HDEL", (place.outbox,), tuple(pairs))
+    return sequences
+
+
+def _settle(place: Place, pending: Mapping[bytes, bytes], names: set[str]) -> Operation[None]:
+    """Finish what was begun about ``names``: whoever asks may be about to say that it is done."""
+    ours = {nonce: text for nonce, text in pending.items() if unpack_entry(0, text).key in names}
+    if ours:
+        # Written once more, so that replicas are waited for.
+        yield Call("HSET", (place.outbox,), _flat(ours), durable=True)
+        yield from _hand_over(place, ours)
+
+
+def _rest(voiding: Voiding) -> bytes:
+    return pack_rest(voiding.subject, voiding.at, voiding.expires_at)
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _flat(pairs: Mapping[bytes, bytes]) -> tuple[Word, ...]:
+    return tuple(each for pair in pairs.items() for each in pair)

@@ -1,0 +1,84 @@
+"""RedisStore and AsyncRedisStore: sessions and the revocation log in Redis, everything else in SQL."""
+
+from typing import Any, cast
+
+from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
+from keyturn.stores.feeds import Watch
+from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.crossing import CrossingAccounts
+from keyturn.stores.redis.log import Log
+from keyturn.stores.redis.runner import AsyncRunner, Runner, RunPort
+from keyturn.stores.redis.sessions import Sessions
+from keyturn.stores.redis.watch import LogWatch
+from keyturn.stores.sql.store import CONNECTIONS, AsyncSqlStore, SqlStore
+
+
+class RedisStore:
+    """Sessions and their log in the Redis at ``sessions``; accounts, keys, attempts and events in the database at
+    ``url``. For any number of threads.
+
+    ``replicas``: Redis replicas that must have a write before it is acknowledged. Raises as ``SqlStore`` does, and
+    ``ConfigurationError`` for an address of no Redis. That Redis is away is told by the first call.
+    """
+
+    def __init__(self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0) -> None:
+        runner = Runner(read_address(sessions, "sessions"), replicas=replicas)
+        self._join(SqlStore(url, size=size, accounts=CrossingAccounts(Sessions(), runner.run)), runner)
+
+    @classmethod
+    def of(cls, database: SqlStore, runner: Runner) -> "RedisStore":
+        """Over a database and a Redis that are open already."""
+        store = cls.__new__(cls)
+        store._join(database, runner)
+        return store
+
+    def _join(self, database: SqlStore, runner: Runner) -> None:
+        self.database = database
+        self._runner = runner
+        self.sessions = cast(SessionStore, RunPort(Sessions(), runner.run))
+        self.log = cast(RevocationLog, RunPort(Log(), runner.run))
+        self.accounts: AccountStore = database.accounts
+        self.throttles: ThrottleStore = database.throttles
+        self.keys: KeyStore = database.keys
+        self.audit: AuditLog = database.audit
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.database!r}, {self._runner!r})"
+
+    def watch(self) -> Watch:
+        """Waits for news instead of asking for it."""
+        return LogWatch(self._runner)
+
+    def close(self) -> None:
+        """Close every connection. Call it when no other thread uses the store any more."""
+        self.database.close()
+        self._runner.close()
+
+
+class AsyncRedisStore:
+    """``RedisStore``, every port awaited. ``store``: the same store, not awaited."""
+
+    def __init__(self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0) -> None:
+        address = read_address(sessions, "sessions")
+        plain, self._runner = Runner(address, replicas=replicas), AsyncRunner(address, replicas=replicas)
+        accounts = CrossingAccounts(Sessions(), plain.run, self._runner.run)
+        self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
+        self.store = RedisStore.of(database.store, plain)
+        self.sessions: Any = RunPort(Sessions(), self._runner.run)
+        self.log: Any = RunPort(Log(), self._runner.run)
+        self.accounts: Any = database.accounts
+        self.throttles: Any = database.throttles
+        self.keys: Any = database.keys
+        self.audit: Any = database.audit
+
+    def __repr__(self) -> str:
+        return f"Async{self.store!r}"
+
+    def watch(self) -> None:
+        """None that may be asked without ``await``: follow ``store`` in a thread, as an issuer does."""
+
+    async def close(self) -> None:
+        """Let what runs finish, forget what waits, close every connection."""
+        await self._runner.close()
+        await self._database.close()
+        self.store.close()

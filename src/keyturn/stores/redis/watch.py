@@ -1,0 +1,44 @@
+"""Watch: waits for the next entry of the log in Redis."""
+
+from threading import Event
+from typing import Final
+
+from keyturn.stores.redis.keys import COUNTS, LOG
+from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.runner import Runner
+
+INTERVAL_SECONDS: Final = 0.25
+"""Longest wait for an entry, well within what a connection waits for an answer. News is older than this never."""
+
+
+def _counts() -> Operation[tuple[bytes | None, bytes | None]]:
+    appended, log = yield Call("HMGET", (COUNTS,), (b"s", b"l"))
+    return appended, log
+
+
+def _wait(after: bytes, milliseconds: int) -> Operation[None]:
+    yield Call("XREAD", (LOG,), (after + b"-0",), before=("BLOCK", milliseconds, "STREAMS"))
+
+
+class LogWatch:
+    """``Watch``. A blocked connection is woken by the append itself."""
+
+    interval_seconds = INTERVAL_SECONDS
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._appended = b"0"
+
+    def version(self) -> object:
+        """The last sequence number and the log's own. Raises ``StoreUnavailable``."""
+        counts = self._runner.run(_counts())
+        self._appended = counts[0] or b"0"
+        return counts
+
+    def wait(self, seconds: float, stop: Event) -> None:
+        """Until there is an entry after the last one ``version`` saw."""
+        if not stop.is_set():
+            self._runner.run(_wait(self._appended, max(1, int(1000 * min(seconds, INTERVAL_SECONDS)))))
+
+    def close(self) -> None:
+        """Nothing of its own to let go of."""

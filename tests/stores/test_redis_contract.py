@@ -1,0 +1,62 @@
+"""The shipped contract over sessions in Redis, sync and async: one server, behind sentinels, a cluster of three."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engines import RedisCluster, RedisSentinels, RedisServer
+from engines.fixtures import Fresh
+from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.testing.blocking import Blocking
+from keyturn.testing.contract import StoreContract
+
+
+@pytest.fixture(scope="module")
+def sentinels() -> Iterator[RedisSentinels]:
+    servers = RedisSentinels(replicas=1)
+    servers.start()
+    yield servers
+    servers.remove()
+
+
+class TestOneServer(StoreContract):
+    @pytest.fixture
+    def store(self, empty_redis: RedisServer, tmp_path: Path) -> Iterator[object]:
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_redis.url))
+        yield store
+        store.close()
+
+
+class TestAsyncOneServerAndPostgres(StoreContract):
+    @pytest.fixture
+    def store(self, empty_redis: RedisServer, fresh: Fresh) -> Iterator[Blocking]:
+        store = Blocking(open_async_store(fresh("postgresql"), apart=Apart(empty_redis.url)))
+        yield store
+        store.close()
+
+
+class TestSentinels(StoreContract):
+    @pytest.fixture
+    def store(self, sentinels: RedisSentinels, tmp_path: Path) -> Iterator[object]:
+        with sentinels.primary.client() as client:
+            client.flushall()
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(sentinels.url, replicas=1))
+        yield store
+        store.close()
+
+
+class TestCluster(StoreContract):
+    @pytest.fixture
+    def store(self, empty_cluster: RedisCluster, tmp_path: Path) -> Iterator[object]:
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_cluster.url))
+        yield store
+        store.close()
+
+
+class TestAsyncCluster(StoreContract):
+    @pytest.fixture
+    def store(self, empty_cluster: RedisCluster, tmp_path: Path) -> Iterator[Blocking]:
+        store = Blocking(open_async_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_cluster.url)))
+        yield store
+        store.close()
