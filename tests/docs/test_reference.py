@@ -100,7 +100,7 @@ def test_every_command_has_a_section() -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_every_option_of_a_command_is_documented(command: str) -> None:
-    documented = {re.findall("--[a-z]+", row[0])[0]: row[1] for row in rows("cli") if row[0].startswith("`--")}
+    documented = {re.findall("--[a-z-]+", row[0])[0]: row[1] for row in rows("cli") if row[0].startswith("`--")}
     for parameter in commands()[command].params:
         if parameter.param_type_name == "argument":
             assert f"{command} {parameter.name.upper()}" in text("cli")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from keyturn.cli.capacity import capacity
 from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
 from keyturn.cli.keys import keys
@@ -34,6 +35,7 @@ def keyturn(asked: Version = False) -> None:
 
 app.command()(serve)
 app.command()(doctor)
+app.command()(capacity)
 app.add_typer(keys, name="keys")
 app.add_typer(database, name="db")
 app.add_typer(revoke, name="revoke")

@@ -1,0 +1,178 @@
+"""Calibrate: the costs that can be measured without servers, on this machine, through the code at work elsewhere."""
+
+import gc
+import os
+import sqlite3
+import time
+import tracemalloc
+import zlib
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from keyturn.capacity.costs import Costs
+from keyturn.compose.settings import Settings
+from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.lifecycle import open_session
+from keyturn.core.policy import BROWSER
+from keyturn.core.revocation import ENDED, Entry, Kind, Page
+from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.issuer import Issuer
+from keyturn.stores.near import NearSessions
+from keyturn.verifier import HttpFeed
+from keyturn.web.endpoints.service import feed_answer
+
+ENTRIES = 20_000
+SESSIONS = 5_000
+STORED = 2_000
+_PAGE = 1000
+_LOG = 1
+_NOW = Instant(1_800_000_000)
+
+Progress = Callable[[str], None]
+
+
+def calibrate(costs: Costs, progress: Progress = lambda what: None) -> Costs:
+    """``costs`` with everything measured that this process can measure alone; some seconds of one core."""
+    entries = [_entry(number) for number in range(1, ENTRIES + 1)]
+    found: dict[str, float] = {}
+    for name, measure in (("entries", _of_entries), ("a denylist", _of_denylist)):
+        progress(name)
+        found |= measure(entries)
+    progress("a near-cache")
+    found |= _of_near()
+    progress("a store on this disk")
+    found |= _of_store()
+    return replace(costs, **found)
+
+
+def _entry(number: int) -> Entry:
+    return Entry(Kind.SESSION, _sid(), ENDED, _NOW, Instant(_NOW + 3615), number)
+
+
+def _sid() -> SessionId:
+    return SessionId(urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode())
+
+
+def _encoded(entries: list[Entry]) -> bytes:
+    return msgspec.json.encode(feed_answer(Page(tuple(entries), entries[-1].sequence, log=_LOG)))
+
+
+def _of_entries(entries: list[Entry]) -> dict[str, float]:
+    began_at = time.perf_counter()
+    page = _encoded(entries)
+    seconds = time.perf_counter() - began_at
+    return {
+        "entry_wire_bytes": len(page) / len(entries),
+        "entry_deflated_bytes": len(zlib.compress(page)) / len(entries),
+        "entry_encode_seconds": seconds / len(entries),
+    }
+
+
+def _of_denylist(entries: list[Entry]) -> dict[str, float]:
+    """A verifier's feed, fed pages as they travel; only the network is left out."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        feed = _fed(entries)
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    del feed
+    began_at = time.perf_counter()
+    feed = _fed(entries)
+    feed.revocations.expire(Instant(_NOW + 4000))
+    seconds = time.perf_counter() - began_at
+    encoding = ENTRIES * _of_entries(entries)["entry_encode_seconds"]
+    return {"entry_bytes": held / ENTRIES, "entry_apply_seconds": (seconds - encoding) / ENTRIES}
+
+
+def _fed(entries: list[Entry]) -> HttpFeed:
+    pages = _pages(entries)
+    url = "https://auth.example.com/auth/revocations"
+    feed = HttpFeed(url, send=lambda _: next(pages), stream=None, clock=lambda: _NOW)
+    feed.poll()
+    return feed
+
+
+def _pages(entries: list[Entry]) -> Iterator[bytes]:
+    for first in range(0, len(entries), _PAGE):
+        yield _encoded(entries[first : first + _PAGE])
+    while True:
+        yield msgspec.json.encode(feed_answer(Page((), entries[-1].sequence, log=_LOG)))
+
+
+def _of_near() -> dict[str, float]:
+    near = NearSessions(5, lambda: 0.0, capacity=SESSIONS)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(SESSIONS):
+            near.remember(Found(_session(), Marks()))
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    return {"near_bytes": held / SESSIONS}
+
+
+def _session() -> Session:
+    client = Client("default", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "2001:db8::1")
+    draft = Session(_sid(), Subject(_sid()), Seed(os.urandom(32)), client, 0, _NOW, _NOW, _NOW, NEVER)
+    return open_session(draft, Marks(), _NOW, BROWSER.session)
+
+
+def _of_store() -> dict[str, float]:
+    with TemporaryDirectory(prefix="keyturn-capacity-") as folder:
+        path = Path(folder) / "keyturn.db"
+        settings = Settings(
+            issuer="https://auth.example.com",
+            audience="orders",
+            store=f"sqlite:///{path}",
+            secret="a secret for nothing but figures",  # noqa: S106 - of a store that is deleted at once
+            service_token="a service token for figures only",  # noqa: S106 - as above
+        )
+        with Issuer.open(settings, background=False) as issuer:
+            return _of_open_store(issuer, path)
+
+
+def _of_open_store(issuer: Issuer, path: Path) -> dict[str, float]:
+    store, before = issuer.parts.store, _size(path)
+    for _ in range(STORED):
+        store.sessions.insert(_session())
+    held = (_size(path) - before) / STORED
+    numbers = iter(range(10**9))
+    appends = _seconds(lambda: issuer.revoke_subject(Subject(f"subject-{next(numbers)}")), 300)
+    last = store.log.sequence()
+    return {
+        "sqlite_session_bytes": held,
+        "sqlite_appends": 1 / appends,
+        "log_read_seconds": _seconds(lambda: store.log.after(last - 1, _PAGE), 500),
+        "sign_seconds": _seconds(lambda: issuer.parts.ring.sign({"sub": "subject"}, issuer.parts.now()), 50),
+        "keys_bytes": float(len(msgspec.json.encode(issuer.parts.ring.jwks(issuer.parts.now()))) + 400),
+    }
+
+
+def _seconds(work: Callable[[], object], times: int) -> float:
+    work()
+    began_at = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - began_at) / times
+
+
+def _size(path: Path) -> int:
+    """Pages of the database in use, those still in its write-ahead log among them."""
+    with closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute(
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count,"
+            " pragma_page_size"
+        ).fetchone()
+    return int(size)

@@ -1,0 +1,116 @@
+"""Demand and supply: what is asked of a fleet, and what it is made of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keyturn.core.policy import BROWSER, TokenPolicy
+from keyturn.errors import ConfigurationError
+
+Carrier = Literal["sqlite", "postgresql", "redis", "sse", "http"]
+Store = Literal["sqlite", "postgresql", "redis"]
+
+CARRIERS: tuple[Carrier, ...] = ("sqlite", "postgresql", "redis", "sse", "http")
+"""How entries reach verifiers: the first three from the store itself, the other two from the issuers."""
+
+STORES: tuple[Store, ...] = ("sqlite", "postgresql", "redis")
+
+ACTIVE_SHARE = 0.05
+"""Sessions in use at once at the busiest hour. Assumed."""
+CHECK_EVERY_SECONDS = 10.0
+"""Time between two requests of a session in use. Assumed."""
+PEAK = 3.0
+"""The busiest hour over the average. Assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Rates at the busiest hour, of the whole fleet. Raises ``ConfigurationError`` for figures that make no sense."""
+
+    sessions: float
+    subjects: float
+    verifiers: int
+    issuers: int
+    logins_per_second: float
+    refreshes_per_second: float
+    checks_per_second: float
+    revocations_per_second: float
+    access_seconds: int = 600
+    staleness_seconds: int = 5
+    carrier: Carrier = "sse"
+    store: Store = "postgresql"
+
+    def __post_init__(self) -> None:
+        problems = [f"{name} must be at least 1" for name in ("verifiers", "issuers") if getattr(self, name) < 1]
+        rates = ("sessions", "subjects", *(each for each in self.__slots__ if each.endswith("_per_second")))
+        problems += [f"{name} must not be negative" for name in rates if not 0 <= getattr(self, name) < 1e15]
+        if self.carrier in ("sqlite", "postgresql", "redis") and self.carrier != self.store:
+            problems.append(f"the carrier {self.carrier} needs {self.carrier} as the store")
+        if problems:
+            raise ConfigurationError(*problems)
+        _ = self.policy
+
+    @property
+    def policy(self) -> TokenPolicy:
+        """The token policy these figures make; it knows how long an entry lives. Raises ``ConfigurationError``."""
+        return TokenPolicy(access_seconds=self.access_seconds, staleness_seconds=self.staleness_seconds)
+
+
+def typical(
+    sessions: float,
+    verifiers: int,
+    issuers: int,
+    *,
+    access_seconds: int = 600,
+    staleness_seconds: int = 5,
+    carrier: Carrier = "sse",
+    store: Store = "postgresql",
+) -> Demand:
+    """The rates that ``sessions`` bring along at the busiest hour, where nobody knows better.
+
+    Every session is replaced once in its overall timeout (30 days), a half of them by a logout; 5 % are in use at
+    once, each with a request every ten seconds and a refresh per access token; two sessions per subject.
+    """
+    logins = PEAK * sessions / BROWSER.session.overall_seconds
+    active = ACTIVE_SHARE * sessions
+    return Demand(
+        sessions=sessions,
+        subjects=sessions / 2,
+        verifiers=verifiers,
+        issuers=issuers,
+        logins_per_second=logins,
+        refreshes_per_second=active / max(access_seconds, 1),
+        checks_per_second=active / CHECK_EVERY_SECONDS,
+        revocations_per_second=logins / 2,
+        access_seconds=access_seconds,
+        staleness_seconds=staleness_seconds,
+        carrier=carrier,
+        store=store,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What one machine of each sort offers, and limits set in this repository or by the defaults of a server."""
+
+    workers: int = 4
+    """Worker processes of an issuer, a core each."""
+    busy_share: float = 0.7
+    """Of a core, before queues grow."""
+    link_bytes: float = 125e6
+    """Bytes a second of one issuer or store node: 1 Gbit/s."""
+    verifier_bytes: float = 256 * 2**20
+    """Memory one verifier may spend on the denylist."""
+    verifier_share: float = 0.1
+    """Of one core of a service, that following the feed may take."""
+    node_bytes: float = 64 * 2**30
+    """Memory of a Redis node, or disk kept in memory by a PostgreSQL node, for sessions."""
+    nodes: int = 1
+    """Nodes among which sessions are divided; more than one for Redis only."""
+    streams: int = 1000
+    """Streams of one worker (server/stream.py)."""
+    postgresql_connections: int = 500
+    """``max_connections``, less those of the issuers."""
+    redis_connections: int = 10_000
+    """``maxclients``, Redis's default."""
+    restart_seconds: float = 60.0
+    """Within which all verifiers, restarted at once, must have first news."""

@@ -1,0 +1,123 @@
+"""Limits: what each part has to carry beside what it can; which breaks first, and what to do about it."""
+
+from dataclasses import dataclass
+
+from keyturn.capacity.model import Model
+
+SERVE_WORKERS = 64
+"""Processes of one machine: the most that ``keyturn serve --workers`` starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``needed`` and ``available`` in one ``unit``. ``outage``: counts only on a day on which something else failed."""
+
+    name: str
+    needed: float
+    available: float
+    unit: str
+    remedy: str
+    outage: bool = False
+
+    @property
+    def load(self) -> float:
+        """What is needed over what is there; above 1 it is broken."""
+        return self.needed / self.available
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is enough."""
+        return self.load <= 1
+
+
+def limits_of(model: Model) -> list[Limit]:
+    """All of them, the nearest to breaking first."""
+    found = [*_store(model), *_issuers(model), *_carrier(model), *_verifiers(model)]
+    return sorted(found, key=lambda limit: limit.load, reverse=True)
+
+
+def breaks_first(model: Model) -> Limit:
+    """The limit with the least headroom on a day on which nothing has failed."""
+    return next(limit for limit in limits_of(model) if not limit.outage)
+
+
+def _store(model: Model) -> list[Limit]:
+    supply, nodes, store = model.supply, model.supply.nodes, model.demand.store
+    shards = "more Redis nodes" if store == "redis" else "sessions in Redis, divided among nodes; accounts stay in SQL"
+    writes = model.node_writes_per_second * supply.busy_share * nodes
+    return [
+        Limit("session memory", model.store_bytes, supply.node_bytes * nodes, "B", shards),
+        Limit("session writes", model.writes_per_second, writes, "1/s", f"{shards}; longer access tokens"),
+        Limit(
+            "log appends",
+            model.demand.revocations_per_second,
+            model.appends_limit * supply.busy_share,
+            "1/s",
+            "end many sessions by one entry (a subject, a client, everything); a log per tenant, an issuer each",
+        ),
+    ]
+
+
+def _issuers(model: Model) -> list[Limit]:
+    demand, supply = model.demand, model.supply
+    cores = demand.issuers * supply.workers * supply.busy_share
+    parts = model.issuer_cores
+    most = max(parts, key=lambda name: parts[name])
+    remedy = {
+        "password hashes": "more issuers; passkeys or another provider in front hash nothing; longer sessions",
+        "signatures": "more issuers; ES256 signs for less; longer access tokens",
+        "polls of the feed": "streams (sse) instead of polls; a longer staleness bound; more issuers",
+        "streams of the feed": "relays or Redis between issuers and verifiers; more issuers",
+    }.get(most, "more issuers; longer access tokens")
+    ask = "several feeds per verifier, so that none is lost; fewer issuers cannot answer for all (503 until it is back)"
+    return [
+        Limit("issuer processors", sum(parts.values()), cores, "cores", f"mostly {most}: {remedy}"),
+        Limit("introspection without a feed", model.introspection_cores, cores, "cores", ask, outage=True),
+    ]
+
+
+def _carrier(model: Model) -> list[Limit]:
+    demand, supply = model.demand, model.supply
+    link = supply.link_bytes * supply.busy_share
+    readers, spread = _readers(model), "relays: one reader per cluster that serves its neighbours"
+    found = [
+        Limit("feed bandwidth", model.issuer_bytes_per_second, link, "B/s", f"more issuers, or {spread}"),
+        Limit("feed readers", demand.verifiers, readers[0], "", readers[1]),
+        Limit("staleness bound", model.seen_seconds, demand.staleness_seconds, "s", f"a longer bound, or {spread}"),
+        Limit(
+            "restart of all verifiers",
+            model.restart_seconds,
+            supply.restart_seconds,
+            "s",
+            "restart them in turns; compress the snapshot (a sixth of it); a snapshot kept beside the service",
+        ),
+    ]
+    if demand.carrier == "redis":
+        replicas = "readers on Redis replicas; sse from issuers"
+        found.append(Limit("Redis delivery", model.redis_feed_cores, supply.busy_share, "cores", replicas))
+    if demand.store == "postgresql":
+        reads = model.costs.postgresql_reads * supply.busy_share
+        found.append(Limit("log reads", model.log_reads_per_second, reads, "1/s", "sse: one read serves all streams"))
+    return found
+
+
+def _readers(model: Model) -> tuple[float, str]:
+    """How many readers the carrier can have, and what to do beyond."""
+    demand, supply = model.demand, model.supply
+    workers = demand.issuers * supply.workers
+    return {
+        "sqlite": (SERVE_WORKERS, "they are processes of one machine: sse for all others"),
+        "postgresql": (supply.postgresql_connections, "a connection each: sse from the issuers instead"),
+        "redis": (supply.redis_connections, "maxclients, replicas, or sse"),
+        "sse": (workers * supply.streams, "more issuers or workers; relays"),
+        "http": (workers * supply.busy_share * model.interval_seconds / (2 * model.costs.poll_seconds), "sse"),
+    }[demand.carrier]
+
+
+def _verifiers(model: Model) -> list[Limit]:
+    supply = model.supply
+    shorter = "end many sessions by one entry; fewer entries live with shorter access tokens, down to an hour's (0012)"
+    return [
+        Limit("denylist memory", model.denylist_bytes, supply.verifier_bytes, "B", shorter),
+        Limit("verifier processors", model.verifier_cores, supply.verifier_share, "cores", "one feed per host, shared"),
+    ]

@@ -1,0 +1,89 @@
+"""``keyturn capacity``: tables for people, JSON for programs, a page with plots, and words for what makes no sense."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from keyturn.capacity.calibrate import calibrate
+from keyturn.capacity.costs import Costs
+from keyturn.cli.main import app
+
+QUICK = ["capacity", "--sessions", "1000", "--verifiers", "3", "--simulated-seconds", "5"]
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"})
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_people_read_tables_and_one_sentence() -> None:
+    code, said, _ = run(*QUICK)
+    assert code == 0
+    assert "entries alive" in said
+    assert "feed bandwidth" in said
+    assert said.rstrip().splitlines()[-1].startswith("Everything holds.")
+
+
+def test_programs_read_json_with_all_that_it_rests_on() -> None:
+    code, said, _ = run(*QUICK, "--json")
+    told = json.loads(said)
+    assert code == 0
+    assert told["demand"]["sessions"] == 1000
+    assert {each["name"] for each in told["limits"]} >= {"feed bandwidth", "session memory"}
+    assert told["breaks_first"] in {each["name"] for each in told["limits"]}
+    assert set(told["simulated"]["seen_seconds"]) == {"p50", "p99", "p100"}
+    assert all(each["source"] for each in told["costs"])
+
+
+def test_rates_that_are_told_count_instead_of_typical_ones() -> None:
+    _, said, _ = run(*QUICK, "--json", "--revocations-per-second", "7", "--logins-per-second", "0")
+    demand = json.loads(said)["demand"]
+    assert (demand["revocations_per_second"], demand["logins_per_second"]) == (7, 0)
+
+
+@pytest.mark.parametrize("carrier", ["sqlite", "postgresql", "redis", "sse", "http"])
+def test_every_carrier_can_be_asked_about(carrier: str) -> None:
+    code, said, _ = run(*QUICK, "--json", "--carrier", carrier)
+    assert code == 0
+    assert json.loads(said)["demand"]["carrier"] == carrier
+
+
+def test_a_report_is_one_page_with_its_plots_in_it(tmp_path: Path) -> None:
+    page = tmp_path / "capacity.html"
+    code, _, _ = run(*QUICK, "--report", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert code == 0
+    assert text.count("<svg") == 2
+    assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    for start in (each for each in text.split("<svg")[1:]):
+        ElementTree.fromstring("<svg" + start[: start.index("</svg>") + 6])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--carrier", "pigeon"), "--carrier"),
+        (("--store", "paper"), "--store"),
+        (("--carrier", "redis", "--store", "postgresql"), "needs redis"),
+        (("--access-seconds", "0"), "access_seconds"),
+        (("--report", "/nowhere/at/all.html"), "cannot write"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_words(arguments: tuple[str, ...], word: str) -> None:
+    code, _, complaints = run(*QUICK, *arguments)
+    assert code == 2
+    assert word in complaints
+
+
+def test_costs_can_be_measured_here() -> None:
+    told: list[str] = []
+    measured = calibrate(Costs(), told.append)
+    assert len(told) == 4
+    assert measured != Costs()
+    for name in ("entry_bytes", "entry_wire_bytes", "near_bytes", "sqlite_session_bytes"):
+        assert getattr(Costs(), name) / 3 < getattr(measured, name) < getattr(Costs(), name) * 3

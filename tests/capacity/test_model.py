@@ -1,0 +1,88 @@
+"""The formulas: what follows from what, and what breaks first."""
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.capacity.costs import Costs, described
+from keyturn.capacity.demand import CARRIERS, Demand, Supply, typical
+from keyturn.capacity.limits import breaks_first, limits_of
+from keyturn.capacity.model import Model
+from keyturn.errors import ConfigurationError
+
+INTERNET = typical(1e8, 10_000, 20, store="redis")
+
+
+def test_entries_alive_are_the_rate_times_how_long_one_is_kept() -> None:
+    model = Model(replace(INTERNET, revocations_per_second=10.0))
+    assert model.entries == 10.0 * model.demand.policy.retired_seconds
+    assert model.denylist_bytes == model.entries * Costs().entry_bytes
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_twice_of_everything_is_never_less_of_anything(carrier: str) -> None:
+    store = carrier if carrier in ("sqlite", "postgresql", "redis") else "postgresql"
+    small = typical(1e5, 50, 2, carrier=carrier, store=store)  # type: ignore[arg-type]  # one of them
+    large = replace(
+        small,
+        sessions=2 * small.sessions,
+        verifiers=2 * small.verifiers,
+        **{each: 2 * getattr(small, each) for each in small.__slots__ if each.endswith("_per_second")},
+    )
+    few = {each.name: each.load for each in limits_of(Model(small))}
+    many = {each.name: each.load for each in limits_of(Model(large))}
+    assert few.keys() == many.keys()
+    assert all(many[name] >= few[name] for name in few)
+
+
+@pytest.mark.parametrize(
+    ("demand", "supply", "first"),
+    [
+        (typical(1e8, 10, 20, store="postgresql"), Supply(node_bytes=16e9), "session memory"),
+        (replace(INTERNET, verifiers=200_000), Supply(nodes=8), "restart of all verifiers"),
+        (replace(INTERNET, verifiers=10, revocations_per_second=20_000.0), Supply(nodes=8, verifier_bytes=2**60), "x"),
+        (typical(1e5, 5_000, 1, carrier="postgresql", store="postgresql"), Supply(), "feed readers"),
+        (replace(typical(1e5, 10, 1), logins_per_second=500.0), Supply(), "issuer processors"),
+    ],
+)
+def test_what_breaks_first(demand: Demand, supply: Supply, first: str) -> None:
+    limit = breaks_first(Model(demand, supply))
+    assert not limit.holds
+    assert not limit.outage
+    assert limit.remedy
+    assert first in (limit.name, "x")
+
+
+def test_an_idle_fleet_breaks_nothing() -> None:
+    assert breaks_first(Model(typical(0, 1, 1))).holds
+
+
+def test_the_first_to_break_is_where_growth_meets_it() -> None:
+    model = Model(INTERNET, Supply(nodes=8))
+    limit = breaks_first(model)
+    grown = replace(INTERNET, verifiers=int(INTERNET.verifiers * 4))
+    assert breaks_first(Model(grown, model.supply)).load > limit.load
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verifiers": 0},
+        {"issuers": 0},
+        {"sessions": -1.0},
+        {"revocations_per_second": float("nan")},
+        {"checks_per_second": float("inf")},
+        {"carrier": "redis", "store": "postgresql"},
+        {"access_seconds": 0},
+    ],
+)
+def test_figures_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        replace(INTERNET, **wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_every_cost_says_where_it_comes_from() -> None:
+    for each in described(Costs()):
+        assert each["source"], each
+        assert each["unit"], each
+        assert each["meaning"], each
