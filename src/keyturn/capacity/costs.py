@@ -55,7 +55,9 @@ class Costs:
     sqlite_appends: float = _cost(4000, "1/s", CALIBRATE, "revocations per second: appends are one after another")
     log_read_seconds: float = _cost(0.3e-3, "s", CALIBRATE, "a process looks into SQLite's log and finds one entry")
     postgresql_writes: float = _cost(9600, "1/s", ENGINES, "compare-and-swap updates per second")
-    postgresql_appends: float = _cost(1000, "1/s", ENGINES, "revocations per second: one row lock, held until commit")
+    postgresql_appends: float = _cost(
+        300, "1/s", ENGINES, "revocations per second: one after another, a sync of the disk each"
+    )
     postgresql_reads: float = _cost(20000, "1/s", ENGINES, "reads by key per second")
     redis_operations: float = _cost(37000, "1/s", ENGINES, "compare-and-swap scripts per second, one core")
     redis_message_seconds: float = _cost(5e-6, "s", ENGINES, "one entry delivered to one blocked reader")
