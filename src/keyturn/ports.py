@@ -14,8 +14,8 @@ from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
 from keyturn.core.claims import AccessClaims
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Page, Verdict, Voiding
-from keyturn.core.session import Found, Marks, Session
+from keyturn.core.revocation import Entry, Page, Position, Verdict, Voiding
+from keyturn.core.session import Copy, Found, Marks, Session
 from keyturn.core.throttle import Bucket
 
 LISTED = 1000
@@ -244,6 +244,17 @@ class NearCache(Protocol):
         """Cache what the store just answered, unless the feed already knows better."""
         ...
 
+    def position(self) -> Position | None:
+        """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
+        ...
+
+    def vouch(self, copy: Copy) -> bool:
+        """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
+
+        It is cached then.
+        """
+        ...
+
     def forget(self, sid: SessionId) -> None:
         """Drop a session this process has just changed."""
         ...
@@ -254,6 +265,21 @@ class NearCache(Protocol):
 
     def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
+        ...
+
+
+class SharedCache(Protocol):
+    """Copies of sessions that all processes of an issuer share. It may lose, delay, mix up and repeat them.
+
+    Asked by session token checks only, never for a write. It never raises: whatever is wrong with it is a miss.
+    """
+
+    def recall(self, sid: SessionId, log: int) -> Copy | None:
+        """A copy read under the log numbered ``log``, of any age; to be judged like anybody's hearsay."""
+        ...
+
+    def remember(self, copy: Copy) -> None:
+        """Keep what the store just answered, for the others."""
         ...
 
 
@@ -288,4 +314,5 @@ class Ports:
     passwords: PasswordRules
     signer: Signer
     near: NearCache
+    cache: object
     entropy: Entropy

@@ -12,11 +12,12 @@ from keyturn.core.account import IDENTIFIER_CAP, Account, normalise_identifier
 from keyturn.core.audit import ALARMS, Audit, AuditEvent
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.policy import DELIVERIES
+from keyturn.core.policy import DELIVERIES, PROFILES, TokenPolicy
 from keyturn.core.principal import Principal
 from keyturn.core.realm import Realm
+from keyturn.core.revocation import Position
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import Client, Seed, Session
+from keyturn.core.session import COPY_SECONDS, Client, Copy, Found, Marks, Seed, Session
 from keyturn.errors import (
     BadRequest,
     ConfigurationError,
@@ -203,3 +204,22 @@ def test_a_session_shows_no_seed() -> None:
     session = Session(SessionId("s"), Subject("ada"), Seed(b"secretseed"), Client(), 0, now, now, now, now)
     assert "secretseed" not in repr(session)
     assert session.claims == {}
+
+
+# --- copy ---------------------------------------------------------------------------------------------------
+
+
+def copy_read_at(moment: int) -> Copy:
+    at = Instant(0)
+    session = Session(SessionId("s"), Subject("ada"), Seed(b"x" * 32), Client(), 0, at, at, at, at)
+    return Copy(Found(session, Marks()), Position(1, 1), Instant(moment))
+
+
+@pytest.mark.parametrize(("age", "holds"), [(0, True), (600, True), (601, False), (-600, True), (-601, False)])
+def test_a_copy_is_believed_for_ten_minutes_and_never_from_far_ahead(age: int, holds: bool) -> None:
+    assert copy_read_at(10_000).holds(Instant(10_000 + age)) is holds
+
+
+def test_an_entry_outlives_every_copy_it_could_end_on_clocks_40_minutes_apart() -> None:
+    for policy in (TokenPolicy(), TokenPolicy(access_seconds=60), *(each.token for each in PROFILES.values())):
+        assert policy.retired_seconds >= COPY_SECONDS + 40 * 60

@@ -1,5 +1,6 @@
 """Each flow in its finer cases: who is counted, who is asked, what is said, and what stays silent."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from keyturn.core.audit import Audit
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.sealed import Sealed
+from keyturn.core.session import COPY_SECONDS, Copy
 from keyturn.errors import (
     CounterAhead,
     CsrfTokenRequired,
@@ -180,6 +182,93 @@ def test_the_near_cache_never_says_no(stage: Stage) -> None:
     found = stage.store.sessions.load(stage.sid)
     assert found
     assert found.session.last_seen_at == later(60)
+
+
+def following(stage: Stage) -> NearSessions:
+    """The near-cache of another process, which knows no session yet."""
+    cache = near()
+    cache.reset(stage.store.log.snapshot())
+    return cache
+
+
+class Kept:
+    """A cache that every process shares."""
+
+    def __init__(self) -> None:
+        self.copies: dict[tuple[SessionId, int], Copy] = {}
+
+    def recall(self, sid: SessionId, log: int) -> Copy | None:
+        return self.copies.get((sid, log))
+
+    def remember(self, copy: Copy) -> None:
+        self.copies[copy.found.session.sid, copy.position.log] = copy
+
+
+@pytest.fixture
+def kept(stage: Stage) -> Kept:
+    """One process has checked a session token; another shares what it read."""
+    stage.ports.near, stage.ports.cache = following(stage), Kept()
+    stage.run(verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
+    stage.ports.near = following(stage)
+    return stage.ports.cache
+
+
+class Counted:
+    """Sessions that count how often they are loaded."""
+
+    def __init__(self, sessions: Any) -> None:
+        self.sessions, self.loads = sessions, 0
+
+    def load(self, sid: SessionId) -> Any:
+        self.loads += 1
+        return self.sessions.load(sid)
+
+    def replace(self, session: Any, entry: Any = None) -> Any:
+        return self.sessions.replace(session, entry)
+
+
+def loads(stage: Stage, now: Instant = T0, counter: int = 0) -> int:
+    """How often the store is asked by a check of the session token."""
+    stage.ports.sessions = counted = Counted(stage.store.sessions)
+    assert stage.run(verify_session(stage.sealed(Sealed.SESSION, counter), now, stage.realm))
+    return counted.loads
+
+
+def test_a_session_another_process_has_read_is_not_read_again(stage: Stage, kept: Kept) -> None:
+    assert loads(stage) == 0
+    stage.ports.cache = None
+    assert loads(stage) == 0  # it is in the near-cache from then on
+
+
+def test_a_stale_process_neither_believes_copies_nor_makes_any(stage: Stage, kept: Kept) -> None:
+    stage.ports.near = NearSessions(5, lambda: 100.0)
+    stage.ports.cache = None  # not even asked
+    assert loads(stage) == 1
+
+
+def test_an_old_copy_is_not_believed(stage: Stage, kept: Kept) -> None:
+    held = next(iter(kept.copies.values()))
+    kept.remember(replace(held, read_at=Instant(T0 - COPY_SECONDS - 1)))
+    assert loads(stage) == 1
+
+
+def test_a_session_that_is_due_for_a_touch_is_read(stage: Stage, kept: Kept) -> None:
+    assert loads(stage, later(60)) == 1
+    stage.ports.near = following(stage)
+    assert loads(stage, later(60)) == 0  # and what was stored is shared
+
+
+def test_a_copy_of_before_a_renewal_says_nothing_about_the_token_after_it(stage: Stage, kept: Kept) -> None:
+    stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
+    stage.ports.near = following(stage)
+    assert loads(stage, counter=1) == 1
+    refused(stage, TokenRevoked, verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
+
+
+def test_a_copy_this_process_does_not_vouch_for_is_not_believed(stage: Stage, kept: Kept) -> None:
+    stage.run(revoke_subject(stage.x.session.subject, T0, stage.realm), near=near())
+    stage.ports.near = following(stage)
+    refused(stage, TokenRevoked, verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
 
 
 def test_an_access_token_the_feed_names_is_refused_without_the_store(stage: Stage) -> None:

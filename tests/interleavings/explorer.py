@@ -15,7 +15,7 @@ from interleavings.world import World, freeze
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.step import Flow, Step
 
-SHARED = ("sessions", "accounts", "throttles", "near", "log", "clock")
+SHARED = ("sessions", "accounts", "throttles", "near", "cache", "log", "clock")
 STORED = ("sessions", "accounts", "throttles")
 LOST = ("lost",)
 
@@ -30,6 +30,13 @@ class Actor:
     outcome: Callable[[object], Any]
     home: str = "a"
     faulty: bool = True
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """What a port may answer: each of these is explored."""
+
+    answers: tuple[Any, ...]
 
 
 @dataclass
@@ -97,7 +104,7 @@ class Explorer:
         self.lost = self.outcomes.put(LOST, LOST)
         self.histories = [Interned() for _ in actors]
         self.next: list[dict[int, Step | int]] = [{} for _ in actors]
-        self.performed: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self.performed: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         self.counts: dict[Node, int] = {}
         self.witnessed: dict[tuple[int, int], Any] = {}
 
@@ -131,8 +138,8 @@ class Explorer:
 
     def _followers(self, node: Node, i: int) -> list[Node]:
         history = node.at[i]
-        world, answered = self._perform(node.world, i, history)
-        reached = [self._moved(node, i, world, answered, 0)]
+        performed = self._perform(node.world, i, history)
+        world, reached = performed[0][0], [self._moved(node, i, *each, 0) for each in performed]
         if not node.faults or not self.actors[i].faulty:
             return reached
         step = self.next[i][history]
@@ -160,13 +167,13 @@ class Explorer:
             self.witnessed[world, i] = self.witness(self.world, self.actors[i])
         return self.witnessed[world, i]
 
-    def _perform(self, world: int, i: int, history: int) -> tuple[int, int]:
+    def _perform(self, world: int, i: int, history: int) -> list[tuple[int, int]]:
         key = (world, i, history)
         if key not in self.performed:
             self.performed[key] = self._ask(world, i, history)
         return self.performed[key]
 
-    def _ask(self, world: int, i: int, history: int) -> tuple[int, int]:
+    def _ask(self, world: int, i: int, history: int) -> list[tuple[int, int]]:
         step = self.next[i][history]
         assert isinstance(step, Step)
         shared = step.port in SHARED
@@ -178,7 +185,9 @@ class Explorer:
             answer = getattr(getattr(ports, step.port), step.verb)(*step.arguments)
         except Exception as raised:  # whatever a port raises is the flow's to deal with
             failure = raised
-        return (self._settle(world) if shared else world), self._history(i, history, (answer, failure))
+        after = self._settle(world) if shared else world
+        answers = answer.answers if isinstance(answer, AnyOf) else (answer,)
+        return [(after, self._history(i, history, (each, failure))) for each in answers]
 
     def _settle(self, before: int) -> int:
         captured = self.world.capture()

@@ -3,10 +3,13 @@
 from copy import deepcopy
 from typing import Any
 
-from interleavings.explorer import Actor, Explorer, Node
+from interleavings.explorer import Actor, AnyOf, Explorer, Node
 from interleavings.oracle import dead
 from interleavings.rig import Rig
-from interleavings.world import World
+from interleavings.world import World, freeze
+from keyturn.core.instant import SessionId
+from keyturn.core.revocation import Position
+from keyturn.core.session import Copy
 from keyturn.flows.step import Flow, Step
 from keyturn.stores.near import NearSessions
 
@@ -49,11 +52,35 @@ class CapturedNear(NearSessions):
         self._freshness.seen_at = seen_at
 
 
-def two_processes(near: type[CapturedNear] = CapturedNear, sessions: int = 1) -> Rig:
-    """A rig whose actors live in process ``a`` or ``b``; both caches are fresh and empty."""
+class HostileCache:
+    """A shared cache that answers any copy it was ever given, or none: it loses, delays, and goes back in time."""
+
+    def __init__(self) -> None:
+        self.copies: dict[Any, Copy] = {}
+
+    def recall(self, sid: SessionId, log: int) -> AnyOf:
+        every = self.copies.values()
+        mine = [each for each in every if each.found.session.sid == sid and each.position.log == log]
+        return AnyOf((None, *mine))
+
+    def remember(self, copy: Copy) -> None:
+        self.copies[freeze(copy)] = copy
+
+    def capture(self) -> dict[Any, Copy]:
+        return dict(self.copies)
+
+    def restore(self, held: dict[Any, Copy]) -> None:
+        self.copies = dict(held)
+
+
+def two_processes(near: type[CapturedNear] = CapturedNear, sessions: int = 1, shared: bool = False) -> Rig:
+    """A rig whose actors live in process ``a`` or ``b``; all caches are fresh and empty. ``shared``: there is one that
+    both share."""
     clock = Clock()
-    world = World(a=near(STALENESS_SECONDS, clock.read), b=near(STALENESS_SECONDS, clock.read), clock=clock)
+    nears = {each: near(STALENESS_SECONDS, clock.read) for each in "ab"}
+    world = World(**nears, clock=clock, **({"cache": HostileCache()} if shared else {}))
     for each in "ab":
+        world.nears[each].reset(world.store.log.snapshot())
         world.nears[each].confirm(clock.read())
     rig = Rig(world=world).sign_up()
     return rig.log_in("y") if sessions == 2 else rig
@@ -64,6 +91,16 @@ def cached(rig: Rig, home: str, session: str = "x") -> Rig:
     found = rig.world.store.sessions.load(rig.sid(session))
     assert found is not None
     rig.world.nears[home].remember(found)
+    return rig
+
+
+def copied(rig: Rig, session: str = "x") -> Rig:
+    """Some process has put the session into the cache that all share."""
+    store = rig.world.store
+    found = store.sessions.load(rig.sid(session))
+    assert found is not None
+    position = Position(store.sessions._memory.log, store.log.sequence())
+    rig.world.nears["cache"].remember(Copy(found, position, rig.now))
     return rig
 
 

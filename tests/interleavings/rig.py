@@ -32,6 +32,7 @@ from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.ports import PasswordVerdict
+from keyturn.stores.alone import NoCache
 
 T0 = Instant(1_000_000)
 ADA, OLD, NEW, NEWER = "ada@example.com", "old password of ada", "new password of ada", "newer password of ada"
@@ -88,8 +89,8 @@ class Anything:
 
 
 def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any) -> Any:
-    near = world.nears.get(home, NoNear())
-    return toy_ports(world.store, near=near, entropy=Entropy(name, number), **others)
+    near, cache = world.nears.get(home, NoNear()), world.nears.get("cache", NoCache())
+    return toy_ports(world.store, near=near, cache=cache, entropy=Entropy(name, number), **others)
 
 
 def toy_ports(store: Any, **others: Any) -> Any:
@@ -105,6 +106,7 @@ def toy_ports(store: Any, **others: Any) -> Any:
         "passwords": free,
         "signer": Signer(),
         "near": NoNear(),
+        "cache": NoCache(),
         "entropy": secrets,
     }
     return SimpleNamespace(**{**ports, **others})

@@ -14,6 +14,7 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Subject
 from keyturn.core.lifecycle import revoke as ended
 from keyturn.core.lifecycle import step_up as stepped
+from keyturn.core.revocation import Position
 from keyturn.core.session import Found
 from keyturn.flows import asks
 from keyturn.flows.revoke import Revoked, ended_entry, renewed_entry
@@ -196,6 +197,35 @@ def test_a_cache_that_evicts_nothing_is_caught(ender: str) -> None:
 @pytest.mark.parametrize("ender", test_near.ENDERS)
 def test_a_process_that_does_not_note_its_own_revocations_is_caught(ender: str) -> None:
     assert near_scene(Deaf, ender, lambda rig: [rig.verify("v", home="a"), rig.verify("w", home="a")], seen=True)
+
+
+class Gullible(CapturedNear):
+    def vouch(self, copy: Any) -> bool:
+        return True
+
+
+class Timeless(CapturedNear):
+    """Believes a copy whatever the age of its news."""
+
+    def position(self) -> Any:
+        return Position(self._log or 0, self._known.sequence)
+
+    def vouch(self, copy: Any) -> bool:
+        return not self._outdated(copy.found)
+
+
+def shared_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]]) -> list[str]:
+    rig, ending = test_near.shared_stage(ender, near)
+    return test_near.explore("", rig, [ending, *actors(rig)], 0).violations
+
+
+@pytest.mark.parametrize("ender", test_near.ENDERS)
+def test_a_process_that_vouches_for_any_copy_is_caught(ender: str) -> None:
+    assert shared_scene(Gullible, ender, lambda rig: [rig.verify("v", home="b"), feed(rig, "f", "b")])
+
+
+def test_a_process_that_vouches_on_stale_news_is_caught() -> None:
+    assert shared_scene(Timeless, "revoke", lambda rig: [rig.verify("v", home="b"), time_passes("t", 6)])
 
 
 def test_a_cache_that_never_calls_its_news_stale_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from interleavings.near import (
     STALENESS_SECONDS,
     CapturedNear,
     cached,
+    copied,
     feed,
     honest_caches,
     time_passes,
@@ -43,6 +44,12 @@ def explore(name: str, rig: Rig, actors: list[Actor], faults: int) -> Report:
 def stage(ender: str, seen: bool, near: type[CapturedNear] = CapturedNear) -> tuple[Rig, Actor]:
     rig = two_processes(near, sessions=2)
     return (cached(cached(rig, "b"), "a") if seen else rig), ENDERS[ender](rig)
+
+
+def shared_stage(ender: str, near: type[CapturedNear] = CapturedNear) -> tuple[Rig, Actor]:
+    """Nothing in the near-caches; a copy, of before, in the cache that both processes share."""
+    rig = copied(two_processes(near, sessions=2, shared=True))
+    return rig, ENDERS[ender](rig)
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["cached", "not cached"])
@@ -88,5 +95,35 @@ def test_news_older_than_the_bound_is_never_acted_on(ender: str, reported: Calla
     late = time_passes("t", STALENESS_SECONDS + 1)
     actors = [ending, rig.verify("v", home="b"), feed(rig, "f", "b"), late]
     report = explore(f"{ender} / verify / feed / time", rig, actors, 1)
+    reported(report)
+    assert report.violations == []
+
+
+# --- a cache that both share, and that answers whatever it was ever given, or nothing ------------------------------
+
+
+@pytest.mark.parametrize("ender", ENDERS)
+def test_a_process_that_was_told_believes_no_copy(ender: str, reported: Callable[[Report], None]) -> None:
+    rig, ending = shared_stage(ender)
+    actors = [ending, rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]
+    report = explore(f"{ender} / verify / verify / feed, shared cache", rig, actors, 0)
+    reported(report)
+    assert report.violations == []
+
+
+@pytest.mark.parametrize("ender", ENDERS)
+def test_a_copy_helps_nobody_past_the_bound(ender: str, reported: Callable[[Report], None]) -> None:
+    rig, ending = shared_stage(ender)
+    late = time_passes("t", STALENESS_SECONDS + 1)
+    actors = [ending, rig.verify("v", home="b"), rig.verify("w", home="a"), feed(rig, "f", "b"), late]
+    report = explore(f"{ender} / verify / verify at home / feed / time, shared cache", rig, actors, 0)
+    reported(report)
+    assert report.violations == []
+
+
+def test_a_crash_beside_a_shared_cache_leaves_nothing_void(reported: Callable[[Report], None]) -> None:
+    rig, ending = shared_stage("step-up")
+    actors = [ending, rig.verify("v", home="a"), rig.verify("w", home="b"), feed(rig, "f", "b")]
+    report = explore("step-up / verify / verify / feed, shared cache", rig, actors, 1)
     reported(report)
     assert report.violations == []

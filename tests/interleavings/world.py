@@ -57,6 +57,9 @@ class NoNear:
     def note(self, entry: object) -> None:
         return None
 
+    def position(self) -> None:
+        return None
+
     def judge(self, *claims: object) -> Verdict:
         return Verdict.UNKNOWN
 

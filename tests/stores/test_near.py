@@ -5,8 +5,8 @@ from threading import Event, Thread
 import pytest
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import ENDED, Entry, Kind, Page, Verdict
-from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.core.revocation import ENDED, Entry, Kind, Page, Position, Verdict
+from keyturn.core.session import Client, Copy, Found, Marks, Seed, Session
 from keyturn.stores.near import LINGER_SECONDS, NearSessions
 
 NOW = Instant(1_700_000_000)
@@ -181,6 +181,77 @@ def test_revocations_linger_a_little_and_then_expire(near: NearSessions) -> None
     assert judge(near) is Verdict.REVOKED
     near.expire(Instant(LATER + LINGER_SECONDS))
     assert judge(near) is Verdict.LIVE
+
+
+# --- what other processes read --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def following(near: NearSessions) -> NearSessions:
+    """A near-cache that has taken a snapshot of log 7, up to 3."""
+    near.reset(Page((), 3, log=7))
+    return near
+
+
+def copied(found: Found, log: int = 7, sequence: int = 3) -> Copy:
+    return Copy(found, Position(log, sequence), NOW)
+
+
+def test_it_says_how_far_it_followed_which_log_while_its_news_is_fresh(following: NearSessions, clock: Clock) -> None:
+    assert following.position() == Position(7, 3)
+    following.apply(entry(Kind.SESSION, "s9", ENDED, 4))
+    assert following.position() == Position(7, 4)
+    clock.at += 5.001
+    assert following.position() is None
+
+
+def test_it_follows_no_log_before_the_first_snapshot(near: NearSessions) -> None:
+    assert near.position() is None
+    assert near.vouch(copied(found())) is False
+
+
+def test_a_copy_nothing_speaks_against_is_vouched_for_and_cached(following: NearSessions) -> None:
+    assert following.vouch(copied(found())) is True
+    assert following.recall(SessionId("s1")) == found()
+
+
+def test_a_copy_is_not_vouched_for_on_stale_news(following: NearSessions, clock: Clock) -> None:
+    clock.at += 5.001
+    assert following.vouch(copied(found())) is False
+
+
+def test_a_copy_read_under_another_log_or_further_on_in_this_one_is_not_vouched_for(following: NearSessions) -> None:
+    """The log went back in time, or this process is behind: what it knows says nothing about that copy."""
+    assert following.vouch(copied(found(), log=8)) is False
+    assert following.vouch(copied(found(), sequence=4)) is False
+    assert following.recall(SessionId("s1")) is None
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        entry(Kind.SESSION, "s1", ENDED, 4),
+        entry(Kind.SESSION, "s1", 1, 4),
+        entry(Kind.SUBJECT, "ada", 1, 4),
+        entry(Kind.CLIENT, "web", NOW + 1, 4),
+        entry(Kind.EVERYTHING, "", NOW + 1, 4),
+    ],
+    ids=["ended", "renewed", "subject", "client", "everything"],
+)
+def test_a_copy_of_before_a_revocation_is_not_vouched_for(following: NearSessions, known: Entry) -> None:
+    following.apply(known)
+    assert following.vouch(copied(found())) is False
+    assert following.recall(SessionId("s1")) is None
+
+
+def test_a_copy_of_an_ended_session_is_not_vouched_for(following: NearSessions) -> None:
+    assert following.vouch(copied(found(ended_at=NOW))) is False
+
+
+def test_an_old_copy_does_not_replace_a_newer_session(following: NearSessions) -> None:
+    following.remember(found(version=2))
+    assert following.vouch(copied(found(version=1))) is True
+    assert following.recall(SessionId("s1")) == found(version=2)
 
 
 def test_its_repr_shows_no_session(near: NearSessions) -> None:

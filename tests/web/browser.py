@@ -15,6 +15,7 @@ from keyturn.flows.drive import drive
 from keyturn.passwords import Argon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyFoundry, KeyRing
+from keyturn.stores.alone import NoCache
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import NearSessions
 from keyturn.tokens import Vault
@@ -137,6 +138,7 @@ def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: st
         passwords=NistPasswordRules(profile.password),
         signer=ring,
         near=near,
+        cache=NoCache(),
         entropy=SystemEntropy(),
     )
     place = site(realm, trusted_origins=["https://app.example.net"], service_digests=[service_digest(SERVICE_TOKEN)])

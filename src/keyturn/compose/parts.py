@@ -15,6 +15,7 @@ from keyturn.core.realm import Realm
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyFoundry, KeyRing
+from keyturn.stores.alone import NoCache
 from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import Apart, open_async_store, open_store
 from keyturn.tokens import RolloverPolicy, Vault
@@ -94,6 +95,7 @@ def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
         passwords=fixed.passwords,
         signer=fixed.signer,
         near=fixed.near,
+        cache=NoCache(),
         entropy=SystemEntropy(),
     )
 

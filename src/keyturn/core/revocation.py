@@ -70,6 +70,14 @@ class Page:
     log: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader has followed a revocation log: everything up to ``sequence`` of the log numbered ``log``."""
+
+    log: int
+    sequence: int
+
+
 def _values() -> dict[str, int]:
     return {}
 

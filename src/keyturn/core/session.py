@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.revocation import Position
+
+COPY_SECONDS = 600
+"""How long a copy may be believed. Far below the hour for which revocation entries are kept at least, so that the entry
+which ended a session outlives every copy of it, on clocks that differ by up to 40 minutes, too."""
 
 
 class Seed(bytes):
@@ -68,3 +73,20 @@ class Found:
 
     session: Session
     marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A session as some process read it from the store, for the others of this issuer.
+
+    ``position`` and ``read_at`` (wall clock) were taken *before* it was read: whatever ended the session since is in
+    the log after ``position``, with an entry dated after ``read_at``.
+    """
+
+    found: Found
+    position: Position
+    read_at: Instant
+
+    def holds(self, now: Instant) -> bool:
+        """Whether it is recent, by either clock: every entry that could speak against it is still kept."""
+        return abs(now - self.read_at) <= COPY_SECONDS

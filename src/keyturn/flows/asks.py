@@ -8,8 +8,8 @@ from keyturn.core.account import Account
 from keyturn.core.audit import Audit, AuditEvent
 from keyturn.core.claims import AccessClaims
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Verdict, Voiding
-from keyturn.core.session import Found, Marks, Session
+from keyturn.core.revocation import Entry, Position, Verdict, Voiding
+from keyturn.core.session import Copy, Found, Marks, Session
 from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.step import Flow, ask
@@ -104,6 +104,22 @@ def recall(sid: SessionId) -> Flow[Found | None]:
 
 def remember(found: Found) -> Flow[None]:
     yield from ask("near", "remember", found)
+
+
+def position() -> Flow[Position | None]:
+    return cast("Position | None", (yield from ask("near", "position")))
+
+
+def vouch(copy: Copy) -> Flow[bool]:
+    return cast(bool, (yield from ask("near", "vouch", copy)))
+
+
+def recall_copy(sid: SessionId, log: int) -> Flow[Copy | None]:
+    return cast("Copy | None", (yield from ask("cache", "recall", sid, log)))
+
+
+def remember_copy(copy: Copy) -> Flow[None]:
+    yield from ask("cache", "remember", copy)
 
 
 def forget(sid: SessionId) -> Flow[None]:

@@ -1,13 +1,13 @@
-"""Verify: from a presented credential to a principal. The near-cache may say yes; only the store may say no."""
+"""Verify: from a presented credential to a principal. The caches may say yes; only the store may say no."""
 
 from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_of
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.lifecycle import State, admit, judge
 from keyturn.core.principal import Principal
 from keyturn.core.realm import Realm
-from keyturn.core.revocation import Verdict
+from keyturn.core.revocation import Position, Verdict
 from keyturn.core.sealed import Presented, Sealed, matches, parse
-from keyturn.core.session import Found, Session
+from keyturn.core.session import Copy, Found, Session
 from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable, TokenRevoked
 from keyturn.flows import asks
 from keyturn.flows.find import find
@@ -24,7 +24,10 @@ def verify_session(text: str, now: Instant, realm: Realm) -> Flow[Principal]:
     presented = parse(text, Sealed.SESSION, realm.secrets)
     session = _admitted((yield from asks.recall(presented.sid)), presented, now, realm)
     if session is None:
-        session = yield from _ask_store(presented, now, realm)
+        position = yield from asks.position()
+        session = (yield from _ask_cache(presented, position, now, realm)) or (
+            yield from _ask_store(presented, position, now, realm)
+        )
     return session_principal(session, realm)
 
 
@@ -54,7 +57,18 @@ def _admitted(near: Found | None, presented: Presented, now: Instant, realm: Rea
     return session if session is near.session else None
 
 
-def _ask_store(presented: Presented, now: Instant, realm: Realm) -> Flow[Session]:
+def _ask_cache(presented: Presented, position: Position | None, now: Instant, realm: Realm) -> Flow[Session | None]:
+    """What another process read, if this one's own news of revocations vouches for it."""
+    if position is None:
+        return None
+    copy = yield from asks.recall_copy(presented.sid, position.log)
+    if copy is None or not copy.holds(now):
+        return None
+    session = _admitted(copy.found, presented, now, realm)
+    return session if session is not None and (yield from asks.vouch(copy)) else None
+
+
+def _ask_store(presented: Presented, position: Position | None, now: Instant, realm: Realm) -> Flow[Session]:
     while True:
         found = yield from _truth(find(presented))
         session = admit(found, presented.counter, now, realm.profile.session)
@@ -64,7 +78,10 @@ def _ask_store(presented: Presented, now: Instant, realm: Realm) -> Flow[Session
         except StoreUnavailable:
             # A full disk can still be read: the use goes unnoted, and the session ends early at worst, never late.
             return found.session
-        yield from asks.remember(Found(session, found.marks))
+        stored = Found(session, found.marks)
+        yield from asks.remember(stored)
+        if position is not None:
+            yield from asks.remember_copy(Copy(stored, position, now))
         return session
 
 

@@ -7,8 +7,8 @@ from threading import Lock
 
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.revocation import Entry, Kind, Page, RevocationSet, Verdict
-from keyturn.core.session import Found
+from keyturn.core.revocation import Entry, Kind, Page, Position, RevocationSet, Verdict
+from keyturn.core.session import Copy, Found
 
 CAPACITY = 100_000
 
@@ -34,6 +34,7 @@ class NearSessions:
         self._monotonic = monotonic
         self._capacity = capacity
         self._known = RevocationSet()
+        self._log: int | None = None
         self._sessions: OrderedDict[SessionId, Found] = OrderedDict()
         self._by_subject: dict[str, set[SessionId]] = {}
         # Held by whoever changes anything; readers need none, each looks at one dict at a time.
@@ -111,18 +112,31 @@ class NearSessions:
 
     def remember(self, found: Found) -> None:
         """Cache what the store just answered, unless the feed already knows better."""
-        session = found.session
-        if session.ended_at is not None:
-            return
         with self._lock:
-            held = self._sessions.get(session.sid)
-            if self._outdated(found) or (held is not None and held.session.version > session.version):
-                return
-            self._sessions[session.sid] = found
-            self._sessions.move_to_end(session.sid)
-            self._by_subject.setdefault(session.subject, set()).add(session.sid)
-            while len(self._sessions) > self._capacity:
-                self._unlist(self._sessions.popitem(last=False)[1])
+            if not self._outdated(found):
+                self._hold(found)
+
+    def position(self) -> Position | None:
+        """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
+        log = self._log
+        if log is None or not self._freshness.holds(self._monotonic()):
+            return None
+        return Position(log, self._known.sequence)
+
+    def vouch(self, copy: Copy) -> bool:
+        """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
+
+        It is cached then.
+        """
+        # Freshness first, as in recall.
+        if not self._freshness.holds(self._monotonic()):
+            return False
+        position = copy.position
+        with self._lock:
+            if position.log != self._log or position.sequence > self._known.sequence or self._outdated(copy.found):
+                return False
+            self._hold(copy.found)
+        return True
 
     def forget(self, sid: SessionId) -> None:
         """Drop a session this process has just changed."""
@@ -158,6 +172,7 @@ class NearSessions:
             for entry in page.entries:
                 self._known.apply(entry)
             self._known.sequence = page.sequence
+            self._log = page.log
         self._tell()
 
     def confirm(self, asked_at: float) -> None:
@@ -175,6 +190,8 @@ class NearSessions:
 
     def _outdated(self, found: Found) -> bool:
         # The load may have raced an entry: what it read before is no longer so.
+        if found.session.ended_at is not None:
+            return True
         known, session, marks = self._known, found.session, found.marks
         not_before = max(known.not_before, known.clients.get(session.client.client_id, 0))
         return (
@@ -182,6 +199,17 @@ class NearSessions:
             or known.generations.get(session.subject, 0) > marks.generation
             or not_before > marks.not_before
         )
+
+    def _hold(self, found: Found) -> None:
+        session = found.session
+        held = self._sessions.get(session.sid)
+        if held is not None and held.session.version > session.version:
+            return
+        self._sessions[session.sid] = found
+        self._sessions.move_to_end(session.sid)
+        self._by_subject.setdefault(session.subject, set()).add(session.sid)
+        while len(self._sessions) > self._capacity:
+            self._unlist(self._sessions.popitem(last=False)[1])
 
     def _evict(self, sid: SessionId) -> None:
         found = self._sessions.pop(sid, None)
