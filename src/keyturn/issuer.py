@@ -246,6 +246,8 @@ class Issuer(_Door):
     def close(self) -> None:
         """Stop upkeep, let hashing end, close the store."""
         self._let_go()
+        if self.parts.shared is not None:
+            self.parts.shared.cache.close()
         self.parts.store.close()
 
     def __enter__(self) -> Self:
@@ -277,6 +279,8 @@ class AsyncIssuer(_Door):
     async def close(self) -> None:
         """Stop upkeep, let hashing end, close the store."""
         self._let_go()
+        if self.parts.shared is not None:
+            await self.parts.shared.cache.close()
         await self.parts.store.close()
 
     async def __aenter__(self) -> Self:

@@ -32,6 +32,7 @@ FIELDS = {
     "keyturn_refusals": "refusals",
     "keyturn_events": "events",
     "keyturn_request_seconds": "seconds",
+    "keyturn_shared_cache": "shared",
 }
 TYPER = typer.main.get_command(app)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from keyturn.clocks import uptime
 from keyturn.compose.realm import build_realm
 from keyturn.compose.settings import Settings
+from keyturn.compose.shared import Shared, open_shared
 from keyturn.core.instant import Instant
 from keyturn.core.realm import Realm
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
@@ -34,8 +35,8 @@ class Parts:
     """Everything an issuer is made of.
 
     ``ports``: what flows of this issuer are driven with, awaited or not. ``plain``: the same, never awaited, for
-    upkeep in threads of its own; likewise ``store`` and ``plain_store``. ``clock``: wall time in seconds;
-    ``monotonic``: for staleness only.
+    upkeep in threads of its own; likewise ``store`` and ``plain_store``. ``shared``: the Redis beside the store.
+    ``clock``: wall time in seconds; ``monotonic``: for staleness only.
     """
 
     settings: Settings
@@ -44,6 +45,7 @@ class Parts:
     plain: Ports
     ring: KeyRing
     near: NearSessions
+    shared: Shared | None
     store: Any
     plain_store: Any
     hasher: Any
@@ -70,8 +72,12 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     hasher = _hasher(settings, awaited)
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
     fixed = _Fixed(KeyFoundry(vault), rules, ring, near)
-    ports, plain = _ports(store, hasher, fixed), _ports(plain_store, hasher, fixed)
-    return Parts(settings, realm, ports, plain, ring, near, store, plain_store, hasher, policy, clock, monotonic)
+    shared = open_shared(settings, realm, plain_store.log, awaited, monotonic) if settings.redis else None
+    ports = _ports(store, hasher, fixed, shared.cache if shared else NoCache())
+    plain = _ports(plain_store, hasher, fixed, NoCache())
+    return Parts(
+        settings, realm, ports, plain, ring, near, shared, store, plain_store, hasher, policy, clock, monotonic
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class _Fixed:
     near: NearSessions
 
 
-def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
+def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
     return Ports(
         sessions=store.sessions,
         accounts=store.accounts,
@@ -95,7 +101,7 @@ def _ports(store: Any, hasher: object, fixed: _Fixed) -> Ports:
         passwords=fixed.passwords,
         signer=fixed.signer,
         near=fixed.near,
-        cache=NoCache(),
+        cache=cache,
         entropy=SystemEntropy(),
     )
 

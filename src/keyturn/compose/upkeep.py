@@ -1,4 +1,4 @@
-"""Upkeep: what every process does unasked, in two threads of its own. Following the revocation feed, rolling signing
+"""Upkeep: what every process does unasked, in threads of its own: following the revocation feed, relaying it, rolling
 keys, sweeping what is dead. A process whose upkeep stops is safe: past the staleness bound it asks the store."""
 
 import logging
@@ -32,10 +32,15 @@ class Upkeep:
         self._parts = parts
         self._stop = threading.Event()
         self._feed = connect_feed(parts.plain_store, parts.near, now=parts.now, monotonic=parts.monotonic)
-        self._threads = (
+        self._relay = parts.shared.relay if parts.shared else None
+        self._threads = [
             threading.Thread(target=self._feed.run_thread, args=(self._stop,), name="keyturn-feed", daemon=True),
             threading.Thread(target=self._rounds, name="keyturn-upkeep", daemon=True),
-        )
+        ]
+        if self._relay is not None:
+            parts.near.listen(self._relay.ring)
+            run = self._relay.run
+            self._threads.append(threading.Thread(target=run, args=(self._stop,), name="keyturn-relay", daemon=True))
 
     def start(self) -> None:
         """Begin."""
@@ -45,10 +50,14 @@ class Upkeep:
     def close(self) -> None:
         """End, and wait for what is under way."""
         self._stop.set()
+        if self._relay is not None:
+            self._relay.ring()
         for each in self._threads:
             if each.ident is not None:
                 each.join()
         self._feed.close()
+        if self._relay is not None:
+            self._relay.close()
 
     def _rounds(self) -> None:
         # Well within the time a next key is published ahead, so that no process misses it.

@@ -73,7 +73,7 @@ async def _nowhere(_request: Request, _failure: Exception) -> Response:
 async def _watch(parts: Parts, metrics: Metrics) -> None:
     # Any worker may be asked for the figures of all of them.
     while True:
-        metrics.watch(parts.near)
+        metrics.watch(parts)
         await asyncio.sleep(WATCH_SECONDS)
 
 

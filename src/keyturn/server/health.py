@@ -31,7 +31,10 @@ def _readyz(parts: Parts) -> Answer:
         store = await _reachable(parts)
         fresh = parts.near.fresh
         ready = store and fresh
-        facts = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
+        facts: dict[str, object] = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
+        if parts.shared is not None:
+            # For people to see: without it every answer is the same, and takes longer.
+            facts["redis"] = parts.shared.reachable
         return JSONResponse(facts, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     return readyz
@@ -47,7 +50,7 @@ async def _reachable(parts: Parts) -> bool:
 
 def _metrics(parts: Parts, metrics: Metrics) -> Answer:
     async def exposition(_: Request) -> Response:
-        metrics.watch(parts.near)
+        metrics.watch(parts)
         return Response(metrics.render(), media_type=None, headers={"content-type": CONTENT_TYPE})
 
     return exposition

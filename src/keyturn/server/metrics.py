@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from keyturn.stores.near import NearSessions
+from keyturn.compose.parts import Parts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -32,17 +32,27 @@ class Metrics:
         self.streams = Gauge(
             "keyturn_feed_streams", "Open feed streams.", registry=registry, multiprocess_mode="livesum"
         )
-        self._counted = (0, 0)
+        self.shared = Counter(
+            "keyturn_shared_cache", "Questions to the cache all processes share.", ["outcome"], registry=registry
+        )
+        self._counted: dict[str, int] = {}
 
-    def watch(self, near: NearSessions) -> None:
+    def watch(self, parts: Parts) -> None:
         """Note this process's feed and caches."""
+        near = parts.near
         self._staleness.set(near.age_seconds)
         self._held.set(near.held)
         self._cached.set(len(near))
-        counted = (near.hits, near.misses)
-        self._hits.inc(counted[0] - self._counted[0])
-        self._misses.inc(counted[1] - self._counted[1])
-        self._counted = counted
+        self._count(self._hits, "near hits", near.hits)
+        self._count(self._misses, "near misses", near.misses)
+        if parts.shared is not None:
+            counts = parts.shared.cache.counts
+            for outcome, count in (("hit", counts.hits), ("miss", counts.misses), ("failure", counts.failures)):
+                self._count(self.shared.labels(outcome), outcome, count)
+
+    def _count(self, counter: Counter, name: str, count: int) -> None:
+        counter.inc(count - self._counted.get(name, 0))
+        self._counted[name] = count
 
     def render(self) -> bytes:
         """The text exposition, of every worker where figures are pooled."""

@@ -92,14 +92,16 @@ class HttpFeed:
         Raises ``Unavailable`` for every other end.
         """
 
-        def heard() -> bool:
-            if self._reading.seeded:
-                self._settle(first)
-                self.problem, self._failures = None, 0
-            return not self._stop.is_set()
-
         if self._listen is not None:
-            Stream(self._reading, self._now, self._monotonic).run(self._located(), self._token, self._listen, heard)
+            reader = Stream(self._reading, self._now, self._monotonic)
+            reader.run(self._located(), self._token, self._listen, lambda: self._heard(first))
+
+    def _heard(self, first: Future[None] | None) -> bool:
+        """Whether to read on."""
+        if self._reading.seeded:
+            self._settle(first)
+            self.problem, self._failures = None, 0
+        return not self._stop.is_set()
 
     def _run(self, first: Future[None]) -> None:
         while not self._stop.is_set():

@@ -1,0 +1,46 @@
+"""Shared: the Redis beside the store. A cache that all processes share, and a relay of the revocation log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from keyturn.compose.settings import Settings
+from keyturn.core.realm import Realm
+from keyturn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from keyturn.stores.redis.relay import Relay
+
+BEATS = 8
+"""Within the staleness bound. A reader needs up to three of them to be sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """``cache``: a ``RedisCache``, or an ``AsyncRedisCache`` where the issuer is awaited."""
+
+    cache: Any
+    relay: "Relay"
+
+    @property
+    def reachable(self) -> bool:
+        """Whether Redis answered when it was last asked. Nothing depends on it."""
+        return not (self.cache.breaker.broken or self.relay.breaker.broken)
+
+
+def open_shared(settings: Settings, realm: Realm, log: Any, awaited: bool, monotonic: Callable[[], float]) -> Shared:
+    """Nothing is asked of Redis yet: an issuer starts without it, too. ``log``: not awaited.
+
+    Raises ``ConfigurationError`` for a URL that cannot be used.
+    """
+    if find_spec("redis") is None:
+        raise ConfigurationError("redis: redis is missing: pip install 'keyturn[redis]'")
+    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache
+    from keyturn.stores.redis.relay import Relay
+
+    address = read_address(settings.redis)
+    make = AsyncRedisCache if awaited else RedisCache
+    interval_seconds = realm.profile.token.staleness_seconds / BEATS
+    return Shared(make(address, realm.secrets, monotonic), Relay(log, address, interval_seconds, monotonic=monotonic))

@@ -1,0 +1,43 @@
+"""Breaker: after a failure, nobody asks again for a while. A Redis that is away must cost requests nothing."""
+
+from collections.abc import Callable
+from threading import Lock
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 15.0
+
+
+class Breaker:
+    """For any number of threads. ``monotonic``: seconds that never go back."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._pause_seconds = 0.0
+        self._closed_at = float("-inf")
+
+    @property
+    def broken(self) -> bool:
+        """Whether the last that was heard is a failure."""
+        return self._pause_seconds > 0
+
+    def lets_through(self) -> bool:
+        """Whether to ask. After a pause one caller is let through to see; the others wait another."""
+        if not self._pause_seconds:
+            return True
+        with self._lock:
+            now = self._monotonic()
+            if now < self._closed_at:
+                return False
+            self._closed_at = now + self._pause_seconds
+            return True
+
+    def failed(self) -> None:
+        """It did not answer."""
+        with self._lock:
+            longer = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * self._pause_seconds))
+            self._pause_seconds, self._closed_at = longer, self._monotonic() + longer
+
+    def answered(self) -> None:
+        """It did."""
+        self._pause_seconds = 0.0

@@ -1,0 +1,186 @@
+"""RedisCache: copies of sessions that all processes of an issuer share. Losing it loses nothing but time."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from keyturn.core.instant import Instant, SessionId
+from keyturn.core.revocation import Position
+from keyturn.core.sealed import Secrets
+from keyturn.core.session import COPY_SECONDS, Copy, Found, Marks
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.redis.address import Address
+from keyturn.stores.redis.breaker import Breaker
+from keyturn.stores.redis.connect import FAILURES, connect, connect_async
+from keyturn.stores.redis.packed import pack_session, unpack_session
+
+DEADLINE_SECONDS = 0.3
+"""Past this the database, which is nearby as well, is asked instead."""
+
+CONNECTIONS = 16
+_MAC_BYTES = 16
+_AWAY = (*FAILURES, StoreUnavailable)
+
+
+class _Written(msgspec.Struct, array_like=True):
+    session: bytes
+    generation: int
+    not_before: int
+    sequence: int
+    read_at: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Written).decode
+
+
+class Counts:
+    """What became of questions to the cache. Counted without a lock: a few may be missed when threads race."""
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.misses = 0
+        self.failures = 0
+
+
+class _Cache:
+    """What both colours share: the form of a copy, and what to do when Redis is away.
+
+    A copy carries a mac under the server's secret, over its session id and its log, too: whoever can write to Redis
+    can make nobody a session, and turn nobody's session into another's.
+    """
+
+    def __init__(self, secrets: Secrets, monotonic: Callable[[], float]) -> None:
+        self._keys = [Secrets.derive(each, b"copy") for each in secrets.all]
+        self.breaker = Breaker(monotonic)
+        self.counts = Counts()
+
+    def _named(self, sid: SessionId, log: int) -> bytes:
+        return b"kt:copy:%d:%s" % (log, sid.encode())
+
+    def _pack(self, copy: Copy) -> tuple[bytes, bytes]:
+        found, position = copy.found, copy.position
+        packed = pack_session(found.session)
+        marks = found.marks
+        body = _encode(_Written(packed, marks.generation, marks.not_before, position.sequence, copy.read_at))
+        name = self._named(found.session.sid, position.log)
+        return name, _mac(self._keys[0], name, body) + body
+
+    def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> Copy | None:
+        """Counts a hit or a miss; what is not ours, or not whole, is a miss."""
+        copy = None if value is None else self._proven(sid, log, value)
+        self.counts.hits += copy is not None
+        self.counts.misses += copy is None
+        return copy
+
+    def _proven(self, sid: SessionId, log: int, value: bytes) -> Copy | None:
+        name, mac, body = self._named(sid, log), value[:_MAC_BYTES], value[_MAC_BYTES:]
+        if not any(hmac.compare_digest(mac, _mac(key, name, body)) for key in self._keys):
+            return None
+        try:
+            written = _decode(body)
+            session = unpack_session(sid, written.session)
+        except (msgspec.MsgspecError, ValueError, IndexError):  # of another version of Keyturn
+            return None
+        marks = Marks(written.generation, Instant(written.not_before))
+        return Copy(Found(session, marks), Position(log, written.sequence), Instant(written.read_at))
+
+    def _failed(self) -> None:
+        self.counts.failures += 1
+        self.breaker.failed()
+
+
+class RedisCache(_Cache):
+    """``SharedCache`` for threads."""
+
+    def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(secrets, monotonic)
+        self._address = address
+        self._client: Any = None
+
+    def recall(self, sid: SessionId, log: int) -> Copy | None:
+        """A copy read under the log numbered ``log``; ``None`` for whatever else there may be."""
+        if not self.breaker.lets_through():
+            return None
+        try:
+            value = self._redis().get(self._named(sid, log))
+        except _AWAY:
+            self._failed()
+            return None
+        self.breaker.answered()
+        return self._unpack(sid, log, value)
+
+    def remember(self, copy: Copy) -> None:
+        """Keep what the store just answered, for the others."""
+        if not self.breaker.lets_through():
+            return
+        try:
+            self._redis().set(*self._pack(copy), ex=COPY_SECONDS)
+        except _AWAY:
+            self._failed()
+        else:
+            self.breaker.answered()
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            self._client.close()
+
+    def _redis(self) -> Any:
+        if self._client is None:
+            self._client = connect(self._address, deadline_seconds=DEADLINE_SECONDS, connections=CONNECTIONS)
+        return self._client
+
+
+class AsyncRedisCache(_Cache):
+    """``SharedCache``, awaited."""
+
+    def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(secrets, monotonic)
+        self._address = address
+        self._client: Any = None
+        self._loop: object = None
+
+    async def recall(self, sid: SessionId, log: int) -> Copy | None:
+        """As ``RedisCache.recall``."""
+        if not self.breaker.lets_through():
+            return None
+        try:
+            value = await self._redis().get(self._named(sid, log))
+        except _AWAY:
+            self._failed()
+            return None
+        self.breaker.answered()
+        return self._unpack(sid, log, value)
+
+    async def remember(self, copy: Copy) -> None:
+        """As ``RedisCache.remember``."""
+        if not self.breaker.lets_through():
+            return
+        try:
+            await self._redis().set(*self._pack(copy), ex=COPY_SECONDS)
+        except _AWAY:
+            self._failed()
+        else:
+            self.breaker.answered()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _redis(self) -> Any:
+        # A connection belongs to the event loop it was opened in.
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._client = connect_async(self._address, deadline_seconds=DEADLINE_SECONDS, connections=CONNECTIONS)
+            self._loop = loop
+        return self._client
+
+
+def _mac(key: bytes, name: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, b"%d:%s%s" % (len(name), name, body), "sha256")[:_MAC_BYTES]

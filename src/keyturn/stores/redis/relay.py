@@ -1,0 +1,165 @@
+"""Relay: carries the revocation log into a Redis stream, for verifiers that reach Redis; the log itself stays in SQL.
+
+Any number of relays work at once: each entry has its sequence number as its id in the stream, so the second to append
+it appends nothing. Between entries there are *beats*. A beat names the id that was the last in the stream *before* its
+relay read the log. Who saw that id appear after asking for news knows, comparing no clocks, that the log was read later
+than he asked, and that everything which was in it then is in the stream before the beat.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any, Final
+
+import msgspec
+
+from keyturn.core.revocation import Entry, Page
+from keyturn.stores.redis.address import Address
+from keyturn.stores.redis.breaker import Breaker
+from keyturn.stores.redis.connect import connect, reason
+
+POINTER: Final = b"{kt:feed}"
+"""Number of the log whose stream is to be read. All keys of the feed lie in one slot."""
+
+PAGE: Final = 500
+TRIM_EVERY_SECONDS: Final = 60.0
+DEADLINE_SECONDS: Final = 3.0
+
+_NOWHERE: Final = b"0-0"
+
+# A Redis that restarted or failed over may have lost ids and give them out again: what was read before that says
+# nothing, so the relay is sent back. One beat per interval is enough, whoever makes it; an older beat of the same
+# place says nothing any more.
+_APPEND = """
+local told = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+local life = string.match(told, 'run_id:(%w+)') .. string.match(told, 'master_replid:(%w+)')
+local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local last = top[1] and top[1][1] or '0-0'
+local place, turn = string.match(last, '(%d+)-(%d+)')
+if life ~= ARGV[5] or place ~= ARGV[2] then return {0, last, life} end
+for i = 6, #ARGV, 2 do
+  last = redis.call('XADD', KEYS[1], ARGV[i] .. '-0', 'e', ARGV[i + 1])
+  place, turn = ARGV[i], '0'
+end
+if #ARGV >= 6 or redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then
+  local beat = redis.call('XADD', KEYS[1], place .. '-' .. (tonumber(turn) + 1), 'b', ARGV[3])
+  if turn ~= '0' then redis.call('XDEL', KEYS[1], last) end
+  last = beat
+end
+redis.call('SET', KEYS[2], ARGV[1])
+return {1, last, life}
+"""
+
+_logger = logging.getLogger("keyturn.feed")
+_encode = msgspec.json.Encoder().encode
+
+
+def stream_of(log: int) -> bytes:
+    """Key of the stream of the log numbered ``log``."""
+    return b"{kt:feed}:%d" % log
+
+
+class Relay:
+    """One per process; ``run`` is the body of a thread. ``log``: the revocation log, not awaited.
+
+    ``interval_seconds``: between two beats, a fraction of the staleness bound.
+    """
+
+    def __init__(
+        self,
+        log: Any,
+        address: Address,
+        interval_seconds: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._address = address
+        self._interval_seconds = interval_seconds
+        self._monotonic = monotonic
+        self.breaker = Breaker(monotonic)
+        self._client: Any = None
+        self._append: Any = None
+        self._number: int | None = None
+        self._last = _NOWHERE
+        self._life = b""
+        self._trimmed_at = float("-inf")
+        self._bell = Event()
+
+    def ring(self) -> None:
+        """There may be news. Never waits."""
+        self._bell.set()
+
+    def run(self, stop: Event) -> None:
+        """Relay until ``stop`` is set and the bell rung."""
+        while not stop.is_set():
+            self._bell.clear()
+            more = False
+            if self.breaker.lets_through():
+                try:
+                    more = self.relay_once()
+                except Exception as error:  # whatever it is, the next try may succeed; verifiers have another carrier
+                    self._give_up(error)
+            if not more:
+                self._bell.wait(self._interval_seconds)
+
+    def relay_once(self) -> bool:
+        """Carry over one page. Answers whether there is more. Raises what Redis and the log raise."""
+        client = self._redis()
+        if self._number is None:
+            # Nothing is known of the stream: the script will say where it is.
+            self._number, self._life = self._log.after(0, 1).log, b""
+        page: Page = self._log.after(_place(self._last), PAGE)
+        if page.log != self._number:
+            self._number = None
+            return True
+        whole = self._carry(page)
+        self.breaker.answered()
+        if self._monotonic() - self._trimmed_at >= TRIM_EVERY_SECONDS:
+            self._trim(client)
+        return not whole or len(page.entries) == PAGE
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+
+    def _carry(self, page: Page) -> bool:
+        """Whether the stream was where this relay believed it to be; it is told where it is."""
+        stream = stream_of(page.log)
+        pairs = [word for each in page.entries for word in (each.sequence, _written(each))]
+        # A little less than the interval: else the one who beats would be kept from the next by his own last.
+        lease = int(900 * self._interval_seconds)
+        words = (page.log, _place(self._last), self._last, lease, self._life, *pairs)
+        done, self._last, self._life = self._append([stream, POINTER, stream + b":beat"], words)
+        return bool(done)
+
+    def _trim(self, client: Any) -> None:
+        # The first that is alive: what lies before it stops nothing any more.
+        oldest = self._log.after(0, 1).entries
+        first = oldest[0].sequence if oldest else _place(self._last)
+        client.xtrim(stream_of(self._number or 0), minid=first, approximate=False)
+        self._trimmed_at = self._monotonic()
+
+    def _give_up(self, error: Exception) -> None:
+        if not self.breaker.broken:
+            _logger.warning("revocations are not relayed to Redis: %s", reason(error))
+        self.breaker.failed()
+        self._number = None
+        self.close()
+        self._client = None
+
+    def _redis(self) -> Any:
+        if self._client is None:
+            self._client = connect(self._address, deadline_seconds=DEADLINE_SECONDS, connections=2)
+            self._append = self._client.register_script(_APPEND)
+        return self._client
+
+
+def _written(entry: Entry) -> bytes:
+    return _encode((entry.kind.value, entry.key, entry.value, entry.at, entry.expires_at))
+
+
+def _place(last: bytes) -> int:
+    return int(last.partition(b"-")[0])

@@ -1,0 +1,202 @@
+"""The cache beside the store, on a real Redis: what it answers is proven, and when it does not answer nobody waits."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from engines.redis import RedisCluster, RedisServer
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.revocation import Position
+from keyturn.core.sealed import Secrets
+from keyturn.core.session import Client, Copy, Found, Marks, Seed, Session
+from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Breaker
+from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache
+from served import serving
+from served.process import PASSWORD
+
+SECRETS = Secrets(b"s" * 32)
+NOW = Instant(2_000_000_000)
+SID = SessionId("AbCdEfGhIjKlMnOpQrStuA")
+OTHER = SessionId("ZbCdEfGhIjKlMnOpQrStuA")
+
+
+def copy_of(sid: SessionId = SID, log: int = 7, **changes: Any) -> Copy:
+    client = Client("web", "Firefox", "192.0.2.1")
+    session = Session(sid, Subject("ada"), Seed(b"x" * 32), client, 3, NOW, NOW, NOW, Instant(NOW + 9999))
+    return Copy(Found(replace(session, **changes), Marks(3, Instant(5))), Position(log, 42), NOW)
+
+
+class Both:
+    """A cache of either colour, asked the same way."""
+
+    def __init__(self, colour: str, url: str, secrets: Secrets) -> None:
+        self._loop = asyncio.new_event_loop() if colour == "async" else None
+        make: Any = AsyncRedisCache if self._loop else RedisCache
+        self.cache = make(read_address(url), secrets)
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            answer = getattr(self.cache, verb)(*arguments)
+            return self._loop.run_until_complete(answer) if self._loop else answer
+
+        return call
+
+    def end(self) -> None:
+        self.close()
+        if self._loop:
+            self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sync", "async"])
+def make(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Callable[..., Both]]:
+    made: list[Both] = []
+
+    def make(secrets: Secrets = SECRETS, url: str = "") -> Both:
+        made.append(Both(request.param, url or server.url, secrets))
+        return made[-1]
+
+    with server.client() as client:
+        client.flushall()
+    yield make
+    for each in made:
+        each.end()
+
+
+def test_what_one_remembers_another_recalls(make: Callable[..., Both]) -> None:
+    one, other = make(), make()
+    copy = copy_of(claims={"role": "admin"}, amr=("pwd", "otp"), rotations=4, rotated_at=NOW)
+    assert other.recall(SID, 7) is None
+    one.remember(copy)
+    assert other.recall(SID, 7) == copy
+    assert other.recall(SID, 8) is None
+    assert other.recall(OTHER, 7) is None
+    assert (other.cache.counts.hits, other.cache.counts.misses, other.cache.counts.failures) == (1, 3, 0)
+
+
+def test_nobody_but_the_issuer_can_make_or_change_a_copy(make: Callable[..., Both], server: RedisServer) -> None:
+    make().remember(copy_of())
+    with server.client() as client:
+        (name,) = client.keys()
+        value = client.get(name)
+        assert isinstance(value, bytes)
+        forged = [value[:-1] + bytes((value[-1] ^ 1,)), value[1:], value[:16], b"", b"\0" * len(value), value + b"\0"]
+        for each in forged:
+            client.set(name, each)
+            assert make().recall(SID, 7) is None
+        # Somebody's own session under another's name, or under a log it was not read from.
+        for sid, log in ((OTHER, 7), (SID, 8)):
+            client.set(b"kt:copy:%d:%s" % (log, sid.encode()), value)
+            assert make().recall(sid, log) is None
+        client.set(name, value)
+    assert make(Secrets(b"t" * 32)).recall(SID, 7) is None
+    assert make(Secrets(b"t" * 32, b"s" * 32)).recall(SID, 7) == copy_of()
+
+
+def test_a_copy_is_gone_after_ten_minutes(make: Callable[..., Both], server: RedisServer) -> None:
+    make().remember(copy_of())
+    with server.client() as client:
+        (name,) = client.keys()
+        assert 590 < client.ttl(name) <= 600  # type: ignore[operator]  # the client is not awaited
+
+
+def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(make: Callable[..., Both]) -> None:
+    cache = make(url="redis://127.0.0.1:1")
+    assert cache.recall(SID, 7) is None
+    cache.remember(copy_of())
+    assert cache.cache.counts.failures == 1
+    assert cache.cache.breaker.broken
+
+
+def test_it_is_asked_again_when_it_is_back(make: Callable[..., Both], server: RedisServer) -> None:
+    cache = make()
+    cache.remember(copy_of())
+    server.signal(signal.SIGSTOP)
+    asked_at = time.monotonic()
+    assert cache.recall(SID, 7) is None
+    assert time.monotonic() - asked_at < 2
+    server.signal(signal.SIGCONT)
+    give_up_at = time.monotonic() + 10
+    while cache.recall(SID, 7) is None:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+    assert not cache.cache.breaker.broken
+
+
+def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., Both]) -> None:
+    cluster = RedisCluster()
+    cluster.start()
+    try:
+        cache = make(url=cluster.url)
+        cache.remember(copy_of())
+        assert cache.recall(SID, 7) == copy_of()
+    finally:
+        cluster.remove()
+    gone = make(url="redis+cluster://127.0.0.1:1")
+    assert gone.recall(SID, 7) is None
+    gone.remember(copy_of())
+
+
+def test_a_breaker_lets_one_through_after_each_pause_and_the_pauses_grow() -> None:
+    now = [0.0]
+    breaker = Breaker(lambda: now[0])
+    assert breaker.lets_through()
+    breaker.failed()
+    assert not breaker.lets_through()
+    now[0] += FIRST_PAUSE_SECONDS
+    assert [breaker.lets_through() for _ in range(3)] == [True, False, False]
+    for _ in range(20):
+        breaker.failed()
+    now[0] += LONGEST_PAUSE_SECONDS
+    assert breaker.lets_through()
+    breaker.answered()
+    assert [breaker.lets_through() for _ in range(3)] == [True] * 3
+
+
+def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: Path) -> None:
+    server = RedisServer()
+    server.start()
+    try:
+        with serving(tmp_path / "data", workers=2, algorithm="ES256", redis=server.url) as served:
+            body = {"email": "ada@example.com", "password": PASSWORD}
+            with served.client() as client:
+                assert client.post("/auth/signup", json=body).status_code == 201
+                for _ in range(10):
+                    assert client.get("/auth/session").status_code == 200
+                assert client.get("/readyz").json()["redis"] is True
+                with server.client() as redis:
+                    give_up_at = time.monotonic() + 10
+                    while not redis.exists("{kt:feed}") and time.monotonic() < give_up_at:
+                        time.sleep(0.02)
+                    assert redis.exists("{kt:feed}")
+                    assert redis.keys("kt:copy:*")
+                server.kill()
+                statuses = [client.get("/auth/session").status_code for _ in range(50)]
+                assert statuses == [200] * 50
+                assert httpx.post(served.url + "/auth/login", json=body).status_code == 200
+                assert client.get("/readyz").status_code == 200
+                cookies = dict(client.cookies)
+                assert client.post("/auth/logout").status_code == 200
+            refused = [httpx.get(served.url + "/auth/session", cookies=cookies).status_code for _ in range(10)]
+            assert 401 in refused
+            until_refused_at = time.monotonic() + 5
+            while httpx.get(served.url + "/auth/session", cookies=cookies).status_code != 401:
+                assert time.monotonic() < until_refused_at
+            assert 'keyturn_shared_cache_total{outcome="hit"}' in httpx.get(served.url + "/metrics").text
+    finally:
+        server.remove()
