@@ -1,6 +1,6 @@
 """Plot: headroom of every limit, revoke-to-refusal, and growth, as SVG that reads on light and on dark pages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -19,6 +19,8 @@ HOLDS, BROKEN, OUTAGE, INK = "#1f9e89", "#d1782c", "#8b95a5", "#7d8590"
 LINES = ("#1f9e89", "#d1782c", "#6f7bd9", "#b65fa5", "#8b95a5")
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 9, "font.family": "sans-serif"}
 _POINTS = 400
+# The library leaves half of itself without types.
+_pyplot: Any = pyplot
 
 
 def draw_limits(limits: Sequence[Limit]) -> bytes:
@@ -71,16 +73,16 @@ def draw_growth(rows: Sequence[tuple[str, Sequence[Model]]], names: Sequence[str
 
 
 @contextmanager
-def _sheet(width: float, height: float, columns: int = 1) -> Iterator[tuple[Any, Any]]:
+def _sheet(width: float, height: float, columns: int = 1) -> Generator[tuple[Any, Any]]:
     inks = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK)
     style: Any = {**_STYLE, **inks}
-    with pyplot.rc_context(style):
-        figure, axes = pyplot.subplots(1, columns, figsize=(width, height), sharey=True)
+    with _pyplot.rc_context(style):
+        figure, axes = _pyplot.subplots(1, columns, figsize=(width, height), sharey=True)
         for axis in [axes] if columns == 1 else axes:
             axis.set_facecolor("none")
             axis.spines[["top", "right"]].set_visible(False)
         yield figure, axes
-        pyplot.close(figure)
+        _pyplot.close(figure)
 
 
 def _svg(sheet: Any, *, tight: bool = True) -> bytes:

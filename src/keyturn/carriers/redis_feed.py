@@ -133,7 +133,7 @@ class RelayedStream:
         asked_at = self._monotonic()
         after = b"%d-%d" % self._last
         answer = client.xread({stream_of(log): after}, count=_PAGE, block=max(1, int(1000 * wait_seconds)))
-        told = answer[0][1] if answer else []
+        told: list[tuple[bytes, dict[bytes, bytes]]] = answer[0][1] if answer else []
         for name, fields in told:
             self._take(_id(name), fields, log)
         if len(told) < _PAGE:

@@ -1,7 +1,7 @@
 """One bounded HTTP exchange over the standard library: https only, no redirect, a size cap and a deadline."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
@@ -66,7 +66,7 @@ def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH
 
 
 @contextmanager
-def opened(asked: Request, seconds: float) -> Iterator[HTTPResponse]:
+def opened(asked: Request, seconds: float) -> Generator[HTTPResponse]:
     """The 200 to ``asked``, its body not yet read. ``seconds`` bounds each read. Raises ``Unavailable`` for every other
     outcome, of what is done with it, too."""
     try:

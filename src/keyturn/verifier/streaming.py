@@ -1,6 +1,6 @@
 """Streaming: the revocation feed as the issuer tells it, over Server-Sent Events (WHATWG HTML section 9.2)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPResponse
 from typing import TypeVar
@@ -41,7 +41,7 @@ class _News(msgspec.Struct):
 
 
 @contextmanager
-def listen(asked: Request, seconds: float) -> Iterator[Lines]:
+def listen(asked: Request, seconds: float) -> Generator[Lines]:
     """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` for whatever is none, or breaks off."""
     with opened(asked, seconds) as response:
         kind = response.headers.get_content_type()
