@@ -1,10 +1,13 @@
 """The principal of this request, its device list, and the ends of sessions."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from urllib.parse import quote
 
 from msgspec import UNSET, UnsetType
 
+from keyturn.core.csrf import SAFE_METHODS
 from keyturn.core.instant import Instant, SessionId
+from keyturn.core.principal import Principal
 from keyturn.flows.csrf import csrf_token_of
 from keyturn.flows.revoke import LOGOUT, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
@@ -12,14 +15,14 @@ from keyturn.flows.step import Flow
 from keyturn.web.deliver import revoked_reply
 from keyturn.web.extract import extract
 from keyturn.web.guard import guard
-from keyturn.web.message import Reply, Request, json_reply
+from keyturn.web.message import NO_STORE, Header, Reply, Request, json_reply
 from keyturn.web.shapes import DeviceAnswer, DevicesAnswer, SessionAnswer
 from keyturn.web.site import Site
 
 
 def session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     """Who is calling; with the CSRF token where a cookie said so, for a page that was loaded again."""
-    principal = yield from guard(request, now, site)
+    principal = yield from guard(_as_asked(request), now, site)
     csrf_token: str | UnsetType = UNSET
     if _by_cookie(request, site):
         csrf_token = (yield from csrf_token_of(principal.sid, site.realm)).reveal()
@@ -35,7 +38,7 @@ def session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
         scope=" ".join(principal.scope),
         csrf_token=csrf_token,
     )
-    return json_reply(200, answer)
+    return json_reply(200, answer, (*NO_STORE, *_named(principal)))
 
 
 def sessions(request: Request, now: Instant, site: Site) -> Flow[Reply]:
@@ -67,6 +70,22 @@ def logout_all(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     principal = yield from guard(request, now, site)
     revoked = yield from revoke_subject(principal.subject, now, site.realm)
     return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
+
+
+def _as_asked(request: Request) -> Request:
+    # A proxy asks with GET on behalf of a request that may change something; anybody may say so: it is only stricter.
+    unsafe = [each for each in request.values(b"x-original-method") if each.decode("latin-1") not in SAFE_METHODS]
+    return replace(request, method=unsafe[0].decode("latin-1")) if unsafe else request
+
+
+def _named(principal: Principal) -> tuple[Header, ...]:
+    """For proxies, which read headers only. Percent-encoded: a name must not end a header (CWE-113)."""
+    named = {
+        b"keyturn-subject": principal.subject,
+        b"keyturn-client": principal.client_id,
+        b"keyturn-scope": " ".join(principal.scope),
+    }
+    return tuple((name, quote(value, safe=" :/@").encode()) for name, value in named.items())
 
 
 def _by_cookie(request: Request, site: Site) -> bool:
