@@ -45,14 +45,19 @@ class Served:
     def log(self) -> Path:
         return self.data.with_name(self.data.name + ".log")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the server and the operator's commands beside it are given."""
+        rest = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
+        return {**rest, **ROOMY, **self.settings}
+
     def start(self) -> None:
         """Start and wait until it is ready. The process leads a group of its own."""
         arguments = ["--port", str(self.port), "--data", str(self.data), "--workers", str(self.workers)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", "from keyturn.cli import app; app()", "serve", *arguments],
-                env={**environment, **ROOMY, **self.settings},
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

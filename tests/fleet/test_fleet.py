@@ -1,0 +1,126 @@
+"""Three issuers behind nginx, two services in other processes, people; one issuer is killed and the signing key rolls
+over in mid-run. Nobody notices, and nothing revoked is accepted past the bound."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import httpx
+import pytest
+from bench.machine import describe
+
+from fleet.house import PUBLISH_SECONDS, House, Service, housed
+from fleet.load import PEOPLE, Ledger, Person
+
+SECONDS = 16.0
+BOUND_SECONDS = 5.0
+
+Note = Callable[[str, object], None]
+
+
+def quantile(values: list[float], share: float) -> float:
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+def rolled_over(house: House) -> tuple[str, str]:
+    """The key that signs before, and the one that does after; in between an issuer is killed and comes back."""
+    time.sleep(SECONDS / 5)
+    before = active(house)
+    victim = house.issuers[1]
+    victim.kill()
+    house.command("keys", "add")
+    time.sleep(SECONDS / 4)
+    victim.start()
+    give_up_at = time.monotonic() + 30
+    while active(house) == before:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.2)
+    return before, active(house)
+
+
+def active(house: House) -> str:
+    rows = json.loads(house.command("keys", "list", "--json"))
+    return str(next(each["kid"] for each in rows if each["state"] == "active"))
+
+
+def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, record_property: Note) -> None:
+    with housed(tmp_path) as house, ExitStack() as stack:
+        services = [stack.enter_context(closing(Service(house.url))) for _ in range(2)]
+        ledger, stop = Ledger(services), threading.Event()
+        people = [Person(house.url, number, ledger, stop) for number in range(PEOPLE)]
+        began_at = time.monotonic()
+        for each in people:
+            each.start()
+        before, after = rolled_over(house)
+        while time.monotonic() - began_at < SECONDS + PUBLISH_SECONDS:
+            time.sleep(0.1)
+        stop.set()
+        for each in people:
+            each.join(60)
+        seconds = time.monotonic() - began_at
+        time.sleep(1)
+        still = [survives(house, token) for token in ledger.alive.values()]
+        told = [each.verdicts() for each in services]
+    assert before != after
+    assert ledger.failed == []
+    assert all(still), "somebody was logged out who was not revoked"
+    for each in told:
+        assert each["others"] == []
+        late = {
+            sid: each["accepted"][sid] - at
+            for sid, at in ledger.revoked.items()
+            if each["accepted"].get(sid, 0.0) > at + BOUND_SECONDS
+        }
+        assert late == {}
+        assert set(each["refused"]) <= set(ledger.revoked)
+    waits = sorted(
+        max(0.0, each["refused"][sid] - at)
+        for each in told
+        for sid, at in ledger.revoked.items()
+        if sid in each["refused"]
+    )
+    assert len(waits) > len(ledger.revoked), "most were seen to be refused, by both"
+    figures = {
+        "requests": ledger.requests,
+        "failed": len(ledger.failed),
+        "refreshes": ledger.refreshes,
+        "revocations": len(ledger.revoked),
+        "checks_by_services": sum(each["checks"] for each in told),
+        "unknown_by_services": sum(each["unknown"] for each in told),
+        "accepted_after_bound": 0,
+        "wrong_logouts": 0,
+        "revoke_to_refusal_seconds": {
+            "p50": quantile(waits, 0.5),
+            "p99": quantile(waits, 0.99),
+            "max": waits[-1],
+            "samples": len(waits),
+        },
+        "seconds": seconds,
+    }
+    record_property("figure", said(figures))
+    (tmp_path / "fleet.json").write_text(json.dumps({"machine": describe(), **figures}, indent=1))
+
+
+def survives(house: House, refresh_token: str) -> bool:
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    return httpx.post(house.url + "/auth/token", data=form, timeout=20).status_code == 200
+
+
+def said(figures: dict[str, object]) -> str:
+    waits = figures["revoke_to_refusal_seconds"]
+    assert isinstance(waits, dict)
+    return (
+        f"fleet: 3 issuers behind nginx, one killed, key rolled over, {figures['seconds']:.0f} s: "
+        f"{figures['requests']} requests, {figures['failed']} failed; {figures['refreshes']} refreshes; "
+        f"{figures['revocations']} revocations, accepted after the bound: 0; from acknowledged to refused in two "
+        f"services: p50 {1e3 * waits['p50']:.1f} ms, p99 {1e3 * waits['p99']:.1f} ms, max {1e3 * waits['max']:.1f} ms "
+        f"({waits['samples']}); {figures['checks_by_services']} checks, {figures['unknown_by_services']} unknown"
+    )
+
+
+@pytest.mark.parametrize("name", ["issuer-1", "issuer-2", "issuer-3"])
+def test_the_configuration_of_nginx_is_the_one_that_is_documented(name: str) -> None:
+    assert f"{name}:8000" in (Path(__file__).parents[2] / "deploy" / "nginx" / "keyturn.conf").read_text()
