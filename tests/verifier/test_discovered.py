@@ -58,7 +58,7 @@ def test_the_first_token_is_already_judged_against_the_feed(site: Any, make: Any
         "sequence": 1,
         "complete": True,
     }
-    site.answers["/feed?after=1"] = EMPTY | {"sequence": 1}
+    site.answers["/feed?seed=1"] = EMPTY | {"sequence": 1}
     with pytest.raises(TokenRevoked):
         make()(mint(iss=site.url))
 

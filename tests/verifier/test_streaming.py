@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import Any
 from urllib.request import Request
@@ -76,7 +76,7 @@ def feed(told: Told, clock: Any, monotonic: Any) -> HttpFeed:
     def nobody(_asked: Request) -> bytes:
         raise Unavailable("polling is not what this test is about")
 
-    return HttpFeed(URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic)
+    return HttpFeed(URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic, unslewed=monotonic)
 
 
 def held(feed: HttpFeed) -> set[str]:
@@ -131,7 +131,8 @@ def test_a_snapshot_cut_off_in_its_middle_begins_again(told: Told, feed: HttpFee
         [opening(), news("snapshot", 0, 1, 2)],
         [opening(), news("snapshot", 0, 1, 2), news("snapshot", 2, 3, stamp=1000.0)],
     ]
-    feed.stream()
+    with pytest.raises(Unavailable, match="before it had told everything"):
+        feed.stream()
     assert feed.freshness.seen_at == float("-inf")
     feed.stream()
     assert told.asked[1].get_header("Last-event-id") is None
@@ -153,12 +154,14 @@ SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
         [opening(), news("snapshot", 0, 1), news("snapshot", 2, 3, stamp=1001.0)],
         [opening(), news("snapshot", 0, 1), news("snapshot", 1, 2, stamp=1001.0, log=8)],
         [news("snapshot", 0, 1, stamp=1000.0)],
-        [event("opening", clock="now", heartbeat_seconds=1)],
+        [event("opening", process="p", clock="now")],
+        [event("opening", clock=1000.0)],
+        [*SEEDED, news("heartbeat", 1, stamp=1001.0, process="q")],
         [*SEEDED, b"event: entries\ndata: {\n\n"],
         [*SEEDED, b"event: entries\n\n"],
         [*SEEDED, news("entries", 1, 2, stamp=1001.0).replace(b'"session"', b'"tenant"')],
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
     told: Told, feed: HttpFeed, monotonic: Any, told_next: list[bytes]
@@ -176,10 +179,30 @@ def test_what_it_does_not_know_is_passed_over(told: Told, feed: HttpFeed) -> Non
     assert held(feed) == {"1"}
 
 
-def test_a_stamp_from_before_we_asked_counts_as_earlier(told: Told, feed: HttpFeed) -> None:
-    told.streams = [[opening(1000.0), news("snapshot", 0, 1, stamp=990.0)]]
-    feed.stream()
-    assert 39.9 < feed.freshness.seen_at < 40.0
+@pytest.mark.parametrize(
+    ("now", "unslewed", "stamp", "seen_at"),
+    [
+        (50.2, 7.2, 1000.0, 50.0),
+        (53.0, 10.0, 1002.0, 51.998),
+        (153.0, 10.0, 1002.0, 51.998),  # the machine slept: its hardware clock stood still
+        (51.0, 10.0, 1002.0, 49.998),  # a time daemon held the other clock back
+        (53.0, 10.0, 990.0, 39.98998998998999),  # known before we asked
+        (53.0, 10.0, 9000.0, 53.0),  # never from the future
+    ],
+)
+def test_news_is_as_old_as_it_can_be(
+    told: Told, clock: Any, make_clock: Any, now: float, unslewed: float, stamp: float, seen_at: float
+) -> None:
+    monotonic, hardware = make_clock(50.0), make_clock(7.0)
+
+    def later() -> None:
+        monotonic.now, hardware.now = now, unslewed
+
+    told.streams = [[opening(1000.0), later, news("snapshot", 0, 1, stamp=stamp)]]
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=hardware)
+    with suppress(Unavailable):  # where it is so old that the stream is given up, too
+        feed.stream()
+    assert feed.freshness.seen_at == pytest.approx(seen_at, abs=1e-9)
 
 
 def test_a_stream_that_lags_is_given_up_while_polling_still_has_time(
@@ -201,21 +224,44 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def test_a_stream_that_ends_before_it_says_anything_is_tried_less_and_less_often(
+    told: Told, clock: Any, monotonic: Any
+) -> None:
+    def send(_asked: Request) -> bytes:
+        return json.dumps({"entries": [], "sequence": 0, "log": LOG}).encode()
+
+    feed = HttpFeed(URL, send=send, stream=told, clock=clock, monotonic=monotonic, jitter=lambda: 1.0)
+    pauses: list[float] = []
+    for _ in range(8):
+        told.streams = [[opening()]]
+        feed._read(None)
+        pauses.append(feed._stream_at - monotonic.now)
+        monotonic.now = feed._stream_at
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
 def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, clock: Any, monotonic: Any) -> None:
     def send(_asked: Request) -> bytes:
         return json.dumps({"entries": [], "sequence": 0, "log": LOG}).encode()
 
     feed = HttpFeed(
-        URL, send=send, stream=told, clock=clock, monotonic=monotonic, interval_seconds=0.005, jitter=lambda: 0.0
+        URL,
+        send=send,
+        stream=told,
+        clock=clock,
+        monotonic=monotonic,
+        unslewed=monotonic,
+        interval_seconds=0.005,
+        jitter=lambda: 0.0,
     )
     feed.start().result(10)
     until(lambda: feed.problem is None)
     assert (feed.freshness.seen_at, len(told.asked)) == (0.0, 1)
     ended = Event()
-    told.streams = [[opening(), news("heartbeat", 0, stamp=1000.5), ended.wait, ended.set]]
+    told.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]
     monotonic.now = 1.0
     until(lambda: len(told.asked) == 2)
-    until(lambda: feed.freshness.seen_at == pytest.approx(1.4995))
+    until(lambda: feed.freshness.seen_at == pytest.approx(1 - 0.1 / 0.999))
     feed.close()
     ended.set()
     until(lambda: not (feed._thread and feed._thread.is_alive()))

@@ -19,7 +19,7 @@ from keyturn.errors import StoreUnavailable, Unavailable
 from keyturn.stores.redis.address import Address, read_address
 from keyturn.stores.redis.connect import FAILURES, connect, reason
 from keyturn.stores.redis.relay import POINTER, stream_of
-from keyturn.verifier.fetch import Fetch, fetch_feed
+from keyturn.verifier.fetch import Fetch
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.reading import Line, Reading
 from keyturn.verifier.streaming import LAG
@@ -58,7 +58,7 @@ class RedisFeed(HttpFeed):
         staleness_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = uptime,
-        send: Fetch = fetch_feed,
+        send: Fetch | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(
@@ -80,7 +80,7 @@ class RedisFeed(HttpFeed):
             self._try_poll()
         if self._reading.seeded:
             self._settle(first)
-        RelayedStream(self._reading, self._now, self._monotonic).run(self._address, lambda: self._heard(first))
+        RelayedStream(self._reading, self._now, self._monotonic).run(self._address, lambda: self._heard(self._reading.seeded, first))
 
     def _try_poll(self) -> None:
         try:

@@ -81,9 +81,10 @@ def opened(asked: Request, seconds: float) -> Generator[HTTPResponse]:
         raise Unavailable(f"{asked.full_url}: {error!r}") from error
 
 
-def fetch_feed(asked: Request) -> bytes:
-    """``fetch``, of a page of the feed."""
-    return fetch(asked, max_bytes=FEED_BYTES)
+def fetch_feed(asked: Request, seconds: float) -> bytes:
+    """``fetch``, of a page of the feed. ``seconds``: half of the staleness bound, so that after one question that was
+    lost on the way there is time for another; a second at least, and no more than for anything else."""
+    return fetch(asked, min(FETCH_SECONDS, max(1.0, seconds)), FEED_BYTES)
 
 
 def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES) -> Document:

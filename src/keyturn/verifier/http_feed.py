@@ -4,12 +4,14 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from threading import Event, Lock, Thread
 
-from keyturn.clocks import uptime
+from keyturn.clocks import unslewed, uptime
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
+from keyturn.errors import Unavailable
 from keyturn.verifier.fetch import Fetch, fetch_feed
 from keyturn.verifier.polling import poll
 from keyturn.verifier.reading import Reading
@@ -23,6 +25,7 @@ class HttpFeed:
     every ``interval_seconds``, trying the stream again now and then.
 
     ``url`` may be a function that finds it, and may block. ``token`` authenticates this service to the issuer.
+    ``monotonic``: the verifier's; ``unslewed``: seconds that no time daemon stretches.
     ``stream``: opens a stream; ``None`` for polling only. ``jitter``: uniform in [0, 1): readers cut off together must
     not come back together. The thread starts with ``start`` (a verifier calls it when it needs news) and again after a
     fork.
@@ -37,7 +40,8 @@ class HttpFeed:
         staleness_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = uptime,
-        send: Fetch = fetch_feed,
+        unslewed: Callable[[], float] = unslewed,
+        send: Fetch | None = None,
         stream: Listen | None = listen,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -46,7 +50,8 @@ class HttpFeed:
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._monotonic = monotonic
-        self._send = send
+        self._unslewed = unslewed
+        self._send = send or partial(fetch_feed, seconds=staleness_seconds / 2)
         self._listen = stream
         self._jitter = jitter
         self._reading = Reading(staleness_seconds)
@@ -92,13 +97,16 @@ class HttpFeed:
         Raises ``Unavailable`` for every other end.
         """
 
-        if self._listen is not None:
-            reader = Stream(self._reading, self._now, self._monotonic)
-            reader.run(self._located(), self._token, self._listen, lambda: self._heard(first))
+        if self._listen is None:
+            return
+        told = Stream(self._reading, self._now, self._monotonic, self._unslewed)
+        told.run(self._located(), self._token, self._listen, lambda: self._heard(told.told, first))
+        if not told.told and not self._stop.is_set():
+            raise Unavailable("the stream ended before it had told everything")
 
-    def _heard(self, first: Future[None] | None) -> bool:
-        """Whether to read on."""
-        if self._reading.seeded:
+    def _heard(self, told: bool, first: Future[None] | None) -> bool:
+        """Whether to read on. ``told``: whether everything is held by now."""
+        if told:
             self._settle(first)
             self.problem, self._failures = None, 0
         return not self._stop.is_set()
@@ -112,7 +120,7 @@ class HttpFeed:
             self._settle(first)
             self._stop.wait(pause)
 
-    def _read(self, first: Future[None]) -> float:
+    def _read(self, first: Future[None] | None) -> float:
         """Stream, or poll once. Answers how long to pause."""
         if self._listen is not None and self._monotonic() >= self._stream_at:
             try:

@@ -1,12 +1,12 @@
 """KeyCache: an issuer's public keys, fetched ahead of need, kept when a fetch fails, never fetched twice at once."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import Protocol
 
+from keyturn.clocks import uptime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import FETCH_SECONDS, Fetch, fetch, request
@@ -90,7 +90,7 @@ class KeyCache:
         *,
         schedule: KeySchedule | None = None,
         send: Fetch = fetch,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = uptime,
     ) -> None:
         self.current: KeySet | None = None
         self.due_at = NEVER

@@ -1,12 +1,12 @@
 """Authorization server metadata (RFC 8414): where an issuer keeps its keys, its feed and its introspection."""
 
-import time
 from collections.abc import Callable
 from threading import Lock
 from urllib.parse import urlsplit
 
 import msgspec
 
+from keyturn.clocks import uptime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.fetch import Fetch, fetch, fetch_as, request, require_secure
 
@@ -50,7 +50,7 @@ def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
 class Discovery:
     """The metadata of one issuer, kept for five minutes. Blocking: called from threads of the verifier's own."""
 
-    def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = uptime) -> None:
         self.issuer = issuer
         self._send = send
         self._monotonic = monotonic

@@ -8,6 +8,7 @@ from urllib.request import Request
 
 import msgspec
 
+from keyturn.clocks import unslewed
 from keyturn.core.instant import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
@@ -28,11 +29,12 @@ Listen = Callable[[Request, float], AbstractContextManager[Lines]]
 
 
 class _Opening(msgspec.Struct):
+    process: str
     clock: float
-    heartbeat_seconds: float
 
 
 class _News(msgspec.Struct):
+    process: str
     log: Whole
     after: Whole
     sequence: Whole
@@ -58,14 +60,27 @@ def _lines(response: HTTPResponse) -> Lines:
 
 
 class Stream:
-    """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``."""
+    """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``;
+    ``unslewed``: seconds that no time daemon stretches.
 
-    def __init__(self, reading: Reading, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
+    ``told``: whether it has said, by now, that everything is held.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        now: Callable[[], Instant],
+        monotonic: Callable[[], float],
+        unslewed: Callable[[], float] = unslewed,
+    ) -> None:
+        self.told = False
         self._reading = reading
         self._now = now
         self._monotonic = monotonic
+        self._unslewed = unslewed
         self._asked_at = monotonic()
-        self._clock: float | None = None
+        self._asked_unslewed = unslewed()
+        self._opening: _Opening | None = None
 
     def run(self, url: str, token: str | None, listen: Listen, heard: Callable[[], bool]) -> None:
         """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop.
@@ -89,7 +104,7 @@ class Stream:
 
     def _hear(self, name: str, body: bytes) -> None:
         if name == "opening":
-            self._clock = _read(_Opening, body).clock
+            self._opening = _read(_Opening, body)
         elif name in ("snapshot", "entries", "heartbeat"):
             self._take(_read(_News, body), seeding=name == "snapshot")
 
@@ -101,17 +116,23 @@ class Stream:
             raise Unavailable("the stream does not go on from where it was")
         reading.take(news.entries, news.log, news.sequence)
         if news.stamp is not None:
-            reading.complete(self._moment(news.stamp), self._now())
+            reading.complete(self._moment(news.stamp - self._clock_of(news.process)), self._now())
+            self.told = True
 
-    def _moment(self, stamp: float) -> float:
-        """``stamp`` on our own clock, or somewhat earlier: never later.
+    def _clock_of(self, process: str) -> float:
+        if self._opening is None or self._opening.process != process:
+            raise Unavailable("a process spoke that has not opened this stream: its clock is unknown")
+        return self._opening.clock
 
-        The issuer's clock said ``clock`` after we had asked, and ``stamp`` so many seconds away from that.
+    def _moment(self, passed: float) -> float:
+        """What our own clock said ``passed`` seconds after the issuer had heard of us, or earlier: never later.
+
+        It heard of us after we had asked. Two clocks count, one that goes on while this machine sleeps and one that
+        nobody slews; the older answer holds, and none lies ahead.
         """
-        if self._clock is None:
-            raise Unavailable("the stream began without its opening")
-        passed = stamp - self._clock
-        return self._asked_at + passed * (SLOWEST if passed > 0 else 1 / SLOWEST)
+        certain = passed * (SLOWEST if passed > 0 else 1 / SLOWEST)
+        age_seconds = max(0.0, self._unslewed() - self._asked_unslewed - certain)
+        return min(self._asked_at + certain, self._monotonic() - age_seconds)
 
 
 def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
