@@ -80,7 +80,9 @@ class RedisFeed(HttpFeed):
             self._try_poll()
         if self._reading.seeded:
             self._settle(first)
-        RelayedStream(self._reading, self._now, self._monotonic).run(self._address, lambda: self._heard(self._reading.seeded, first))
+        RelayedStream(self._reading, self._now, self._monotonic).run(
+            self._address, lambda: self._heard(self._reading.seeded, first)
+        )
 
     def _try_poll(self) -> None:
         try:
