@@ -21,8 +21,12 @@ _ADVANCE = (
 _APPEND = insert(revocations)
 _COUNTERS = select(counters.c.name, counters.c.value, timeline())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
-_ALL = select(revocations).order_by(revocations.c.sequence)
-_AFTER = _ALL.where(revocations.c.sequence > bindparam("after")).limit(bindparam("most"))
+_AFTER = (
+    select(revocations)
+    .where(revocations.c.sequence > bindparam("after"))
+    .order_by(revocations.c.sequence)
+    .limit(bindparam("most"))
+)
 _EXPIRED = (
     select(revocations.c.sequence)
     .where(revocations.c.expires_at <= bindparam("now"))
@@ -66,7 +70,8 @@ def purge_log(now: Instant) -> Operation[bool]:
     return len(expired) == BATCH
 
 
-def _counts() -> Operation[dict[str, int]]:
+def counts_of_log() -> Operation[dict[str, int]]:
+    """The log's counters, by name."""
     rows = (yield _COUNTERS, {}).rows
     counts = {name: value for name, value, _ in rows}
     # A standby that had not heard of the last entries gives their numbers out again: it has another log from then on.
@@ -74,21 +79,20 @@ def _counts() -> Operation[dict[str, int]]:
     return counts
 
 
+def entries_after(sequence: int, limit: int) -> Operation[tuple[Entry, ...]]:
+    """Those that come next, in order."""
+    return tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
+
+
 class Log:
-    """``RevocationLog``."""
+    """``RevocationLog``, all but ``snapshot``, which is many small reads."""
 
     def after(self, sequence: int, limit: int) -> Operation[Page]:
         # Entries first: a purge between the two reads then says "incomplete" too often, never too rarely.
-        entries = tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
-        counts = yield from _counts()
+        entries = yield from entries_after(sequence, limit)
+        counts = yield from counts_of_log()
         complete = counts[PURGED] <= sequence <= counts[APPENDED]
         return Page(entries, entries[-1].sequence if entries else sequence, complete, counts[LOG])
-
-    def snapshot(self) -> Operation[Page]:
-        # The number first: what was appended between the two reads is then taken twice, never missed.
-        counts = yield from _counts()
-        entries = tuple(map(entry_of, (yield _ALL, {}).rows))
-        return Page(entries, max(counts[APPENDED], entries[-1].sequence if entries else 0), log=counts[LOG])
 
     def sequence(self) -> Operation[int]:
         answer = yield _LAST, {}

@@ -11,6 +11,7 @@ from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import asyncpg as dialects
 
 from keyturn.core.instant import Instant
+from keyturn.core.revocation import Page
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import CONNECT_SECONDS, Address
@@ -19,9 +20,9 @@ from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.log import Log
 from keyturn.stores.sql.native_connections import Link, NativeConnections
 from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
+from keyturn.stores.sql.parts import Parts, old, over, whole
 from keyturn.stores.sql.phrase import Phrase
 from keyturn.stores.sql.postgresql import introduction, judge_server
-from keyturn.stores.sql.purges import Purge, old, over
 from keyturn.stores.sql.runner import UNSTORABLE, reason
 from keyturn.stores.sql.sessions import Sessions
 
@@ -97,15 +98,15 @@ class NativeRunner:
             # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
             raise StoreUnavailable(reason(error)) from None
 
-    async def purge(self, purge: Purge) -> int:
-        """Run every operation of ``purge``, one after the other."""
+    async def run_parts(self, parts: Parts[T]) -> T:
+        """Run every operation of ``parts``, one after the other; each has the whole deadline."""
         answer: Any = None
         while True:
             try:
-                operation, _ = purge.send(answer)
+                operation, _ = parts.send(answer)
             except StopIteration as done:
-                count: int = done.value
-                return count
+                result: T = done.value
+                return result
             answer = await self.run(operation)
 
     def close(self) -> None:
@@ -187,12 +188,17 @@ class NativePort:
 
 class _NativeSessions(NativePort):
     async def purge(self, now: Instant) -> int:
-        return await self._runner.purge(over(now))
+        return await self._runner.run_parts(over(now))
+
+
+class _NativeLog(NativePort):
+    async def snapshot(self) -> Page:
+        return await self._runner.run_parts(whole())
 
 
 class _NativeAudit(NativePort):
     async def purge(self, before: Instant) -> int:
-        return await self._runner.purge(old(before))
+        return await self._runner.run_parts(old(before))
 
 
 class Native:
@@ -219,7 +225,7 @@ class Native:
         runner, fleeting = self._runners
         self.sessions = _NativeSessions(Sessions(), runner)
         self.accounts = NativePort(accounts or Accounts(), runner)
-        self.log = NativePort(Log(), runner)
+        self.log = _NativeLog(Log(), runner)
         self.throttles = NativePort(Throttles(), fleeting)
         self.keys = NativePort(Keys(), runner)
         self.audit = _NativeAudit(AuditTrail(), runner)

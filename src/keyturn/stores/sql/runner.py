@@ -11,8 +11,8 @@ from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.sql.connections import Connections
 from keyturn.stores.sql.customs import Customs
 from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
+from keyturn.stores.sql.parts import Parts
 from keyturn.stores.sql.phrase import Phrase
-from keyturn.stores.sql.purges import Purge
 
 UNSTORABLE = "a value no store can hold"
 
@@ -58,15 +58,15 @@ class Runner:
             if turn is not None:
                 turn.pass_on()
 
-    def purge(self, purge: Purge) -> int:
-        """Run every operation of ``purge``, one after the other."""
+    def run_parts(self, parts: Parts[T]) -> T:
+        """Run every operation of ``parts``, one after the other; each has the whole deadline."""
         try:
-            operation, writes = next(purge)
+            operation, writes = next(parts)
             while True:
-                operation, writes = purge.send(self.run(operation, writes=writes))
+                operation, writes = parts.send(self.run(operation, writes=writes))
         except StopIteration as done:
-            count: int = done.value
-            return count
+            result: T = done.value
+            return result
 
     def renew(self) -> None:
         """Go on with new connections: the old ones lead to a database that is no longer there."""

@@ -4,6 +4,7 @@ from functools import partial
 from typing import cast
 
 from keyturn.core.instant import Instant
+from keyturn.core.revocation import Page
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.feeds import Watch
 from keyturn.stores.sql.accounts import Accounts
@@ -13,7 +14,7 @@ from keyturn.stores.sql.hands import Hands, InThreads, counting
 from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.log import Log
 from keyturn.stores.sql.migrate import upgrade
-from keyturn.stores.sql.purges import old, over
+from keyturn.stores.sql.parts import old, over, whole
 from keyturn.stores.sql.runner import Runner, RunPort
 from keyturn.stores.sql.sessions import Sessions
 
@@ -49,7 +50,7 @@ class SqlStore:
         self._counting = run(database.counting, size=counting(size))
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
-        self.log = cast(RevocationLog, RunPort(Log(), runner))
+        self.log = cast(RevocationLog, _RunLog(Log(), runner))
         self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._counting))
         self.keys = cast(KeyStore, RunPort(Keys(), runner))
         self.audit = cast(AuditLog, _RunAudit(AuditTrail(), runner))
@@ -124,9 +125,14 @@ class AsyncSqlStore:
 
 class _RunSessions(RunPort):
     def purge(self, now: Instant) -> int:
-        return self._runner.purge(over(now))
+        return self._runner.run_parts(over(now))
+
+
+class _RunLog(RunPort):
+    def snapshot(self) -> Page:
+        return self._runner.run_parts(whole())
 
 
 class _RunAudit(RunPort):
     def purge(self, before: Instant) -> int:
-        return self._runner.purge(old(before))
+        return self._runner.run_parts(old(before))

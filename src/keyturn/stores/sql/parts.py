@@ -1,0 +1,53 @@
+"""What may be long is done in parts: many small transactions, so that nobody waits long beside it, and no deadline is
+met by how much there is. Written once for both colours."""
+
+from collections.abc import Generator
+from typing import Any
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, Page
+from keyturn.stores.sql.ledgers import BATCH, purge_audit
+from keyturn.stores.sql.log import counts_of_log, entries_after, purge_log
+from keyturn.stores.sql.operation import Operation, T
+from keyturn.stores.sql.sessions import purge_sessions, sessions_over
+from keyturn.stores.sql.tables import APPENDED, LOG
+
+PAGE = 2000
+"""Entries read at once: an event loop is held up for milliseconds."""
+
+Parts = Generator[tuple[Operation[Any], bool], Any, T]
+"""Yields operations, each with whether it writes; is sent what they answer."""
+
+
+def over(now: Instant) -> Parts[int]:
+    """``SessionStore.purge``."""
+    count, after = 0, ""
+    while sids := (yield sessions_over(now, after), False):
+        count += yield purge_sessions(now, after, sids[-1]), True
+        after = sids[-1]
+    while (yield purge_log(now), True):
+        pass
+    return count
+
+
+def old(before: Instant) -> Parts[int]:
+    """``AuditLog.purge``."""
+    count, deleted = 0, BATCH
+    while deleted == BATCH:
+        deleted = yield purge_audit(before), True
+        count += deleted
+    return count
+
+
+def whole() -> Parts[Page]:
+    """``RevocationLog.snapshot``."""
+    while True:
+        # The number first: what is appended between two reads is then taken twice, never missed.
+        before = yield counts_of_log(), False
+        entries: list[Entry] = []
+        while part := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
+            entries += part
+        after = yield counts_of_log(), False
+        # Else a standby took over in between, and these are of two logs.
+        if after[LOG] == before[LOG]:
+            return Page(tuple(entries), max(before[APPENDED], entries[-1].sequence if entries else 0), log=before[LOG])
