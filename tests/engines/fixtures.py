@@ -7,6 +7,7 @@ import pytest
 
 from engines.postgres import Postgres
 from engines.redis import RedisCluster, RedisServer
+from keyturn.stores.opening import Apart
 from keyturn.stores.sql.store import SqlStore
 
 Fresh = Callable[[str], str]
@@ -75,3 +76,11 @@ def empty_cluster(redis_cluster: RedisCluster) -> RedisCluster:
     """That one, with nothing in it."""
     redis_cluster.flush()
     return redis_cluster
+
+
+def apart_of(kind: str, request: pytest.FixtureRequest) -> Apart | None:
+    """Where sessions of a store of this kind are, if not in its database: in a ``redis``, or in a ``redis cluster``."""
+    if "redis" not in kind:
+        return None
+    fixture = "empty_cluster" if "cluster" in kind else "empty_redis"
+    return Apart(request.getfixturevalue(fixture).url)

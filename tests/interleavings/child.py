@@ -17,7 +17,7 @@ from keyturn.flows.login import login
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session, revoke_subject
 from keyturn.flows.signup import signup
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.opening import Apart, open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 
 REALM = realm()
@@ -51,8 +51,8 @@ def use_at_once(store: Any, text: str, times: int) -> list[str]:
         return [each for answers in pool.map(several, range(THREADS)) for each in answers]
 
 
-def use_from_another_process(url: str, text: str, times: int, pipe: Connection) -> None:
-    store = open_store(url)
+def use_from_another_process(url: str, apart: Apart | None, text: str, times: int, pipe: Connection) -> None:
+    store = open_store(url, apart=apart)
     pipe.send("ready")
     pipe.recv()
     pipe.send(use_at_once(store, text, times))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engines import Postgres
+from engines.fixtures import apart_of
 from interleavings.cover import Chart, Cover, Schedule
 from interleavings.mutants import MUTANTS, Mutant
 from interleavings.player import Played, Player
@@ -37,10 +38,10 @@ def unsynced() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def store(kind: str, unsynced: Postgres, tmp_path: Path) -> Iterator[Any]:
+def store(kind: str, unsynced: Postgres, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A store of this kind, empty."""
-    if kind == "sqlite":
-        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db")
+    if kind == "sqlite" or "redis" in kind:
+        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=apart_of(kind, request))
     elif kind == "postgresql+asyncpg":
         opened = Blocking(open_async_store(unsynced.database().replace("postgresql", kind, 1)))
     else:
@@ -67,7 +68,7 @@ def planned(scene: Scene) -> tuple[int, tuple[Schedule, ...], tuple[Schedule, ..
     return chart.transitions, tuple(Cover(chart)), tuple(chart.drawn(DRAWN, seed=SCENES.index(scene)))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "redis", "redis cluster"])
 def test_every_transition_of_a_real_store_is_that_of_the_memory_store(
     store: Any, kind: str, reported: Reported
 ) -> None:
@@ -81,7 +82,7 @@ def test_every_transition_of_a_real_store_is_that_of_the_memory_store(
     assert player.played.transitions == total
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "postgresql+asyncpg"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "postgresql+asyncpg", "redis", "redis cluster"])
 def test_schedules_drawn_at_random_end_on_a_real_store_as_in_memory(store: Any, kind: str, reported: Reported) -> None:
     player = Player(store)
     for scene in SCENES:
@@ -91,7 +92,7 @@ def test_schedules_drawn_at_random_end_on_a_real_store_as_in_memory(store: Any, 
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.wrongly.__name__)
-@pytest.mark.parametrize("kind", ["postgresql"])
+@pytest.mark.parametrize("kind", ["postgresql", "redis"])
 def test_a_real_store_that_is_broken_is_caught(store: Any, mutant: Mutant) -> None:
     player = Player(mutant.of(store))
     assert not player.play(BY_NAME[mutant.scene], planned(BY_NAME[mutant.scene])[1])

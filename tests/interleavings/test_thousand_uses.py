@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from engines.fixtures import Fresh
+from engines.fixtures import Fresh, apart_of
 from interleavings.child import REALM, counter, people, use, use_at_once, use_from_another_process
 from interleavings.rig import T0, toy_ports
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.refresh import refresh
 from keyturn.flows.verify import verify_session
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.opening import Apart, open_async_store, open_store
 
 USES = 1000
 PROCESSES = 4
@@ -33,8 +33,14 @@ def figure(record_property: Callable[[str, object], None]) -> Note:
 
 
 @pytest.fixture
+def apart(kind: str, request: pytest.FixtureRequest) -> Apart | None:
+    """Where its sessions are, if elsewhere."""
+    return apart_of(kind, request)
+
+
+@pytest.fixture
 def url(kind: str, request: pytest.FixtureRequest) -> str:
-    """Where a new store of this kind is."""
+    """Where a new store of this kind is; its accounts, where sessions are elsewhere."""
     if kind.startswith("postgresql"):
         fresh: Fresh = request.getfixturevalue("fresh")
         return fresh(kind)
@@ -54,9 +60,9 @@ def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> N
     assert principal.sid == issued.session.sid
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql"])
-def test_threads(kind: str, url: str, figure: Note) -> None:
-    store = open_store(url)
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "redis", "redis cluster"])
+def test_threads(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
+    store = open_store(url, apart=apart)
     (issued,) = people(store, 1)
     began = time.perf_counter()
     successors = use_at_once(store, issued.refresh_token.reveal(), USES)
@@ -65,9 +71,9 @@ def test_threads(kind: str, url: str, figure: Note) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "postgresql+psycopg"])
-def test_asyncio(kind: str, url: str, figure: Note) -> None:
-    store = open_async_store(url)
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "postgresql+psycopg", "redis", "redis cluster"])
+def test_asyncio(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
+    store: Any = open_async_store(url, apart=apart)
     (issued,) = people(store.store, 1)
     text = issued.refresh_token.reveal()
 
@@ -85,16 +91,16 @@ def test_asyncio(kind: str, url: str, figure: Note) -> None:
     asyncio.run(all_of_them())
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_processes(kind: str, url: str, figure: Note) -> None:
-    store = open_store(url)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "redis", "redis cluster"])
+def test_processes(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
+    store = open_store(url, apart=apart)
     (issued,) = people(store, 1)
     text = issued.refresh_token.reveal()
     context = multiprocessing.get_context("spawn")
     pipes, children = [], []
     for _ in range(PROCESSES):
         ours, theirs = context.Pipe()
-        child = context.Process(target=use_from_another_process, args=(url, text, USES // PROCESSES, theirs))
+        child = context.Process(target=use_from_another_process, args=(url, apart, text, USES // PROCESSES, theirs))
         child.start()
         pipes.append(ours)
         children.append(child)

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from engines.fixtures import Fresh
+from engines.fixtures import Fresh, apart_of
 from interleavings.rig import CALM, toy_ports
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
@@ -39,7 +39,7 @@ from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.opening import Apart, open_async_store, open_store
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
 TIMES = int(os.environ.get("KEYTURN_EXAMPLES", "1"))
@@ -51,6 +51,10 @@ EXAMPLES = {
     "postgresql": 300,
     "async postgresql": 200,
     "async postgresql+psycopg": 60,
+    "redis": 200,
+    "async redis": 100,
+    "redis cluster": 100,
+    "async redis cluster": 60,
 }
 PROFILE = Profile(
     "modelled",
@@ -69,9 +73,9 @@ JUMPS = st.sampled_from([-3, -1, 1, 5, 29, 30, 31, 59, 60, 64, 65, 66, 300, 540,
 class Door:
     """One store, and how flows are driven over it. Shared by all histories: each has an age and names of its own."""
 
-    def __init__(self, kind: str, url: str) -> None:
+    def __init__(self, kind: str, url: str, apart: Apart | None) -> None:
         self.loop = asyncio.new_event_loop() if "async" in kind else None
-        self.store: Any = open_async_store(url) if self.loop else open_store(url)
+        self.store: Any = open_async_store(url, apart=apart) if self.loop else open_store(url, apart=apart)
         self.histories = 0
 
     def call(self, ask: Callable[[], Any]) -> Any:
@@ -260,12 +264,12 @@ def _url(kind: str, request: pytest.FixtureRequest) -> str:
         fresh: Fresh = request.getfixturevalue("fresh")
         return fresh(scheme)
     folder: Path = request.getfixturevalue("tmp_path")
-    return f"sqlite:///{folder}/keyturn.db" if scheme == "sqlite" else "memory:"
+    return "memory:" if scheme == "memory" else f"sqlite:///{folder}/keyturn.db"
 
 
 @pytest.fixture(params=EXAMPLES)
 def door(request: pytest.FixtureRequest) -> Iterator[Door]:
-    made = Door(request.param, _url(request.param, request))
+    made = Door(request.param, _url(request.param, request), apart_of(request.param, request))
     yield made
     made.close()
 
