@@ -253,3 +253,9 @@ class RevocationUnknown(Unavailable):
 
 class NotDurable(Unavailable):
     code = "not_durable"
+
+
+class StoreQuarantined(Unavailable):
+    """The session store restarted or failed over, and may have lost what it acknowledged (P3): not believed for now."""
+
+    code = "store_quarantined"

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from keyturn.clocks import uptime
@@ -20,6 +20,9 @@ from keyturn.stores.alone import NoCache
 from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import Apart, open_async_store, open_store
 from keyturn.tokens import RolloverPolicy, Vault
+
+if TYPE_CHECKING:
+    from keyturn.stores.redis.quarantine import Quarantine
 
 Clock = Callable[[], float]
 
@@ -52,6 +55,11 @@ class Parts:
     rollover: RolloverPolicy
     clock: Clock
     monotonic: Clock
+
+    @property
+    def quarantine(self) -> "Quarantine | None":
+        """Of the Redis that holds the sessions, if one does."""
+        return getattr(self.plain_store, "quarantine", None)
 
     def now(self) -> Instant:
         """This whole second."""
@@ -107,7 +115,9 @@ def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
 
 
 def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
-    apart = Apart(settings.sessions, settings.durable_replicas) if settings.sessions else None
+    apart = None
+    if settings.sessions:
+        apart = Apart(settings.sessions, settings.durable_replicas, settings.quarantine_seconds)
     if not awaited:
         store = open_store(settings.store, settings.store_connections, apart)
         return store, store

@@ -42,6 +42,11 @@ class Upkeep:
             run = self._relay.run
             self._threads.append(threading.Thread(target=run, args=(self._stop,), name="keyturn-relay", daemon=True))
 
+        if (quarantine := parts.quarantine) is not None:
+            given = (self._stop, parts.near.remembered, parts.now)
+            watch = threading.Thread(target=quarantine.watch, args=given, name="keyturn-quarantine", daemon=True)
+            self._threads.append(watch)
+
     def start(self) -> None:
         """Begin."""
         for each in self._threads:

@@ -4,6 +4,7 @@ Merging is a join of a semilattice: idempotent, commutative and associative, so 
 order and every holder still agrees.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from heapq import heappop, heappush
@@ -92,6 +93,7 @@ class RevocationSet:
     generations: dict[str, int] = field(default_factory=_values)
     clients: dict[str, int] = field(default_factory=_values)
     not_before: int = 0
+    _everything_until: int = 0
     _until: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     _expiries: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
 
@@ -103,6 +105,7 @@ class RevocationSet:
         self.sequence = max(self.sequence, entry.sequence)
         if entry.kind is Kind.EVERYTHING:
             self.not_before = max(self.not_before, entry.value)
+            self._everything_until = max(self._everything_until, entry.expires_at)
             return
         shelf = self._shelf(entry)
         shelf[entry.key] = max(entry.value, shelf.get(entry.key, 0))
@@ -118,6 +121,14 @@ class RevocationSet:
             if self._until.get((kind, key), 0) <= now:
                 self._until.pop((kind, key), None)
                 self._forget(Kind(kind), key)
+
+    def entries(self, at: Instant) -> Iterator[Entry]:
+        """All that is held, as entries dated ``at``; the order says nothing."""
+        for (kind, key), until in list(self._until.items()):
+            for value in self._values(Kind(kind), key):
+                yield Entry(Kind(kind), key, value, at, Instant(until))
+        if self.not_before:
+            yield Entry(Kind.EVERYTHING, "", self.not_before, at, Instant(self._everything_until))
 
     def floor(self, sid: SessionId) -> int:
         """Least session-token counter of ``sid`` still good, as far as this set knows."""
@@ -136,6 +147,12 @@ class RevocationSet:
         if entry.kind is Kind.SESSION:
             return self.ended if entry.value == ENDED else self.renewed
         return self.generations if entry.kind is Kind.SUBJECT else self.clients
+
+    def _values(self, kind: Kind, key: str) -> Iterator[int]:
+        shelves = {Kind.SUBJECT: (self.generations,), Kind.CLIENT: (self.clients,)}
+        for shelf in shelves.get(kind, (self.ended, self.renewed)):
+            if key in shelf:
+                yield shelf[key]
 
     def _forget(self, kind: Kind, key: str) -> None:
         shelves = {Kind.SUBJECT: (self.generations,), Kind.CLIENT: (self.clients,)}

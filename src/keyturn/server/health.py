@@ -30,8 +30,11 @@ def _readyz(parts: Parts) -> Answer:
     async def readyz(_: Request) -> Response:
         store = await _reachable(parts)
         fresh = parts.near.fresh
-        ready = store and fresh
+        quarantined = parts.quarantine is not None and parts.quarantine.lasts
+        ready = store and fresh and not quarantined
         facts: dict[str, object] = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
+        if parts.quarantine is not None:
+            facts["quarantine"] = quarantined
         if parts.shared is not None:
             # For people to see: without it every answer is the same, and takes longer.
             facts["redis"] = parts.shared.reachable

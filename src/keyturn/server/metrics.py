@@ -35,6 +35,10 @@ class Metrics:
         self.shared = Counter(
             "keyturn_shared_cache", "Questions to the cache all processes share.", ["outcome"], registry=registry
         )
+        self._quarantined = self._gauge("keyturn_store_quarantined", "1 while sessions in Redis are not believed.")
+        self._changes = Counter(
+            "keyturn_store_changes", "Restarts and failovers of the Redis with the sessions.", registry=registry
+        )
         self._counted: dict[str, int] = {}
 
     def watch(self, parts: Parts) -> None:
@@ -45,6 +49,9 @@ class Metrics:
         self._cached.set(len(near))
         self._count(self._hits, "near hits", near.hits)
         self._count(self._misses, "near misses", near.misses)
+        if parts.quarantine is not None:
+            self._quarantined.set(parts.quarantine.lasts)
+            self._count(self._changes, "changes", parts.quarantine.changes)
         if parts.shared is not None:
             counts = parts.shared.cache.counts
             for outcome, count in (("hit", counts.hits), ("miss", counts.misses), ("failure", counts.failures)):

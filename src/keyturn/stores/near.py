@@ -83,6 +83,11 @@ class NearSessions:
 
         return stop
 
+    def remembered(self, at: Instant) -> list[Entry]:
+        """Every revocation held, as entries dated ``at``."""
+        with self._lock:
+            return list(self._known.entries(at))
+
     # --- the questions of a request: no lock ---
 
     def recall(self, sid: SessionId) -> Found | None:

@@ -20,10 +20,11 @@ CONNECTIONS = 16
 @dataclass(frozen=True, slots=True)
 class Apart:
     """Sessions and the revocation log in the Redis at ``url``. ``replicas``: how many of its replicas must have a write
-    before it is acknowledged."""
+    before it is acknowledged. ``quarantine_seconds``: how long it is not believed after a failover."""
 
     url: str = field(repr=False)
     replicas: int = 0
+    quarantine_seconds: float = 10.0
 
 
 def open_store(
@@ -61,14 +62,18 @@ def _open_apart(url: str, connections: int, apart: Apart) -> "RedisStore":
     _check_apart(url)
     from keyturn.stores.redis.store import RedisStore
 
-    return RedisStore(url, apart.url, size=connections, replicas=apart.replicas)
+    return RedisStore(
+        url, apart.url, size=connections, replicas=apart.replicas, quarantine_seconds=apart.quarantine_seconds
+    )
 
 
 def _open_apart_awaited(url: str, connections: int, apart: Apart) -> "AsyncRedisStore":
     _check_apart(url)
     from keyturn.stores.redis.store import AsyncRedisStore
 
-    return AsyncRedisStore(url, apart.url, size=connections, replicas=apart.replicas)
+    return AsyncRedisStore(
+        url, apart.url, size=connections, replicas=apart.replicas, quarantine_seconds=apart.quarantine_seconds
+    )
 
 
 def _check_apart(url: str) -> None:

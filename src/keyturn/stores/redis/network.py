@@ -31,6 +31,10 @@ class Network(Protocol):
         """Learn where a slot has gone."""
         ...
 
+    def primaries(self) -> list[Any]:
+        """A client of each, as far as is known."""
+        ...
+
 
 class One:
     """One server, or the primary that sentinels name."""
@@ -46,6 +50,9 @@ class One:
 
     def moved(self, error: MovedError) -> None:
         raise StoreUnavailable("a cluster's node; write redis+cluster://")
+
+    def primaries(self) -> list[Any]:
+        return [self.client]
 
 
 class Clustered:
@@ -66,6 +73,9 @@ class Clustered:
 
     def moved(self, error: MovedError) -> None:
         self.layout.nodes_manager.move_slot(error)
+
+    def primaries(self) -> list[Any]:
+        return [self.at(node.host, node.port) for node in self.layout.get_primaries()]
 
 
 def exchange(network: Network, call: Call, wait: Sequence[Word]) -> Exchange:

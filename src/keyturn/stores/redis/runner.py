@@ -11,7 +11,15 @@ import redis
 
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.connect import CONNECTIONS, DEADLINE_SECONDS, FAILURES, connect, connect_async, reason
+from keyturn.stores.redis.connect import (
+    CONNECTIONS,
+    DEADLINE_SECONDS,
+    FAILURES,
+    connect,
+    connect_async,
+    reason,
+    speaking,
+)
 from keyturn.stores.redis.network import Clustered, Commands, Exchange, Network, One, exchange, exchange_all
 from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
 
@@ -64,6 +72,12 @@ class Runner:
             # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
             raise StoreUnavailable(reason(error)) from None
 
+    def identities(self) -> list[str]:
+        """Who each primary is: another one after a restart or a failover. Raises ``StoreUnavailable``."""
+        with speaking():
+            self._look_around()
+            return [_identity(each) for each in self._network.primaries()]
+
     def close(self) -> None:
         """Close every connection."""
         for each in _clients(self._network):
@@ -83,6 +97,10 @@ class Runner:
         if isinstance(self._network, Clustered):
             with suppress(*FAILURES):
                 self._network.layout.nodes_manager.initialize()
+
+
+def _identity(client: Any) -> str:
+    return f"{client.info('server')['run_id']}{client.info('replication')['master_replid']}"
 
 
 def _say(client: Any, commands: Commands) -> Sequence[Any]:

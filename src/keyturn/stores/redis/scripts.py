@@ -207,6 +207,16 @@ return {counts[1] or '0', counts[2] or '0', counts[3], page}
 )
 """KEYS: log, its counts. ARGV: first id, how many at most, a number for a log that has none."""
 
+IDENTIFY = Script(
+    """
+if redis.call('HGET', KEYS[1], 'i') == ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'i', ARGV[1])
+if ARGV[3] == '1' then redis.call('HSET', KEYS[1], 'l', ARGV[2]) end
+return 1
+"""
+)
+"""KEYS: counts of the log. ARGV: who this Redis is, another number for the log, whether it was somebody else before."""
+
 FORGET = Script(
     """
 local page = redis.call('XRANGE', KEYS[1], ARGV[2], '+', 'COUNT', ARGV[3])

@@ -7,6 +7,7 @@ from keyturn.stores.feeds import Watch
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.crossing import CrossingAccounts
 from keyturn.stores.redis.log import Log
+from keyturn.stores.redis.quarantine import Quarantine
 from keyturn.stores.redis.runner import AsyncRunner, Runner, RunPort
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.redis.watch import LogWatch
@@ -17,25 +18,32 @@ class RedisStore:
     """Sessions and their log in the Redis at ``sessions``; accounts, keys, attempts and events in the database at
     ``url``. For any number of threads.
 
-    ``replicas``: Redis replicas that must have a write before it is acknowledged. Raises as ``SqlStore`` does, and
-    ``ConfigurationError`` for an address of no Redis. That Redis is away is told by the first call.
+    ``replicas``: Redis replicas that must have a write before it is acknowledged. ``quarantine_seconds``: how long
+    sessions are not believed after Redis restarted or failed over, where ``quarantine`` is watched. Raises as
+    ``SqlStore`` does, and ``ConfigurationError`` for an address of no Redis. That Redis is away is told by the
+    first call.
     """
 
-    def __init__(self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0) -> None:
+    def __init__(
+        self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
+    ) -> None:
         runner = Runner(read_address(sessions, "sessions"), replicas=replicas)
-        self._join(SqlStore(url, size=size, accounts=CrossingAccounts(Sessions(), runner.run)), runner)
+        quarantine = Quarantine(runner, quarantine_seconds)
+        accounts = CrossingAccounts(Sessions(), quarantine.gated(runner.run))
+        self._join(SqlStore(url, size=size, accounts=accounts), runner, quarantine)
 
     @classmethod
-    def of(cls, database: SqlStore, runner: Runner) -> "RedisStore":
+    def of(cls, database: SqlStore, runner: Runner, quarantine: Quarantine) -> "RedisStore":
         """Over a database and a Redis that are open already."""
         store = cls.__new__(cls)
-        store._join(database, runner)
+        store._join(database, runner, quarantine)
         return store
 
-    def _join(self, database: SqlStore, runner: Runner) -> None:
+    def _join(self, database: SqlStore, runner: Runner, quarantine: Quarantine) -> None:
         self.database = database
+        self.quarantine = quarantine
         self._runner = runner
-        self.sessions = cast(SessionStore, RunPort(Sessions(), runner.run))
+        self.sessions = cast(SessionStore, RunPort(Sessions(), quarantine.gated(runner.run)))
         self.log = cast(RevocationLog, RunPort(Log(), runner.run))
         self.accounts: AccountStore = database.accounts
         self.throttles: ThrottleStore = database.throttles
@@ -58,13 +66,17 @@ class RedisStore:
 class AsyncRedisStore:
     """``RedisStore``, every port awaited. ``store``: the same store, not awaited."""
 
-    def __init__(self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0) -> None:
+    def __init__(
+        self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
+    ) -> None:
         address = read_address(sessions, "sessions")
         plain, self._runner = Runner(address, replicas=replicas), AsyncRunner(address, replicas=replicas)
-        accounts = CrossingAccounts(Sessions(), plain.run, self._runner.run)
+        quarantine = Quarantine(plain, quarantine_seconds)
+        run = quarantine.gated_async(self._runner.run)
+        accounts = CrossingAccounts(Sessions(), quarantine.gated(plain.run), run)
         self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
-        self.store = RedisStore.of(database.store, plain)
-        self.sessions: Any = RunPort(Sessions(), self._runner.run)
+        self.store = RedisStore.of(database.store, plain, quarantine)
+        self.sessions: Any = RunPort(Sessions(), run)
         self.log: Any = RunPort(Log(), self._runner.run)
         self.accounts: Any = database.accounts
         self.throttles: Any = database.throttles

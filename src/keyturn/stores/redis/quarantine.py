@@ -1,0 +1,183 @@
+"""Quarantine: a Redis that restarted or failed over may have lost what it acknowledged. That is noticed, said, and
+waited out; meanwhile every process lays back the revocations it remembers (P3).
+
+What no process remembers and no replica had is lost: the operator's ``durable_replicas`` says how likely that is.
+"""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from threading import Event
+from typing import Any, Final
+
+from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.lifecycle import revoke
+from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
+from keyturn.errors import StoreQuarantined, StoreUnavailable
+from keyturn.ports import LOG_BITS
+from keyturn.stores.redis import scripts
+from keyturn.stores.redis.keys import COUNTS
+from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.runner import Runner, RunPort
+from keyturn.stores.redis.sessions import Sessions
+
+LOOK_EVERY_SECONDS: Final = 0.25
+REASON: Final = "revoked; a failover had lost it"
+
+_logger = logging.getLogger("keyturn.store")
+
+Remembered = Callable[[Instant], Iterable[Entry]]
+
+
+class Quarantine:
+    """Of one process; ``watch`` is the body of a thread. ``seconds``: how long sessions are not believed.
+
+    The identity of a Redis is the ``run_id`` and ``master_replid`` of each of its primaries; in it is written which one
+    it was last seen with, so that a change nobody watched is noticed by whoever starts next.
+    """
+
+    def __init__(self, runner: Runner, seconds: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._runner = runner
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._sessions: Any = RunPort(Sessions(), runner.run)
+        self._identity: bytes | None = None
+        self._over_at: float | None = None
+        self._watched = False
+        self._suspected = False
+        self._bell = Event()
+        self.changes = 0
+        """How often another Redis was found in the place of the one before."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is on."""
+        return self._over_at is not None
+
+    def refuse(self) -> None:
+        """Raises ``StoreQuarantined`` while it lasts, ``StoreUnavailable`` while nobody knows whether it should."""
+        over_at = self._over_at
+        if over_at is not None:
+            left = max(1, int(over_at - self._monotonic()) + 1)
+            raise StoreQuarantined("the Redis with the sessions restarted or failed over", retry_after_seconds=left)
+        if self._suspected and self._watched:
+            raise StoreUnavailable("the Redis with the sessions did not answer a moment ago and is being looked at")
+
+    def suspect(self) -> None:
+        """It did not answer: before it is believed again, see whether it is still the same."""
+        self._suspected = True
+        self._bell.set()
+
+    def gated(self, run: Callable[[Operation[Any]], Any]) -> Callable[[Operation[Any]], Any]:
+        """``run``, refused while it must be."""
+
+        def gate(operation: Operation[Any]) -> Any:
+            self.refuse()
+            try:
+                return run(operation)
+            except StoreUnavailable:
+                self.suspect()
+                raise
+
+        return gate
+
+    def gated_async(
+        self, run: Callable[[Operation[Any]], Awaitable[Any]]
+    ) -> Callable[[Operation[Any]], Awaitable[Any]]:
+        """As ``gated``, awaited."""
+
+        async def gate(operation: Operation[Any]) -> Any:
+            self.refuse()
+            try:
+                return await run(operation)
+            except StoreUnavailable:
+                self.suspect()
+                raise
+
+        return gate
+
+    def watch(self, stop: Event, remembered: Remembered, now: Callable[[], Instant]) -> None:
+        """Look every quarter of a second, and at once when something went wrong, until ``stop`` is set."""
+        self._watched = True
+        while not stop.is_set():
+            self._bell.clear()
+            try:
+                self.look()
+                if self.lasts:
+                    self.lay_back(remembered(now()), now())
+                    self._sit_out(stop)
+            except StoreUnavailable:
+                pass  # requests meet the same, and say so
+            self._bell.wait(LOOK_EVERY_SECONDS)
+        self._watched = False
+
+    def look(self) -> None:
+        """Begin a quarantine when another Redis is there. Raises ``StoreUnavailable``."""
+        identity = _digest(self._runner.identities())
+        known = self._identity or self._runner.run(_written())
+        if known is not None and known != identity:
+            self._begin()
+        # Each number is drawn, so that readers of the log notice whichever process was first.
+        again = known is not None
+        self._runner.run(_write(identity, again))
+        self._identity, self._suspected = identity, False
+
+    def lay_back(self, entries: Iterable[Entry], now: Instant) -> None:
+        """End again what was ended. Raises ``StoreUnavailable``; nothing is harmed by doing it twice."""
+        for entry in entries:
+            if entry.kind is Kind.SESSION:
+                self._lay_back_session(entry, now)
+            elif entry.kind is Kind.SUBJECT:
+                self._lay_back_subject(entry, now)
+            else:
+                self._sessions.mark(entry)
+
+    def _begin(self) -> None:
+        self.changes += 1
+        self._over_at = self._monotonic() + self._seconds
+        _logger.error(
+            "the Redis with the sessions restarted or failed over: it may have lost acknowledged writes; "
+            "no session is read from it for %g s, while remembered revocations are laid back",
+            self._seconds,
+        )
+
+    def _sit_out(self, stop: Event) -> None:
+        over_at = self._over_at
+        if over_at is not None:
+            stop.wait(max(0.0, over_at - self._monotonic()))
+        self._over_at = None
+        _logger.warning("sessions are read from Redis again")
+
+    def _lay_back_session(self, entry: Entry, now: Instant) -> None:
+        while (found := self._sessions.load(SessionId(entry.key))) is not None:
+            session = found.session
+            if session.ended_at is not None or (entry.value != ENDED and session.renewals >= entry.value):
+                return
+            if entry.value == ENDED:
+                changed = revoke(found, REASON, now)
+            else:
+                changed = replace(session, renewals=entry.value, version=session.version + 1)
+            if self._sessions.replace(changed, entry) is not None:
+                return
+
+    def _lay_back_subject(self, entry: Entry, now: Instant) -> None:
+        subject = Subject(entry.key)
+        while self._sessions.marks(subject, "").generation < entry.value:
+            self._sessions.void(Voiding(subject, now, entry.expires_at))
+
+
+def _digest(identities: Iterable[str]) -> bytes:
+    return hashlib.sha256("".join(sorted(identities)).encode()).hexdigest().encode()
+
+
+def _written() -> Operation[bytes | None]:
+    found: bytes | None = yield Call("HGET", (COUNTS,), (b"i",))
+    return found
+
+
+def _write(identity: bytes, again: bool) -> Operation[None]:
+    number = secrets.randbits(LOG_BITS)
+    yield Call(scripts.IDENTIFY, (COUNTS,), (identity, number, int(again)))

@@ -1,0 +1,228 @@
+"""A Redis with sessions in it that restarts, fails over or goes back in time: noticed, said, waited out, mended."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from engines import RedisCluster, RedisSentinels, RedisServer
+from keyturn.core.instant import Instant
+from keyturn.core.lifecycle import revoke
+from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
+from keyturn.stores.opening import Apart, open_store
+from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
+from served import serving
+from served.process import PASSWORD
+
+SECONDS = 1.0
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+
+
+class Watched:
+    """A store whose quarantine is watched, by a process that remembers revocations."""
+
+    def __init__(self, database: Path, url: str, **options: Any) -> None:
+        self.store: Any = open_store(f"sqlite:///{database}", apart=Apart(url, quarantine_seconds=SECONDS, **options))
+        self.known = RevocationSet()
+        self.stop = Event()
+        arguments = (self.stop, self.known.entries, lambda: NOW)
+        self.thread = Thread(target=self.store.quarantine.watch, args=arguments, daemon=True)
+        self.thread.start()
+        until(lambda: self.store.quarantine._identity is not None)
+
+    def remember(self, entry: Entry) -> None:
+        self.known.apply(entry)
+
+    def quarantined(self) -> bool:
+        try:
+            self.store.sessions.load(new_session().sid)
+        except StoreQuarantined:
+            return True
+        except StoreUnavailable:
+            return False
+        return False
+
+    def close(self) -> None:
+        self.stop.set()
+        self.thread.join(10)
+        self.store.close()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """One that keeps what was saved when it was told to, and loses the rest in a crash."""
+    server = RedisServer(appendonly="no")
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def watched(server: RedisServer, tmp_path: Path) -> Iterator[Watched]:
+    watched = Watched(tmp_path / "keyturn.db", server.url)
+    yield watched
+    watched.close()
+
+
+def test_while_nothing_happens_there_is_none(watched: Watched) -> None:
+    watched.store.sessions.insert(new_session())
+    time.sleep(0.6)
+    assert not watched.quarantined()
+    assert watched.store.quarantine.changes == 0
+
+
+def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Watched, server: RedisServer) -> None:
+    sessions, log = watched.store.sessions, watched.store.log
+    ended, voided, old, renewed, kept = (new_session() for _ in range(5))
+    for each in (ended, voided, old, renewed, kept):
+        sessions.insert(each)
+    with server.client() as client:
+        client.save()
+    number = log.snapshot().log
+    entry = Entry(Kind.SESSION, ended.sid, ENDED, NOW, LATER)
+    sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
+    watched.remember(entry)
+    watched.remember(sessions.void(voiding(voided.subject)))
+    watched.remember(sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER)))
+    watched.remember(sessions.mark(Entry(Kind.EVERYTHING, "", NOW - 9, NOW, LATER)))
+    watched.remember(Entry(Kind.SESSION, renewed.sid, 3, NOW, LATER))
+    watched.remember(Entry(Kind.SESSION, "nobody's any more".ljust(22, "A"), ENDED, NOW, LATER))
+    server.kill()
+    server.start()
+    until(lambda: watched.store.quarantine.changes == 1)
+    until(lambda: not watched.quarantined() and not watched.store.quarantine.lasts)
+    assert sessions.load(ended.sid).session.ended_at == NOW
+    assert sessions.load(renewed.sid).session.renewals == 3
+    assert sessions.load(kept.sid).session.ended_at is None
+    assert sessions.marks(voided.subject, "web").generation == voided.generation + 1
+    assert sessions.marks(voided.subject, "web").not_before == NOW
+    assert sessions.marks(voided.subject, "other").not_before == NOW - 9
+    assert log.snapshot().log != number, "readers would take up where they were, and miss what was laid back"
+    keys = {(each.kind, each.key) for each in log.snapshot().entries}
+    assert {(Kind.SESSION, ended.sid), (Kind.SUBJECT, voided.subject), (Kind.CLIENT, "web")} <= keys
+    assert watched.store.quarantine.changes == 1
+
+
+def test_one_that_nobody_watched_is_noticed_by_whoever_starts_next(server: RedisServer, tmp_path: Path) -> None:
+    first = Watched(tmp_path / "keyturn.db", server.url)
+    first.close()
+    with server.client() as client:
+        client.save()
+    server.kill()
+    server.start()
+    second = Watched(tmp_path / "keyturn.db", server.url)
+    assert second.store.quarantine.changes == 1
+    until(lambda: not second.store.quarantine.lasts)
+    second.close()
+
+
+def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(watched: Watched, server: RedisServer) -> None:
+    server.kill()
+    with pytest.raises(StoreUnavailable):
+        watched.store.sessions.load(new_session().sid)
+    server.start()
+    until(lambda: watched.store.quarantine.changes == 1)
+    until(lambda: not watched.quarantined() and not watched.store.quarantine.lasts)
+
+
+def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(tmp_path: Path) -> None:
+    servers = RedisSentinels(replicas=2)
+    servers.start()
+    try:
+        watched = Watched(tmp_path / "keyturn.db", servers.url, replicas=1)
+        kept = new_session()
+        watched.store.sessions.insert(kept)
+        servers.primary.kill()
+        until(lambda: watched.store.quarantine.changes == 1, 60)
+        until(lambda: not watched.store.quarantine.lasts, 60)
+        until(lambda: _loads(watched.store, kept))
+        for each in servers.servers:
+            if each.running and each.info("replication")["role"] == "slave":
+                each.kill()
+        until(lambda: not _inserts(watched.store))
+        watched.close()
+    finally:
+        servers.remove()
+
+
+def _inserts(store: Any) -> bool:
+    try:
+        store.sessions.insert(new_session())
+    except NotDurable:
+        return False
+    return True
+
+
+def _loads(store: Any, session: Any) -> bool:
+    try:
+        return store.sessions.load(session.sid) is not None
+    except StoreUnavailable:
+        return False
+
+
+def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path) -> None:
+    cluster = RedisCluster(replicas=1)
+    cluster.start()
+    try:
+        watched = Watched(tmp_path / "keyturn.db", cluster.url, replicas=1)
+        kept = [new_session() for _ in range(20)]
+        for each in kept:
+            watched.store.sessions.insert(each)
+        cluster.servers[0].kill()
+        until(lambda: watched.store.quarantine.changes >= 1, 60)
+        until(lambda: not watched.store.quarantine.lasts, 60)
+        until(lambda: all(_loads(watched.store, each) for each in kept), 30)
+        watched.close()
+    finally:
+        cluster.remove()
+
+
+def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
+    redis = RedisServer()
+    redis.start()
+    try:
+        with serving(tmp_path / "data", algorithm="ES256", sessions=redis.url, quarantine_seconds="3") as served:
+            body = {"email": "ada@example.com", "password": PASSWORD}
+            with served.client() as client:
+                assert client.post("/auth/signup", json=body).status_code == 201
+                assert client.get("/readyz").json()["quarantine"] is False
+                redis.kill()
+                redis.start()
+                until(lambda: client.get("/readyz").json().get("quarantine") is True)
+                assert client.get("/readyz").status_code == 503
+                refused = httpx.post(served.url + "/auth/login", json=body, timeout=20)
+                assert (refused.status_code, refused.json()["code"]) == (503, "store_quarantined")
+                assert 1 <= int(refused.headers["retry-after"]) <= 4
+                assert "keyturn_store_quarantined 1.0" in httpx.get(served.url + "/metrics").text
+                until(lambda: client.get("/readyz").status_code == 200)
+                assert client.get("/auth/session").status_code == 200, "a quarantine logs nobody out"
+                assert "keyturn_store_changes_total 1.0" in httpx.get(served.url + "/metrics").text
+            assert "restarted or failed over" in served.log.read_text()
+    finally:
+        redis.remove()
+
+
+def test_what_a_set_holds_can_be_said_again() -> None:
+    known = RevocationSet()
+    entries = [
+        Entry(Kind.SESSION, "a", ENDED, NOW, LATER),
+        Entry(Kind.SESSION, "b", 2, NOW, LATER),
+        Entry(Kind.SUBJECT, "ada", 4, NOW, LATER),
+        Entry(Kind.CLIENT, "web", 7, NOW, LATER),
+        Entry(Kind.EVERYTHING, "", 5, NOW, Instant(LATER + 1)),
+    ]
+    for each in entries:
+        known.apply(each)
+    assert set(known.entries(NOW)) == set(entries)
+    assert list(RevocationSet().entries(NOW)) == []
