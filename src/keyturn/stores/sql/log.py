@@ -19,6 +19,7 @@ _ADVANCE = (
     update(counters).where(counters.c.name == APPENDED).values(value=counters.c.value + 1).returning(counters.c.value)
 )
 _APPEND = insert(revocations)
+_RENUMBER = update(counters).where(counters.c.name == LOG).values(value=bindparam("number"))
 _COUNTERS = select(counters.c.name, counters.c.value, timeline())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
 _AFTER = (
@@ -82,6 +83,12 @@ def counts_of_log() -> Operation[dict[str, int]]:
 def entries_after(sequence: int, limit: int) -> Operation[tuple[Entry, ...]]:
     """Those that come next, in order."""
     return tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
+
+
+@writes
+def renumber(number: int) -> Operation[None]:
+    """Another number for the log: whoever follows it takes a snapshot, and merges it into what is held."""
+    yield _RENUMBER, {"number": number}
 
 
 class Log:

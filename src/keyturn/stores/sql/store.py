@@ -12,11 +12,12 @@ from keyturn.stores.sql.address import read_address
 from keyturn.stores.sql.database import find_database
 from keyturn.stores.sql.hands import Hands, InThreads, counting
 from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
-from keyturn.stores.sql.log import Log
+from keyturn.stores.sql.log import Log, renumber
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.parts import old, over, whole
 from keyturn.stores.sql.runner import Runner, RunPort
 from keyturn.stores.sql.sessions import Sessions
+from keyturn.stores.sql.standing import refuse_to_serve
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
@@ -44,6 +45,7 @@ class SqlStore:
         self.database = database = find_database(url, deadline_seconds)
         self.engine = database.engine
         upgrade(self.engine)
+        refuse_to_serve(self.engine)
         run = partial(Runner, customs=database.customs, deadline_seconds=deadline_seconds)
         self._runner = runner = run(self.engine, size=size)
         # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
@@ -61,6 +63,10 @@ class SqlStore:
     def watch(self) -> Watch | None:
         """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
         return self.database.watching(self._renew)
+
+    def renumber(self, number: int) -> None:
+        """Give the revocation log another number, below 2^52: it went back in time."""
+        self._runner.run(renumber(number), writes=True)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""

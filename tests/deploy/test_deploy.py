@@ -1,0 +1,123 @@
+"""The files in deploy/ are read by nobody but operators: their settings, metrics and shapes are compared with ours."""
+
+import configparser
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from keyturn.compose.production import refuse_half_configured
+from keyturn.compose.settings import Settings, read_settings
+from keyturn.core.audit import Audit
+from keyturn.server.metrics import Metrics
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
+OTHER = "5d0c8a3f9e7b4126a1d94c6be80f27335d0c8a3f9e7b4126a1d94c6be80f2733"
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return found
+
+
+def complete(variables: dict[str, str], tmp_path: Path) -> Settings:
+    """The settings a server would have, its secrets in files; production must be content with them."""
+    given = dict(variables)
+    for name, value in (("KEYTURN_SECRET_FILE", SECRET), ("KEYTURN_SERVICE_TOKEN_FILE", OTHER)):
+        assert name in given
+        path = tmp_path / name
+        path.write_text(value)
+        given[name] = str(path)
+    settings = read_settings(given)
+    refuse_half_configured(settings)
+    return settings
+
+
+@pytest.mark.parametrize("service", ["keys", "issuer-1", "issuer-2", "issuer-3"])
+def test_compose_gives_every_issuer_settings_production_accepts(service: str, tmp_path: Path) -> None:
+    issuer = compose()["services"][service]
+    settings = complete(issuer["environment"], tmp_path)
+    assert settings.profile == "production"
+    assert issuer["read_only"]
+    assert issuer["cap_drop"] == ["ALL"]
+
+
+def test_compose_names_only_what_it_defines() -> None:
+    whole = compose()
+    services, secrets = whole["services"], whole["secrets"]
+    for service in services.values():
+        assert set(service.get("depends_on", ())) <= set(services)
+        assert set(service.get("secrets", ())) <= set(secrets)
+    for name in re.findall(r"server (issuer-\d):8000", (DEPLOY / "nginx" / "keyturn.conf").read_text()):
+        assert name in services
+    assert set(whole["volumes"]) == {"postgres"}
+
+
+def test_no_secret_is_in_any_file() -> None:
+    for path in DEPLOY.rglob("*"):
+        if path.is_file():
+            assert not re.search(r"\b[0-9a-f]{32,}\b", path.read_text()), path
+
+
+def test_the_unit_starts_the_command_with_settings_that_exist(tmp_path: Path) -> None:
+    unit = configparser.RawConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as the library documents it
+    text = (DEPLOY / "systemd" / "keyturn.service").read_text()
+    unit.read_string(text)
+    variables = dict(re.findall(r"^Environment=(KEYTURN_\w+)=(.*)$", text, re.M))
+    more = {
+        "KEYTURN_ISSUER": "https://auth.example.com",
+        "KEYTURN_AUDIENCE": "https://api.example.com",
+        "KEYTURN_STORE": "sqlite:////var/lib/keyturn/keyturn.db",
+    }
+    complete(variables | more, tmp_path)
+    assert unit["Service"]["ExecStart"].startswith("/opt/keyturn/bin/keyturn serve ")
+    for rule in ("NoNewPrivileges", "ProtectSystem", "PrivateTmp", "MemoryDenyWriteExecute"):
+        assert unit["Service"][rule] in ("yes", "strict")
+    assert {"Unit", "Service", "Install"} == set(unit.sections())
+
+
+def test_values_fit_their_schema_and_name_settings_that_exist(tmp_path: Path) -> None:
+    values = yaml.safe_load((DEPLOY / "helm" / "values.yaml").read_text())
+    schema = json.loads((DEPLOY / "helm" / "values.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(values, schema)
+    variables = {f"KEYTURN_{name.upper()}": str(value) for name, value in values["settings"].items()}
+    files = {f"KEYTURN_{name.upper()}_FILE": "" for name in values["secretFiles"]}
+    complete(variables | files, tmp_path)
+    for wrong in ({"workers": 0}, {"settings": {"secret": "x"}}, {"colour": "blue"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(values | wrong, schema)
+
+
+def metrics() -> set[str]:
+    families = Metrics(shared=False)._own.collect()
+    names = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
+    return names | {f"{name}_bucket" for name in names}
+
+
+def expressions() -> list[str]:
+    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    panels = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())["panels"]
+    return [each["expr"] for each in rules] + [target["expr"] for each in panels for target in each["targets"]]
+
+
+def test_alerts_and_dashboard_name_metrics_and_events_that_exist() -> None:
+    found = expressions()
+    assert len(found) >= 15
+    events = {str(each.value) for each in Audit}
+    for expression in found:
+        assert set(re.findall(r"keyturn_\w+", expression)) <= metrics(), expression
+        assert set(re.findall(r'event="(\w+)"', expression)) <= events, expression
+        assert expression.count("(") == expression.count(")")
+
+
+def test_every_alert_is_explained() -> None:
+    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    page = (DEPLOY.parent / "docs" / "howto" / "deploy.md").read_text()
+    assert {each["alert"] for each in rules} == set(re.findall(r"^\| `(Keyturn\w+)`", page, re.M))
