@@ -77,8 +77,8 @@ def housed(folder: Path, count: int = 3, **settings: str) -> Iterator[House]:
 class Service:
     """A verifier in another process. ``verdicts`` ends it, and answers what it saw."""
 
-    def __init__(self, issuer: str) -> None:
-        command = [sys.executable, str(VERIFYING), issuer, SERVICE_TOKEN]
+    def __init__(self, issuer: str, bound_seconds: float = 5.0) -> None:
+        command = [sys.executable, str(VERIFYING), issuer, SERVICE_TOKEN, str(bound_seconds)]
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.child.stdout is not None
         assert self.child.stdout.readline() == "ready\n"
@@ -86,6 +86,16 @@ class Service:
     def judge(self, sid: str, token: str) -> None:
         """From now on, over and over."""
         self._say(f"{sid} {token}\n")
+
+    def ask(self, sid: str) -> bool:
+        """Whether it has refused this one."""
+        self._say(f"? {sid}\n")
+        assert self.child.stdout is not None
+        return self.child.stdout.readline() == "yes\n"
+
+    def set_clock(self, off_seconds: float) -> None:
+        """Have its wall clock go wrong by so much."""
+        self._say(f"clock {off_seconds}\n")
 
     def verdicts(self) -> dict[str, Any]:
         self._say("end\n")

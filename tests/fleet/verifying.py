@@ -1,6 +1,7 @@
-"""A service in a process of its own: ``python verifying.py ISSUER SERVICE_TOKEN``.
+"""A service in a process of its own: ``python verifying.py ISSUER SERVICE_TOKEN BOUND``.
 
-It is told ``sid token`` on lines of its standard input, and judges all it was told, over and over. ``end`` makes it
+It is told ``sid token`` on lines of its standard input, and judges all it was told, over and over. ``? sid`` makes it
+say whether it has refused that one; ``clock SECONDS`` sets its wall clock off by so many from then on; ``end`` makes it
 print one JSON object: ``accepted``: per sid, when the last call that accepted it *began*; ``refused``: per sid, when
 the first call that said "revoked" ended; ``unknown``: how often it said 503; ``others``: every other outcome;
 ``checks``. Moments are of CLOCK_MONOTONIC, which all processes of a machine share.
@@ -19,11 +20,21 @@ from keyturn.verifier import KeyCache, KeySchedule
 class Service:
     """Judges, and notes when."""
 
-    def __init__(self, issuer: str, service_token: str) -> None:
+    def __init__(self, issuer: str, service_token: str, bound_seconds: float) -> None:
         # As everywhere: keys are fetched again well within the time that the next one is published ahead.
         schedule = KeySchedule(refresh_seconds=1.5, retry_seconds=0.5)
         keys = KeyCache(lambda: issuer + "/.well-known/jwks.json", schedule=schedule)
-        self.verify = Verifier(issuer, issuer, keys=keys, revocation="feed", feed_token=service_token, unknown="refuse")
+        self.off_seconds = 0.0
+        self.verify = Verifier(
+            issuer,
+            issuer,
+            keys=keys,
+            revocation="feed",
+            feed_token=service_token,
+            unknown="refuse",
+            staleness_seconds=bound_seconds,
+            clock=lambda: time.time() + self.off_seconds,
+        )
         self.tokens: dict[str, str] = {}
         self.accepted: dict[str, float] = {}
         self.refused: dict[str, float] = {}
@@ -56,16 +67,21 @@ class Service:
             time.sleep(0.0005)
 
 
-def main(issuer: str, service_token: str) -> None:
-    service, stop = Service(issuer, service_token), threading.Event()
+def main(issuer: str, service_token: str, bound_seconds: float) -> None:
+    service, stop = Service(issuer, service_token, bound_seconds), threading.Event()
     judging = threading.Thread(target=service.run, args=(stop,))
     judging.start()
     print("ready", flush=True)
     for line in sys.stdin:
         if line == "end\n":
             break
-        sid, token = line.split()
-        service.tokens[sid] = token
+        first, second = line.split()
+        if first == "?":
+            print("yes" if second in service.refused else "no", flush=True)
+        elif first == "clock":
+            service.off_seconds = float(second)
+        else:
+            service.tokens[first] = second
     stop.set()
     judging.join()
     told = {name: getattr(service, name) for name in ("accepted", "refused", "unknown", "others", "checks")}
@@ -73,4 +89,4 @@ def main(issuer: str, service_token: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))

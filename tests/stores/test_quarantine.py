@@ -21,6 +21,8 @@ from served.process import PASSWORD
 
 SECONDS = 1.0
 
+Note = Callable[[str, object], None]
+
 
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:
     give_up_at = time.monotonic() + seconds
@@ -136,7 +138,9 @@ def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(watched
     until(lambda: not watched.quarantined() and not watched.store.quarantine.lasts)
 
 
-def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(tmp_path: Path) -> None:
+def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(
+    tmp_path: Path, record_property: Note
+) -> None:
     servers = RedisSentinels(replicas=2)
     servers.start()
     try:
@@ -144,9 +148,11 @@ def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(tmp_pa
         kept = new_session()
         watched.store.sessions.insert(kept)
         servers.primary.kill()
+        killed_at = time.monotonic()
         until(lambda: watched.store.quarantine.changes == 1, 60)
         until(lambda: not watched.store.quarantine.lasts, 60)
         until(lambda: _loads(watched.store, kept))
+        record_property("figure", _said("sentinels", killed_at))
         for each in servers.servers:
             if each.running and each.info("replication")["role"] == "slave":
                 each.kill()
@@ -154,6 +160,13 @@ def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(tmp_pa
         watched.close()
     finally:
         servers.remove()
+
+
+def _said(what: str, killed_at: float) -> str:
+    seconds = time.monotonic() - killed_at
+    return (
+        f"failover: {what}: read again {seconds:.1f} s after the primary was killed, {SECONDS:g} s of them quarantine"
+    )
 
 
 def _inserts(store: Any) -> bool:
@@ -171,7 +184,7 @@ def _loads(store: Any, session: Any) -> bool:
         return False
 
 
-def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path) -> None:
+def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path, record_property: Note) -> None:
     cluster = RedisCluster(replicas=1)
     cluster.start()
     try:
@@ -180,9 +193,11 @@ def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path) -> None:
         for each in kept:
             watched.store.sessions.insert(each)
         cluster.servers[0].kill()
+        killed_at = time.monotonic()
         until(lambda: watched.store.quarantine.changes >= 1, 60)
         until(lambda: not watched.store.quarantine.lasts, 60)
         until(lambda: all(_loads(watched.store, each) for each in kept), 30)
+        record_property("figure", _said("cluster of three primaries", killed_at))
         watched.close()
     finally:
         cluster.remove()

@@ -1,0 +1,77 @@
+"""A network cable that can be cut, clogged and slowed: a TCP proxy between a service and its issuer."""
+
+import select
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Literal
+
+State = Literal["whole", "cut", "clogged", "slow"]
+DELAY_SECONDS = 0.25
+
+
+class Cable:
+    """Listens on ``port`` and leads to ``target``. ``cut``: connections end at once. ``clogged``: nothing arrives, and
+    nobody is told. ``slow``: everything arrives a quarter of a second later."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.state: State = "whole"
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def become(self, state: State) -> None:
+        """From now on, and for what is open as well."""
+        self.state = state
+        if state == "cut":
+            with self._lock:
+                for each in self._open:
+                    with suppress(OSError):
+                        each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.become("cut")
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=(near,), daemon=True).start()
+
+    def _carry(self, near: socket.socket) -> None:
+        with near:
+            if self.state == "cut":
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target), 5)
+            except OSError:
+                return
+            with far, suppress(OSError):
+                with self._lock:
+                    self._open |= {near, far}
+                self._between(near, far)
+            with self._lock:
+                self._open -= {near, far}
+
+    def _between(self, near: socket.socket, far: socket.socket) -> None:
+        while True:
+            ready, _, _ = select.select([near, far], [], [], 0.1)
+            for each in ready:
+                if self.state == "clogged":
+                    time.sleep(0.05)
+                    continue
+                sent = each.recv(65536)
+                if not sent:
+                    return
+                if self.state == "slow":
+                    time.sleep(DELAY_SECONDS)
+                (far if each is near else near).sendall(sent)

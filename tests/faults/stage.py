@@ -1,0 +1,140 @@
+"""An issuer over PostgreSQL, a service in another process behind a cable, people; and what must hold whatever fails.
+
+The oracle is the issuer's own acknowledgement on CLOCK_MONOTONIC, which all processes of one machine share.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from engines.postgres import Postgres
+from faults.cable import Cable
+from fleet.house import SECRET, SERVICE_TOKEN, Service
+from served.process import PASSWORD, Served, free_port
+
+BOUND_SECONDS = 2.0
+PEOPLE = 8
+PATIENCE_SECONDS = 45.0
+
+
+@dataclass
+class Person:
+    sid: str
+    access_token: str
+    refresh_token: str
+
+
+@dataclass
+class Stage:
+    """``revoked``: per sid, when its revocation was acknowledged. ``perhaps``: asked for, and never answered."""
+
+    issuer: Served
+    postgres: Postgres | None
+    cable: Cable
+    service: Service
+    people: list[Person] = field(default_factory=list)
+    revoked: dict[str, float] = field(default_factory=dict)
+    perhaps: set[str] = field(default_factory=set)
+
+    def log_in(self, count: int) -> None:
+        body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
+        for number in range(count):
+            path = "/auth/login" if number or self.people else "/auth/signup"
+            answer = httpx.post(self.issuer.url + path, json=body, timeout=20)
+            assert answer.status_code in (200, 201), answer.text
+            issued = answer.json()
+            person = Person(issued["sid"], issued["access_token"], issued["refresh_token"])
+            self.people.append(person)
+            self.service.judge(person.sid, person.access_token)
+
+    def revoke(self, person: Person, seconds: float = 8.0) -> bool:
+        """Whether it was acknowledged."""
+        try:
+            answer = httpx.post(self.issuer.url + "/auth/revoke", data={"token": person.refresh_token}, timeout=seconds)
+        except httpx.HTTPError:
+            self.perhaps.add(person.sid)
+            return False
+        if answer.status_code != 200 or not answer.json()["revoked"]:
+            self.perhaps.add(person.sid)
+            return False
+        self.revoked[person.sid] = time.monotonic()
+        return True
+
+    def recovered(self) -> float:
+        """Seconds until a login works and the service hears of its revocation."""
+        began_at = time.monotonic()
+        while time.monotonic() - began_at < PATIENCE_SECONDS:
+            try:
+                self.log_in(1)
+            except (AssertionError, httpx.HTTPError):
+                time.sleep(0.05)
+                continue
+            if self.revoke(self.people[-1]):
+                break
+        told = self.service.ask(self.people[-1].sid)
+        while not told and time.monotonic() - began_at < PATIENCE_SECONDS:
+            time.sleep(0.02)
+            told = self.service.ask(self.people[-1].sid)
+        assert told, "the service never heard of it"
+        return time.monotonic() - began_at
+
+    def judge(self, verdicts: dict[str, Any]) -> dict[str, Any]:
+        """What must hold, whatever failed. Answers the figures."""
+        assert verdicts["others"] == []
+        late = {
+            sid: verdicts["accepted"][sid] - at - BOUND_SECONDS
+            for sid, at in self.revoked.items()
+            if verdicts["accepted"].get(sid, 0.0) > at + BOUND_SECONDS
+        }
+        assert late == {}, "accepted after the bound"
+        lost = [each.sid for each in self.people if each.sid in self.revoked and self._lives(each)]
+        assert lost == [], "an acknowledged revocation is gone"
+        spared = [each for each in self.people if each.sid not in self.revoked and each.sid not in self.perhaps]
+        out = [each.sid for each in spared if not self._lives(each)]
+        assert out == [], "somebody was logged out whom nobody had logged out"
+        assert set(verdicts["refused"]) <= set(self.revoked) | self.perhaps
+        assert set(self.revoked) <= set(verdicts["refused"]), "the service never refused what was revoked"
+        return {"revocations": len(self.revoked), "checks": verdicts["checks"], "unknown": verdicts["unknown"]}
+
+    def _lives(self, person: Person) -> bool:
+        headers = {"authorization": f"Bearer {SERVICE_TOKEN}"}
+        form = {"token": person.refresh_token}
+        answer = httpx.post(self.issuer.url + "/auth/introspect", data=form, headers=headers, timeout=20)
+        return bool(answer.json()["active"])
+
+
+@contextmanager
+def staged(folder: Path, *, postgres: bool = True, **settings: str) -> Iterator[Stage]:
+    """Everything started, some people logged in, and the service judging them."""
+    database = Postgres() if postgres else None
+    if database is not None:
+        database.start()
+    port = free_port()
+    cable = Cable(port)
+    given = {
+        "issuer": cable.url,
+        "audience": cable.url,
+        "secret": SECRET,
+        "service_token": SERVICE_TOKEN,
+        "algorithm": "ES256",
+        "staleness_seconds": str(int(BOUND_SECONDS)),
+        **({"store": database.database()} if database is not None else {}),
+        **settings,
+    }
+    issuer = Served(folder / "data", settings={f"KEYTURN_{k.upper()}": v for k, v in given.items()}, port=port)
+    issuer.start()
+    try:
+        with closing(Service(cable.url, BOUND_SECONDS)) as service:
+            stage = Stage(issuer, database, cable, service)
+            stage.log_in(PEOPLE)
+            yield stage
+    finally:
+        cable.close()
+        issuer.kill() if issuer.process is not None and issuer.process.poll() is None else None
+        if database is not None:
+            database.remove()
