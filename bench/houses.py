@@ -2,27 +2,28 @@
 
 import os
 import tempfile
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from keyturn.compose.parts import Parts
 from keyturn.compose.settings import Settings
-from keyturn.core.instant import NEVER, SessionId, Subject
+from keyturn.core.instant import NEVER, Subject
 from keyturn.core.lifecycle import open_session
+from keyturn.core.placement import name_session
 from keyturn.core.sealed import Sealed, seal
 from keyturn.core.session import Client, Marks, Seed, Session
 
 ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 
 
-def settings(store: str = "memory:", algorithm: str = "HS256") -> Settings:
+def settings(store: str = "memory:", algorithm: str = "HS256", *, sessions: str = "") -> Settings:
     """The default policies; limits on attempts as high as they go."""
     return Settings(
         issuer=ISSUER,
         audience=AUDIENCE,
         store=store,
+        sessions=sessions,
         secret="a secret for nothing but figures",
         service_token="a service token for figures only",
         algorithm=algorithm,
@@ -57,8 +58,9 @@ def session_cookie(session: Session, parts: Parts) -> bytes:
 
 def _open(parts: Parts) -> Session:
     now = parts.now()
-    sid = SessionId(urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode())
-    draft = Session(sid, Subject("subject"), Seed(os.urandom(32)), Client(), 0, now, now, now, NEVER)
+    subject = Subject("subject")
+    sid = name_session(subject, os.urandom(16))
+    draft = Session(sid, subject, Seed(os.urandom(32)), Client(), 0, now, now, now, NEVER)
     session = open_session(draft, Marks(), now, parts.realm.profile.session)
     parts.plain.sessions.insert(session)  # type: ignore[attr-defined]  # the plain twin of the port
     return session

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGES = (
     *("cryptography", "msgspec", "sqlalchemy", "argon2-cffi", "psycopg", "asyncpg"),
-    *("pyjwt", "joserfc", "fastapi", "starlette", "starsessions"),
+    *("pyjwt", "joserfc", "fastapi", "starlette", "starsessions", "redis", "fastapi-users", "django"),
 )
 
 

@@ -34,12 +34,12 @@ def measure(plan: Plan) -> list[Figure]:
         return [between(url, "SQLite", plan, WHY)]
 
 
-def between(url: str, store: str, plan: Plan, why: str = "") -> Figure:
+def between(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = "") -> Figure:
     """Milliseconds from the commit of the revocation to the first refusal; one clock for both processes."""
-    with Issuer.open(settings(url)) as issuer, _other(url) as other:
-        sessions = open_sessions(issuer.parts, plan.revocations)
+    with Issuer.open(settings(url, sessions=sessions)) as issuer, _other(url, sessions) as other:
+        opened = open_sessions(issuer.parts, plan.revocations)
         found = []
-        for session in sessions:
+        for session in opened:
             other.send(session_cookie(session, issuer.parts))
             assert other.recv() == 200
             time.sleep(0.003 + 0.01 * (len(found) % 17) / 17)  # at no fixed phase of the other's polls
@@ -72,10 +72,10 @@ def _revoke(issuer: Issuer, session: Session) -> float:
 
 
 @contextmanager
-def _other(url: str) -> Iterator[Connection]:
+def _other(url: str, sessions: str) -> Iterator[Connection]:
     here, there = multiprocessing.Pipe()
     # Not forked: it must share nothing with this process but the file.
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url, there), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url, sessions, there), daemon=True)
     process.start()
     assert here.recv() == "ready"
     try:
@@ -85,12 +85,12 @@ def _other(url: str) -> Iterator[Connection]:
         process.join(10)
 
 
-def _serve(url: str, pipe: Connection) -> None:
-    asyncio.run(_serve_all(url, pipe))
+def _serve(url: str, sessions: str, pipe: Connection) -> None:
+    asyncio.run(_serve_all(url, sessions, pipe))
 
 
-async def _serve_all(url: str, pipe: Connection) -> None:
-    async with AsyncIssuer.open(settings(url)) as issuer:
+async def _serve_all(url: str, sessions: str, pipe: Connection) -> None:
+    async with AsyncIssuer.open(settings(url, sessions=sessions)) as issuer:
         await asyncio.to_thread(_first_news, issuer)
         asking = _Asking(issuer)
         pipe.send("ready")

@@ -1,0 +1,304 @@
+"""Sessions in Redis: bytes each, what a request costs and asks, rotations and revocations, beside the peers."""
+
+import asyncio
+import gc
+import os
+import subprocess
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import redis
+import uvloop
+from fastapi import Depends, FastAPI
+from fastapi_users.authentication.strategy.redis import RedisStrategy
+from redis import asyncio as redis_asyncio
+from starsessions import SessionAutoloadMiddleware, SessionMiddleware
+from starsessions.stores.redis import RedisStore as StarStore
+
+from bench.crowd import crowd, logouts
+from bench.figures import Figure, Goal
+from bench.houses import open_sessions, session_cookie, settings, sqlite_url
+from bench.postgresql import _unsigned
+from bench.requests import Client, bare
+from bench.revocations import between
+from bench.rotations import FLOW, STORE, _flow, _store
+from bench.rounds import QUICK, Plan, Series, Side, over, pinned, ratio, repeated, settled, take_turns
+from engines.redis import RedisServer
+from keyturn import AsyncIssuer, Issuer
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import RevocationSet
+from keyturn.integrations.asgi import Guard
+from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.runner import Runner
+from keyturn.stores.redis.sessions import Sessions
+
+CHAPTER = "Sessions in Redis"
+SCRIPT = "the bare script"
+PEERS = Path(__file__).with_name("peers")
+DAY = 86400
+WHY = "the flow asks for the session first, two round trips beside one; it proves one token and seals the next"
+_SWAP = """
+if redis.call('HGET', KEYS[1], 'v') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'v', ARGV[2], 'n', ARGV[3])
+return 1
+"""
+
+
+def steps(plan: Plan) -> int:
+    """Ticks of one run."""
+    return 2 * plan.rounds + 3
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """All of it, on one server."""
+    server = RedisServer()
+    server.start()
+    try:
+        with sqlite_url() as url:
+            figures = [_bytes(server, plan), _requests(server, url, plan), _rotations(server, url, plan)]
+            figures.append(between(url, "Redis", plan, sessions=server.url))
+            figures.append(_denylist(plan))
+        return figures
+    finally:
+        server.remove()
+
+
+# --- bytes ---
+
+
+def _bytes(server: RedisServer, plan: Plan) -> Figure:
+    count = 100_000 if plan.rounds > QUICK.rounds else 2_000
+    fillers: dict[str, Callable[[int], None]] = {
+        "Keyturn": lambda number: fill(server.url, number),
+        "express-session": lambda number: _express(server.url, number),
+        "starsessions": lambda number: asyncio.run(_starsessions(server.url, number)),
+        "Django": lambda number: _django(server.url, number),
+    }
+    found = []
+    for name, filler in fillers.items():
+        with server.client() as client:
+            client.flushall()
+            before = _used(client)
+            filler(count)
+            found.append(Series(name, [(_used(client) - before) / count]))
+    figure = Figure(CHAPTER, f"bytes per session, {count:,} of them", "B", found)
+    figure.goals = [Goal("at most 270 B, the index of each subject's sessions included", found[0].middle, 270.0)]
+    figure.note = "ours alone has an index by subject; used_memory after filling, less before"
+    plan.tick()
+    return figure
+
+
+def fill(url: str, count: int, told: Callable[[int], None] = lambda _: None) -> None:
+    """As many sessions, each of a person of its own, written by the store's own scripts, many to a round trip."""
+    now = Instant(int(time.time()))
+    runner, sessions, pending = Runner(read_address(url)), Sessions(), []
+    try:
+        for session in crowd(count, now, Instant(now + 30 * DAY)):
+            pending.append(next(sessions.insert(session)))
+            if len(pending) == 1000:
+                runner.run(_all(pending))
+                told(len(pending))
+                pending = []
+        if pending:
+            runner.run(_all(pending))
+    finally:
+        runner.close()
+
+
+def _all(calls: list[Any]) -> Any:
+    yield calls
+
+
+def _express(url: str, count: int) -> None:
+    if not (PEERS / "node_modules").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True, capture_output=True)
+    subprocess.run(["node", "fill.mjs", url, str(count)], cwd=PEERS, check=True)
+
+
+async def _starsessions(url: str, count: int) -> None:
+    store = StarStore(url)
+    body = {"user_id": "Il8dtOY6zhi231QroNnKcQ", "__metadata__": {"lifetime": DAY, "created": 1e9, "last_access": 1e9}}
+    for _ in range(0, count, 100):
+        await asyncio.gather(
+            *(store.write(os.urandom(16).hex(), msgspec.json.encode(body), DAY, DAY) for _ in range(100))
+        )
+    await store._connection.aclose()
+
+
+def _django(url: str, count: int) -> None:
+    from django.conf import settings as django_settings
+
+    if not django_settings.configured:
+        django_settings.configure(
+            SECRET_KEY="a secret for nothing but figures",
+            CACHES={"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}},
+        )
+    from django.contrib.sessions.backends.cache import SessionStore
+
+    for number in range(count):
+        store = SessionStore()
+        store["_auth_user_id"] = str(number)
+        store["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+        store["_auth_user_hash"] = os.urandom(32).hex()
+        store.save(must_create=True)
+
+
+def _used(client: "redis.Redis") -> int:
+    info: Any = client.info("memory")
+    return int(info["used_memory"])
+
+
+# --- requests ---
+
+
+def _requests(server: RedisServer, url: str, plan: Plan) -> Figure:
+    loop = uvloop.new_event_loop()
+    # Not followed: every check asks Redis.
+    issuer = AsyncIssuer.open(settings(url, sessions=server.url), background=False)
+    try:
+        sides, headers = _request_sides(loop, issuer, server)
+        with pinned():
+            series = take_turns(
+                [*sides, Side("bare", Client(loop, b"cookie"), lambda n: (bare, headers[:1] * n))], plan
+            )
+        asked = {side.name: _commands(server, side) for side in sides}
+    finally:
+        loop.run_until_complete(issuer.close())
+        loop.close()
+    *found, nothing = series
+    figure = Figure(
+        CHAPTER, "CPU that a session check adds to a request", "µs", [over(each, nothing) for each in found]
+    )
+    figure.note = "commands each: " + ", ".join(f"{name} {count:g}" for name, count in asked.items())
+    figure.goals = [Goal("exactly one command", asked["Keyturn"], 1.0)]
+    return figure
+
+
+def _request_sides(
+    loop: asyncio.AbstractEventLoop, issuer: AsyncIssuer, server: RedisServer
+) -> tuple[list[Side], list[bytearray]]:
+    (session,) = open_sessions(issuer.parts, 1)
+    ours = [bytearray(session_cookie(session, issuer.parts))]
+    guard = Guard(bare, issuer=issuer)
+    star = StarStore(server.url)
+    body = {"user_id": "ada", "__metadata__": {"lifetime": 0, "created": time.time(), "last_access": time.time()}}
+    loop.run_until_complete(star.write("0" * 32, msgspec.json.encode(body), 0, DAY))
+    stars = SessionMiddleware(SessionAutoloadMiddleware(bare), store=star, rolling=False, cookie_https_only=False)
+    strategy, token = loop.run_until_complete(_strategy(server.url))
+    bearer = [bytearray(b"Bearer " + token.encode())]
+    sides = [
+        Side("Keyturn", Client(loop, b"cookie"), lambda n: (guard, ours * n)),
+        Side("starsessions", Client(loop, b"cookie"), lambda n: (stars, [bytearray(b"session=" + b"0" * 32)] * n)),
+        Side("fastapi-users, Redis strategy", Client(loop, b"authorization"), lambda n: (strategy, bearer * n)),
+    ]
+    for each in sides:
+        each.work(each.prepare(1))  # connections are opened when first needed
+    return sides, ours
+
+
+async def _strategy(url: str) -> tuple[Any, str]:
+    client = redis_asyncio.from_url(url, decode_responses=True)
+
+    class Person:
+        id = "ada"
+
+    class People:
+        def parse_id(self, text: str) -> str:
+            return text
+
+        async def get(self, _: str) -> Person:
+            return Person()
+
+    strategy: Any = RedisStrategy(client, lifetime_seconds=DAY)
+    token = await strategy.write_token(Person())
+    app = FastAPI()
+
+    async def person(request_token: str = token) -> Any:
+        return await strategy.read_token(request_token, People())
+
+    @app.get("/")
+    async def hello(_: Annotated[Any, Depends(person)]) -> str:
+        return "hello"
+
+    return app, token
+
+
+def _commands(server: RedisServer, side: Side) -> float:
+    with server.client() as client:
+        client.config_resetstat()
+        side.work(side.prepare(100))
+        stats: Any = client.info("commandstats")
+    ignored = {"cmdstat_info", "cmdstat_config|resetstat"}
+    return sum(each["calls"] for name, each in stats.items() if name not in ignored) / 100
+
+
+# --- rotations ---
+
+
+def _rotations(server: RedisServer, url: str, plan: Plan) -> Figure:
+    with Issuer.open(settings(url, sessions=server.url), background=False) as issuer, server.client() as client:
+        one, two = open_sessions(issuer.parts, 2)
+        sides = [
+            repeated(STORE, _store(issuer, one)),
+            repeated(FLOW, _flow(issuer, two, _unsigned(issuer))),
+            repeated(SCRIPT, _script(client)),
+        ]
+        with settled():
+            costs = take_turns(sides, plan, time.perf_counter)
+    rates = [Series(each.name, [1e6 / sample for sample in each.samples]) for each in costs]
+    store, flow, script = rates
+    figure = Figure(CHAPTER, "rotations per second, one caller", "/s", [flow, store, script])
+    figure.goals = [Goal(f"70% of {SCRIPT}: whole flow", ratio(flow, script), 0.70, at_most=False, why=WHY)]
+    return figure
+
+
+def _script(client: "redis.Redis") -> Callable[[], None]:
+    swap, number = client.register_script(_SWAP), 0
+    client.hset("bare", mapping={"v": 0, "n": "x" * 100})
+
+    def rotation() -> None:
+        nonlocal number
+        number += 1
+        assert swap(["bare"], [number - 1, number, "x" * 100]) == 1
+
+    return rotation
+
+
+# --- the denylist ---
+
+
+def _denylist(plan: Plan) -> Figure:
+    now, count = Instant(int(time.time())), 1_000_000 if plan.rounds > QUICK.rounds else 10_000
+    gc.collect()
+    tracemalloc.start()
+    held = RevocationSet()
+    for entry in logouts(count, now, Instant(now + 3600)):
+        held.apply(entry)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    empty, sids = RevocationSet(), [each.key for each in logouts(1000, now, now)]
+    with settled(), pinned():
+        full, none = take_turns([_asking("full", held, sids), _asking("empty", empty, sids)], plan)
+    work = f"a check against {count:,} entries in a verifier's denylist"
+    figure = Figure(CHAPTER, work, "ns", [full, none])
+    figure.note = f"{used / count:.0f} B per entry"
+    figure.goals = [
+        Goal("at most 250 ns", figure.series[0].middle, 250.0),
+        Goal("at most 110 B per entry", used / count, 110.0),
+    ]
+    plan.tick()
+    return figure
+
+
+def _asking(name: str, held: RevocationSet, sids: list[str]) -> Side:
+    def work(count: int) -> None:
+        revokes = held.revokes
+        for _ in range(count):
+            for sid in sids:
+                revokes(sid, "ada", 3, "web", 5)
+
+    return Side(name, work, lambda count: count)
