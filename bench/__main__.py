@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import in_redis, logins, plot, postgresql, report, requests, revocations, rotations, tokens
+from bench import in_redis, logins, million, plot, postgresql, report, requests, revocations, rotations, tokens
 from bench.figures import Figure
 from bench.machine import describe
 from bench.rounds import QUICK, Plan
@@ -25,6 +25,7 @@ CHAPTERS: dict[str, ModuleType] = {
     "revocations": revocations,
     "postgresql": postgresql,
     "redis": in_redis,
+    "million": million,
 }
 
 

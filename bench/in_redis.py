@@ -228,12 +228,16 @@ async def _strategy(url: str) -> tuple[Any, str]:
 
 
 def _commands(server: RedisServer, side: Side) -> float:
-    with server.client() as client:
-        client.config_resetstat()
+    """What it sends, per request; what a script does inside is not sent."""
+    with server.client() as client, client.monitor() as watched:
         side.work(side.prepare(100))
-        stats: Any = client.info("commandstats")
-    ignored = {"cmdstat_info", "cmdstat_config|resetstat"}
-    return sum(each["calls"] for name, each in stats.items() if name not in ignored) / 100
+        client.echo("over")
+        sent = 0
+        for each in watched.listen():
+            if each["command"] == "ECHO over":
+                return sent / 100
+            sent += each["client_type"] != "lua"
+    return 0.0
 
 
 # --- rotations ---

@@ -1,0 +1,138 @@
+"""A million sessions, really there: bytes each, what a check costs beside an empty store, how long ending all of them
+takes, and how long anybody waits while what is over is swept.
+"""
+
+import threading
+import time
+from statistics import median
+from typing import Any
+
+import psycopg
+
+from bench.crowd import crowd, new_session
+from bench.figures import Figure, Goal
+from bench.houses import settings, sqlite_url
+from bench.in_redis import fill
+from bench.postgresql import server as postgres_server
+from bench.rounds import QUICK, Plan, Series
+from engines.redis import RedisServer
+from keyturn import Issuer
+from keyturn.core.instant import Instant
+from keyturn.stores.sql.rows import session_values
+from keyturn.stores.sql.tables import sessions
+
+CHAPTER = "A million sessions"
+DAY = 86400
+ASKED = 2000
+
+
+def steps(_plan: Plan) -> int:
+    """Ticks of one run."""
+    return 2
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """In Redis, then in PostgreSQL."""
+    count = 1_000_000 if plan.rounds > QUICK.rounds else 5_000
+    figures = [*_in_redis(count)]
+    plan.tick()
+    figures += _in_postgresql(count)
+    plan.tick()
+    return figures
+
+
+def _in_redis(count: int) -> list[Figure]:
+    redis = RedisServer(appendonly="no")
+    redis.start()
+    try:
+        with sqlite_url() as url, Issuer.open(settings(url, sessions=redis.url), background=False) as issuer:
+            empty = _checks(issuer)
+            with redis.client() as client:
+                before: Any = client.info("memory")
+                fill(redis.url, count)
+                after: Any = client.info("memory")
+            used = (after["used_memory"] - before["used_memory"]) / count
+            return _figures("Redis", count, used, empty, issuer)
+    finally:
+        redis.remove()
+
+
+def _in_postgresql(count: int) -> list[Figure]:
+    with postgres_server() as postgres:
+        url = postgres.database()
+        with Issuer.open(settings(url), background=False) as issuer:
+            empty = _checks(issuer)
+            with psycopg.connect(url, autocommit=True) as connection:
+                _copy(connection, count)
+                connection.execute("VACUUM ANALYZE sessions")
+                row: Any = connection.execute("SELECT pg_total_relation_size('sessions')").fetchone()
+            return _figures("PostgreSQL", count, row[0] / count, empty, issuer)
+
+
+def _copy(connection: "psycopg.Connection[Any]", count: int) -> None:
+    now = Instant(int(time.time()))
+    names = [column.name for column in sessions.columns]
+    with connection.cursor() as cursor, cursor.copy(f"COPY sessions ({', '.join(names)}) FROM STDIN".encode()) as copy:
+        for each in crowd(count, now, Instant(now + 30 * DAY)):
+            values = session_values(each)
+            copy.write_row([values[name] for name in names])
+
+
+def _figures(store: str, count: int, used: float, empty: Series, issuer: Issuer) -> list[Figure]:
+    full = _checks(issuer)
+    size = Figure(CHAPTER, f"bytes each, {count:,} in {store}", "B", [Series("Keyturn", [used])])
+    if store == "Redis":
+        size.goals = [Goal("at most 270 B, the index of each subject's sessions included", used, 270.0)]
+    check = Figure(CHAPTER, f"one session read, {count:,} in {store}", "µs", [full, Series("empty", empty.samples)])
+    check.note = "the store's answer, nothing cached; median of single reads"
+    began_at = time.perf_counter()
+    issuer.revoke_everything()
+    seconds = time.perf_counter() - began_at
+    ending = Figure(CHAPTER, f"all {count:,} ended at once in {store}", "ms", [Series("Keyturn", [1e3 * seconds])])
+    ending.note = "one entry: every session begun before is void from then on"
+    return [size, check, ending, _sweeping(store, count, issuer)]
+
+
+def _checks(issuer: Issuer) -> Series:
+    """Microseconds of single reads."""
+    port: Any = issuer.parts.plain_store.sessions
+    now = Instant(int(time.time()))
+    held = [new_session(now) for _ in range(ASKED // 20)]
+    for each in held:
+        port.insert(each)
+    samples = []
+    for number in range(ASKED):
+        sid = held[number % len(held)].sid
+        began_at = time.perf_counter()
+        assert port.load(sid) is not None
+        samples.append(1e6 * (time.perf_counter() - began_at))
+    return Series("Keyturn", [median(samples[n::10]) for n in range(10)])
+
+
+def _sweeping(store: str, count: int, issuer: Issuer) -> Figure:
+    """Everything is over: sweep it, while somebody logs in again and again."""
+    waits: list[float] = []
+    stop = threading.Event()
+    other = threading.Thread(target=_log_in, args=(issuer, waits, stop))
+    other.start()
+    port: Any = issuer.parts.plain_store.sessions
+    began_at = time.perf_counter()
+    swept = port.purge(Instant(int(time.time()) + 40 * DAY))
+    seconds = time.perf_counter() - began_at
+    stop.set()
+    other.join()
+    waits.sort()
+    figure = Figure(CHAPTER, f"others' writes while {count:,} in {store} are swept", "ms", [Series("Keyturn", waits)])
+    p99 = waits[int(0.99 * len(waits))]
+    figure.note = f"swept {swept:,} in {seconds:.1f} s; longest wait {waits[-1]:.1f} ms, p99 {p99:.1f} ms"
+    return figure
+
+
+def _log_in(issuer: Issuer, waits: list[float], stop: threading.Event) -> None:
+    port: Any = issuer.parts.plain_store.sessions
+    while not stop.is_set():
+        each = new_session(Instant(int(time.time()) + 50 * DAY))
+        began_at = time.perf_counter()
+        port.insert(each)
+        waits.append(1e3 * (time.perf_counter() - began_at))
+        time.sleep(0.002)
