@@ -78,7 +78,7 @@ def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) ->
         log.append(each)
     polled.poll()
     assert log.queries[2:] == ["after=1", "after=3", "after=5", "after=6"]
-    assert set(polled.revocations.ended) == set("abcdef")
+    assert polled.revocations.ended == {b"a", b"b", b"c", b"d", b"e", b"f"}
     assert polled.revocations.sequence == 6
     assert set(log.tokens) == {"Bearer service"}
 
@@ -133,7 +133,7 @@ def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(log: Log, 
     log.entries, log.purged = log.entries[2:], 2
     polled.poll()
     assert log.queries[-2:] == ["", "seed=4"]
-    assert set(polled.revocations.ended) == {"c", "d"}
+    assert polled.revocations.ended == {b"c", b"d"}
 
 
 def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(log: Log, polled: HttpFeed) -> None:
@@ -145,7 +145,7 @@ def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(log: Log, 
     log.append("c")
     polled.poll()
     assert log.queries[-3:] == ["after=1", "", "seed=2"]
-    assert set(polled.revocations.ended) == {"a", "b", "c"}
+    assert polled.revocations.ended == {b"a", b"b", b"c"}
 
 
 def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(
@@ -157,11 +157,11 @@ def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(
     log.entries, log.sequence = log.entries[:1], 1
     monotonic.now = 2
     polled.poll()
-    assert set(polled.revocations.ended) == set("abc")
+    assert polled.revocations.ended == {b"a", b"b", b"c"}
     assert (polled.revocations.sequence, polled.freshness.seen_at) == (1, 2)
     log.append("d")
     polled.poll()
-    assert set(polled.revocations.ended) == set("abcd")
+    assert polled.revocations.ended == {b"a", b"b", b"c", b"d"}
 
 
 def test_entries_are_forgotten_when_no_token_they_stop_is_alive(log: Log, polled: HttpFeed, clock: Any) -> None:
@@ -169,7 +169,7 @@ def test_entries_are_forgotten_when_no_token_they_stop_is_alive(log: Log, polled
     polled.poll()
     clock.now = NOW + 599.9
     polled.poll()
-    assert "a" in polled.revocations.ended
+    assert b"a" in polled.revocations.ended
     log.entries = []
     clock.now = NOW + 600
     polled.poll()

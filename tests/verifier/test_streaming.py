@@ -80,7 +80,7 @@ def feed(told: Told, clock: Any, monotonic: Any) -> HttpFeed:
 
 
 def held(feed: HttpFeed) -> set[str]:
-    return {str(number) for number in range(1, 100) if str(number) in feed.revocations.ended}
+    return {str(number) for number in range(1, 100) if str(number).encode() in feed.revocations.ended}
 
 
 def test_a_snapshot_then_entries_then_heartbeats(told: Told, feed: HttpFeed, monotonic: Any) -> None:
@@ -274,7 +274,7 @@ def test_the_first_news_of_a_stream_is_what_is_waited_for(told: Told, clock: Any
     assert not first.done()
     gate.set()
     first.result(10)
-    assert "1" in feed.revocations.ended
+    assert b"1" in feed.revocations.ended
     feed.close()
     rest.set()
     until(lambda: not (feed._thread and feed._thread.is_alive()))

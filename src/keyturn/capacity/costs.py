@@ -21,7 +21,7 @@ class Costs:
     """
 
     # --- an entry of the denylist ---
-    entry_bytes: float = _cost(358, "B", CALIBRATE, "one entry in a verifier's memory")
+    entry_bytes: float = _cost(120, "B", CALIBRATE, "one entry in a verifier's memory")
     entry_wire_bytes: float = _cost(135, "B", CALIBRATE, "one entry as JSON in a page of the feed")
     entry_deflated_bytes: float = _cost(23, "B", CALIBRATE, "the same, compressed")
     entry_encode_seconds: float = _cost(0.9e-6, "s", CALIBRATE, "an issuer writes one entry into a page")

@@ -83,17 +83,26 @@ def _values() -> dict[str, int]:
     return {}
 
 
+_MINUTE = 60
+
+
 @dataclass(slots=True)
 class RevocationSet:
-    """The denylist as one process holds it. Changed only by ``apply`` and ``expire``; no clock inside."""
+    """The denylist as one process holds it. Changed only by ``apply`` and ``expire``; no clock inside.
+
+    ``ended``: sids, as bytes. Nearly all entries are of that kind, so those are kept in as little room as Python has for
+    them, by the minute in which they may be forgotten.
+    """
 
     sequence: int = 0
-    ended: dict[str, int] = field(default_factory=_values)
+    ended: set[bytes] = field(default_factory=set[bytes])
     renewed: dict[str, int] = field(default_factory=_values)
     generations: dict[str, int] = field(default_factory=_values)
     clients: dict[str, int] = field(default_factory=_values)
     not_before: int = 0
     _everything_until: int = 0
+    _ends: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
+    _later: dict[bytes, int] = field(default_factory=dict[bytes, int])
     _until: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     _expiries: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
 
@@ -103,58 +112,65 @@ class RevocationSet:
     def apply(self, entry: Entry) -> None:
         """Merge one entry; harmless when it is old news."""
         self.sequence = max(self.sequence, entry.sequence)
-        if entry.kind is Kind.EVERYTHING:
+        if entry.kind is Kind.SESSION and entry.value == ENDED:
+            self._end(entry.key.encode(), -(-entry.expires_at // _MINUTE))
+        elif entry.kind is Kind.EVERYTHING:
             self.not_before = max(self.not_before, entry.value)
             self._everything_until = max(self._everything_until, entry.expires_at)
-            return
-        shelf = self._shelf(entry)
-        shelf[entry.key] = max(entry.value, shelf.get(entry.key, 0))
-        named = (entry.kind.value, entry.key)
-        if entry.expires_at > self._until.get(named, 0):
-            self._until[named] = entry.expires_at
-            heappush(self._expiries, (entry.expires_at, *named))
+        else:
+            self._raise(entry)
 
     def expire(self, now: Instant) -> None:
-        """Forget entries whose tokens are all dead."""
+        """Forget entries whose tokens are all dead, ended sessions up to a minute late."""
+        for minute in sorted(each for each in self._ends if each * _MINUTE <= now):
+            for sid in self._ends.pop(minute):
+                if self._later.get(sid, minute) <= minute:
+                    self._later.pop(sid, None)
+                    self.ended.discard(sid)
         while self._expiries and self._expiries[0][0] <= now:
             _, kind, key = heappop(self._expiries)
             if self._until.get((kind, key), 0) <= now:
                 self._until.pop((kind, key), None)
-                self._forget(Kind(kind), key)
+                self._shelf(Kind(kind)).pop(key, None)
 
     def entries(self, at: Instant) -> Iterator[Entry]:
-        """All that is held, as entries dated ``at``; the order says nothing."""
+        """All that is held, as entries dated ``at``; the order says nothing, and one may come twice."""
+        for minute, sids in list(self._ends.items()):
+            for sid in sids:
+                yield Entry(Kind.SESSION, sid.decode(), ENDED, at, Instant(minute * _MINUTE))
         for (kind, key), until in list(self._until.items()):
-            for value in self._values(Kind(kind), key):
-                yield Entry(Kind(kind), key, value, at, Instant(until))
+            yield Entry(Kind(kind), key, self._shelf(Kind(kind))[key], at, Instant(until))
         if self.not_before:
             yield Entry(Kind.EVERYTHING, "", self.not_before, at, Instant(self._everything_until))
 
     def floor(self, sid: SessionId) -> int:
         """Least session-token counter of ``sid`` still good, as far as this set knows."""
-        return ENDED if sid in self.ended else self.renewed.get(sid, 0)
+        return ENDED if sid.encode() in self.ended else self.renewed.get(sid, 0)
 
     def revokes(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> bool:
         """Whether an access token with these claims is revoked."""
         return (
-            sid in self.ended
+            sid.encode() in self.ended
             or generation < self.generations.get(subject, 0)
             or issued_at < self.not_before
             or issued_at < self.clients.get(client_id, 0)
         )
 
-    def _shelf(self, entry: Entry) -> dict[str, int]:
-        if entry.kind is Kind.SESSION:
-            return self.ended if entry.value == ENDED else self.renewed
-        return self.generations if entry.kind is Kind.SUBJECT else self.clients
+    def _end(self, sid: bytes, minute: int) -> None:
+        if sid not in self.ended:
+            self.ended.add(sid)
+        elif minute > self._later.get(sid, 0):
+            self._later[sid] = minute
+        else:
+            return
+        self._ends.setdefault(minute, []).append(sid)
 
-    def _values(self, kind: Kind, key: str) -> Iterator[int]:
-        shelves = {Kind.SUBJECT: (self.generations,), Kind.CLIENT: (self.clients,)}
-        for shelf in shelves.get(kind, (self.ended, self.renewed)):
-            if key in shelf:
-                yield shelf[key]
+    def _raise(self, entry: Entry) -> None:
+        shelf, named = self._shelf(entry.kind), (entry.kind.value, entry.key)
+        shelf[entry.key] = max(entry.value, shelf.get(entry.key, 0))
+        if entry.expires_at > self._until.get(named, 0):
+            self._until[named] = entry.expires_at
+            heappush(self._expiries, (entry.expires_at, *named))
 
-    def _forget(self, kind: Kind, key: str) -> None:
-        shelves = {Kind.SUBJECT: (self.generations,), Kind.CLIENT: (self.clients,)}
-        for shelf in shelves.get(kind, (self.ended, self.renewed)):
-            shelf.pop(key, None)
+    def _shelf(self, kind: Kind) -> dict[str, int]:
+        return {Kind.SESSION: self.renewed, Kind.SUBJECT: self.generations}.get(kind, self.clients)

@@ -138,7 +138,7 @@ class Judge:
             return None
         revoked, claims = feed.revocations, seen.claims
         if (
-            claims.sid in revoked.ended
+            seen.sid in revoked.ended
             or seen.generation < revoked.generations.get(claims.sub, 0)
             or claims.iat < revoked.not_before
             or claims.iat < revoked.clients.get(claims.client_id, 0)
@@ -228,7 +228,7 @@ class Judge:
         ):
             self._check(claims, now)
             generation = max(generation, 0)  # without a feed a token may have none
-        seen = Seen(keys, starts_at, ends_at, audiences, generation, principal_of(claims), claims)
+        seen = Seen(keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_of(claims), claims)
         self._memo.insert(token, seen, now)
         return seen
 
@@ -262,7 +262,7 @@ class Judge:
         fresh = self._monotonic() - feed.freshness.seen_at <= self._bound_seconds
         revoked = feed.revocations
         if (
-            claims.sid in revoked.ended
+            seen.sid in revoked.ended
             or seen.generation < revoked.generations.get(claims.sub, 0)
             or claims.iat < revoked.not_before
             or claims.iat < revoked.clients.get(claims.client_id, 0)

@@ -20,6 +20,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     starts_at: int
     ends_at: int
     audiences: tuple[str, ...]
+    sid: bytes
     generation: int
     principal: Principal
     claims: Claims
