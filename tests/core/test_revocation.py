@@ -100,7 +100,8 @@ def test_expiry_may_come_between_any_two_entries(first: list[Entry], second: lis
         assert made.generations[live.key] >= live.value
     made.expire(Instant(120))
     assert len(made) == 0
-    assert not (made._expiries or made._until or made._ends or made._later)
+    for emptied in (made._expiries, made._until, made._ends, made._later):
+        assert not emptied
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from keyturn.capacity.costs import Costs
 from keyturn.compose.settings import Settings
 from keyturn.core.instant import NEVER, Instant, SessionId, Subject
 from keyturn.core.lifecycle import open_session
+from keyturn.core.placement import name_session
 from keyturn.core.policy import BROWSER
 from keyturn.core.revocation import ENDED, Entry, Kind, Page
 from keyturn.core.session import Client, Found, Marks, Seed, Session
@@ -45,7 +46,7 @@ def calibrate(costs: Costs, progress: Progress = lambda what: None) -> Costs:
         progress(name)
         found |= measure(entries)
     progress("a near-cache")
-    found |= _of_near()
+    found |= {"near_bytes": near_bytes()}
     progress("a store on this disk")
     found |= _of_store()
     return replace(costs, **found)
@@ -109,23 +110,27 @@ def _pages(entries: list[Entry]) -> Iterator[bytes]:
         yield msgspec.json.encode(feed_answer(Page((), entries[-1].sequence, log=_LOG)))
 
 
-def _of_near() -> dict[str, float]:
+def near_bytes() -> float:
+    """Of one session in a near-cache."""
     near = NearSessions(5, lambda: 0.0, capacity=SESSIONS)
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(SESSIONS):
-            near.remember(Found(_session(), Marks()))
+            near.remember(Found(new_session(), Marks()))
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    return {"near_bytes": held / SESSIONS}
+    return held / SESSIONS
 
 
-def _session() -> Session:
+def new_session() -> Session:
+    """As a login leaves one."""
     client = Client("default", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "2001:db8::1")
-    draft = Session(_sid(), Subject(_sid()), Seed(os.urandom(32)), client, 0, _NOW, _NOW, _NOW, NEVER)
+    subject = Subject(_sid())
+    sid = name_session(subject, os.urandom(16))
+    draft = Session(sid, subject, Seed(os.urandom(32)), client, 0, _NOW, _NOW, _NOW, NEVER)
     return open_session(draft, Marks(), _NOW, BROWSER.session)
 
 
@@ -146,7 +151,7 @@ def _of_store() -> dict[str, float]:
 def _of_open_store(issuer: Issuer, path: Path) -> dict[str, float]:
     store, before = issuer.parts.store, _size(path)
     for _ in range(STORED):
-        store.sessions.insert(_session())
+        store.sessions.insert(new_session())
     held = (_size(path) - before) / STORED
     numbers = iter(range(10**9))
     appends = _seconds(lambda: issuer.revoke_subject(Subject(f"subject-{next(numbers)}")), 300)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keyturn.cli.capacity import capacity
+from keyturn.cli.compare import compare
 from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
 from keyturn.cli.keys import keys
@@ -36,6 +37,7 @@ def keyturn(asked: Version = False) -> None:
 app.command()(serve)
 app.command()(doctor)
 app.command()(capacity)
+app.command()(compare)
 app.add_typer(keys, name="keys")
 app.add_typer(database, name="db")
 app.add_typer(revoke, name="revoke")

@@ -90,8 +90,8 @@ _MINUTE = 60
 class RevocationSet:
     """The denylist as one process holds it. Changed only by ``apply`` and ``expire``; no clock inside.
 
-    ``ended``: sids, as bytes. Nearly all entries are of that kind, so those are kept in as little room as Python has for
-    them, by the minute in which they may be forgotten.
+    ``ended``: sids, as bytes. Nearly all entries are of that kind, so those are kept in as little room as Python has
+    for them, by the minute in which they may be forgotten.
     """
 
     sequence: int = 0

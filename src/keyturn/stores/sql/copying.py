@@ -7,7 +7,7 @@ keeps issuers off it until the last pass, which nobody writes beside, has been c
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -56,7 +56,11 @@ class Copied:
     finished: bool = False
 
 
-def copy_database(source_url: str, target_url: str, progress: Progress = lambda *_: None) -> Copied:
+def _untold(_table: str, _done: int, _total: int) -> None:
+    pass
+
+
+def copy_database(source_url: str, target_url: str, progress: Progress = _untold) -> Copied:
     """Bring the target up to the source; finish when nobody else uses the source.
 
     Raises ``ConfigurationError`` for URLs that cannot be used and for a target that holds something else, and
@@ -174,12 +178,17 @@ def _digest(connection: Connection, table: Table) -> str:
     digest = hashlib.sha256()
     for rows, _, _ in _batches(connection, table):
         for row in rows:
-            digest.update(repr(tuple(bytes(each) if isinstance(each, memoryview) else each for each in row)).encode())
+            digest.update(repr(tuple(map(_plain, row))).encode())
     return digest.hexdigest()
 
 
+def _plain(value: Any) -> Any:
+    # One driver says bytes, the other a view of them.
+    return value.tobytes() if type(value) is memoryview else value
+
+
 @contextmanager
-def _alone(source: Database, url: str) -> Iterator[Connection | None]:
+def _alone(source: Database, url: str) -> Generator[Connection | None]:
     """A connection beside which nobody writes until it ends; ``None`` when somebody else uses the source."""
     with source.engine.connect() as connection:
         held = _hold_server(connection) if source.address is not None else _hold_file(connection)

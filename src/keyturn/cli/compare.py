@@ -1,0 +1,74 @@
+"""``keyturn compare``: session, JWT and hybrid, measured on one's own store in one run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from keyturn.cli.speak import Json, announce, complaining, complaints, console
+from keyturn.errors import ConfigurationError
+from keyturn.issuer import DEFAULT_ISSUER
+
+Store = Annotated[str, typer.Option(help="Yours: a SQLite or PostgreSQL URL. Nothing in it is touched.")]
+Sessions = Annotated[str, typer.Option(help="A Redis for the sessions: an empty database of it, as in .../15.")]
+Seconds = Annotated[float, typer.Option(min=0.2, max=60, help="Of load, for each run.")]
+Runs = Annotated[int, typer.Option(min=1, max=100, help="Of each mode.")]
+Connections = Annotated[int, typer.Option(min=1, max=256, help="To each instance, at once.")]
+Quick = Annotated[bool, typer.Option("--quick", help="One short run: see that it works.")]
+Report = Annotated[Path | None, typer.Option(help="Write an HTML page with plots here.")]
+Plots = Annotated[Path | None, typer.Option(help="Write the plots as SVG into this folder.")]
+
+
+@complaining
+def compare(
+    store: Store = "",
+    sessions: Sessions = "",
+    seconds: Seconds = 2.0,
+    runs: Runs = 3,
+    connections: Connections = 8,
+    quick: Quick = False,
+    report: Report = None,
+    plots: Plots = None,
+    as_json: Json = False,
+) -> None:
+    """Measure session, JWT and hybrid on your own store: bytes, CPU, latency, questions, revocation, a lost store."""
+    try:
+        from keyturn.compare import report as told
+        from keyturn.compare.measure import MODES, Plan, measure
+        from keyturn.compare.scratch import corner
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(f"compare needs {missing.name}: pip install 'keyturn[server,compare]'") from None
+    plan = Plan(0.4, 1, 4, 300) if quick else Plan(seconds, runs, connections)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=complaints, transient=True) as progress:
+        task = progress.add_task("measuring", total=1 + plan.runs * len(MODES))
+
+        def tick(what: str) -> None:
+            progress.update(task, advance=1, description=f"measured {what}")
+
+        with corner(store, sessions, DEFAULT_ISSUER) as scratch:
+            found = measure(scratch, plan, tick)
+            record = told.record_of(found, plan, scratch.kind)
+    if report is not None:
+        _write(report, told.page_of(found, record).encode())
+    for name, svg in told.plots_of(found).items() if plots is not None else ():
+        _write(Path(plots or "") / f"{name}.svg", svg)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
+        return
+    table = Table("", *(told.NAMES[mode] for mode in MODES), title=f"on {record['store']}", title_justify="left")
+    for name, *cells in told.rows_of(found):
+        table.add_row(name, *(f"{value}\n[dim]{more}[/dim]" if more else value for value, more in cells))
+    console.print(table)
+    announce([f"{record['machine']}; {plan.runs} runs of {plan.seconds:g} s; medians, least to most below"], console)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as failure:
+        raise ConfigurationError(f"cannot write {path}: {failure.strerror}") from None

@@ -1,0 +1,103 @@
+"""An instance of an application under test: ``python -m keyturn.compare.instance MODE PORT``.
+
+``/`` is guarded as the mode says. ``/counts`` answers how often the store was asked and how much processor time was
+used; ``/down`` makes every question to the store fail from then on, ``/up`` ends that.
+"""
+
+import json
+import os
+import resource
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import uvicorn
+
+from keyturn.compose.settings import read_settings
+from keyturn.errors import StoreUnavailable
+from keyturn.integrations.asgi import Guard
+from keyturn.issuer import AsyncIssuer
+from keyturn.stores.near import NearSessions
+from keyturn.tokens import KeySet
+from keyturn.verifier import AsyncVerifier
+
+_BODY = b"hello"
+
+
+class Counted:
+    """A port that counts, and fails when told to."""
+
+    asked = 0
+    down = False
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+
+    def __getattr__(self, verb: str) -> Any:
+        ask = getattr(self._port, verb)
+
+        def call(*arguments: object) -> Any:
+            Counted.asked += 1
+            if Counted.down:
+                raise StoreUnavailable("it was told to be away")
+            return ask(*arguments)
+
+        return call
+
+
+async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+    """The application itself."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": _BODY})
+
+
+def application(mode: str) -> Any:
+    """Guarded as ``mode`` says: ``session`` asks the store for every request, ``jwt`` verifies offline, ``hybrid``
+    keeps sessions in memory and follows the feed. Settings come from the environment."""
+    issuer = AsyncIssuer.open(read_settings(), background=mode == "hybrid")
+    counted = replace(issuer.parts.ports, sessions=Counted(issuer.parts.ports.sessions))
+    issuer.parts = replace(issuer.parts, ports=counted)
+    if mode != "jwt":
+        return _with_controls(Guard(hello, issuer=issuer), issuer)
+    realm = issuer.parts.realm
+    keys = KeySet.from_jwks(json.dumps(issuer.parts.ring.jwks(issuer.parts.now())).encode())
+    verifier = AsyncVerifier(realm.issuer, realm.audience[0], keys=keys, revocation="none")
+    return _with_controls(Guard(hello, verifier=verifier), issuer)
+
+
+def _with_controls(guarded: Any, issuer: AsyncIssuer) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] == "/":
+            await guarded(scope, receive, send)
+            return
+        if scope["path"] in ("/down", "/up"):
+            _turn(issuer, scope["path"] == "/down")
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        told = json.dumps({"asked": Counted.asked, "cpu": usage.ru_utime + usage.ru_stime}).encode()
+        headers = [(b"content-length", b"%d" % len(told))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
+
+    return app
+
+
+def _turn(issuer: AsyncIssuer, down: bool) -> None:
+    Counted.down = down
+    # The feed reads the same store: when that is away, there is no news either.
+    near: Any = issuer.parts.near
+    near.confirm = _hear_nothing if down else partial(NearSessions.confirm, near)
+
+
+def _hear_nothing(_asked_at: float) -> None:
+    pass
+
+
+def main(mode: str, port: int) -> None:
+    """Serve until ended."""
+    uvicorn.run(application(mode), host="127.0.0.1", port=port, log_level="error", access_log=False, lifespan="off")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,243 @@
+"""Measure: three ways to know who is calling, each asked the same things, in turns."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any, Literal
+
+from keyturn.capacity.calibrate import near_bytes, new_session
+from keyturn.compare.load import load
+from keyturn.compare.scratch import Corner
+from keyturn.compose.settings import read_settings
+from keyturn.errors import StoreUnavailable
+from keyturn.issuer import Issuer
+
+Mode = Literal["session", "jwt", "hybrid"]
+MODES: tuple[Mode, ...] = ("session", "jwt", "hybrid")
+PASSWORD = "a bicycle made of rain"  # noqa: S105 - of an account in a scratch store
+LONGEST_SECONDS = 4.0
+"""After a revocation, and after the store went away, an instance is watched for so long."""
+
+
+@dataclass(slots=True)
+class Figure:
+    """``samples``: one per run. ``note``: instead of a figure, or beside it."""
+
+    name: str
+    unit: str
+    samples: list[float] = field(default_factory=list[float])
+    note: str = ""
+
+    @property
+    def middle(self) -> float | None:
+        """The median, where there is any."""
+        return median(self.samples) if self.samples else None
+
+    def record(self) -> dict[str, object]:
+        """For programs."""
+        return {**asdict(self), "median": self.middle}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``seconds`` of load per run, ``runs`` of each, ``connections`` per instance, ``sessions`` stored to weigh one."""
+
+    seconds: float = 2.0
+    runs: int = 3
+    connections: int = 8
+    sessions: int = 2000
+    instances: int = 3
+
+
+@dataclass(slots=True)
+class Login:
+    """What a client holds."""
+
+    sid: Any
+    cookie: str
+    bearer: str
+
+    def headers(self, mode: Mode) -> list[str]:
+        """What it shows: a cookie, a token, or now one and now the other."""
+        return {"session": [self.cookie], "jwt": [self.bearer], "hybrid": [self.cookie, self.bearer]}[mode]
+
+
+Tick = Callable[[str], None]
+Found = dict[Mode, dict[str, Figure]]
+
+
+def measure(corner: Corner, plan: Plan, tick: Tick) -> Found:
+    """Figures by mode and name; ``tick`` is told what was done."""
+    settings = read_settings(corner.environment)
+    with Issuer.open(settings, background=False) as issuer:
+        issuer.signup("ada@example.com", PASSWORD, deliver="both")
+        weight = _weigh(issuer, corner, plan.sessions)
+        tick("store")
+        found: Found = {mode: _figures() for mode in MODES}
+        for _ in range(plan.runs):
+            for mode in MODES:
+                _run(found[mode], mode, corner, plan, issuer)
+                tick(mode)
+        for mode in MODES:
+            _weights(found[mode], mode, weight)
+    return found
+
+
+def _figures() -> dict[str, Figure]:
+    made = (
+        Figure("bytes on the wire, per request", "B"),
+        Figure("CPU, per request", "µs"),
+        Figure("latency, p50", "ms"),
+        Figure("latency, p99", "ms"),
+        Figure("questions to the store, per request", ""),
+        *(Figure(f"requests per second, {count} instance{'s' * (count > 1)}", "1/s") for count in (1, 2, 3)),
+        Figure("from revocation to last acceptance", "ms"),
+        Figure("store away: answered at once", "%"),
+        Figure(f"store away: answered after {LONGEST_SECONDS:g} s", "%"),
+        Figure("memory of the store, a million logins", "MB"),
+        Figure("memory of an instance, a million sessions", "MB"),
+    )
+    return {each.name: each for each in made}
+
+
+def _run(found: dict[str, Figure], mode: Mode, corner: Corner, plan: Plan, issuer: Issuer) -> None:
+    names = list(found)
+    with _instances(mode, corner, plan.instances) as ports:
+        login = _log_in(issuer)
+        load(ports[:1], login.headers(mode), plan.seconds / 4, plan.connections)  # warm
+        before = _control(ports[0], "/counts")
+        one = load(ports[:1], login.headers(mode), plan.seconds, plan.connections)
+        after = _control(ports[0], "/counts")
+        count = max(1, len(one.waits))
+        found[names[0]].samples.append(one.sent + one.received)
+        found[names[1]].samples.append(1e6 * (after["cpu"] - before["cpu"]) / count)
+        found[names[2]].samples.append(1e3 * one.quantile(0.5))
+        found[names[3]].samples.append(1e3 * one.quantile(0.99))
+        found[names[4]].samples.append((after["asked"] - before["asked"]) / count)
+        found[names[5]].samples.append(count / one.seconds)
+        for number in range(2, plan.instances + 1):
+            more = load(ports[:number], login.headers(mode), plan.seconds, plan.connections)
+            found[names[3 + number + 1]].samples.append(len(more.waits) / more.seconds)
+        _revoke(found[names[8]], mode, ports[0], issuer, login)
+        _take_away(found[names[9]], found[names[10]], mode, ports[0], _log_in(issuer))
+
+
+def _revoke(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login) -> None:
+    """Ask on after a revocation, until every credential is refused or it has taken too long."""
+    issuer.logout(login.sid)
+    revoked_at = last_at = time.monotonic()
+    while time.monotonic() - revoked_at < LONGEST_SECONDS / 2:
+        began_at = time.monotonic()
+        statuses = load([port], login.headers(mode), 0.002, len(login.headers(mode))).statuses
+        if 200 not in statuses:
+            figure.samples.append(1e3 * max(0.0, last_at - revoked_at))
+            return
+        last_at = began_at
+    seconds = issuer.parts.realm.profile.token.access_seconds
+    figure.samples.append(1e3 * seconds)
+    figure.note = f"still accepted after {LONGEST_SECONDS / 2:g} s; until it expires"
+
+
+def _take_away(at_once: Figure, later: Figure, mode: Mode, port: int, login: Login) -> None:
+    load([port], login.headers(mode), 0.1, 2)
+    _control(port, "/down")
+    at_once.samples.append(_answered(port, mode, login, 0.5))
+    time.sleep(LONGEST_SECONDS - 0.5)
+    later.samples.append(_answered(port, mode, login, 0.3))
+    _control(port, "/up")
+
+
+def _answered(port: int, mode: Mode, login: Login, seconds: float) -> float:
+    statuses = load([port], login.headers(mode), seconds, 2).statuses
+    return 100 * statuses.get(200, 0) / max(1, sum(statuses.values()))
+
+
+def _weigh(issuer: Issuer, corner: Corner, count: int) -> float:
+    """Bytes of one session in the store, its index included."""
+    before = corner.used_bytes()
+    for _ in range(count):
+        _open(issuer)
+    return max(0.0, corner.used_bytes() - before) / count
+
+
+def _weights(found: dict[str, Figure], mode: Mode, weight: float) -> None:
+    store, instance = list(found.values())[-2:]
+    # Without sessions nothing is kept: nor can anything be listed, ended or refreshed.
+    store.samples.append(0.0 if mode == "jwt" else weight)
+    store.note = "no list of devices, no end before expiry" if mode == "jwt" else ""
+    instance.samples.append(near_bytes() if mode == "hybrid" else 0.0)
+    instance.note = "those in use, up to 100,000" if mode == "hybrid" else ""
+
+
+def _open(issuer: Issuer) -> Any:
+    session = new_session()
+    issuer.parts.plain_store.sessions.insert(session)
+    return session
+
+
+def _log_in(issuer: Issuer) -> Login:
+    while True:
+        try:
+            issued = issuer.login("ada@example.com", PASSWORD, deliver="both")
+        except StoreUnavailable:
+            time.sleep(0.1)
+            continue
+        assert issued.session_token is not None  # noqa: S101 - both were asked for
+        assert issued.access_token is not None  # noqa: S101 - as above
+        name = issuer.parts.realm.profile.cookie.name("session")
+        bearer = f"Authorization: Bearer {issued.access_token.reveal()}"
+        return Login(issued.sid, f"Cookie: {name}={issued.session_token.reveal()}", bearer)
+
+
+@contextmanager
+def _instances(mode: Mode, corner: Corner, count: int) -> Generator[Sequence[int]]:
+    ports = [_free_port() for _ in range(count)]
+    children = [
+        subprocess.Popen(  # noqa: S603 - this very Python, and words of our own
+            [sys.executable, "-m", "keyturn.compare.instance", mode, str(port)],
+            env=corner.environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for port in ports
+    ]
+    try:
+        for port in ports:
+            _wait(port)
+        yield ports
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(20)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int) -> None:
+    give_up_at = time.monotonic() + 30
+    while True:
+        try:
+            _control(port, "/counts")
+        except OSError:
+            if time.monotonic() > give_up_at:
+                raise StoreUnavailable("an instance did not start") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _control(port: int, path: str) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        told: dict[str, float] = json.loads(answer.read())
+        return told

@@ -1,0 +1,142 @@
+"""Report: what was measured, as a record, as plots, and as one HTML page that needs nothing else."""
+
+import os
+import platform
+from io import BytesIO
+from typing import Any
+
+import matplotlib
+from jinja2 import Environment
+from markupsafe import Markup
+
+matplotlib.use("svg")
+from matplotlib import pyplot
+
+from keyturn.compare.measure import MODES, Figure, Found, Plan
+
+NAMES = {"session": "Session", "jwt": "JWT", "hybrid": "Hybrid"}
+COLOURS = {"session": "#d9921a", "jwt": "#2f74c8", "hybrid": "#1f9e89"}
+"""Colours with enough contrast on white and on near-black alike."""
+INK = "#7d8590"
+# The library leaves half of itself without types.
+_pyplot: Any = pyplot
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Session, JWT or both</title>
+<style>
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .92rem; display: block; overflow-x: auto }
+th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #8886; vertical-align: top }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+small { opacity: .75; display: block; white-space: normal } svg { max-width: 100%; height: auto }
+</style>
+<h1>Session, JWT or both</h1>
+<p>Measured on {{ record.machine }}, on {{ record.store }}: {{ record.plan.runs }} runs of {{ record.plan.seconds }} s
+with {{ record.plan.connections }} connections per instance. Medians; least and most of the runs below.</p>
+<table><tr><th></th>{% for mode in modes %}<th>{{ names[mode] }}</th>{% endfor %}</tr>
+{% for row in rows %}<tr><td>{{ row[0] }}</td>
+{% for cell in row[1:] %}<td class="n">{{ cell[0] }}<small>{{ cell[1] }}</small></td>
+{% endfor %}</tr>{% endfor %}</table>
+{% for svg in plots %}{{ svg }}{% endfor %}
+<p><b>Session</b>: a cookie, looked up in the store for every request. <b>JWT</b>: a signed token verified offline, by
+nothing but its signature and its expiry. <b>Hybrid</b>: either of them, judged in memory by the news of a feed; here
+half of the requests show a cookie and half a token. “Store away” means that every question to the store fails from
+then on, the feed's own included; the staleness bound is one second.</p>
+</html>
+"""
+
+
+def record_of(found: Found, plan: Plan, store: str) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    return {
+        "machine": f"{platform.system()} {platform.machine()}, {_cores()} cores, Python {platform.python_version()}",
+        "store": store,
+        "plan": {name: getattr(plan, name) for name in plan.__slots__},
+        "modes": {mode: [each.record() for each in found[mode].values()] for mode in MODES},
+    }
+
+
+def rows_of(found: Found) -> list[list[Any]]:
+    """One row per figure: its name, then for each mode the median and its spread or note."""
+    names = list(found["session"])
+    return [[name, *(_cell(found[mode][name]) for mode in MODES)] for name in names]
+
+
+def spoken(value: float | None, unit: str) -> str:
+    """A figure as people read it."""
+    if value is None:
+        return "-"
+    if unit == "MB":
+        return f"{value:,.0f} MB"
+    text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{text} {unit}".strip()
+
+
+def plots_of(found: Found) -> dict[str, bytes]:
+    """SVG by name: how requests scale, and what a revocation and a lost store do."""
+    return {"scaling": _scaling(found), "costs": _costs(found)}
+
+
+def page_of(found: Found, record: dict[str, Any]) -> str:
+    """The page. Everything in it is escaped but our own plots."""
+    svgs = [Markup(_inline(each)) for each in plots_of(found).values()]  # noqa: S704 - drawn by us from our own numbers
+    template = Environment(autoescape=True).from_string(_PAGE)
+    return template.render(record=record, rows=rows_of(found), modes=MODES, names=NAMES, plots=svgs)
+
+
+def _cell(figure: Figure) -> tuple[str, str]:
+    low, high = (min(figure.samples), max(figure.samples)) if figure.samples else (0.0, 0.0)
+    spread = "" if low == high else f"{spoken(low, '')} to {spoken(high, figure.unit)}"
+    return spoken(figure.middle, figure.unit), "; ".join(each for each in (figure.note, spread) if each)
+
+
+def _scaling(found: Found) -> bytes:
+    names = [name for name in found["session"] if name.startswith("requests per second")]
+    sheet, axis = _sheet("requests per second, by instances")
+    for mode in MODES:
+        points = [found[mode][name].middle or 0.0 for name in names]
+        axis.plot(range(1, len(points) + 1), points, marker="o", color=COLOURS[mode], label=NAMES[mode])
+    axis.set_xticks(range(1, len(names) + 1))
+    axis.set_ylim(bottom=0)
+    axis.legend(frameon=False)
+    return _svg(sheet)
+
+
+def _costs(found: Found) -> bytes:
+    sheet, axis = _sheet("CPU per request, microseconds")
+    name = "CPU, per request"
+    values = [found[mode][name].middle or 0.0 for mode in MODES]
+    bars = axis.bar([NAMES[mode] for mode in MODES], values, color=[COLOURS[mode] for mode in MODES])
+    axis.bar_label(bars, fmt="%.0f", color=INK)
+    return _svg(sheet)
+
+
+def _sheet(title: str) -> tuple[Any, Any]:
+    inks = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor", "axes.titlecolor")
+    _pyplot.rcParams.update(
+        {**dict.fromkeys(inks, INK), "svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 9}
+    )
+    sheet, axis = _pyplot.subplots(figsize=(6.4, 3.0))
+    axis.set_facecolor("none")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_title(title, loc="left", fontsize=10)
+    return sheet, axis
+
+
+def _svg(sheet: Any) -> bytes:
+    drawn = BytesIO()
+    sheet.tight_layout()
+    sheet.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    _pyplot.close(sheet)
+    return drawn.getvalue()
+
+
+def _inline(svg: bytes) -> str:
+    text = svg.decode()
+    return text[text.index("<svg") :]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -1,0 +1,115 @@
+"""Scratch: a corner of the user's own store that holds nothing else, and is gone afterwards."""
+
+import os
+import secrets
+import sqlite3
+import tempfile
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from keyturn.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """``environment``: what an instance is given. ``kind``: of the store, for people."""
+
+    kind: str
+    store: str
+    sessions: str
+    environment: dict[str, str]
+    folder: Path
+
+    def used_bytes(self) -> float:
+        """What is stored in it by now."""
+        if self.sessions:
+            return float(_redis(self.sessions).info("memory")["used_memory"])
+        if self.store.startswith("sqlite"):
+            with closing(sqlite3.connect(self.store.partition(":///")[2])) as file:
+                pages = [file.execute(f"PRAGMA {each}").fetchone()[0] for each in ("page_count", "page_size")]
+            return float(pages[0] * pages[1])
+        with _postgres(self.store) as connection:
+            row: Any = connection.execute("SELECT pg_total_relation_size('sessions')").fetchone()
+            return float(row[0])
+
+
+@contextmanager
+def corner(store: str, sessions: str, issuer: str) -> Generator[Corner]:
+    """Made, and gone afterwards. ``store``: empty for a SQLite file of its own; ``sessions``: a Redis, if any.
+
+    Raises ``ConfigurationError`` for a store that cannot be kept apart from what is in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="keyturn-compare-") as name:
+        folder = Path(name)
+        with _database(store, folder) as (kind, url), _empty(sessions):
+            given = {
+                "STORE": url,
+                "SESSIONS": sessions,
+                "ISSUER": issuer,
+                "AUDIENCE": issuer,
+                "SECRET": secrets.token_hex(32),
+                "SERVICE_TOKEN": secrets.token_hex(32),
+                "DATA": str(folder),
+                "ALGORITHM": "RS256",
+                "STALENESS_SECONDS": "1",
+            }
+            environment = {f"KEYTURN_{each}": value for each, value in given.items() if value}
+            rest = {each: value for each, value in os.environ.items() if not each.startswith("KEYTURN_")}
+            yield Corner(kind + (", sessions in Redis" if sessions else ""), url, sessions, rest | environment, folder)
+
+
+@contextmanager
+def _database(store: str, folder: Path) -> Generator[tuple[str, str]]:
+    if not store or store.startswith("sqlite"):
+        # Beside the user's file rather than in it: the same disk, and none of his rows.
+        beside = Path(store.partition(":///")[2]).parent if store else folder
+        if not beside.is_dir():
+            raise ConfigurationError(f"store: {beside} is no folder")
+        with tempfile.TemporaryDirectory(prefix=".keyturn-compare-", dir=beside) as name:
+            yield "SQLite", f"sqlite:///{name}/keyturn.db"
+        return
+    if not store.startswith("postgres"):
+        raise ConfigurationError("store: compare knows SQLite and PostgreSQL; name sessions for Redis")
+    schema = f"keyturn_compare_{secrets.token_hex(4)}"
+    with _postgres(store) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    try:
+        joint = "&" if "?" in store else "?"
+        yield "PostgreSQL", f"{store}{joint}options={quote(f'-csearch_path={schema}')}"
+    finally:
+        with _postgres(store) as connection:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@contextmanager
+def _empty(sessions: str) -> Generator[None]:
+    if not sessions:
+        yield
+        return
+    client = _redis(sessions)
+    if client.dbsize():
+        raise ConfigurationError("sessions: that Redis holds something; name an empty database of it, as in .../15")
+    try:
+        yield
+    finally:
+        client.flushdb()
+
+
+def _redis(url: str) -> Any:
+    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.connect import connect
+
+    return connect(read_address(url, "sessions"))
+
+
+@contextmanager
+def _postgres(url: str) -> Generator[Any]:
+    import psycopg
+
+    plain = url.replace("postgresql+asyncpg://", "postgresql://").replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(plain, autocommit=True) as connection:
+        yield connection
