@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 import tracemalloc
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ from bench.rotations import FLOW, STORE, _flow, _store
 from bench.rounds import QUICK, Plan, Series, Side, over, pinned, ratio, repeated, settled, take_turns
 from engines.redis import RedisServer
 from keyturn import AsyncIssuer, Issuer
+from keyturn.compare.load import load
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
 from keyturn.integrations.asgi import Guard
@@ -116,9 +118,13 @@ def _all(calls: list[Any]) -> Any:
     yield calls
 
 
-def _express(url: str, count: int) -> None:
+def _install() -> None:
     if not (PEERS / "node_modules").is_dir():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True, capture_output=True)
+
+
+def _express(url: str, count: int) -> None:
+    _install()
     subprocess.run(["node", "fill.mjs", url, str(count)], cwd=PEERS, check=True)
 
 
@@ -176,8 +182,9 @@ def _requests(server: RedisServer, url: str, plan: Plan) -> Figure:
         loop.run_until_complete(issuer.close())
         loop.close()
     *found, nothing = series
+    peer = _express_requests(server.url, plan)
     figure = Figure(
-        CHAPTER, "CPU that a session check adds to a request", "µs", [over(each, nothing) for each in found]
+        CHAPTER, "CPU that a session check adds to a request", "µs", [*(over(each, nothing) for each in found), peer]
     )
     figure.note = "commands each: " + ", ".join(f"{name} {count:g}" for name, count in asked.items())
     figure.goals = [Goal("exactly one command", asked["Keyturn"], 1.0)]
@@ -204,6 +211,37 @@ def _request_sides(
     for each in sides:
         each.work(each.prepare(1))  # connections are opened when first needed
     return sides, ours
+
+
+def _express_requests(url: str, plan: Plan) -> Series:
+    """What express-session adds to a request of its own server, whose processor time it says itself."""
+    _install()
+    child = subprocess.Popen(["node", "serve.mjs", url], cwd=PEERS, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/in") as answer:
+            cookie = "Cookie: " + str(answer.headers["set-cookie"]).partition(";")[0]
+        samples = []
+        for _ in range(plan.rounds):
+            with_session, bare_one = (_microseconds(port, cookie, path) for path in ("/", "/bare"))
+            samples.append(with_session - bare_one)
+    finally:
+        child.kill()
+        child.communicate()
+    return Series("express-session", samples)
+
+
+def _microseconds(port: int, cookie: str, path: str) -> float:
+    before = _cpu(port)
+    loaded = load([port], [cookie], 0.5, 8, path)
+    assert set(loaded.statuses) == {200}
+    return (_cpu(port) - before) / len(loaded.waits)
+
+
+def _cpu(port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/cpu") as answer:
+        return float(answer.read())
 
 
 async def _strategy(client: Any) -> tuple[Any, str]:

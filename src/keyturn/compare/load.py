@@ -27,14 +27,14 @@ class Loaded:
         return self.waits[min(len(self.waits) - 1, int(share * len(self.waits)))] if self.waits else 0.0
 
 
-def request_of(credential: str) -> bytes:
+def request_of(credential: str, path: str = "/") -> bytes:
     """A request with a header line of credential."""
-    return f"GET / HTTP/1.1\r\n{_HEADERS}{credential}\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\n{_HEADERS}{credential}\r\n\r\n".encode()
 
 
-def load(ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int) -> Loaded:
+def load(ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int, path: str = "/") -> Loaded:
     """Ask without pause, ``connections`` to each port."""
-    return asyncio.run(_load(ports, [request_of(each) for each in credentials], seconds, connections))
+    return asyncio.run(_load(ports, [request_of(each, path) for each in credentials], seconds, connections))
 
 
 async def _load(ports: Sequence[int], requests: list[bytes], seconds: float, connections: int) -> Loaded:
