@@ -108,6 +108,8 @@ def test_a_redis_that_holds_something_is_left_alone(empty_redis: RedisServer) ->
     [
         (("--store", "mysql://x/y"), "SQLite and PostgreSQL"),
         (("--store", "sqlite:////no/such/folder/x.db"), "no folder"),
+        (("--store", "postgresql://nobody@127.0.0.1:1/x"), "store_unavailable"),
+        (("--sessions", "redis://127.0.0.1:1/15"), "store_unavailable"),
     ],
 )
 def test_what_cannot_be_measured_is_said(arguments: tuple[str, ...], word: str) -> None:

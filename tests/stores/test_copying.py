@@ -130,6 +130,15 @@ def test_only_an_empty_database_is_copied_into(tmp_path: Path, fresh: Fresh) -> 
     reader.close()
 
 
+def test_a_database_is_not_copied_into_itself(tmp_path: Path, fresh: Fresh) -> None:
+    for url in (f"sqlite:///{tmp_path}/only.db", fresh("postgresql")):
+        for count in (0, 2):
+            filled(url, count)
+            with pytest.raises(ConfigurationError, match="is the source"):
+                copy_database(url, url)
+            open_store(url).close()  # and it still serves
+
+
 def test_back_from_postgresql_to_a_file(tmp_path: Path, fresh: Fresh) -> None:
     source, target = fresh("postgresql"), f"sqlite:///{tmp_path}/new.db"
     filled(source, 10)

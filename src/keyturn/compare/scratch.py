@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from keyturn.errors import ConfigurationError
+from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,11 @@ def _empty(sessions: str) -> Generator[None]:
         yield
         return
     client = _redis(sessions)
-    if client.dbsize():
+    from keyturn.stores.redis.connect import speaking
+
+    with speaking():
+        held = client.dbsize()
+    if held:
         raise ConfigurationError("sessions: that Redis holds something; name an empty database of it, as in .../15")
     try:
         yield
@@ -100,6 +105,8 @@ def _empty(sessions: str) -> Generator[None]:
 
 
 def _redis(url: str) -> Any:
+    if find_spec("redis") is None:
+        raise ConfigurationError("sessions: redis is missing: pip install 'keyturn[redis]'")
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.connect import connect
 
@@ -111,5 +118,9 @@ def _postgres(url: str) -> Generator[Any]:
     import psycopg
 
     plain = url.replace("postgresql+asyncpg://", "postgresql://").replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(plain, autocommit=True) as connection:
-        yield connection
+    try:
+        with psycopg.connect(plain, autocommit=True, connect_timeout=5) as connection:
+            yield connection
+    except psycopg.Error as error:
+        # Not quoted: what it says names the server and its user.
+        raise StoreUnavailable(f"the database does not do what is asked: {type(error).__name__}") from None

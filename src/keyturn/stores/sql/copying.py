@@ -99,6 +99,8 @@ def _claim(here: Connection, there: Connection) -> None:
         raise ConfigurationError("the source was moved already; nothing is written there any more")
     if marked.get(COPYING) == number[LOG]:
         return
+    if marked[LOG] == number[LOG]:
+        raise ConfigurationError("the target is the source, or a backup of it; copy into an empty database")
     if COPYING in marked or any(_count(there, table) for table in _HELD):
         raise ConfigurationError("the target holds something else; copy into an empty database")
     there.execute(insert(counters), {"name": COPYING, "value": number[LOG]})
