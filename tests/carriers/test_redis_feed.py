@@ -198,9 +198,11 @@ def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(told: T
     told.relay()
     feed.start()
     until(lambda: fresh(feed))
-    told.store.log._memory.log += 1
-    told.store.log._memory.entries.clear()
-    told.store.log._memory.sequence = 0
+    memory = told.store.log._memory
+    with memory.lock:  # no relay may read a log that is half another
+        memory.log += 1
+        memory.entries.clear()
+        memory.sequence = 0
     told.end("b")
     until(lambda: "b" in feed.revocations.clients and fresh(feed), 30)
     assert set(feed.revocations.clients) == {"a", "b"}
