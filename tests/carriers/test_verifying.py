@@ -1,0 +1,63 @@
+"""A verifier whose feed comes through Redis, from a real issuer, while Redis freezes, dies and comes back."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from engines.redis import RedisServer
+from keyturn import Verifier
+from keyturn.carriers import RedisFeed
+from keyturn.errors import TokenRevoked
+from served import Served, serving
+from served.process import PASSWORD
+
+SERVICE_TOKEN = "5d0c8a3f9e7b4126a1d94c6be80f2733"
+BOUND_SECONDS = 3.0
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def served(tmp_path: Path, redis: RedisServer) -> Iterator[Served]:
+    settings = {"redis": redis.url, "service_token": SERVICE_TOKEN, "staleness_seconds": "3"}
+    with serving(tmp_path / "data", algorithm="ES256", **settings) as served:
+        yield served
+
+
+def ended(served: Served, verify: Verifier, name: str) -> None:
+    """Somebody logs in, is accepted, logs out, and is refused within the bound."""
+    body = {"email": f"{name}@example.com", "password": PASSWORD, "deliver": "tokens"}
+    issued = httpx.post(served.url + "/auth/signup", json=body, timeout=20).json()
+    token = issued["access_token"]
+    assert verify(token)
+    answer = httpx.post(served.url + "/auth/revoke", data={"token": issued["refresh_token"]}, timeout=20).json()
+    revoked_at = time.monotonic()
+    assert verify.at_least(answer["sequence"], wait_seconds=BOUND_SECONDS)
+    assert time.monotonic() - revoked_at <= BOUND_SECONDS
+    with pytest.raises(TokenRevoked):
+        verify(token)
+
+
+def test_it_refuses_within_the_bound_whatever_redis_does(served: Served, redis: RedisServer) -> None:
+    feed = RedisFeed(redis.url, served.url + "/auth/revocations", SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
+    verify = Verifier(served.url, served.url, feed=feed, feed_token=SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
+    ended(served, verify, "before")
+    redis.signal(signal.SIGSTOP)
+    ended(served, verify, "frozen")
+    redis.signal(signal.SIGCONT)
+    ended(served, verify, "thawed")
+    redis.kill()
+    ended(served, verify, "dead")
+    redis.start()
+    ended(served, verify, "back")
+    feed.close()
