@@ -91,6 +91,8 @@ def filled(url: str, count: int) -> None:
 def test_a_copy_that_is_killed_goes_on_where_it_was(tmp_path: Path, fresh: Fresh) -> None:
     source, target = f"sqlite:///{tmp_path}/old.db", fresh("postgresql")
     filled(source, 1500)
+    reader: Any = open_store(source)
+    reader.log.snapshot()  # while it is open nothing is finished, however late the kill comes
     program = f"from keyturn.stores.sql.copying import copy_database; copy_database({source!r}, {target!r})"
     command = [sys.executable, "-c", program]
     for pause in (0.6, 0.9):
@@ -103,7 +105,8 @@ def test_a_copy_that_is_killed_goes_on_where_it_was(tmp_path: Path, fresh: Fresh
         open_store(target).close()
     except ConfigurationError as refusal:
         unfinished.append(str(refusal))
-    assert unfinished, "it was killed too late to say anything"
+    assert unfinished
+    reader.close()
     copied = copy_database(source, target)
     assert copied.finished
     assert copied.rows["sessions"] == copied.rows["accounts"] == 1500

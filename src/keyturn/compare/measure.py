@@ -136,7 +136,7 @@ def _revoke(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login)
     while time.monotonic() - revoked_at < LONGEST_SECONDS / 2:
         began_at = time.monotonic()
         statuses = load([port], login.headers(mode), 0.002, len(login.headers(mode))).statuses
-        if 200 not in statuses:
+        if statuses and 200 not in statuses:
             figure.samples.append(1e3 * max(0.0, last_at - revoked_at))
             return
         last_at = began_at
