@@ -156,6 +156,14 @@ def test_an_ended_and_renewed_session_is_forgotten_whole() -> None:
     assert (len(made), made.floor(SessionId("s1"))) == (0, 0)
 
 
+def test_a_session_ended_twice_is_forgotten_with_the_later_of_its_ends() -> None:
+    made = held(*(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(until)) for until in (60, 120)))
+    made.expire(Instant(60))
+    assert made.floor(SessionId("s1")) == ENDED
+    made.expire(Instant(120))
+    assert (len(made), made.floor(SessionId("s1"))) == (0, 0)
+
+
 def test_a_not_before_of_everything_is_never_forgotten() -> None:
     made = held(Entry(Kind.EVERYTHING, "", 50, Instant(1), Instant(9)))
     made.expire(Instant(10**9))
