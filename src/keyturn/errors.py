@@ -251,11 +251,13 @@ class RevocationUnknown(Unavailable):
     code = "revocation_unknown"
 
 
-class NotDurable(Unavailable):
+class NotDurable(StoreUnavailable):
+    """Written, but not on as many replicas as the operator asks for: not to be relied upon, safe to repeat."""
+
     code = "not_durable"
 
 
-class StoreQuarantined(Unavailable):
+class StoreQuarantined(StoreUnavailable):
     """The session store restarted or failed over, and may have lost what it acknowledged (P3): not believed for now."""
 
     code = "store_quarantined"

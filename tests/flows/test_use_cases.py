@@ -16,9 +16,11 @@ from keyturn.errors import (
     CounterAhead,
     CsrfTokenRequired,
     LoginFailed,
+    NotDurable,
     Overloaded,
     PasswordRejected,
     RevocationUnknown,
+    StoreQuarantined,
     StoreUnavailable,
     Throttled,
     TokenInvalid,
@@ -135,18 +137,22 @@ def test_a_retired_token_ends_the_family_and_alarms(stage: Stage) -> None:
 class Away:
     """A store that cannot be reached."""
 
+    def __init__(self, refusal: StoreUnavailable | None = None) -> None:
+        self._refusal = refusal or StoreUnavailable("away")
+
     def load(self, sid: SessionId) -> None:
-        raise StoreUnavailable("away")
+        raise self._refusal
 
 
 class ReadOnly:
     """A store that reads, and cannot write now."""
 
-    def __init__(self, sessions: Any) -> None:
+    def __init__(self, sessions: Any, refusal: StoreUnavailable) -> None:
         self.load = sessions.load
+        self._refusal = refusal
 
     def replace(self, *arguments: object) -> None:
-        raise StoreUnavailable("read only")
+        raise self._refusal
 
 
 def near() -> NearSessions:
@@ -159,6 +165,17 @@ def test_nobody_can_tell(stage: Stage) -> None:
     token = stage.access()
     refused(stage, RevocationUnknown, verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm), sessions=Away())
     refused(stage, RevocationUnknown, verify_access(token, T0, stage.realm))
+
+
+def test_a_quarantine_is_called_by_its_name_and_says_how_long(stage: Stage) -> None:
+    away = Away(StoreQuarantined("failed over", retry_after_seconds=7))
+    for flow in (
+        verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm),
+        verify_access(stage.access(), T0, stage.realm),
+    ):
+        with pytest.raises(StoreQuarantined) as said:
+            stage.run(flow, sessions=away)
+        assert said.value.retry_after_seconds == 7
 
 
 def test_the_near_cache_answers_while_the_store_is_away(stage: Stage) -> None:
@@ -278,9 +295,10 @@ def test_an_access_token_the_feed_names_is_refused_without_the_store(stage: Stag
     refused(stage, TokenRevoked, verify_access(token, T0, stage.realm), sessions=Away())
 
 
-def test_a_use_that_cannot_be_noted_is_no_reason_to_refuse_it(stage: Stage) -> None:
+@pytest.mark.parametrize("why", [StoreUnavailable("read only"), NotDurable("0 of 1 replicas have it")])
+def test_a_use_that_cannot_be_noted_is_no_reason_to_refuse_it(stage: Stage, why: StoreUnavailable) -> None:
     text = stage.sealed(Sealed.SESSION, 0)
-    assert stage.run(verify_session(text, later(60), stage.realm), sessions=ReadOnly(stage.store.sessions))
+    assert stage.run(verify_session(text, later(60), stage.realm), sessions=ReadOnly(stage.store.sessions, why))
 
 
 # --- the rest -------------------------------------------------------------------------------------------------

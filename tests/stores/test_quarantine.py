@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -13,14 +14,16 @@ import pytest
 from engines import RedisCluster, RedisSentinels, RedisServer
 from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import revoke
-from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet, Verdict
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
+from keyturn.stores.feeds import connect_feed
+from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import Apart, open_store
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 from served import serving
 from served.process import PASSWORD
 
-SECONDS = 1.0
+SECONDS = 1.5
 
 Note = Callable[[str, object], None]
 
@@ -39,10 +42,16 @@ class Watched:
         self.store: Any = open_store(f"sqlite:///{database}", apart=Apart(url, quarantine_seconds=SECONDS, **options))
         self.known = RevocationSet()
         self.stop = Event()
-        arguments = (self.stop, self.known.entries, lambda: NOW)
+        self.may_remember = Event()
+        self.may_remember.set()
+        arguments = (self.stop, self.remembered, lambda: NOW)
         self.thread = Thread(target=self.store.quarantine.watch, args=arguments, daemon=True)
         self.thread.start()
         until(lambda: self.store.quarantine._identity is not None)
+
+    def remembered(self, at: Instant) -> list[Entry]:
+        assert self.may_remember.wait(30)
+        return list(self.known.entries(at))
 
     def remember(self, entry: Entry) -> None:
         self.known.apply(entry)
@@ -117,6 +126,62 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
     assert watched.store.quarantine.changes == 1
 
 
+def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
+    watched: Watched, server: RedisServer
+) -> None:
+    """P4: the log of a Redis that went back in time lacks a revocation that was acknowledged. Who reads it then and
+    believes it accepts for good what was revoked."""
+    sessions, log, near = watched.store.sessions, watched.store.log, NearSessions(60.0)
+    with closing(connect_feed(watched.store, near, now=lambda: NOW)) as feed:
+        ended = new_session()
+        sessions.insert(ended)
+        with server.client() as client:
+            client.save()
+        entry = Entry(Kind.SESSION, ended.sid, ENDED, NOW, LATER)
+        sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
+        watched.remember(entry)
+        watched.may_remember.clear()
+        server.kill()
+        server.start()
+        until(lambda: watched.store.quarantine.changes == 1)
+        for read in (log.snapshot, log.sequence, lambda: log.after(0, 9), lambda: feed.poll_once(time.monotonic())):
+            with pytest.raises(StoreQuarantined):
+                read()
+        assert not near.fresh
+        watched.may_remember.set()
+        until(lambda: _reads(log))
+        assert watched.quarantined(), "the log is needed sooner than the sessions"
+        feed.poll_once(time.monotonic())
+        assert near.fresh
+        assert near.judge(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED
+
+
+def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(watched: Watched, server: RedisServer) -> None:
+    quarantine = watched.store.quarantine
+    with closing(watched.store.watch()) as watch:
+        server.kill()
+        with pytest.raises(StoreUnavailable):
+            watch.version()
+        server.start()
+        with pytest.raises(StoreUnavailable):
+            watch.version()
+        until(lambda: _reads(watched.store.log))
+        assert quarantine.changes == 1, "it was read before anybody had looked"
+        assert watch.version()[1] is not None
+
+
+def test_a_process_that_starts_believes_nothing_before_its_first_look(server: RedisServer, tmp_path: Path) -> None:
+    store: Any = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}", apart=Apart(server.url))
+    server.kill()
+    store.quarantine.expect()
+    server.start()
+    with pytest.raises(StoreUnavailable, match="looked at"):
+        store.sessions.load(new_session().sid)
+    store.quarantine.expect()
+    assert store.sessions.load(new_session().sid) is None
+    store.close()
+
+
 def test_one_that_nobody_watched_is_noticed_by_whoever_starts_next(server: RedisServer, tmp_path: Path) -> None:
     first = Watched(tmp_path / "keyturn.db", server.url)
     first.close()
@@ -174,6 +239,14 @@ def _inserts(store: Any) -> bool:
     try:
         store.sessions.insert(new_session())
     except NotDurable:
+        return False
+    return True
+
+
+def _reads(log: Any) -> bool:
+    try:
+        log.snapshot()
+    except StoreUnavailable:
         return False
     return True
 

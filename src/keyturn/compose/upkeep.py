@@ -49,6 +49,8 @@ class Upkeep:
 
     def start(self) -> None:
         """Begin."""
+        if self._parts.quarantine is not None:
+            self._parts.quarantine.expect()
         for each in self._threads:
             each.start()
 

@@ -8,7 +8,7 @@ from keyturn.core.realm import Realm
 from keyturn.core.revocation import Position, Verdict
 from keyturn.core.sealed import Presented, Sealed, matches, parse
 from keyturn.core.session import Copy, Found, Session
-from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable, TokenRevoked
+from keyturn.errors import Refusal, RevocationUnknown, StoreQuarantined, StoreUnavailable, TokenRevoked
 from keyturn.flows import asks
 from keyturn.flows.find import find
 from keyturn.flows.issue import session_principal
@@ -102,5 +102,7 @@ def _truth(question: Flow[T]) -> Flow[T]:
     # P4: nobody can tell. Never "accept", and never 401, which would log an honest caller out.
     try:
         return (yield from question)
+    except StoreQuarantined:
+        raise  # it says by itself how long
     except StoreUnavailable as down:
         raise RevocationUnknown(down.detail) from down

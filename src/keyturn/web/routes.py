@@ -39,6 +39,7 @@ _ALWAYS = (
     errors.PayloadTooLarge,
     errors.Overloaded,
     errors.StoreUnavailable,
+    errors.StoreQuarantined,
 )
 _BEARER = (errors.Unauthenticated, errors.TokenMalformed, errors.TokenInvalid)
 _ENDED = (errors.TokenRevoked, errors.SessionEnded, errors.CounterAhead)

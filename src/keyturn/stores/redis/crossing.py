@@ -1,19 +1,14 @@
 """Crossing: accounts in SQL whose sessions are in Redis. A password change ends sessions before it is committed."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from keyturn.core.account import Account
 from keyturn.core.revocation import Entry, Voiding
 from keyturn.core.session import Session
-from keyturn.stores.redis.operation import Operation as RedisOperation
+from keyturn.stores.redis.operation import Run, RunAwaited
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.sql.accounts import Accounts, swap
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Aside, Operation, Taken, writes
-
-Run = Callable[[RedisOperation[Any]], Any]
-RunAwaited = Callable[[RedisOperation[Any]], Awaitable[Any]]
 
 
 class CrossingAccounts(Accounts):

@@ -1,7 +1,7 @@
 """An operation on Redis: a generator that yields calls and is sent their answers. It knows nothing of connections,
 clusters or ``await``."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -37,3 +37,6 @@ Step: TypeAlias = Call | Sequence[Call]
 """Several calls go to any number of slots at once, in no order; each is answered."""
 
 Operation: TypeAlias = Generator[Step, Any, T]
+
+Run: TypeAlias = Callable[[Operation[Any]], Any]
+RunAwaited: TypeAlias = Callable[[Operation[Any]], Awaitable[Any]]

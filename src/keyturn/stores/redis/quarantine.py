@@ -8,7 +8,8 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from threading import Event
 from typing import Any, Final
@@ -16,15 +17,19 @@ from typing import Any, Final
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
-from keyturn.errors import StoreQuarantined, StoreUnavailable
+from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.keys import COUNTS
-from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.operation import Call, Operation, Run, RunAwaited
 from keyturn.stores.redis.runner import Runner, RunPort
 from keyturn.stores.redis.sessions import Sessions
 
 LOOK_EVERY_SECONDS: Final = 0.25
+
+OTHERS_SECONDS: Final = 4 * LOOK_EVERY_SECONDS
+"""After this process laid back what it remembers: for the others to have done so, before the log is believed."""
+
 REASON: Final = "revoked; a failover had lost it"
 
 _logger = logging.getLogger("keyturn.store")
@@ -46,8 +51,9 @@ class Quarantine:
         self._sessions: Any = RunPort(Sessions(), runner.run)
         self._identity: bytes | None = None
         self._over_at: float | None = None
+        self._log_closed = False
         self._watched = False
-        self._suspected = False
+        self._suspected = True
         self._bell = Event()
         self.changes = 0
         """How often another Redis was found in the place of the one before."""
@@ -59,40 +65,60 @@ class Quarantine:
 
     def refuse(self) -> None:
         """Raises ``StoreQuarantined`` while it lasts, ``StoreUnavailable`` while nobody knows whether it should."""
-        over_at = self._over_at
+        self._refuse_until(self._over_at)
+
+    def refuse_log(self) -> None:
+        """As ``refuse``, for readers of the log: only until what was lost is laid back.
+
+        Before that, a reader who asks would be told that he knows every revocation, and would accept for good what
+        was revoked (P4).
+        """
+        self._refuse_until(self._over_at if self._log_closed else None)
+
+    def _refuse_until(self, over_at: float | None) -> None:
         if over_at is not None:
             left = max(1, int(over_at - self._monotonic()) + 1)
             raise StoreQuarantined("the Redis with the sessions restarted or failed over", retry_after_seconds=left)
         if self._suspected and self._watched:
-            raise StoreUnavailable("the Redis with the sessions did not answer a moment ago and is being looked at")
+            raise StoreUnavailable("the Redis with the sessions has to be looked at before it is believed")
+
+    def expect(self) -> None:
+        """It will be watched: nothing is believed before a first look, which is taken now if it can be."""
+        self._watched = True
+        with suppress(StoreUnavailable):
+            self.look()
 
     def suspect(self) -> None:
         """It did not answer: before it is believed again, see whether it is still the same."""
         self._suspected = True
         self._bell.set()
 
-    def gated(self, run: Callable[[Operation[Any]], Any]) -> Callable[[Operation[Any]], Any]:
-        """``run``, refused while it must be."""
+    def gated(self, run: Run, refuse: Callable[[], None] | None = None) -> Run:
+        """``run``, refused while it must be: as ``refuse`` says, unless given another rule."""
+        refuse = refuse or self.refuse
 
         def gate(operation: Operation[Any]) -> Any:
-            self.refuse()
+            refuse()
             try:
                 return run(operation)
+            except NotDurable:
+                raise  # it did answer
             except StoreUnavailable:
                 self.suspect()
                 raise
 
         return gate
 
-    def gated_async(
-        self, run: Callable[[Operation[Any]], Awaitable[Any]]
-    ) -> Callable[[Operation[Any]], Awaitable[Any]]:
+    def gated_async(self, run: RunAwaited, refuse: Callable[[], None] | None = None) -> RunAwaited:
         """As ``gated``, awaited."""
+        refuse = refuse or self.refuse
 
         async def gate(operation: Operation[Any]) -> Any:
-            self.refuse()
+            refuse()
             try:
                 return await run(operation)
+            except NotDurable:
+                raise
             except StoreUnavailable:
                 self.suspect()
                 raise
@@ -108,6 +134,8 @@ class Quarantine:
                 self.look()
                 if self.lasts:
                     self.lay_back(remembered(now()), now())
+                    stop.wait(min(OTHERS_SECONDS, self._seconds))
+                    self._log_closed = False
                     self._sit_out(stop)
             except StoreUnavailable:
                 pass  # requests meet the same, and say so
@@ -137,6 +165,7 @@ class Quarantine:
 
     def _begin(self) -> None:
         self.changes += 1
+        self._log_closed = True
         self._over_at = self._monotonic() + self._seconds
         _logger.error(
             "the Redis with the sessions restarted or failed over: it may have lost acknowledged writes; "

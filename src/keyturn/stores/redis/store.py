@@ -44,7 +44,8 @@ class RedisStore:
         self.quarantine = quarantine
         self._runner = runner
         self.sessions = cast(SessionStore, RunPort(Sessions(), quarantine.gated(runner.run)))
-        self.log = cast(RevocationLog, RunPort(Log(), runner.run))
+        self._run_log = quarantine.gated(runner.run, quarantine.refuse_log)
+        self.log = cast(RevocationLog, RunPort(Log(), self._run_log))
         self.accounts: AccountStore = database.accounts
         self.throttles: ThrottleStore = database.throttles
         self.keys: KeyStore = database.keys
@@ -55,7 +56,7 @@ class RedisStore:
 
     def watch(self) -> Watch:
         """Waits for news instead of asking for it."""
-        return LogWatch(self._runner)
+        return LogWatch(self._run_log)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""
@@ -77,7 +78,7 @@ class AsyncRedisStore:
         self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
         self.store = RedisStore.of(database.store, plain, quarantine)
         self.sessions: Any = RunPort(Sessions(), run)
-        self.log: Any = RunPort(Log(), self._runner.run)
+        self.log: Any = RunPort(Log(), quarantine.gated_async(self._runner.run, quarantine.refuse_log))
         self.accounts: Any = database.accounts
         self.throttles: Any = database.throttles
         self.keys: Any = database.keys

@@ -4,8 +4,7 @@ from threading import Event
 from typing import Final
 
 from keyturn.stores.redis.keys import COUNTS, LOG
-from keyturn.stores.redis.operation import Call, Operation
-from keyturn.stores.redis.runner import Runner
+from keyturn.stores.redis.operation import Call, Operation, Run
 
 INTERVAL_SECONDS: Final = 0.25
 """Longest wait for an entry, well within what a connection waits for an answer. News is older than this never."""
@@ -25,20 +24,20 @@ class LogWatch:
 
     interval_seconds = INTERVAL_SECONDS
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._appended = b"0"
 
     def version(self) -> object:
         """The last sequence number and the log's own. Raises ``StoreUnavailable``."""
-        counts = self._runner.run(_counts())
+        counts = self._run(_counts())
         self._appended = counts[0] or b"0"
         return counts
 
     def wait(self, seconds: float, stop: Event) -> None:
         """Until there is an entry after the last one ``version`` saw."""
         if not stop.is_set():
-            self._runner.run(_wait(self._appended, max(1, int(1000 * min(seconds, INTERVAL_SECONDS)))))
+            self._run(_wait(self._appended, max(1, int(1000 * min(seconds, INTERVAL_SECONDS)))))
 
     def close(self) -> None:
         """Nothing of its own to let go of."""
