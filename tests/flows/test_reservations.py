@@ -11,10 +11,11 @@ import pytest
 from flows.catalogue import Stage, later, refused
 from interleavings.rig import ADA, OLD, T0, Hasher
 from keyturn.core.throttle import Bucket, Rate, account_key, address_key
-from keyturn.errors import Overloaded
+from keyturn.errors import Overloaded, StoreUnavailable
 from keyturn.flows.login import login
 from keyturn.flows.signup import signup
 from keyturn.flows.step import Step
+from keyturn.flows.step_up import prove_password
 from keyturn.flows.throttle import reserve
 from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher
 
@@ -27,6 +28,13 @@ class Full(Hasher):
 
     def verify(self, encoded: str | None, password: str) -> Any:
         raise Overloaded
+
+
+class Gone:
+    """A store that is away, for anything."""
+
+    def __getattr__(self, verb: str) -> Any:
+        raise StoreUnavailable("away")
 
 
 @pytest.fixture
@@ -127,6 +135,22 @@ def test_an_attempt_there_was_no_room_for_is_not_counted(stage: Stage, start: Ca
     refused(stage, Overloaded, start(stage), hasher=Full())
     assert levels(stage) == before
     assert stage.store.accounts.find("bob@example.com") is None
+
+
+@pytest.mark.parametrize(
+    ("start", "port"),
+    [
+        (lambda stage: login(stage.attempt(OLD), T0, stage.realm), "accounts"),
+        (lambda stage: login(stage.attempt(OLD), T0, stage.realm), "sessions"),
+        (lambda stage: signup(stage.attempt(OLD, "bob@example.com"), T0, stage.realm), "sessions"),
+        (lambda stage: prove_password(stage.x.session, OLD, T0, stage.realm), "accounts"),
+    ],
+    ids=["login, accounts away", "login, sessions away", "signup, sessions away", "step-up, accounts away"],
+)
+def test_an_outage_locks_nobody_out_who_tries_again(stage: Stage, start: Callable[[Stage], Any], port: str) -> None:
+    before = levels(stage)
+    refused(stage, StoreUnavailable, start(stage), **{port: Gone()})
+    assert levels(stage) == before
 
 
 def test_what_is_given_back_is_only_ones_own(stage: Stage) -> None:

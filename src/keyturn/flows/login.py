@@ -14,7 +14,7 @@ from keyturn.flows import asks
 from keyturn.flows.enter import Attempt, device_secret, enter, mark_device
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import Reservation, compare, give_back, reserve_login
+from keyturn.flows.throttle import Reservation, compare, give_back, if_answered, reserve_login
 
 
 def login(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
@@ -61,7 +61,7 @@ def _known(identifier: str, client_id: str) -> Flow[tuple[Account | None, Marks]
 def _authenticate(
     attempt: Attempt, identifier: str, held: list[Reservation], now: Instant
 ) -> Flow[tuple[Account, Marks]]:
-    account, marks = yield from _known(identifier, attempt.client.client_id)
+    account, marks = yield from if_answered(held, _known(identifier, attempt.client.client_id))
     subject = account.subject if account else Subject("")
     # CWE-208: the same work for an account that does not exist.
     verdict = yield from compare(held, account.password_hash if account else None, attempt.password)

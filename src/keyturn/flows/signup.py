@@ -13,7 +13,7 @@ from keyturn.flows import asks
 from keyturn.flows.enter import Attempt, enter, mark_device, new_handle
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import Reservation, if_room, reserve
+from keyturn.flows.throttle import Reservation, if_answered, reserve
 
 
 def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
@@ -29,8 +29,8 @@ def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
     held = yield from _reserve(attempt.client.address, now, realm)
     # Read before there is an account: one disabled at once must not be entered under the generation that says so.
     subject = Subject((yield from new_handle()))
-    marks = yield from asks.marks(subject, attempt.client.client_id)
-    hashed = yield from if_room(held, asks.hash_password(attempt.password))
+    marks = yield from if_answered(held, asks.marks(subject, attempt.client.client_id))
+    hashed = yield from if_answered(held, asks.hash_password(attempt.password))
     account = yield from _create(Account(subject, identifier, hashed, now))
     session = yield from enter(account.subject, marks, attempt, now, realm)
     issued = yield from issue(session, deliver, now, realm)

@@ -13,7 +13,7 @@ from keyturn.flows import asks
 from keyturn.flows.issue import Issued, issue
 from keyturn.flows.revoke import renewed_entry
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import compare, give_back, reserve
+from keyturn.flows.throttle import compare, give_back, if_answered, reserve
 
 AMR = ("pwd",)
 """RFC 8176: how a step-up authenticates."""
@@ -52,7 +52,7 @@ def prove_password(session: Session, password: str, now: Instant, realm: Realm) 
     policy = realm.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
     held = yield from reserve([("session:" + session.sid, rate)], now)
-    account = yield from asks.account_of(session.subject)
+    account = yield from if_answered(held, asks.account_of(session.subject))
     verdict = yield from compare(held, account.password_hash if account else None, password)
     if account is None or account.disabled or not verdict.matches:
         yield from asks.audit(Audit.LOGIN_FAILED, now, session.subject, session.sid)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate, account_key, address_key, admit, device_key, refund
-from keyturn.errors import Overloaded, Throttled
+from keyturn.errors import Overloaded, StoreUnavailable, Throttled
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
 from keyturn.ports import PasswordVerdict
@@ -54,15 +54,18 @@ def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[Reservati
 
 def compare(held: list[Reservation], encoded: str | None, password: str) -> Flow[PasswordVerdict]:
     """Compare a password under the attempts ``held``. Raises ``Overloaded``, and nothing stays reserved then."""
-    return (yield from if_room(held, asks.verify_password(encoded, password)))
+    return (yield from if_answered(held, asks.verify_password(encoded, password)))
 
 
-def if_room(held: list[Reservation], hashing: Flow[T]) -> Flow[T]:
-    """Hash under the attempts ``held``. Raises ``Overloaded``: nobody looked, so nothing was attempted, and a flood
-    must not lock anybody out through the retries it causes."""
+def if_answered(held: list[Reservation], question: Flow[T]) -> Flow[T]:
+    """Ask, before any password is compared, under the attempts ``held``.
+
+    Raises ``Overloaded``, ``StoreUnavailable``: nobody looked, so nothing was attempted, and neither a flood nor an
+    outage may lock anybody out through the retries it causes.
+    """
     try:
-        return (yield from hashing)
-    except Overloaded:
+        return (yield from question)
+    except (Overloaded, StoreUnavailable):
         yield from give_back(held)
         raise
 
