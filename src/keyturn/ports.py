@@ -52,6 +52,13 @@ class SessionStore(Protocol):
         """
         ...
 
+    def settle(self, session: Session) -> bool:
+        """Wait until ``session``, as ``load`` answered it, is as lasting as an acknowledged write; nothing changes.
+
+        False when it is not what is stored any more. Asked only where ``load`` answered ``settled=False``.
+        """
+        ...
+
     def void(self, voiding: Voiding) -> Entry:
         """Raise the subject's generation by exactly one and append the entry that says so, in one transaction.
 

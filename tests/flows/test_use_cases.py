@@ -11,7 +11,7 @@ from keyturn.core.audit import Audit
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.sealed import Sealed
-from keyturn.core.session import COPY_SECONDS, Copy
+from keyturn.core.session import COPY_SECONDS, Copy, Found, Session
 from keyturn.errors import (
     CounterAhead,
     CsrfTokenRequired,
@@ -131,6 +131,14 @@ def test_a_retired_token_ends_the_family_and_alarms(stage: Stage) -> None:
     assert audit.events == [(Audit.TOKEN_REUSED, stage.x.subject), (Audit.COUNTER_AHEAD, stage.y.subject)]
 
 
+def test_a_rotation_answered_again_is_waited_for_and_judged_again_when_it_is_gone(stage: Stage) -> None:
+    token, sessions = stage.sealed(Sealed.REFRESH, 0), Unsettled(stage.store.sessions, False, True)
+    first = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=sessions)
+    assert len(sessions.answers) == 2, "its own write was waited for by the store"
+    again = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=sessions)
+    assert (again.refresh_token.reveal(), sessions.answers) == (first.refresh_token.reveal(), [])
+
+
 # --- verify and the near-cache ---------------------------------------------------------------------------------
 
 
@@ -142,6 +150,21 @@ class Away:
 
     def load(self, sid: SessionId) -> None:
         raise self._refusal
+
+
+class Unsettled:
+    """A store whose last write may not be lasting yet. ``answers``: of ``settle``, one after the other."""
+
+    def __init__(self, sessions: Any, *answers: bool) -> None:
+        self.replace = sessions.replace
+        self._load = sessions.load
+        self.answers = list(answers)
+
+    def load(self, sid: SessionId) -> Found:
+        return replace(self._load(sid), settled=False)
+
+    def settle(self, session: Session) -> bool:
+        return self.answers.pop(0)
 
 
 class ReadOnly:

@@ -69,10 +69,15 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A session with the marks it is judged under, read in one round trip."""
+    """A session with the marks it is judged under, read in one round trip.
+
+    ``settled``: false when the write it was left by may not be as lasting yet as the store makes every write before it
+    acknowledges it; ``SessionStore.settle`` waits for that.
+    """
 
     session: Session
     marks: Marks
+    settled: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ def replace(session: Session, entry: Entry | None = None) -> Flow[int | None]:
     return cast("int | None", (yield from ask("sessions", "replace", session, entry)))
 
 
+def settle(session: Session) -> Flow[bool]:
+    return cast(bool, (yield from ask("sessions", "settle", session)))
+
+
 def void(voiding: Voiding) -> Flow[Entry]:
     return cast(Entry, (yield from ask("sessions", "void", voiding)))
 

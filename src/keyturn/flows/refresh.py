@@ -6,7 +6,7 @@ from keyturn.core.lifecycle import Outcome, rotate
 from keyturn.core.policy import Deliver
 from keyturn.core.realm import Realm
 from keyturn.core.sealed import Sealed, parse
-from keyturn.core.session import Session
+from keyturn.core.session import Found, Session
 from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import asks
 from keyturn.flows.find import find
@@ -25,7 +25,7 @@ def refresh(text: str, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Iss
     while True:
         found = yield from find(presented)
         outcome = rotate(found, presented.counter, now, realm.profile.session)
-        if outcome.session is not found.session and not (yield from _settle(outcome, now, realm)):
+        if not (yield from _stands(outcome, found, now, realm)):
             continue  # another request won: judge again from what it left
         if outcome.refusal is not None:
             yield from _alarm(outcome.refusal, found.session, now)
@@ -33,7 +33,16 @@ def refresh(text: str, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Iss
         return (yield from issue(outcome.session, deliver, now, realm))
 
 
-def _settle(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
+def _stands(outcome: Outcome, found: Found, now: Instant, realm: Realm) -> Flow[bool]:
+    """Whether what the outcome rests on is stored, and lasts."""
+    if outcome.session is not found.session:
+        return (yield from _store(outcome, now, realm))
+    # P3: the rotation that is answered again may be one that was never acknowledged. To hand out its successor is to
+    # acknowledge it.
+    return outcome.refusal is not None or found.settled or (yield from asks.settle(found.session))
+
+
+def _store(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
     session = outcome.session
     entry = ended_entry(session.sid, now, realm) if outcome.refusal else None
     sequence = yield from asks.replace(session, entry)

@@ -44,6 +44,10 @@ class MemorySessions:
             self._memory.sessions[session.sid] = session
             return 0 if entry is None else self._memory.append(entry).sequence
 
+    def settle(self, session: Session) -> bool:
+        found = self.load(session.sid)
+        return found is not None and found.session.version == session.version
+
     def void(self, voiding: Voiding) -> Entry:
         storable(voiding.subject, voiding.at, voiding.expires_at)
         with self._memory.lock:

@@ -46,6 +46,7 @@ class Runner:
         connections: int = CONNECTIONS,
         replicas: int = 0,
     ) -> None:
+        self.waits = replicas > 0
         self._wait = _waiting(replicas, deadline_seconds)
 
         def node(host: str, port: int) -> Any:

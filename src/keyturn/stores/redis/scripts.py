@@ -1,8 +1,8 @@
 """What Redis does in one piece: read with marks, compare and swap, count up, append. Nothing in here decides.
 
 The marks of a place are one hash: ``g`` and a subject: its generation; ``c`` and a client, ``e``: not-before of the
-client, of everything; ``h``: the horizon, up to which what has expired is gone. The outbox of a place holds entries
-until the log has them, each under a random number, its nonce.
+client, of everything; ``h``: the horizon, up to which what has expired is gone; ``w``: written to be waited for. The
+outbox of a place holds entries until the log has them, each under a random number, its nonce.
 """
 
 from dataclasses import dataclass, field
@@ -112,6 +112,22 @@ return 1
 )
 """KEYS: session, list, marks, outbox. ARGV: as for INSERT but the last, the version before, nonce and text of an entry,
 if any."""
+
+SETTLE = Script(
+    """
+local stored = redis.call('GET', KEYS[1])
+if not stored then
+  return 0
+end
+local _, version = cmsgpack.unpack_limit(stored, 1, 3)
+if version ~= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('HSET', KEYS[2], 'w', '')
+return 1
+"""
+)
+"""KEYS: session, marks. ARGV: its version. Writes something, so that WAIT waits for that and all before it."""
 
 VOID = Script(
     """

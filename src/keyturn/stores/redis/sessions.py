@@ -37,10 +37,12 @@ def _nonce() -> bytes:
 
 
 class Sessions:
-    """``SessionStore``. ``nonce``: random bytes, never the same twice."""
+    """``SessionStore``. ``waits``: whether a write is acknowledged only when replicas have it. ``nonce``: random bytes,
+    never the same twice."""
 
-    def __init__(self, nonce: Nonces = _nonce) -> None:
+    def __init__(self, nonce: Nonces = _nonce, *, waits: bool = False) -> None:
         self._nonce = nonce
+        self._waits = waits
 
     def insert(self, session: Session) -> Operation[None]:
         place, handle = _located(session)
@@ -58,7 +60,7 @@ class Sessions:
         session = None if value is None else unpack_session(sid, value)
         if pending:
             yield from _settle(place, _pairs(pending), {str(sid), session.subject if session else ""})
-        return None if session is None else Found(session, unpack_marks(*marks))
+        return None if session is None else Found(session, unpack_marks(*marks), not self._waits)
 
     def marks(self, subject: Subject, client_id: str) -> Operation[Marks]:
         place = place_of(subject)
@@ -73,6 +75,11 @@ class Sessions:
         if not (yield Call(scripts.REPLACE, _swapped(place, handle, session), arguments, durable=True)):
             return None
         return 0 if entry is None else (yield from _hand_over(place, pairs))[0]
+
+    def settle(self, session: Session) -> Operation[bool]:
+        place, handle = _located(session)
+        keys = (place.session(handle), place.marks)
+        return bool((yield Call(scripts.SETTLE, keys, (session.version,), durable=True)))
 
     def void(self, voiding: Voiding) -> Operation[Entry]:
         place, nonce, rest = place_of(voiding.subject), self._nonce(), _rest(voiding)

@@ -43,7 +43,7 @@ class RedisStore:
         self.database = database
         self.quarantine = quarantine
         self._runner = runner
-        self.sessions = cast(SessionStore, RunPort(Sessions(), quarantine.gated(runner.run)))
+        self.sessions = cast(SessionStore, RunPort(Sessions(waits=runner.waits), quarantine.gated(runner.run)))
         self._run_log = quarantine.gated(runner.run, quarantine.refuse_log)
         self.log = cast(RevocationLog, RunPort(Log(), self._run_log))
         self.accounts: AccountStore = database.accounts
@@ -77,7 +77,7 @@ class AsyncRedisStore:
         accounts = CrossingAccounts(Sessions(), quarantine.gated(plain.run), run)
         self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
         self.store = RedisStore.of(database.store, plain, quarantine)
-        self.sessions: Any = RunPort(Sessions(), run)
+        self.sessions: Any = RunPort(Sessions(waits=plain.waits), run)
         self.log: Any = RunPort(Log(), quarantine.gated_async(self._runner.run, quarantine.refuse_log))
         self.accounts: Any = database.accounts
         self.throttles: Any = database.throttles

@@ -134,6 +134,10 @@ class Sessions:
         return (yield from record(entry, sequence)).sequence
 
     @writes
+    def settle(self, session: Session) -> Operation[bool]:
+        found = yield from self.load(session.sid)
+        return found is not None and found.session.version == session.version
+
     def void(self, voiding: Voiding) -> Operation[Entry]:
         yield BEGIN
         return (yield from void(voiding))

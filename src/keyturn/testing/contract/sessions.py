@@ -176,6 +176,19 @@ class SessionContract:
         store.sessions.replace(ended, ending(session))
         assert store.sessions.load(session.sid) == Found(ended, Marks())
 
+    def test_only_what_is_stored_settles(self, store: Store) -> None:
+        """What ``settle`` says stands may be acknowledged: it must not say so of what another write replaced."""
+        session = new_session()
+        assert not store.sessions.settle(session)
+        store.sessions.insert(session)
+        assert store.sessions.settle(session)
+        rotated = replace(session, rotations=1, version=1)
+        assert not store.sessions.settle(rotated)
+        store.sessions.replace(rotated)
+        assert not store.sessions.settle(session)
+        assert store.sessions.settle(rotated)
+        assert store.sessions.load(session.sid) == Found(rotated, Marks())
+
     def test_purge_takes_exactly_what_has_expired(self, store: Store) -> None:
         sessions = [new_session(expires_at=Instant(NOW + n)) for n in (-1, 0, 1)]
         for session in sessions:

@@ -1,0 +1,69 @@
+"""Redis with replicas that a write waits for: nothing is acknowledged that they do not have (P3)."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines import RedisServer
+from engines.process import until
+from flows.catalogue import Stage, later
+from interleavings.rig import T0
+from keyturn.core.sealed import Sealed
+from keyturn.errors import NotDurable
+from keyturn.flows import refresh
+from keyturn.flows.verify import verify_session
+from keyturn.stores.opening import Apart, open_store
+
+Pair = tuple[RedisServer, RedisServer]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    primary = RedisServer()
+    replica = RedisServer(replicaof=f"127.0.0.1 {primary.port}")
+    primary.start()
+    replica.start()
+    _followed(primary)
+    yield primary, replica
+    replica.remove()
+    primary.remove()
+
+
+def _followed(primary: RedisServer) -> None:
+    until(lambda: primary.info("replication").get("slave0", {}).get("state") == "online", lambda: "no replica")
+
+
+@pytest.fixture
+def store(pair: Pair, tmp_path: Path) -> Iterator[Any]:
+    with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(pair[0].url, replicas=1))) as store:
+        yield store
+
+
+def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has_it(
+    pair: Pair, store: Any, tmp_path: Path
+) -> None:
+    """The rotation happened on the primary alone. Its successor in a client's hands, a failover would forget it, and
+    take the honest client for one who is ahead of the store."""
+    primary, replica = pair
+    stage = Stage()
+    store.sessions.insert(stage.x.session)
+    replica.kill()
+    token, session = stage.sealed(Sealed.REFRESH, 0), stage.sealed(Sealed.SESSION, 0)
+    for _ in range(3):
+        with pytest.raises(NotDurable):
+            stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
+    assert store.sessions.load(stage.sid).session.rotations == 1
+    assert stage.run(verify_session(session, later(60), stage.realm), sessions=store.sessions), "a use goes unnoted"
+    replica.start()
+    _followed(primary)
+    issued = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
+    again = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
+    assert issued.refresh_token.reveal() == again.refresh_token.reveal()
+    primary.kill()
+    with replica.client() as client:
+        client.replicaof("no", "one")
+    with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(replica.url))) as promoted:
+        assert promoted.sessions.load(stage.sid).session.rotations == 1
