@@ -34,8 +34,15 @@ class Engine:
     def start(self) -> None:
         """Start, and wait until it answers."""
         with self.log.open("ab") as log:
+            # SIGXFSZ stays ignored, as in Python: a file too large is an error to the server then, like a full disk.
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, user=self.user, cwd=self.folder, start_new_session=True
+                self.command,
+                stdout=log,
+                stderr=log,
+                user=self.user,
+                cwd=self.folder,
+                start_new_session=True,
+                restore_signals=False,
             )
         until(self.ready, lambda: f"{self.command[0]} did not start: {self.log.read_text()[-2000:]}")
 
@@ -70,6 +77,27 @@ class Engine:
         """Stop it and delete its folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def limit_files(process: "subprocess.Popen[bytes] | None", size: int | None) -> None:
+    """Let a process, and all it has started, write no file beyond ``size`` bytes: what a full disk looks like to it.
+
+    ``None``: as large as ever.
+    """
+    assert process is not None
+    limit = "unlimited" if size is None else str(size)
+    for pid in _tree(process.pid):
+        # As whoever runs it: root in a container may not. One that has just ended needs no limit.
+        command = ["prlimit", f"--pid={pid}", f"--fsize={limit}:"]
+        subprocess.run(command, user=Path(f"/proc/{process.pid}").stat().st_uid, check=False)
+
+
+def _tree(pid: int) -> list[int]:
+    try:
+        children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [pid, *(each for child in children for each in _tree(child))]
 
 
 def until(holds: Callable[[], bool], otherwise: Callable[[], str], seconds: float = START_SECONDS) -> None:

@@ -31,15 +31,29 @@ class Person:
 
 @dataclass
 class Stage:
-    """``revoked``: per sid, when its revocation was acknowledged. ``perhaps``: asked for, and never answered."""
+    """``cable``: between the service and the issuer; ``wire``: between the issuer and PostgreSQL.
+
+    ``revoked``: per sid, when its revocation was acknowledged. ``perhaps``: asked for, and never answered.
+    """
 
     issuer: Served
     postgres: Postgres | None
     cable: Cable
     service: Service
+    wire: Cable
     people: list[Person] = field(default_factory=list)
     revoked: dict[str, float] = field(default_factory=dict)
     perhaps: set[str] = field(default_factory=set)
+
+    @property
+    def database(self) -> Postgres:
+        assert self.postgres is not None
+        return self.postgres
+
+    def step_issuer(self, seconds: float) -> None:
+        """Have the issuer's wall clock go wrong by so much."""
+        assert self.issuer.clock is not None
+        self.issuer.clock.write_text(str(seconds))
 
     def log_in(self, count: int) -> None:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
@@ -109,13 +123,15 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, *, postgres: bool = True, **settings: str) -> Iterator[Stage]:
-    """Everything started, some people logged in, and the service judging them."""
+def staged(
+    folder: Path, *, postgres: bool = True, kept_seconds: float = BOUND_SECONDS, **settings: str
+) -> Iterator[Stage]:
+    """Everything started, some people logged in, and the service judging them. ``kept_seconds``: the bound it keeps."""
     database = Postgres() if postgres else None
     if database is not None:
         database.start()
     port = free_port()
-    cable = Cable(port)
+    cable, wire = Cable(port), Cable(database.port if database is not None else port)
     given = {
         "issuer": cable.url,
         "audience": cable.url,
@@ -125,18 +141,26 @@ def staged(folder: Path, *, postgres: bool = True, **settings: str) -> Iterator[
         # Attempts that meet a store that is away are counted, too.
         "account_limit": "100",
         "staleness_seconds": str(int(BOUND_SECONDS)),
-        **({"store": database.database()} if database is not None else {}),
+        **({"store": _over(wire, database)} if database is not None else {}),
         **settings,
     }
-    issuer = Served(folder / "data", settings={f"KEYTURN_{k.upper()}": v for k, v in given.items()}, port=port)
+    named = {f"KEYTURN_{name.upper()}": value for name, value in given.items()}
+    clock = folder / "clock"
+    clock.write_text("0")
+    issuer = Served(folder / "data", settings=named, port=port, clock=clock)
     issuer.start()
     try:
-        with closing(Service(cable.url, BOUND_SECONDS)) as service:
-            stage = Stage(issuer, database, cable, service)
+        with closing(Service(cable.url, kept_seconds)) as service:
+            stage = Stage(issuer, database, cable, service, wire)
             stage.log_in(PEOPLE)
             yield stage
     finally:
         cable.close()
+        wire.close()
         issuer.kill() if issuer.process is not None and issuer.process.poll() is None else None
         if database is not None:
             database.remove()
+
+
+def _over(wire: Cable, database: Postgres) -> str:
+    return database.database().replace(f":{database.port}/", f":{wire.port}/")

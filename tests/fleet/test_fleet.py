@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bench.machine import describe
 
+from faults.enduring import keep
 from fleet.house import PUBLISH_SECONDS, House, Service, housed
 from fleet.load import PEOPLE, Ledger, Person
 
@@ -61,7 +61,7 @@ def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, 
         for each in people:
             each.join(60)
         seconds = time.monotonic() - began_at
-        time.sleep(1)
+        time.sleep(BOUND_SECONDS + 1)  # what is accepted late can only be seen later
         still = [survives(house, token) for token in ledger.alive.values()]
         told = [each.verdicts() for each in services]
     assert before != after
@@ -101,7 +101,7 @@ def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, 
         "seconds": seconds,
     }
     record_property("figure", said(figures))
-    (tmp_path / "fleet.json").write_text(json.dumps({"machine": describe(), **figures}, indent=1))
+    keep("fleet", "fleet", figures)
 
 
 def survives(house: House, refresh_token: str) -> bool:

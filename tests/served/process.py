@@ -29,13 +29,15 @@ def free_port() -> int:
 
 @dataclass
 class Served:
-    """One server. ``settings``: its environment. ``url``: where it is; the same after a restart."""
+    """One server. ``settings``: its environment. ``url``: where it is; the same after a restart.
+    ``clock``: a file that says how many seconds its wall clock is off, if it may be stepped."""
 
     data: Path
     workers: int = 1
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    clock: Path | None = None
 
     @property
     def url(self) -> str:
@@ -51,12 +53,18 @@ class Served:
         rest = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
         return {**rest, **ROOMY, **self.settings}
 
+    @property
+    def _program(self) -> list[str]:
+        if self.clock is None:
+            return ["-c", "from keyturn.cli import app; app()"]
+        return [str(Path(__file__).with_name("stepped.py")), str(self.clock)]
+
     def start(self) -> None:
         """Start and wait until it is ready. The process leads a group of its own."""
         arguments = ["--port", str(self.port), "--data", str(self.data), "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from keyturn.cli import app; app()", "serve", *arguments],
+                [sys.executable, *self._program, "serve", *arguments],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,115 @@
+"""What readers of the feed may not do to the server: be too many, take nothing. And what many of them cost."""
+
+import json
+import select
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from engines.process import until
+from keyturn.core.revocation import ENDED
+from keyturn.server.stream import STREAMS, WRITE_SECONDS
+from keyturn.stores.sql.tables import APPENDED
+from served import Served, serving
+from served.process import PASSWORD
+from server.feed import listening
+from server.wire import Wire
+
+ENTRIES = 60_000
+"""About 8 MB of snapshot: more than a kernel takes for a reader who takes nothing."""
+
+ASK = b"GET /auth/revocations HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="2") as server:
+        yield server
+
+
+def fill(served: Served) -> None:
+    """Have that many revocations in the log, as if they had been made."""
+    until_at = int(time.time()) + 3600
+    rows = [(n, "session", f"{n:022d}", ENDED, until_at - 3600, until_at) for n in range(1, ENTRIES + 1)]
+    with sqlite3.connect(served.data / "keyturn.db", timeout=30) as store:
+        store.executemany("INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?)", rows)
+        store.execute("UPDATE counters SET value = ? WHERE name = ?", (ENTRIES, APPENDED))
+    until(lambda: gauge(served, "keyturn_revocations_held") == ENTRIES, lambda: "the log was not read")
+
+
+def gauge(served: Served, name: str) -> float:
+    lines = httpx.get(served.url + "/metrics", timeout=20).text.splitlines()
+    return float(next(each for each in lines if each.startswith(name + " ")).split()[1])
+
+
+def resident(served: Served) -> int:
+    """Bytes of memory the server has."""
+    assert served.process is not None
+    status = Path(f"/proc/{served.process.pid}/status").read_text()
+    return 1024 * int(status.partition("VmRSS:")[2].split()[0])
+
+
+def test_a_reader_who_takes_nothing_is_cut_off_and_holds_nobody_up(served: Served) -> None:
+    fill(served)
+    before = resident(served)
+    parts = urlsplit(served.url)
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect((parts.hostname, parts.port))
+        reader.sendall(ASK)
+        until(lambda: gauge(served, "keyturn_feed_streams") == 1, lambda: "the stream did not begin")
+        began_at = time.monotonic()
+        with listening(served.url, "?after=0") as told:
+            assert sum(len(next(told).said["entries"]) for _ in range(ENTRIES // 1000)) == ENTRIES
+            assert next(told).said["stamp"], "others are told, and quickly"
+        until(lambda: gauge(served, "keyturn_feed_streams") == 0, lambda: "it was never cut off", 3 * WRITE_SECONDS)
+        assert time.monotonic() - began_at > WRITE_SECONDS / 2
+        assert resident(served) - before < 32 * 1024 * 1024
+        with suppress(ConnectionResetError):
+            while reader.recv(65536):
+                pass
+    assert "unexpected" not in served.log.read_text()
+
+
+def test_a_thousand_readers_hear_of_it_and_one_more_is_refused(served: Served) -> None:
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    with ExitStack() as stack, served.client() as ada:
+        assert ada.post("/auth/signup", json=body).status_code == 201
+        wires = [stack.enter_context(Wire(served.url)) for _ in range(STREAMS)]
+        for each in wires:
+            each.send(ASK)
+        until(lambda: gauge(served, "keyturn_feed_streams") == STREAMS, lambda: "not all were taken")
+        with Wire(served.url) as late:
+            late.send(ASK)
+            status, headers, answer = late.reply()
+        assert (status, json.loads(answer)["code"], headers["retry-after"]) == (503, "overloaded", "5")
+        sid = ada.get("/auth/session").json()["sid"]
+        assert ada.post("/auth/logout").json()["revoked"]
+        heard(wires, sid.encode())
+        wires.pop().socket.close()
+        until(lambda: gauge(served, "keyturn_feed_streams") == STREAMS - 1, lambda: "one who left is still counted")
+        with listening(served.url, "?after=0") as told:
+            assert sid in next(told).keys
+
+
+def heard(wires: list[Wire], what: bytes) -> None:
+    """Wait until every one of them has been told."""
+    poll, left = select.poll(), {each.socket.fileno(): each for each in wires}
+    held = dict.fromkeys(left, b"")
+    for number in left:
+        poll.register(number, select.POLLIN)
+    give_up_at = time.monotonic() + 30
+    while left:
+        assert time.monotonic() < give_up_at, f"{len(left)} were not told"
+        for number, _ in poll.poll(1000):
+            held[number] += left[number].socket.recv(65536)
+            if what in held[number]:
+                poll.unregister(number)
+                del left[number]
