@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -10,7 +10,7 @@ import pytest
 
 from keyturn.tokens import SigningKey, sign_compact
 from keyturn.tokens.encoding import decode_base64url, encode_base64url
-from served import serving
+from served import Served, serving
 from served.process import PASSWORD
 
 SOURCE = Path(__file__).with_name("Verify.java")
@@ -38,12 +38,17 @@ def judge(compiled: Path, issued: tuple[str, str]) -> Judge:
     url, _ = issued
 
     def judge(*tokens: str, issuer: str = url, audience: str = url) -> list[str]:
-        command = ["java", "-cp", str(compiled), "Verify", url + "/.well-known/jwks.json", issuer, audience]
-        done = subprocess.run(command, input="\n".join(tokens), capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+        return _judged(compiled, url, tokens, issuer, audience)
 
     return judge
+
+
+def _judged(compiled: Path, url: str, tokens: Iterable[str], issuer: str = "", audience: str = "") -> list[str]:
+    keys = url + "/.well-known/jwks.json"
+    command = ["java", "-cp", str(compiled), "Verify", keys, issuer or url, audience or url]
+    done = subprocess.run(command, input="\n".join(tokens), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 def segment(members: object) -> str:
@@ -76,3 +81,16 @@ def test_forgeries_are_bad_there(judge: Judge, issued: tuple[str, str]) -> None:
         stranger,
         "nonsense",
     ) == ["bad signature", "bad alg", "bad alg", "bad kid", "bad typ", "bad signature", "bad shape"]
+
+
+def test_a_token_of_an_hour_ago_is_bad_there(compiled: Path, tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("-3600")
+    served = Served(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256"}, clock=clock)
+    served.start()
+    try:
+        body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
+        token = httpx.post(served.url + "/auth/signup", json=body, timeout=20).json()["access_token"]
+        assert _judged(compiled, served.url, [token]) == ["bad exp"]
+    finally:
+        served.stop()

@@ -123,6 +123,15 @@ def test_a_feed_of_ones_own_is_started_when_it_is_needed(site: Any, make: Any, m
     own.close()
 
 
+@pytest.mark.parametrize("kind", [Verifier, AsyncVerifier])
+def test_its_block_ends_the_feed_it_found(kind: Any, site: Any, key: SigningKey) -> None:
+    site.publish(KeySet([key]), **ENDPOINTS)
+    site.answers["/feed"] = EMPTY
+    with kind(site.url, "orders") as verify:
+        verify.feed.start().result(20)
+    assert verify.feed._stop.is_set()
+
+
 def test_a_feed_of_any_carrier_is_started_if_it_can_be(
     make: Any, mint: Mint, key: SigningKey, make_feed: Any, site: Any
 ) -> None:

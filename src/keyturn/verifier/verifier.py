@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Self, TypeVar
 
 from keyturn.clocks import uptime
 from keyturn.core.principal import Principal
@@ -106,6 +106,12 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         """Stop the feed this verifier found for itself; once it is stale, tokens are introspected or refused (503)."""
         if self._own_feed is not None:
             self._own_feed.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _reached(self, sequence: int) -> bool:
         return self.feed.revocations.sequence >= sequence
