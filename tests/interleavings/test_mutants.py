@@ -72,11 +72,11 @@ def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def settled(outcome: Any, now: Any, realm: Any) -> Flow[bool]:
+    def stored(outcome: Any, now: Any, realm: Any) -> Flow[bool]:
         yield from asks.replace(outcome.session)
         return True
 
-    monkeypatch.setattr(flow_module("refresh"), "_settle", settled)
+    monkeypatch.setattr(flow_module("refresh"), "_store", stored)
     assert caught("refresh / revoke")
 
 
