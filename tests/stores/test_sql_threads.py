@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from keyturn.core.instant import SessionId
+from keyturn.core.revocation import Entry, Kind
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.connections import Connections
 from keyturn.stores.sql.crew import Crew
@@ -18,7 +20,7 @@ from keyturn.stores.sql.operation import Operation
 from keyturn.stores.sql.runner import Runner
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.stores.sql.turn import Turn
-from keyturn.testing.contract.records import LATER, NOW, new_session
+from keyturn.testing.contract.records import LATER, NOW, ending, new_account, new_session, voiding
 
 
 def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
@@ -157,6 +159,34 @@ def test_readers_do_not_stand_behind_writers(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(main())
+
+
+def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None:
+    """A write that comes out of turn meets the others' lock, and is refused where it should have waited."""
+    store = SqlStore(f"sqlite:///{tmp_path}/keyturn.db", deadline_seconds=0.3)
+    session = new_session()
+    store.sessions.insert(session)
+    used = replace(session, version=1)
+    store._runner._turn.take(1)  # type: ignore[union-attr]  # SQLite has one
+    for write in (
+        lambda: store.sessions.insert(new_session()),
+        lambda: store.sessions.replace(used),
+        lambda: store.sessions.replace(used, ending(used)),
+        lambda: store.sessions.void(voiding(session.subject)),
+        lambda: store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER)),
+        lambda: store.accounts.insert(new_account()),
+        lambda: store.accounts.replace(new_account(version=1)),
+        lambda: store.accounts.replace_and_void(new_account(version=1), voiding(session.subject)),
+    ):
+        with pytest.raises(StoreUnavailable, match="queue of writers"):
+            write()
+    assert store.sessions.load(session.sid)
+    assert store.sessions.settle(session)
+    assert store.sessions.list(session.subject)
+    assert store.sessions.marks(session.subject, "web").generation == 0
+    assert store.log.sequence() == 0
+    store._runner._turn.pass_on()  # type: ignore[union-attr]  # SQLite has one
+    store.close()
 
 
 def test_writers_do_not_wait_while_dead_sessions_are_looked_for(

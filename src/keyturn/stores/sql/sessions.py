@@ -133,11 +133,11 @@ class Sessions:
             return None
         return (yield from record(entry, sequence)).sequence
 
-    @writes
     def settle(self, session: Session) -> Operation[bool]:
         found = yield from self.load(session.sid)
         return found is not None and found.session.version == session.version
 
+    @writes
     def void(self, voiding: Voiding) -> Operation[Entry]:
         yield BEGIN
         return (yield from void(voiding))
