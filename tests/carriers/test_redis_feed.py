@@ -79,16 +79,8 @@ class Told:
 
 
 @pytest.fixture
-def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def told(server: RedisServer) -> Iterator[Told]:
-    told = Told(server)
+def told(own_redis: RedisServer) -> Iterator[Told]:
+    told = Told(own_redis)
     yield told
     told.close()
 

@@ -20,16 +20,8 @@ BOUND_SECONDS = 3.0
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def served(tmp_path: Path, redis: RedisServer) -> Iterator[Served]:
-    settings = {"redis": redis.url, "service_token": SERVICE_TOKEN, "staleness_seconds": "3"}
+def served(tmp_path: Path, own_redis: RedisServer) -> Iterator[Served]:
+    settings = {"redis": own_redis.url, "service_token": SERVICE_TOKEN, "staleness_seconds": "3"}
     with serving(tmp_path / "data", algorithm="ES256", **settings) as served:
         yield served
 
@@ -48,16 +40,16 @@ def ended(served: Served, verify: Verifier, name: str) -> None:
         verify(token)
 
 
-def test_it_refuses_within_the_bound_whatever_redis_does(served: Served, redis: RedisServer) -> None:
-    feed = RedisFeed(redis.url, served.url + "/auth/revocations", SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
+def test_it_refuses_within_the_bound_whatever_redis_does(served: Served, own_redis: RedisServer) -> None:
+    feed = RedisFeed(own_redis.url, served.url + "/auth/revocations", SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
     verify = Verifier(served.url, served.url, feed=feed, feed_token=SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
     ended(served, verify, "before")
-    redis.signal(signal.SIGSTOP)
+    own_redis.signal(signal.SIGSTOP)
     ended(served, verify, "frozen")
-    redis.signal(signal.SIGCONT)
+    own_redis.signal(signal.SIGCONT)
     ended(served, verify, "thawed")
-    redis.kill()
+    own_redis.kill()
     ended(served, verify, "dead")
-    redis.start()
+    own_redis.start()
     ended(served, verify, "back")
     feed.close()

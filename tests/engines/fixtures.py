@@ -62,6 +62,15 @@ def empty_redis(redis_server: RedisServer) -> RedisServer:
     return redis_server
 
 
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """One of the test's own, to stop, freeze or kill."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
 @pytest.fixture(scope="session")
 def redis_cluster() -> Iterator[RedisCluster]:
     """A cluster of three primaries for each pytest worker."""

@@ -1,17 +1,13 @@
 """What every fault goes through: it begins, lasts, ends, and is judged."""
 
-import fcntl
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bench.machine import describe
-
+from engines.process import until
 from faults.stage import BOUND_SECONDS, Stage
+from figures import keep
 
 LASTS_SECONDS = BOUND_SECONDS + 2
 
@@ -51,24 +47,8 @@ def conclude(stage: Stage, name: str, seconds: float, note: Note) -> None:
 
 def refused_by_all(stage: Stage) -> dict[str, Any]:
     """Wait until the service has refused all that was revoked, and judge."""
-    give_up_at = time.monotonic() + 20
-    while not all(stage.service.ask(sid) for sid in stage.revoked):
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
+    until(lambda: all(map(stage.service.ask, stage.revoked)), lambda: "not all was refused", 20)
     return stage.judge(stage.service.verdicts())
-
-
-def keep(file: str, name: str, figures: dict[str, Any]) -> None:
-    """Write figures to ``$KEYTURN_FIGURES/file.json`` under ``name``, when that is set; tests of two processes may."""
-    folder = os.environ.get("KEYTURN_FIGURES")
-    if folder is None:
-        return
-    with (Path(folder) / f"{file}.json").open("a+") as out:
-        fcntl.flock(out, fcntl.LOCK_EX)
-        out.seek(0)
-        told = json.loads(out.read() or "{}")
-        out.truncate(0)
-        json.dump({**told, "machine": describe(), name: figures}, out, indent=1)
 
 
 def _said(name: str, told: dict[str, Any], seconds: float) -> str:

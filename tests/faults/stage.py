@@ -138,7 +138,7 @@ def staged(
         "secret": SECRET,
         "service_token": SERVICE_TOKEN,
         "algorithm": "ES256",
-        # Attempts that meet a store that is away are counted, too.
+        # An attempt that cannot be given back, its store being away, stays counted.
         "account_limit": "100",
         "staleness_seconds": str(int(BOUND_SECONDS)),
         **({"store": _over(wire, database)} if database is not None else {}),

@@ -25,7 +25,6 @@ def _fill_disk_of_postgres(stage: Stage) -> None:
 def _empty_disk_of_postgres(stage: Stage) -> None:
     # It gives up when it cannot even begin its log again: then an operator starts it.
     if stage.database.running:
-        limit_files(stage.database.process, None)
         stage.database.kill()
     stage.database.start()
 

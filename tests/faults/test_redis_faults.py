@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,39 +15,26 @@ from faults.stage import Stage, staged
 QUARANTINE_SECONDS = 2
 
 
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+def _kill_saved(server: RedisServer) -> None:
+    # A second at most is lost, says ``appendfsync everysec``; whoever logged in within it logs in again.
+    time.sleep(1.5)
+    server.kill()
 
 
-def _faults(server: RedisServer) -> list[Fault]:
-    def restart_saved(stage: Stage) -> None:
-        # A second at most is lost, says ``appendfsync everysec``; whoever logged in within it logs in again.
-        time.sleep(1.5)
-        server.kill()
-
-    return [
-        Fault("sessions in Redis: kill -9", restart_saved, lambda stage: server.start()),
-        Fault(
-            "sessions in Redis: SIGSTOP",
-            lambda stage: server.signal(signal.SIGSTOP),
-            lambda stage: server.signal(signal.SIGCONT),
-        ),
-        Fault(
-            "sessions in Redis: disk full",
-            lambda stage: limit_files(server.process, 4096),
-            lambda stage: limit_files(server.process, None),
-        ),
-    ]
+Do = Callable[[RedisServer], object]
+FAULTS: dict[str, tuple[Do, Do]] = {
+    "kill -9": (_kill_saved, RedisServer.start),
+    "SIGSTOP": (lambda server: server.signal(signal.SIGSTOP), lambda server: server.signal(signal.SIGCONT)),
+    "disk full": (lambda server: limit_files(server.process, 4096), lambda server: limit_files(server.process, None)),
+}
 
 
-@pytest.mark.parametrize("number", range(3), ids=["kill -9", "SIGSTOP", "disk full"])
-def test_the_sessions_in_one_redis(server: RedisServer, tmp_path: Path, number: int, record_property: Note) -> None:
-    with staged(tmp_path, sessions=server.url, quarantine_seconds=str(QUARANTINE_SECONDS)) as stage:
-        endure(stage, _faults(server)[number], record_property)
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_sessions_in_one_redis(own_redis: RedisServer, tmp_path: Path, name: str, record_property: Note) -> None:
+    begin, end = FAULTS[name]
+    fault = Fault(f"sessions in Redis: {name}", lambda _: begin(own_redis), lambda _: end(own_redis))
+    with staged(tmp_path, sessions=own_redis.url, quarantine_seconds=str(QUARANTINE_SECONDS)) as stage:
+        endure(stage, fault, record_property)
 
 
 def _failed_over(stage: Stage, kill: Callable[[], object]) -> float:
@@ -95,10 +82,10 @@ def _holder(cluster: RedisCluster) -> RedisServer:
     raise AssertionError("nobody has them")
 
 
-def test_a_redis_beside_the_database_may_die(server: RedisServer, tmp_path: Path, record_property: Note) -> None:
-    with staged(tmp_path, redis=server.url) as stage:
+def test_a_redis_beside_the_database_may_die(own_redis: RedisServer, tmp_path: Path, record_property: Note) -> None:
+    with staged(tmp_path, redis=own_redis.url) as stage:
         assert stage.revoke(stage.people[0])
-        server.kill()
+        own_redis.kill()
         assert all(stage.revoke(each) for each in stage.people[1:4]), "it is asked for nothing that matters"
-        server.start()
+        own_redis.start()
         conclude(stage, "Redis beside the database: kill -9", stage.recovered(), record_property)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faults.enduring import keep
+from figures import keep
 from fleet.house import PUBLISH_SECONDS, House, Service, housed
 from fleet.load import PEOPLE, Ledger, Person
 

@@ -27,7 +27,7 @@ from keyturn.flows.replace import end_replaced
 from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Flow
+from keyturn.flows.step import Flow, Step
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.ports import StoredKey
@@ -89,6 +89,10 @@ class Stage:
 
     def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> Attempt:
         return Attempt(identifier, password, client=Client(address="192.0.2.1"), **{"deliver": "both", **changes})
+
+    def answer(self, step: Step) -> Any:
+        """Do what a flow asks for."""
+        return getattr(getattr(self.ports, step.port), step.verb)(*step.arguments)
 
     def run(self, flow: Flow[Any], **others: Any) -> Any:
         for name, port in others.items():

@@ -36,7 +36,7 @@ def steps(case: Case) -> list[Step]:
         step = next(flow)
         while True:
             taken.append(step)
-            step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+            step = flow.send(stage.answer(step))
     except (StopIteration, Refusal):
         return taken
 
@@ -47,14 +47,14 @@ def thrown(case: Case, at: int, failure: BaseException) -> tuple[Stage, Flow[Any
     flow = case.start(stage)
     step = next(flow)
     for _ in range(at):
-        step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+        step = flow.send(stage.answer(step))
     return stage, flow, flow.throw(failure)
 
 
 def to_the_end(stage: Stage, flow: Flow[Any], step: Step) -> None:
     """Go on, everything being there again, until the flow ends as it will: by ``StopIteration`` or a refusal."""
     while True:
-        step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+        step = flow.send(stage.answer(step))
 
 
 @ALL
@@ -92,7 +92,7 @@ def test_abandoned_anywhere_no_lock_or_turn_is_left_taken(case: Case) -> None:
         flow = case.start(stage)
         step = next(flow)
         for _ in range(at):
-            step = flow.send(getattr(getattr(stage.ports, step.port), step.verb)(*step.arguments))
+            step = flow.send(stage.answer(step))
         flow.close()
         for other in CASES:
             world = World(stage.store)

@@ -139,27 +139,26 @@ def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
 ) -> None:
     """P4: the log of a Redis that went back in time lacks a revocation that was acknowledged. Who reads it then and
     believes it accepts for good what was revoked."""
-    watched, near = patient, NearSessions(60.0)
-    sessions, log = watched.store.sessions, watched.store.log
-    with closing(connect_feed(watched.store, near, now=lambda: NOW)) as feed:
+    sessions, log, near = patient.store.sessions, patient.store.log, NearSessions(60.0)
+    with closing(connect_feed(patient.store, near, now=lambda: NOW)) as feed:
         ended = new_session()
         sessions.insert(ended)
         with server.client() as client:
             client.save()
         entry = Entry(Kind.SESSION, ended.sid, ENDED, NOW, LATER)
         sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
-        watched.remember(entry)
-        watched.may_remember.clear()
+        patient.remember(entry)
+        patient.may_remember.clear()
         server.kill()
         server.start()
-        until(lambda: watched.store.quarantine.changes == 1)
+        until(lambda: patient.store.quarantine.changes == 1)
         for read in (log.snapshot, log.sequence, lambda: log.after(0, 9), lambda: feed.poll_once(time.monotonic())):
             with pytest.raises(StoreQuarantined):
                 read()
         assert not near.fresh
-        watched.may_remember.set()
+        patient.may_remember.set()
         until(lambda: _reads(log))
-        assert watched.quarantined(), "the log is needed sooner than the sessions"
+        assert patient.quarantined(), "the log is needed sooner than the sessions"
         feed.poll_once(time.monotonic())
         assert near.fresh
         assert near.judge(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED

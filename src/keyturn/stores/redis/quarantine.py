@@ -88,10 +88,11 @@ class Quarantine:
         with suppress(StoreUnavailable):
             self.look()
 
-    def suspect(self) -> None:
-        """It did not answer: before it is believed again, see whether it is still the same."""
-        self._suspected = True
-        self._bell.set()
+    def _note(self, error: StoreUnavailable) -> None:
+        # One that has written did answer. Any other has to be looked at before it is believed again.
+        if not isinstance(error, NotDurable):
+            self._suspected = True
+            self._bell.set()
 
     def gated(self, run: Run, refuse: Callable[[], None] | None = None) -> Run:
         """``run``, refused while it must be: as ``refuse`` says, unless given another rule."""
@@ -101,10 +102,8 @@ class Quarantine:
             refuse()
             try:
                 return run(operation)
-            except NotDurable:
-                raise  # it did answer
-            except StoreUnavailable:
-                self.suspect()
+            except StoreUnavailable as error:
+                self._note(error)
                 raise
 
         return gate
@@ -117,10 +116,8 @@ class Quarantine:
             refuse()
             try:
                 return await run(operation)
-            except NotDurable:
-                raise
-            except StoreUnavailable:
-                self.suspect()
+            except StoreUnavailable as error:
+                self._note(error)
                 raise
 
         return gate

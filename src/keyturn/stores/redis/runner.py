@@ -46,7 +46,6 @@ class Runner:
         connections: int = CONNECTIONS,
         replicas: int = 0,
     ) -> None:
-        self.waits = replicas > 0
         self._wait = _waiting(replicas, deadline_seconds)
 
         def node(host: str, port: int) -> Any:
@@ -58,6 +57,11 @@ class Runner:
 
     def __repr__(self) -> str:
         return repr(self._address)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a write is acknowledged only when replicas have it."""
+        return bool(self._wait)
 
     def run(self, operation: Operation[T]) -> T:
         """Drive ``operation`` to its end. Raises ``StoreUnavailable``, ``NotDurable``, and what the operation does."""
