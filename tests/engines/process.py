@@ -100,7 +100,11 @@ def _tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _tree(child))]
 
 
-def until(holds: Callable[[], bool], otherwise: Callable[[], str], seconds: float = START_SECONDS) -> None:
+def until(
+    holds: Callable[[], bool],
+    otherwise: Callable[[], str] = lambda: "it did not come to that",
+    seconds: float = START_SECONDS,
+) -> None:
     """Wait until ``holds()``; fail with what ``otherwise()`` says."""
     give_up_at = time.monotonic() + seconds
     while not holds():

@@ -1,74 +1,28 @@
-"""A Redis with sessions in it that restarts, fails over or goes back in time: noticed, said, waited out, mended."""
+"""A Redis with sessions in it that restarts or goes back in time: noticed, said, waited out, mended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import httpx
 import pytest
 
-from engines import RedisCluster, RedisSentinels, RedisServer
+from engines import RedisServer
+from engines.process import until
 from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet, Verdict
-from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
+from keyturn.errors import StoreQuarantined, StoreUnavailable
 from keyturn.stores.feeds import connect_feed
 from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import Apart, open_store
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 from served import serving
 from served.process import PASSWORD
-
-SECONDS = 1.5
-
-Note = Callable[[str, object], None]
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
-
-
-class Watched:
-    """A store whose quarantine is watched, by a process that remembers revocations."""
-
-    def __init__(self, database: Path, url: str, *, seconds: float = SECONDS, **options: Any) -> None:
-        self.store: Any = open_store(f"sqlite:///{database}", apart=Apart(url, quarantine_seconds=seconds, **options))
-        self.known = RevocationSet()
-        self.stop = Event()
-        self.may_remember = Event()
-        self.may_remember.set()
-        arguments = (self.stop, self.remembered, lambda: NOW)
-        self.thread = Thread(target=self.store.quarantine.watch, args=arguments, daemon=True)
-        self.thread.start()
-        until(lambda: self.store.quarantine._identity is not None)
-
-    def remembered(self, at: Instant) -> list[Entry]:
-        assert self.may_remember.wait(30)
-        return list(self.known.entries(at))
-
-    def remember(self, entry: Entry) -> None:
-        self.known.apply(entry)
-
-    def quarantined(self) -> bool:
-        try:
-            self.store.sessions.load(new_session().sid)
-        except StoreQuarantined:
-            return True
-        except StoreUnavailable:
-            return False
-        return False
-
-    def close(self) -> None:
-        self.stop.set()
-        self.thread.join(10)
-        self.store.close()
+from stores.quarantined import Watched, reads
 
 
 @pytest.fixture
@@ -157,7 +111,7 @@ def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
                 read()
         assert not near.fresh
         patient.may_remember.set()
-        until(lambda: _reads(log))
+        until(lambda: reads(log))
         assert patient.quarantined(), "the log is needed sooner than the sessions"
         feed.poll_once(time.monotonic())
         assert near.fresh
@@ -175,7 +129,7 @@ def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(watched: 
         with pytest.raises(StoreUnavailable):
             watch.version()
         watched.may_remember.set()
-        until(lambda: _reads(watched.store.log))
+        until(lambda: reads(watched.store.log))
         assert quarantine.changes == 1, "it was read before anybody had looked"
         assert watch.version()[1] is not None
 
@@ -212,79 +166,6 @@ def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(watched
     server.start()
     until(lambda: watched.store.quarantine.changes == 1)
     until(lambda: not watched.quarantined() and not watched.store.quarantine.lasts)
-
-
-def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(
-    tmp_path: Path, record_property: Note
-) -> None:
-    servers = RedisSentinels(replicas=2)
-    servers.start()
-    try:
-        watched = Watched(tmp_path / "keyturn.db", servers.url, replicas=1)
-        kept = new_session()
-        watched.store.sessions.insert(kept)
-        servers.primary.kill()
-        killed_at = time.monotonic()
-        until(lambda: watched.store.quarantine.changes == 1, 60)
-        until(lambda: not watched.store.quarantine.lasts, 60)
-        until(lambda: _loads(watched.store, kept))
-        record_property("figure", _said("sentinels", killed_at))
-        for each in servers.servers:
-            if each.running and each.info("replication")["role"] == "slave":
-                each.kill()
-        until(lambda: not _inserts(watched.store))
-        watched.close()
-    finally:
-        servers.remove()
-
-
-def _said(what: str, killed_at: float) -> str:
-    seconds = time.monotonic() - killed_at
-    return (
-        f"failover: {what}: read again {seconds:.1f} s after the primary was killed, {SECONDS:g} s of them quarantine"
-    )
-
-
-def _inserts(store: Any) -> bool:
-    try:
-        store.sessions.insert(new_session())
-    except NotDurable:
-        return False
-    return True
-
-
-def _reads(log: Any) -> bool:
-    try:
-        log.snapshot()
-    except StoreUnavailable:
-        return False
-    return True
-
-
-def _loads(store: Any, session: Any) -> bool:
-    try:
-        return store.sessions.load(session.sid) is not None
-    except StoreUnavailable:
-        return False
-
-
-def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path, record_property: Note) -> None:
-    cluster = RedisCluster(replicas=1)
-    cluster.start()
-    try:
-        watched = Watched(tmp_path / "keyturn.db", cluster.url, replicas=1)
-        kept = [new_session() for _ in range(20)]
-        for each in kept:
-            watched.store.sessions.insert(each)
-        cluster.servers[0].kill()
-        killed_at = time.monotonic()
-        until(lambda: watched.store.quarantine.changes >= 1, 60)
-        until(lambda: not watched.store.quarantine.lasts, 60)
-        until(lambda: all(_loads(watched.store, each) for each in kept), 30)
-        record_property("figure", _said("cluster of three primaries", killed_at))
-        watched.close()
-    finally:
-        cluster.remove()
 
 
 def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:

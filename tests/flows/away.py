@@ -1,0 +1,53 @@
+"""Stores of sessions that cannot do all they should, and a cache that helps out."""
+
+from dataclasses import replace
+from typing import Any
+
+from keyturn.core.instant import SessionId
+from keyturn.core.session import Found, Session
+from keyturn.errors import (
+    StoreUnavailable,
+)
+from keyturn.stores.near import NearSessions
+
+
+class Away:
+    """A store that cannot be reached."""
+
+    def __init__(self, refusal: StoreUnavailable | None = None) -> None:
+        self._refusal = refusal or StoreUnavailable("away")
+
+    def load(self, sid: SessionId) -> None:
+        raise self._refusal
+
+
+class Unsettled:
+    """A store whose last write may not be lasting yet. ``answers``: of ``settle``, one after the other."""
+
+    def __init__(self, sessions: Any, *answers: bool) -> None:
+        self.replace = sessions.replace
+        self._load = sessions.load
+        self.answers = list(answers)
+
+    def load(self, sid: SessionId) -> Found:
+        return replace(self._load(sid), settled=False)
+
+    def settle(self, session: Session) -> bool:
+        return self.answers.pop(0)
+
+
+class ReadOnly:
+    """A store that reads, and cannot write now."""
+
+    def __init__(self, sessions: Any, refusal: StoreUnavailable) -> None:
+        self.load = sessions.load
+        self._refusal = refusal
+
+    def replace(self, *arguments: object) -> None:
+        raise self._refusal
+
+
+def near() -> NearSessions:
+    cache = NearSessions(5, lambda: 0.0)
+    cache.confirm(0.0)
+    return cache

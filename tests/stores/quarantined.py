@@ -1,0 +1,65 @@
+"""A store whose sessions are in a Redis that is watched."""
+
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from engines.process import until
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import Entry, RevocationSet
+from keyturn.errors import StoreQuarantined, StoreUnavailable
+from keyturn.stores.opening import Apart, open_store
+from keyturn.testing.contract.records import NOW, new_session
+
+SECONDS = 1.5
+
+
+class Watched:
+    """A store whose quarantine is watched, by a process that remembers revocations."""
+
+    def __init__(self, database: Path, url: str, *, seconds: float = SECONDS, **options: Any) -> None:
+        self.store: Any = open_store(f"sqlite:///{database}", apart=Apart(url, quarantine_seconds=seconds, **options))
+        self.known = RevocationSet()
+        self.stop = Event()
+        self.may_remember = Event()
+        self.may_remember.set()
+        arguments = (self.stop, self.remembered, lambda: NOW)
+        self.thread = Thread(target=self.store.quarantine.watch, args=arguments, daemon=True)
+        self.thread.start()
+        until(lambda: self.store.quarantine._identity is not None)
+
+    def remembered(self, at: Instant) -> list[Entry]:
+        assert self.may_remember.wait(30)
+        return list(self.known.entries(at))
+
+    def remember(self, entry: Entry) -> None:
+        self.known.apply(entry)
+
+    def quarantined(self) -> bool:
+        try:
+            self.store.sessions.load(new_session().sid)
+        except StoreQuarantined:
+            return True
+        except StoreUnavailable:
+            return False
+        return False
+
+    def close(self) -> None:
+        self.stop.set()
+        self.thread.join(10)
+        self.store.close()
+
+
+def reads(log: Any) -> bool:
+    try:
+        log.snapshot()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def loads(store: Any, session: Any) -> bool:
+    try:
+        return store.sessions.load(session.sid) is not None
+    except StoreUnavailable:
+        return False

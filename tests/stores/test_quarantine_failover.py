@@ -1,0 +1,72 @@
+"""A Redis with sessions in it that fails over: noticed, waited out, read again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engines import RedisCluster, RedisSentinels
+from engines.process import until
+from keyturn.errors import NotDurable
+from keyturn.testing.contract.records import new_session
+from stores.quarantined import SECONDS, Watched, loads
+
+Note = Callable[[str, object], None]
+
+
+def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(
+    tmp_path: Path, record_property: Note
+) -> None:
+    servers = RedisSentinels(replicas=2)
+    servers.start()
+    try:
+        watched = Watched(tmp_path / "keyturn.db", servers.url, replicas=1)
+        kept = new_session()
+        watched.store.sessions.insert(kept)
+        servers.primary.kill()
+        killed_at = time.monotonic()
+        until(lambda: watched.store.quarantine.changes == 1, seconds=60)
+        until(lambda: not watched.store.quarantine.lasts, seconds=60)
+        until(lambda: loads(watched.store, kept))
+        record_property("figure", _said("sentinels", killed_at))
+        for each in servers.servers:
+            if each.running and each.info("replication")["role"] == "slave":
+                each.kill()
+        until(lambda: not _inserts(watched.store))
+        watched.close()
+    finally:
+        servers.remove()
+
+
+def _said(what: str, killed_at: float) -> str:
+    seconds = time.monotonic() - killed_at
+    return (
+        f"failover: {what}: read again {seconds:.1f} s after the primary was killed, {SECONDS:g} s of them quarantine"
+    )
+
+
+def _inserts(store: Any) -> bool:
+    try:
+        store.sessions.insert(new_session())
+    except NotDurable:
+        return False
+    return True
+
+
+def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path, record_property: Note) -> None:
+    cluster = RedisCluster(replicas=1)
+    cluster.start()
+    try:
+        watched = Watched(tmp_path / "keyturn.db", cluster.url, replicas=1)
+        kept = [new_session() for _ in range(20)]
+        for each in kept:
+            watched.store.sessions.insert(each)
+        cluster.servers[0].kill()
+        killed_at = time.monotonic()
+        until(lambda: watched.store.quarantine.changes >= 1, seconds=60)
+        until(lambda: not watched.store.quarantine.lasts, seconds=60)
+        until(lambda: all(loads(watched.store, each) for each in kept), seconds=30)
+        record_property("figure", _said("cluster of three primaries", killed_at))
+        watched.close()
+    finally:
+        cluster.remove()
