@@ -3,7 +3,6 @@
 What an entry and a beat mean is in ``stores/redis/relay.py``.
 """
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keyturn import chance
 from keyturn.clocks import uptime
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Kind
@@ -59,7 +59,7 @@ class RedisFeed(HttpFeed):
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = uptime,
         send: Fetch | None = None,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = chance.jitter,
     ) -> None:
         super().__init__(
             url,

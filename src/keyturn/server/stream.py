@@ -1,7 +1,6 @@
 """Stream: the revocation feed as Server-Sent Events (WHATWG HTML section 9.2). Snapshot, entries, heartbeats."""
 
 import asyncio
-import random
 import re
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -9,6 +8,7 @@ from typing import Protocol, cast
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keyturn import chance
 from keyturn.compose.parts import Parts
 from keyturn.core.revocation import Page
 from keyturn.errors import InvalidMember, Overloaded, Refusal
@@ -58,7 +58,7 @@ class FeedStream:
     """
 
     def __init__(
-        self, parts: Parts, site: Site, rest: ASGIApp, metrics: Metrics, *, jitter: Callable[[], float] = random.random
+        self, parts: Parts, site: Site, rest: ASGIApp, metrics: Metrics, *, jitter: Callable[[], float] = chance.jitter
     ) -> None:
         self._parts = parts
         self._site = site

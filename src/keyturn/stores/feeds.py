@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Generator
 from threading import Event
 from typing import Any, Protocol
 
+from keyturn import chance
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Page
 from keyturn.stores.memory import MemoryStore
@@ -65,7 +65,7 @@ class Follower:
         watch: Watch | None = None,
         now: Callable[[], Instant] = lambda: Instant(int(time.time())),
         monotonic: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = chance.jitter,
     ) -> None:
         self._log = log
         self._sink = sink

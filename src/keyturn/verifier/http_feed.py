@@ -1,12 +1,12 @@
 """HttpFeed: the revocation feed over HTTP, told by the issuer as a stream, or asked for where it cannot stream."""
 
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from threading import Event, Lock, Thread
 
+from keyturn import chance
 from keyturn.clocks import unslewed, uptime
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
@@ -43,7 +43,7 @@ class HttpFeed:
         unslewed: Callable[[], float] = unslewed,
         send: Fetch | None = None,
         stream: Listen | None = listen,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = chance.jitter,
     ) -> None:
         self._url = url
         self._token = token

@@ -1,7 +1,6 @@
 """Listening: PostgreSQL says when the revocation log has grown; a heartbeat says that it still would."""
 
 import logging
-import random
 import select
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.pq.abc import PGconn
 
+from keyturn import chance
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.libpq import LimitedConnection
 from keyturn.stores.sql.runner import reason
@@ -47,7 +47,7 @@ class Listening:
         connect: Callable[[], LimitedConnection],
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = chance.jitter,
     ) -> None:
         self._connect = connect
         self._monotonic = monotonic
