@@ -24,9 +24,9 @@ REALM = realm()
 THREADS = 50
 
 
-def opened(url: str) -> Any:
+def opened(url: str, apart: Apart | None = None) -> Any:
     """A store. Over asyncpg, every call of it is awaited on a loop of its own."""
-    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url)
+    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url, apart=apart)
 
 
 def use(store: Any, text: str, now: Instant = T0) -> str:
@@ -76,12 +76,14 @@ def counter(text: str) -> int:
     return parse(text, Sealed.REFRESH, REALM.secrets).counter
 
 
-def rotate_until_killed(url: str, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection) -> None:
+def rotate_until_killed(
+    url: str, apart: Apart | None, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection
+) -> None:
     """Rotate without end; end a bystander now and then. Whatever the store acknowledged is said on ``pipe``.
 
     Each message is one write far below ``PIPE_BUF``: it arrives whole or not at all.
     """
-    store = opened(url)
+    store = opened(url, apart)
     ends = iter(list(doomed))
     turn = 0
     while True:

@@ -1,10 +1,13 @@
-"""Notes how many schedules were explored in each set of flows, and how many broke a rule."""
+"""New stores of every kind; and a note of how many schedules were explored, and how many broke a rule."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from engines.fixtures import Fresh, apart_of
 from interleavings.explorer import Report
+from keyturn.stores.opening import Apart
 
 
 @pytest.fixture
@@ -18,3 +21,19 @@ def reported(record_property: Callable[[str, object], None]) -> Callable[[Report
         record_property("violations", len(report.violations))
 
     return note
+
+
+@pytest.fixture
+def apart(kind: str, request: pytest.FixtureRequest) -> Apart | None:
+    """Where its sessions are, if elsewhere."""
+    return apart_of(kind, request)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """Where a new store of this kind is; its accounts, where sessions are elsewhere."""
+    if kind.startswith("postgresql"):
+        fresh: Fresh = request.getfixturevalue("fresh")
+        return fresh(kind)
+    folder: Path = request.getfixturevalue("tmp_path")
+    return "memory:" if kind == "memory" else f"sqlite:///{folder}/keyturn.db"

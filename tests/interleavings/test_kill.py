@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
-from engines.fixtures import Fresh
 from interleavings.child import REALM, bystander, counter, people, rotate_until_killed, use
 from interleavings.rig import T0, toy_ports
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
-from keyturn.stores.opening import open_store
+from keyturn.stores.opening import Apart, open_store
 
 KILLS = int(os.environ.get("KEYTURN_KILLS", "40"))
 BYSTANDERS = 400
@@ -64,18 +63,11 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return context
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "postgresql+asyncpg"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Where a new store is."""
-    if request.param == "sqlite":
-        folder: Path = request.getfixturevalue("tmp_path")
-        return f"sqlite:///{folder}/keyturn.db"
-    fresh: Fresh = request.getfixturevalue("fresh")
-    return fresh(request.param)
-
-
-def test_killed_in_mid_rotation(url: str, forks: Any, record_property: Callable[[str, object], None]) -> None:
-    store = open_store(url)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "postgresql+asyncpg", "redis", "redis cluster"])
+def test_killed_in_mid_rotation(
+    kind: str, url: str, apart: Apart | None, forks: Any, record_property: Callable[[str, object], None]
+) -> None:
+    store = open_store(url, apart=apart)
     (issued,) = people(store, 1)
     strangers = [bystander(store, number) for number in range(BYSTANDERS)]
     doomed = [
@@ -87,20 +79,22 @@ def test_killed_in_mid_rotation(url: str, forks: Any, record_property: Callable[
     ledger.note("T", issued.refresh_token.reveal())
     for _ in range(KILLS):
         left = [each for each in doomed if each[1] not in ledger.ended]
-        rotate_and_kill(forks, url, ledger, left, chance.uniform(0.0, 0.04))
-        unacknowledged += check(url, ledger, issued.session.sid, strangers)
+        rotate_and_kill(forks, (url, apart), ledger, left, chance.uniform(0.0, 0.04))
+        unacknowledged += check(url, apart, ledger, issued.session.sid, strangers)
     turns = f"{len(ledger.lineage) - 1} rotations and {len(ledger.ended)} revocations acknowledged"
     record_property(
         "figure",
-        f"{url.partition(':')[0]}, {KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged",
+        f"{kind}, {KILLS} kills: {turns}, {unacknowledged} rotations done but not acknowledged",
     )
     assert len(ledger.lineage) > KILLS
     assert ledger.ended
 
 
-def rotate_and_kill(forks: Any, url: str, ledger: Ledger, doomed: list[Any], seconds: float) -> None:
+def rotate_and_kill(
+    forks: Any, where: tuple[str, Apart | None], ledger: Ledger, doomed: list[Any], seconds: float
+) -> None:
     ours, theirs = forks.Pipe(duplex=False)
-    child = forks.Process(target=rotate_until_killed, args=(url, ledger.in_hand, doomed, theirs))
+    child = forks.Process(target=rotate_until_killed, args=(*where, ledger.in_hand, doomed, theirs))
     child.start()
     theirs.close()
     assert ours.poll(30), "the child never rotated"
@@ -111,11 +105,11 @@ def rotate_and_kill(forks: Any, url: str, ledger: Ledger, doomed: list[Any], sec
     ours.close()
 
 
-def check(url: str, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
+def check(url: str, apart: Apart | None, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
     """Open what the killed process left. Answers how many rotations it had done without saying so: none or one."""
     if url.startswith("sqlite"):
         assert sqlite3.connect(url.removeprefix("sqlite:///")).execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    store = open_store(url)
+    store = open_store(url, apart=apart)
     found = store.sessions.load(sid)
     assert found is not None
     assert found.session.ended_at is None

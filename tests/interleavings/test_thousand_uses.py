@@ -4,12 +4,10 @@ import asyncio
 import multiprocessing
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engines.fixtures import Fresh, apart_of
 from interleavings.child import REALM, counter, people, use, use_at_once, use_from_another_process
 from interleavings.rig import T0, toy_ports
 from keyturn.flows.drive import drive, drive_async
@@ -30,22 +28,6 @@ def figure(record_property: Callable[[str, object], None]) -> Note:
         record_property("figure", f"{name}: {uses} uses of one refresh token in {seconds:.2f} s ({rate:,.0f}/s)")
 
     return note
-
-
-@pytest.fixture
-def apart(kind: str, request: pytest.FixtureRequest) -> Apart | None:
-    """Where its sessions are, if elsewhere."""
-    return apart_of(kind, request)
-
-
-@pytest.fixture
-def url(kind: str, request: pytest.FixtureRequest) -> str:
-    """Where a new store of this kind is; its accounts, where sessions are elsewhere."""
-    if kind.startswith("postgresql"):
-        fresh: Fresh = request.getfixturevalue("fresh")
-        return fresh(kind)
-    folder: Path = request.getfixturevalue("tmp_path")
-    return "memory:" if kind == "memory" else f"sqlite:///{folder}/keyturn.db"
 
 
 def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> None:
