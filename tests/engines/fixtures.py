@@ -63,6 +63,15 @@ def empty_redis(redis_server: RedisServer) -> RedisServer:
 
 
 @pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """One of the test's own, to stop, freeze or kill."""
+    server = Postgres()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """One of the test's own, to stop, freeze or kill."""
     server = RedisServer()
