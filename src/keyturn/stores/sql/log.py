@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sqlalchemy import BindParameter, bindparam, case, delete, insert, select, update
+from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, select, true, update
 
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Page
@@ -22,12 +22,24 @@ _APPEND = insert(revocations)
 _RENUMBER = update(counters).where(counters.c.name == LOG).values(value=bindparam("number"))
 _COUNTERS = select(counters.c.name, counters.c.value, timeline())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
+
+
+def _count(name: str) -> Label[int]:
+    return select(counters.c.value).where(counters.c.name == name).scalar_subquery().label(name)
+
+
 _AFTER = (
     select(revocations)
     .where(revocations.c.sequence > bindparam("after"))
     .order_by(revocations.c.sequence)
     .limit(bindparam("most"))
 )
+_entries, _counts = (
+    _AFTER.subquery(),
+    select(*(_count(name) for name in (PURGED, APPENDED, LOG)), timeline().label("timeline")).subquery(),
+)
+# One statement, and so one look: what it says of the log and the entries it gives are of the same moment.
+_PAGE = select(_counts, _entries).join_from(_counts, _entries, true(), isouter=True).order_by(_entries.c.sequence)
 _EXPIRED = (
     select(revocations.c.sequence)
     .where(revocations.c.expires_at <= bindparam("now"))
@@ -75,8 +87,7 @@ def counts_of_log() -> Operation[dict[str, int]]:
     """The log's counters, by name."""
     rows = (yield _COUNTERS, {}).rows
     counts = {name: value for name, value, _ in rows}
-    # A standby that had not heard of the last entries gives their numbers out again: it has another log from then on.
-    counts[LOG] += rows[0][2]
+    counts[LOG] = _number(counts[LOG], rows[0][2])
     return counts
 
 
@@ -91,15 +102,20 @@ def renumber(number: int) -> Operation[None]:
     yield _RENUMBER, {"number": number}
 
 
+def _number(log: int, history: int) -> int:
+    # A standby that had not heard of the last entries gives their numbers out again: it has another log from then on.
+    return log + history
+
+
 class Log:
     """``RevocationLog``, all but ``snapshot``, which is many small reads."""
 
     def after(self, sequence: int, limit: int) -> Operation[Page]:
-        # Entries first: a purge between the two reads then says "incomplete" too often, never too rarely.
-        entries = yield from entries_after(sequence, limit)
-        counts = yield from counts_of_log()
-        complete = counts[PURGED] <= sequence <= counts[APPENDED]
-        return Page(entries, entries[-1].sequence if entries else sequence, complete, counts[LOG])
+        rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
+        purged, appended, log, history, *first = rows[0]
+        entries = () if first[0] is None else tuple(entry_of(row[4:]) for row in rows)
+        reached = entries[-1].sequence if entries else sequence
+        return Page(entries, reached, purged <= sequence <= appended, _number(log, history))
 
     def sequence(self) -> Operation[int]:
         answer = yield _LAST, {}
