@@ -1,5 +1,6 @@
 """Issuer and AsyncIssuer: the doors for Python programs. Each method drives one flow; both share its signature."""
 
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,6 +28,8 @@ T = TypeVar("T")
 Text = Mapping[str, object]
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 """Where `keyturn serve` listens unless told otherwise: tokens made here are good there."""
+
+_logger = logging.getLogger("keyturn")
 
 
 def _attempt(
@@ -201,11 +204,13 @@ class _Door:
     ) -> Self:
         """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
 
-        What is missing is made in the data folder, unless the profile is ``production``.
+        What is missing is made in the data folder, with a warning in the log, unless the profile is ``production``.
         Raises ``ConfigurationError``, ``StoreUnavailable``.
         """
-        settings = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER).settings
-        return cls.open(settings, clock=clock, monotonic=monotonic, background=background)
+        made = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER)
+        for line in made.lines:
+            _logger.warning("%s", line)
+        return cls.open(made.settings, clock=clock, monotonic=monotonic, background=background)
 
     def _let_go(self) -> None:
         self.process = None

@@ -223,7 +223,7 @@ def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: Re
         client.xadd(stream_of(7), {"e": b'["tenant","a",1,1,2]'}, id="1-0")
         client.xadd(stream_of(7), {"b": b"0-0"}, id="1-1")
     feed.start().result(10)
-    until(lambda: feed.problem is not None)
+    until(lambda: feed.problem != "")
     assert not fresh(feed)
     assert len(feed.revocations) == 0
 
@@ -231,7 +231,7 @@ def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: Re
 def test_a_redis_nobody_relays_to_is_not_waited_for(told: Told, feed: RedisFeed) -> None:
     feed.start().result(10)
     assert not fresh(feed)
-    assert isinstance(feed.problem, Unavailable)
+    assert "nobody relays" in feed.problem or "cannot be read" in feed.problem
 
 
 def test_the_issuer_answers_where_redis_does_not(told: Told) -> None:

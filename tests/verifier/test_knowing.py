@@ -40,7 +40,7 @@ def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
         assert (metrics.revocations, metrics.sequence, metrics.remembered) == (1, ended["sequence"], 1)
         assert (metrics.hits, metrics.misses) == (1, 1)
         assert isinstance(verify.feed, HttpFeed)
-        assert verify.feed.problem is None
+        assert metrics.problem == verify.feed.problem == ""
         lines = [line for line in served.log.read_text().splitlines() if "/auth/revocations" in line]
         assert lines == [], "it polled"
         verify.close()
@@ -115,4 +115,4 @@ def test_to_accept_is_no_choice(unknown: Any) -> None:
 
 def test_figures_of_a_verifier_that_has_done_nothing() -> None:
     verify = Verifier("https://auth.example.com", "orders")
-    assert verify.metrics() == VerifierMetrics(float("inf"), 0, 0, 0, 0, 0)
+    assert verify.metrics() == VerifierMetrics(float("inf"), 0, 0, 0, 0, 0, "")

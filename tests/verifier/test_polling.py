@@ -223,9 +223,9 @@ def test_the_thread_outlives_failures_says_why_and_stops_when_told(log: Log, clo
     first = polled.start()
     first.result(10)
     assert polled.start() is first
-    assert polled.problem is log.failure
+    assert polled.problem == "the revocation feed cannot be read: RuntimeError"
     log.failure = None
-    until(lambda: polled.problem is None)
+    until(lambda: polled.problem == "")
     assert polled.freshness.seen_at == 0
     polled.close()
     until(lambda: not (polled._thread and polled._thread.is_alive()))

@@ -254,13 +254,15 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
         jitter=lambda: 0.0,
     )
     feed.start().result(10)
-    until(lambda: feed.problem is None)
+    until(lambda: feed.freshness.seen_at == 0.0)
+    assert feed.problem.startswith("the revocation feed is not told")
     assert (feed.freshness.seen_at, len(told.asked)) == (0.0, 1)
     ended = Event()
     told.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]
     monotonic.now = 1.0
     until(lambda: len(told.asked) == 2)
     until(lambda: feed.freshness.seen_at == pytest.approx(1 - 0.1 / 0.999))
+    until(lambda: feed.problem == "")
     feed.close()
     ended.set()
     until(lambda: not (feed._thread and feed._thread.is_alive()))

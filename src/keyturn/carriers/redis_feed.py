@@ -88,7 +88,7 @@ class RedisFeed(HttpFeed):
         try:
             self.poll()
         except Exception as error:  # whatever it is, Redis may do without
-            self.problem = error
+            self._unread.meet(error)
 
 
 class RelayedStream:

@@ -40,7 +40,7 @@ def furnish(settings: Settings, issuer: str) -> Made:
     try:
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lines.append(f"made the data folder {folder}")
+            lines.append(f"made the data folder {folder.absolute()}")
         if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             # Whoever may write here may put another secret or another database in place of ours (CWE-732).
             raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
@@ -56,7 +56,16 @@ def furnish(settings: Settings, issuer: str) -> Made:
         issuer=settings.issuer or issuer,
         audience=settings.audience or settings.issuer or issuer,
     )
-    return Made(complete, tuple(lines))
+    return Made(complete, (*lines, *_alone(settings)))
+
+
+def _alone(settings: Settings) -> list[str]:
+    """Of a server on a database that others may share: what it does not share with them."""
+    names = [name for name in ("issuer", "service_token") if not getattr(settings, name)]
+    if not settings.store.startswith("postgres") or not names:
+        return []
+    named = " and ".join(f"KEYTURN_{name.upper()}" for name in names)
+    return [f"{named} not set: they are this server's own, and others on its database will not take its tokens"]
 
 
 def _keep(path: Path, lines: list[str]) -> str:

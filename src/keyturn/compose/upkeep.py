@@ -7,7 +7,7 @@ import time
 
 from keyturn.compose.parts import Parts
 from keyturn.core.instant import Instant
-from keyturn.errors import ConfigurationError
+from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.flows import Flow, add_key, ask, drive, roll_keys
 from keyturn.flows.asks import stored_keys
 from keyturn.stores.feeds import connect_feed
@@ -79,6 +79,8 @@ class Upkeep:
     def _try(self, flow: Flow[object]) -> None:
         try:
             drive(flow, self._parts.plain)
+        except Unavailable as away:
+            _logger.warning("a round of upkeep failed, the next may not: %s", away.detail or away.code)
         except Exception:  # whatever it was, the next round may succeed; nothing depends on this one
             _logger.exception("a round of upkeep failed")
 

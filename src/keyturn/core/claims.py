@@ -113,14 +113,14 @@ def assurance(amr: Collection[str]) -> str:
 def check_issuer(claims: AccessClaims, issuer: str) -> None:
     """Raises ``TokenInvalid`` unless ``iss`` is exactly ``issuer`` (RFC 9068 section 4)."""
     if claims.iss != issuer:
-        raise TokenInvalid("iss is another issuer")
+        raise TokenInvalid(f"iss is another issuer than {issuer!r}")
 
 
 def check_audience(claims: AccessClaims, audience: str) -> None:
     """Raises ``TokenInvalid`` unless ``aud`` names ``audience`` (RFC 8725 section 3.9)."""
     named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if audience not in named:
-        raise TokenInvalid("aud is another resource server")
+        raise TokenInvalid(f"aud is another resource server than {audience!r}")
 
 
 def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:

@@ -49,7 +49,8 @@ class Vault:
                 continue
         raise ConfigurationError(
             f"the signing key {kid!r} does not open: another server secret sealed it, or it was changed; "
-            "set the secret it was sealed under as the previous one"
+            "give this server the KEYTURN_SECRET of the others, or, while that is rolled, "
+            "the old one as KEYTURN_SECRET_PREVIOUS"
         )
 
     def seal_key(self, key: SigningKey, *, nonce: bytes) -> bytes:

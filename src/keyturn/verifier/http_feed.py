@@ -16,6 +16,7 @@ from keyturn.verifier.fetch import Fetch, fetch_feed
 from keyturn.verifier.polling import poll
 from keyturn.verifier.reading import Reading
 from keyturn.verifier.streaming import Listen, Stream, listen
+from keyturn.verifier.trouble import Trouble
 
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -61,8 +62,8 @@ class HttpFeed:
         self._first: Future[None] = _started()
         self._stream_at = float("-inf")
         self._failures = 0
-        self.problem: Exception | None = None
-        """Why the last try to read failed; ``None`` when it did not."""
+        self._untold = Trouble("the revocation feed is not told, so it is asked for now and then")
+        self._unread = Trouble("the revocation feed cannot be read")
 
     @property
     def revocations(self) -> RevocationSet:
@@ -73,6 +74,11 @@ class HttpFeed:
     def freshness(self) -> Freshness:
         """How old the news is."""
         return self._reading.freshness
+
+    @property
+    def problem(self) -> str:
+        """Why news is late, or does not come at all; empty while it is told."""
+        return self._unread.said or self._untold.said
 
     def start(self) -> Future[None]:
         """Read from now on. Answers what to wait for: the first news, or the first failure to get any."""
@@ -108,7 +114,9 @@ class HttpFeed:
         """Whether to read on. ``told``: whether everything is held by now."""
         if told:
             self._settle(first)
-            self.problem, self._failures = None, 0
+            self._untold.end()
+            self._unread.end()
+            self._failures = 0
         return not self._stop.is_set()
 
     def _run(self, first: Future[None]) -> None:
@@ -116,7 +124,8 @@ class HttpFeed:
             try:
                 pause = self._read(first)
             except Exception as error:  # the loop must outlive every answer; staleness is what is seen of it
-                self.problem, pause = error, self._interval_seconds
+                self._unread.meet(error)
+                pause = self._interval_seconds
             self._settle(first)
             self._stop.wait(pause)
 
@@ -126,12 +135,12 @@ class HttpFeed:
             try:
                 self.stream(first)
             except Exception as error:  # whatever it is, polling may still work
-                self.problem = error
+                self._untold.meet(error)
                 self._stream_at = self._monotonic() + self._patience_seconds()
             else:
                 return self._jitter() * self._interval_seconds / 4
         self.poll()
-        self.problem = None
+        self._unread.end()
         return self._interval_seconds
 
     def _patience_seconds(self) -> float:

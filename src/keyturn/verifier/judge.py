@@ -151,8 +151,10 @@ class Judge:
         """What there is to watch."""
         feed, age_seconds = self._feed, self._feed.freshness.age(self._monotonic())
         held = feed.revocations
+        problems = [getattr(each, "problem", "") for each in (self._keys, feed)]
+        told = "; ".join(filter(None, problems))
         return VerifierMetrics(
-            age_seconds, len(held), held.sequence, self._recalled, self._read_tokens, len(self._entries)
+            age_seconds, len(held), held.sequence, self._recalled, self._read_tokens, len(self._entries), told
         )
 
     def look(self, token: str) -> Principal | None:

@@ -10,6 +10,7 @@ from keyturn.clocks import uptime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import FETCH_SECONDS, Fetch, fetch, request
+from keyturn.verifier.trouble import Trouble
 
 NEVER = float("-inf")
 
@@ -101,6 +102,12 @@ class KeyCache:
         self._lock = Lock()
         self._flight: Future[None] | None = None
         self._document = b""
+        self._trouble = Trouble("the issuer's keys cannot be fetched")
+
+    @property
+    def problem(self) -> str:
+        """Why the last fetch failed; empty when it did not."""
+        return self._trouble.said
 
     def prepare(self) -> Future[None] | None:
         """See ``KeySource``. Keys past ``keep_seconds`` are dropped."""
@@ -142,6 +149,7 @@ class KeyCache:
             document = self._send(request(self._locate()))
             keys = self._read(document)
         except Exception as error:
+            self._trouble.meet(error)
             with self._lock:
                 self._land(failed=True)
             flight.set_exception(error)
@@ -151,6 +159,7 @@ class KeyCache:
             # Counted from when it was asked: the answer may have been old when it came.
             self._schedule.fetched_at = self._schedule.tried_at
             self._land(failed=False)
+        self._trouble.end()
         flight.set_result(None)
 
     def _read(self, document: bytes) -> KeySet:

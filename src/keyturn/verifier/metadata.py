@@ -34,7 +34,9 @@ def metadata_url(issuer: str) -> str:
 def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
     """Raises ``Unavailable`` unless it names ``issuer`` exactly (RFC 8414 section 3.3) and only https URLs."""
     if metadata.issuer != issuer:
-        raise Unavailable(f"the metadata names another issuer than {issuer!r}")
+        raise Unavailable(
+            f"the metadata names the issuer {metadata.issuer[:200]!r}, not {issuer!r}: write it exactly so"
+        )
     try:
         for url in (
             metadata.jwks_uri,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class VerifierMetrics:
     """``staleness_seconds``: age of the news, infinite before the first. ``revocations``: how many are held;
     ``sequence``: the last one heard of. ``hits``: tokens answered from memory; ``misses``: tokens read in full;
-    ``remembered``: tokens in memory. Counted without a lock: a few may be missed when threads race."""
+    ``remembered``: tokens in memory. ``problem``: what cannot be reached and why, empty while all is well.
+    Counted without a lock: a few may be missed when threads race."""
 
     staleness_seconds: float
     revocations: int
@@ -15,3 +16,4 @@ class VerifierMetrics:
     hits: int
     misses: int
     remembered: int
+    problem: str

@@ -84,7 +84,7 @@ class _Cache:
         try:
             written = _decode(body)
             session = unpack_session(sid, written.session)
-        except (msgspec.MsgspecError, ValueError, IndexError):  # of another version of Keyturn
+        except (msgspec.MsgspecError, ValueError, StoreUnavailable):  # of another version of Keyturn
             return None
         marks = Marks(written.generation, Instant(written.not_before))
         return Copy(Found(session, marks), Position(log, written.sequence), Instant(written.read_at))

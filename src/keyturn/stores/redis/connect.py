@@ -39,11 +39,25 @@ def speaking() -> Generator[None, None, None]:
         raise StoreUnavailable(reason(error)) from None
 
 
+_SAID: Final = (
+    ("uthentication required", "it wants a password"),
+    ("without any password", "it has no password, and the URL names one"),
+    ("invalid username-password", "it refuses this user with this password"),
+    ("refused", "nobody listens at this host and port"),
+    ("Name or service not known", "this host name has no address"),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
+    ("WRONG_VERSION_NUMBER", "it speaks no TLS"),
+)
+"""What is said of a connection that cannot be made, and what we say."""
+
+
 def reason(error: BaseException) -> str:
-    """What may be said of an error: its class, and the code word Redis begins its errors with."""
-    word = str(error).partition(" ")[0]
+    """What may be said of an error: its class, the code word Redis begins its errors with, and what is likely wrong."""
+    message = str(error)
+    word = message.partition(" ")[0]
     spoken = isinstance(error, redis.ResponseError) and word.isascii() and word.isalpha() and word.isupper()
-    return f"{type(error).__name__} {word}" if spoken else type(error).__name__
+    known = next((f": {ours}" for theirs, ours in _SAID if theirs in message), "")
+    return f"{type(error).__name__}{' ' + word if spoken else ''}{known}"
 
 
 def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS) -> Client:

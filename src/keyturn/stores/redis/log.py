@@ -4,12 +4,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Page
+from keyturn.core.revocation import Page
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, UNDER_WAY
 from keyturn.stores.redis.operation import Call, Operation
-from keyturn.stores.redis.packed import unpack_entry
+from keyturn.stores.redis.packed import Printed, unpack_page
 from keyturn.stores.storable import storable
 
 BATCH = 500
@@ -63,8 +63,6 @@ class Log:
     def sequence(self) -> Operation[int]:
         return int((yield Call("HGET", (COUNTS,), (b"s",))) or 0)
 
-    def _page(self, sequence: int, limit: int) -> Operation[tuple[int, int, int, tuple[Entry, ...]]]:
+    def _page(self, sequence: int, limit: int) -> Operation[Printed]:
         start = b"%d-0" % (max(0, sequence) + 1)
-        appended, purged, log, found = yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._number()))
-        entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
-        return int(appended), int(purged), int(log), entries
+        return unpack_page(*(yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._number()))))

@@ -4,6 +4,9 @@ A session is a MessagePack array of at least 16 members, so that its first begin
 """
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
@@ -11,10 +14,16 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.placement import read_handle
 from keyturn.core.revocation import Entry, Kind
 from keyturn.core.session import Client, Marks, Seed, Session
-from keyturn.errors import BadRequest
+from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.storable import storable, storable_session
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _PWD = ("pwd",)
+
+Printed: TypeAlias = tuple[int, int, int, tuple[Entry, ...]]
+"""Last number appended, last one purged, number of the log, and entries."""
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -81,8 +90,22 @@ def pack_session(session: Session) -> bytes:
         raise BadRequest("a value no store can hold") from None
 
 
+def _whole(read: Callable[P, T]) -> Callable[P, T]:
+    """What is not whole, or not ours, is no answer: neither that there is no session, nor that there is one."""
+
+    @wraps(read)
+    def careful(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return read(*arguments, **named)
+        except (msgspec.MsgspecError, ValueError, IndexError):
+            raise StoreUnavailable("a record in Redis cannot be read") from None  # an error would quote it
+
+    return careful
+
+
+@_whole
 def unpack_session(sid: SessionId, value: bytes) -> Session:
-    """The session ``pack_session`` made ``value`` of."""
+    """The session ``pack_session`` made ``value`` of. Raises ``StoreUnavailable``."""
     packed = _decode(value)
     created = packed.created_at
     return Session(
@@ -139,14 +162,23 @@ def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
     return b"%d\0%d\0%s" % (at, expires_at, key.encode())
 
 
+@_whole
 def unpack_entry(sequence: int, text: bytes) -> Entry:
-    """The entry ``pack_entry`` made ``text`` of."""
+    """The entry ``pack_entry`` made ``text`` of. Raises ``StoreUnavailable``."""
     kind, value, at, expires_at, key = text.split(b"\0", 4)
     return Entry(Kind(kind.decode()), key.decode(), int(value), Instant(int(at)), Instant(int(expires_at)), sequence)
 
 
+@_whole
+def unpack_page(appended: bytes, purged: bytes, log: bytes, found: Sequence[Sequence[bytes]]) -> Printed:
+    """Three counts, and a stream's entries: of each its name, a number, and a text. Raises ``StoreUnavailable``."""
+    entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
+    return int(appended), int(purged), int(log), entries
+
+
+@_whole
 def unpack_marks(generation: bytes | None, everything: bytes | None, client: bytes | None) -> Marks:
-    """Each may be missing."""
+    """Each may be missing. Raises ``StoreUnavailable``."""
     return Marks(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
 
 

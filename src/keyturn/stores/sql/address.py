@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from keyturn.errors import ConfigurationError
 
@@ -67,13 +67,27 @@ def read_address(url: str) -> Address | None:
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except ProgrammingError:
-        raise ConfigurationError(
-            "store: the URL cannot be read; write it as in postgresql://keyturn@db.example.com/keyturn"
-        ) from None
+        raise ConfigurationError(f"store: {_complaint(rest)}") from None
     address = Address(parts, asyncpg=scheme != _PSYCOPG)
     if address.asyncpg:
         address.names_for_asyncpg()
     return address
+
+
+def _complaint(rest: str) -> str:
+    # Only what looks like the name of a parameter is said again: the rest may be a piece of a password.
+    query = rest.partition("?")[2]
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True) if name.isidentifier()]
+    unknown = [name for name in names if name not in _libpq_knows()]
+    if unknown and "@" not in query:
+        return f"PostgreSQL knows no parameter {unknown[0]}"
+    return "the URL cannot be read; write it as in postgresql://keyturn@db.example.com/keyturn"
+
+
+def _libpq_knows() -> set[str]:
+    from psycopg.pq import Conninfo
+
+    return {each.keyword.decode() for each in Conninfo.get_defaults()}
 
 
 def _known(place: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from psycopg.pq.abc import PGconn
 from keyturn import chance
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.libpq import LimitedConnection
-from keyturn.stores.sql.runner import reason
+from keyturn.stores.sql.reasons import reason
 
 HEARTBEAT_SECONDS = 0.4
 """Longest time between two questions to the server: so late news is at most, should a notification be lost."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.stores.sql.reasons import explain
 
 _PATIENCE_MS = 30_000
 
@@ -35,7 +36,7 @@ def upgrade(engine: Engine) -> None:
     except CommandError:
         raise ConfigurationError("the database's schema is newer than this Keyturn") from None
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"cannot bring the schema up to date: {type(error).__name__}") from None
+        raise StoreUnavailable(f"KEYTURN_STORE: cannot bring the schema up to date: {explain(error)}") from None
 
 
 def configuration() -> Config:

@@ -23,7 +23,8 @@ from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step
 from keyturn.stores.sql.parts import Parts, old, over, whole
 from keyturn.stores.sql.phrase import Phrase
 from keyturn.stores.sql.postgresql import introduction, judge_server
-from keyturn.stores.sql.runner import UNSTORABLE, reason
+from keyturn.stores.sql.reasons import reason
+from keyturn.stores.sql.runner import UNSTORABLE
 from keyturn.stores.sql.sessions import Sessions
 
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, Taken)

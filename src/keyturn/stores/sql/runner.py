@@ -13,6 +13,7 @@ from keyturn.stores.sql.customs import Customs
 from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
 from keyturn.stores.sql.parts import Parts
 from keyturn.stores.sql.phrase import Phrase
+from keyturn.stores.sql.reasons import reason
 
 UNSTORABLE = "a value no store can hold"
 
@@ -147,13 +148,6 @@ class Runner:
         # Statements are constants of their modules, so this cannot grow without bound.
         phrase = self._phrases[statement] = Phrase(statement, self._engine.dialect)
         return phrase
-
-
-def reason(error: Exception) -> str:
-    """What went wrong, without a word of the row it went wrong with."""
-    cause = getattr(error, "orig", None) or error
-    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-    return f"{type(cause).__name__.lstrip('_')} {name or ''}".strip()
 
 
 class RunPort:

@@ -1,0 +1,41 @@
+"""Reasons: why a database does not do as it is told. In our own words: a driver's message quotes the row it failed
+with, or a piece of the URL, and that may be a piece of the password (CWE-532)."""
+
+from typing import Final
+
+_NO_HOST: Final = "this host name has no address; in a password, @ is written %40, : %3A and / %2F"
+_SAID: Final = (
+    ("authentication failed", "the server refuses this user with this password"),
+    ("does not exist", "the server has no such database, or no such user"),
+    ("refused", "nobody listens at this host and port"),
+    ("translate host name", _NO_HOST),
+    ("Name or service not known", _NO_HOST),
+    ("certificate file", "a certificate file that the URL names cannot be read"),
+    ("certificate", "the server's certificate is not trusted"),
+    ("does not support SSL", "the server speaks no TLS, which the URL asks for"),
+    ("no pg_hba.conf entry", "pg_hba.conf lets nobody in from here as this user"),
+    ("too many", "the server has no connection left"),
+    ("timeout", "no answer in time"),
+    ("starting up", "the server is starting"),
+    ("read-only", "the server is read-only"),
+    ("permission denied", "this user may not do that here; make it the owner of the database"),
+)
+"""What a driver says when it cannot connect, and what we say. The first that fits."""
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, without a word of the row it went wrong with."""
+    cause = _cause(error)
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__.lstrip('_')} {name or ''}".strip()
+
+
+def explain(error: Exception) -> str:
+    """As ``reason``, for whoever set the URL: with what is most likely wrong with it, where that is known."""
+    message = str(_cause(error))
+    found = next((ours for theirs, ours in _SAID if theirs in message), "")
+    return f"{found} ({reason(error)})" if found else reason(error)
+
+
+def _cause(error: Exception) -> BaseException:
+    return getattr(error, "orig", None) or error

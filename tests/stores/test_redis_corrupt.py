@@ -1,0 +1,115 @@
+"""Records in Redis that somebody else wrote, or that were harmed: whatever is asked, the answer is a typed refusal or
+the truth, and what was not harmed goes on."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.redis import RedisServer
+from keyturn.core.lifecycle import revoke
+from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.session import Found, Marks, Session
+from keyturn.errors import StoreUnavailable
+from keyturn.stores.opening import Apart, open_store
+from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
+
+FLIPS = 400
+
+
+@pytest.fixture
+def store(empty_redis: RedisServer, tmp_path: Path) -> Iterator[Any]:
+    store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_redis.url))
+    yield store
+    store.close()
+
+
+def everything(store: Any, session: Session) -> dict[str, Callable[[], object]]:
+    """Whatever reads or writes something of a session."""
+    ended = revoke(Found(session, Marks()), "logout", NOW)
+    entry = Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER)
+    return {
+        "load": lambda: store.sessions.load(session.sid),
+        "marks": lambda: store.sessions.marks(session.subject, session.client.client_id),
+        "list": lambda: store.sessions.list(session.subject),
+        "settle": lambda: store.sessions.settle(session),
+        "replace": lambda: store.sessions.replace(ended, entry),
+        "void": lambda: store.sessions.void(voiding(session.subject)),
+        "after": lambda: store.log.after(0, 100),
+        "snapshot": lambda: store.log.snapshot(),
+        "purge": lambda: store.sessions.purge(NOW),
+    }
+
+
+HARM: dict[str, Callable[[Any, bytes], object]] = {
+    "a list": lambda client, key: client.rpush(key, "x"),
+    "nothing": lambda client, key: client.set(key, b""),
+    "noise": lambda client, key: client.set(key, bytes(range(256))),
+    "an array cut short": lambda client, key: client.set(key, b"\xdc\x00\x13\x01"),
+    "a map": lambda client, key: client.set(key, b"\x81\xa1a\x01"),
+    "a stream of something else": lambda client, key: client.xadd(key, {"a": "b"}, id="7-0"),
+    "a table of noise": lambda client, key: client.hset(
+        key, mapping={"g": "x", "e": "x", "h": "x", "s": "x", "n": "x"}
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_every_key_replaced(store: Any, empty_redis: RedisServer, harm: str) -> None:
+    refused = set()
+    with empty_redis.client() as client:
+        for number in range(len(_keys(client, store))):
+            client.flushall()
+            session = new_session()
+            key = _keys(client, store, session)[number]
+            client.delete(key)
+            HARM[harm](client, key)
+            for name, ask in everything(store, session).items():
+                try:
+                    ask()
+                except StoreUnavailable:
+                    refused.add(name)
+    assert {"load", "list"} <= refused
+
+
+def _keys(client: Any, store: Any, session: Session | None = None) -> list[bytes]:
+    """Of one session in a full life."""
+    session = session or new_session()
+    store.sessions.insert(session)
+    store.sessions.void(voiding(session.subject))
+    return sorted(client.keys("*"), key=lambda key: (key[4:], key))
+
+
+def test_a_bit_that_fell_over_is_a_refusal_or_not_noticed(store: Any, empty_redis: RedisServer) -> None:
+    chance, refused = random.Random(5), 0
+    with empty_redis.client() as client:
+        for _ in range(FLIPS):
+            session = new_session()
+            store.sessions.insert(session)
+            (key,) = client.keys("{*}s*")
+            value = bytearray(client.get(key))
+            value[chance.randrange(len(value))] ^= 1 << chance.randrange(8)
+            client.set(key, bytes(value))
+            for ask in everything(store, session).values():
+                try:
+                    ask()
+                except StoreUnavailable:
+                    refused += 1
+            client.flushall()
+    assert refused > FLIPS // 10
+
+
+def test_what_was_not_harmed_goes_on(store: Any, empty_redis: RedisServer) -> None:
+    harmed, whole = new_session(), new_session()
+    with empty_redis.client() as client:
+        store.sessions.insert(harmed)
+        (key,) = client.keys("{*}s*")
+        store.sessions.insert(whole)
+        client.set(key, b"\x81\xa1a\x01")
+    with suppress(StoreUnavailable):
+        store.sessions.load(harmed.sid)
+    assert store.sessions.load(whole.sid).session == whole
+    assert store.sessions.void(voiding(harmed.subject)).value == 1, "its person can still end everything"

@@ -1,0 +1,43 @@
+"""What a verifier cannot reach is said: once when it begins, once when it is over, and in its metrics meanwhile."""
+
+import logging
+
+import pytest
+
+from keyturn.errors import Unavailable
+from keyturn.verifier import HttpFeed
+from keyturn.verifier.trouble import Trouble
+
+PAGE = b'{"entries": [], "sequence": 4, "complete": true, "log": 7}'
+URL = "https://auth.example.com/f"
+
+
+def test_it_is_said_once_and_once_that_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble("the keys cannot be fetched")
+    for _ in range(3):
+        trouble.meet(Unavailable("the issuer answered 500"))
+    assert trouble.said == "the keys cannot be fetched: the issuer answered 500"
+    trouble.end()
+    trouble.end()
+    assert trouble.said == ""
+    assert [each.getMessage() for each in caplog.records] == [
+        "the keys cannot be fetched: the issuer answered 500",
+        "over: the keys cannot be fetched",
+    ]
+    assert {each.levelno for each in caplog.records} == {logging.WARNING}
+
+
+def test_the_text_of_an_error_that_is_not_ours_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    Trouble("it failed").meet(OSError("Bearer secret"))
+    assert caplog.records[0].getMessage() == "it failed: OSError"
+
+
+def test_a_feed_that_is_only_asked_says_so_and_one_that_is_told_does_not() -> None:
+    def deaf(*_: object) -> None:
+        raise Unavailable("it was answered with 404")
+
+    feed = HttpFeed(URL, send=lambda _: PAGE, stream=deaf, interval_seconds=0.01)
+    assert feed.problem == ""
+    feed.start().result(10)
+    feed.close()
+    assert feed.problem == "the revocation feed is not told, so it is asked for now and then: it was answered with 404"
