@@ -13,8 +13,6 @@ import pytest
 from keyturn.core.revocation import ENDED
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-from keyturn.verifier.fetch import FEED_BYTES
-from keyturn.verifier.streaming import listen
 
 URL = "https://auth.example.com/auth/revocations"
 NOW = 1_800_000_000
@@ -280,30 +278,6 @@ def test_the_first_news_of_a_stream_is_what_is_waited_for(told: Told, clock: Any
     feed.close()
     rest.set()
     until(lambda: not (feed._thread and feed._thread.is_alive()))
-
-
-def test_only_a_stream_is_read_as_one(site: Any) -> None:
-    site.answers["/json"] = {"entries": []}
-    with pytest.raises(Unavailable, match="not with a stream"), listen(Request(site.url + "/json"), 5):
-        pass
-    with pytest.raises(Unavailable, match="Disconnected"), listen(Request(site.url + "/nowhere"), 0.2):
-        pass
-
-
-def test_a_line_without_an_end_is_not_read_to_its_end(site: Any) -> None:
-    def endless(handler: Any) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.end_headers()
-        handler.wfile.write(b"data: " + b"x" * (FEED_BYTES + 1))
-        handler.close_connection = True
-
-    site.answers["/endless"] = endless
-    with (
-        pytest.raises(Unavailable, match="a line of more"),
-        listen(Request(site.url + "/endless"), 5) as lines,
-    ):
-        list(lines)
 
 
 def test_a_feed_told_only_to_ask_streams_nothing(clock: Any, monotonic: Any) -> None:
