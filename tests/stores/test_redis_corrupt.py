@@ -15,6 +15,7 @@ from keyturn.core.revocation import ENDED, Entry, Kind
 from keyturn.core.session import Found, Marks, Session
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.redis.keys import find
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 
 FLIPS = 400
@@ -113,3 +114,27 @@ def test_what_was_not_harmed_goes_on(store: Any, empty_redis: RedisServer) -> No
         store.sessions.load(harmed.sid)
     assert store.sessions.load(whole.sid).session == whole
     assert store.sessions.void(voiding(harmed.subject)).value == 1, "its person can still end everything"
+
+
+@pytest.mark.parametrize("setting", [("maxmemory", 1), ("min-replicas-to-write", 1)])
+def test_a_redis_that_takes_no_write_can_be_read(
+    own_redis: RedisServer, tmp_path: Path, setting: tuple[str, int]
+) -> None:
+    """A full one, and one without the replicas it is told to have: a feed that went with it would end every service."""
+    store: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(own_redis.url))
+    session = new_session()
+    gone = new_session(subject=session.subject)
+    for each in (session, gone):
+        store.sessions.insert(each)
+    store.log.snapshot()
+    found = find(gone.sid)
+    assert found is not None
+    with own_redis.client() as client:
+        client.delete(found[0].session(found[1]))  # the list still names it: to list is to tidy up
+        client.config_set(*setting)
+    for ask in (store.log.snapshot, lambda: store.log.after(0, 9), lambda: store.sessions.load(session.sid)):
+        ask()
+    assert [each.session.sid for each in store.sessions.list(session.subject)] == [session.sid]
+    with pytest.raises(StoreUnavailable):
+        store.sessions.void(voiding(session.subject))
+    store.close()

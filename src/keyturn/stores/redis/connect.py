@@ -29,15 +29,28 @@ FAILURES: Final = (redis.RedisError, _sync.exceptions.RedisClusterException, OSE
 """Whatever goes wrong between us and Redis. ``TimeoutError`` is an ``OSError``."""
 
 
+class Unreadable(StoreUnavailable):
+    """Redis answers, and what it holds there is not whole, or not ours: neither no session nor one."""
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """What to raise for it. Neither the message nor the cause goes on: an error quotes the command, and that holds
+    secrets."""
+    harmed = isinstance(error, redis.ResponseError) and str(error).startswith(_HARMED)
+    return (Unreadable if harmed else StoreUnavailable)(reason(error))
+
+
 @contextmanager
 def speaking() -> Generator[None, None, None]:
     """Turns whatever goes wrong between us and Redis into ``StoreUnavailable``."""
     try:
         yield
     except FAILURES as error:
-        # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
-        raise StoreUnavailable(reason(error)) from None
+        raise unavailable(error) from None
 
+
+_HARMED: Final = ("WRONGTYPE", "user_script:", "Error running script")
+"""How Redis begins what it says of a key of another kind, and of a script that made no sense of a value."""
 
 _SAID: Final = (
     ("uthentication required", "it wants a password"),

@@ -9,7 +9,7 @@ from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, UNDER_WAY
 from keyturn.stores.redis.operation import Call, Operation
-from keyturn.stores.redis.packed import Printed, unpack_page
+from keyturn.stores.redis.packed import Printed, unpack_count, unpack_page
 from keyturn.stores.storable import storable
 
 BATCH = 500
@@ -61,7 +61,7 @@ class Log:
         return Page(tuple(held), max(appended, held[-1].sequence if held else 0), log=log)
 
     def sequence(self) -> Operation[int]:
-        return int((yield Call("HGET", (COUNTS,), (b"s",))) or 0)
+        return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))
 
     def _page(self, sequence: int, limit: int) -> Operation[Printed]:
         start = b"%d-0" % (max(0, sequence) + 1)

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from redis.exceptions import AskError, MovedError, NoScriptError, ResponseError
 
 from keyturn.errors import NotDurable, StoreUnavailable
-from keyturn.stores.redis.connect import reason
+from keyturn.stores.redis.connect import unavailable
 from keyturn.stores.redis.operation import Call, Word
 
 REDIRECTIONS: Final = 5
@@ -119,7 +119,7 @@ def exchange_all(network: Network, calls: Sequence[Call], wait: Sequence[Word]) 
 def check(answer: Any) -> None:
     """Raises ``StoreUnavailable`` for an error; it quotes nothing."""
     if isinstance(answer, Exception):
-        raise StoreUnavailable(reason(answer)) from None
+        raise unavailable(answer) from None
 
 
 def check_durable(answers: Sequence[Any], wait: Sequence[Word]) -> None:

@@ -14,7 +14,8 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.placement import read_handle
 from keyturn.core.revocation import Entry, Kind
 from keyturn.core.session import Client, Marks, Seed, Session
-from keyturn.errors import BadRequest, StoreUnavailable
+from keyturn.errors import BadRequest
+from keyturn.stores.redis.connect import Unreadable
 from keyturn.stores.storable import storable, storable_session
 
 P = ParamSpec("P")
@@ -91,14 +92,12 @@ def pack_session(session: Session) -> bytes:
 
 
 def _whole(read: Callable[P, T]) -> Callable[P, T]:
-    """What is not whole, or not ours, is no answer: neither that there is no session, nor that there is one."""
-
     @wraps(read)
     def careful(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return read(*arguments, **named)
         except (msgspec.MsgspecError, ValueError, IndexError):
-            raise StoreUnavailable("a record in Redis cannot be read") from None  # an error would quote it
+            raise Unreadable("a record in Redis cannot be read") from None  # an error would quote it
 
     return careful
 
@@ -174,6 +173,12 @@ def unpack_page(appended: bytes, purged: bytes, log: bytes, found: Sequence[Sequ
     """Three counts, and a stream's entries: of each its name, a number, and a text. Raises ``StoreUnavailable``."""
     entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
     return int(appended), int(purged), int(log), entries
+
+
+@_whole
+def unpack_count(found: bytes | None) -> int:
+    """None at all is 0. Raises ``StoreUnavailable``."""
+    return int(found or 0)
 
 
 @_whole

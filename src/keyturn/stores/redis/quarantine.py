@@ -20,10 +20,13 @@ from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
-from keyturn.stores.redis.keys import COUNTS
+from keyturn.stores.redis.connect import Unreadable
+from keyturn.stores.redis.keys import COUNTS, LOG
+from keyturn.stores.redis.log import BATCH, append
 from keyturn.stores.redis.operation import Call, Operation, Run, RunAwaited
+from keyturn.stores.redis.packed import pack_entry
 from keyturn.stores.redis.runner import Runner, RunPort
-from keyturn.stores.redis.sessions import Sessions
+from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 
 LOOK_EVERY_SECONDS: Final = 0.25
 
@@ -50,6 +53,7 @@ class Quarantine:
         self._monotonic = monotonic
         self._sessions: Any = RunPort(Sessions(), runner.run)
         self._identity: bytes | None = None
+        self._number: bytes | None = None
         self._over_at: float | None = None
         self._log_closed = False
         self._watched = False
@@ -89,8 +93,9 @@ class Quarantine:
             self.look()
 
     def _note(self, error: StoreUnavailable) -> None:
-        # One that has written did answer. Any other has to be looked at before it is believed again.
-        if not isinstance(error, NotDurable):
+        # One that has written did answer, and one that holds nonsense. Any other has to be looked at before it is
+        # believed again.
+        if not isinstance(error, NotDurable | Unreadable):
             self._suspected = True
             self._bell.set()
 
@@ -136,6 +141,8 @@ class Quarantine:
                     self._sit_out(stop)
             except StoreUnavailable:
                 pass  # requests meet the same, and say so
+            except Exception:  # whatever it was: without this thread a quarantine would never end
+                _logger.exception("looking after the Redis with the sessions failed; it is tried again")
             self._bell.wait(LOOK_EVERY_SECONDS)
         self._watched = False
 
@@ -143,22 +150,37 @@ class Quarantine:
         """Begin a quarantine when another Redis is there. Raises ``StoreUnavailable``."""
         identity = _digest(self._runner.identities())
         known = self._identity or self._runner.run(_written())
-        if known is not None and known != identity:
-            self._begin()
         # Each number is drawn, so that readers of the log notice whichever process was first.
-        again = known is not None
-        self._runner.run(_write(identity, again))
-        self._identity, self._suspected = identity, False
+        number = self._runner.run(_write(identity, known is not None))
+        # Another number and the same Redis: it was emptied (FLUSHALL), or its log deleted or evicted; or another
+        # process noticed that first.
+        if known not in (None, identity) or self._number not in (None, number):
+            self._begin()
+        self._identity, self._number, self._suspected = identity, number, False
 
     def lay_back(self, entries: Iterable[Entry], now: Instant) -> None:
-        """End again what was ended. Raises ``StoreUnavailable``; nothing is harmed by doing it twice."""
-        for entry in entries:
-            if entry.kind is Kind.SESSION:
-                self._lay_back_session(entry, now)
-            elif entry.kind is Kind.SUBJECT:
-                self._lay_back_subject(entry, now)
-            else:
-                self._sessions.mark(entry)
+        """End again what was ended, and say so in the log again, which may have lost what the sessions did not.
+
+        Raises ``StoreUnavailable``; nothing is harmed by doing it twice, or by several processes.
+        """
+        held = list(entries)
+        for start in range(0, len(held), BATCH):
+            part = held[start : start + BATCH]
+            for entry in part:
+                try:
+                    self._lay_back(entry, now)
+                except Unreadable as error:
+                    # Nobody gets in with a record that cannot be read; everybody else must not wait for it.
+                    _logger.warning("a revocation of %s cannot be laid back: %s", entry.kind.value, error.detail)
+            self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in part}))
+
+    def _lay_back(self, entry: Entry, now: Instant) -> None:
+        if entry.kind is Kind.SESSION:
+            self._lay_back_session(entry, now)
+        elif entry.kind is Kind.SUBJECT:
+            self._lay_back_subject(entry, now)
+        else:
+            self._sessions.mark(entry)
 
     def _begin(self) -> None:
         self.changes += 1
@@ -186,7 +208,7 @@ class Quarantine:
                 changed = revoke(found, REASON, now)
             else:
                 changed = replace(session, renewals=entry.value, version=session.version + 1)
-            if self._sessions.replace(changed, entry) is not None:
+            if self._sessions.replace(changed) is not None:
                 return
 
     def _lay_back_subject(self, entry: Entry, now: Instant) -> None:
@@ -204,6 +226,13 @@ def _written() -> Operation[bytes | None]:
     return found
 
 
-def _write(identity: bytes, again: bool) -> Operation[None]:
+def _write(identity: bytes, again: bool) -> Operation[bytes]:
+    """Answers the number of the log from then on."""
     number = secrets.randbits(LOG_BITS)
-    yield Call(scripts.IDENTIFY, (COUNTS,), (identity, number, int(again)))
+    written: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), (identity, number, int(again)))
+    return written
+
+
+def _nonce(entry: Entry) -> bytes:
+    """The same in each process: of all that lay an entry back, one appends it."""
+    return hashlib.sha256(pack_entry(entry)).digest()[:NONCE_BYTES]

@@ -17,8 +17,8 @@ from keyturn.stores.redis.connect import (
     FAILURES,
     connect,
     connect_async,
-    reason,
     speaking,
+    unavailable,
 )
 from keyturn.stores.redis.network import Clustered, Commands, Exchange, Network, One, exchange, exchange_all
 from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
@@ -74,8 +74,7 @@ class Runner:
             return result
         except FAILURES as error:
             self._look_around()
-            # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
-            raise StoreUnavailable(reason(error)) from None
+            raise unavailable(error) from None
 
     def identities(self) -> list[str]:
         """Who each primary is: another one after a restart or a failover. Raises ``StoreUnavailable``."""
@@ -164,8 +163,7 @@ class AsyncRunner:
             return result
         except FAILURES as error:
             await _look_around(network)
-            # Neither the message nor the cause goes on: an error quotes the command, and the command holds secrets.
-            raise StoreUnavailable(reason(error)) from None
+            raise unavailable(error) from None
         finally:
             self._places += 1
 

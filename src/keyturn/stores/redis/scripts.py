@@ -172,7 +172,7 @@ local clients, found = {}, {}
 for _, member in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
   local value = redis.call('GET', ARGV[2] .. member)
   if not value then
-    redis.call('ZREM', KEYS[1], member)
+    redis.pcall('ZREM', KEYS[1], member) -- a Redis that is full can still be read
   else
     local _, _, _, client_id, expires_at = cmsgpack.unpack_limit(value, 4, 3)
     if not gone(expires_at, marks[1]) then
@@ -212,7 +212,9 @@ has is not appended again; it is written again, so that WAIT waits for it."""
 
 PAGE = Script(
     """
-redis.call('HSETNX', KEYS[2], 'l', ARGV[3])
+if redis.call('HEXISTS', KEYS[2], 'l') == 0 then
+  redis.call('HSET', KEYS[2], 'l', ARGV[3])
+end
 local counts = redis.call('HMGET', KEYS[2], 's', 'p', 'l')
 local page = {}
 for n, each in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
@@ -221,17 +223,24 @@ end
 return {counts[1] or '0', counts[2] or '0', counts[3], page}
 """
 )
-"""KEYS: log, its counts. ARGV: first id, how many at most, a number for a log that has none."""
+"""KEYS: log, its counts. ARGV: first id, how many at most, a number for a log that has none. Writes nothing but that: a
+Redis that is full, or lacks replicas, can still be read."""
 
 IDENTIFY = Script(
     """
-if redis.call('HGET', KEYS[1], 'i') == ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'i', ARGV[1])
-if ARGV[3] == '1' then redis.call('HSET', KEYS[1], 'l', ARGV[2]) end
-return 1
+local counts = redis.call('HMGET', KEYS[1], 'i', 's', 'p', 'l')
+local last = tonumber(counts[2] or '0') or 0
+local lost = last > (tonumber(counts[3] or '0') or 0) and redis.call('EXISTS', KEYS[2]) == 0
+if counts[1] ~= ARGV[1] or lost then
+  redis.call('HSET', KEYS[1], 'i', ARGV[1])
+  if lost then redis.call('HSET', KEYS[1], 'p', string.format('%d', last)) end
+  if ARGV[3] == '1' or lost or not counts[4] then redis.call('HSET', KEYS[1], 'l', ARGV[2]) end
+end
+return redis.call('HGET', KEYS[1], 'l')
 """
 )
-"""KEYS: counts of the log. ARGV: who this Redis is, another number for the log, whether it was somebody else before."""
+"""KEYS: counts of the log, the log. ARGV: who this Redis is, another number for the log, whether it was somebody else
+before. The log has another number when it was, and when entries are gone that nobody purged. Answers the number."""
 
 FORGET = Script(
     """
