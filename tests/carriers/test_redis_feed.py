@@ -201,6 +201,38 @@ def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(told: T
     assert feed.revocations.sequence == 1
 
 
+@pytest.mark.parametrize("name", ["1000-0", "1000-7", "9223372036854775807-0", f"{2**64 - 1}-{2**64 - 1}"])
+def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(told: Told, feed: RedisFeed, name: str) -> None:
+    """P4: a beat after it would vouch that everything is held, and what is revoked next would be taken for told."""
+    told.end("a")
+    told.relay()
+    feed.start()
+    until(lambda: fresh(feed))
+    with told.server.client() as client:
+        stream = stream_of(told.store.log.snapshot().log)
+        client.xadd(stream, {"e": b'["session","nobody",1,1,2]'}, id=name)
+        told.end("b")
+        until(lambda: bool(client.xrange(stream, "2-0", "2-0")), 30)
+    until(lambda: "b" in feed.revocations.clients and fresh(feed), 30)
+    assert set(feed.revocations.clients) == {"a", "b"}
+
+
+def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(told: Told, feed: RedisFeed) -> None:
+    for each in "abc":
+        told.end(each)
+    relay = told.relay()
+    feed.start()
+    until(lambda: fresh(feed) and len(feed.revocations.clients) == 3)
+    memory = told.store.log._memory
+    with memory.lock:  # a backup was put back, and `keyturn db restored` forgotten
+        memory.entries.clear()
+        memory.sequence = 0
+    told.end("d")
+    relay.ring()
+    until(lambda: "d" in feed.revocations.clients and fresh(feed), 30)
+    assert set(feed.revocations.clients) == set("abcd")
+
+
 def test_what_is_over_is_trimmed_from_the_stream(told: Told) -> None:
     told.end("a", lives=10)
     relay = Relay(told.store.log, read_address(told.server.url), BOUND / 8)

@@ -81,7 +81,7 @@ class RedisFeed(HttpFeed):
         if self._reading.seeded:
             self._settle(first)
         RelayedStream(self._reading, self._now, self._monotonic).run(
-            self._address, lambda: self._heard(self._reading.seeded, first)
+            self._address, lambda: self._heard(self._reading.freshness.holds(self._monotonic()), first)
         )
 
     def _try_poll(self) -> None:
@@ -125,7 +125,9 @@ class RelayedStream:
         if pointer is None:
             raise Unavailable("nobody relays the feed to this Redis")
         log, reading = int(pointer), self._reading
-        if reading.log != log or not reading.seeded:
+        newest: Any = client.xrevrange(stream_of(log), count=1)
+        # A stream that ends before we are was made anew: what comes there next would be passed over.
+        if reading.log != log or not reading.seeded or (newest and _id(newest[0][0])[0] < reading.place):
             reading.begin_again()
             reading.log = log
         self._last: Id = (reading.place, 0)

@@ -27,6 +27,8 @@ TRIM_EVERY_SECONDS: Final = 60.0
 DEADLINE_SECONDS: Final = 3.0
 
 _NOWHERE: Final = b"0-0"
+_LARGEST: Final = 2**53
+"""Of a number in a script; no log comes so far."""
 
 # A Redis that restarted or failed over may have lost ids and give them out again: what was read before that says
 # nothing, so the relay is sent back. One beat per interval is enough, whoever makes it; an older beat of the same
@@ -110,7 +112,10 @@ class Relay:
         if self._number is None:
             # Nothing is known of the stream: the script will say where it is.
             self._number, self._life = self._log.after(0, 1).log, b""
-        page: Page = self._log.after(_place(self._last), PAGE)
+        page: Page | None = None if _is_absurd(self._last) else self._log.after(_place(self._last), PAGE)
+        if page is None or (not page.complete and _place(self._last) > self._log.sequence()):
+            self._start_over(client)
+            return True
         if page.log != self._number:
             self._number = None
             return True
@@ -134,6 +139,14 @@ class Relay:
         words = (page.log, _place(self._last), self._last, lease, self._life, *pairs)
         done, self._last, self._life = self._append([stream, POINTER, stream + b":beat"], words)
         return bool(done)
+
+    def _start_over(self, client: Any) -> None:
+        """The stream is ahead of the log: that went back in time, or somebody else wrote to the stream. A beat there
+        would vouch for what nobody has read, and entries to come would be taken for told (P4)."""
+        _logger.error("the stream in Redis is ahead of the revocation log: it is made anew")
+        stream = stream_of(self._number or 0)
+        client.delete(stream, stream + b":beat", POINTER)
+        self._last = _NOWHERE
 
     def _trim(self, client: Any) -> None:
         # The first that is alive: what lies before it stops nothing any more.
@@ -159,6 +172,10 @@ class Relay:
 
 def _written(entry: Entry) -> bytes:
     return _encode((entry.kind.value, entry.key, entry.value, entry.at, entry.expires_at))
+
+
+def _is_absurd(last: bytes) -> bool:
+    return any(int(each) > _LARGEST for each in last.split(b"-"))
 
 
 def _place(last: bytes) -> int:

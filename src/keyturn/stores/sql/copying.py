@@ -36,6 +36,7 @@ PATIENCE_SECONDS: Final = 30.0
 
 # Revocations last: an entry is there at the earliest when what it ended is.
 _COPIED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, revocations)
+_CLOSED: Final = (accounts, sessions, revocations)
 _HELD: Final = (signing_keys, accounts, sessions, revocations, audit)
 
 # Events were given their numbers by the source: the next must not meet one of them.
@@ -69,14 +70,19 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _untold
     source, target = _opened(source_url), _opened(target_url)
     try:
         with source.engine.connect() as here, target.engine.connect() as there:
-            _claim(here, there)
-            copied = _pass(here, there, progress)
-        with _alone(source, source_url) as alone:
-            if alone is not None:
-                with target.engine.connect() as there:
+            copied = _claim(here, there)
+            if not copied.finished:
+                copied = _pass(here, there, progress)
+        if not copied.finished:
+            with _alone(source) as alone, target.engine.connect() as there:
+                if alone is not None:
                     copied.changed += _pass(alone, there, progress).changed
-                    _finish(alone, there)
-                copied.finished = True
+                    _compare(alone, there)
+                    _close(alone)
+                    copied.finished = True
+        if copied.finished:
+            with target.engine.connect() as there:
+                _open(there)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the copy stopped: {type(error).__name__}; run it again to go on") from error
     else:
@@ -92,18 +98,22 @@ def _opened(url: str) -> Database:
     return database
 
 
-def _claim(here: Connection, there: Connection) -> None:
-    """Mark the target as being copied to, if it is empty or is so already."""
+def _claim(here: Connection, there: Connection) -> Copied:
+    """Mark the target as being copied to, if it is empty or is so already. Finished: all was done but to open it."""
     number, marked = standing(here), standing(there)
+    if MOVED in marked:
+        raise ConfigurationError("the target was moved away itself; copy into an empty database")
+    if marked.get(COPYING) == number[LOG]:
+        finished = MOVED in number
+        return Copied({each.name: _count(there, each) for each in _COPIED if finished}, finished=finished)
     if MOVED in number:
         raise ConfigurationError("the source was moved already; nothing is written there any more")
-    if marked.get(COPYING) == number[LOG]:
-        return
     if marked[LOG] == number[LOG]:
         raise ConfigurationError("the target is the source, or a backup of it; copy into an empty database")
     if COPYING in marked or any(_count(there, table) for table in _HELD):
         raise ConfigurationError("the target holds something else; copy into an empty database")
     there.execute(insert(counters), {"name": COPYING, "value": number[LOG]})
+    return Copied()
 
 
 def _pass(here: Connection, there: Connection, progress: Progress) -> Copied:
@@ -165,12 +175,26 @@ def _count(connection: Connection, table: Table) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _finish(here: Connection, there: Connection) -> None:
-    """Compare, then open the target and close the source, in this order: at no time are both open for issuers."""
+def _compare(here: Connection, there: Connection) -> None:
+    """Raises ``StoreUnavailable`` unless both hold the same."""
     for table in _COPIED:
         if _digest(here, table) != _digest(there, table):
             raise StoreUnavailable(f"{table.name} is not the same on both sides; run it again")
+
+
+def _close(here: Connection) -> None:
+    """For good, before the target is opened: at no time are both open.
+
+    An issuer that was cut off meanwhile, and comes back, must find nothing to go on with: what it acknowledged here
+    nobody would ever read.
+    """
     here.execute(insert(counters), {"name": MOVED, "value": 1})
+    for table in _CLOSED:
+        here.execute(text(f"ALTER TABLE {table.name} RENAME TO moved_{table.name}"))
+
+
+def _open(there: Connection) -> None:
+    """Safe to repeat."""
     if there.dialect.name == "postgresql":
         there.execute(text(_NEXT_EVENT))
     there.execute(delete(counters).where(counters.c.name == COPYING))
@@ -190,7 +214,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _alone(source: Database, url: str) -> Generator[Connection | None]:
+def _alone(source: Database) -> Generator[Connection | None]:
     """A connection beside which nobody writes until it ends; ``None`` when somebody else uses the source."""
     with source.engine.connect() as connection:
         held = _hold_server(connection) if source.address is not None else _hold_file(connection)
