@@ -55,7 +55,8 @@ class SessionStore(Protocol):
     def settle(self, session: Session) -> bool:
         """Wait until ``session``, as ``load`` answered it, is as lasting as an acknowledged write; nothing changes.
 
-        False when it is not what is stored any more. Asked only where ``load`` answered ``settled=False``.
+        False when it is not what is stored any more. Asked where ``load`` answered ``settled=False``, and before a
+        revocation is acknowledged that somebody else, or an earlier try, has made.
         """
         ...
 

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from keyturn.cli.desk import furnished
+from keyturn.cli.desk import furnished, operator
 from keyturn.cli.speak import Data, Json, complaining, complaints, say
 from keyturn.errors import ConfigurationError
 from keyturn.ports import LOG_BITS
-from keyturn.stores.opening import open_store
+from keyturn.stores.opening import MEMORY
 from keyturn.stores.sql.copying import Copied, copy_database
+from keyturn.stores.sql.standing import bring_back
 from keyturn.stores.sql.store import SqlStore
 
 database = typer.Typer(no_args_is_help=True, help="The SQL database: its schema, a move to another one, a restore.")
@@ -24,7 +25,7 @@ Target = Annotated[str, typer.Option("--to", help="An empty database, or one tha
 @complaining
 def upgrade(data: Data = None, as_json: Json = False) -> None:
     """Bring the schema to this version. Serving does it too; safe to run while servers start."""
-    store = open_store(furnished(data).store)
+    store = _opened(data)
     try:
         say({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
     finally:
@@ -56,14 +57,37 @@ def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = F
 @complaining
 def restored(data: Data = None, as_json: Json = False) -> None:
     """Say that the database was put back from a backup: followers take a snapshot, and forget nothing over it."""
-    store = open_store(furnished(data).store)
+    store = _opened(data)
     try:
-        if not isinstance(store, SqlStore):
-            raise ConfigurationError("store: there is no database that could have been restored")
         store.renumber(secrets.randbits(LOG_BITS))
         say({"restored": True, "store": repr(store)}, as_json, "the revocation log has another number from now on")
     finally:
         store.close()
+
+
+@database.command("sessions-here")
+@complaining
+def sessions_here(data: Data = None, as_json: Json = False) -> None:
+    """Keep sessions in this database again, not in Redis. Ends every session, here too: what was ended while they were in
+    Redis was not ended here. Safe to repeat."""
+    if furnished(data).sessions:
+        raise ConfigurationError("sessions: KEYTURN_SESSIONS is set, and says that they are in Redis; unset it")
+    store = _opened(data)
+    try:
+        bring_back(store.engine)
+    finally:
+        store.close()
+    with operator(data) as issuer:
+        issuer.revoke_everything()
+    say({"sessions": "here"}, as_json, "sessions are kept in this database again; everybody logs in anew")
+
+
+def _opened(data: str | None) -> SqlStore:
+    """The database itself, whatever it is to be used for."""
+    url = furnished(data).store
+    if url == MEMORY:
+        raise ConfigurationError("store: a store in memory has no database")
+    return SqlStore(url, serving=False)
 
 
 def _sentence(copied: Copied) -> str:

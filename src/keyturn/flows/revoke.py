@@ -47,6 +47,8 @@ def revoke_session(
         if found.session.ended_at is not None:
             # Logged when it ended; logging it again would let the holder of a dead token fill the log (CWE-400).
             # Another process may have ended it, and this one not have heard yet.
+            if not (yield from asks.settle(found.session)):
+                continue  # P1: what is read here may be a write that was never acknowledged, and still be lost
             yield from asks.note(ended_entry(sid, now, realm))
             return _revoked((yield from asks.log_sequence()), realm)
         entry = ended_entry(sid, now, realm)

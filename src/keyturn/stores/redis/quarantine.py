@@ -193,9 +193,15 @@ class Quarantine:
         )
 
     def _sit_out(self, stop: Event) -> None:
-        over_at = self._over_at
-        if over_at is not None:
-            stop.wait(max(0.0, over_at - self._monotonic()))
+        """Looking on: a connection that breaks must not close the log until the end, nor another failover go unseen."""
+        changes, over_at = self.changes, self._over_at or 0.0
+        while not stop.is_set() and (left := over_at - self._monotonic()) > 0:
+            self._bell.wait(min(LOOK_EVERY_SECONDS, left))
+            self._bell.clear()
+            with suppress(StoreUnavailable):
+                self.look()
+            if self.changes != changes:
+                return  # from the start
         self._over_at = None
         _logger.warning("sessions are read from Redis again")
 

@@ -12,7 +12,7 @@ from keyturn.ports import LISTED
 from keyturn.stores.sql.log import advance, record
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
 from keyturn.stores.sql.rows import found_of, marks_of, session_values
-from keyturn.stores.sql.tables import marks, sessions
+from keyturn.stores.sql.tables import PURGED, counters, marks, sessions
 
 BATCH = 200
 """Sessions deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
@@ -35,6 +35,7 @@ _LIST = (
     .order_by(sessions.c.created_at.desc(), sessions.c.sid)
     .limit(LISTED)
 )
+_TOUCH = update(counters).where(counters.c.name == PURGED).values(value=counters.c.value)
 _MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
 _INSERT = insert(sessions)
 _LASTING = ("sid", "subject")
@@ -133,7 +134,11 @@ class Sessions:
             return None
         return (yield from record(entry, sequence)).sequence
 
+    @writes
     def settle(self, session: Session) -> Operation[bool]:
+        # The commit of a write waits for the standbys that PostgreSQL is told to wait for; a read does not.
+        yield BEGIN
+        yield _TOUCH, {}
         found = yield from self.load(session.sid)
         return found is not None and found.session.version == session.version
 

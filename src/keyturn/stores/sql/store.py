@@ -29,7 +29,8 @@ class SqlStore:
     """Every port of a store in the SQL database at ``url``, for any number of threads.
 
     ``deadline_seconds``: longest wait for a connection and for the right to write; then ``StoreUnavailable``.
-    ``accounts``: how accounts are kept, where their sessions are elsewhere.
+    ``accounts``: how accounts are kept, where their sessions are elsewhere. ``serving``: whether this database must be
+    one to serve from.
     The schema is made or upgraded first; several processes may do so at once. Raises ``ConfigurationError`` for a
     URL that cannot be used and for a schema newer than this version of Keyturn.
     """
@@ -41,11 +42,13 @@ class SqlStore:
         deadline_seconds: float = DEADLINE_SECONDS,
         size: int = CONNECTIONS,
         accounts: Accounts | None = None,
+        serving: bool = True,
     ) -> None:
         self.database = database = find_database(url, deadline_seconds)
         self.engine = database.engine
         upgrade(self.engine)
-        refuse_to_serve(self.engine)
+        if serving:
+            refuse_to_serve(self.engine, apart=accounts is not None)
         run = partial(Runner, customs=database.customs, deadline_seconds=deadline_seconds)
         self._runner = runner = run(self.engine, size=size)
         # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
