@@ -172,6 +172,7 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
         lambda: store.sessions.insert(new_session()),
         lambda: store.sessions.replace(used),
         lambda: store.sessions.replace(used, ending(used)),
+        lambda: store.sessions.settle(session),
         lambda: store.sessions.void(voiding(session.subject)),
         lambda: store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER)),
         lambda: store.accounts.insert(new_account()),
@@ -181,7 +182,6 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
         with pytest.raises(StoreUnavailable, match="queue of writers"):
             write()
     assert store.sessions.load(session.sid)
-    assert store.sessions.settle(session)
     assert store.sessions.list(session.subject)
     assert store.sessions.marks(session.subject, "web").generation == 0
     assert store.log.sequence() == 0

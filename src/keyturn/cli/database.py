@@ -68,8 +68,7 @@ def restored(data: Data = None, as_json: Json = False) -> None:
 @database.command("sessions-here")
 @complaining
 def sessions_here(data: Data = None, as_json: Json = False) -> None:
-    """Keep sessions in this database again, not in Redis. Ends every session, here too: what was ended while they were in
-    Redis was not ended here. Safe to repeat."""
+    """Keep sessions in this database again, not in Redis. Ends every one: what was ended there was not ended here."""
     if furnished(data).sessions:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is set, and says that they are in Redis; unset it")
     store = _opened(data)

@@ -27,8 +27,8 @@ def standing(connection: Connection) -> dict[str, int]:
 
 
 def refuse_to_serve(engine: Engine, *, apart: bool) -> None:
-    """``apart``: sessions are to be elsewhere, which is noted. Raises ``ConfigurationError`` for a database that is half
-    of a move, or whose sessions are not where they are looked for; ``StoreUnavailable`` when it is away."""
+    """``apart``: sessions are to be elsewhere, which is noted. Raises ``ConfigurationError`` for half of a move, and
+    where sessions are not where they are looked for; ``StoreUnavailable`` when the database is away."""
     try:
         with engine.connect() as connection:
             found = standing(connection)
