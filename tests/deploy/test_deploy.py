@@ -1,8 +1,12 @@
 """The files in deploy/ are read by nobody but operators: their settings, metrics and shapes are compared with ours."""
 
 import configparser
+import getpass
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +125,38 @@ def test_every_alert_is_explained() -> None:
     rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yaml").read_text())["groups"][0]["rules"]
     page = (DEPLOY.parent / "docs" / "howto" / "deploy.md").read_text()
     assert {each["alert"] for each in rules} == set(re.findall(r"^\| `(Keyturn\w+)`", page, re.M))
+
+
+def test_an_operator_s_command_finds_what_the_unit_has(tmp_path: Path) -> None:
+    """In another folder, with another secret, it would seal a key that the server cannot open."""
+    etc, home = tmp_path / "etc", tmp_path / "home"
+    etc.mkdir()
+    home.mkdir()
+    store = f"KEYTURN_STORE=sqlite:///{home}/keyturn.db"
+    (etc / "environment").write_text(f"# a remark\nKEYTURN_ISSUER=https://a.example\nKEYTURN_AUDIENCE=x&y\n{store}")
+    (etc / "secret").write_text(SECRET)
+    (etc / "service-token").write_text(OTHER)
+    given = {"ETC": etc, "HOME": home, "BIN": Path(sys.executable).with_name("keyturn"), "USER": getpass.getuser()}
+    environment = {**os.environ, **{f"KEYTURN_{name}": str(value) for name, value in given.items()}}
+    for command in (["keys", "add"], ["keys", "list"], ["doctor"]):
+        ran = subprocess.run(
+            [DEPLOY / "systemd" / "keyturn-operator", *command],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (home / "keyturn.db").stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "keyturn-data").exists()
+
+
+def test_the_image_is_made_of_nothing_that_may_be_secret() -> None:
+    """What is copied stays in its layer, deleted afterwards or not."""
+    copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.M)
+    assert " ".join(copied).split() == ["pyproject.toml", "README.md", "LICENSE", "src"]
+    rules = [each for each in (DEPLOY.parent / ".dockerignore").read_text().splitlines() if not each.startswith("#")]
+    assert rules[0] == "*"
+    assert {each[1:] for each in rules if each.startswith("!")} == set(" ".join(copied).split())
+    assert "/deploy/secrets/" in (DEPLOY.parent / ".gitignore").read_text().splitlines()
