@@ -121,6 +121,14 @@ def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path) -> None:
     assert keyturn("keys", "list", "--data", str(folder)).complained == ""
 
 
+def test_nothing_is_revoked_where_nothing_is(tmp_path: Path) -> None:
+    for command in (["everything", "--yes"], ["client", "web"], ["subject", "ada@example.com"]):
+        refused = keyturn("revoke", *command, "--data", str(tmp_path / "misspelt"))
+        assert (refused.code, refused.said) == (2, "")
+        assert "run this where the server runs" in refused.complained
+    assert not (tmp_path / "misspelt").exists()
+
+
 def test_the_version_is_told() -> None:
     assert re.fullmatch(r"keyturn \d+\.\d+\.\d+\S*\n", keyturn("--version").said)
 

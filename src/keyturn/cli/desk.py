@@ -4,6 +4,7 @@ from keyturn.cli.speak import announce, complaints
 from keyturn.compose.home import complete_settings
 from keyturn.compose.parts import build_parts
 from keyturn.compose.settings import Settings, read_settings
+from keyturn.errors import ConfigurationError
 from keyturn.issuer import DEFAULT_ISSUER, Issuer
 
 
@@ -14,8 +15,18 @@ def furnished(data: str | None) -> Settings:
     return made.settings
 
 
-def operator(data: str | None) -> Issuer:
-    """Open the store directly; the server may be running. Raises ``ConfigurationError``, ``StoreUnavailable``."""
+def operator(data: str | None, *, makes: bool = False) -> Issuer:
+    """Open the store directly; the server may be running. ``makes``: a store, where there is none.
+
+    Raises ``ConfigurationError``, ``StoreUnavailable``.
+    """
+    settings = read_settings(data=data)
+    if not (makes or settings.store or settings.folder.exists()):
+        # To revoke in a store that this very command made would be false comfort.
+        raise ConfigurationError(
+            f"there is no data folder {settings.folder.absolute()}; "
+            "run this where the server runs, or name its folder with --data"
+        )
     parts = build_parts(furnished(data), awaited=False)
     parts.ring.install(parts.store.keys.list())
     return Issuer(parts)
