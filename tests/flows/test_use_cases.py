@@ -30,6 +30,7 @@ from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.replace import end_replaced
+from keyturn.flows.revoke import revoke_session
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
@@ -129,6 +130,15 @@ def test_a_rotation_answered_again_is_waited_for_and_judged_again_when_it_is_gon
     assert len(sessions.answers) == 2, "its own write was waited for by the store"
     again = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=sessions)
     assert (again.refresh_token.reveal(), sessions.answers) == (first.refresh_token.reveal(), [])
+
+
+def test_a_revocation_that_is_repeated_is_acknowledged_when_what_it_read_lasts(stage: Stage) -> None:
+    """P1: with a standby that is waited for, what a primary reads after a crash may still be lost."""
+    sessions = Unsettled(stage.store.sessions, False, True)
+    first = stage.run(revoke_session(stage.sid, "logout", T0, stage.realm), sessions=sessions)
+    assert len(sessions.answers) == 2, "its own write was waited for by the store"
+    again = stage.run(revoke_session(stage.sid, "logout", T0, stage.realm), sessions=sessions)
+    assert (again.sequence, sessions.answers) == (first.sequence, [])
 
 
 # --- the rest -------------------------------------------------------------------------------------------------
