@@ -18,7 +18,7 @@ from stores.quarantined import Watched, loads
 @pytest.fixture
 def both(own_redis: RedisServer, tmp_path: Path) -> Iterator[tuple[Watched, Watched]]:
     """Two processes' worth of it."""
-    both = Watched(tmp_path / "one.db", own_redis.url), Watched(tmp_path / "two.db", own_redis.url)
+    both = Watched(tmp_path / "one.db", own_redis.url), Watched(tmp_path / "one.db", own_redis.url)
     yield both
     for each in both:
         each.close()

@@ -10,7 +10,7 @@ from keyturn.cli.desk import furnished, operator
 from keyturn.cli.speak import Data, Json, complaining, complaints, say
 from keyturn.errors import ConfigurationError
 from keyturn.ports import LOG_BITS
-from keyturn.stores.opening import MEMORY
+from keyturn.stores.opening import MEMORY, Apart, adopt
 from keyturn.stores.sql.copying import Copied, copy_database
 from keyturn.stores.sql.standing import bring_back
 from keyturn.stores.sql.store import SqlStore
@@ -79,6 +79,19 @@ def sessions_here(data: Data = None, as_json: Json = False) -> None:
     with operator(data) as issuer:
         issuer.revoke_everything()
     say({"sessions": "here"}, as_json, "sessions are kept in this database again; everybody logs in anew")
+
+
+@database.command("sessions-lost")
+@complaining
+def sessions_lost(data: Data = None, as_json: Json = False) -> None:
+    """Go on with a Redis that lost every session. Ends all that was ever issued: what was revoked is forgotten, too."""
+    settings = furnished(data)
+    if not settings.sessions:
+        raise ConfigurationError("sessions: KEYTURN_SESSIONS is not set; name the Redis to go on with")
+    adopt(settings.store, Apart(settings.sessions))
+    with operator(data) as issuer:
+        issuer.revoke_everything()
+    say({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
 
 
 def _opened(data: str | None) -> SqlStore:

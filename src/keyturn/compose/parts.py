@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from keyturn.clocks import uptime
 from keyturn.compose.realm import build_realm
 from keyturn.compose.settings import Settings
 from keyturn.compose.shared import Shared, open_shared
 from keyturn.core.instant import Instant
 from keyturn.core.realm import Realm
+from keyturn.errors import ConfigurationError
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyFoundry, KeyRing
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from keyturn.stores.redis.quarantine import Quarantine
 
 Clock = Callable[[], float]
+
+_LEFT_OUT = {each.name: each.default for each in msgspec.structs.fields(Settings)}
 
 
 class SystemEntropy:
@@ -115,14 +120,23 @@ def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
 
 
 def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
-    apart = None
-    if settings.sessions:
-        apart = Apart(settings.sessions, settings.durable_replicas, settings.quarantine_seconds)
+    apart = _apart(settings)
     if not awaited:
         store = open_store(settings.store, settings.store_connections, apart)
         return store, store
     twin = open_async_store(settings.store, settings.store_connections, apart)
     return twin, twin.store
+
+
+def _apart(settings: Settings) -> Apart | None:
+    if settings.sessions:
+        return Apart(settings.sessions, settings.durable_replicas, settings.quarantine_seconds)
+    idle = [name for name in ("durable_replicas", "quarantine_seconds") if getattr(settings, name) != _LEFT_OUT[name]]
+    if idle:
+        # Who set them believes that his sessions are in Redis.
+        named = " and ".join(f"KEYTURN_{name.upper()}" for name in idle)
+        raise ConfigurationError(f"{named} without KEYTURN_SESSIONS: sessions are in the database, and it does nothing")
+    return None
 
 
 def _rollover(realm: Realm) -> RolloverPolicy:

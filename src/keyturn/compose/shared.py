@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keyturn.compose.settings import Settings
 from keyturn.core.realm import Realm
 from keyturn.errors import ConfigurationError
+from keyturn.stores.opening import MEMORY
 
 if TYPE_CHECKING:
     from keyturn.stores.redis.relay import Relay
@@ -36,6 +37,8 @@ def open_shared(settings: Settings, realm: Realm, log: Any, awaited: bool, monot
     """
     if find_spec("redis") is None:
         raise ConfigurationError("redis: redis is missing: pip install 'keyturn[redis]'")
+    if settings.store == MEMORY:
+        raise ConfigurationError("redis: it stands beside a database, which all processes share; this store is memory")
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache
     from keyturn.stores.redis.relay import Relay

@@ -1,5 +1,6 @@
 """Open a store by its URL; a database's own packages are imported only when it is asked for."""
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -56,6 +57,23 @@ def open_async_store(
     from keyturn.stores.sql.store import AsyncSqlStore
 
     return AsyncSqlStore(url, size=connections)
+
+
+def adopt(url: str, apart: Apart) -> None:
+    """Say that the emptied Redis of ``apart`` holds the sessions of the database at ``url`` from now on. Raises as
+    ``open_store`` does."""
+    _check_apart(url)
+    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.admission import adopt as write
+    from keyturn.stores.redis.runner import Runner
+    from keyturn.stores.sql.standing import bind
+    from keyturn.stores.sql.store import SqlStore
+
+    with (
+        closing(SqlStore(url, serving=False)) as database,
+        closing(Runner(read_address(apart.url, "sessions"))) as redis,
+    ):
+        write(redis, bind(database.engine)[0])
 
 
 def _open_apart(url: str, connections: int, apart: Apart) -> "RedisStore":

@@ -33,9 +33,15 @@ class Unreadable(StoreUnavailable):
     """Redis answers, and what it holds there is not whole, or not ours: neither no session nor one."""
 
 
+class Refused(StoreUnavailable):
+    """Redis answers, and lets us not in, or not do what we must: no waiting will mend that."""
+
+
 def unavailable(error: BaseException) -> StoreUnavailable:
     """What to raise for it. Neither the message nor the cause goes on: an error quotes the command, and that holds
     secrets."""
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
+        return Refused(reason(error))
     harmed = isinstance(error, redis.ResponseError) and str(error).startswith(_HARMED)
     return (Unreadable if harmed else StoreUnavailable)(reason(error))
 

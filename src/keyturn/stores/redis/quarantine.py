@@ -59,6 +59,8 @@ class Quarantine:
         self._watched = False
         self._suspected = True
         self._bell = Event()
+        self.database: int | None = None
+        """Number of the database these sessions belong to, written again where it was lost."""
         self.changes = 0
         """How often another Redis was found in the place of the one before."""
 
@@ -151,7 +153,7 @@ class Quarantine:
         identity = _digest(self._runner.identities())
         known = self._identity or self._runner.run(_written())
         # Each number is drawn, so that readers of the log notice whichever process was first.
-        number = self._runner.run(_write(identity, known is not None))
+        number = self._runner.run(_write(identity, known is not None, self.database))
         # Another number and the same Redis: it was emptied (FLUSHALL), or its log deleted or evicted; or another
         # process noticed that first.
         if known not in (None, identity) or self._number not in (None, number):
@@ -232,10 +234,10 @@ def _written() -> Operation[bytes | None]:
     return found
 
 
-def _write(identity: bytes, again: bool) -> Operation[bytes]:
+def _write(identity: bytes, again: bool, database: int | None) -> Operation[bytes]:
     """Answers the number of the log from then on."""
-    number = secrets.randbits(LOG_BITS)
-    written: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), (identity, number, int(again)))
+    given = (identity, secrets.randbits(LOG_BITS), int(again), database or "")
+    written: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), given)
     return written
 
 

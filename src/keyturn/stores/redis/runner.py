@@ -82,6 +82,11 @@ class Runner:
             self._look_around()
             return [_identity(each) for each in self._network.primaries()]
 
+    def info(self, section: str) -> list[dict[str, Any]]:
+        """What each primary says of itself. Raises ``StoreUnavailable``."""
+        with speaking():
+            return [each.info(section) for each in self._network.primaries()]
+
     def close(self) -> None:
         """Close every connection."""
         for each in _clients(self._network):

@@ -236,11 +236,13 @@ if counts[1] ~= ARGV[1] or lost then
   if lost then redis.call('HSET', KEYS[1], 'p', string.format('%d', last)) end
   if ARGV[3] == '1' or lost or not counts[4] then redis.call('HSET', KEYS[1], 'l', ARGV[2]) end
 end
+if ARGV[4] ~= '' then redis.call('HSETNX', KEYS[1], 'd', ARGV[4]) end
 return redis.call('HGET', KEYS[1], 'l')
 """
 )
 """KEYS: counts of the log, the log. ARGV: who this Redis is, another number for the log, whether it was somebody else
-before. The log has another number when it was, and when entries are gone that nobody purged. Answers the number."""
+before, the number of the database it belongs to, if known. The log has another number when it was somebody else, and
+when entries are gone that nobody purged. Answers the number of the log."""
 
 FORGET = Script(
     """

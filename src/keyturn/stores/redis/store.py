@@ -5,6 +5,7 @@ from typing import Any, cast
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.feeds import Watch
 from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.admission import admit
 from keyturn.stores.redis.crossing import CrossingAccounts
 from keyturn.stores.redis.log import Log
 from keyturn.stores.redis.quarantine import Quarantine
@@ -20,8 +21,8 @@ class RedisStore:
 
     ``replicas``: Redis replicas that must have a write before it is acknowledged. ``quarantine_seconds``: how long
     sessions are not believed after Redis restarted or failed over, where ``quarantine`` is watched. Raises as
-    ``SqlStore`` does, and ``ConfigurationError`` for an address of no Redis. That Redis is away is told by the
-    first call.
+    ``SqlStore`` does, and ``ConfigurationError`` for an address of no Redis, and as ``admit`` does. That Redis is away
+    is logged, and told by the first call.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RedisStore:
         self.database = database
         self.quarantine = quarantine
         self._runner = runner
+        quarantine.database = admit(runner, database.engine)
         self.sessions = cast(SessionStore, RunPort(Sessions(waits=runner.waits), quarantine.gated(runner.run)))
         self._run_log = quarantine.gated(runner.run, quarantine.refuse_log)
         self.log = cast(RevocationLog, RunPort(Log(), self._run_log))

@@ -1,12 +1,14 @@
 """Standing: whether a database is to be served from at all."""
 
+import secrets
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Executable, delete, select
+from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.ports import LOG_BITS
 from keyturn.stores.sql.tables import counters
 
 COPYING: Final = "copying"
@@ -15,10 +17,11 @@ COPYING: Final = "copying"
 MOVED: Final = "moved"
 """Counter: everything was copied elsewhere. Whoever wrote here would write what nobody will ever read."""
 
-
 APART: Final = "apart"
 """Counter: the sessions of this database are in a Redis. Who looked for them here, or revoked them here, would be wrong
-and say that it is done."""
+and say that it is done. Its value is the number which that Redis keeps as well, or ``UNBOUND``."""
+
+UNBOUND: Final = 0
 
 
 def standing(connection: Connection) -> dict[str, int]:
@@ -32,8 +35,8 @@ def refuse_to_serve(engine: Engine, *, apart: bool) -> None:
     try:
         with engine.connect() as connection:
             found = standing(connection)
-            if apart and APART not in found:
-                connection.execute(_note(connection.dialect.name), {"name": APART, "value": 1})
+            if apart:
+                _note(connection)
     except SQLAlchemyError as error:
         raise StoreUnavailable(f"the database does not answer: {type(error).__name__}") from None
     if COPYING in found:
@@ -47,12 +50,28 @@ def refuse_to_serve(engine: Engine, *, apart: bool) -> None:
         )
 
 
+def bind(engine: Engine) -> tuple[int, bool]:
+    """The number of the Redis with the sessions of this database, drawn when it has none; and whether it had one.
+    Raises ``StoreUnavailable``."""
+    mine = counters.c.name == APART
+    drawn = 1 + secrets.randbits(LOG_BITS)
+    try:
+        with engine.connect() as connection:
+            _note(connection)
+            took = connection.execute(update(counters).where(mine, counters.c.value == UNBOUND).values(value=drawn))
+            number = connection.execute(select(counters.c.value).where(mine)).scalar_one()
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"the database does not answer: {type(error).__name__}") from None
+    return number, not took.rowcount
+
+
 def bring_back(engine: Engine) -> None:
     """Sessions are here again from now on."""
     with engine.connect() as connection:
         connection.execute(delete(counters).where(counters.c.name == APART))
 
 
-def _note(dialect: str) -> Executable:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert  # of several at once, one does
-    return insert(counters).on_conflict_do_nothing()
+def _note(connection: Connection) -> None:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    # Of several at once, one does.
+    connection.execute(insert(counters).on_conflict_do_nothing(), {"name": APART, "value": UNBOUND})
