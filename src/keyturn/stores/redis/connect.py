@@ -40,7 +40,7 @@ class Refused(StoreUnavailable):
 def unavailable(error: BaseException) -> StoreUnavailable:
     """What to raise for it. Neither the message nor the cause goes on: an error quotes the command, and that holds
     secrets."""
-    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
+    if isinstance(error, redis.AuthenticationError | _sync.exceptions.NoPermissionError):
         return Refused(reason(error))
     harmed = isinstance(error, redis.ResponseError) and str(error).startswith(_HARMED)
     return (Unreadable if harmed else StoreUnavailable)(reason(error))
