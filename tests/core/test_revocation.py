@@ -37,6 +37,19 @@ def sight(of: RevocationSet) -> tuple[object, ...]:
     return of.sequence, of.ended, of.renewed, of.generations, of.clients, of.not_before, of._until
 
 
+def test_its_number_is_told_only_once_what_it_ended_is_held() -> None:
+    found: list[int] = []
+
+    class Watched(set[bytes]):
+        def add(self, sid: bytes) -> None:
+            found.append(watched.sequence)
+            super().add(sid)
+
+    watched = RevocationSet(ended=Watched())
+    watched.apply(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(60), 4))
+    assert (found, watched.sequence) == ([0], 4)
+
+
 def merged(one: list[Entry], other: list[Entry]) -> list[Entry]:
     return [*one, *other]
 

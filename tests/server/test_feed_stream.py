@@ -1,6 +1,7 @@
 """The feed as a stream, from a real server: no gap, a snapshot where one is needed, an end when the server ends."""
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -125,6 +126,33 @@ def test_a_server_that_stops_ends_its_streams_whole(tmp_path_factory: pytest.Tem
             assert {each.name for each in told} <= {"heartbeat"}
             served.process.wait(20)
         assert time.monotonic() - started < 4, "it waited for a reader"
+
+
+def test_a_request_sent_behind_a_stream_does_not_make_a_server_that_stops_wait(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    asked = b"GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+    with serving(tmp_path_factory.mktemp("behind") / "data", algorithm="ES256") as served:
+        with socket.create_connection(("127.0.0.1", served.port)) as wire:
+            wire.sendall(asked % b"/auth/revocations")
+            assert b"event: opening" in _until(wire, b"event: snapshot")
+            wire.sendall(asked % b"/healthz")
+            time.sleep(0.2)
+            assert served.process is not None
+            started = time.monotonic()
+            served.process.terminate()
+            assert b"0\r\n\r\n" in _until(wire, b"0\r\n\r\n")
+            served.process.wait(20)
+        assert time.monotonic() - started < 4, "it waited for a reader"
+
+
+def _until(wire: socket.socket, wanted: bytes) -> bytes:
+    came = b""
+    while wanted not in came:
+        more = wire.recv(4096)
+        assert more, came
+        came += more
+    return came
 
 
 def test_open_streams_are_counted(served: Served) -> None:

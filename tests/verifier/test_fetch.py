@@ -78,7 +78,7 @@ def test_a_body_over_the_cap_is_not_read_to_its_end(site: Any) -> None:
 def test_a_server_that_never_answers_is_given_up_on(site: Any) -> None:
     site.answers["/x"] = lambda _: time.sleep(0.5)
     started = time.monotonic()
-    with pytest.raises(Unavailable, match="timed out"):
+    with pytest.raises(Unavailable, match="TimeoutError"):
         fetch(request(site.url + "/x"), seconds=0.1)
     assert time.monotonic() - started < 0.4
 
@@ -108,7 +108,7 @@ def dripping() -> Iterator[str]:
 
 def test_a_server_that_drips_is_given_up_on_though_it_is_never_silent_for_long(dripping: str) -> None:
     started = time.monotonic()
-    with pytest.raises(Unavailable, match="in time"):
+    with pytest.raises(Unavailable, match="TimeoutError"):
         fetch(request(dripping), seconds=0.1)
     assert time.monotonic() - started < 0.5
 

@@ -131,7 +131,7 @@ def test_a_new_key_is_found_by_its_first_token(
     assert publisher.fetches == 2
 
 
-def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_once_per_cooldown(
+def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_three_times_per_cooldown(
     publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
 ) -> None:
     verify(mint())
@@ -141,7 +141,19 @@ def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_once_per_cooldown
         with pytest.raises(UnknownKey):
             verify(unknown)
         landed()
-    assert publisher.fetches == 3
+    assert publisher.fetches == 1 + 3 * 3, "at 5, 10, 15, 35, 40, 45, 65, 70 and 75"
+
+
+def test_a_new_key_is_found_though_somebody_made_up_kids(
+    publisher: Publisher, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
+) -> None:
+    verify(mint())
+    monotonic.now = 6
+    with pytest.raises(UnknownKey):
+        verify(mint(signed_by=SigningKey.generate("EdDSA")))
+    publisher.publish(other_key)
+    monotonic.now = 12
+    assert verify(mint(signed_by=other_key))
 
 
 def test_an_unknown_kid_waits_for_the_fetch_under_way(
@@ -290,5 +302,5 @@ def test_a_schedule_never_tries_faster_than_it_retries(fetched_at: float, tried_
     schedule = KeySchedule(fetched_at=fetched_at, tried_at=tried_at, failed=failed)
     assert schedule.due_at >= tried_at + schedule.retry_seconds
     assert schedule.due_at >= fetched_at + schedule.refresh_seconds
-    assert not schedule.may_seek(tried_at + schedule.cooldown_seconds / 2)
+    assert not schedule.may_seek(tried_at + schedule.retry_seconds / 2)
     assert schedule.believed(fetched_at + schedule.refresh_seconds)

@@ -1,6 +1,8 @@
 """RFC 8414 metadata: found where the RFC says, believed only when it names its issuer, kept when it cannot be had."""
 
 import json
+import threading
+import time
 from typing import Any
 from urllib.request import Request
 
@@ -44,6 +46,13 @@ class Sender:
         return json.dumps(self.answer).encode()
 
 
+def landed() -> None:
+    """Wait for a fetch under way."""
+    for thread in threading.enumerate():
+        if thread.name == "keyturn-metadata":
+            thread.join(10)
+
+
 def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic: Any) -> None:
     sender = Sender(GOOD)
     discovery = Discovery(ISSUER, send=sender, monotonic=monotonic)
@@ -54,10 +63,13 @@ def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic:
     sender.answer = Unavailable("down")
     monotonic.now = 300
     assert discovery.metadata() is first
+    landed()
     assert discovery.metadata() is first
     assert sender.asked == 2
     sender.answer = GOOD | {"jwks_uri": ISSUER + "/moved"}
     monotonic.now = 600
+    assert discovery.endpoint("jwks_uri") == ISSUER + "/jwks", "not held up by the fetch"
+    landed()
     assert discovery.endpoint("jwks_uri") == ISSUER + "/moved"
 
 
@@ -88,3 +100,47 @@ def test_an_endpoint_the_issuer_does_not_name_is_unavailable() -> None:
     assert discovery.endpoint("introspection_endpoint") == ISSUER + "/ask"
     with pytest.raises(Unavailable, match="revocations_endpoint"):
         discovery.endpoint("revocations_endpoint")
+
+
+class Slow(Sender):
+    def __init__(self, answer: Any) -> None:
+        super().__init__(answer)
+        self.gate, self.begun = threading.Event(), threading.Event()
+
+    def __call__(self, request: Request) -> bytes:
+        self.begun.set()
+        assert self.gate.wait(10)
+        return super().__call__(request)
+
+
+@pytest.mark.parametrize(
+    ("answer", "first", "others"),
+    [
+        (GOOD, "found", "found"),
+        (Unavailable("down"), "down", "the metadata of 'https://auth.example.com' could not be had"),
+    ],
+)
+def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, first: str, others: str) -> None:
+    slow = Slow(answer)
+    discovery = Discovery(ISSUER, send=slow)
+    outcomes: list[str] = []
+
+    def ask() -> None:
+        try:
+            discovery.metadata()
+            outcomes.append("found")
+        except Unavailable as refused:
+            outcomes.append(refused.detail)
+
+    callers = [threading.Thread(target=ask) for _ in range(5)]
+    callers[0].start()
+    assert slow.begun.wait(10)
+    for caller in callers[1:]:
+        caller.start()
+    time.sleep(0.1)
+    slow.gate.set()
+    for caller in callers:
+        caller.join(10)
+    assert (slow.asked, sorted(outcomes)) == (1, [first, *[others] * 4])
+    slow.answer = GOOD
+    assert discovery.metadata().issuer == ISSUER, "whoever comes later tries again"

@@ -111,7 +111,6 @@ class RevocationSet:
 
     def apply(self, entry: Entry) -> None:
         """Merge one entry; harmless when it is old news."""
-        self.sequence = max(self.sequence, entry.sequence)
         if entry.kind is Kind.SESSION and entry.value == ENDED:
             self._end(entry.key.encode(), -(-entry.expires_at // _MINUTE))
         elif entry.kind is Kind.EVERYTHING:
@@ -119,6 +118,8 @@ class RevocationSet:
             self._everything_until = max(self._everything_until, entry.expires_at)
         else:
             self._raise(entry)
+        # Last: whoever reads in another thread that it has come (at_least) must find what it ended.
+        self.sequence = max(self.sequence, entry.sequence)
 
     def expire(self, now: Instant) -> None:
         """Forget entries whose tokens are all dead, ended sessions up to a minute late."""

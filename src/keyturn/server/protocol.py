@@ -55,7 +55,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.on_shutdown = None
         cast("dict[str, object]", self.scope)["extensions"] = {CONNECTION: self}
         self._reading, self._head_bytes = "head", 0
         self._expect(HEAD_SECONDS)

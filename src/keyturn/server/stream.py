@@ -104,6 +104,7 @@ class FeedStream:
             await reader.run(came_at)
         finally:
             watching.cancel()
+            reader.leave()
             self._hub.leave(reader.bell)
 
     async def _read(self, flow: Flow[Page]) -> Page:
@@ -138,14 +139,14 @@ class _Reader:
 
     async def watch(self, receive: Receive) -> None:
         """Notice when the reader leaves, or the server."""
-        if self._connection is not None:
-            self._connection.on_shutdown = self._end
         while (await receive())["type"] != "http.disconnect":
             pass
         self._end()
 
     async def run(self, came_at: float) -> None:
         """Tell, until it is over. ``came_at``: when the request came, by the hub's clock."""
+        if self._connection is not None:
+            self._connection.on_shutdown = self._end
         try:
             await self._put({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
             await self._write(opening(self._hub, came_at))
@@ -153,6 +154,11 @@ class _Reader:
             await self._write(b"", more=False)
         except TimeoutError:
             await self._cut()
+
+    def leave(self) -> None:
+        """The connection is for others from now on: not before, whatever else was sent on it meanwhile."""
+        if self._connection is not None:
+            self._connection.on_shutdown = None
 
     async def _tell_all(self) -> None:
         time = asyncio.get_running_loop().time

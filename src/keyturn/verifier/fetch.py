@@ -1,12 +1,12 @@
 """One bounded HTTP exchange over the standard library: https only, no redirect, a size cap and a deadline."""
 
-import time
+import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any, TypeVar
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -14,6 +14,7 @@ import msgspec
 
 from keyturn.errors import ConfigurationError, TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
+from keyturn.verifier.deadline import BoundedHandler, BoundedResponse, BoundedSecureHandler
 
 FETCH_BYTES = 512 * 1024
 FEED_BYTES = 2 * 1024 * 1024
@@ -21,6 +22,8 @@ FEED_BYTES = 2 * 1024 * 1024
 
 FETCH_SECONDS = 5.0
 _CHUNK = 64 * 1024
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
+_PRINTED = re.compile(r"[!-~]+")
 
 Document = TypeVar("Document")
 
@@ -34,16 +37,19 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-_opener = build_opener(_NoRedirect)
+_opener = build_opener(_NoRedirect, BoundedHandler, BoundedSecureHandler)
 
 
 def require_secure(url: str) -> str:
     """``url``, if it is https, or http to this machine itself. Raises ``ConfigurationError``."""
     try:
         parts = urlsplit(url)
-        host, scheme = parts.hostname or "", parts.scheme
+        host, scheme, user = parts.hostname or "", parts.scheme, parts.username
     except ValueError:
-        host, scheme = "", ""
+        host, scheme, user = "", "", None
+    if user is not None or not _PRINTED.fullmatch(url or "-"):
+        # Not quoted: what stands before the @ is a password, and a line break would end a line of the log (CWE-117).
+        raise ConfigurationError("an https URL holds neither a user's name nor a space, nor anything but ASCII")
     if not host or not (scheme == "https" or (scheme == "http" and _is_local(host))):
         raise ConfigurationError(f"{url!r} must be an https URL (http only on this machine)")
     return url
@@ -58,17 +64,16 @@ def request(url: str, headers: Mapping[str, str] | None = None, body: bytes | No
 def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH_BYTES) -> bytes:
     """Send ``asked`` and read the body of its 200. Raises ``Unavailable`` for every other outcome.
 
-    ``seconds`` bounds each read and the whole body: a server that drips cannot hold a thread.
+    ``seconds`` bounds the connecting, and then the whole answer: a server that drips cannot hold a thread.
     """
-    deadline = time.monotonic() + seconds
     with opened(asked, seconds) as response:
-        return _read(response, deadline, max_bytes)
+        return _read(response, max_bytes)
 
 
 @contextmanager
-def opened(asked: Request, seconds: float) -> Generator[HTTPResponse]:
-    """The 200 to ``asked``, its body not yet read. ``seconds`` bounds each read. Raises ``Unavailable`` for every other
-    outcome, of what is done with it, too."""
+def opened(asked: Request, seconds: float) -> Generator[BoundedResponse]:
+    """The 200 to ``asked``, its body not yet read. ``seconds``: of ``response.deadline``. Raises ``Unavailable`` for
+    every other outcome, of what is done with it, too."""
     try:
         with _opener.open(asked, timeout=seconds) as response:
             if response.status != 200:
@@ -78,7 +83,7 @@ def opened(asked: Request, seconds: float) -> Generator[HTTPResponse]:
         error.close()
         raise Unavailable(f"{asked.full_url} answered {error.code}") from None
     except (OSError, HTTPException, ValueError) as error:
-        raise Unavailable(f"{asked.full_url}: {error!r}") from error
+        raise Unavailable(f"{asked.full_url}: {_why(error)}") from error
 
 
 def fetch_feed(asked: Request, seconds: float) -> bytes:
@@ -96,11 +101,23 @@ def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch, max_byte
 
 
 def bearer(token: str | None) -> dict[str, str]:
-    """The Authorization header for ``token`` (RFC 6750 section 2.1), if there is one."""
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
+    """The Authorization header for ``token``, if there is one. Raises ``ConfigurationError`` for what can be none."""
+    if token is None:
+        return {}
+    if not _TOKEN68.fullmatch(token):
+        # Not quoted: it is a secret but for the line break that came with it out of a file.
+        raise ConfigurationError("the service token holds what no token may: a space or a line break at its end, say")
+    return {"Authorization": f"Bearer {token}"}
 
 
-def _read(response: HTTPResponse, deadline: float, max_bytes: int) -> bytes:
+def _why(error: Exception) -> str:
+    """What ``error`` is, without what it quotes: headers we sent, or whatever the other side did."""
+    cause = error.reason if isinstance(error, URLError) else error
+    said = cause.strerror if isinstance(cause, OSError) else None
+    return f"{type(cause).__name__}: {said}" if said else type(cause).__name__
+
+
+def _read(response: BoundedResponse, max_bytes: int) -> bytes:
     declared = response.headers["Content-Length"]
     left = max_bytes + 1 if declared is None else int(declared)
     body = bytearray()
@@ -110,8 +127,6 @@ def _read(response: HTTPResponse, deadline: float, max_bytes: int) -> bytes:
         left -= len(chunk)
         if len(body) > max_bytes:
             raise Unavailable(f"{response.url} sent more than {max_bytes} bytes")
-        if time.monotonic() > deadline:
-            raise Unavailable(f"{response.url} did not finish in time")
     if declared is not None and left:
         raise Unavailable(f"{response.url} broke off")
     return bytes(body)

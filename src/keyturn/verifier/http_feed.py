@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 
 from keyturn import chance
 from keyturn.clocks import unslewed, uptime
@@ -12,10 +13,11 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
 from keyturn.errors import Unavailable
-from keyturn.verifier.fetch import Fetch, fetch_feed
+from keyturn.verifier.fetch import Fetch, bearer, fetch_feed
 from keyturn.verifier.polling import poll
 from keyturn.verifier.reading import Reading
 from keyturn.verifier.streaming import Listen, Stream, listen
+from keyturn.verifier.threads import ForkedLock, begin
 from keyturn.verifier.trouble import Trouble
 
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -29,7 +31,7 @@ class HttpFeed:
     ``monotonic``: the verifier's; ``unslewed``: seconds that no time daemon stretches.
     ``stream``: opens a stream; ``None`` for polling only. ``jitter``: uniform in [0, 1): readers cut off together must
     not come back together. The thread starts with ``start`` (a verifier calls it when it needs news) and again after a
-    fork.
+    fork. Raises ``ConfigurationError`` for a token that can be none.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class HttpFeed:
         jitter: Callable[[], float] = chance.jitter,
     ) -> None:
         self._url = url
-        self._token = token
+        self._proof = bearer(token)
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._monotonic = monotonic
@@ -56,7 +58,7 @@ class HttpFeed:
         self._listen = stream
         self._jitter = jitter
         self._reading = Reading(staleness_seconds)
-        self._lock = Lock()
+        self._lock = ForkedLock()
         self._stop = Event()
         self._thread: Thread | None = None
         self._first: Future[None] = _started()
@@ -84,18 +86,25 @@ class HttpFeed:
         """Read from now on. Answers what to wait for: the first news, or the first failure to get any."""
         with self._lock:
             if not self._stop.is_set() and (self._thread is None or not self._thread.is_alive()):
-                self._first = _started()
-                self._thread = Thread(target=self._run, args=(self._first,), name="keyturn-feed", daemon=True)
-                self._thread.start()
+                self._begin()
             return self._first
 
     def close(self) -> None:
-        """Stop reading, for good. The feed then goes stale."""
+        """Stop reading, for good; nobody waits for it any more. The feed then goes stale."""
         self._stop.set()
+        self._settle(self._first)
 
     def poll(self) -> None:
         """Read until nothing newer is there, and confirm. Raises ``Unavailable``."""
-        poll(self._reading, self._located(), self._token, send=self._send, now=self._now, monotonic=self._monotonic)
+        poll(
+            self._reading,
+            self._located(),
+            self._proof,
+            send=self._send,
+            now=self._now,
+            monotonic=self._monotonic,
+            stopped=self._stop.is_set,
+        )
 
     def stream(self, first: Future[None] | None = None) -> None:
         """Read what the issuer tells until it ends the stream; ``first`` is settled by the first news.
@@ -106,7 +115,7 @@ class HttpFeed:
         if self._listen is None:
             return
         told = Stream(self._reading, self._now, self._monotonic, self._unslewed)
-        told.run(self._located(), self._token, self._listen, lambda: self._heard(told.told, first))
+        told.run(self._located(), self._proof, self._listen, lambda: self._heard(told.told, first))
         if not told.told and not self._stop.is_set():
             raise Unavailable("the stream ended before it had told everything")
 
@@ -119,6 +128,15 @@ class HttpFeed:
             self._failures = 0
         return not self._stop.is_set()
 
+    def _begin(self) -> None:
+        """Call with the lock held."""
+        self._first = first = _started()
+        try:
+            self._thread = begin(Thread(target=self._run, args=(first,), name="keyturn-feed", daemon=True))
+        except Unavailable as error:  # it is tried again by the next token; until then there is no news
+            self._unread.meet(error)
+            self._settle(first)
+
     def _run(self, first: Future[None]) -> None:
         while not self._stop.is_set():
             try:
@@ -128,6 +146,7 @@ class HttpFeed:
                 pause = self._interval_seconds
             self._settle(first)
             self._stop.wait(pause)
+        self._settle(first)
 
     def _read(self, first: Future[None] | None) -> float:
         """Stream, or poll once. Answers how long to pause."""
@@ -149,8 +168,9 @@ class HttpFeed:
         return min(_LONGEST_PAUSE_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
 
     def _settle(self, first: Future[None] | None) -> None:
-        if first is not None and not first.done():
-            first.set_result(None)
+        if first is not None:
+            with suppress(InvalidStateError):  # settled already, maybe by close at this very moment
+                first.set_result(None)
 
     def _located(self) -> str:
         return self._url if isinstance(self._url, str) else self._url()

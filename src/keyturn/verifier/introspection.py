@@ -17,15 +17,16 @@ class _Answer(msgspec.Struct):
 class HttpIntrospection:
     """``ask(token)``: whether the issuer says that ``token`` is active. Raises ``Unavailable`` when it says nothing.
 
-    ``url`` may be a function that finds it. ``token`` authenticates this service (RFC 7662 section 2.1).
+    ``url`` may be a function that finds it. ``token`` authenticates this service (RFC 7662 section 2.1). Raises
+    ``ConfigurationError`` for one that can be none.
     """
 
     def __init__(self, url: str | Callable[[], str], token: str | None = None, *, send: Fetch = fetch) -> None:
         self._url = url
-        self._token = token
+        self._proof = bearer(token)
         self._send = send
 
     def __call__(self, token: str) -> bool:
         url = self._url if isinstance(self._url, str) else self._url()
         body = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
-        return fetch_as(_Answer, request(url, {**_FORM, **bearer(self._token)}, body), self._send).active
+        return fetch_as(_Answer, request(url, {**_FORM, **self._proof}, body), self._send).active

@@ -7,7 +7,7 @@ differ only in how they wait.
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
 from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_of
@@ -21,6 +21,7 @@ from keyturn.verifier.claims import Claims, read_claims
 from keyturn.verifier.keys import KeySource
 from keyturn.verifier.memo import Memo, Seen
 from keyturn.verifier.metrics import VerifierMetrics
+from keyturn.verifier.trouble import reason
 
 Outcome = TypeVar("Outcome")
 
@@ -47,7 +48,7 @@ class RunningFeed(Feed, Protocol):
 class Question:
     """Ask the issuer whether ``token`` is active."""
 
-    token: str
+    token: str = field(repr=False)
 
 
 Wait = Generator[Future[None] | Question, bool, Outcome]
@@ -278,7 +279,7 @@ class Judge:
         try:
             active = yield Question(token)
         except Exception as error:  # whatever introspection fails with, it has said neither yes nor no
-            raise RevocationUnknown(f"the feed is stale and introspection failed: {error!r}") from error
+            raise RevocationUnknown(f"the feed is stale and introspection failed: {reason(error)}") from error
         return Verdict.LIVE if active is True else Verdict.REVOKED
 
 
@@ -290,4 +291,4 @@ def _wait(waiting: Future[None]) -> Wait[None]:
     try:
         yield waiting
     except Exception as error:  # a thread may have failed with anything; none of it says that the login is bad
-        raise Unavailable(f"the keys of the issuer could not be fetched: {error!r}") from error
+        raise Unavailable(f"the keys of the issuer could not be fetched: {reason(error)}") from error

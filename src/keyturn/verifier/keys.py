@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Thread
 from typing import Protocol
 
 from keyturn.clocks import uptime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.tokens.keyset import KeySet
-from keyturn.verifier.fetch import FETCH_SECONDS, Fetch, fetch, request
+from keyturn.verifier.fetch import Fetch, fetch, request
+from keyturn.verifier.threads import ForkedLock, begin
 from keyturn.verifier.trouble import Trouble
 
 NEVER = float("-inf")
@@ -21,16 +22,19 @@ class KeySchedule:
 
     ``refresh_seconds``: age at which keys are fetched again, in the background. ``keep_seconds``: age past which keys
     are no longer believed, so that whoever blocks the fetch cannot keep a withdrawn key alive. ``retry_seconds``:
-    least time between two tries. ``cooldown_seconds``: the same for unknown kids, which anyone can make up.
+    least time between two tries. ``most_sought``: tries within ``cooldown_seconds`` for unknown kids: anyone can make
+    those up, and an issuer that had to change its keys at once must not be unknown until the last of them is done.
     """
 
     refresh_seconds: float = 300.0
     keep_seconds: float = 86400.0
     retry_seconds: float = 5.0
     cooldown_seconds: float = 30.0
+    most_sought: int = 3
     fetched_at: float = NEVER
     tried_at: float = NEVER
     failed: bool = False
+    sought_at: tuple[float, ...] = ()
 
     @property
     def due_at(self) -> float:
@@ -43,7 +47,14 @@ class KeySchedule:
 
     def may_seek(self, now: float) -> bool:
         """Whether an unknown kid is reason enough to fetch."""
-        return now - self.tried_at >= self.cooldown_seconds
+        return now - self.tried_at >= self.retry_seconds and len(self._sought(now)) < self.most_sought
+
+    def seek(self, now: float) -> None:
+        """An unknown kid was the reason."""
+        self.sought_at = (*self._sought(now), now)
+
+    def _sought(self, now: float) -> tuple[float, ...]:
+        return tuple(each for each in self.sought_at if now - each < self.cooldown_seconds)
 
 
 class KeySource(Protocol):
@@ -99,8 +110,9 @@ class KeyCache:
         self._locate = locate
         self._send = send
         self._monotonic = monotonic
-        self._lock = Lock()
+        self._lock = ForkedLock()
         self._flight: Future[None] | None = None
+        self._thread: Thread | None = None
         self._document = b""
         self._trouble = Trouble("the issuer's keys cannot be fetched")
 
@@ -115,7 +127,7 @@ class KeyCache:
         with self._lock:
             if self.current is not None and not self._schedule.believed(now):
                 self.current = None
-            flight = self._launch(now) if now >= self.due_at else self._flight
+            flight = self._launch(now) if now >= self.due_at or self._is_lost() else self._flight
             if self.current is not None:
                 return None
             if flight is None:
@@ -126,23 +138,34 @@ class KeyCache:
         """See ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be a new key's."""
         now = self._monotonic()
         with self._lock:
-            if self._flight is not None or self._schedule.may_seek(now):
-                return self._launch(now)
-            if self._schedule.failed:
-                raise Unavailable("the last fetch of the issuer's keys failed")
-            return None
+            if self._flight is None:
+                if self._schedule.may_seek(now):
+                    self._schedule.seek(now)
+                elif self._schedule.failed:
+                    raise Unavailable("the last fetch of the issuer's keys failed")
+                else:
+                    return None
+            return self._launch(now)
 
     def _launch(self, now: float) -> Future[None]:
-        """Call with the lock held."""
-        # A flight that outlived every deadline was lost (its thread did not survive a fork).
-        if self._flight is not None and now - self._schedule.tried_at < 4 * FETCH_SECONDS:
+        """Call with the lock held. The flight under way, or a new one."""
+        if self._flight is not None and not self._is_lost():
             return self._flight
         flight = self._flight = Future[None]()
         flight.set_running_or_notify_cancel()
         self._schedule.tried_at = now
         self.due_at = self._schedule.due_at
-        Thread(target=self._fly, args=(flight,), name="keyturn-keys", daemon=True).start()
+        try:
+            self._thread = begin(Thread(target=self._fly, args=(flight,), name="keyturn-keys", daemon=True))
+        except Unavailable as error:
+            self._trouble.meet(error)
+            self._land(failed=True)
+            flight.set_exception(error)
         return flight
+
+    def _is_lost(self) -> bool:
+        """Whether the thread of a flight is gone: it did not survive a fork."""
+        return self._flight is not None and (self._thread is None or not self._thread.is_alive())
 
     def _fly(self, flight: Future[None]) -> None:
         try:

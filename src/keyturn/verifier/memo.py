@@ -1,13 +1,13 @@
 """Memo: tokens whose signature and fixed claims were found good, by the whole token, within one verifier."""
 
 from heapq import heappop, heappush
-from threading import Lock
 
 import msgspec
 
 from keyturn.core.principal import Principal
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims
+from keyturn.verifier.threads import ForkedLock
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +38,7 @@ class Memo:
         self.capacity = capacity
         self.entries: dict[str, Seen] = {}
         self._ends: list[tuple[int, str]] = []
-        self._lock = Lock()
+        self._lock = ForkedLock()
 
     def insert(self, token: str, seen: Seen, now: float) -> None:
         """Remember ``token``. The bound counts re-insertions too, so that neither structure outgrows it."""

@@ -1,7 +1,8 @@
 """Authorization server metadata (RFC 8414): where an issuer keeps its keys, its feed and its introspection."""
 
 from collections.abc import Callable
-from threading import Lock
+from contextlib import suppress
+from threading import Thread
 from urllib.parse import urlsplit
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from keyturn.clocks import uptime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.fetch import Fetch, fetch, fetch_as, request, require_secure
+from keyturn.verifier.threads import ForkedLock, begin
 
 REFRESH_SECONDS = 300.0
 
@@ -50,24 +52,30 @@ def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
 
 
 class Discovery:
-    """The metadata of one issuer, kept for five minutes. Blocking: called from threads of the verifier's own."""
+    """The metadata of one issuer, fetched again every five minutes in a thread of its own, kept when that fails.
+
+    Only while there is none yet does it block: it is called from threads that may.
+    """
 
     def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = uptime) -> None:
         self.issuer = issuer
         self._send = send
         self._monotonic = monotonic
-        self._lock = Lock()
+        self._lock = ForkedLock()
         self._held: Metadata | None = None
-        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._tries = 0
 
     def metadata(self) -> Metadata:
-        """Raises ``Unavailable`` when it cannot be had; what is held is kept when a fetch fails."""
-        with self._lock:
-            now = self._monotonic()
-            if self._held is None or now - self._fetched_at >= REFRESH_SECONDS:
-                self._held = self._refreshed(self._held)
-                self._fetched_at = now
-            return self._held
+        """Raises ``Unavailable`` when there is none yet and it cannot be had."""
+        held = self._held
+        if held is None:
+            return self._first(self._tries)
+        if self._monotonic() - self._tried_at >= REFRESH_SECONDS:
+            self._tried_at = self._monotonic()
+            with suppress(Unavailable):  # no thread to be had: in five minutes, then
+                begin(Thread(target=self._refresh, name="keyturn-metadata", daemon=True))
+        return held
 
     def endpoint(self, name: str) -> str:
         """One endpoint. Raises ``Unavailable`` when the issuer names none."""
@@ -76,10 +84,22 @@ class Discovery:
             raise Unavailable(f"the metadata of {self.issuer!r} names no {name}")
         return url
 
-    def _refreshed(self, held: Metadata | None) -> Metadata:
-        try:
-            return check_metadata(fetch_as(Metadata, request(metadata_url(self.issuer)), self._send), self.issuer)
-        except Unavailable:
-            if held is None:
-                raise
-            return held
+    def _first(self, tries: int) -> Metadata:
+        with self._lock:
+            if self._held is None and self._tries != tries:
+                # One try for all who waited: each making its own would hold the last of them for minutes.
+                raise Unavailable(f"the metadata of {self.issuer!r} could not be had")
+            if self._held is None:
+                self._tried_at = self._monotonic()
+                try:
+                    self._held = self._fetched()
+                finally:
+                    self._tries += 1
+            return self._held
+
+    def _refresh(self) -> None:
+        with suppress(Unavailable):
+            self._held = self._fetched()
+
+    def _fetched(self) -> Metadata:
+        return check_metadata(fetch_as(Metadata, request(metadata_url(self.issuer)), self._send), self.issuer)

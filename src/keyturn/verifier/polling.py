@@ -1,49 +1,69 @@
 """Polling: the revocation feed by asking, again and again, for what came after the last sequence number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from keyturn.core.instant import Instant
 from keyturn.errors import Unavailable
-from keyturn.verifier.fetch import FEED_BYTES, Fetch, bearer, fetch_as, request
-from keyturn.verifier.reading import Line, Reading, Whole
+from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
+from keyturn.verifier.reading import Line, Place, Reading
 
 _PAGES = 10_000
+_SNAPSHOTS = 2
+"""Begun in one poll: the first, and one more when the log moved on meanwhile."""
 
 
 class _Page(msgspec.Struct):
     entries: list[Line]
-    sequence: Whole
+    sequence: Place
     complete: bool = True
-    log: Whole = 0
+    log: Place = 0
 
 
 def poll(
     reading: Reading,
     url: str,
-    token: str | None,
+    proof: Mapping[str, str],
     *,
     send: Fetch,
     now: Callable[[], Instant],
     monotonic: Callable[[], float],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Read until nothing newer is there, and confirm. Raises ``Unavailable``.
+    """Read until nothing newer is there, and confirm. ``proof``: the header that says who asks. ``stopped``: whether
+    to ask no more, and confirm nothing. Raises ``Unavailable``.
 
     The confirmation counts from when the last page was *asked*: news may have come while the answer travelled.
     """
+    snapshots = 0
     for _ in range(_PAGES):
+        if stopped():
+            return
         asked_at = monotonic()
-        page = fetch_as(_Page, request(url + _query(reading), bearer(token)), send, FEED_BYTES)
+        page = fetch_as(_Page, request(url + _query(reading), proof), send, FEED_BYTES)
         if _is_broken(page, reading):
             # Entries we never saw were purged, or the log went back in time.
-            reading.begin_again()
-            continue
-        reading.take(page.entries, page.log, page.sequence)
-        if not page.entries:
+            snapshots = _again(reading, snapshots)
+        elif _take(page, reading):
             reading.complete(asked_at, now())
             return
     raise Unavailable(f"the feed did not end within {_PAGES} pages")
+
+
+def _again(reading: Reading, snapshots: int) -> int:
+    reading.begin_again()
+    if snapshots == _SNAPSHOTS:
+        raise Unavailable("the feed has a gap again and again")
+    return snapshots + 1
+
+
+def _take(page: _Page, reading: Reading) -> bool:
+    """Whether it was the last."""
+    if page.entries and page.sequence == reading.place:
+        raise Unavailable("the feed leads back to itself")
+    reading.take(page.entries, page.log, page.sequence)
+    return not page.entries
 
 
 def _query(reading: Reading) -> str:

@@ -8,8 +8,11 @@ import msgspec
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Kind, RevocationSet
+from keyturn.errors import Unavailable
 
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Place = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+"""A place in a log: what an issuer takes back as ``Last-Event-ID`` and ``after``, eighteen digits."""
 
 
 class Line(msgspec.Struct):
@@ -20,7 +23,7 @@ class Line(msgspec.Struct):
     value: Whole
     at: Whole
     expires_at: Whole
-    sequence: Whole
+    sequence: Place
 
     def entry(self) -> Entry:
         """The entry."""
@@ -51,8 +54,10 @@ class Reading:
         self.log, self.place, self.seeded, self.revocations.sequence = None, 0, False, 0
 
     def take(self, lines: Iterable[Line], log: int, sequence: int) -> None:
-        """Merge what comes next, up to ``sequence``."""
+        """Merge what comes next, up to ``sequence``. Raises ``Unavailable`` for a line from beyond it."""
         for line in lines:
+            if line.sequence > sequence:
+                raise Unavailable(f"entry {line.sequence} of the feed lies beyond {sequence}, where it says it ends")
             self.revocations.apply(line.entry())
         self.log, self.place = log, sequence
 

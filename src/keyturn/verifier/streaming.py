@@ -1,8 +1,7 @@
 """Streaming: the revocation feed as the issuer tells it, over Server-Sent Events (WHATWG HTML section 9.2)."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from http.client import HTTPResponse
 from typing import TypeVar
 from urllib.request import Request
 
@@ -12,8 +11,9 @@ from keyturn.clocks import unslewed
 from keyturn.core.instant import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
-from keyturn.verifier.fetch import FEED_BYTES, bearer, opened, request
-from keyturn.verifier.reading import Line, Reading, Whole
+from keyturn.verifier.deadline import BoundedResponse
+from keyturn.verifier.fetch import FEED_BYTES, opened, request
+from keyturn.verifier.reading import Line, Place, Reading
 
 SLOWEST = 0.999
 """A clock of ours and one of the issuer's, both quartz, drift apart by less than this in the minutes of one stream."""
@@ -37,9 +37,9 @@ class _Opening(msgspec.Struct):
 
 class _News(msgspec.Struct):
     process: str
-    log: Whole
-    after: Whole
-    sequence: Whole
+    log: Place
+    after: Place
+    sequence: Place
     entries: list[Line]
     stamp: float | None = None
 
@@ -50,18 +50,24 @@ def listen(asked: Request, seconds: float) -> Generator[Lines]:
     with opened(asked, seconds) as response:
         kind = response.headers.get_content_type()
         if kind != "text/event-stream":
-            raise Unavailable(f"{asked.full_url} answered with {kind}, not with a stream")
+            raise Unavailable(f"{asked.full_url} answered with {kind!r}, not with a stream")
         yield _lines(response)
 
 
-def _lines(response: HTTPResponse) -> Lines:
+def _lines(response: BoundedResponse) -> Lines:
     begun = b""
-    while chunk := response.read1(_CHUNK):
+    while chunk := _heard(response):
         *whole, begun = (begun + chunk).split(b"\n")
         if len(begun) > FEED_BYTES:
             raise Unavailable(f"{response.url} sent a line of more than {FEED_BYTES} bytes")
         yield from (line + b"\n" for line in whole)
         yield b""  # an issuer that drips a line for ever is found to lag, as one that says nothing is
+
+
+def _heard(response: BoundedResponse) -> bytes:
+    # A stream has no end, but each piece of it: one whose framing is dripped would never be heard (CWE-400).
+    response.deadline.restart()
+    return response.read1(_CHUNK)
 
 
 class Stream:
@@ -87,13 +93,14 @@ class Stream:
         self._asked_unslewed = unslewed()
         self._opening: _Opening | None = None
 
-    def run(self, url: str, token: str | None, listen: Listen, heard: Callable[[], bool]) -> None:
-        """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop.
+    def run(self, url: str, proof: Mapping[str, str], listen: Listen, heard: Callable[[], bool]) -> None:
+        """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop. ``proof``: the
+        header that says who reads.
 
         Raises ``Unavailable`` for what breaks off, makes no sense, does not go on from where we are, or lags.
         """
         bound_seconds = self._reading.freshness.bound_seconds
-        with listen(request(url, {**self._headers(), **bearer(token)}), bound_seconds / 2) as lines:
+        with listen(request(url, {**self._headers(), **proof}), bound_seconds / 2) as lines:
             for name, body in _events(lines):
                 if name:
                     self._hear(name, body)

@@ -5,6 +5,7 @@ import logging
 from keyturn.errors import Refusal
 
 _logger = logging.getLogger("keyturn.verifier")
+_LONGEST = 500
 
 
 class Trouble:
@@ -17,7 +18,7 @@ class Trouble:
     def meet(self, error: Exception) -> None:
         """The last try failed."""
         if self.error is None:
-            _logger.warning("%s: %s", self._what, _reason(error))
+            _logger.warning("%s: %s", self._what, reason(error))
         self.error = error
 
     def end(self) -> None:
@@ -29,9 +30,11 @@ class Trouble:
     @property
     def said(self) -> str:
         """As in the log; empty while all is well."""
-        return "" if self.error is None else f"{self._what}: {_reason(self.error)}"
+        return "" if self.error is None else f"{self._what}: {reason(self.error)}"
 
 
-def _reason(error: Exception) -> str:
-    # A refusal's detail is ours; the text of any other error may quote what was sent.
-    return (error.detail if isinstance(error, Refusal) else "") or type(error).__name__
+def reason(error: Exception) -> str:
+    """Why ``error`` was raised, for one line of the log (CWE-117), and not at any length."""
+    # A refusal's detail is ours, though it may quote; the text of any other error may hold what was sent.
+    told = (error.detail if isinstance(error, Refusal) else "") or type(error).__name__
+    return told.encode("unicode_escape").decode("ascii")[:_LONGEST]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Generic, Literal, Self, TypeVar
+from weakref import finalize
 
 from keyturn.clocks import uptime
 from keyturn.core.principal import Principal
@@ -84,6 +85,7 @@ class _Verifier(Judge, ABC, Generic[Answer]):
                 clock=clock,
                 monotonic=monotonic,
             )
+            finalize(self, feed.close)
             if introspect is None and feed_token is not None and unknown != "refuse":
                 asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), feed_token)
                 introspect = self._coloured(asks)

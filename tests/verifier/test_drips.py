@@ -1,0 +1,85 @@
+"""An issuer, or whoever speaks in its name, that sends a byte now and then: wherever in its answer, it is left."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain, repeat
+from threading import Thread
+
+import pytest
+
+from keyturn.errors import Unavailable
+from keyturn.verifier.deadline import Deadline
+from keyturn.verifier.fetch import fetch, request
+from keyturn.verifier.streaming import listen
+
+DRIP_SECONDS = 0.02
+LONGEST = 500
+
+Drip = Callable[[bytes, bytes], str]
+"""Given what is sent at once and what is sent, byte by byte, again and again: the URL."""
+
+
+def _serve(listener: socket.socket, head: bytes, drops: bytes) -> None:
+    with suppress(OSError):
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(head)
+            for each in chain.from_iterable(repeat(drops, LONGEST // len(drops))):
+                peer.sendall(bytes([each]))
+                time.sleep(DRIP_SECONDS)
+
+
+@pytest.fixture
+def drip() -> Iterator[Drip]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def begin(head: bytes, drops: bytes) -> str:
+        Thread(target=_serve, args=(listener, head, drops), daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+    yield begin
+    listener.close()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "drops"),
+    [
+        (b"", b"HTTP/1.1 200 OK"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: and more"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED, b"5;ext=ension"),
+        (CHUNKED, b"1\r\nx\r\n"),
+        (CHUNKED + b"0\r\n", b"trailer: more"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+    ],
+    ids=["status", "header", "headers", "continue", "extension", "chunks", "trailers", "body"],
+)
+def test_an_answer_is_waited_for_no_longer_than_it_may_take(drip: Drip, head: bytes, drops: bytes) -> None:
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        fetch(request(drip(head, drops)), seconds=0.2)
+    assert time.monotonic() - started < LONGEST * DRIP_SECONDS / 4
+
+
+def test_a_deadline_that_has_passed_lets_nothing_more_be_read() -> None:
+    deadline = Deadline(0.0)
+    with pytest.raises(TimeoutError):
+        deadline.left_seconds()
+
+
+@pytest.mark.parametrize(("head", "drops"), [(CHUNKED, b"0"), (CHUNKED + b"1\r\nx\r\n", b"5;ext=ension")])
+def test_a_stream_is_waited_for_no_longer_than_its_longest_silence(drip: Drip, head: bytes, drops: bytes) -> None:
+    started = time.monotonic()
+    with (
+        pytest.raises(Unavailable, match="TimeoutError"),
+        listen(request(drip(head, drops)), 0.2) as lines,
+    ):
+        list(lines)
+    assert time.monotonic() - started < LONGEST * DRIP_SECONDS / 4

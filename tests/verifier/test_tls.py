@@ -1,0 +1,88 @@
+"""Over TLS: an issuer with a certificate that is trusted is asked, another is not, and one that drips is left."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from keyturn.errors import Unavailable
+from keyturn.verifier.fetch import fetch, request
+
+Answer = Callable[[ssl.SSLSocket], None]
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    built = built.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    shown, held = folder / "certificate.pem", folder / "key.pem"
+    shown.write_bytes(built.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    held.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return shown, held
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return _certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def serve(pair: tuple[Path, Path]) -> Iterator[Callable[[Answer], str]]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*pair)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run(answer: Answer) -> None:
+        with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as peer:
+            peer.recv(4096)
+            answer(peer)
+
+    def begin(answer: Answer) -> str:
+        Thread(target=run, args=(answer,), daemon=True).start()
+        return f"https://localhost:{listener.getsockname()[1]}/"
+
+    yield begin
+    listener.close()
+
+
+@pytest.fixture
+def _trusted(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_a_trusted_issuer_is_asked(serve: Callable[[Answer], str]) -> None:
+    url = serve(lambda peer: peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"))
+    assert fetch(request(url)) == b"{}"
+
+
+def test_another_is_not_and_why_is_said(serve: Callable[[Answer], str]) -> None:
+    with pytest.raises(Unavailable, match=r"SSLCertVerificationError.*self.signed certificate"):
+        fetch(request(serve(lambda _: None)))
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_one_that_drips_is_left(serve: Callable[[Answer], str]) -> None:
+    def drip(peer: ssl.SSLSocket) -> None:
+        for _ in range(500):
+            peer.sendall(b"x")
+            time.sleep(0.02)
+
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        fetch(request(serve(drip)), seconds=0.3)
+    assert time.monotonic() - started < 3
