@@ -267,8 +267,11 @@ def test_a_redis_nobody_relays_to_is_not_waited_for(told: Told, feed: RedisFeed)
 
 
 def test_the_issuer_answers_where_redis_does_not(told: Told) -> None:
-    page = b'{"entries": [], "sequence": 4, "complete": true, "log": 7}'
-    gone = RedisFeed("redis://127.0.0.1:1", "https://auth.example.com/f", send=lambda _: page, interval_seconds=0.1)
+    def send(asked: Request) -> bytes:
+        nonce = asked.full_url.partition("nonce=")[2]
+        return b'{"entries": [], "sequence": 4, "complete": true, "log": 7, "nonce": "%s"}' % nonce.encode()
+
+    gone = RedisFeed("redis://127.0.0.1:1", "https://auth.example.com/f", send=send, interval_seconds=0.1)
     gone.start().result(10)
     assert fresh(gone)
     assert gone.revocations.sequence == 4

@@ -39,7 +39,7 @@ class Site:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
 
     def paths(self) -> list[str]:
-        return [path for _, path, _, _ in self.asked]
+        return [_without_nonce(path)[0] for _, path, _, _ in self.asked]
 
     def publish(self, keys: KeySet, **endpoints: str) -> None:
         self.answers["/.well-known/oauth-authorization-server"] = {
@@ -50,14 +50,22 @@ class Site:
         self.answers["/jwks"] = keys.to_jwks()
 
 
+def _without_nonce(path: str) -> tuple[str, str]:
+    asked, _, nonce = path.partition("nonce=")
+    return asked.rstrip("?&"), nonce
+
+
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             site.asked.append((self.command, self.path, dict(self.headers), body))
-            answer = site.answers.get(self.path, site.answers.get(self.path.partition("?")[0]))
+            asked, nonce = _without_nonce(self.path)
+            answer = site.answers.get(asked, site.answers.get(asked.partition("?")[0]))
             if callable(answer):
                 answer = answer(self)
+            if isinstance(answer, dict) and "entries" in answer:
+                answer = answer | {"nonce": nonce}
             if answer is None:
                 return
             sent = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

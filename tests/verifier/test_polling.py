@@ -32,6 +32,7 @@ class Log:
         self.failure: Exception | None = None
         self.raw: bytes | None = None
         self.number = 7
+        self.nonce = ""
         self.monotonic = monotonic
         self.travel_seconds = 0.0
 
@@ -41,12 +42,13 @@ class Log:
 
     def __call__(self, asked: Request) -> bytes:
         self.monotonic.now += self.travel_seconds
-        self.queries.append(urlsplit(asked.full_url).query)
+        query, _, self.nonce = urlsplit(asked.full_url).query.partition("nonce=")
+        self.queries.append(query.rstrip("&"))
         self.tokens.append(asked.get_header("Authorization"))
         if self.failure is not None:
             raise self.failure
         if self.raw is not None:
-            return self.raw
+            return self.raw.replace(b"{", b'{"nonce":"%s",' % self.nonce.encode(), 1)
         asked_for = parse_qs(self.queries[-1])
         known = int(asked_for.get("after", asked_for.get("seed", ["0"]))[0])
         newer = [each for each in self.entries if each.sequence > known][: self.limit]
@@ -57,7 +59,8 @@ class Log:
     def _page(self, entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
         names = ("kind", "key", "value", "at", "expires_at", "sequence")
         lines = [{name: getattr(each, name) for name in names} for each in entries]
-        return json.dumps({"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}).encode()
+        page = {"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}
+        return json.dumps(page | {"nonce": self.nonce}).encode()
 
 
 @pytest.fixture
@@ -225,6 +228,20 @@ def test_a_feed_that_leads_nowhere_confirms_nothing_and_is_left(
     log.append("a")
     polled.poll()
     assert (polled.revocations.sequence, b"a" in polled.revocations.ended) == (1, True), "it has recovered"
+
+
+def test_an_answer_to_another_question_is_not_news(log: Log, polled: HttpFeed, monotonic: Any) -> None:
+    polled.poll()
+    monotonic.now = 3
+    log.raw = b'{"entries": [], "sequence": 0, "log": 7}'
+    polled.poll()
+    assert polled.freshness.seen_at == 3
+    kept = json.dumps({"entries": [], "sequence": 0, "log": 7, "nonce": log.nonce}).encode()
+    polled._send = lambda _: kept
+    monotonic.now = 6
+    with pytest.raises(Unavailable, match="a cache on the way"):
+        polled.poll()
+    assert polled.freshness.seen_at == 3
 
 
 def test_a_feed_without_end_is_left(log: Log, polled: HttpFeed, monkeypatch: pytest.MonkeyPatch) -> None:

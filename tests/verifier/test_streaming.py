@@ -74,7 +74,9 @@ def feed(told: Told, clock: Any, monotonic: Any) -> HttpFeed:
     def nobody(_asked: Request) -> bytes:
         raise Unavailable("polling is not what this test is about")
 
-    return HttpFeed(URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic, unslewed=monotonic)
+    return HttpFeed(
+        URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic, unslewed=monotonic, nonce=str
+    )
 
 
 def held(feed: HttpFeed) -> set[str]:
@@ -171,6 +173,15 @@ def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
     assert feed.freshness.seen_at <= 50.0
 
 
+def test_a_stream_that_was_told_to_another_is_not_news(told: Told, clock: Any, monotonic: Any) -> None:
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=monotonic)
+    recorded = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
+    told.streams = [recorded]
+    with pytest.raises(Unavailable, match="a cache on the way"):
+        feed.stream()
+    assert feed.freshness.seen_at == float("-inf")
+
+
 def test_what_it_does_not_know_is_passed_over(told: Told, feed: HttpFeed) -> None:
     told.streams = [[b": hello\n\nretry: 1000\nid: 7.1\n", *SEEDED, event("party", when="now")]]
     feed.stream()
@@ -196,7 +207,7 @@ def test_news_is_as_old_as_it_can_be(
         monotonic.now, hardware.now = now, unslewed
 
     told.streams = [[opening(1000.0), later, news("snapshot", 0, 1, stamp=stamp)]]
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=hardware)
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=hardware, nonce=str)
     with suppress(Unavailable):  # where it is so old that the stream is given up, too
         feed.stream()
     assert feed.freshness.seen_at == pytest.approx(seen_at, abs=1e-9)
@@ -227,7 +238,7 @@ def test_a_stream_that_ends_before_it_says_anything_is_tried_less_and_less_often
     def send(_asked: Request) -> bytes:
         return json.dumps({"entries": [], "sequence": 0, "log": LOG}).encode()
 
-    feed = HttpFeed(URL, send=send, stream=told, clock=clock, monotonic=monotonic, jitter=lambda: 1.0)
+    feed = HttpFeed(URL, send=send, stream=told, clock=clock, monotonic=monotonic, jitter=lambda: 1.0, nonce=str)
     pauses: list[float] = []
     for _ in range(8):
         told.streams = [[opening()]]
@@ -243,6 +254,7 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
 
     feed = HttpFeed(
         URL,
+        nonce=str,
         send=send,
         stream=told,
         clock=clock,
@@ -269,7 +281,7 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
 def test_the_first_news_of_a_stream_is_what_is_waited_for(told: Told, clock: Any, monotonic: Any) -> None:
     gate, rest = Event(), Event()
     told.streams = [[opening(), gate.wait, news("snapshot", 0, 1, stamp=1000.0), b": more\n", rest.wait, b": end\n"]]
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic)
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, nonce=str)
     first = feed.start()
     assert not first.done()
     gate.set()

@@ -36,7 +36,7 @@ def test_a_feed_that_is_only_asked_says_so_and_one_that_is_told_does_not() -> No
     def deaf(*_: object) -> None:
         raise Unavailable("it was answered with 404")
 
-    feed = HttpFeed(URL, send=lambda _: PAGE, stream=deaf, interval_seconds=0.01)
+    feed = HttpFeed(URL, send=lambda _: PAGE, stream=deaf, interval_seconds=0.01, nonce=str)
     assert feed.problem == ""
     feed.start().result(10)
     feed.close()

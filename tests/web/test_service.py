@@ -78,7 +78,7 @@ def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> No
     }
     assert document(browser.get("/auth/revocations?after=0", SERVICE_TOKEN)) == document(snapshot)
     later = document(browser.get("/auth/revocations?after=1", SERVICE_TOKEN))
-    assert later == {"entries": [], "sequence": 1, "complete": True, "log": later["log"]}
+    assert later == {"entries": [], "sequence": 1, "complete": True, "log": later["log"], "nonce": ""}
     assert later["log"] == document(browser.get("/auth/revocations", SERVICE_TOKEN))["log"]
     assert document(browser.get("/auth/revocations?after=7", SERVICE_TOKEN))["complete"] is False
 
@@ -112,6 +112,17 @@ def test_a_reader_is_in_a_snapshot_or_behind_it_never_both(browser: Browser) -> 
 def test_a_sequence_number_is_a_plain_number(browser: Browser, after: str) -> None:
     reply = browser.get(f"/auth/revocations?after={after}", SERVICE_TOKEN)
     assert (reply.status, document(reply)["member"]) == (400, "after")
+
+
+def test_an_answer_tells_which_question_it_is_to(browser: Browser) -> None:
+    for query in ("?nonce=aZ_-09", "?after=0&nonce=aZ_-09", "?seed=0&nonce=aZ_-09"):
+        assert document(browser.get(f"/auth/revocations{query}", SERVICE_TOKEN))["nonce"] == "aZ_-09"
+
+
+@pytest.mark.parametrize("nonce", ["a" * 65, "a%0A", "%22", "a.b"])
+def test_a_nonce_is_a_short_word(browser: Browser, nonce: str) -> None:
+    reply = browser.get(f"/auth/revocations?nonce={nonce}", SERVICE_TOKEN)
+    assert (reply.status, document(reply)["member"]) == (400, "nonce")
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])

@@ -98,7 +98,7 @@ def _of_denylist(entries: list[Entry]) -> dict[str, float]:
 def _fed(entries: list[Entry]) -> HttpFeed:
     pages = _pages(entries)
     url = "https://auth.example.com/auth/revocations"
-    feed = HttpFeed(url, send=lambda _: next(pages), stream=None, clock=lambda: _NOW)
+    feed = HttpFeed(url, send=lambda _: next(pages), stream=None, clock=lambda: _NOW, nonce=str)
     feed.poll()
     return feed
 

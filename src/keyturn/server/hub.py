@@ -188,10 +188,10 @@ class Hub:
         return Told(_event("snapshot" if place.seeding else "entries", news), Spot(page.log, page.sequence), whole)
 
 
-def opening(hub: Hub, came_at: float) -> bytes:
-    """The first event of a stream. ``clock``: what the hub's clock said when the request came; a reader maps each
-    ``stamp`` to its own clock by it. ``retry``: milliseconds, for browsers."""
-    said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds}
+def opening(hub: Hub, came_at: float, nonce: str) -> bytes:
+    """The first event of a stream. ``nonce``: of the question. ``clock``: what the hub's clock said when the request
+    came; a reader maps each ``stamp`` to its own clock by it. ``retry``: milliseconds, for browsers."""
+    said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds, "nonce": nonce}
     return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(said)
 
 

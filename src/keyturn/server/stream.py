@@ -149,7 +149,7 @@ class _Reader:
             self._connection.on_shutdown = self._end
         try:
             await self._put({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            await self._write(opening(self._hub, came_at))
+            await self._write(opening(self._hub, came_at, self._place.nonce))
             await self._tell_all()
             await self._write(b"", more=False)
         except TimeoutError:

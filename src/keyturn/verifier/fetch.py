@@ -67,7 +67,7 @@ def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH
     ``seconds`` bounds the connecting, and then the whole answer: a server that drips cannot hold a thread.
     """
     with opened(asked, seconds) as response:
-        return _read(response, max_bytes)
+        return _read(asked, response, max_bytes)
 
 
 @contextmanager
@@ -77,13 +77,13 @@ def opened(asked: Request, seconds: float) -> Generator[BoundedResponse]:
     try:
         with _opener.open(asked, timeout=seconds) as response:
             if response.status != 200:
-                raise Unavailable(f"{asked.full_url} answered {response.status}")
+                raise Unavailable(f"{named(asked)} answered {response.status}")
             yield response
     except HTTPError as error:
         error.close()
-        raise Unavailable(f"{asked.full_url} answered {error.code}") from None
+        raise Unavailable(f"{named(asked)} answered {error.code}") from None
     except (OSError, HTTPException, ValueError) as error:
-        raise Unavailable(f"{asked.full_url}: {_why(error)}") from error
+        raise Unavailable(f"{named(asked)}: {_why(error)}") from error
 
 
 def fetch_feed(asked: Request, seconds: float) -> bytes:
@@ -97,7 +97,7 @@ def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch, max_byte
     try:
         return msgspec.convert(decode_object(send(asked), max_bytes=max_bytes), kind)
     except (TokenMalformed, msgspec.ValidationError) as error:
-        raise Unavailable(f"{asked.full_url}: {error}") from error
+        raise Unavailable(f"{named(asked)}: {error}") from error
 
 
 def bearer(token: str | None) -> dict[str, str]:
@@ -110,6 +110,11 @@ def bearer(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+def named(asked: Request) -> str:
+    """What was asked, for people: without the query, which is another every time."""
+    return asked.full_url.partition("?")[0]
+
+
 def _why(error: Exception) -> str:
     """What ``error`` is, without what it quotes: headers we sent, or whatever the other side did."""
     cause = error.reason if isinstance(error, URLError) else error
@@ -117,7 +122,7 @@ def _why(error: Exception) -> str:
     return f"{type(cause).__name__}: {said}" if said else type(cause).__name__
 
 
-def _read(response: BoundedResponse, max_bytes: int) -> bytes:
+def _read(asked: Request, response: BoundedResponse, max_bytes: int) -> bytes:
     declared = response.headers["Content-Length"]
     left = max_bytes + 1 if declared is None else int(declared)
     body = bytearray()
@@ -126,9 +131,9 @@ def _read(response: BoundedResponse, max_bytes: int) -> bytes:
         body += chunk
         left -= len(chunk)
         if len(body) > max_bytes:
-            raise Unavailable(f"{response.url} sent more than {max_bytes} bytes")
+            raise Unavailable(f"{named(asked)} sent more than {max_bytes} bytes")
     if declared is not None and left:
-        raise Unavailable(f"{response.url} broke off")
+        raise Unavailable(f"{named(asked)} broke off")
     return bytes(body)
 
 

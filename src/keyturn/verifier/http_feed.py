@@ -30,8 +30,8 @@ class HttpFeed:
     ``url`` may be a function that finds it, and may block. ``token`` authenticates this service to the issuer.
     ``monotonic``: the verifier's; ``unslewed``: seconds that no time daemon stretches.
     ``stream``: opens a stream; ``None`` for polling only. ``jitter``: uniform in [0, 1): readers cut off together must
-    not come back together. The thread starts with ``start`` (a verifier calls it when it needs news) and again after a
-    fork. Raises ``ConfigurationError`` for a token that can be none.
+    not come back together. ``nonce``: text that does not come twice. The thread starts with ``start`` (a verifier calls
+    it when it needs news) and again after a fork. Raises ``ConfigurationError`` for a token that can be none.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class HttpFeed:
         send: Fetch | None = None,
         stream: Listen | None = listen,
         jitter: Callable[[], float] = chance.jitter,
+        nonce: Callable[[], str] = chance.nonce,
     ) -> None:
         self._url = url
         self._proof = bearer(token)
@@ -57,6 +58,7 @@ class HttpFeed:
         self._send = send or partial(fetch_feed, seconds=staleness_seconds / 2)
         self._listen = stream
         self._jitter = jitter
+        self._nonce = nonce
         self._reading = Reading(staleness_seconds)
         self._lock = ForkedLock()
         self._stop = Event()
@@ -103,6 +105,7 @@ class HttpFeed:
             send=self._send,
             now=self._now,
             monotonic=self._monotonic,
+            nonce=self._nonce,
             stopped=self._stop.is_set,
         )
 
@@ -114,7 +117,7 @@ class HttpFeed:
 
         if self._listen is None:
             return
-        told = Stream(self._reading, self._now, self._monotonic, self._unslewed)
+        told = Stream(self._reading, self._now, self._monotonic, self._unslewed, self._nonce)
         told.run(self._located(), self._proof, self._listen, lambda: self._heard(told.told, first))
         if not told.told and not self._stop.is_set():
             raise Unavailable("the stream ended before it had told everything")

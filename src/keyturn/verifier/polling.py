@@ -7,7 +7,7 @@ import msgspec
 from keyturn.core.instant import Instant
 from keyturn.errors import Unavailable
 from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
-from keyturn.verifier.reading import Line, Place, Reading
+from keyturn.verifier.reading import Line, Place, Reading, require_own
 
 _PAGES = 10_000
 _SNAPSHOTS = 2
@@ -19,6 +19,7 @@ class _Page(msgspec.Struct):
     sequence: Place
     complete: bool = True
     log: Place = 0
+    nonce: str = ""
 
 
 def poll(
@@ -29,10 +30,11 @@ def poll(
     send: Fetch,
     now: Callable[[], Instant],
     monotonic: Callable[[], float],
+    nonce: Callable[[], str],
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read until nothing newer is there, and confirm. ``proof``: the header that says who asks. ``stopped``: whether
-    to ask no more, and confirm nothing. Raises ``Unavailable``.
+    to ask no more, and confirm nothing. ``nonce``: another at every call. Raises ``Unavailable``.
 
     The confirmation counts from when the last page was *asked*: news may have come while the answer travelled.
     """
@@ -41,7 +43,7 @@ def poll(
         if stopped():
             return
         asked_at = monotonic()
-        page = fetch_as(_Page, request(url + _query(reading), proof), send, FEED_BYTES)
+        page = _ask(f"{url}?{_place(reading)}nonce=", nonce(), proof, send)
         if _is_broken(page, reading):
             # Entries we never saw were purged, or the log went back in time.
             snapshots = _again(reading, snapshots)
@@ -49,6 +51,12 @@ def poll(
             reading.complete(asked_at, now())
             return
     raise Unavailable(f"the feed did not end within {_PAGES} pages")
+
+
+def _ask(url: str, nonce: str, proof: Mapping[str, str], send: Fetch) -> _Page:
+    page = fetch_as(_Page, request(url + nonce, proof), send, FEED_BYTES)
+    require_own(page.nonce, nonce)
+    return page
 
 
 def _again(reading: Reading, snapshots: int) -> int:
@@ -66,10 +74,10 @@ def _take(page: _Page, reading: Reading) -> bool:
     return not page.entries
 
 
-def _query(reading: Reading) -> str:
+def _place(reading: Reading) -> str:
     if reading.seeded:
-        return f"?after={reading.place}"
-    return f"?seed={reading.place}" if reading.place else ""
+        return f"after={reading.place}&"
+    return f"seed={reading.place}&" if reading.place else ""
 
 
 def _is_broken(page: _Page, reading: Reading) -> bool:

@@ -15,6 +15,13 @@ Place = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 """A place in a log: what an issuer takes back as ``Last-Event-ID`` and ``after``, eighteen digits."""
 
 
+def require_own(told: str, nonce: str) -> None:
+    """Raises ``Unavailable`` unless what was ``told`` answers the question with this ``nonce``: whatever a cache, or
+    whoever recorded it, gives to another is news of then, not of now (replay, CWE-294)."""
+    if told != nonce:
+        raise Unavailable("the feed's answer is not to this question: a cache on the way keeps what it must not keep")
+
+
 class Line(msgspec.Struct):
     """One entry, as the issuer writes it."""
 

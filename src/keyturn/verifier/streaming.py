@@ -7,13 +7,14 @@ from urllib.request import Request
 
 import msgspec
 
+from keyturn import chance
 from keyturn.clocks import unslewed
 from keyturn.core.instant import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
 from keyturn.verifier.deadline import BoundedResponse
-from keyturn.verifier.fetch import FEED_BYTES, opened, request
-from keyturn.verifier.reading import Line, Place, Reading
+from keyturn.verifier.fetch import FEED_BYTES, named, opened, request
+from keyturn.verifier.reading import Line, Place, Reading, require_own
 
 SLOWEST = 0.999
 """A clock of ours and one of the issuer's, both quartz, drift apart by less than this in the minutes of one stream."""
@@ -33,6 +34,7 @@ Listen = Callable[[Request, float], AbstractContextManager[Lines]]
 class _Opening(msgspec.Struct):
     process: str
     clock: float
+    nonce: str = ""
 
 
 class _News(msgspec.Struct):
@@ -50,7 +52,7 @@ def listen(asked: Request, seconds: float) -> Generator[Lines]:
     with opened(asked, seconds) as response:
         kind = response.headers.get_content_type()
         if kind != "text/event-stream":
-            raise Unavailable(f"{asked.full_url} answered with {kind!r}, not with a stream")
+            raise Unavailable(f"{named(asked)} answered with {kind!r}, not with a stream")
         yield _lines(response)
 
 
@@ -59,7 +61,7 @@ def _lines(response: BoundedResponse) -> Lines:
     while chunk := _heard(response):
         *whole, begun = (begun + chunk).split(b"\n")
         if len(begun) > FEED_BYTES:
-            raise Unavailable(f"{response.url} sent a line of more than {FEED_BYTES} bytes")
+            raise Unavailable(f"the stream sent a line of more than {FEED_BYTES} bytes")
         yield from (line + b"\n" for line in whole)
         yield b""  # an issuer that drips a line for ever is found to lag, as one that says nothing is
 
@@ -72,7 +74,7 @@ def _heard(response: BoundedResponse) -> bytes:
 
 class Stream:
     """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``;
-    ``unslewed``: seconds that no time daemon stretches.
+    ``unslewed``: seconds that no time daemon stretches; ``nonce``: text that does not come twice.
 
     ``told``: whether it has said, by now, that everything is held.
     """
@@ -83,8 +85,10 @@ class Stream:
         now: Callable[[], Instant],
         monotonic: Callable[[], float],
         unslewed: Callable[[], float] = unslewed,
+        nonce: Callable[[], str] = chance.nonce,
     ) -> None:
         self.told = False
+        self._nonce = nonce()
         self._reading = reading
         self._now = now
         self._monotonic = monotonic
@@ -100,7 +104,7 @@ class Stream:
         Raises ``Unavailable`` for what breaks off, makes no sense, does not go on from where we are, or lags.
         """
         bound_seconds = self._reading.freshness.bound_seconds
-        with listen(request(url, {**self._headers(), **proof}), bound_seconds / 2) as lines:
+        with listen(request(f"{url}?nonce={self._nonce}", {**self._headers(), **proof}), bound_seconds / 2) as lines:
             for name, body in _events(lines):
                 if name:
                     self._hear(name, body)
@@ -117,6 +121,7 @@ class Stream:
     def _hear(self, name: str, body: bytes) -> None:
         if name == "opening":
             self._opening = _read(_Opening, body)
+            require_own(self._opening.nonce, self._nonce)
         elif name in ("snapshot", "entries", "heartbeat"):
             self._take(_read(_News, body), seeding=name == "snapshot")
 

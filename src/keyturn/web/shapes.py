@@ -141,12 +141,14 @@ class FeedEntry(Struct, frozen=True):
 
 class FeedAnswer(Struct, frozen=True):
     """At most 1000 entries in order; go on after ``sequence`` until a page is empty. ``complete`` is false when older
-    ones were purged: take a snapshot. So do when ``log`` is another number than before: the log went back in time."""
+    ones were purged: take a snapshot. So do when ``log`` is another number than before: the log went back in time.
+    ``nonce`` is that of the question: an answer with another comes out of a cache, and says nothing of now."""
 
     entries: list[FeedEntry]
     sequence: int
     complete: bool
     log: int
+    nonce: str
 
 
 class MetadataAnswer(Struct, frozen=True):

@@ -26,20 +26,27 @@ Number = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")]
 """A sequence number; longer ones are not exact in every reader of JSON, and Python is slow to read endless ones."""
 
 
+Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+
+
 class FeedQuery(Struct, frozen=True):
     """``after``: the last sequence number the reader knows. ``seed``: of the last page of a snapshot it has read; 0,
-    and left out with ``after``, is where a snapshot begins."""
+    and left out with ``after``, is where a snapshot begins. ``nonce``: comes back in the answer, so that a reader
+    knows it from one that a cache kept."""
 
     after: Number | None = None
     seed: Number | None = None
+    nonce: Nonce = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reader of the feed goes on: after ``sequence``, within a snapshot while it is ``seeding``."""
+    """Where a reader of the feed goes on: after ``sequence``, within a snapshot while it is ``seeding``. ``nonce``: of
+    its question."""
 
     sequence: int
     seeding: bool
+    nonce: str = ""
 
 
 def revoke(request: Request, now: Instant, site: Site) -> Flow[Reply]:
@@ -61,18 +68,19 @@ def introspect(request: Request, now: Instant, site: Site) -> Flow[Reply]:
 def revocations(request: Request, _now: Instant, site: Site) -> Flow[Reply]:
     """A page of the feed as JSON; the server streams the same entries to whoever accepts text/event-stream."""
     require_feed_reader(request, site)
-    page = yield from feed_from(feed_place(request))
-    return json_reply(200, feed_answer(page), (*NO_STORE, (b"vary", b"accept")))
+    place = feed_place(request)
+    page = yield from feed_from(place)
+    return json_reply(200, feed_answer(page, place.nonce), (*NO_STORE, (b"vary", b"accept")))
 
 
 def feed_place(request: Request) -> Place:
     """Where the reader wants to go on. Raises ``InvalidMember``, ``BadRequest``."""
     query = read_query(request, FeedQuery)
     if query.after is None:
-        return Place(int(query.seed or 0), seeding=True)
+        return Place(int(query.seed or 0), seeding=True, nonce=query.nonce)
     if query.seed is not None:
         raise InvalidMember("seed")
-    return Place(int(query.after), seeding=False)
+    return Place(int(query.after), seeding=False, nonce=query.nonce)
 
 
 def feed_from(place: Place) -> Flow[Page]:
@@ -80,10 +88,10 @@ def feed_from(place: Place) -> Flow[Page]:
     return seed_page(place.sequence) if place.seeding else feed_page(place.sequence)
 
 
-def feed_answer(page: Page) -> FeedAnswer:
-    """A page of the feed as it travels."""
+def feed_answer(page: Page, nonce: str = "") -> FeedAnswer:
+    """A page of the feed as it travels. ``nonce``: of the question."""
     entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
-    return FeedAnswer(entries, page.sequence, page.complete, page.log)
+    return FeedAnswer(entries, page.sequence, page.complete, page.log, nonce)
 
 
 def _revoke(token: str, now: Instant, site: Site) -> Flow[Revoked | None]:
