@@ -113,20 +113,41 @@ def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
         assert refused.complained == f"not_found: no account has the subject or address {who}\n"
 
 
-def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path) -> None:
-    folder = tmp_path / "misspelt"
-    ran = keyturn("keys", "list", "--json", "--data", str(folder))
-    assert (ran.code, ran.json) == (0, [])
+@pytest.mark.parametrize("command", ["keys add", "db upgrade"])
+def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "new"
+    ran = keyturn(*command.split(), "--data", str(folder))
+    assert ran.code == 0
     assert f"made the data folder {folder}" in ran.complained
     assert keyturn("keys", "list", "--data", str(folder)).complained == ""
 
 
-def test_nothing_is_revoked_where_nothing_is(tmp_path: Path) -> None:
-    for command in (["everything", "--yes"], ["client", "web"], ["subject", "ada@example.com"]):
-        refused = keyturn("revoke", *command, "--data", str(tmp_path / "misspelt"))
-        assert (refused.code, refused.said) == (2, "")
-        assert "run this where the server runs" in refused.complained
-    assert not (tmp_path / "misspelt").exists()
+@pytest.mark.parametrize("there", [True, False], ids=["an empty folder", "no folder"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("revoke everything --yes", "revoke client web", "revoke subject ada@example.com", "revoke session x"),
+        *("keys list", "keys withdraw 1-x", "db restored", "db sessions-here", "db sessions-lost"),
+    ],
+)
+def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: bool) -> None:
+    folder = tmp_path / "misspelt"
+    if there:
+        folder.mkdir()
+    refused = keyturn(*command.split(), "--data", str(folder))
+    assert (refused.code, refused.said) == (2, "")
+    assert refused.complained.startswith("Keyturn cannot do this:")
+    assert f"there is no database {folder}/keyturn.db: run this where the server runs" in refused.complained
+    assert list(tmp_path.rglob("*")) == ([folder] if there else [])
+
+
+@pytest.mark.parametrize("source", [["--from", "sqlite:///nothing.db"], ["--data", "nowhere"]], ids=" ".join)
+def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = keyturn("db", "copy", "--to", "sqlite:///new.db", *source)
+    assert (refused.code, refused.said) == (2, "")
+    assert "there is no database" in refused.complained
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_version_is_told() -> None:

@@ -4,7 +4,8 @@ A mark is an HTML comment on the line above a block:
 
 - ``<!-- not run: REASON -->``: the block is not run. The reason must say why it cannot be.
 - ``<!-- in the background -->``: a command that goes on running beside the blocks after it.
-- ``<!-- server: NAME=VALUE ... -->``, anywhere: settings of the server this page talks to; ``none``: it starts its own.
+- ``<!-- server: NAME=VALUE ... -->``, anywhere: settings of the server this page talks to; ``none``: it starts its own;
+  ``stopped``: one has served here, and runs no more.
 
 A block whose first line is ``# NAME.EXT`` is a file of that name. Every other ``python`` block is a program of its own;
 ``sh`` and ``console`` blocks share one shell. A ``text`` or ``json`` block right after one is what it prints, ``...``
@@ -58,13 +59,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Page:
-    """``path``: relative to the repository. ``settings``: of the server it talks to, which is there if ``served``."""
+    """``path``: relative to the repository. ``settings``: of the server it talks to, which is there if ``served``;
+    ``stopped``: which was there before."""
 
     path: str
     text: str
     blocks: tuple[Block, ...]
     settings: dict[str, str]
     served: bool
+    stopped: bool
 
     @property
     def runs(self) -> list[Block]:
@@ -76,8 +79,9 @@ def read_page(path: Path) -> Page:
     text = path.read_text()
     found = _SERVER.search(text)
     said = found["settings"].split() if found else []
-    settings = dict(each.split("=", 1) for each in said if each != "none")
-    return Page(str(path.relative_to(HOUSE)), text, tuple(_blocks(text)), settings, "none" not in said)
+    settings = dict(each.split("=", 1) for each in said if "=" in each)
+    served = "none" not in said
+    return Page(str(path.relative_to(HOUSE)), text, tuple(_blocks(text)), settings, served, "stopped" in said)
 
 
 def pages() -> list[Page]:

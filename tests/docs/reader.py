@@ -31,11 +31,14 @@ class Reader:
         self._folder = folder
         self._ports = {**{each: str(free_port()) for each in PORTS}, **ports}
         self._background: list[subprocess.Popen[bytes]] = []
-        wanted = page.served and any(AS_WRITTEN in each.body for each in page.runs)
+        wanted = page.served and (page.stopped or any(AS_WRITTEN in each.body for each in page.runs))
         self._served = Served(folder / DATA, settings=_environment(page)) if wanted else None
         if self._served:
             self._served.start()
             self._ports["8000"] = str(self._served.port)
+        if self._served and page.stopped:
+            self._served.stop()
+            self._served = None
         modules = HOUSE / "tests" / "interop" / "node_modules"
         (folder / "node_modules").symlink_to(modules)
 

@@ -25,7 +25,7 @@ Target = Annotated[str, typer.Option("--to", help="An empty database, or one tha
 @complaining
 def upgrade(data: Data = None, as_json: Json = False) -> None:
     """Bring the schema to this version. Serving does it too; safe to run while servers start."""
-    store = _opened(data)
+    store = _opened(data, makes=True)
     try:
         say({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
     finally:
@@ -94,9 +94,9 @@ def sessions_lost(data: Data = None, as_json: Json = False) -> None:
     say({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
 
 
-def _opened(data: str | None) -> SqlStore:
+def _opened(data: str | None, *, makes: bool = False) -> SqlStore:
     """The database itself, whatever it is to be used for."""
-    url = furnished(data).store
+    url = furnished(data, makes=makes).store
     if url == MEMORY:
         raise ConfigurationError("store: a store in memory has no database")
     return SqlStore(url, serving=False)

@@ -18,7 +18,7 @@ keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the 
 @complaining
 def list_keys(data: Data = None, as_json: Json = False) -> None:
     """Show every key that is published, and what it is for."""
-    with operator(data, makes=True) as issuer:
+    with operator(data) as issuer:
         show(_rows(issuer), as_json, "Signing keys")
 
 
@@ -36,7 +36,7 @@ def add(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def withdraw(kid: str, data: Data = None, as_json: Json = False) -> None:
     """Delete a leaked key: what it signed is refused as soon as verifiers fetch the keys again."""
-    with operator(data, makes=True) as issuer:
+    with operator(data) as issuer:
         stored = issuer.parts.store.keys
         if kid not in {each.kid for each in stored.list()}:
             raise NotFound(f"no signing key {kid}")

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes to serve wi
 Profile = Annotated[str | None, typer.Option(help="development or production.")]
 
 
-@complaining
+@partial(complaining, what="start as configured")
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,

@@ -46,15 +46,15 @@ def announce(lines: Sequence[str], to: Console) -> None:
         to.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def complaining(command: Callable[P, T]) -> Callable[P, T]:
-    """Turn what Keyturn refuses into words and exit code 2; every problem at once."""
+def complaining(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
+    """Turn what Keyturn refuses into words and exit code 2; every problem at once. ``what``: it cannot do then."""
 
     @wraps(command)
     def careful(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return command(*arguments, **named)
         except ConfigurationError as failure:
-            complaints.print("[bold]Keyturn cannot start as configured:[/bold]")
+            complaints.print(f"[bold]Keyturn cannot {what}:[/bold]")
             announce([f"  - {problem}" for problem in failure.problems], complaints)
             complaints.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
         except Refusal as refusal:

@@ -52,11 +52,16 @@ def furnish(settings: Settings, issuer: str) -> Made:
         settings,
         secret=secret,
         service_token=service_token,
-        store=settings.store or f"sqlite:///{folder.absolute() / 'keyturn.db'}",
+        store=store_of(settings),
         issuer=settings.issuer or issuer,
         audience=settings.audience or settings.issuer or issuer,
     )
     return Made(complete, (*lines, *_alone(settings)))
+
+
+def store_of(settings: Settings) -> str:
+    """The URL of their store."""
+    return settings.store or f"sqlite:///{settings.folder.absolute() / 'keyturn.db'}"
 
 
 def _alone(settings: Settings) -> list[str]:

@@ -59,6 +59,14 @@ def open_async_store(
     return AsyncSqlStore(url, size=connections)
 
 
+def require_store(url: str) -> None:
+    """Raises ``ConfigurationError`` where opening ``url`` would make the store."""
+    if url != MEMORY:
+        from keyturn.stores.sql.database import require_database
+
+        require_database(url)
+
+
 def adopt(url: str, apart: Apart) -> None:
     """Say that the emptied Redis of ``apart`` holds the sessions of the database at ``url`` from now on. Raises as
     ``open_store`` does."""

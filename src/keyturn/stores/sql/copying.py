@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, and_, delete, func, insert, select, te
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.database import Database, find_database
+from keyturn.stores.sql.database import Database, find_database, require_database
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.standing import COPYING, MOVED, standing
 from keyturn.stores.sql.tables import (
@@ -67,6 +67,7 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _untold
     Raises ``ConfigurationError`` for URLs that cannot be used and for a target that holds something else, and
     ``StoreUnavailable`` when a database is away.
     """
+    require_database(source_url)
     source, target = _opened(source_url), _opened(target_url)
     try:
         with source.engine.connect() as here, target.engine.connect() as there:

@@ -53,6 +53,13 @@ def find_database(url: str, deadline_seconds: float) -> Database:
     return Database(parsed.render_as_string(), _engine(parsed), _engine(parsed), Customs())
 
 
+def require_database(url: str) -> None:
+    """Raises ``ConfigurationError`` where opening ``url`` would make a database: whoever is to look into one, or to
+    revoke in it, must not be told that all is well in a new one."""
+    if read_address(url) is None and (parsed := _parse(url)).get_backend_name() == "sqlite":
+        sqlite.require_file(parsed)
+
+
 def _postgresql(address: Address, deadline_seconds: float) -> Database:
     try:
         from keyturn.stores.sql import libpq, listening

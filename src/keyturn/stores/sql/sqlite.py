@@ -29,6 +29,15 @@ def create_file(url: URL) -> None:
         raise ConfigurationError(f"store: cannot make {path}: {error.strerror}") from None
 
 
+def require_file(url: URL) -> None:
+    """Raises ``ConfigurationError`` where the database file is not there: opening it would make an empty one."""
+    if url.database and not Path(url.database).exists():
+        raise ConfigurationError(
+            f"there is no database {Path(url.database).absolute()}: "
+            "run this where the server runs, or name its folder with --data, or its database with KEYTURN_STORE"
+        )
+
+
 def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) -> None:
     """Have every connection opened the way the promises of durability need it.
 
