@@ -9,6 +9,7 @@ from redis import asyncio as redis_asyncio
 
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
+from keyturn.stores.redis.answers import bounded
 
 # The library leaves half of itself without types.
 _sync: Any = redis
@@ -99,12 +100,13 @@ def connect_async(
 
 
 def _client(colour: Any, address: Address, deadline_seconds: float, connections: int) -> Any:
-    given = _options(address, deadline_seconds, colour.retry.Retry(_sync.backoff.NoBackoff(), 0))
+    given = _options(address, deadline_seconds, colour.retry.Retry(_sync.backoff.NoBackoff(), 0)) | _bounds(colour)
     if address.form == "cluster":
         nodes = [colour.cluster.ClusterNode(host, port) for host, port in address.hosts]
         return colour.cluster.RedisCluster(startup_nodes=nodes, max_connections=connections, **given)
     if address.form == "sentinel":
-        sentinels = colour.sentinel.Sentinel(address.hosts, sentinel_kwargs=_sentinel(address, given))
+        asked = _sentinel(address, given) | _bounds(colour)
+        sentinels = colour.sentinel.Sentinel(address.hosts, sentinel_kwargs=asked)
         return sentinels.master_for(address.name, max_connections=connections, **given)
     pool = colour.BlockingConnectionPool(
         connections,
@@ -126,6 +128,11 @@ def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str,
     # A script that timed out may have run: whoever repeats it has to know what it does.
     third = deadline_seconds / 3
     return {**address.options, "retry": retry, "socket_timeout": third, "socket_connect_timeout": third}
+
+
+def _bounds(colour: Any) -> dict[str, Any]:
+    # Awaited, redis-py bounds the whole of an answer itself.
+    return {"redis_connect_func": bounded} if colour is _sync else {}
 
 
 def _sentinel(address: Address, given: dict[str, Any]) -> dict[str, Any]:
