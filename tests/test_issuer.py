@@ -3,15 +3,17 @@
 import asyncio
 import multiprocessing
 import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.fixtures import Fresh
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.session import Client
-from keyturn.errors import ConfigurationError, CredentialsNotOffered, StoreUnavailable
+from keyturn.errors import ConfigurationError, CredentialsNotOffered, InvalidMember, StoreUnavailable
 from keyturn.flows import Issued
 
 PASSWORD = "a bicycle made of rain"
@@ -65,6 +67,20 @@ def test_a_value_of_another_type_is_refused_and_nothing_is_stored(issuer: Issuer
             print(name, misuse())
     assert issuer.parts.store.log.sequence() == before
     assert issuer.verify(str(ada.session_token)).subject == ada.subject
+
+
+def test_a_name_ends_where_an_index_of_postgresql_would(fresh: Fresh, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    longest, longer = ("".join(chr(chance.randrange(0x10000, 0x10FFFF)) for _ in range(size)) for size in (255, 256))
+    with Issuer.from_env(data=str(tmp_path), store=fresh("postgresql"), background=False) as issuer:
+        revokes: dict[str, Any] = {"client_id": issuer.revoke_client, "subject": issuer.revoke_subject}
+        for member, revoke in revokes.items():
+            with pytest.raises(InvalidMember, match=member):
+                revoke(longer)
+            assert revoke(longest)
+        with pytest.raises(InvalidMember, match="client_id"):
+            issuer.signup(ADA, PASSWORD, client=Client(longer))
+        assert issuer.signup(ADA, PASSWORD, client=Client(longest))
 
 
 @pytest.mark.parametrize("deliver", ["", "bogus", b"tokens", 1, True])

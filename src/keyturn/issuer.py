@@ -17,7 +17,7 @@ from keyturn.core.instant import SessionId, Subject
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import Client
-from keyturn.core.typed import require
+from keyturn.core.typed import require, require_name
 from keyturn.errors import ConfigurationError
 from keyturn.flows import Attempt, Device, Flow, Issued, Revoked, drive, drive_async
 from keyturn.flows.revoke import LOGOUT
@@ -44,7 +44,8 @@ def _attempt(
     chosen = Client() if client is None else client
     require(str, identifier=identifier, password=password, device=device or "", scope=scope)
     require(Client, client=chosen)
-    require(str, client_id=chosen.client_id, label=chosen.label, address=chosen.address)
+    require(str, label=chosen.label, address=chosen.address)
+    require_name(client_id=chosen.client_id)
     require(Mapping, claims=claims or {})
     return Attempt(identifier, password, deliver, chosen, device, scope, claims or {})
 
@@ -127,13 +128,13 @@ def _logout(parts: Parts, sid: SessionId) -> Flow[Revoked]:
 
 def _revoke_subject(parts: Parts, subject: Subject) -> Flow[Revoked]:
     """End every session of a subject."""
-    require(str, subject=subject)
+    require_name(subject=subject)
     return flows.revoke_subject(subject, parts.now(), parts.realm)
 
 
 def _revoke_client(parts: Parts, client_id: str) -> Flow[Revoked]:
     """End every session of a client."""
-    require(str, client_id=client_id)
+    require_name(client_id=client_id)
     return flows.revoke_client(client_id, parts.now(), parts.realm)
 
 
@@ -150,13 +151,13 @@ def _introspect(parts: Parts, token: str) -> Flow[dict[str, object]]:
 
 def _sessions(parts: Parts, subject: Subject) -> Flow[list[Device]]:
     """The live sessions of a subject, newest first."""
-    require(str, subject=subject)
+    require_name(subject=subject)
     return flows.list_sessions(subject, parts.now(), parts.realm)
 
 
 def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[Revoked]:
     """Disable or enable an account; its sessions end. Raises ``NotFound``."""
-    require(str, subject=subject)
+    require_name(subject=subject)
     require(bool, disabled=disabled)
     return flows.set_disabled(subject, disabled, parts.now(), parts.realm)
 
