@@ -57,7 +57,7 @@ def test_on_a_file_beside_the_users_own(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE precious (id)")
     page = tmp_path / "compare.html"
     code, said, complaints = run(
-        "--store", f"sqlite:///{mine}", "--json", "--report", str(page), "--plots", str(tmp_path)
+        "--store", f"sqlite:///{mine}", "--json", "--report", str(page), "--plots", str(tmp_path / "plots")
     )
     assert code == 0, complaints
     told = json.loads(said)
@@ -69,7 +69,7 @@ def test_on_a_file_beside_the_users_own(tmp_path: Path) -> None:
     text = page.read_text()
     assert text.count("<svg") == 2
     assert "until it expires" in text
-    assert {each.name for each in tmp_path.glob("*.svg")} == {"scaling.svg", "costs.svg"}
+    assert {each.name for each in (tmp_path / "plots").glob("*.svg")} == {"scaling.svg", "costs.svg"}
 
 
 def test_on_postgresql_with_sessions_in_redis(fresh: Fresh, empty_redis: RedisServer) -> None:
@@ -108,7 +108,9 @@ def test_a_redis_that_holds_something_is_left_alone(empty_redis: RedisServer) ->
     [
         (("--store", "mysql://x/y"), "SQLite and PostgreSQL"),
         (("--store", "sqlite:////no/such/folder/x.db"), "no folder"),
-        (("--store", "postgresql://nobody@127.0.0.1:1/x"), "store_unavailable"),
+        (("--store", "postgresql://nobody@127.0.0.1:1/x"), "nobody listens at this host and port"),
+        (("--report", "/nowhere/at/all.html"), "cannot write"),
+        (("--plots", "/dev/null"), "cannot write"),
         (("--sessions", "redis://127.0.0.1:1/15"), "store_unavailable"),
     ],
 )

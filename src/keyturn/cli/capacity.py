@@ -17,6 +17,7 @@ from keyturn.capacity.demand import CARRIERS, STORES, Demand, Supply, typical
 from keyturn.capacity.model import Model
 from keyturn.capacity.simulation import simulate
 from keyturn.capacity.study import Study, spoken
+from keyturn.cli.files import make_room, write
 from keyturn.cli.speak import Json, announce, complaining, complaints, console
 from keyturn.errors import ConfigurationError
 
@@ -66,6 +67,7 @@ def capacity(
         "revocations_per_second": revocations_per_second,
     }
     demand = replace(demand, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # floats, by name
+    make_room([report] if report else [])
     _tell(_study(demand, nodes, seed, simulated_seconds, measured), report, as_json)
 
 
@@ -125,7 +127,4 @@ def _write(study: Study, report: Path) -> None:
         from keyturn.capacity.report import render
     except ModuleNotFoundError as missing:
         raise ConfigurationError(f"--report needs {missing.name}: pip install 'keyturn[compare]'") from None
-    try:
-        report.write_text(render(study), encoding="utf-8")
-    except OSError as failure:
-        raise ConfigurationError(f"cannot write {report}: {failure.strerror}") from None
+    write(report, render(study).encode())

@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from keyturn.cli.files import make_room, write
 from keyturn.cli.speak import Json, announce, complaining, complaints, console
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import DEFAULT_ISSUER
@@ -42,6 +43,7 @@ def compare(
         from keyturn.compare.scratch import corner
     except ModuleNotFoundError as missing:
         raise ConfigurationError(f"compare needs {missing.name}: pip install 'keyturn[server,compare]'") from None
+    make_room([path for path in (report, plots and plots / "scaling.svg") if path])
     plan = Plan(0.4, 1, 4, 300) if quick else Plan(seconds, runs, connections)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=complaints, transient=True) as progress:
@@ -54,9 +56,9 @@ def compare(
             found = measure(scratch, plan, tick)
             record = told.record_of(found, plan, scratch.kind)
     if report is not None:
-        _write(report, told.page_of(found, record).encode())
+        write(report, told.page_of(found, record).encode())
     for name, svg in told.plots_of(found).items() if plots is not None else ():
-        _write(Path(plots or "") / f"{name}.svg", svg)
+        write(Path(plots or "") / f"{name}.svg", svg)
     if as_json:
         sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
         return
@@ -64,11 +66,4 @@ def compare(
     for name, *cells in told.rows_of(found):
         table.add_row(name, *(f"{value}\n[dim]{more}[/dim]" if more else value for value, more in cells))
     console.print(table)
-    announce([f"{record['machine']}; {plan.runs} runs of {plan.seconds:g} s; medians, least to most below"], console)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as failure:
-        raise ConfigurationError(f"cannot write {path}: {failure.strerror}") from None
+    announce([f"{record['machine']}; runs of {plan.seconds:g} s: {plan.runs}; medians, least to most below"], console)

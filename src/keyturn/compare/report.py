@@ -33,8 +33,8 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 small { opacity: .75; display: block; white-space: normal } svg { max-width: 100%; height: auto }
 </style>
 <h1>Session, JWT or both</h1>
-<p>Measured on {{ record.machine }}, on {{ record.store }}: {{ record.plan.runs }} runs of {{ record.plan.seconds }} s
-with {{ record.plan.connections }} connections per instance. Medians; least and most of the runs below.</p>
+<p>Measured on {{ record.machine }}, on {{ record.store }}: runs of {{ record.plan.seconds }} s: {{ record.plan.runs }};
+connections per instance: {{ record.plan.connections }}. Medians; least and most of the runs below.</p>
 <table><tr><th></th>{% for mode in modes %}<th>{{ names[mode] }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr><td>{{ row[0] }}</td>
 {% for cell in row[1:] %}<td class="n">{{ cell[0] }}<small>{{ cell[1] }}</small></td>

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.stores.sql.reasons import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +123,4 @@ def _postgres(url: str) -> Generator[Any]:
         with psycopg.connect(plain, autocommit=True, connect_timeout=5) as connection:
             yield connection
     except psycopg.Error as error:
-        # Not quoted: what it says names the server and its user.
-        raise StoreUnavailable(f"the database does not do what is asked: {type(error).__name__}") from None
+        raise StoreUnavailable(f"store: the database does not do what is asked: {explain(error)}") from None

@@ -68,7 +68,7 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _untold
     ``StoreUnavailable`` when a database is away.
     """
     require_database(source_url)
-    source, target = _opened(source_url), _opened(target_url)
+    source, target = _opened(source_url, "the source"), _opened(target_url, "the target")
     try:
         with source.engine.connect() as here, target.engine.connect() as there:
             copied = _claim(here, there)
@@ -93,9 +93,9 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _untold
         target.engine.dispose()
 
 
-def _opened(url: str) -> Database:
+def _opened(url: str, named: str) -> Database:
     database = find_database(url, PATIENCE_SECONDS)
-    upgrade(database.engine)
+    upgrade(database.engine, named)
     return database
 
 

@@ -21,8 +21,9 @@ _BEGIN = {
 }
 
 
-def upgrade(engine: Engine) -> None:
-    """Run the migrations that have not been run. ``engine`` must be in autocommit mode.
+def upgrade(engine: Engine, named: str = "KEYTURN_STORE") -> None:
+    """Run the migrations that have not been run. ``engine`` must be in autocommit mode. ``named``: what an operator
+    calls the database.
 
     Raises ``ConfigurationError`` when the schema was made by a newer Keyturn, ``StoreUnavailable`` when the database
     is away or stays locked.
@@ -36,7 +37,7 @@ def upgrade(engine: Engine) -> None:
     except CommandError:
         raise ConfigurationError("the database's schema is newer than this Keyturn") from None
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"KEYTURN_STORE: cannot bring the schema up to date: {explain(error)}") from None
+        raise StoreUnavailable(f"{named}: cannot bring the schema up to date: {explain(error)}") from None
 
 
 def configuration() -> Config:
