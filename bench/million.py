@@ -12,9 +12,9 @@ import psycopg
 from bench.crowd import crowd, new_session
 from bench.figures import Figure, Goal
 from bench.houses import settings, sqlite_url
-from bench.in_redis import fill
 from bench.postgresql import server as postgres_server
 from bench.rounds import QUICK, Plan, Series
+from bench.weight import fill
 from engines.redis import RedisServer
 from keyturn import Issuer
 from keyturn.core.instant import Instant

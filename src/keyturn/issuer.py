@@ -174,12 +174,7 @@ class _Door:
 
     @classmethod
     def open(
-        cls,
-        settings: Settings,
-        *,
-        clock: Clock = time.time,
-        monotonic: Clock = uptime,
-        background: bool = True,
+        cls, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = uptime, background: bool = True
     ) -> Self:
         """An issuer from complete settings. ``background``: follow the feed and roll keys in threads; without them
         every check asks the store, and keys roll only when an issuer is opened.
@@ -196,12 +191,7 @@ class _Door:
 
     @classmethod
     def from_env(
-        cls,
-        *,
-        clock: Clock = time.time,
-        monotonic: Clock = uptime,
-        background: bool = True,
-        **explicit: object,
+        cls, *, clock: Clock = time.time, monotonic: Clock = uptime, background: bool = True, **explicit: object
     ) -> Self:
         """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,7 +10,8 @@ import pytest
 
 from engines.postgres import Postgres
 from engines.process import until
-from keyturn.errors import StoreUnavailable
+from keyturn import Issuer
+from keyturn.errors import StoreUnavailable, Unauthenticated
 from keyturn.stores.feeds import Follower
 from keyturn.stores.opening import open_store
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
@@ -46,13 +48,6 @@ def opened(kind: str, url: str) -> Iterator[tuple[Any, SqlStore]]:
     blocking = Blocking(awaited)
     yield blocking, awaited.store
     blocking.close()
-
-
-def _holds_one(standby: Postgres, database: str) -> bool:
-    try:
-        return standby.run("SELECT count(*) FROM revocations", database) == [(1,)]
-    except psycopg.Error:
-        return False  # the database itself is still on its way
 
 
 def done(act: Callable[[], object]) -> Callable[[], bool]:
@@ -106,7 +101,7 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
         follower = Follower(store.log, drain, watch=store.watch())
         follower.poll_once(1.0)
         heard = mark(store, "heard")
-        until(lambda: _holds_one(standby, database), lambda: "not replicated")
+        until(lambda: _count(standby, "revocations", database) == 1, lambda: "not replicated")
         standby.run("ALTER SYSTEM SET primary_conninfo = ''")
         standby.run("SELECT pg_reload_conf()")
         until(lambda: primary.run("SELECT count(*) FROM pg_stat_replication") == [(0,)], lambda: "still replicated")
@@ -123,3 +118,42 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
         assert drain.resets[-1].entries == (heard, instead)
         assert len({page.log for page in drain.resets}) == 2
         follower.close()
+
+
+def test_a_revocation_that_would_be_lost_is_not_acknowledged_however_often_it_is_asked_for(
+    pair: tuple[Postgres, Postgres], tmp_path: Path
+) -> None:
+    primary, standby = pair
+    database = primary.database().rpartition("/")[2]
+    url = both(primary, standby, database)
+    with Issuer.from_env(data=str(tmp_path), store=url, background=False) as issuer:
+        issued = issuer.signup("ada@example.com", "violet umbrella 7 o clock", deliver="cookie")
+        until(lambda: _count(standby, "sessions", database) == 1, lambda: "not replicated")
+        # From here on a commit waits for a standby that hears nothing: it happens on the primary, and nowhere else.
+        primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        standby.run("ALTER SYSTEM SET primary_conninfo = ''")
+        for each in (standby, primary):
+            each.run("SELECT pg_reload_conf()")
+        until(lambda: primary.run("SELECT count(*) FROM pg_stat_replication") == [(0,)], lambda: "still replicated")
+        with pytest.raises(StoreUnavailable):
+            issuer.logout(issued.sid)
+        # The primary shows it once nobody waits any more: the same after a crash of it, or a change of its settings.
+        primary.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        until(lambda: _count(primary, "revocations", database) == 1, lambda: "it does not even happen on the primary")
+        with pytest.raises(StoreUnavailable):
+            issuer.logout(issued.sid)
+
+        primary.kill()
+        standby.promote()
+        until(done(lambda: issuer.verify(str(issued.session_token))), lambda: "it did not find the new primary")
+        issuer.logout(issued.sid)
+        with pytest.raises(Unauthenticated):
+            issuer.verify(str(issued.session_token))
+
+
+def _count(server: Postgres, table: str, database: str) -> int:
+    try:
+        (found,) = server.run(f"SELECT count(*) FROM {table}", database)
+    except psycopg.Error:
+        return 0  # the database itself is still on its way
+    return int(found[0])

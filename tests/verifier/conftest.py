@@ -11,7 +11,9 @@ import pytest
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import RevocationSet
 from keyturn.tokens import KeySet, SigningKey, sign_compact
+from keyturn.verifier import HttpFeed
 from verifier.bench import NOW, SID, Bench
+from verifier.log import URL, Log
 
 
 class Clock:
@@ -163,3 +165,13 @@ def mint(key: SigningKey, claims: dict[str, Any]) -> Callable[..., str]:
 @pytest.fixture(params=["sync", "async"])
 def bench(request: pytest.FixtureRequest, key: SigningKey, feed: Any, clock: Any, monotonic: Any) -> Bench:
     return Bench(request.param, KeySet([key]), feed, clock, monotonic)
+
+
+@pytest.fixture
+def log(monotonic: Any) -> Log:
+    return Log(monotonic)
+
+
+@pytest.fixture
+def polled(log: Log, clock: Any, monotonic: Any) -> HttpFeed:
+    return HttpFeed(URL, "service", send=log, stream=None, clock=clock, monotonic=monotonic)

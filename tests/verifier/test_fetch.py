@@ -68,6 +68,12 @@ def test_every_other_status_is_unavailable_and_no_redirect_is_followed(site: Any
     assert site.paths() == ["/x"]
 
 
+def test_what_a_wrong_service_token_is_answered_with_is_explained(site: Any) -> None:
+    site.answers["/x"] = lambda handler: handler.send_error(401)
+    with pytest.raises(Unavailable, match="answered 401: the service token is missing, or is not the issuer's"):
+        fetch(request(site.url + "/x"))
+
+
 def test_a_body_over_the_cap_is_not_read_to_its_end(site: Any) -> None:
     site.answers["/x"] = b"0" * 1001
     assert len(fetch(request(site.url + "/x"), max_bytes=1001)) == 1001

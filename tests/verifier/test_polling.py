@@ -5,72 +5,14 @@ import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request
 
 import pytest
 
-from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import Kind
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-
-URL = "https://auth.example.com/auth/revocations"
-NOW = 1_800_000_000
-
-
-class Log:
-    """The issuer's side: pages of ``limit``; ``purged`` and a younger log can be played."""
-
-    def __init__(self, monotonic: Any) -> None:
-        self.entries: list[Entry] = []
-        self.sequence = 0
-        self.purged = 0
-        self.limit = 2
-        self.queries: list[str] = []
-        self.tokens: list[str | None] = []
-        self.failure: Exception | None = None
-        self.raw: bytes | None = None
-        self.number = 7
-        self.nonce = ""
-        self.monotonic = monotonic
-        self.travel_seconds = 0.0
-
-    def append(self, key: str, kind: Kind = Kind.SESSION, value: int = ENDED, lives: int = 600) -> None:
-        self.sequence += 1
-        self.entries.append(Entry(kind, key, value, Instant(NOW), Instant(NOW + lives), self.sequence))
-
-    def __call__(self, asked: Request) -> bytes:
-        self.monotonic.now += self.travel_seconds
-        query, _, self.nonce = urlsplit(asked.full_url).query.partition("nonce=")
-        self.queries.append(query.rstrip("&"))
-        self.tokens.append(asked.get_header("Authorization"))
-        if self.failure is not None:
-            raise self.failure
-        if self.raw is not None:
-            return self.raw.replace(b"{", b'{"nonce":"%s",' % self.nonce.encode(), 1)
-        asked_for = parse_qs(self.queries[-1])
-        known = int(asked_for.get("after", asked_for.get("seed", ["0"]))[0])
-        newer = [each for each in self.entries if each.sequence > known][: self.limit]
-        if "after" not in asked_for:
-            return self._page(newer, newer[-1].sequence if newer else self.sequence)
-        return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
-
-    def _page(self, entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
-        names = ("kind", "key", "value", "at", "expires_at", "sequence")
-        lines = [{name: getattr(each, name) for name in names} for each in entries]
-        page = {"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}
-        return json.dumps(page | {"nonce": self.nonce}).encode()
-
-
-@pytest.fixture
-def log(monotonic: Any) -> Log:
-    return Log(monotonic)
-
-
-@pytest.fixture
-def polled(log: Log, clock: Any, monotonic: Any) -> HttpFeed:
-    return HttpFeed(URL, "service", send=log, stream=None, clock=clock, monotonic=monotonic)
+from verifier.log import LINE, NOW, URL, Log
 
 
 def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) -> None:
@@ -179,9 +121,6 @@ def test_entries_are_forgotten_when_no_token_they_stop_is_alive(log: Log, polled
     assert len(polled.revocations) == 0
 
 
-LINE: dict[str, Any] = {"kind": "session", "key": "a", "value": 1, "at": 1, "expires_at": 2, "sequence": 1}
-
-
 @pytest.mark.parametrize(
     "page",
     [
@@ -204,60 +143,6 @@ def test_a_page_that_cannot_be_read_whole_confirms_nothing(log: Log, polled: Htt
         polled.poll()
     assert polled.freshness.seen_at == float("-inf")
     assert len(polled.revocations) == 0
-
-
-@pytest.mark.parametrize(
-    ("page", "why"),
-    [
-        ({"entries": [LINE], "sequence": 1}, "back to itself"),
-        ({"entries": [LINE], "sequence": 1, "complete": False}, "a gap again and again"),
-        ({"entries": [LINE | {"sequence": 10**18}], "sequence": 10**18}, "<= 9"),
-        ({"entries": [LINE | {"sequence": 2}], "sequence": 1}, "beyond 1"),
-    ],
-    ids=str,
-)
-def test_a_feed_that_leads_nowhere_confirms_nothing_and_is_left(
-    log: Log, polled: HttpFeed, page: dict[str, Any], why: str
-) -> None:
-    log.raw = json.dumps(page).encode()
-    with pytest.raises(Unavailable, match=why):
-        polled.poll()
-    assert polled.freshness.seen_at == float("-inf")
-    assert len(log.queries) <= 3
-    log.raw = None
-    log.append("a")
-    polled.poll()
-    assert (polled.revocations.sequence, b"a" in polled.revocations.ended) == (1, True), "it has recovered"
-
-
-def test_an_answer_to_another_question_is_not_news(log: Log, polled: HttpFeed, monotonic: Any) -> None:
-    polled.poll()
-    monotonic.now = 3
-    log.raw = b'{"entries": [], "sequence": 0, "log": 7}'
-    polled.poll()
-    assert polled.freshness.seen_at == 3
-    kept = json.dumps({"entries": [], "sequence": 0, "log": 7, "nonce": log.nonce}).encode()
-    polled._send = lambda _: kept
-    monotonic.now = 6
-    with pytest.raises(Unavailable, match="a cache on the way"):
-        polled.poll()
-    assert polled.freshness.seen_at == 3
-
-
-def test_a_feed_without_end_is_left(log: Log, polled: HttpFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyturn.verifier.polling._PAGES", 3)
-    for each in "abcdefghi":
-        log.append(each)
-    with pytest.raises(Unavailable, match="did not end"):
-        polled.poll()
-    assert polled.freshness.seen_at == float("-inf")
-
-
-def test_a_feed_that_is_closed_asks_no_more(log: Log, polled: HttpFeed) -> None:
-    polled.close()
-    polled.poll()
-    assert (log.queries, polled.freshness.seen_at) == ([], float("-inf"))
-    polled.start().result(1)
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -23,6 +23,7 @@ FEED_BYTES = 2 * 1024 * 1024
 FETCH_SECONDS = 5.0
 _CHUNK = 64 * 1024
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
+_HINTS = {401: ": the service token is missing, or is not the issuer's"}
 _PRINTED = re.compile(r"[!-~]+")
 
 Document = TypeVar("Document")
@@ -81,7 +82,7 @@ def opened(asked: Request, seconds: float) -> Generator[BoundedResponse]:
             yield response
     except HTTPError as error:
         error.close()
-        raise Unavailable(f"{named(asked)} answered {error.code}") from None
+        raise Unavailable(f"{named(asked)} answered {error.code}{_HINTS.get(error.code, '')}") from None
     except (OSError, HTTPException, ValueError) as error:
         raise Unavailable(f"{named(asked)}: {_why(error)}") from error
 

@@ -1,0 +1,58 @@
+"""The issuer's side of a feed that is asked, played from a list."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request
+
+from keyturn.core.instant import Instant
+from keyturn.core.revocation import ENDED, Entry, Kind
+
+URL = "https://auth.example.com/auth/revocations"
+NOW = 1_800_000_000
+LINE: dict[str, Any] = {"kind": "session", "key": "a", "value": 1, "at": 1, "expires_at": 2, "sequence": 1}
+"""An entry as it travels."""
+
+
+class Log:
+    """The issuer's side: pages of ``limit``; ``purged`` and a younger log can be played."""
+
+    def __init__(self, monotonic: Any) -> None:
+        self.entries: list[Entry] = []
+        self.sequence = 0
+        self.purged = 0
+        self.limit = 2
+        self.queries: list[str] = []
+        self.tokens: list[str | None] = []
+        self.failure: Exception | None = None
+        self.raw: bytes | None = None
+        self.number = 7
+        self.nonce = ""
+        self.monotonic = monotonic
+        self.travel_seconds = 0.0
+
+    def append(self, key: str, kind: Kind = Kind.SESSION, value: int = ENDED, lives: int = 600) -> None:
+        self.sequence += 1
+        self.entries.append(Entry(kind, key, value, Instant(NOW), Instant(NOW + lives), self.sequence))
+
+    def __call__(self, asked: Request) -> bytes:
+        self.monotonic.now += self.travel_seconds
+        query, _, self.nonce = urlsplit(asked.full_url).query.partition("nonce=")
+        self.queries.append(query.rstrip("&"))
+        self.tokens.append(asked.get_header("Authorization"))
+        if self.failure is not None:
+            raise self.failure
+        if self.raw is not None:
+            return self.raw.replace(b"{", b'{"nonce":"%s",' % self.nonce.encode(), 1)
+        asked_for = parse_qs(self.queries[-1])
+        known = int(asked_for.get("after", asked_for.get("seed", ["0"]))[0])
+        newer = [each for each in self.entries if each.sequence > known][: self.limit]
+        if "after" not in asked_for:
+            return self._page(newer, newer[-1].sequence if newer else self.sequence)
+        return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
+
+    def _page(self, entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
+        names = ("kind", "key", "value", "at", "expires_at", "sequence")
+        lines = [{name: getattr(each, name) for name in names} for each in entries]
+        page = {"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}
+        return json.dumps(page | {"nonce": self.nonce}).encode()
