@@ -4,12 +4,14 @@ takes, and how long anybody waits while what is over is swept.
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
 import psycopg
 
-from bench.crowd import crowd, new_session
+from bench.crowd import crowd, logouts, new_session
 from bench.figures import Figure, Goal
 from bench.houses import settings, sqlite_url
 from bench.postgresql import server as postgres_server
@@ -18,17 +20,20 @@ from bench.weight import fill
 from engines.redis import RedisServer
 from keyturn import Issuer
 from keyturn.core.instant import Instant
+from keyturn.core.revocation import RevocationSet
 from keyturn.stores.sql.rows import session_values
 from keyturn.stores.sql.tables import sessions
 
 CHAPTER = "A million sessions"
 DAY = 86400
 ASKED = 2000
+Sweep = Callable[[], int]
+"""Waits until everything is swept; answers how many."""
 
 
 def steps(_plan: Plan) -> int:
     """Ticks of one run."""
-    return 2
+    return 3
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -38,7 +43,27 @@ def measure(plan: Plan) -> list[Figure]:
     plan.tick()
     figures += _in_postgresql(count)
     plan.tick()
+    figures.append(_forgetting(count))
+    plan.tick()
     return figures
+
+
+def _forgetting(count: int) -> Figure:
+    """Checks go on while a verifier forgets as many entries, all in one go."""
+    now, held, waits = Instant(int(time.time())), RevocationSet(), []
+    for entry in logouts(count, now, now):
+        held.apply(entry)
+    forgetting = threading.Thread(target=held.expire, args=(Instant(now + 120),))
+    began_at = last = time.perf_counter()
+    forgetting.start()
+    while forgetting.is_alive() or not waits:
+        held.revokes("a session", "ada", 3, "web", 5)
+        waits.append(1e3 * ((passed := time.perf_counter()) - last))
+        last = passed
+    figure = Figure(CHAPTER, f"longest wait of a check while {count:,} entries of a denylist are forgotten", "ms", [])
+    figure.series = [Series("Keyturn", [max(waits)])]
+    figure.note = f"all in one go, {1e3 * (last - began_at):.0f} ms; {len(waits):,} checks meanwhile"
+    return figure
 
 
 def _in_redis(count: int) -> list[Figure]:
@@ -51,8 +76,8 @@ def _in_redis(count: int) -> list[Figure]:
                 before: Any = client.info("memory")
                 fill(redis.url, count)
                 after: Any = client.info("memory")
-            used = (after["used_memory"] - before["used_memory"]) / count
-            return _figures("Redis", count, used, empty, issuer)
+                used = (after["used_memory"] - before["used_memory"]) / count
+                return _figures("Redis", count, used, empty, issuer, partial(_expiring, client))
     finally:
         redis.remove()
 
@@ -66,7 +91,7 @@ def _in_postgresql(count: int) -> list[Figure]:
                 _copy(connection, count)
                 connection.execute("VACUUM ANALYZE sessions")
                 row: Any = connection.execute("SELECT pg_total_relation_size('sessions')").fetchone()
-            return _figures("PostgreSQL", count, row[0] / count, empty, issuer)
+            return _figures("PostgreSQL", count, row[0] / count, empty, issuer, partial(_purging, issuer))
 
 
 def _copy(connection: "psycopg.Connection[Any]", count: int) -> None:
@@ -78,7 +103,40 @@ def _copy(connection: "psycopg.Connection[Any]", count: int) -> None:
             copy.write_row([values[name] for name in names])
 
 
-def _figures(store: str, count: int, used: float, empty: Series, issuer: Issuer) -> list[Figure]:
+_END = """
+local keys = redis.call('KEYS', '{*}[su]*')
+for _, key in ipairs(keys) do redis.call('PEXPIREAT', key, ARGV[1]) end
+return #keys
+"""
+
+
+def _expiring(client: Any) -> Sweep:
+    """Redis sweeps by itself: all at the same moment, which is as bad as it can be."""
+    at = time.time() + 2 + client.dbsize() / 100_000
+    over: int = client.eval(_END, 0, int(1000 * at))
+
+    def gone() -> int:
+        return int(client.info("stats")["expired_keys"])
+
+    before = gone()
+    time.sleep(max(0.0, at - time.time()))
+
+    def sweep() -> int:
+        while (swept := gone() - before) < over:
+            time.sleep(0.01)
+        return swept
+
+    return sweep
+
+
+def _purging(issuer: Issuer) -> Sweep:
+    port: Any = issuer.parts.plain_store.sessions
+    return lambda: port.purge(Instant(int(time.time()) + 40 * DAY))
+
+
+def _figures(
+    store: str, count: int, used: float, empty: Series, issuer: Issuer, over: Callable[[], Sweep]
+) -> list[Figure]:
     full = _checks(issuer)
     size = Figure(CHAPTER, f"bytes each, {count:,} in {store}", "B", [Series("Keyturn", [used])])
     if store == "Redis":
@@ -90,7 +148,7 @@ def _figures(store: str, count: int, used: float, empty: Series, issuer: Issuer)
     seconds = time.perf_counter() - began_at
     ending = Figure(CHAPTER, f"all {count:,} ended at once in {store}", "ms", [Series("Keyturn", [1e3 * seconds])])
     ending.note = "one entry: every session begun before is void from then on"
-    return [size, check, ending, _sweeping(store, count, issuer)]
+    return [size, check, ending, _sweeping(f"{count:,} in {store}", issuer, over())]
 
 
 def _checks(issuer: Issuer) -> Series:
@@ -109,20 +167,19 @@ def _checks(issuer: Issuer) -> Series:
     return Series("Keyturn", [median(samples[n::10]) for n in range(10)])
 
 
-def _sweeping(store: str, count: int, issuer: Issuer) -> Figure:
-    """Everything is over: sweep it, while somebody logs in again and again."""
+def _sweeping(what: str, issuer: Issuer, sweep: Sweep) -> Figure:
+    """Everything is over: it is swept, while somebody logs in again and again."""
     waits: list[float] = []
     stop = threading.Event()
     other = threading.Thread(target=_log_in, args=(issuer, waits, stop))
     other.start()
-    port: Any = issuer.parts.plain_store.sessions
     began_at = time.perf_counter()
-    swept = port.purge(Instant(int(time.time()) + 40 * DAY))
+    swept = sweep()
     seconds = time.perf_counter() - began_at
     stop.set()
     other.join()
     waits.sort()
-    figure = Figure(CHAPTER, f"others' writes while {count:,} in {store} are swept", "ms", [Series("Keyturn", waits)])
+    figure = Figure(CHAPTER, f"others' writes while {what} are swept", "ms", [Series("Keyturn", waits)])
     p99 = waits[int(0.99 * len(waits))]
     figure.note = f"swept {swept:,} in {seconds:.1f} s; longest wait {waits[-1]:.1f} ms, p99 {p99:.1f} ms"
     return figure

@@ -38,6 +38,6 @@ class _BoundedParser(_Parser):  # type: ignore[misc]  # untyped, as all of the l
             raise _library.TimeoutError
         return above.read_from_socket(self._ends_at - now)
 
-    def handle_push_response(self, response: Any) -> Any:
+    def handle_push_response(self, *_arguments: Any, **_names: Any) -> Any:
         # Nothing is pushed to who has asked for nothing (RESP2); each would be a new answer, with time of its own.
         raise _library.InvalidResponse
