@@ -75,6 +75,17 @@ def test_a_reader_that_comes_again_misses_nothing(served: Served, ended: Ended) 
         assert next(told).keys == missed
 
 
+@pytest.mark.parametrize("query", ["", "?after=0", "?seed=0"])
+@pytest.mark.parametrize("comes_again", [False, True])
+def test_a_stream_begins_with_the_nonce_of_its_question(served: Served, query: str, comes_again: bool) -> None:
+    with listening(served.url) as told:
+        mark = next(told).mark
+    headers = STREAM | ({"last-event-id": mark} if comes_again else {})
+    asked = f"{served.url}/auth/revocations{query}{'&' if query else '?'}nonce=aZ_-09"
+    with httpx.stream("GET", asked, headers=headers, timeout=10) as answer:
+        assert next(events(answer.iter_lines())).said["nonce"] == "aZ_-09"
+
+
 def test_what_a_browser_remembers_counts_more_than_the_address_it_repeats(served: Served, ended: Ended) -> None:
     ended()
     with listening(served.url, "?after=0") as told:

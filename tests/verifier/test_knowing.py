@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engines.process import until
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Entry, Kind
 from keyturn.errors import ConfigurationError, RevocationUnknown, TokenRevoked
@@ -59,6 +60,8 @@ def test_an_issuer_that_dies_is_found_again_and_nothing_is_missed(tmp_path: Path
         assert verify.at_least(ended["sequence"], wait_seconds=10)
         with pytest.raises(TokenRevoked):
             verify(token)
+        # Not by asking for ever: the stream is told again, from where it broke off.
+        until(lambda: not verify.metrics().problem, lambda: verify.metrics().problem)
         verify.close()
 
 

@@ -247,7 +247,7 @@ def _begin(request: Request) -> tuple[Place, int | None]:
     mark = _MARK.fullmatch(marks[0])
     if mark is None:
         raise InvalidMember("Last-Event-ID")
-    return Place(int(mark[2]), seeding=False), int(mark[1])
+    return Place(int(mark[2]), seeding=False, nonce=place.nonce), int(mark[1])
 
 
 def _wants_stream(scope: Scope) -> bool:
