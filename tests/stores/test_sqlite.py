@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.core.instant import Instant
+from keyturn.errors import BadRequest, ConfigurationError, StoreUnavailable
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.opening import open_async_store, open_store
 from keyturn.stores.sql.operation import BEGIN, Operation
@@ -200,3 +201,14 @@ def test_seeds_of_deleted_sessions_are_overwritten(store: SqlStore, path: Path) 
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     assert session.seed not in path.read_bytes()
+
+
+def test_a_refused_number_leaves_no_lock_behind(store: SqlStore, path: Path) -> None:
+    """A closed connection keeps its lock while a cursor is open, and a traceback that somebody keeps holds cursors."""
+    subject = new_session().subject
+    with pytest.raises(BadRequest) as refusal:
+        store.sessions.void(replace(voiding(subject), at=Instant(2**63)))
+    other = SqlStore(f"sqlite:///{path}", deadline_seconds=1)
+    assert other.sessions.void(voiding(subject)).sequence == 1
+    other.close()
+    assert refusal.traceback

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Engine, Executable, PoolProxiedConnection
@@ -96,7 +97,12 @@ class Runner:
         return result
 
     def _drive(self, connection: PoolProxiedConnection, operation: Operation[T]) -> T:
-        cursor = connection.cursor()
+        # Closed whatever happens: SQLite keeps a closed connection, its lock with it, while a cursor of it is open, and
+        # the traceback of a refused value would hold that cursor (sqlite.org/c3ref/close.html).
+        with closing(connection.cursor()) as cursor:
+            return self._drive_on(cursor, operation)
+
+    def _drive_on(self, cursor: Any, operation: Operation[T]) -> T:
         begun = False
         try:
             step = next(operation)
@@ -111,7 +117,6 @@ class Runner:
         except StopIteration as done:
             if begun:
                 cursor.execute("COMMIT")
-            cursor.close()
             result: T = done.value
             return result
 
