@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from keyturn.core.session import Found, Marks
 from keyturn.testing.contract.records import NOW, Store, at_once, ending, new_account, new_session, voiding
 
@@ -26,24 +24,24 @@ class KeepingContract:
         assert store.sessions.load(session.sid) == Found(replace(kept, generation=1), Marks(1))
         assert store.sessions.load(other.sid) == Found(other, Marks(1))
 
-    @pytest.mark.parametrize("why", ["behind", "ahead", "ended", "void", "gone", "somebody else's"])
-    def test_a_session_that_cannot_be_kept_stops_all_of_it(self, store: Store, why: str) -> None:
-        account = new_account()
-        owner = new_account().subject if why == "somebody else's" else account.subject
-        session = new_session(subject=owner)
-        store.accounts.insert(account)
-        if why != "gone":
-            store.sessions.insert(session)
-        if why == "ended":
-            store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
-        if why == "void":
-            store.sessions.void(voiding(account.subject))
-        before = store.sessions.load(session.sid), store.log.sequence()
-        kept = replace(session, renewals=7, version={"behind": 0, "ahead": 2}.get(why, 1))
-        changed = replace(account, password_hash="other", version=1)
-        assert store.accounts.replace_and_void(changed, voiding(account.subject), kept) is None
-        assert store.accounts.load(account.subject) == account
-        assert (store.sessions.load(session.sid), store.log.sequence()) == before
+    def test_a_session_that_cannot_be_kept_stops_all_of_it(self, store: Store) -> None:
+        for why in ("behind", "ahead", "ended", "void", "gone", "somebody else's"):
+            account = new_account()
+            owner = new_account().subject if why == "somebody else's" else account.subject
+            session = new_session(subject=owner)
+            store.accounts.insert(account)
+            if why != "gone":
+                store.sessions.insert(session)
+            if why == "ended":
+                store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
+            if why == "void":
+                store.sessions.void(voiding(account.subject))
+            before = store.sessions.load(session.sid), store.log.sequence()
+            kept = replace(session, renewals=7, version={"behind": 0, "ahead": 2}.get(why, 1))
+            changed = replace(account, password_hash="other", version=1)
+            assert store.accounts.replace_and_void(changed, voiding(account.subject), kept) is None
+            assert store.accounts.load(account.subject) == account
+            assert (store.sessions.load(session.sid), store.log.sequence()) == before
 
     def test_an_account_that_lost_its_swap_keeps_no_session(self, store: Store) -> None:
         account, owner = new_account(), new_account()

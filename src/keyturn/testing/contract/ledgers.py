@@ -103,9 +103,9 @@ class LedgerContract:
             store.audit.append(event)
             assert list(store.audit.recent(Subject(text), 1)) == [event]
 
-    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS, ids=range(len(UNSTORABLE_TEXTS)))
-    def test_an_event_no_store_can_hold_is_refused(self, store: Store, text: str) -> None:
-        with pytest.raises(BadRequest):
-            store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW, detail=text))
-        with pytest.raises(BadRequest):
-            store.throttles.replace(Bucket(text, 1, NOW, 1))
+    def test_an_event_no_store_can_hold_is_refused(self, store: Store) -> None:
+        for text in UNSTORABLE_TEXTS:
+            with pytest.raises(BadRequest):
+                store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW, detail=text))
+            with pytest.raises(BadRequest):
+                store.throttles.replace(Bucket(text, 1, NOW, 1))

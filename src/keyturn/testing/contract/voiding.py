@@ -64,12 +64,12 @@ class VoidingContract:
         assert second.sequence == first.sequence + 1
         assert store.sessions.marks(Subject(new_name()), client_id) == Marks(0, NOW)
 
-    @pytest.mark.parametrize("kind", [Kind.SESSION, Kind.SUBJECT])
-    def test_only_clients_and_everything_are_marked(self, store: Store, kind: Kind) -> None:
-        last = store.log.sequence()
-        with pytest.raises(ValueError, match="not-before"):
-            store.sessions.mark(Entry(kind, new_name(), 1, NOW, LATER))
-        assert store.log.sequence() == last
+    def test_only_clients_and_everything_are_marked(self, store: Store) -> None:
+        for kind in (Kind.SESSION, Kind.SUBJECT):
+            last = store.log.sequence()
+            with pytest.raises(ValueError, match="not-before"):
+                store.sessions.mark(Entry(kind, new_name(), 1, NOW, LATER))
+            assert store.log.sequence() == last
 
     def test_marks_outlive_every_purge(self, store: Store) -> None:
         subject = Subject(new_name())
