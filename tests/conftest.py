@@ -2,17 +2,25 @@
 
 import os
 from collections.abc import Generator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 # These rules are tried out alone, too, where there are no engines (tests/habits).
-pytest_plugins = ["engines.fixtures"] if (Path(__file__).parent / "engines").is_dir() else []
+ALONE = not (Path(__file__).parent / "engines").is_dir()
+pytest_plugins = [] if ALONE else ["engines.fixtures"]
 
 # A deadline judges the machine, not the code: others may be busy on it.
 settings.register_profile("keyturn", deadline=None)
 settings.load_profile("keyturn")
+
+
+def pytest_configure() -> None:
+    """Begin a run before any worker is started, so that all of them share its folder and its servers."""
+    if not ALONE:
+        import_module("engines.run").run_folder()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from cli.command import SECRET, SERVICE_TOKEN, keyturn, production
+from engines.ports import free_port
 from served import Served, serving
-from served.process import PASSWORD, free_port
+from served.process import PASSWORD
 
 
 def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:

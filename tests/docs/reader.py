@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.page import HOUSE, Block, Page
+from engines.ports import free_port
 from served import Served
-from served.process import free_port
 
 SECONDS = 60
 AS_WRITTEN = "127.0.0.1:8000"

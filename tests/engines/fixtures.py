@@ -1,64 +1,62 @@
-"""Fixtures for every suite: one PostgreSQL server per pytest worker, a new database with today's schema in
-it, one Redis, one cluster of them."""
+"""Fixtures for every suite: the servers that a run shares, and what each test finds empty in them."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from engines.databases import Databases, template_of
 from engines.postgres import Postgres
-from engines.redis import RedisCluster, RedisServer
+from engines.redis import RedisCluster, RedisSentinels, RedisServer
+from engines.run import locked, numbered, run_folder
+from engines.shared import OUTSIDE, shared
 from keyturn.stores.opening import Apart
-from keyturn.stores.sql.store import SqlStore
 
 Fresh = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server. Tests that stop, freeze or kill one start their own."""
-    server = Postgres()
-    server.start()
-    yield server
-    server.remove()
+def postgres() -> Postgres:
+    """The server of the run. Tests that stop, freeze or kill one start their own."""
+    server: Postgres = shared("postgres")
+    return server
 
 
 @pytest.fixture(scope="session")
 def template(postgres: Postgres) -> str:
     """The name of a database with today's schema: copied in a tenth of a second."""
-    url = postgres.database()
-    SqlStore(url).close()
-    return url.rpartition("/")[2]
+    file = run_folder() / "template"
+    with locked("template"):
+        if not file.exists():
+            file.write_text(template_of(postgres))
+    return file.read_text()
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres, template: str) -> Databases:
+    """The databases of this worker."""
+    return Databases(postgres, template)
 
 
 @pytest.fixture
-def fresh(postgres: Postgres, template: str) -> Iterator[Fresh]:
-    """Makes a database with today's schema; answers its URL for a scheme: ``postgresql``, ``postgresql+psycopg``."""
-    made: list[str] = []
-
-    def database(scheme: str = "postgresql") -> str:
-        url = postgres.database(template)
-        made.append(url)
-        return url.replace("postgresql", scheme, 1)
-
-    yield database
-    for url in made:
-        postgres.drop(url)
+def fresh(databases: Databases) -> Iterator[Fresh]:
+    """Answers the URL of an empty database with today's schema for a scheme: ``postgresql``, ``postgresql+psycopg``."""
+    yield lambda scheme="postgresql": databases.take().replace("postgresql", scheme, 1)
+    databases.empty()
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """One Redis for each pytest worker. Tests that stop, freeze or kill one start their own."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+    """The Redis of the run, at this worker's own database. Tests that stop, freeze, kill or set one start their own."""
+    server: RedisServer = shared("redis")
+    with numbered("redis", range(1, OUTSIDE)) as number:
+        yield server.at(number)
 
 
 @pytest.fixture
 def empty_redis(redis_server: RedisServer) -> RedisServer:
     """That one, with nothing in it."""
     with redis_server.client() as client:
-        client.flushall()
+        client.flushdb()
     return redis_server
 
 
@@ -80,20 +78,23 @@ def own_redis() -> Iterator[RedisServer]:
     server.remove()
 
 
-@pytest.fixture(scope="session")
-def redis_cluster() -> Iterator[RedisCluster]:
-    """A cluster of three primaries for each pytest worker."""
-    cluster = RedisCluster()
-    cluster.start()
-    yield cluster
-    cluster.remove()
+@pytest.fixture
+def empty_cluster() -> Iterator[RedisCluster]:
+    """The cluster of three primaries of the run, with nothing in it, for this test alone."""
+    cluster: RedisCluster = shared("cluster")
+    with locked("cluster"):
+        cluster.flush()
+        yield cluster
 
 
 @pytest.fixture
-def empty_cluster(redis_cluster: RedisCluster) -> RedisCluster:
-    """That one, with nothing in it."""
-    redis_cluster.flush()
-    return redis_cluster
+def empty_sentinels() -> Iterator[RedisSentinels]:
+    """The primary, replica and sentinels of the run, with nothing in them, for this test alone."""
+    sentinels: RedisSentinels = shared("sentinels")
+    with locked("sentinels"):
+        with sentinels.primary.client() as client:
+            client.flushall()
+        yield sentinels
 
 
 def apart_of(kind: str, request: pytest.FixtureRequest) -> Apart | None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engines.run import run_folder
+
 START_SECONDS = 30.0
 
 
@@ -20,8 +22,12 @@ class Engine:
 
     def __init__(self) -> None:
         # Not pytest's folder: a server that drops its privileges could not enter it.
-        self.folder = Path(tempfile.mkdtemp(prefix="keyturn-engine-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="keyturn-engine-", dir=run_folder()))
         self.process: subprocess.Popen[bytes] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the process out: another worker may use a server, and only its starter may end it."""
+        return {**self.__dict__, "process": None}
 
     @property
     def log(self) -> Path:

@@ -1,12 +1,13 @@
 """Redis servers: one, one with replicas and sentinels, a cluster."""
 
 import time
+from copy import copy
 from typing import Any
 
 import redis
 
+from engines.ports import free_port
 from engines.process import Engine, until
-from served.process import free_port
 
 
 class RedisServer(Engine):
@@ -14,6 +15,8 @@ class RedisServer(Engine):
 
     ``settings``: as on its command line, with ``_`` for ``-``.
     """
+
+    database = 0
 
     def __init__(self, port: int | None = None, **settings: str) -> None:
         super().__init__()
@@ -25,10 +28,16 @@ class RedisServer(Engine):
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://127.0.0.1:{self.port}/{self.database}"
+
+    def at(self, database: int) -> "RedisServer":
+        """Return this server, seen from one of its numbered databases."""
+        seen = copy(self)
+        seen.database = database
+        return seen
 
     def client(self, **options: Any) -> "redis.Redis":
-        return redis.Redis(port=self.port, socket_timeout=5, **options)
+        return redis.Redis(port=self.port, db=self.database, socket_timeout=5, **options)
 
     def ready(self) -> bool:
         try:
@@ -108,7 +117,7 @@ class RedisCluster:
         self._primaries = primaries
         self._replicas = replicas
         options = {"cluster_enabled": "yes", "cluster_node_timeout": str(timeout_milliseconds)}
-        self.servers = [_node(**options) for _ in range(primaries * (1 + replicas))]
+        self.servers = [RedisServer(**options) for _ in range(primaries * (1 + replicas))]
 
     @property
     def url(self) -> str:
@@ -164,14 +173,6 @@ class RedisCluster:
             return {str(name): str(value) for name, value in answer.items()}
         lines = answer.decode().split()
         return dict(line.split(":", 1) for line in lines)
-
-
-def _node(**options: str) -> RedisServer:
-    # The cluster's own bus listens 10,000 above the port.
-    port = free_port()
-    while port > 55000:
-        port = free_port()
-    return RedisServer(port, **options)
 
 
 def wait_for_another_primary(sentinels: RedisSentinels, old: RedisServer, seconds: float = 30.0) -> float:

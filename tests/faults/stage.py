@@ -12,10 +12,11 @@ from typing import Any
 
 import httpx
 
+from engines.ports import free_port
 from engines.postgres import Postgres
 from faults.cable import Cable
 from fleet.house import SECRET, SERVICE_TOKEN, Service
-from served.process import PASSWORD, Served, free_port
+from served.process import PASSWORD, Served
 
 BOUND_SECONDS = 2.0
 PEOPLE = 8

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from engines.nginx import Nginx
+from engines.ports import free_port
 from engines.postgres import Postgres
-from served.process import Served, free_port
+from served.process import Served
 
 CONFIGURED = Path(__file__).parents[2] / "deploy" / "nginx" / "keyturn.conf"
 VERIFYING = Path(__file__).with_name("verifying.py")

@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from engines.nginx import Nginx
+from engines.ports import free_port
 from keyturn import Verifier
 from keyturn.errors import Refusal, TokenRevoked
 from served import Served
-from served.process import PASSWORD, free_port
+from served.process import PASSWORD
 
 BOUND_SECONDS = 2.0
 PROXY = """

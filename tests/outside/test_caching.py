@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from engines.nginx import Nginx
+from engines.ports import free_port
 from keyturn import Verifier
 from keyturn.errors import Refusal, RevocationUnknown, TokenRevoked
 from keyturn.verifier import HttpFeed
 from served import Served
-from served.process import PASSWORD, free_port
+from served.process import PASSWORD
 
 BOUND_SECONDS = 2.0
 PROXY = """

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from engines.nginx import Nginx
+from engines.ports import free_port
 from served import Served, serving
-from served.process import PASSWORD, free_port
+from served.process import PASSWORD
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "nginx.md"
 BODY = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}

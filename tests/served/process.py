@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,18 +12,13 @@ from pathlib import Path
 
 import httpx
 
+from engines.ports import free_port
+
 PASSWORD = "a bicycle made of rain"
 START_SECONDS = 60.0
 
 # Tests log in often and from one address: only tests about throttling keep the real limits.
 ROOMY = {"KEYTURN_ADDRESS_LIMIT": "100000", "KEYTURN_SIGNUP_LIMIT": "100000"}
-
-
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from engines.fixtures import Fresh
 from engines.process import until
 from engines.redis import RedisServer
+from engines.shared import OUTSIDE
 from keyturn import Issuer
 from keyturn.cli import app
 from keyturn.core.revocation import Kind
@@ -89,7 +90,7 @@ def test_another_empty_redis_is_refused(
 ) -> None:
     url = database(tmp_path) if kind == "sqlite" else fresh("postgresql")
     open_store(url, apart=Apart(empty_redis.url)).close()
-    for wrong in (own_redis.url, empty_redis.url.removesuffix("/0") + "/1"):
+    for wrong in (own_redis.url, empty_redis.at(OUTSIDE).url):
         for opened in (open_store, open_async_store):
             with pytest.raises(ConfigurationError, match="sessions-lost"):
                 opened(url, apart=Apart(wrong))
@@ -123,7 +124,7 @@ def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
     with Issuer.from_env(background=False) as issuer:
         issuer.signup("ada@example.com", PASSWORD)
     with empty_redis.client() as client:
-        client.flushall()
+        client.flushdb()
     with pytest.raises(ConfigurationError, match="sessions-lost"):
         Issuer.from_env(background=False)
     for _ in range(2):

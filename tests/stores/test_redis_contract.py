@@ -12,14 +12,6 @@ from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
 
 
-@pytest.fixture(scope="module")
-def sentinels() -> Iterator[RedisSentinels]:
-    servers = RedisSentinels(replicas=1)
-    servers.start()
-    yield servers
-    servers.remove()
-
-
 class TestOneServer(StoreContract):
     @pytest.fixture
     def store(self, empty_redis: RedisServer, tmp_path: Path) -> Iterator[object]:
@@ -38,10 +30,8 @@ class TestAsyncOneServerAndPostgres(StoreContract):
 
 class TestSentinels(StoreContract):
     @pytest.fixture
-    def store(self, sentinels: RedisSentinels, tmp_path: Path) -> Iterator[object]:
-        with sentinels.primary.client() as client:
-            client.flushall()
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(sentinels.url, replicas=1))
+    def store(self, empty_sentinels: RedisSentinels, tmp_path: Path) -> Iterator[object]:
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_sentinels.url, replicas=1))
         yield store
         store.close()
 

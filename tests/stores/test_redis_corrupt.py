@@ -63,7 +63,7 @@ def test_every_key_replaced(store: Any, empty_redis: RedisServer, harm: str) -> 
     refused = set()
     with empty_redis.client() as client:
         for number in range(len(_keys(client, store))):
-            client.flushall()
+            client.flushdb()
             session = new_session()
             key = _keys(client, store, session)[number]
             client.delete(key)
@@ -99,7 +99,7 @@ def test_a_bit_that_fell_over_is_a_refusal_or_not_noticed(store: Any, empty_redi
                     ask()
                 except StoreUnavailable:
                     refused += 1
-            client.flushall()
+            client.flushdb()
     assert refused > FLIPS // 10
 
 

@@ -1,0 +1,77 @@
+"""End the processes of a test run once its owner is gone, and delete its folder.
+
+``python cleanup.py OWNER FOLDER`` waits until the process OWNER has ended, in whatever way. Standard library only.
+"""
+
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+KEEP = "keep"
+"""A file of this name in the folder of a run: end the processes, leave the folder to be looked at."""
+
+
+def start_time(pid: int) -> str:
+    """Return when process ``pid`` began, in clock ticks since boot, or "" if there is none: ids are used again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Return the processes that name ``folder`` in their environment, command line or working directory."""
+    others = [int(each) for each in os.listdir("/proc") if each.isdigit() and int(each) != os.getpid()]
+    return [pid for pid in others if _names(pid, os.fsencode(folder))]
+
+
+def end_processes(folder: Path, *, spared: frozenset[int] = frozenset(), seconds: float = 10.0) -> list[int]:
+    """Kill every process of ``folder`` but the ``spared``; return the ids of those that were killed."""
+    killed: set[int] = set()
+    give_up_at = time.monotonic() + seconds
+    while (left := set(processes_of(folder)) - spared) and time.monotonic() < give_up_at:
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= left
+        time.sleep(0.02)
+    return sorted(killed)
+
+
+def end_abandoned_runs(base: Path) -> None:
+    """End what earlier runs under ``base`` left, if their owner is gone; delete their folders."""
+    for folder in base.iterdir():
+        owner = folder / "owner"
+        if folder.name.isdigit() and owner.exists() and start_time(int(folder.name)) != owner.read_text():
+            end_processes(folder, spared=frozenset({os.getpid()}))
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _names(pid: int, folder: bytes) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        if state == b"Z":
+            return False
+        texts = [Path(f"/proc/{pid}/{each}").read_bytes() for each in ("environ", "cmdline")]
+        texts.append(os.fsencode(os.readlink(f"/proc/{pid}/cwd")))
+    except OSError:
+        return False  # it has just ended, or is not ours
+    return any(folder + end in text + b"\0" for text in texts for end in (b"/", b"\0", b" "))
+
+
+def _watch(owner: int, folder: Path) -> None:
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(owner)
+        select.select([descriptor], [], [])
+    end_processes(folder)
+    if not (folder / KEEP).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    _watch(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,97 @@
+"""A test run that is killed leaves no process: the watcher of the run ends them, and so does the next run."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engines.cleanup import end_abandoned_runs, processes_of
+from engines.process import until
+from engines.run import VARIABLE
+
+SERVERS = """
+import signal, time
+from engines.postgres import Postgres
+from engines.redis import RedisServer
+from engines.run import run_folder
+from engines.shared import shared
+from served import Served
+shared("redis")
+for server in (Postgres(), RedisServer(), Served(run_folder() / "data", workers=2)):
+    server.start()
+server.process.send_signal(signal.SIGSTOP)
+print(run_folder(), flush=True)
+time.sleep(600)
+"""
+"""A run of its own: servers of each kind, one of them shared, one of them frozen."""
+
+
+class Run:
+    """A run in another process that has servers under way."""
+
+    def __init__(self, temporary: Path) -> None:
+        rest = {name: value for name, value in os.environ.items() if name != VARIABLE}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVERS],
+            env={**rest, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[1])},
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        self.folder = Path(self.process.stdout.readline().strip())
+
+    def end_watcher(self) -> None:
+        (watcher,) = (pid for pid in processes_of(self.folder) if b"cleanup.py" in _command(pid))
+        os.kill(watcher, signal.SIGKILL)
+        until(lambda: watcher not in processes_of(self.folder))
+
+    def end(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+        self.process.communicate()
+
+
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Iterator[Path]:
+    # PostgreSQL gives up root and must reach its folder.
+    for each in (tmp_path, *tmp_path.parents[:3]):
+        each.chmod(each.stat().st_mode | 0o011)
+    yield tmp_path
+    for each in tmp_path.glob("keyturn-tests-*"):
+        end_abandoned_runs(each)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_killed_leaves_no_process(temporary: Path, number: int) -> None:
+    run = Run(temporary)
+    assert len(processes_of(run.folder)) > 8
+    run.end(number)
+    until(lambda: processes_of(run.folder) == [], lambda: str(processes_of(run.folder)))
+    until(lambda: not run.folder.exists(), lambda: "its folder is left")
+
+
+def test_the_next_run_of_a_clone_ends_what_an_earlier_one_left(temporary: Path) -> None:
+    run = Run(temporary)
+    run.end_watcher()
+    run.end(signal.SIGKILL)
+    assert len(processes_of(run.folder)) > 6
+    end_abandoned_runs(run.folder.parent)
+    assert processes_of(run.folder) == []
+    assert not run.folder.exists()
+
+
+def test_a_run_that_is_under_way_is_left_alone(temporary: Path) -> None:
+    run = Run(temporary)
+    end_abandoned_runs(run.folder.parent)
+    assert run.process.poll() is None
+    assert len(processes_of(run.folder)) > 8
+    run.end(signal.SIGKILL)
+    until(lambda: processes_of(run.folder) == [])
