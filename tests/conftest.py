@@ -10,15 +10,14 @@ from hypothesis import settings
 
 # These rules are tried out alone, too, where there are no engines (tests/habits).
 ALONE = not (Path(__file__).parent / "engines").is_dir()
-pytest_plugins = [] if ALONE else ["engines.fixtures"]
-
-# A deadline judges the machine, not the code: others may be busy on it.
-settings.register_profile("keyturn", deadline=None)
-settings.load_profile("keyturn")
+pytest_plugins = [] if ALONE else ["engines.fixtures", "tiers.selection"]
 
 
 def pytest_configure() -> None:
     """Begin a run before any worker is started, so that all of them share its folder and its servers."""
+    # A deadline judges the machine, not the code: others may be busy on it.
+    settings.register_profile("keyturn", deadline=None, max_examples=1000 if "TEST_LONG" in os.environ else 100)
+    settings.load_profile("keyturn")
     if not ALONE:
         import_module("engines.run").run_folder()
 

@@ -8,6 +8,7 @@ import pytest
 from docs.page import RUN, SHOWN, Page, pages
 from docs.reader import Reader
 from engines.postgres import Postgres
+from engines.run import locked
 
 PAGES = pages()
 RUNNABLE = [each for each in PAGES if each.runs]
@@ -18,11 +19,12 @@ SILENT = ("", "sql", "ini", "nginx", "toml", "mermaid", "{toctree}", "{eval-rst}
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """The port of a server on which the operator made what the page on PostgreSQL says."""
-    postgres.run("CREATE ROLE keyturn LOGIN PASSWORD 'violet'")
-    postgres.run("CREATE DATABASE keyturn OWNER keyturn ENCODING 'UTF8' TEMPLATE template0")
-    yield str(postgres.port)
-    postgres.run("DROP DATABASE keyturn WITH (FORCE)")
-    postgres.run("DROP ROLE keyturn")
+    with locked("role keyturn"):  # another worker may follow another page
+        postgres.run("CREATE ROLE keyturn LOGIN PASSWORD 'violet'")
+        postgres.run("CREATE DATABASE keyturn OWNER keyturn ENCODING 'UTF8' TEMPLATE template0")
+        yield str(postgres.port)
+        postgres.run("DROP DATABASE keyturn WITH (FORCE)")
+        postgres.run("DROP ROLE keyturn")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,33 @@ def processes_of(folder: Path) -> list[int]:
     """Return the processes that name ``folder`` in their environment, command line or working directory."""
     others = [int(each) for each in os.listdir("/proc") if each.isdigit() and int(each) != os.getpid()]
     return [pid for pid in others if _names(pid, os.fsencode(folder))]
+
+
+def orphans_of(folder: Path, spared: Iterable[int]) -> list[int]:
+    """Return the processes of ``folder`` that neither this process nor one of the ``spared`` has started."""
+    expected = {pid for root in (os.getpid(), *spared) for pid in tree(root)}
+    return [pid for pid in processes_of(folder) if pid not in expected and "cleanup.py" not in command_of(pid)]
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, or "" if there is none."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ").strip()
+    return ""
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all that it has started and that have not lost their parents since."""
+    return [pid, *(each for child in children(pid) for each in tree(child))]
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started, by any of its threads."""
+    found: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # the thread has just ended
+            found += thread.read_text().split()
+    return list(map(int, found))
 
 
 def end_processes(folder: Path, *, spared: frozenset[int] = frozenset(), seconds: float = 10.0) -> list[int]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engines.cleanup import tree
 from engines.run import run_folder
 
 START_SECONDS = 30.0
@@ -92,18 +93,10 @@ def limit_files(process: "subprocess.Popen[bytes] | None", size: int | None) -> 
     """
     assert process is not None
     limit = "unlimited" if size is None else str(size)
-    for pid in _tree(process.pid):
+    for pid in tree(process.pid):
         # As whoever runs it: root in a container may not. One that has just ended needs no limit.
         command = ["prlimit", f"--pid={pid}", f"--fsize={limit}:"]
         subprocess.run(command, user=Path(f"/proc/{process.pid}").stat().st_uid, check=False)
-
-
-def _tree(pid: int) -> list[int]:
-    try:
-        children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
-    return [pid, *(each for child in children for each in _tree(child))]
 
 
 def until(

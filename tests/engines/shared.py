@@ -3,6 +3,7 @@
 ``python -m engines.shared NAME FILE`` starts it in a process that ends at once, so that it belongs to no worker.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engines.cleanup import children
 from engines.postgres import Postgres
 from engines.redis import RedisCluster, RedisSentinels, RedisServer
 from engines.run import ROOT, locked, run_folder
@@ -38,9 +40,15 @@ def shared(name: str) -> Any:
     return pickle.loads(file.read_bytes())
 
 
+def pids_of_shared() -> list[int]:
+    """Return the processes that ``shared`` has started in this run, without what these have started."""
+    return [int(pid) for file in run_folder().glob("*.pids") for pid in file.read_text().split()]
+
+
 if __name__ == "__main__":
     server = STARTERS[sys.argv[1]]()
     server.start()
+    Path(sys.argv[2]).with_suffix(".pids").write_text(" ".join(map(str, children(os.getpid()))))
     unfinished = Path(sys.argv[2] + ".unfinished")
     unfinished.write_bytes(pickle.dumps(server))
     unfinished.rename(sys.argv[2])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.cleanup import end_abandoned_runs, processes_of
+from engines.cleanup import command_of, end_abandoned_runs, processes_of
 from engines.process import until
 from engines.run import VARIABLE
 
@@ -46,17 +46,13 @@ class Run:
         self.folder = Path(self.process.stdout.readline().strip())
 
     def end_watcher(self) -> None:
-        (watcher,) = (pid for pid in processes_of(self.folder) if b"cleanup.py" in _command(pid))
+        (watcher,) = (pid for pid in processes_of(self.folder) if "cleanup.py" in command_of(pid))
         os.kill(watcher, signal.SIGKILL)
         until(lambda: watcher not in processes_of(self.folder))
 
     def end(self, number: int) -> None:
         os.killpg(self.process.pid, number)
         self.process.communicate()
-
-
-def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.fixture

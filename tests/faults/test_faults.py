@@ -90,7 +90,29 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+STAND_INS = {
+    "PostgreSQL: SIGSTOP": "issuer: SIGSTOP",
+    "issuer: kill -9": "PostgreSQL: kill -9",
+    "network to the service: packets lost": "network to PostgreSQL: packets lost",
+    "network to PostgreSQL: cut": "network to the service: cut",
+    "network to PostgreSQL: slow": "network to the service: slow",
+    "clock of the service: 4 s back": "clock of the service: 20 s ahead",
+    "clock of the issuer: 20 s back": "clock of the service: 20 s ahead",
+    "clock of the issuer: 4 s ahead": "clock of the service: 20 s ahead",
+}
+"""One fault of each kind is always tried; those named first are long."""
+
+
+def by_kind(fault: Fault) -> object:
+    """Return the fault as a parameter, marked long where another of its kind stands in."""
+    marks = ()
+    if fault.name in STAND_INS:
+        test = "test_whatever_fails_nothing_is_accepted_late_lost_or_logged_out"
+        marks = (pytest.mark.long(stands_in=f"tests/faults/test_faults.py::{test}[{STAND_INS[fault.name]}]"),)
+    return pytest.param(fault, marks=marks, id=fault.name)
+
+
+@pytest.mark.parametrize("fault", [by_kind(each) for each in FAULTS])
 def test_whatever_fails_nothing_is_accepted_late_lost_or_logged_out(
     fault: Fault, tmp_path: Path, record_property: Note
 ) -> None:

@@ -29,7 +29,13 @@ FAULTS: dict[str, tuple[Do, Do]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+ONE_REDIS = "tests/faults/test_redis_faults.py::test_the_sessions_in_one_redis[kill -9]"
+SENTINELS = "tests/faults/test_redis_faults.py::test_a_failover_of_sentinels_under_a_service"
+
+LONG = pytest.mark.long(stands_in=ONE_REDIS)
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=() if each == "kill -9" else LONG) for each in FAULTS])
 def test_the_sessions_in_one_redis(own_redis: RedisServer, tmp_path: Path, name: str, record_property: Note) -> None:
     begin, end = FAULTS[name]
     fault = Fault(f"sessions in Redis: {name}", lambda _: begin(own_redis), lambda _: end(own_redis))
@@ -60,6 +66,7 @@ def test_a_failover_of_sentinels_under_a_service(tmp_path: Path, record_property
         servers.remove()
 
 
+@pytest.mark.long(stands_in=SENTINELS)
 def test_a_failover_within_a_cluster_under_a_service(tmp_path: Path, record_property: Note) -> None:
     cluster = RedisCluster(replicas=2)
     cluster.start()

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from advisories.wire import EMAIL, FORM_TYPE, JSON_TYPE, SERVICE, Wire, bearer
+from effort import effort
 from fuzz.bystander import FORM_PATHS, JSON_PATHS, Bystander, spelt
 
 VALUES: list[object] = [
@@ -123,7 +124,12 @@ def test_every_body_that_is_no_body(wire: Wire, bystander: Bystander, path: str)
 
 
 @seed(20260729)
-@settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=effort(100, 3000),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_any_bytes_anywhere(wire: Wire, bystander: Bystander, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([*JSON_PATHS, *FORM_PATHS]))

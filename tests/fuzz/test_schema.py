@@ -14,10 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from effort import effort
 from served import Served, serving
 
 SEED = "20260729"
-EXAMPLES = "40"
+EXAMPLES = str(effort(5, 40))
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -1,10 +1,6 @@
-"""Long random histories on every store, sync and async, against one independent model with one clock.
-
-``KEYTURN_EXAMPLES`` multiplies the number of histories.
-"""
+"""Long random histories on every store, sync and async, against one independent model with one clock."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from effort import effort
 from engines.fixtures import Fresh, apart_of
 from interleavings.rig import CALM, toy_ports
 from keyturn.core.instant import Instant, SessionId, Subject
@@ -42,19 +39,19 @@ from keyturn.flows.verify import verify_access, verify_session
 from keyturn.stores.opening import Apart, open_async_store, open_store
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
-TIMES = int(os.environ.get("KEYTURN_EXAMPLES", "1"))
+TIMES = effort(1, 10)
 EXAMPLES = {
-    "memory": 800,
-    "async memory": 300,
-    "sqlite": 400,
-    "async sqlite": 200,
-    "postgresql": 300,
-    "async postgresql": 200,
-    "async postgresql+psycopg": 60,
-    "redis": 200,
-    "async redis": 100,
-    "redis cluster": 100,
-    "async redis cluster": 60,
+    "memory": 200,
+    "async memory": 80,
+    "sqlite": 100,
+    "async sqlite": 50,
+    "postgresql": 80,
+    "async postgresql": 50,
+    "async postgresql+psycopg": 20,
+    "redis": 50,
+    "async redis": 25,
+    "redis cluster": 25,
+    "async redis cluster": 20,
 }
 PROFILE = Profile(
     "modelled",

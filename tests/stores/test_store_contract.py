@@ -1,11 +1,10 @@
-"""The shipped contract over every store, sync and async."""
+"""The shipped contract over the stores that need no server, sync and async."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engines.fixtures import Fresh
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.opening import open_async_store, open_store
 from keyturn.stores.sql.store import SqlStore
@@ -39,22 +38,6 @@ class TestAsyncSqlite(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Blocking]:
         store = Blocking(open_async_store(f"sqlite:///{tmp_path}/keyturn.db"))
-        yield store
-        store.close()
-
-
-class TestPostgres(StoreContract):
-    @pytest.fixture
-    def store(self, fresh: Fresh) -> Iterator[SqlStore | MemoryStore]:
-        store = open_store(fresh("postgresql"))
-        yield store
-        store.close()
-
-
-class TestAsyncPostgres(StoreContract):
-    @pytest.fixture(params=["postgresql+asyncpg", "postgresql+psycopg"])
-    def store(self, request: pytest.FixtureRequest, fresh: Fresh) -> Iterator[Blocking]:
-        store = Blocking(open_async_store(fresh(request.param)))
         yield store
         store.close()
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import effort
 from keyturn.errors import PayloadRefused, TokenInvalid, TokenMalformed, UnknownKey
 from keyturn.tokens import (
     ALGORITHMS,
@@ -206,7 +207,7 @@ def test_any_input_meets_one_typed_refusal(token: bytes | str) -> None:
         verify_compact(token, TRUSTED)
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(100, 3000))
 @given(st.data())
 def test_any_mutation_of_a_good_token_is_refused(data: st.DataObject) -> None:
     octets = bytearray(TOKEN.encode())
@@ -231,7 +232,7 @@ JSON = st.recursive(
 MEMBERS = st.sampled_from(["alg", "kid", "typ", "cty", "crit", "b64", "jwk", "jku", "x5u", "x5c", "enc", "zip"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(100, 3000))
 @given(st.dictionaries(MEMBERS, JSON | st.sampled_from([*ALGORITHMS, "ed", "none"]), max_size=5))
 def test_any_header_is_accepted_or_meets_one_typed_refusal(header: dict[str, object]) -> None:
     signing_input = encode_base64url(json.dumps(header).encode()) + b".e30"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import effort
 from keyturn.errors import ConfigurationError, TokenInvalid
 from keyturn.tokens import KeySet, SigningKey, sign_compact, verify_compact
 
@@ -186,7 +187,7 @@ def test_size_and_number_are_capped() -> None:
     assert not KeySet.from_jwks(document(*[{"kty": "AKP"}] * 100))
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(100, 3000))
 @given(
     st.dictionaries(
         st.sampled_from([*JWK, "n", "e", "y", "key_ops", "d"]),

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import effort
 from keyturn.tokens import secret_problem
 from keyturn.tokens.roca import PRIMES, is_roca
 from keyturn.tokens.vetting import ed25519_problem, rsa_problem
@@ -57,7 +58,7 @@ def test_close_primes_are_refused(modulus: rsa.RSAPrivateKey) -> None:
         assert "too close" in str(rsa_problem(p * other, 65537))
 
 
-@settings(max_examples=60)
+@settings(max_examples=effort(20, 200))
 @given(st.binary(min_size=32, max_size=32))
 def test_an_ed25519_point_is_judged_as_its_square_root_says(encoded: bytes) -> None:
     y = int.from_bytes(encoded, "little") & (2**255 - 1)

@@ -1,0 +1,130 @@
+"""Run a tier of the suite: checks beside tests, phase after phase, then what each folder cost."""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from engines.cleanup import KEEP, command_of, orphans_of
+from engines.run import ROOT, run_folder
+from engines.shared import pids_of_shared
+from tiers.checks import FAST, SLOW, Check
+from tiers.costs import cpu_seconds
+from tiers.phases import JUDGED, PHASES, QUICK, Phase
+from tiers.report import costs, outcomes, record, table
+
+COVERED = ("--cov", "--cov-report=")
+GRACE_SECONDS = 5.0
+"""How long a process that a phase leaves may take to end by itself."""
+
+
+def main() -> int:
+    """Run what the command line asks for; return 0 if all of it holds."""
+    options, arguments = _parser().parse_known_args()
+    began = time.monotonic()
+    if options.tier == "quick":
+        held = run([QUICK], FAST, arguments)
+    elif any(Path(each.partition("::")[0]).exists() for each in arguments):
+        return _pytest(arguments)
+    else:
+        held = run_all(arguments)
+    if options.record:
+        record(costs())
+    if not held:
+        (run_folder() / KEEP).touch()
+    print(f"\n{outcomes(costs())}\n{_spent(time.monotonic() - began)}: {'passed' if held else 'FAILED'}", flush=True)
+    return 0 if held else 1
+
+
+def run_all(arguments: Sequence[str]) -> bool:
+    """Run every phase, the first with branch coverage of the packages that are judged by it."""
+    for each in ROOT.glob(".coverage*"):
+        each.unlink()
+    first = Phase(QUICK.name, QUICK.paths, QUICK.workers, (*QUICK.options, *COVERED), QUICK.group)
+    held = run([first, *PHASES[1:]], {**FAST, **SLOW}, arguments)
+    included = ",".join(f"src/keyturn/{each}/*" for each in JUDGED)
+    report = [
+        "-m",
+        "coverage",
+        "report",
+        "--skip-covered",
+        "--show-missing",
+        "--fail-under=100",
+        f"--include={included}",
+    ]
+    return subprocess.run([sys.executable, *report], cwd=ROOT, check=False).returncode == 0 and held
+
+
+def run(phases: Sequence[Phase], checks: Mapping[str, Sequence[str | Path]], arguments: Sequence[str]) -> bool:
+    """Run ``phases`` one after the other beside ``checks``. Print what each folder cost."""
+    run_folder()  # before anything is started in it
+    under_way = [Check(name, command) for name, command in checks.items()]
+    held = [_run_phase(each, arguments) for each in phases]
+    held += [each.passes() for each in under_way]
+    print(f"\n{table(costs())}")
+    for check in under_way:
+        print(f"{check.name}: {check.seconds:.0f} s")
+    return all(held)
+
+
+def _run_phase(phase: Phase, arguments: Sequence[str]) -> bool:
+    began = time.monotonic()
+    print(f"\n--- {phase.name}: {phase.workers} workers", flush=True)
+    status = _pytest([*phase.arguments(), *arguments])
+    print(f"{phase.name}: {time.monotonic() - began:.0f} s", flush=True)
+    return not _left_behind() and status == 0
+
+
+def _pytest(arguments: Sequence[str]) -> int:
+    run_folder()
+    settings = [
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "--rootdir",
+        str(ROOT),
+        "-p",
+        "tiers.selection",
+        "-p",
+        "tiers.costs",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    command = [sys.executable, "-m", "pytest", *settings, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def _left_behind() -> bool:
+    """Return whether tests left a process that does not end by itself; name it."""
+    give_up_at = time.monotonic() + GRACE_SECONDS
+    while (left := _strays()) and time.monotonic() < give_up_at:
+        time.sleep(0.1)
+    for pid in left:
+        print(f"left by a test: {pid} {command_of(pid)}", flush=True)
+    return bool(left)
+
+
+def _strays() -> list[int]:
+    return orphans_of(run_folder(), pids_of_shared())
+
+
+def _spent(seconds: float) -> str:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = usage.ru_utime + usage.ru_stime + sum(map(cpu_seconds, pids_of_shared()))
+    return f"{seconds / 60:.1f} minutes, {cpu / 60:.1f} of CPU"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test",
+        description="All checks and tests. With paths: pytest alone, with these and any options of pytest.",
+    )
+    parser.add_argument("tier", choices=["quick", "test"])
+    parser.add_argument("--record", action="store_true", help="write tests/tiers/durations.json anew")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

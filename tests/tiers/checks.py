@@ -1,0 +1,56 @@
+"""Checks of the code that run beside the tests: each a process whose output is shown when it fails."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engines.run import ROOT, run_folder
+
+BIN = Path(sys.executable).parent
+
+FAST = {
+    "ruff check": [BIN / "ruff", "check", "."],
+    "ruff format": [BIN / "ruff", "format", "--check", "."],
+    "import contracts": [BIN / "lint-imports", "--no-logo"],
+    "mypy": [BIN / "mypy"],
+}
+SLOW = {"pyright": [ROOT / "tests/interop/node_modules/.bin/pyright"]}
+
+
+@dataclass
+class Check:
+    """A check under way. ``seconds``: how long it took, once it has ended."""
+
+    name: str
+    command: Sequence[str | Path]
+    began: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Start it, at a lower priority than the tests."""
+        self._output = run_folder() / f"{self.name}.out"
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                list(map(str, self.command)),
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=_yield_to_tests,
+            )
+
+    def passes(self) -> bool:
+        """Wait until it ends; print what it says if it fails."""
+        status = self.process.wait()
+        self.seconds = time.monotonic() - self.began
+        if status:
+            print(f"\n{self.name} failed:\n{self._output.read_text()}", flush=True)
+        return status == 0
+
+
+def _yield_to_tests() -> None:
+    os.nice(5)

@@ -1,0 +1,58 @@
+"""What runs in which part of the suite, with how many workers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of pytest. ``group``: ``loadfile`` keeps the tests of a file together, ``loadgroup`` where they must."""
+
+    name: str
+    paths: tuple[str, ...]
+    workers: int
+    options: tuple[str, ...] = ()
+    group: str = "loadfile"
+
+    def arguments(self) -> list[str]:
+        """Return what pytest is given."""
+        parallel = ["-n", str(self.workers), "--dist", self.group, "--no-loadscope-reorder"]
+        return [*self.paths, *parallel, *self.options]
+
+
+CONTRACT = "tests/stores/test_store_contract.py"
+JUDGED = ("core", "flows", "tokens", "verifier", "web")
+"""Packages whose every branch must be taken by the tests of the first phase alone."""
+
+QUICK = Phase(
+    "decisions",
+    (
+        *(f"tests/{each}" for each in (*JUDGED, "integrations", "advisories", "fuzz", "compose")),
+        "tests/test_chance.py",
+        "tests/test_issuer.py",
+        "tests/test_passwords.py",
+        CONTRACT,
+    ),
+    workers=2,
+)
+"""No database server is started."""
+
+STORES = Phase(
+    "stores",
+    tuple(f"tests/{each}" for each in ("stores", "interleavings", "state_machine", "carriers", "bench")),
+    workers=3,
+    options=(f"--ignore={CONTRACT}",),
+    group="loadgroup",
+)
+
+WAITING = Phase(
+    "servers",
+    (
+        *(f"tests/{each}" for each in ("faults", "fleet", "server", "docs", "cli", "compare", "capacity", "main_job")),
+        *(f"tests/{each}" for each in ("outside", "deploy", "engines", "tiers", "habits")),
+    ),
+    workers=5,
+    group="loadgroup",
+)
+"""What waits for servers most of its time: more workers than cores."""
+
+PHASES = (QUICK, STORES, WAITING)

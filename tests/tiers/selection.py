@@ -1,0 +1,66 @@
+"""A pytest plugin: which tests run, how often, in which order, and which of them must share a worker."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DURATIONS = Path(__file__).with_name("durations.json")
+"""Seconds that a test, or a file whose tests share servers, took when ``scripts/test --record`` last ran."""
+
+WIDER = ("class", "module", "package")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--long`` and ``--again``."""
+    group = parser.getgroup("keyturn")
+    group.addoption("--long", action="store_true", help="also run what is marked long")
+    group.addoption("--again", type=int, default=1, metavar="N", help="run each test N times")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell test modules and workers that there is more time, and programs that tests start nothing of this suite."""
+    os.environ.pop("PYTHONPATH", None)
+    if config.getoption("long"):
+        os.environ["TEST_LONG"] = "1"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat each test as often as ``--again`` says."""
+    times = metafunc.config.getoption("again")
+    if times > 1:
+        metafunc.fixturenames.append("again")
+        metafunc.parametrize("again", range(times))
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is long, name the group of each test, put what takes longest first."""
+    if not config.getoption("long"):
+        left_out = [each for each in items if each.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [each for each in items if not each.get_closest_marker("long")]
+    if getattr(config.option, "dist", "no") == "loadgroup":
+        durations: dict[str, float] = json.loads(DURATIONS.read_text())
+        for each in items:
+            if _shares(each):
+                each.add_marker(pytest.mark.xdist_group(_file(each)))
+        items.sort(key=lambda each: -durations.get(unit(each.nodeid, shares=_shares(each)), 0.0))
+
+
+def unit(nodeid: str, *, shares: bool) -> str:
+    """Return what is given to a worker as one: a test, or the file of tests that share fixtures."""
+    return nodeid.partition("::")[0] if shares else nodeid
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _shares(item: Any) -> bool:
+    """Return whether the test uses a fixture that others of its file use, too."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if hasattr(item, "_fixtureinfo") else ()
+    return any(definition.scope in WIDER for each in fixtures for definition in each[-1:])

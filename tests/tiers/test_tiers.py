@@ -1,0 +1,103 @@
+"""The suite itself: everything runs somewhere, nothing is tried twice in silence, what is left behind is noticed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from engines.run import ROOT, VARIABLE
+from tiers.phases import CONTRACT, PHASES
+
+FLAKE = """
+import pathlib
+def test_it():
+    runs = pathlib.Path(__file__).with_name("runs")
+    number = len(runs.read_text()) + 1 if runs.exists() else 1
+    runs.write_text("x" * number)
+    assert number % 20
+"""
+"""Fails every twentieth time."""
+
+LEAVES_A_PROCESS = """
+import subprocess
+def test_it():
+    subprocess.Popen(["sleep", "300"], start_new_session=True).returncode = 0
+"""
+
+ONE_PHASE = """
+import sys
+from tiers.__main__ import run
+from tiers.phases import Phase
+sys.exit(not run([Phase("planted", (sys.argv[1],), 1)], {}, []))
+"""
+
+
+def python(temporary: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the suite's modules, as a run of its own."""
+    rest = {name: value for name, value in os.environ.items() if name not in (VARIABLE, "PYTEST_XDIST_WORKER")}
+    environment = {**rest, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT / "tests")}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+def planted(folder: Path, text: str) -> str:
+    file = folder / "test_planted.py"
+    file.write_text(text)
+    return str(file)
+
+
+def test_every_test_is_in_one_phase() -> None:
+    files = [str(each.relative_to(ROOT)) for each in (ROOT / "tests").rglob("test_*.py")]
+    for file in files:
+        homes = [phase.name for phase in PHASES for path in phase.paths if file == path or file.startswith(path + "/")]
+        assert len(homes) == (2 if file == CONTRACT else 1), file
+    assert f"--ignore={CONTRACT}" in PHASES[1].options
+
+
+def test_what_fails_once_in_twenty_runs_turns_a_run_red(tmp_path: Path) -> None:
+    file = planted(tmp_path, FLAKE)
+    assert python(tmp_path, "-m", "tiers", "test", file).returncode == 0
+    hunted = python(tmp_path, "-m", "tiers", "test", "--again", "40", "-p", "no:xdist", file)
+    assert hunted.returncode == 1
+    assert "2 failed, 38 passed" in hunted.stdout
+
+
+def test_a_failure_is_not_tried_again(tmp_path: Path) -> None:
+    file = planted(tmp_path, FLAKE.replace("number % 20", "number > 1"))
+    assert python(tmp_path, "-c", ONE_PHASE, file).returncode == 1
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_a_process_that_a_test_leaves_turns_a_run_red(tmp_path: Path) -> None:
+    done = python(tmp_path, "-c", ONE_PHASE, planted(tmp_path, LEAVES_A_PROCESS))
+    assert "1 passed" in done.stdout
+    assert "left by a test" in done.stdout
+    assert "sleep 300" in done.stdout
+    assert done.returncode == 1
+
+
+STAND_INS = """
+import json, sys, pytest
+class Collector:
+    def pytest_collection_finish(self, session):
+        self.items = session.items
+collector = Collector()
+status = pytest.main(["--collect-only", "-qq", "--long", *sys.argv[1:]], plugins=[collector])
+marks = {each.nodeid: each.get_closest_marker("long") for each in collector.items}
+print("\\n" + json.dumps({name: mark and mark.kwargs["stands_in"] for name, mark in marks.items()}))
+sys.exit(status)
+"""
+
+
+def test_every_long_test_names_one_that_stands_in_for_it(tmp_path: Path) -> None:
+    """It is there, and runs in ``scripts/test``."""
+    marked = [each for each in (ROOT / "tests").rglob("test_*.py") if "mark.long" in each.read_text()]
+    stand_ins = json.loads(python(tmp_path, "-c", STAND_INS, *map(str, marked)).stdout.splitlines()[-1])
+    wanted = {stands_in for stands_in in stand_ins.values() if stands_in}
+    assert wanted
+    brief = {name for name, stands_in in stand_ins.items() if not stands_in}
+    others = {name.partition("::")[0] for name in wanted - brief}
+    if others:
+        brief |= set(json.loads(python(tmp_path, "-c", STAND_INS, *others).stdout.splitlines()[-1]))
+    assert wanted - brief == set()
