@@ -14,6 +14,8 @@ from engines.cleanup import end_abandoned_runs, start_time
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "TEST_RUN_FOLDER"
+MEMORY_BYTES = 4 * 2**30
+"""A whole run writes about a gigabyte."""
 
 
 def run_folder() -> Path:
@@ -68,7 +70,17 @@ def _begin() -> None:
 def _base() -> Path:
     """Return the folder of all runs of this clone by this user."""
     clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-    base = Path(tempfile.gettempdir()) / f"keyturn-tests-{os.getuid()}-{clone}"
+    base = _temporary() / f"keyturn-tests-{os.getuid()}-{clone}"
     base.mkdir(mode=0o711, exist_ok=True)
     # In a shared folder somebody else may have made it first (CWE-379).
     return base if base.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="keyturn-tests-"))
+
+
+def _temporary() -> Path:
+    """Return a folder in memory if there is a large one: no test cuts the power."""
+    memory = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK | os.X_OK):
+        return Path(tempfile.gettempdir())
+    status = os.statvfs(memory)
+    large = status.f_bavail * status.f_frsize >= MEMORY_BYTES and not status.f_flag & os.ST_NOEXEC
+    return memory if large else Path(tempfile.gettempdir())

@@ -1,6 +1,6 @@
 """Near-caches of two processes: a void credential is refused as soon as a process is told, or its news is stale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -33,6 +33,12 @@ ENDERS: Enders = {
 }
 
 
+def enders(test: str, *, stands_in: str, brief: Sequence[str]) -> list[object]:
+    """Return the names in ``ENDERS`` as parameters: those not in ``brief`` are long, ``stands_in`` proves the same."""
+    long = pytest.mark.long(stands_in=f"tests/interleavings/test_near.py::{test}[{stands_in}]")
+    return [pytest.param(each, marks=() if each in brief else long) for each in ENDERS]
+
+
 def explore(name: str, rig: Rig, actors: list[Actor], faults: int) -> Report:
     def ports(actor: Actor, number: int) -> object:
         return ports_of(rig.world, actor.home, actor.name, number, clock=rig.world.nears["clock"])
@@ -52,14 +58,29 @@ def shared_stage(ender: str, near: type[CapturedNear] = CapturedNear) -> tuple[R
     return rig, ENDERS[ender](rig)
 
 
-@pytest.mark.parametrize("seen", [True, False], ids=["cached", "not cached"])
-@pytest.mark.parametrize("ender", ENDERS)
-def test_a_process_that_was_told_accepts_no_more(ender: str, seen: bool, reported: Callable[[Report], None]) -> None:
+def told_and_asked_twice(ender: str, *, seen: bool, reported: Callable[[Report], None]) -> None:
     rig, ending = stage(ender, seen)
     actors = [ending, rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]
     report = explore(f"{ender} / verify / verify / feed, {'' if seen else 'not '}cached", rig, actors, 1)
     reported(report)
     assert report.violations == []
+
+
+@pytest.mark.parametrize("ender", ENDERS)
+def test_a_process_that_was_told_accepts_no_more(ender: str, reported: Callable[[Report], None]) -> None:
+    told_and_asked_twice(ender, seen=True, reported=reported)
+
+
+@pytest.mark.parametrize(
+    "ender",
+    enders(
+        "test_a_process_that_was_told_caches_nothing_void",
+        stands_in="revoke",
+        brief=("revoke", "revoke everything", "reuse"),
+    ),
+)
+def test_a_process_that_was_told_caches_nothing_void(ender: str, reported: Callable[[Report], None]) -> None:
+    told_and_asked_twice(ender, seen=False, reported=reported)
 
 
 @pytest.mark.parametrize("ender", ENDERS)
@@ -79,7 +100,14 @@ def test_a_process_that_ends_what_another_has_ended_accepts_no_more(reported: Ca
     assert report.violations == []
 
 
-@pytest.mark.parametrize("ender", ENDERS)
+@pytest.mark.parametrize(
+    "ender",
+    enders(
+        "test_access_tokens_stop_as_soon_as_a_process_is_told",
+        stands_in="revoke",
+        brief=("revoke", "revoke subject", "disable"),
+    ),
+)
 def test_access_tokens_stop_as_soon_as_a_process_is_told(ender: str, reported: Callable[[Report], None]) -> None:
     rig, ending = stage(ender, seen=False)
     late = time_passes("t", STALENESS_SECONDS + 1)
@@ -111,7 +139,10 @@ def test_a_process_that_was_told_believes_no_copy(ender: str, reported: Callable
     assert report.violations == []
 
 
-@pytest.mark.parametrize("ender", ENDERS)
+@pytest.mark.parametrize(
+    "ender",
+    enders("test_a_copy_helps_nobody_past_the_bound", stands_in="revoke", brief=("revoke", "revoke everything")),
+)
 def test_a_copy_helps_nobody_past_the_bound(ender: str, reported: Callable[[Report], None]) -> None:
     rig, ending = shared_stage(ender)
     late = time_passes("t", STALENESS_SECONDS + 1)
@@ -121,6 +152,7 @@ def test_a_copy_helps_nobody_past_the_bound(ender: str, reported: Callable[[Repo
     assert report.violations == []
 
 
+@pytest.mark.long(stands_in="tests/interleavings/test_near.py::test_a_process_that_was_told_believes_no_copy[step-up]")
 def test_a_crash_beside_a_shared_cache_leaves_nothing_void(reported: Callable[[Report], None]) -> None:
     rig, ending = shared_stage("step-up")
     actors = [ending, rig.verify("v", home="a"), rig.verify("w", home="b"), feed(rig, "f", "b")]

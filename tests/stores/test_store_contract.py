@@ -1,5 +1,6 @@
 """The shipped contract over the stores that need no server, sync and async."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,20 @@ from keyturn.stores.opening import open_async_store, open_store
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with today's schema: a copy of it is had in a fifth of the time that a new one takes."""
+    file = tmp_path_factory.mktemp("template") / "keyturn.db"
+    open_store(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def file_url(template: Path, tmp_path: Path) -> str:
+    """Where an empty database is."""
+    return f"sqlite:///{shutil.copy(template, tmp_path)}"
 
 
 class TestMemory(StoreContract):
@@ -28,16 +43,16 @@ class TestAsyncMemory(StoreContract):
 
 class TestSqlite(StoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[SqlStore | MemoryStore]:
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db")
+    def store(self, file_url: str) -> Iterator[SqlStore | MemoryStore]:
+        store = open_store(file_url)
         yield store
         store.close()
 
 
 class TestAsyncSqlite(StoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Blocking]:
-        store = Blocking(open_async_store(f"sqlite:///{tmp_path}/keyturn.db"))
+    def store(self, file_url: str) -> Iterator[Blocking]:
+        store = Blocking(open_async_store(file_url))
         yield store
         store.close()
 
