@@ -34,7 +34,7 @@ class Publisher:
     def __call__(self, asked: Request) -> bytes:
         assert asked.full_url == JWKS
         self.fetches += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(30)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -64,7 +64,7 @@ def landed() -> None:
     """Wait for a fetch under way."""
     for thread in threading.enumerate():
         if thread.name == "keyturn-keys":
-            thread.join(10)
+            thread.join(30)
 
 
 def test_nothing_is_fetched_before_the_first_token(

@@ -24,8 +24,8 @@ LATER = Instant(2**40)
 
 
 def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256", service_token=SERVICE_TOKEN) as served:
-        verify = Verifier(served.url, served.url, feed_token=SERVICE_TOKEN, memo_tokens=10)
+    with serving(tmp_path / "data", algorithm="ES256", service_token=SERVICE_TOKEN, staleness_seconds="30") as served:
+        verify = Verifier(served.url, served.url, feed_token=SERVICE_TOKEN, memo_tokens=10, staleness_seconds=30)
         with served.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
             token = client.post("/auth/signup", json=body).json()["access_token"]
@@ -33,11 +33,11 @@ def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
             assert verify(token)
             assert not verify.at_least(1)
             ended = client.post("/auth/logout").json()
-        assert verify.at_least(ended["sequence"], wait_seconds=5)
+        assert verify.at_least(ended["sequence"], wait_seconds=30)
         with pytest.raises(TokenRevoked):
             verify(token)
         metrics = verify.metrics()
-        assert 0 <= metrics.staleness_seconds < 5
+        assert 0 <= metrics.staleness_seconds <= 30
         assert (metrics.revocations, metrics.sequence, metrics.remembered) == (1, ended["sequence"], 1)
         assert (metrics.hits, metrics.misses) == (1, 1)
         assert isinstance(verify.feed, HttpFeed)
@@ -57,7 +57,7 @@ def test_an_issuer_that_dies_is_found_again_and_nothing_is_missed(tmp_path: Path
             served.kill()
             served.start()
             ended = client.post("/auth/logout").json()
-        assert verify.at_least(ended["sequence"], wait_seconds=10)
+        assert verify.at_least(ended["sequence"], wait_seconds=30)
         with pytest.raises(TokenRevoked):
             verify(token)
         # Not by asking for ever: the stream is told again, from where it broke off.
@@ -80,7 +80,7 @@ def test_at_least_waits_as_long_as_it_is_told(kind: Any, key: SigningKey, feed: 
     assert time.monotonic() - asked_at >= 0.05
     entry = Entry(Kind.SESSION, "a", ENDED, Instant(0), LATER, 3)
     Timer(0.02, feed.revocations.apply, [entry]).start()
-    assert reached(3, 10)
+    assert reached(3, 30)
 
 
 def test_a_feed_that_was_never_asked_for_is_started_by_who_waits(site: Any, key: SigningKey) -> None:
@@ -88,7 +88,7 @@ def test_a_feed_that_was_never_asked_for_is_started_by_who_waits(site: Any, key:
     for kind in (Verifier, AsyncVerifier):
         feed = HttpFeed(site.url + "/feed")
         verify: Any = kind("https://auth.example.com", "orders", keys=KeySet([key]), feed=feed)
-        answer = verify.at_least(4, 10)
+        answer = verify.at_least(4, 30)
         assert asyncio.run(answer) if kind is AsyncVerifier else answer
         feed.close()
 

@@ -2,14 +2,15 @@
 
 import json
 import threading
-import time
 from typing import Any
 from urllib.request import Request
 
 import pytest
 
+from engines.process import until
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.metadata import Discovery, metadata_url
+from keyturn.verifier.threads import ForkedLock
 
 ISSUER = "https://auth.example.com"
 GOOD = {"issuer": ISSUER, "jwks_uri": ISSUER + "/jwks", "introspection_endpoint": ISSUER + "/ask", "more": 1}
@@ -50,7 +51,7 @@ def landed() -> None:
     """Wait for a fetch under way."""
     for thread in threading.enumerate():
         if thread.name == "keyturn-metadata":
-            thread.join(10)
+            thread.join(30)
 
 
 def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic: Any) -> None:
@@ -102,6 +103,18 @@ def test_an_endpoint_the_issuer_does_not_name_is_unavailable() -> None:
         discovery.endpoint("revocations_endpoint")
 
 
+class Counted(ForkedLock):
+    """Keeps a list of the threads that have asked for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def __enter__(self) -> None:
+        self.asked.append(threading.get_ident())
+        super().__enter__()
+
+
 class Slow(Sender):
     def __init__(self, answer: Any) -> None:
         super().__init__(answer)
@@ -109,7 +122,7 @@ class Slow(Sender):
 
     def __call__(self, request: Request) -> bytes:
         self.begun.set()
-        assert self.gate.wait(10)
+        assert self.gate.wait(30)
         return super().__call__(request)
 
 
@@ -121,8 +134,9 @@ class Slow(Sender):
     ],
 )
 def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, first: str, others: str) -> None:
-    slow = Slow(answer)
+    slow, lock = Slow(answer), Counted()
     discovery = Discovery(ISSUER, send=slow)
+    discovery._lock = lock
     outcomes: list[str] = []
 
     def ask() -> None:
@@ -134,13 +148,13 @@ def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, f
 
     callers = [threading.Thread(target=ask) for _ in range(5)]
     callers[0].start()
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(30)
     for caller in callers[1:]:
         caller.start()
-    time.sleep(0.1)
+    until(lambda: len(lock.asked) == len(callers))
     slow.gate.set()
     for caller in callers:
-        caller.join(10)
+        caller.join(30)
     assert (slow.asked, sorted(outcomes)) == (1, [first, *[others] * 4])
     slow.answer = GOOD
     assert discovery.metadata().issuer == ISSUER, "whoever comes later tries again"

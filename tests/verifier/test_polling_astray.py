@@ -61,4 +61,4 @@ def test_a_feed_that_is_closed_asks_no_more(log: Log, polled: HttpFeed) -> None:
     polled.close()
     polled.poll()
     assert (log.queries, polled.freshness.seen_at) == ([], float("-inf"))
-    polled.start().result(1)
+    polled.start().result(30)

@@ -77,7 +77,7 @@ def test_metadata_that_is_held_serves_without_a_thread(
     assert discovery.endpoint("jwks_uri") == site.url + "/jwks"
 
 
-def _in_a_child(act: Callable[[], None], seconds: float = 20.0) -> None:
+def _in_a_child(act: Callable[[], None], seconds: float = 30.0) -> None:
     child = os.fork()
     if not child:
         try:
@@ -106,7 +106,7 @@ def test_a_child_forked_while_keys_and_metadata_are_fetched_verifies(
     gate, told = threading.Event(), site.answers[path]
 
     def slow(_: Any) -> Any:
-        return told if gate.wait(10) else None
+        return told if gate.wait(30) else None
 
     site.answers[path] = slow
     verify = Verifier(site.url, "orders", clock=clock, feed_token="service")
@@ -116,7 +116,7 @@ def test_a_child_forked_while_keys_and_metadata_are_fetched_verifies(
         time.sleep(0.001)
     threading.Timer(0.1, gate.set).start()
     _in_a_child(lambda: _verifies(verify, mint(iss=site.url)))
-    parent.join(10)
+    parent.join(30)
     verify.close()
 
 
@@ -133,12 +133,12 @@ def test_a_lock_held_at_a_fork_is_free_in_the_child_and_held_in_the_parent() -> 
             pass
 
     with lock:
-        _in_a_child(take, 5.0)
+        _in_a_child(take)
         other = threading.Thread(target=take)
         other.start()
         other.join(0.05)
         assert other.is_alive()
-    other.join(10)
+    other.join(30)
 
 
 def test_what_a_child_does_first_frees_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,20 +154,20 @@ def test_closing_a_feed_lets_those_who_wait_for_it_go(clock: Any, monotonic: Any
     gate = threading.Event()
 
     def slow(_: Request) -> bytes:
-        gate.wait(10)
+        gate.wait(30)
         raise Unavailable("down")
 
     feed = HttpFeed("https://x.example", send=slow, stream=None, clock=clock, monotonic=monotonic)
     first = feed.start()
     feed.close()
-    first.result(1)
+    first.result(30)
     gate.set()
 
 
 def test_a_feed_closed_before_it_began_is_waited_for_by_nobody() -> None:
     feed = HttpFeed("https://x.example")
     feed.close()
-    feed.start().result(1)
+    feed.start().result(30)
 
 
 def test_a_verifier_that_nobody_holds_takes_its_thread_with_it(
@@ -183,5 +183,5 @@ def test_a_verifier_that_nobody_holds_takes_its_thread_with_it(
     del verify
     gc.collect()
     assert gone() is None
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()

@@ -76,13 +76,12 @@ def test_another_is_not_and_why_is_said(serve: Callable[[Answer], str]) -> None:
 
 
 @pytest.mark.usefixtures("_trusted")
+@pytest.mark.timeout(60)
 def test_one_that_drips_is_left(serve: Callable[[Answer], str]) -> None:
     def drip(peer: ssl.SSLSocket) -> None:
-        for _ in range(500):
+        while True:  # until the connection is closed
             peer.sendall(b"x")
             time.sleep(0.02)
 
-    started = time.monotonic()
     with pytest.raises(Unavailable, match="TimeoutError"):
         fetch(request(serve(drip)), seconds=0.3)
-    assert time.monotonic() - started < 3

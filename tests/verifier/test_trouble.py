@@ -38,6 +38,6 @@ def test_a_feed_that_is_only_asked_says_so_and_one_that_is_told_does_not() -> No
 
     feed = HttpFeed(URL, send=lambda _: PAGE, stream=deaf, interval_seconds=0.01, nonce=str)
     assert feed.problem == ""
-    feed.start().result(10)
+    feed.start().result(30)
     feed.close()
     assert feed.problem == "the revocation feed is not told, so it is asked for now and then: it was answered with 404"
