@@ -1,5 +1,6 @@
 """A store whose sessions are in a Redis that is watched."""
 
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from engines.process import until
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, RevocationSet
-from keyturn.errors import StoreQuarantined, StoreUnavailable
+from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.stores.opening import Apart, open_store
 from keyturn.testing.contract.records import NOW, new_session
 
@@ -46,8 +47,18 @@ class Watched:
 
     def close(self) -> None:
         self.stop.set()
-        self.thread.join(10)
+        self.thread.join(30)
         self.store.close()
+
+
+def inserted(store: Any) -> Any:
+    """A new session that a replica says in time that it has: a busy machine may take a while."""
+    for _ in range(30):
+        session = new_session()
+        with suppress(NotDurable):
+            store.sessions.insert(session)
+            return session
+    raise AssertionError("no replica ever had one")
 
 
 def reads(log: Any) -> bool:

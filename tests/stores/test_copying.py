@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from engines.fixtures import Fresh
+from engines.postgres import Postgres
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Kind
 from keyturn.errors import ConfigurationError
@@ -22,6 +22,7 @@ from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.contract.records import LATER, NOW, new_account, new_session, voiding
 from served import Served, serving
 from served.process import PASSWORD
+from stores.clients import until_nobody_has_open
 
 SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
 BODY = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
@@ -43,7 +44,7 @@ def keyturn(*arguments: str, data: Path) -> tuple[int, dict[str, Any]]:
 def test_sessions_go_on_in_the_new_database(tmp_path: Path, fresh: Fresh) -> None:
     target, source = fresh("postgresql"), f"sqlite:///{tmp_path}/data/keyturn.db"
     with serving(tmp_path / "data", algorithm="ES256", secret=SECRET) as old:  # noqa: SIM117 - it ends later than they
-        with httpx.Client(base_url=old.url, timeout=20) as ada, httpx.Client(base_url=old.url, timeout=20) as eve:
+        with httpx.Client(base_url=old.url, timeout=30) as ada, httpx.Client(base_url=old.url, timeout=20) as eve:
             kept = ada.post("/auth/signup", json=BODY).json()
             ended = eve.post("/auth/login", json=BODY).json()
             eve_cookies = dict(eve.cookies)
@@ -69,7 +70,7 @@ def test_sessions_go_on_in_the_new_database(tmp_path: Path, fresh: Fresh) -> Non
         assert httpx.get(new.url + "/auth/session", cookies=eve_cookies).status_code == 401
         old_bearer = {"authorization": f"Bearer {ended['access_token']}"}
         assert httpx.get(new.url + "/auth/session", headers=old_bearer).status_code == 401
-        assert httpx.post(new.url + "/auth/login", json=BODY, timeout=20).status_code == 200
+        assert httpx.post(new.url + "/auth/login", json=BODY, timeout=30).status_code == 200
     finally:
         new.stop()
     with pytest.raises(ConfigurationError, match="was moved"):
@@ -88,31 +89,34 @@ def filled(url: str, count: int) -> None:
     store.close()
 
 
+KILLED_ON_THE_WAY = """
+import os, signal, sys
+from keyturn.stores.sql import copying
+
+def progress(table, done, total):
+    if (table, done) == (sys.argv[3], int(sys.argv[4])):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+copying.BATCH = 20
+copying.copy_database(*sys.argv[1:3], progress)
+"""
+
+
 def test_a_copy_that_is_killed_goes_on_where_it_was(tmp_path: Path, fresh: Fresh) -> None:
     source, target = f"sqlite:///{tmp_path}/old.db", fresh("postgresql")
-    filled(source, 1500)
-    reader: Any = open_store(source)
-    reader.log.snapshot()  # while it is open nothing is finished, however late the kill comes
-    program = f"from keyturn.stores.sql.copying import copy_database; copy_database({source!r}, {target!r})"
-    command = [sys.executable, "-c", program]
-    for pause in (0.6, 0.9):
-        child = subprocess.Popen(command, start_new_session=True)
-        time.sleep(pause)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait(20)
-    unfinished = []
-    try:
-        open_store(target).close()
-    except ConfigurationError as refusal:
-        unfinished.append(str(refusal))
-    assert unfinished
-    reader.close()
+    filled(source, 60)
+    for table, done in (("accounts", 40), ("sessions", 20)):
+        command = [sys.executable, "-c", KILLED_ON_THE_WAY, source, target, table, str(done)]
+        assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+        with pytest.raises(ConfigurationError, match="not finished"):
+            open_store(target)
     copied = copy_database(source, target)
     assert copied.finished
-    assert copied.rows["sessions"] == copied.rows["accounts"] == 1500
+    assert copied.rows["sessions"] == copied.rows["accounts"] == 60
+    assert copied.changed == sum(copied.rows.values()) - 60 - 20, "what was there was written again"
     store = SqlStore(target)
     page = store.log.snapshot()
-    assert (page.sequence, len(page.entries)) == (501, 501)
+    assert (page.sequence, len(page.entries)) == (21, 21)
     store.close()
 
 
@@ -142,9 +146,10 @@ def test_a_database_is_not_copied_into_itself(tmp_path: Path, fresh: Fresh) -> N
             open_store(url).close()  # and it still serves
 
 
-def test_back_from_postgresql_to_a_file(tmp_path: Path, fresh: Fresh) -> None:
+def test_back_from_postgresql_to_a_file(tmp_path: Path, fresh: Fresh, postgres: Postgres) -> None:
     source, target = fresh("postgresql"), f"sqlite:///{tmp_path}/new.db"
     filled(source, 10)
+    until_nobody_has_open(postgres, source)
     copied = copy_database(source, target)
     assert copied.finished
     assert copied.rows["sessions"] == 10

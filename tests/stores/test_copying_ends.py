@@ -15,6 +15,7 @@ from keyturn.stores.opening import open_async_store, open_store
 from keyturn.stores.sql.copying import copy_database
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import new_session, voiding
+from stores.clients import until_nobody_has_open
 
 KILLED_BEFORE_IT_OPENS = """
 import os, signal, sys
@@ -35,11 +36,14 @@ def refused(url: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_between_closing_the_one_and_opening_the_other(kind: str, tmp_path: Path, fresh: Fresh) -> None:
+def test_killed_between_closing_the_one_and_opening_the_other(
+    kind: str, tmp_path: Path, fresh: Fresh, postgres: Postgres
+) -> None:
     source, target = source_of(kind, tmp_path, fresh), f"sqlite:///{tmp_path}/new.db"
     store, session = open_store(source), new_session()
     store.sessions.insert(session)
     store.close()
+    until_nobody_has_open(postgres, source)
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_IT_OPENS, source, target], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert "was moved" in refused(source)
@@ -86,3 +90,4 @@ def cut_off(source: str, postgres: Postgres) -> None:
     """End its connections, as a partition does, or a machine that slept."""
     name = source.rpartition("/")[2]
     postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    until_nobody_has_open(postgres, source)

@@ -19,11 +19,15 @@ from keyturn.core.revocation import Entry
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import Follower, connect_feed
 from keyturn.stores.sql.libpq import LimitedConnection
-from keyturn.stores.sql.listening import HEARTBEAT_SECONDS, POLL_SECONDS, Listening
+from keyturn.stores.sql.listening import POLL_SECONDS, Listening
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from stores.drain import Drain, mark
 
 APPENDS = 200
+NEVER_SECONDS = 3600.0
+"""A wait that ends only when told: a test that waits it out has failed."""
+
+pytestmark = pytest.mark.timeout(120)
 
 
 class TimedDrain(Drain):
@@ -58,6 +62,12 @@ def watch(store: SqlStore) -> Iterator[Listening]:
     watch.close()
 
 
+@pytest.fixture
+def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only being told makes news."""
+    monkeypatch.setattr("keyturn.stores.sql.listening.HEARTBEAT_SECONDS", NEVER_SECONDS)
+
+
 @contextmanager
 def following(follower: Follower) -> Iterator[None]:
     stop = Event()
@@ -71,12 +81,10 @@ def following(follower: Follower) -> Iterator[None]:
         follower.close()
 
 
-def arrives(store: SqlStore, drain: Drain) -> float:
-    """Append. Answers how many seconds later it was there."""
+def arrives(store: SqlStore, drain: Drain) -> None:
+    """Append, and wait until it is there."""
     entry = mark(store)
-    began = time.monotonic()
     until(lambda: entry in drain.entries, lambda: "the entry never came")
-    return time.monotonic() - began
 
 
 def pid(watch: Listening) -> int:
@@ -84,6 +92,7 @@ def pid(watch: Listening) -> int:
     return watch._connection.info.backend_pid
 
 
+@pytest.mark.usefixtures("_no_heartbeat")
 def test_an_entry_is_seen_as_soon_as_it_is_committed(
     url: str, store: SqlStore, record_property: Callable[[str, object], None]
 ) -> None:
@@ -103,8 +112,6 @@ def test_an_entry_is_seen_as_soon_as_it_is_committed(
     p99 = quantiles(late, n=100)[98]
     seen = f"p50 {median(late) * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms, max {max(late) * 1e3:.2f} ms"
     record_property("figure", f"PostgreSQL, from the commit of a revocation to a follower in another store: {seen}")
-    # Had nobody told of it, half of them would be later than half a heartbeat.
-    assert median(late) < HEARTBEAT_SECONDS / 4
 
 
 def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: Listening) -> None:
@@ -112,9 +119,7 @@ def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: L
     mark(store)
     # The notification comes with the answer, which may be older than it.
     watch.version()
-    began = time.monotonic()
-    watch.wait(20, Event())
-    assert time.monotonic() - began < 10
+    watch.wait(NEVER_SECONDS, Event())
 
 
 def test_it_waits_when_nothing_happens(watch: Listening) -> None:
@@ -129,7 +134,7 @@ def test_it_waits_when_nothing_happens(watch: Listening) -> None:
 def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore, watch: Listening) -> None:
     before = watch.version()
     mark(store)
-    watch.wait(20, Event())
+    watch.wait(NEVER_SECONDS, Event())
     asked: list[bytes] = []
     watch._ask = lambda connection, statement: asked.append(statement)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # asks nobody
     assert watch.version() != before
@@ -139,12 +144,10 @@ def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore,
 def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: Listening) -> None:
     watch.version()
     stop = Event()
-    began = time.monotonic()
-    thread = Thread(target=watch.wait, args=(20, stop))
+    thread = Thread(target=watch.wait, args=(NEVER_SECONDS, stop))
     thread.start()
     stop.set()
     thread.join()
-    assert time.monotonic() - began < 10
 
 
 class Forgetful(Listening):
@@ -161,9 +164,10 @@ def test_notifications_that_are_lost_make_news_a_heartbeat_late(
     forgetful = Forgetful(watch._connect)
     with following(Follower(store.log, drain, watch=forgetful)):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
-        assert arrives(store, drain) < HEARTBEAT_SECONDS + 5
+        arrives(store, drain)
 
 
+@pytest.mark.usefixtures("_no_heartbeat")
 def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
     postgres: Postgres, store: SqlStore, drain: Drain, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,9 +177,9 @@ def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         first = pid(watch)
         postgres.run(f"SELECT pg_terminate_backend({first})")
-        assert arrives(store, drain) < 10
+        arrives(store, drain)
         until(lambda: watch._connection is not None and pid(watch) != first, lambda: "it did not listen again")
-        assert arrives(store, drain) < 10
+        arrives(store, drain)
     messages = [record.getMessage() for record in caplog.records]
     assert messages[0].startswith("the database no longer tells of revocations, the log is polled: ")
     assert messages[-1].startswith("the database tells of revocations again, after")
@@ -195,7 +199,7 @@ def test_while_nobody_can_listen_the_log_is_polled(
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         assert watch.interval_seconds == POLL_SECONDS
         for _ in range(3):
-            assert arrives(store, drain) < 10
+            arrives(store, drain)
         until(lambda: len(tries) >= 3, lambda: "it was not tried again")
     assert len(caplog.records) == 1
 

@@ -103,7 +103,7 @@ def test_two_appends_at_once_are_seen_in_the_order_of_their_commits(
         until(lambda: waiting(second), lambda: "the second did not wait for the first")
         assert look() == []
         first.end(ending)
-        number.result(10)
+        number.result(30)
     kept = [(1, "first")] if ending == "COMMIT" else []
     assert look() == kept
     while not second.done:
@@ -141,4 +141,4 @@ def test_whoever_appends_in_any_way_wakes_the_listeners(url: str, store: SqlStor
         hand.execute("INSERT INTO revocations VALUES (%s, %s, %s, %s, %s, %s)", row)
         assert list(listener.notifies(timeout=0.2)) == []
         hand.commit()
-        assert [each.channel for each in listener.notifies(timeout=5, stop_after=1)] == ["keyturn"]
+        assert [each.channel for each in listener.notifies(timeout=30, stop_after=1)] == ["keyturn"]

@@ -83,7 +83,7 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
 @pytest.fixture
 def patient(server: RedisServer, tmp_path: Path) -> Iterator[Watched]:
     """As ``watched``, whose sessions are not believed for long after its log is."""
-    watched = Watched(tmp_path / "keyturn.db", server.url, seconds=8.0)
+    watched = Watched(tmp_path / "keyturn.db", server.url, seconds=60.0)
     yield watched
     watched.close()
 
@@ -172,7 +172,7 @@ def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
     redis = RedisServer()
     redis.start()
     try:
-        with serving(tmp_path / "data", algorithm="ES256", sessions=redis.url, quarantine_seconds="3") as served:
+        with serving(tmp_path / "data", algorithm="ES256", sessions=redis.url, quarantine_seconds="8") as served:
             body = {"email": "ada@example.com", "password": PASSWORD}
             with served.client() as client:
                 assert client.post("/auth/signup", json=body).status_code == 201
@@ -181,9 +181,9 @@ def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
                 redis.start()
                 until(lambda: client.get("/readyz").json().get("quarantine") is True)
                 assert client.get("/readyz").status_code == 503
-                refused = httpx.post(served.url + "/auth/login", json=body, timeout=20)
+                refused = httpx.post(served.url + "/auth/login", json=body, timeout=30)
                 assert (refused.status_code, refused.json()["code"]) == (503, "store_quarantined")
-                assert 1 <= int(refused.headers["retry-after"]) <= 4
+                assert 1 <= int(refused.headers["retry-after"]) <= 9
                 assert "keyturn_store_quarantined 1.0" in httpx.get(served.url + "/metrics").text
                 until(lambda: client.get("/readyz").status_code == 200)
                 assert client.get("/auth/session").status_code == 200, "a quarantine logs nobody out"

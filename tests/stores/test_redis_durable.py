@@ -12,6 +12,7 @@ from engines.process import until
 from flows.catalogue import Stage, later
 from interleavings.rig import T0
 from keyturn.core.sealed import Sealed
+from keyturn.core.session import Session
 from keyturn.errors import NotDurable
 from keyturn.flows import refresh
 from keyturn.flows.verify import verify_session
@@ -51,7 +52,9 @@ def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has
     take the honest client for one who is ahead of the store."""
     primary, replica = pair
     stage = Stage()
-    store.sessions.insert(stage.x.session)
+    with suppress(NotDurable):
+        store.sessions.insert(stage.x.session)
+    until(lambda: _settles(store, stage.x.session), lambda: "no replica ever had it")
     replica.kill()
     token, session = stage.sealed(Sealed.REFRESH, 0), stage.sealed(Sealed.SESSION, 0)
     for _ in range(3):
@@ -68,6 +71,12 @@ def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has
         client.replicaof("no", "one")
     with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(replica.url))) as promoted:
         assert promoted.sessions.load(stage.sid).session.rotations == 1
+
+
+def _settles(store: Any, session: Session) -> bool:
+    with suppress(NotDurable):
+        return bool(store.sessions.settle(session))
+    return False
 
 
 def _acknowledged(stage: Stage, token: str, store: Any) -> Any:

@@ -28,7 +28,7 @@ def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
     turn.take(1)
 
     def write(number: int) -> None:
-        turn.take(5)
+        turn.take(30)
         order.append(number)
         turn.pass_on()
 
@@ -96,7 +96,7 @@ def test_a_connection_that_cannot_be_opened_takes_no_place(tmp_path: Path) -> No
 
 def test_a_crew_takes_no_more_than_it_can_queue() -> None:
     async def main() -> None:
-        crew, go = Crew(1, 1, "test", patience_seconds=20), threading.Event()
+        crew, go = Crew(1, 1, "test", patience_seconds=30), threading.Event()
         tasks = [asyncio.create_task(crew.run(go.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
@@ -113,13 +113,15 @@ def test_a_crew_takes_no_more_than_it_can_queue() -> None:
 
 def test_what_has_not_begun_in_time_never_happens() -> None:
     async def main() -> None:
-        crew, go, done = Crew(1, 5, "test", patience_seconds=0.05), threading.Event(), list[str]()
+        crew, go, done = Crew(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
-        second = asyncio.create_task(crew.run(done.append, "second"))
+        await asyncio.sleep(0)
+        crew._patience_seconds = 0.05
         with pytest.raises(StoreUnavailable, match="every thread is in use"):
-            await second
+            await crew.run(done.append, "second")
         go.set()
         assert await first
+        crew._patience_seconds = 30
         await crew.run(done.append, "third")
         crew.close()
         assert done == ["third"]
@@ -129,7 +131,7 @@ def test_what_has_not_begun_in_time_never_happens() -> None:
 
 def test_what_is_cancelled_while_it_waits_never_happens() -> None:
     async def main() -> list[str]:
-        crew, go, done = Crew(1, 5, "test", patience_seconds=20), threading.Event(), list[str]()
+        crew, go, done = Crew(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
         second = asyncio.create_task(crew.run(done.append, "second"))
         await asyncio.sleep(0)
@@ -146,7 +148,7 @@ def test_what_is_cancelled_while_it_waits_never_happens() -> None:
 
 def test_readers_do_not_stand_behind_writers(tmp_path: Path) -> None:
     async def main() -> None:
-        store = AsyncSqlStore(f"sqlite:///{tmp_path}/keyturn.db")
+        store = AsyncSqlStore(f"sqlite:///{tmp_path}/keyturn.db", deadline_seconds=30)
         assert repr(store).startswith("AsyncSqlStore('sqlite:///")
         store.store._runner._turn.take(1)  # type: ignore[union-attr]  # SQLite has one
         writes = [asyncio.create_task(store.sessions.insert(new_session())) for _ in range(20)]
