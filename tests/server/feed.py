@@ -33,7 +33,7 @@ def events(lines: Iterator[str]) -> Iterator[Event]:
 
 
 @contextmanager
-def listening(url: str, query: str = "", *, seconds: float = 10, **headers: str) -> Iterator[Iterator[Event]]:
+def listening(url: str, query: str = "", *, seconds: float = 30, **headers: str) -> Iterator[Iterator[Event]]:
     """The events of one stream, but its opening. ``seconds``: longest silence."""
     sent = STREAM | {name.replace("_", "-"): value for name, value in headers.items()}
     with httpx.stream("GET", f"{url}/auth/revocations{query}", headers=sent, timeout=seconds) as answer:

@@ -30,7 +30,7 @@ ASK = b"GET /auth/revocations HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="2") as server:
+    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="10") as server:
         yield server
 
 
@@ -45,7 +45,7 @@ def fill(served: Served) -> None:
 
 
 def gauge(served: Served, name: str) -> float:
-    lines = httpx.get(served.url + "/metrics", timeout=20).text.splitlines()
+    lines = httpx.get(served.url + "/metrics", timeout=30).text.splitlines()
     return float(next(each for each in lines if each.startswith(name + " ")).split()[1])
 
 
@@ -69,7 +69,7 @@ def test_a_reader_who_takes_nothing_is_cut_off_and_holds_nobody_up(served: Serve
         with listening(served.url, "?after=0") as told:
             assert sum(len(next(told).said["entries"]) for _ in range(ENTRIES // 1000)) == ENTRIES
             assert next(told).said["stamp"], "others are told, and quickly"
-        until(lambda: gauge(served, "keyturn_feed_streams") == 0, lambda: "it was never cut off", 3 * WRITE_SECONDS)
+        until(lambda: gauge(served, "keyturn_feed_streams") == 0, lambda: "it was never cut off", 6 * WRITE_SECONDS)
         assert time.monotonic() - began_at > WRITE_SECONDS / 2
         assert resident(served) - before < 32 * 1024 * 1024
         with suppress(ConnectionResetError):
@@ -105,7 +105,7 @@ def heard(wires: list[Wire], what: bytes) -> None:
     held = dict.fromkeys(left, b"")
     for number in left:
         poll.register(number, select.POLLIN)
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + 60
     while left:
         assert time.monotonic() < give_up_at, f"{len(left)} were not told"
         for number, _ in poll.poll(1000):

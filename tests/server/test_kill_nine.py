@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from engines.process import until
 from served import Served, serving
 from served.process import PASSWORD
 
@@ -83,14 +84,14 @@ def one_round(served: Served, tokens: list[str], seconds: float) -> list[str]:
     crowd, enders = [Mobile(served, each) for each in tokens], Enders(served)
     for each in (*crowd, enders):
         each.start()
-    give_up_at = time.monotonic() + 30
-    while sum(each.turns for each in crowd) <= CLIENTS:
-        assert time.monotonic() < give_up_at, [refusal for each in crowd for refusal in each.refusals]
-        time.sleep(0.01)
+    until(
+        lambda: sum(each.turns for each in crowd) > CLIENTS,
+        lambda: repr([refusal for each in crowd for refusal in each.refusals]),
+    )
     time.sleep(seconds)
     served.kill()
     for each in (*crowd, enders):
-        each.join(20)
+        each.join(30)
     assert [refusal for each in crowd for refusal in each.refusals] == []
     served.start()
     with served.client() as client:

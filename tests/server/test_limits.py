@@ -1,9 +1,9 @@
 """What a client may not do to the server: too much, too slowly, too strangely. And what plain HTTP it may."""
 
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import httpx
 import pytest
@@ -46,6 +46,7 @@ def test_a_body_of_just_the_limit_is_read(served: Served) -> None:
     assert said(served, POST, b"Content-Length: 16384\r\n\r\n", body) == (400, "invalid_member")
 
 
+@pytest.mark.timeout(120)
 def test_whoever_is_slow_is_timed_out_and_hung_up_on(served: Served) -> None:
     # All at once: each of them takes its ten seconds.
     with ThreadPoolExecutor(3) as pool:
@@ -56,20 +57,18 @@ def test_whoever_is_slow_is_timed_out_and_hung_up_on(served: Served) -> None:
 def slow_body(served: Served) -> tuple[int, str]:
     with Wire(served.url) as wire:
         wire.send(POST, b"Content-Length: 1000\r\n\r\n")
-        wire.drip(b"{" * 102, 0.1)
+        wire.drip(repeat(ord("{")), 0.1)
         status, _, body = wire.reply()
-        # It does not stop, and is not listened to for ever.
-        started = time.monotonic()
-        wire.drip(b"{" * 100, 0.1)
+        # It does not stop until it is hung up on: it is not listened to for ever.
+        wire.drip(repeat(ord("{")), 0.1)
         assert wire.rest() == b""
-        assert time.monotonic() - started < 8
         return status, json.loads(body)["code"]
 
 
 def slow_head(served: Served) -> tuple[int, str]:
     with Wire(served.url) as wire:
         wire.send(b"GET /livez HTTP/1.1\r\nX-Slow: ")
-        wire.drip(b"x" * 102, 0.1)
+        wire.drip(repeat(ord("x")), 0.1)
         return last_words(wire)
 
 

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from engines.process import until
 from served import Served, serving
 from served.process import PASSWORD
 from server.crew import Line, line_to_each, workers
 
 WORKERS = 3
 BOUND_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
 ROUNDS = 12
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc to tell workers apart")
@@ -41,12 +43,12 @@ def login(served: Served, deliver: str = "both") -> tuple[dict[str, str], str]:
 
 def hammer(line: Line, headers: dict[str, str], asked: list[tuple[float, int]]) -> None:
     """Ask until refused and a little longer. ``asked``: when each question went out, and its status."""
-    after_the_end = 0
-    while after_the_end < 20:
+    after_the_end, give_up_at = 0, time.monotonic() + PATIENCE_SECONDS
+    while after_the_end < 20 and time.monotonic() < give_up_at:
         sent_at = time.monotonic()
         status, _ = line("/auth/session", **headers)
         asked.append((sent_at, status))
-        after_the_end += status != 200
+        after_the_end += status == 401
         time.sleep(0.0005)
 
 
@@ -63,6 +65,7 @@ def test_a_revocation_reaches_every_worker_within_the_bound(served: Served, cred
         f"\nrevoked to refused by {credential}, {ROUNDS} rounds on {WORKERS} workers: "
         f"p50 {statistics.median(latest) * 1000:.1f} ms, max {max(latest) * 1000:.1f} ms"
     )
+    # Holds at any speed: a worker that has had no news for the bound accepts nothing.
     assert max(latest) < BOUND_SECONDS
 
 
@@ -80,7 +83,7 @@ def run_round(lines: dict[int, Line], headers: dict[str, str], revoking: dict[st
         assert client.post(next(iter(lines.values())).url + "/auth/logout", headers=revoking).status_code == 200
     revoked_at = time.monotonic()
     for each in threads:
-        each.join(2 * BOUND_SECONDS)
+        each.join(2 * PATIENCE_SECONDS)
     assert {each[-1][1] for each in asked.values()} == {401}
     return [max(0.0, max(at for at, status in each if status == 200) - revoked_at) for each in asked.values()]
 
@@ -94,14 +97,12 @@ def test_a_killed_worker_is_replaced_and_nobody_is_logged_out(served: Served) ->
     asking.start()
     victim = before.pop()
     os.kill(victim, signal.SIGKILL)
-    give_up_at = time.monotonic() + 60
-    while time.monotonic() < give_up_at and not (len(workers(served)) == WORKERS and victim not in workers(served)):
-        time.sleep(0.1)
+    until(lambda: len(workers(served)) == WORKERS and victim not in workers(served), seconds=60)
     with line_to_each(served, WORKERS) as lines:
         assert victim not in lines
         assert {line("/auth/session", cookie=cookie)[0] for line in lines.values()} == {200}
     stop.set()
-    asking.join(20)
+    asking.join(30)
     # Who was on the line when it went dead has to call again; nobody is told that his login is bad.
     assert answers <= {200, "TransportError"}
 
@@ -127,10 +128,7 @@ def test_metrics_are_pooled_and_forget_dead_workers(served: Served) -> None:
     counted = [line for line in text.splitlines() if 'route="/auth/session",status="401"' in line]
     assert float(counted[0].split()[-1]) >= WORKERS
     # The one that took a killed worker's place has no news before its first; it says so once a second.
-    give_up_at = time.monotonic() + 20
-    while not 0 <= (age := feed_age(served)) < BOUND_SECONDS:
-        assert time.monotonic() < give_up_at, age
-        time.sleep(0.2)
+    until(lambda: 0 <= feed_age(served) < BOUND_SECONDS, lambda: f"{feed_age(served)} s old")
     # One was killed above: what it last said must not stand for ever.
     told = {int(each.stem.rpartition("_")[2]) for each in (served.data / "metrics").glob("gauge_*.db")}
     assert told == workers(served)
@@ -141,10 +139,7 @@ def test_no_worker_outlives_a_killed_supervisor(tmp_path_factory: pytest.TempPat
         assert served.process is not None
         crew = workers(served)
         os.kill(served.process.pid, signal.SIGKILL)
-        served.process.wait(10)
-        give_up_at = time.monotonic() + 10
-        while time.monotonic() < give_up_at and any(os.path.exists(f"/proc/{pid}") for pid in crew):
-            time.sleep(0.05)
-        assert [pid for pid in crew if os.path.exists(f"/proc/{pid}")] == []
+        served.process.wait(30)
+        until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in crew), lambda: "a worker outlives it")
         # Nobody holds the port: the same server starts again on it.
         served.start()

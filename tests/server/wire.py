@@ -1,14 +1,15 @@
 """HTTP byte by byte, for what no well-behaved client would send."""
 
+import select
 import socket
-import time
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 
 class Wire:
     """One TCP connection to a server. Closed with the ``with`` statement."""
 
-    def __init__(self, url: str, seconds: float = 20.0) -> None:
+    def __init__(self, url: str, seconds: float = 30.0) -> None:
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=seconds)
 
@@ -21,14 +22,15 @@ class Wire:
     def send(self, *parts: bytes) -> None:
         self.socket.sendall(b"".join(parts))
 
-    def drip(self, octets: bytes, pause_seconds: float) -> None:
-        """Send one byte at a time, until the other side hangs up."""
+    def drip(self, octets: Iterable[int], pause_seconds: float) -> None:
+        """Send one byte at a time, until the other side answers or hangs up."""
         for each in octets:
             try:
                 self.socket.sendall(bytes((each,)))
             except OSError:
                 return
-            time.sleep(pause_seconds)
+            if select.select([self.socket], [], [], pause_seconds)[0]:
+                return
 
     def reply(self) -> tuple[int, dict[str, str], bytes]:
         """The next whole reply: status, headers, and as much body as Content-Length says."""
