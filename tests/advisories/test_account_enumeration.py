@@ -139,6 +139,10 @@ def test_signup_judges_the_password_before_it_says_whether_the_account_exists(wi
 ROUNDS = 25
 
 
+@pytest.mark.long(
+    stands_in="tests/advisories/test_account_enumeration.py::"
+    "test_the_same_work_is_done_step_by_step[not the right words at all]"
+)
 def test_timing_tells_unknown_disabled_and_wrong_apart_no_better_than_chance(tmp_path: Path) -> None:
     """Interleaved: whatever else this machine does hits all alike. Noise goes when more is measured, a leak stays."""
     with serving(tmp_path / "data", algorithm="ES256", account_limit="100") as served:
