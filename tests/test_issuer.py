@@ -139,9 +139,9 @@ def test_a_child_process_is_refused_instead_of_harming_its_parents_database(tmp_
 
     process = context.Process(target=child)
     process.start()
-    assert here.poll(20), "the child hangs"
+    assert here.poll(30), "the child hangs"
     assert all("fork" in said for said in here.recv())
-    process.join(20)
+    process.join(30)
     assert issuer.login(ADA, PASSWORD).subject == issued.subject
     issuer.close()
     asyncio.run(aio.close())

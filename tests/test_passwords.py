@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import argon2
@@ -44,7 +43,7 @@ class Gate:
 
     def __call__(self, *_: object) -> bytes:
         self.started.release()
-        assert self.opened.wait(10)
+        assert self.opened.wait(30)
         return bytes(32)
 
 
@@ -139,7 +138,7 @@ def test_waiting_does_not_hold_the_event_loop(gate: Gate) -> None:
         hasher, turns = AsyncArgon2Hasher(CHEAP, threads=1, queue=1), 0
         hashing = asyncio.create_task(hasher.hash("purple otters"))
         await asyncio.sleep(0)
-        assert await asyncio.to_thread(gate.started.acquire, timeout=10)
+        assert await asyncio.to_thread(gate.started.acquire, timeout=30)
         for _ in range(100):
             turns += 1
             await asyncio.sleep(0)
@@ -157,7 +156,7 @@ def test_a_cancelled_waiter_frees_its_place(gate: Gate) -> None:
         hasher = AsyncArgon2Hasher(CHEAP, threads=1, queue=1)
         running = asyncio.create_task(hasher.verify(None, "guess"))
         await asyncio.sleep(0)
-        assert await asyncio.to_thread(gate.started.acquire, timeout=10)
+        assert await asyncio.to_thread(gate.started.acquire, timeout=30)
         for _ in range(50):
             queued = asyncio.create_task(hasher.hash("purple otters"))
             await asyncio.sleep(0)
@@ -223,13 +222,13 @@ def test_awaited_answers_are_the_same() -> None:
 
 
 def test_a_crowd_is_served_or_refused_and_never_outnumbers_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, at_work, most, answers = threading.Lock(), 0, 0, list[bool]()
+    lock, at_work, most, answers, crowded = threading.Lock(), 0, 0, list[bool](), threading.Event()
 
     def count(*_: object) -> bytes:
         nonlocal at_work, most
         with lock:
             at_work, most = at_work + 1, max(most, at_work + 1)
-        time.sleep(0.002)
+        assert crowded.wait(30)
         with lock:
             at_work -= 1
         return bytes(32)
@@ -244,6 +243,7 @@ def test_a_crowd_is_served_or_refused_and_never_outnumbers_the_pool(monkeypatch:
                 answers.append(True)
             except Overloaded:
                 answers.append(False)
+                crowded.set()
 
     crowd = [threading.Thread(target=log_in) for _ in range(30)]
     for each in crowd:

@@ -22,7 +22,7 @@ NOW = Instant(2_000_000_000)
 BOUND = 2.0
 
 
-def until(holds: Callable[[], bool], seconds: float = 15) -> None:
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -73,7 +73,7 @@ class Told:
         for relay in self.relays:
             relay.ring()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(30)
         for relay in self.relays:
             relay.close()
 
@@ -106,7 +106,7 @@ def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(told: Told
     assert feed.revocations.clients == {"a": NOW, "b": NOW}
     seen_at = feed.freshness.seen_at
     until(lambda: feed.freshness.seen_at > seen_at + BOUND)
-    assert fresh(feed)
+    until(lambda: fresh(feed))
 
 
 def test_several_relays_make_one_stream_and_one_beat(told: Told, feed: RedisFeed) -> None:
@@ -164,7 +164,7 @@ def test_a_redis_that_dies_and_comes_back_empty_is_filled_again(told: Told, feed
     for file in told.server.folder.rglob("*.manifest"):
         file.unlink()
     told.server.start()
-    until(lambda: feed.revocations.sequence == 2 and fresh(feed), 30)
+    until(lambda: feed.revocations.sequence == 2 and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
@@ -196,7 +196,7 @@ def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(told: T
         memory.entries.clear()
         memory.sequence = 0
     told.end("b")
-    until(lambda: "b" in feed.revocations.clients and fresh(feed), 30)
+    until(lambda: "b" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
     assert feed.revocations.sequence == 1
 
@@ -212,8 +212,8 @@ def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(told: Told, feed: 
         stream = stream_of(told.store.log.snapshot().log)
         client.xadd(stream, {"e": b'["session","nobody",1,1,2]'}, id=name)
         told.end("b")
-        until(lambda: bool(client.xrange(stream, "2-0", "2-0")), 30)
-    until(lambda: "b" in feed.revocations.clients and fresh(feed), 30)
+        until(lambda: bool(client.xrange(stream, "2-0", "2-0")))
+    until(lambda: "b" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
@@ -229,7 +229,7 @@ def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(to
         memory.sequence = 0
     told.end("d")
     relay.ring()
-    until(lambda: "d" in feed.revocations.clients and fresh(feed), 30)
+    until(lambda: "d" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == set("abcd")
 
 
@@ -254,14 +254,14 @@ def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: Re
         client.set(POINTER, 7)
         client.xadd(stream_of(7), {"e": b'["tenant","a",1,1,2]'}, id="1-0")
         client.xadd(stream_of(7), {"b": b"0-0"}, id="1-1")
-    feed.start().result(10)
+    feed.start().result(30)
     until(lambda: feed.problem != "")
     assert not fresh(feed)
     assert len(feed.revocations) == 0
 
 
 def test_a_redis_nobody_relays_to_is_not_waited_for(told: Told, feed: RedisFeed) -> None:
-    feed.start().result(10)
+    feed.start().result(30)
     assert not fresh(feed)
     assert "nobody relays" in feed.problem or "cannot be read" in feed.problem
 
@@ -272,7 +272,7 @@ def test_the_issuer_answers_where_redis_does_not(told: Told) -> None:
         return b'{"entries": [], "sequence": 4, "complete": true, "log": 7, "nonce": "%s"}' % nonce.encode()
 
     gone = RedisFeed("redis://127.0.0.1:1", "https://auth.example.com/f", send=send, interval_seconds=0.1)
-    gone.start().result(10)
+    gone.start().result(30)
     assert fresh(gone)
     assert gone.revocations.sequence == 4
     gone.close()

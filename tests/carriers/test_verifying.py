@@ -16,12 +16,13 @@ from served import Served, serving
 from served.process import PASSWORD
 
 SERVICE_TOKEN = "5d0c8a3f9e7b4126a1d94c6be80f2733"
-BOUND_SECONDS = 3.0
+BOUND_SECONDS = 4.0
+PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture
 def served(tmp_path: Path, own_redis: RedisServer) -> Iterator[Served]:
-    settings = {"redis": own_redis.url, "service_token": SERVICE_TOKEN, "staleness_seconds": "3"}
+    settings = {"redis": own_redis.url, "service_token": SERVICE_TOKEN, "staleness_seconds": "4"}
     with serving(tmp_path / "data", algorithm="ES256", **settings) as served:
         yield served
 
@@ -29,15 +30,30 @@ def served(tmp_path: Path, own_redis: RedisServer) -> Iterator[Served]:
 def ended(served: Served, verify: Verifier, name: str) -> None:
     """Somebody logs in, is accepted, logs out, and is refused within the bound."""
     body = {"email": f"{name}@example.com", "password": PASSWORD, "deliver": "tokens"}
-    issued = httpx.post(served.url + "/auth/signup", json=body, timeout=20).json()
+    issued = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
     token = issued["access_token"]
     assert verify(token)
-    answer = httpx.post(served.url + "/auth/revoke", data={"token": issued["refresh_token"]}, timeout=20).json()
+    assert httpx.post(served.url + "/auth/revoke", data={"token": issued["refresh_token"]}, timeout=30).json()[
+        "revoked"
+    ]
     revoked_at = time.monotonic()
-    assert verify.at_least(answer["sequence"], wait_seconds=BOUND_SECONDS)
-    assert time.monotonic() - revoked_at <= BOUND_SECONDS
-    with pytest.raises(TokenRevoked):
-        verify(token)
+    # Holds at any speed: a verifier that has had no news for the bound accepts nothing.
+    assert last_accepted_at(verify, token) <= revoked_at + BOUND_SECONDS
+
+
+def last_accepted_at(verify: Verifier, token: str) -> float:
+    """Ask until it says "revoked". Answers when the last call that accepted it began."""
+    last, began_at = 0.0, time.monotonic()
+    give_up_at = began_at + PATIENCE_SECONDS
+    while began_at < give_up_at:
+        try:
+            verify(token)
+            last = began_at
+        except TokenRevoked:
+            return last
+        time.sleep(0.01)
+        began_at = time.monotonic()
+    raise AssertionError("it was never refused")
 
 
 def test_it_refuses_within_the_bound_whatever_redis_does(served: Served, own_redis: RedisServer) -> None:

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
@@ -164,7 +163,6 @@ def ask(served: Served, headers: dict[str, str]) -> int:
 def test_a_port_in_use_ends_the_server_with_words(tmp_path: Path) -> None:
     with serving(tmp_path / "data", algorithm="ES256") as served:
         for workers in ("1", "2"):
-            started = time.monotonic()
             refused = keyturn(
                 *("serve", "--data", str(tmp_path / "other"), "--port", str(served.port), "--workers", workers),
                 algorithm="ES256",
@@ -173,7 +171,6 @@ def test_a_port_in_use_ends_the_server_with_words(tmp_path: Path) -> None:
             assert f"port {served.port} is in use" in refused.complained
             assert refused.said == ""
             assert not (tmp_path / "other").exists()
-            assert time.monotonic() - started < 30
 
 
 def test_an_address_that_is_not_of_this_machine_is_said(tmp_path: Path) -> None:
@@ -187,5 +184,5 @@ def test_interrupted_from_the_keyboard_it_stops_in_order(tmp_path: Path) -> None
     with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
         assert served.process is not None
         os.killpg(served.process.pid, signal.SIGINT)
-        served.process.wait(20)
+        served.process.wait(30)
         assert "Traceback" not in served.log.read_text()

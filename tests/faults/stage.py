@@ -20,7 +20,7 @@ from served.process import PASSWORD, Served
 
 BOUND_SECONDS = 2.0
 PEOPLE = 8
-PATIENCE_SECONDS = 45.0
+PATIENCE_SECONDS = 90.0
 
 
 @dataclass
@@ -60,14 +60,14 @@ class Stage:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         for number in range(count):
             path = "/auth/login" if number or self.people else "/auth/signup"
-            answer = httpx.post(self.issuer.url + path, json=body, timeout=20)
+            answer = httpx.post(self.issuer.url + path, json=body, timeout=30)
             assert answer.status_code in (200, 201), answer.text
             issued = answer.json()
             person = Person(issued["sid"], issued["access_token"], issued["refresh_token"])
             self.people.append(person)
             self.service.judge(person.sid, person.access_token)
 
-    def revoke(self, person: Person, seconds: float = 8.0) -> bool:
+    def revoke(self, person: Person, seconds: float = 20.0) -> bool:
         """Whether it was acknowledged."""
         try:
             answer = httpx.post(self.issuer.url + "/auth/revoke", data={"token": person.refresh_token}, timeout=seconds)
@@ -119,7 +119,7 @@ class Stage:
     def _lives(self, person: Person) -> bool:
         headers = {"authorization": f"Bearer {SERVICE_TOKEN}"}
         form = {"token": person.refresh_token}
-        answer = httpx.post(self.issuer.url + "/auth/introspect", data=form, headers=headers, timeout=20)
+        answer = httpx.post(self.issuer.url + "/auth/introspect", data=form, headers=headers, timeout=30)
         return bool(answer.json()["active"])
 
 

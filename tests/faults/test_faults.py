@@ -126,7 +126,7 @@ def test_a_full_disk(tmp_path: Path, record_property: Note) -> None:
         limit_files(stage.issuer.process, 4096)
         assert not stage.revoke(stage.people[1])
         bearer = {"authorization": f"Bearer {stage.people[2].access_token}"}
-        assert httpx.get(stage.issuer.url + "/auth/session", headers=bearer, timeout=20).status_code == 200
+        assert httpx.get(stage.issuer.url + "/auth/session", headers=bearer, timeout=30).status_code == 200
         time.sleep(LASTS_SECONDS)
         limit_files(stage.issuer.process, None)
         conclude(stage, "disk of the issuer (SQLite): full", stage.recovered(), record_property)

@@ -31,7 +31,7 @@ class Person(threading.Thread):
 
     def __init__(self, url: str, number: int, ledger: Ledger, stop: threading.Event) -> None:
         super().__init__()
-        self.client = httpx.Client(base_url=url, timeout=20)
+        self.client = httpx.Client(base_url=url, timeout=30)
         self.body = {"email": f"person{number}@example.com", "password": PASSWORD, "deliver": "both"}
         self.ledger, self.stop_asked, self.chance = ledger, stop, random.Random(number)
 

@@ -1,7 +1,8 @@
 """What other processes do on a shared store, for the tests that race or kill them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from threading import Barrier
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from interleavings.rig import ADA, OLD, T0, attempt, realm, toy_ports
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.sealed import Sealed, parse
-from keyturn.errors import Refusal
+from keyturn.errors import Refusal, StoreUnavailable
 from keyturn.flows.drive import drive
 from keyturn.flows.enter import Attempt
 from keyturn.flows.issue import Issued
@@ -87,13 +88,34 @@ def rotate_until_killed(
     ends = iter(list(doomed))
     turn = 0
     while True:
-        text = use(store, text)
+        text = patiently(lambda: rotated(store, text))  # noqa: B023 - called at once
         pipe.send_bytes(b"T" + text.encode())
         turn += 1
         if turn % 3 == 0 and (ended := next(ends, None)):
             how, name = ended
-            flow: Any = revoke_subject(name, T0, REALM)  # type: ignore[arg-type]  # a subject's name
-            if how == "S":
-                flow = revoke_session(SessionId(name), "logout", T0, REALM)
-            drive(flow, toy_ports(store))
+            patiently(lambda: end(store, how, name))  # noqa: B023 - called at once
             pipe.send_bytes(how.encode() + name.encode())
+
+
+def rotated(store: Any, text: str) -> str:
+    """The successor. Raises ``StoreUnavailable`` when the store does not say in time whether there is one."""
+    answer = use(store, text)
+    if answer == StoreUnavailable.code:
+        raise StoreUnavailable("asked again")
+    return answer
+
+
+def end(store: Any, how: str, name: str) -> None:
+    """``how``: ``S`` for a session, otherwise a subject."""
+    flow: Any = revoke_subject(name, T0, REALM)  # type: ignore[arg-type]  # a subject's name
+    if how == "S":
+        flow = revoke_session(SessionId(name), "logout", T0, REALM)
+    drive(flow, toy_ports(store))
+
+
+def patiently(call: Callable[[], Any]) -> Any:
+    """The answer of ``call``, made again where a busy machine let the store's deadline pass."""
+    for _ in range(30):
+        with suppress(StoreUnavailable):
+            return call()
+    raise AssertionError("the store never answers")

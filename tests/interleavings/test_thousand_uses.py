@@ -93,7 +93,7 @@ def test_processes(kind: str, url: str, apart: Apart | None, figure: Note) -> No
     successors = [text for each in pipes for text in each.recv()]
     figure(f"{kind}, {PROCESSES} processes", USES, time.perf_counter() - began)
     for child in children:
-        child.join(10)
+        child.join(60)
         assert child.exitcode == 0
     judge(store, issued, successors)
     store.close()

@@ -29,7 +29,7 @@ def issued(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """The issuer's URL, and an access token of it."""
     with serving(tmp_path_factory.mktemp("java") / "data", algorithm=request.param) as served:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-        answer = httpx.post(served.url + "/auth/signup", json=body, timeout=20).json()
+        answer = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
         yield served.url, answer["access_token"]
 
 
@@ -90,7 +90,7 @@ def test_a_token_of_an_hour_ago_is_bad_there(compiled: Path, tmp_path: Path) -> 
     served.start()
     try:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-        token = httpx.post(served.url + "/auth/signup", json=body, timeout=20).json()["access_token"]
+        token = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()["access_token"]
         assert _judged(compiled, served.url, [token]) == ["bad exp"]
     finally:
         served.stop()

@@ -67,7 +67,7 @@ def nginx(served: Served, service: int) -> Iterator[Nginx]:
 @pytest.fixture
 def ada(nginx: Nginx) -> Iterator[httpx.Client]:
     """A browser that has logged in through nginx; ``access_token`` is beside the cookie."""
-    with httpx.Client(base_url=nginx.url, timeout=20) as client:
+    with httpx.Client(base_url=nginx.url, timeout=30) as client:
         issued = client.post("/auth/signup", json=BODY)
         if issued.status_code == 409:
             issued = client.post("/auth/login", json=BODY)
