@@ -56,7 +56,7 @@ class Reader:
     def leave(self) -> None:
         for each in self._background:
             os.killpg(each.pid, signal.SIGTERM)
-            each.wait(20)
+            each.wait(30)
         if self._served:
             self._served.stop()
 
