@@ -86,14 +86,14 @@ def bearer(token: str) -> tuple[str, str]:
 
 
 def test_nobody(target: Target, tmp_path: Path) -> None:
-    assert run(target, tmp_path) > 500
+    assert run(target, tmp_path) > effort(350, 500)
     target.unharmed()
 
 
 def test_somebody(target: Target, tmp_path: Path) -> None:
     token = target.member("somebody")
     tried = run(target, tmp_path, *bearer(token), "--exclude-path-regex", f"{ENDING}|{OF_SERVICES}")
-    assert tried > 300
+    assert tried > effort(250, 300)
     # None of it ended the session that all of it was done with.
     answer = target.bystander.get("/auth/session", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 200
