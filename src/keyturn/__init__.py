@@ -1,7 +1,7 @@
 """Keyturn: one login, two keys.
 
-The doors. ``Verifier`` and ``AsyncVerifier`` need nothing but ``cryptography`` and ``msgspec``; ``Issuer`` and
-``AsyncIssuer`` need the extras of the stores they are opened with, and are imported only when asked for.
+``Verifier`` and ``AsyncVerifier`` need nothing but ``cryptography`` and ``msgspec``; ``Issuer`` and ``AsyncIssuer``
+need the extras of the stores they are opened with. Names that bring much along are imported on first use.
 """
 
 from importlib import import_module
@@ -23,11 +23,11 @@ from keyturn.core.policy import (
 from keyturn.core.principal import Principal
 from keyturn.core.session import Client
 from keyturn.errors import ConfigurationError, Refusal
-from keyturn.tokens import KeySet, verify_compact
-from keyturn.verifier import AsyncVerifier, Verifier
 
 if TYPE_CHECKING:
     from keyturn.issuer import AsyncIssuer, Issuer
+    from keyturn.tokens import KeySet, verify_compact
+    from keyturn.verifier import AsyncVerifier, Verifier
 
 __all__ = [
     "BANKING",
@@ -54,15 +54,24 @@ __all__ = [
 ]
 
 
+_IMPORTED_ON_USE = {
+    "AsyncIssuer": "keyturn.issuer",
+    "AsyncVerifier": "keyturn.verifier",
+    "Issuer": "keyturn.issuer",
+    "KeySet": "keyturn.tokens",
+    "Verifier": "keyturn.verifier",
+    "verify_compact": "keyturn.tokens",
+}
+
+
 def __getattr__(name: str) -> object:
-    if name in ("AsyncIssuer", "Issuer"):
-        return getattr(_issuer_room(), name)
-    raise AttributeError(f"module 'keyturn' has no attribute {name!r}")
-
-
-def _issuer_room() -> object:
+    if name not in _IMPORTED_ON_USE:
+        raise AttributeError(f"module 'keyturn' has no attribute {name!r}")
+    module = _IMPORTED_ON_USE[name]
     try:
-        return import_module("keyturn.issuer")
+        return getattr(import_module(module), name)
     except ModuleNotFoundError as missing:
+        if module != "keyturn.issuer":
+            raise
         extras = "pip install 'keyturn[passwords,sql]'"
         raise ImportError(f"an issuer needs {missing.name}, which this installation lacks: {extras}") from missing
