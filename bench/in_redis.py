@@ -29,10 +29,10 @@ from bench.rounds import QUICK, Plan, Series, Side, over, pinned, ratio, repeate
 from bench.weight import DAY, PEERS, install_peers, weigh
 from engines.redis import RedisServer
 from keyturn import AsyncIssuer, Issuer
-from keyturn.compare.load import load
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
 from keyturn.integrations.asgi import Guard
+from keyturn_lab.compare.load import load
 
 CHAPTER = "Sessions in Redis"
 SCRIPT = "the bare script"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from keyturn.capacity.calibrate import calibrate
-from keyturn.capacity.costs import Costs
 from keyturn.cli.main import app
+from keyturn_lab.capacity.calibrate import calibrate
+from keyturn_lab.capacity.costs import Costs
 
 QUICK = ["capacity", "--sessions", "1000", "--verifiers", "3", "--simulated-seconds", "5"]
 

@@ -9,10 +9,10 @@ import pytest
 
 from engines.fixtures import Fresh
 from engines.redis import RedisServer
-from keyturn.capacity.costs import Costs
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Entry, Kind
 from keyturn.stores.sql.store import SqlStore
+from keyturn_lab.capacity.costs import Costs
 
 Note = Callable[[str, object], None]
 

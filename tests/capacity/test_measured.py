@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from capacity.experiment import Measured, experiment
-from keyturn.capacity.costs import Costs
-from keyturn.capacity.scene import Scene
-from keyturn.capacity.simulation import Outcome, simulate
+from keyturn_lab.capacity.costs import Costs
+from keyturn_lab.capacity.scene import Scene
+from keyturn_lab.capacity.simulation import Outcome, simulate
 from served import Served, serving
 
 INTERVAL_SECONDS = 0.5

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.capacity.costs import Costs, described
-from keyturn.capacity.demand import CARRIERS, Demand, Supply, typical
-from keyturn.capacity.limits import breaks_first, limits_of
-from keyturn.capacity.model import Model
 from keyturn.errors import ConfigurationError
+from keyturn_lab.capacity.costs import Costs, described
+from keyturn_lab.capacity.demand import CARRIERS, Demand, Supply, typical
+from keyturn_lab.capacity.limits import breaks_first, limits_of
+from keyturn_lab.capacity.model import Model
 
 INTERNET = typical(1e8, 10_000, 20, store="redis")
 STORM = replace(INTERNET, verifiers=10, revocations_per_second=20_000.0)

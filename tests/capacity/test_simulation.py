@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from keyturn.capacity.scene import Scene
-from keyturn.capacity.simulation import restart, simulate
+from keyturn_lab.capacity.scene import Scene
+from keyturn_lab.capacity.simulation import restart, simulate
 
 QUIET = Scene(readers=10, servers=2, revocations_per_second=5.0, pushes=False, interval_seconds=1.0)
 

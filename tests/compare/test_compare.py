@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from engines.fixtures import Fresh
 from engines.redis import RedisServer
 from keyturn.cli.main import app
-from keyturn.compare.measure import MODES, Figure
-from keyturn.compare.report import spoken
+from keyturn_lab.compare.measure import MODES, Figure
+from keyturn_lab.compare.report import spoken
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -90,8 +90,8 @@ def commands(group: Any = TYPER, path: tuple[str, ...] = ()) -> dict[str, Any]:
     if not hasattr(group, "commands"):
         return {" ".join(path): group}
     found: dict[str, Any] = {}
-    for name, each in group.commands.items():
-        found |= commands(each, (*path, name))
+    for name in group.list_commands(None):
+        found |= commands(group.get_command(None, name), (*path, name))
     return found
 
 

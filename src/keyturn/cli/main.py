@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.capacity import capacity
-from keyturn.cli.compare import compare
+from keyturn.cli.added import Commands
 from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
 from keyturn.cli.keys import keys
@@ -14,6 +13,7 @@ from keyturn.cli.revoke import revoke
 from keyturn.cli.serve import serve
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
@@ -36,8 +36,6 @@ def keyturn(asked: Version = False) -> None:
 
 app.command()(serve)
 app.command()(doctor)
-app.command()(capacity)
-app.command()(compare)
 app.add_typer(keys, name="keys")
 app.add_typer(database, name="db")
 app.add_typer(revoke, name="revoke")

@@ -1,25 +1,17 @@
 """``keyturn capacity``: what a fleet needs, which limit breaks first, and what a simulation says of it."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Annotated, TypeVar
 
-import msgspec
 import typer
-from rich.progress import Progress
-from rich.table import Table
 
-from keyturn.capacity.calibrate import calibrate
-from keyturn.capacity.costs import Costs
-from keyturn.capacity.demand import CARRIERS, STORES, Demand, Supply, typical
-from keyturn.capacity.model import Model
-from keyturn.capacity.simulation import simulate
-from keyturn.capacity.study import Study, spoken
-from keyturn.cli.files import make_room, write
-from keyturn.cli.speak import Json, announce, complaining, complaints, console
+from keyturn.cli.files import make_room
+from keyturn.cli.speak import Json, complaining
 from keyturn.errors import ConfigurationError
+from keyturn_lab.capacity.demand import CARRIERS, STORES, typical
+
+app = typer.Typer(add_completion=False)
 
 Word = TypeVar("Word", bound=str)
 
@@ -27,6 +19,7 @@ Rate = Annotated[float | None, typer.Option(help="At the busiest hour; from the 
 Whole = Annotated[int, typer.Option(min=1)]
 
 
+@app.command()
 @complaining
 def capacity(
     sessions: Annotated[float, typer.Option(min=0, help="Sessions alive.")] = 1e6,
@@ -49,6 +42,8 @@ def capacity(
     as_json: Json = False,
 ) -> None:
     """Say what a fleet needs, what breaks first, and what to do about it. Nothing is opened and nobody is asked."""
+    from keyturn_lab.cli.sizing import print_study, solve
+
     beneath = store or (carrier if carrier in ("sqlite", "postgresql", "redis") else "postgresql")
     demand = typical(
         sessions,
@@ -68,7 +63,7 @@ def capacity(
     }
     demand = replace(demand, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # floats, by name
     make_room([report] if report else [])
-    _tell(_study(demand, nodes, seed, simulated_seconds, measured), report, as_json)
+    print_study(solve(demand, nodes, seed, simulated_seconds, measured), report, as_json)
 
 
 def _chosen(word: str, words: tuple[Word, ...], option: str) -> Word:
@@ -76,55 +71,3 @@ def _chosen(word: str, words: tuple[Word, ...], option: str) -> Word:
         if each == word:
             return each
     raise ConfigurationError(f"--{option} must be one of {', '.join(words)}, not {word!r}")
-
-
-def _study(demand: Demand, nodes: int, seed: int, seconds: float | None, measured: bool) -> Study:
-    with Progress(console=complaints, transient=True) as progress:
-        costs = Costs()
-        if measured:
-            task = progress.add_task("measuring", total=4)
-            costs = calibrate(costs, lambda what: progress.update(task, advance=1, description=f"measuring {what}"))
-        model = Model(demand, Supply(nodes=nodes), costs)
-        simulating = progress.add_task("simulating", total=1.0)
-        chance = Random(seed)  # noqa: S311 - in a simulation it guards nothing
-        outcome = simulate(model.scene, chance, seconds, lambda share: progress.update(simulating, completed=share))
-    return Study(model, outcome)
-
-
-def _tell(study: Study, report: Path | None, as_json: bool) -> None:
-    if report is not None:
-        _write(study, report)
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(study.record()).decode() + "\n")
-        return
-    console.print(_figures(study))
-    console.print(_limits(study))
-    announce([study.verdict], console)
-
-
-def _figures(study: Study) -> Table:
-    table = Table(title="what it takes", title_justify="left")
-    for name in ("", "figure", "value"):
-        table.add_column(name, justify="right" if name == "value" else "left")
-    chapter = ""
-    for line in study.lines:
-        table.add_row(line.chapter if line.chapter != chapter else "", line.name, spoken(line.value, line.unit))
-        chapter = line.chapter
-    return table
-
-
-def _limits(study: Study) -> Table:
-    table = Table("limit", "needed", "available", "used", "what to do", title="limits", title_justify="left")
-    for each in study.limits:
-        style = None if each.holds else "dim" if each.outage else "bold yellow"
-        figures = (spoken(each.needed, each.unit), spoken(each.available, each.unit), f"{each.load:.2g}")
-        table.add_row(each.name, *figures, each.remedy if each.load > 0.1 else "", style=style)
-    return table
-
-
-def _write(study: Study, report: Path) -> None:
-    try:
-        from keyturn.capacity.report import render
-    except ModuleNotFoundError as missing:
-        raise ConfigurationError(f"--report needs {missing.name}: pip install 'keyturn[compare]'") from None
-    write(report, render(study).encode())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from keyturn.capacity.scene import Scene
+from keyturn_lab.capacity.scene import Scene
 
 if TYPE_CHECKING:
     from random import Random

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
-from keyturn.capacity.costs import Costs
-from keyturn.capacity.demand import Demand, Supply
-from keyturn.capacity.scene import Scene
 from keyturn.verifier.keys import KeySchedule
+from keyturn_lab.capacity.costs import Costs
+from keyturn_lab.capacity.demand import Demand, Supply
+from keyturn_lab.capacity.scene import Scene
 
 SQLITE_LOOK_SECONDS = 0.005
 STREAM_LOOK_SECONDS = 0.005

@@ -12,7 +12,7 @@ from markupsafe import Markup
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-from keyturn.compare.measure import MODES, Figure, Found, Plan
+from keyturn_lab.compare.measure import MODES, Figure, Found, Plan
 
 NAMES = {"session": "Session", "jwt": "JWT", "hybrid": "Hybrid"}
 COLOURS = {"session": "#d9921a", "jwt": "#2f74c8", "hybrid": "#1f9e89"}

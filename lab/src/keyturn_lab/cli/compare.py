@@ -6,13 +6,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from keyturn.cli.files import make_room, write
 from keyturn.cli.speak import Json, announce, complaining, complaints, console
-from keyturn.errors import ConfigurationError
-from keyturn.issuer import DEFAULT_ISSUER
+
+app = typer.Typer(add_completion=False)
 
 Store = Annotated[str, typer.Option(help="Yours: a SQLite or PostgreSQL URL. Nothing in it is touched.")]
 Sessions = Annotated[str, typer.Option(help="A Redis for the sessions: an empty database of it, as in .../15.")]
@@ -24,6 +23,7 @@ Report = Annotated[Path | None, typer.Option(help="Write an HTML page with plots
 Plots = Annotated[Path | None, typer.Option(help="Write the plots as SVG into this folder.")]
 
 
+@app.command()
 @complaining
 def compare(
     store: Store = "",
@@ -37,12 +37,13 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Measure session, JWT and hybrid on your own store: bytes, CPU, latency, questions, revocation, a lost store."""
-    try:
-        from keyturn.compare import report as told
-        from keyturn.compare.measure import MODES, Plan, measure
-        from keyturn.compare.scratch import corner
-    except ModuleNotFoundError as missing:
-        raise ConfigurationError(f"compare needs {missing.name}: pip install 'keyturn[server,compare]'") from None
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from keyturn.issuer import DEFAULT_ISSUER
+    from keyturn_lab.compare import report as told
+    from keyturn_lab.compare.measure import MODES, Plan, measure
+    from keyturn_lab.compare.scratch import corner
+
     make_room([path for path in (report, plots and plots / "scaling.svg") if path])
     plan = Plan(0.4, 1, 4, 300) if quick else Plan(seconds, runs, connections)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -2,10 +2,10 @@
 
 from dataclasses import asdict, dataclass
 
-from keyturn.capacity.costs import described
-from keyturn.capacity.limits import Limit, breaks_first, limits_of
-from keyturn.capacity.model import Model
-from keyturn.capacity.simulation import Outcome
+from keyturn_lab.capacity.costs import described
+from keyturn_lab.capacity.limits import Limit, breaks_first, limits_of
+from keyturn_lab.capacity.model import Model
+from keyturn_lab.capacity.simulation import Outcome
 
 STEPS = ("B", "kB", "MB", "GB", "TB", "PB")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keyturn.capacity.model import Model
+from keyturn_lab.capacity.model import Model
 
 SERVE_WORKERS = 64
 """Processes of one machine: the most that ``keyturn serve --workers`` starts."""

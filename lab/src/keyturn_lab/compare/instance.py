@@ -1,4 +1,4 @@
-"""An instance of an application under test: ``python -m keyturn.compare.instance MODE PORT``.
+"""An instance of an application under test: ``python -m keyturn_lab.compare.instance MODE PORT``.
 
 ``/`` is guarded as the mode says. ``/counts`` answers how often the store was asked and how much processor time was
 used; ``/down`` makes every question to the store fail from then on, ``/up`` ends that.

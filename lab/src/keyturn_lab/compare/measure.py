@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from keyturn.capacity.calibrate import near_bytes, new_session
-from keyturn.compare.load import load
-from keyturn.compare.scratch import Corner
 from keyturn.compose.settings import read_settings
 from keyturn.errors import StoreUnavailable
 from keyturn.issuer import Issuer
+from keyturn_lab.capacity.calibrate import near_bytes, new_session
+from keyturn_lab.compare.load import load
+from keyturn_lab.compare.scratch import Corner
 
 Mode = Literal["session", "jwt", "hybrid"]
 MODES: tuple[Mode, ...] = ("session", "jwt", "hybrid")
@@ -201,7 +201,7 @@ def _instances(mode: Mode, corner: Corner, count: int) -> Generator[Sequence[int
     ports = [_free_port() for _ in range(count)]
     children = [
         subprocess.Popen(  # noqa: S603 - this very Python, and words of our own
-            [sys.executable, "-m", "keyturn.compare.instance", mode, str(port)],
+            [sys.executable, "-m", "keyturn_lab.compare.instance", mode, str(port)],
             env=corner.environment,
             stdout=subprocess.DEVNULL,
         )

@@ -10,9 +10,9 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-from keyturn.capacity.limits import Limit, limits_of
-from keyturn.capacity.model import Model
-from keyturn.capacity.simulation import Outcome
+from keyturn_lab.capacity.limits import Limit, limits_of
+from keyturn_lab.capacity.model import Model
+from keyturn_lab.capacity.simulation import Outcome
 
 HOLDS, BROKEN, OUTAGE, INK = "#1f9e89", "#d1782c", "#8b95a5", "#7d8590"
 """Colours with enough contrast on white and on near-black alike."""

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from keyturn.capacity.costs import Costs
 from keyturn.compose.settings import Settings
 from keyturn.core.instant import NEVER, Instant, SessionId, Subject
 from keyturn.core.lifecycle import open_session
@@ -27,6 +26,7 @@ from keyturn.issuer import Issuer
 from keyturn.stores.near import NearSessions
 from keyturn.verifier import HttpFeed
 from keyturn.web.endpoints.service import feed_answer
+from keyturn_lab.capacity.costs import Costs
 
 ENTRIES = 20_000
 SESSIONS = 5_000

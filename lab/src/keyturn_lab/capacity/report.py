@@ -5,9 +5,9 @@ from dataclasses import asdict
 from jinja2 import Environment
 from markupsafe import Markup
 
-from keyturn.capacity.costs import described
-from keyturn.capacity.plot import draw_limits, draw_seen
-from keyturn.capacity.study import Study, spoken
+from keyturn_lab.capacity.costs import described
+from keyturn_lab.capacity.plot import draw_limits, draw_seen
+from keyturn_lab.capacity.study import Study, spoken
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -1,0 +1,1 @@
+"""Measure and size a Keyturn installation: ``keyturn compare`` and ``keyturn capacity``."""

@@ -1,0 +1,70 @@
+"""Compute what ``keyturn capacity`` was asked, and print it."""
+
+import sys
+from pathlib import Path
+from random import Random
+
+import msgspec
+from rich.progress import Progress
+from rich.table import Table
+
+from keyturn.cli.files import write
+from keyturn.cli.speak import announce, complaints, console
+from keyturn_lab.capacity.calibrate import calibrate
+from keyturn_lab.capacity.costs import Costs
+from keyturn_lab.capacity.demand import Demand, Supply
+from keyturn_lab.capacity.model import Model
+from keyturn_lab.capacity.simulation import simulate
+from keyturn_lab.capacity.study import Study, spoken
+
+
+def solve(demand: Demand, nodes: int, seed: int, seconds: float | None, measured: bool) -> Study:
+    """Compute and simulate one fleet. ``measured``: calibrate the costs on this machine first."""
+    with Progress(console=complaints, transient=True) as progress:
+        costs = Costs()
+        if measured:
+            task = progress.add_task("measuring", total=4)
+            costs = calibrate(costs, lambda what: progress.update(task, advance=1, description=f"measuring {what}"))
+        model = Model(demand, Supply(nodes=nodes), costs)
+        simulating = progress.add_task("simulating", total=1.0)
+        chance = Random(seed)  # noqa: S311 - in a simulation it guards nothing
+        outcome = simulate(model.scene, chance, seconds, lambda share: progress.update(simulating, completed=share))
+    return Study(model, outcome)
+
+
+def print_study(study: Study, report: Path | None, as_json: bool) -> None:
+    """Print tables, or JSON for programs. Write the HTML page to ``report``."""
+    if report is not None:
+        _write(study, report)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(study.record()).decode() + "\n")
+        return
+    console.print(_figures(study))
+    console.print(_limits(study))
+    announce([study.verdict], console)
+
+
+def _figures(study: Study) -> Table:
+    table = Table(title="what it takes", title_justify="left")
+    for name in ("", "figure", "value"):
+        table.add_column(name, justify="right" if name == "value" else "left")
+    chapter = ""
+    for line in study.lines:
+        table.add_row(line.chapter if line.chapter != chapter else "", line.name, spoken(line.value, line.unit))
+        chapter = line.chapter
+    return table
+
+
+def _limits(study: Study) -> Table:
+    table = Table("limit", "needed", "available", "used", "what to do", title="limits", title_justify="left")
+    for each in study.limits:
+        style = None if each.holds else "dim" if each.outage else "bold yellow"
+        figures = (spoken(each.needed, each.unit), spoken(each.available, each.unit), f"{each.load:.2g}")
+        table.add_row(each.name, *figures, each.remedy if each.load > 0.1 else "", style=style)
+    return table
+
+
+def _write(study: Study, report: Path) -> None:
+    from keyturn_lab.capacity.report import render
+
+    write(report, render(study).encode())
