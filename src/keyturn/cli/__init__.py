@@ -1,9 +1,10 @@
 """Command line: ``keyturn serve`` and the operator's tools."""
 
+from keyturn.cli.extras import missing_extra
+
 try:
     from keyturn.cli.main import app
 except ModuleNotFoundError as missing:
-    extras = "pip install 'keyturn[server,cli]'"
-    raise SystemExit(f"the keyturn command needs {missing.name}, which this installation lacks: {extras}") from None
+    raise missing_extra(missing) from None
 
 __all__ = ["app"]

@@ -1,19 +1,17 @@
 """``keyturn db``: the SQL database, its schema, and what becomes of it in a move or a restore."""
 
 import secrets
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keyturn.cli.desk import furnished, operator
 from keyturn.cli.speak import Data, Json, complaining, complaints, say
 from keyturn.errors import ConfigurationError
-from keyturn.ports import LOG_BITS
-from keyturn.stores.opening import MEMORY, Apart, adopt
-from keyturn.stores.sql.copying import Copied, copy_database
-from keyturn.stores.sql.standing import bring_back
-from keyturn.stores.sql.store import SqlStore
+
+if TYPE_CHECKING:
+    from keyturn.stores.sql.copying import Copied
+    from keyturn.stores.sql.store import SqlStore
 
 database = typer.Typer(no_args_is_help=True, help="The SQL database: its schema, a move to another one, a restore.")
 
@@ -36,6 +34,10 @@ def upgrade(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = False) -> None:
     """Move to another database with live sessions. Run it while servers run, then once more when they are stopped."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from keyturn.stores.sql.copying import copy_database
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=complaints, transient=True) as progress:
         task = progress.add_task("copying")
@@ -57,6 +59,8 @@ def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = F
 @complaining
 def restored(data: Data = None, as_json: Json = False) -> None:
     """Say that the database was put back from a backup: followers take a snapshot, and forget nothing over it."""
+    from keyturn.ports import LOG_BITS
+
     store = _opened(data)
     try:
         store.renumber(secrets.randbits(LOG_BITS))
@@ -69,6 +73,8 @@ def restored(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def sessions_here(data: Data = None, as_json: Json = False) -> None:
     """Keep sessions in this database again, not in Redis. Ends every one: what was ended there was not ended here."""
+    from keyturn.stores.sql.standing import bring_back
+
     if furnished(data).sessions:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is set, and says that they are in Redis; unset it")
     store = _opened(data)
@@ -85,6 +91,8 @@ def sessions_here(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def sessions_lost(data: Data = None, as_json: Json = False) -> None:
     """Go on with a Redis that lost every session. Ends all that was ever issued: what was revoked is forgotten, too."""
+    from keyturn.stores.opening import Apart, adopt
+
     settings = furnished(data)
     if not settings.sessions:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is not set; name the Redis to go on with")
@@ -94,15 +102,18 @@ def sessions_lost(data: Data = None, as_json: Json = False) -> None:
     say({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
 
 
-def _opened(data: str | None, *, makes: bool = False) -> SqlStore:
+def _opened(data: str | None, *, makes: bool = False) -> "SqlStore":
     """The database itself, whatever it is to be used for."""
+    from keyturn.stores.opening import MEMORY
+    from keyturn.stores.sql.store import SqlStore
+
     url = furnished(data, makes=makes).store
     if url == MEMORY:
         raise ConfigurationError("store: a store in memory has no database")
     return SqlStore(url, serving=False)
 
 
-def _sentence(copied: Copied) -> str:
+def _sentence(copied: "Copied") -> str:
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in copied.rows.items())
     if copied.finished:
         return f"moved: {rows}. Both sides were compared. Serve from the new database; the old one is closed."

@@ -1,19 +1,25 @@
 """The issuer an operator's command works with: the one the server of this data folder is."""
 
+from typing import TYPE_CHECKING
+
 from keyturn.cli.speak import announce, complaints
-from keyturn.compose.home import complete_settings, store_of
-from keyturn.compose.parts import build_parts
-from keyturn.compose.settings import Settings, read_settings
-from keyturn.issuer import DEFAULT_ISSUER, Issuer
-from keyturn.stores.opening import require_store
+
+if TYPE_CHECKING:
+    from keyturn.compose.settings import Settings
+    from keyturn.issuer import Issuer
 
 
-def furnished(data: str | None, *, makes: bool = False) -> Settings:
+def furnished(data: str | None, *, makes: bool = False) -> "Settings":
     """The settings of this data folder. ``makes``: what is missing, the store included, and says so.
 
     Raises ``ConfigurationError``, also where there is no store: what is done in one that this very command made is
     false comfort.
     """
+    from keyturn.compose.home import complete_settings, store_of
+    from keyturn.compose.settings import read_settings
+    from keyturn.issuer import DEFAULT_ISSUER
+    from keyturn.stores.opening import require_store
+
     settings = read_settings(data=data)
     if not makes:
         require_store(store_of(settings))
@@ -22,11 +28,14 @@ def furnished(data: str | None, *, makes: bool = False) -> Settings:
     return made.settings
 
 
-def operator(data: str | None, *, makes: bool = False) -> Issuer:
+def operator(data: str | None, *, makes: bool = False) -> "Issuer":
     """Open the store directly; the server may be running. ``makes``: as for ``furnished``.
 
     Raises ``ConfigurationError``, ``StoreUnavailable``.
     """
+    from keyturn.compose.parts import build_parts
+    from keyturn.issuer import Issuer
+
     parts = build_parts(furnished(data, makes=makes), awaited=False)
     parts.ring.install(parts.store.keys.list())
     return Issuer(parts)

@@ -3,14 +3,15 @@
 import typer
 
 from keyturn.cli.speak import Data, Json, complaining, say
-from keyturn.compose.production import refuse_half_configured
-from keyturn.compose.settings import read_settings
 from keyturn.errors import ConfigurationError
 
 
 @complaining
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Check the settings against the production profile. Exit code 1 when something is missing."""
+    from keyturn.compose.production import refuse_half_configured
+    from keyturn.compose.settings import read_settings
+
     problems: tuple[str, ...] = ()
     try:
         refuse_half_configured(read_settings(data=data))

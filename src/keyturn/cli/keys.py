@@ -1,15 +1,16 @@
 """``keyturn keys``: the signing keys and their states."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
 from keyturn.cli.desk import operator
 from keyturn.cli.speak import Data, Json, complaining, say, show
-from keyturn.compose.upkeep import add_next_key
 from keyturn.errors import NotFound
-from keyturn.flows import drive
-from keyturn.issuer import Issuer
+
+if TYPE_CHECKING:
+    from keyturn.issuer import Issuer
 
 keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the next one, withdraw a leaked one.")
 
@@ -26,6 +27,9 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def add(data: Data = None, as_json: Json = False) -> None:
     """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
+    from keyturn.compose.upkeep import add_next_key
+    from keyturn.flows import drive
+
     with operator(data, makes=True) as issuer:
         drive(add_next_key(issuer.parts), issuer.parts.ports)
         newest = _rows(issuer)[-1]
@@ -44,7 +48,7 @@ def withdraw(kid: str, data: Data = None, as_json: Json = False) -> None:
         say({"withdrawn": kid}, as_json, f"withdrew key {kid}")
 
 
-def _rows(issuer: Issuer) -> list[dict[str, object]]:
+def _rows(issuer: "Issuer") -> list[dict[str, object]]:
     parts = issuer.parts
     states = parts.ring.states(parts.now())
     return [

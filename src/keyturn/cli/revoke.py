@@ -1,6 +1,6 @@
 """``keyturn revoke``: end sessions from the operator's chair."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,8 +9,10 @@ from keyturn.cli.speak import Data, Json, complaining, say
 from keyturn.core.account import normalise_identifier
 from keyturn.core.instant import SessionId, Subject
 from keyturn.errors import NotFound
-from keyturn.flows import Revoked
-from keyturn.issuer import Issuer
+
+if TYPE_CHECKING:
+    from keyturn.flows import Revoked
+    from keyturn.issuer import Issuer
 
 revoke = typer.Typer(no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are.")
 
@@ -53,7 +55,7 @@ def everything(data: Data = None, as_json: Json = False, yes: Yes = False) -> No
         _tell(issuer.revoke_everything(), as_json)
 
 
-def _subject(issuer: Issuer, who: str) -> Subject:
+def _subject(issuer: "Issuer", who: str) -> Subject:
     # A misspelt name must not be answered "revoked": in a leak that is false comfort.
     accounts = issuer.parts.plain_store.accounts
     account = accounts.find(normalise_identifier(who)) if "@" in who else accounts.load(Subject(who))
@@ -63,7 +65,7 @@ def _subject(issuer: Issuer, who: str) -> Subject:
     return subject
 
 
-def _tell(revoked: Revoked, as_json: bool, met: str = "") -> None:
+def _tell(revoked: "Revoked", as_json: bool, met: str = "") -> None:
     facts: dict[str, object] = {
         "revoked": True,
         "sequence": revoked.sequence,

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from keyturn.cli.extras import missing_extra
 from keyturn.errors import ConfigurationError, Refusal
 
 P = ParamSpec("P")
@@ -47,7 +48,10 @@ def announce(lines: Sequence[str], to: Console) -> None:
 
 
 def complaining(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
-    """Turn what Keyturn refuses into words and exit code 2; every problem at once. ``what``: it cannot do then."""
+    """Turn what Keyturn refuses into words and exit code 2; every problem at once. ``what``: it cannot do then.
+
+    A package that is not installed ends the command with the extras to install: commands import on use.
+    """
 
     @wraps(command)
     def careful(*arguments: P.args, **named: P.kwargs) -> T:
@@ -60,6 +64,8 @@ def complaining(command: Callable[P, T], what: str = "do this") -> Callable[P, T
         except Refusal as refusal:
             # The detail was written for operators; the hint speaks to whoever sent a request.
             announce([f"{refusal.code}: {refusal.detail or refusal.hint}"], complaints)
+        except ModuleNotFoundError as missing:
+            raise missing_extra(missing) from None
         raise typer.Exit(2)
 
     return careful

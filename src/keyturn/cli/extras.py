@@ -1,0 +1,7 @@
+"""Name the extras that an installation lacks."""
+
+
+def missing_extra(missing: ModuleNotFoundError) -> SystemExit:
+    """Return the exit of a command whose module ``missing`` is not installed."""
+    extras = "pip install 'keyturn[server,cli]'"
+    return SystemExit(f"the keyturn command needs {missing.name}, which this installation lacks: {extras}")

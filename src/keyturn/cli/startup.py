@@ -1,0 +1,135 @@
+"""Start the server: prepare once, then run the workers."""
+
+import errno
+import os
+import shutil
+import socket
+import sys
+
+import uvicorn
+
+from keyturn.cli.speak import announce, console
+from keyturn.compose.home import Made, complete_settings
+from keyturn.compose.settings import PREFIX, Settings, read_settings, words
+from keyturn.core.csrf import canonical_origin
+from keyturn.errors import ConfigurationError
+from keyturn.issuer import Issuer
+from keyturn.passwords import spare_cores
+from keyturn.server.address import read_networks
+from keyturn.server.logs import configure_logs
+
+GRACEFUL_SECONDS = 5
+WORKER_SECONDS = 30
+
+
+def run_server(host: str, port: int, data: str | None, workers: int, profile: str | None) -> None:
+    """Serve until a signal ends it. Raises as ``prepare`` does."""
+    made = prepare(read_settings(data=data, profile=profile), host, port, workers)
+    # A bug in a worker must not find the secret in another program's environment: only names travel there.
+    _hand_over(made.settings, workers)
+    configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
+    _greet(made, host, port)
+    uvicorn.run(
+        "keyturn.server.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        # Forwarding headers are judged by our own rules: uvicorn trusts every local client's.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        ws="none",
+        http="keyturn.server.protocol:BoundedProtocol",
+        timeout_keep_alive=30,
+        # On a busy machine a worker may take longer than uvicorn's 5 s to start: it must not be shot for that.
+        timeout_worker_healthcheck=WORKER_SECONDS,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+
+
+def prepare(settings: Settings, host: str, port: int, workers: int) -> Made:
+    """Everything that is done once, before any worker: secrets, schema, first keys.
+
+    Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
+    """
+    problems = [*_problems(settings, workers), *_taken(host, port)]
+    if problems and settings.profile == "development":
+        raise ConfigurationError(*problems)
+    try:
+        made = complete_settings(settings, _reachable(host, port))
+    except ConfigurationError as failure:
+        raise ConfigurationError(*failure.problems, *problems) from None
+    if problems:
+        raise ConfigurationError(*problems)
+    with Issuer.open(made.settings, background=False):
+        return made
+
+
+def _problems(settings: Settings, workers: int) -> list[str]:
+    """What only a worker would notice: it would be started again and again, to fail each time."""
+    problems: list[str] = []
+    for check in (
+        lambda: read_networks(words(settings.trusted_proxies)),
+        lambda: [canonical_origin(each) for each in words(settings.trusted_origins)],
+    ):
+        try:
+            check()
+        except ConfigurationError as failure:
+            problems.extend(failure.problems)
+    if workers > 1 and settings.store.startswith("memory:"):
+        problems.append("a memory store lives in one process; serve with one worker, or name another store")
+    return problems
+
+
+def _taken(host: str, port: int) -> list[str]:
+    """Why nothing can listen there. The workers listen by themselves, after it was said where; so it is tried first."""
+    where = f"{host} port {port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, or a restart would wait
+            probe.bind(address)
+    except (OSError, UnicodeError) as failure:
+        if getattr(failure, "errno", None) == errno.EADDRINUSE:
+            return [f"{where} is in use by another program; end that one, or name another port with --port"]
+        return [f"cannot listen on {where}: {getattr(failure, 'strerror', None) or failure}"]
+    return []
+
+
+def _reachable(host: str, port: int) -> str:
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _hand_over(settings: Settings, workers: int) -> None:
+    named = {"data": str(settings.folder.absolute()), "profile": settings.profile, "issuer": settings.issuer}
+    named["hash_threads"] = str(settings.hash_threads or max(1, spare_cores() // workers))
+    for name, value in named.items():
+        os.environ[PREFIX + name.upper()] = value
+        os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
+    if workers > 1:
+        pool = settings.folder.absolute() / "metrics"
+        shutil.rmtree(pool, ignore_errors=True)
+        pool.mkdir(mode=0o700, parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(pool)
+
+
+def _greet(made: Made, host: str, port: int) -> None:
+    announce(made.lines, console)
+    url, settings = _reachable(host, port), made.settings
+    if settings.profile == "production":
+        announce([f"Keyturn serves {settings.issuer} on {url} (production); SIGTERM ends it."], console)
+        return
+    body = """'{"email": "ada@example.com", "password": "violet umbrella 7 o clock"}'"""
+    send = "-H 'Content-Type: application/json'"
+    lines = (
+        f"Keyturn serves on {url} ({settings.profile}); Ctrl-C ends it. Try:",
+        "",
+        f"  curl -c jar {send} -d {body} {url}/auth/signup",
+        f"  curl -b jar {url}/auth/session",
+        f"  curl -b jar -X POST {url}/auth/logout-all",
+        "",
+    )
+    announce(lines, console)
