@@ -46,6 +46,12 @@ def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) ->
     """
     # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
     synchronous = "FULL" if durable else "NORMAL"
+    # A database somebody deleted must not be made anew, empty and readable by everyone.
+    existing = f"{Path(engine.url.database or '').absolute().as_uri()}?mode=rw"
+
+    def connecting(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
+        arguments[0] = existing
+        named["uri"] = True
 
     def opened(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA busy_timeout={int(patience_seconds * 1000)}")
@@ -57,14 +63,8 @@ def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) ->
         # From here on the runner waits for locks, more evenly than SQLite does.
         connection.execute("PRAGMA busy_timeout=0")
 
-    event.listen(engine, "do_connect", _open_what_is_there)
+    event.listen(engine, "do_connect", connecting)
     event.listen(engine, "connect", opened)
-
-
-def _open_what_is_there(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
-    # A database somebody deleted must not be made anew, empty and readable by everyone.
-    arguments[0] = f"{Path(arguments[0]).absolute().as_uri()}?mode=rw"
-    named["uri"] = True
 
 
 def is_busy(error: Exception) -> bool:

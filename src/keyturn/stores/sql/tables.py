@@ -36,8 +36,6 @@ sessions = Table(
     Column("ended_at", _Number),
     Column("end_reason", Text, nullable=False),
     Column("version", _Number, nullable=False),
-    # Room in each page for the next version of its rows: a rotation then touches no index (PostgreSQL calls it HOT).
-    postgresql_with={"fillfactor": "80"},
 )
 
 marks = Table(
