@@ -54,12 +54,32 @@ def test_the_lock_of_other_peoples_programs_names_no_registry() -> None:
     assert '"resolved"' not in text
 
 
+def names_of(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[><=~; ]", each)[0].lower().replace("_", "-") for each in requirements}
+
+
+def declared(folder: Path) -> set[str]:
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    return names_of([*project["dependencies"], *(each for extra in extras for each in extra)])
+
+
+def locked(name: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", (HOUSE / "requirements" / f"{name}.lock").read_text(), re.MULTILINE))
+
+
 def test_what_the_project_needs_is_locked() -> None:
-    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
-    wanted = [
-        *project["dependencies"],
-        *(each for extra in project["optional-dependencies"].values() for each in extra),
-    ]
-    names = {re.split(r"[\[><=~ ]", each)[0].lower().replace("_", "-") for each in wanted} - {"keyturn"}
-    locked = set(re.findall(r"^([a-z0-9-]+)==", (HOUSE / "requirements" / "dev.lock").read_text(), re.MULTILINE))
-    assert names - locked == set()
+    wanted = declared(HOUSE) | declared(HOUSE / "lab")
+    assert wanted - locked("dev") == {"keyturn"}
+
+
+def test_a_server_installs_forty_packages_at_most_and_no_build_tools() -> None:
+    packages = locked("serve")
+    assert 20 < len(packages) <= 40
+    assert packages.isdisjoint(declared(HOUSE / "lab") | locked("build"))
+
+
+def test_no_dependency_of_the_product_names_the_lab_and_the_lab_names_no_keyturn() -> None:
+    assert "keyturn-lab" not in declared(HOUSE)
+    # No package index has it: pip would install another publisher's package of that name.
+    assert "keyturn" not in declared(HOUSE / "lab")
