@@ -1,0 +1,123 @@
+"""Try mutants: run the tests of a package over a mutated copy of the sources."""
+
+import compileall
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutation.order import TESTS, order_files
+from mutation.processes import Ended, run
+from mutation.source import SRC, Mutant
+
+CAUGHT, HANG, SURVIVED, BROKEN = "caught", "caught (hang)", "survived", "broken off"
+PASSED, FAILED = "passed", "failed"
+TEST_SECONDS = 60
+"""A single test that takes longer hangs: pytest-timeout ends it, and so the mutant is caught."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The tests of one package over the unmutated copy. ``by``: the test that failed."""
+
+    verdict: str
+    by: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The verdict on one mutant. ``by``: the test that caught it, or where its tests stopped."""
+
+    mutant: Mutant
+    verdict: str
+    by: str
+    seconds: float
+
+
+class Trial:
+    """Copies of the sources in ``folder``, and pytest over them. ``seed``: Hypothesis draws the same examples."""
+
+    def __init__(self, folder: Path, seed: int, run_seconds: float = 600) -> None:
+        self._folder = folder
+        self._seed = seed
+        self._run_seconds = run_seconds
+        self._pristine = folder / "src"
+        shutil.copytree(SRC, self._pristine, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        # Compiled once: every mutant's copy takes the bytecode of the other files with it.
+        compileall.compile_dir(self._pristine, quiet=2)
+
+    def check(self, package: str) -> Check:
+        """Run the tests of ``package`` over the unmutated copy: they must pass before a mutant means anything."""
+        ended, seconds = self._pytest(self._pristine, sorted((TESTS / package).glob("test_*.py")))
+        verdict, by = read_verdict(ended)
+        return Check(PASSED if verdict == SURVIVED else FAILED, by, seconds)
+
+    def try_mutant(self, mutant: Mutant) -> Result:
+        """Run the tests of the mutant's package until one fails."""
+        with self._scratch() as scratch:
+            src = Path(shutil.copytree(self._pristine, scratch / "src"))
+            _mutate(src, mutant)
+            ended, seconds = self._pytest(src, order_files(mutant))
+        return Result(mutant, *read_verdict(ended), seconds)
+
+    def _pytest(self, src: Path, files: Sequence[Path]) -> tuple[Ended, float]:
+        names = [str(each.relative_to(TESTS.parent)) for each in files]
+        options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}"]
+        with self._scratch() as scratch:
+            options += [f"--hypothesis-seed={self._seed}", f"--basetemp={scratch / 'tmp'}"]
+            # Failing examples of a mutant are none of the code in the work tree: they are kept out of it.
+            variables = {"PYTHONPATH": str(src), "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
+            command = [sys.executable, "-m", "pytest", *options, *names]
+            began = time.monotonic()
+            ended = run(command, TESTS.parent, {**os.environ, **variables}, self._run_seconds)
+        return ended, time.monotonic() - began
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        folder.chmod(0o755)  # a database server under another user looks into it
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_verdict(ended: Ended) -> tuple[str, str]:
+    """Return the verdict of a run of pytest, and the test that failed or the last line where none is named."""
+    if ended.status == 0:
+        return SURVIVED, ""
+    if ended.status is not None and ended.status < 0:
+        # Killed from outside, by an operator or for want of memory: that says nothing about the tests.
+        return BROKEN, f"signal {-ended.status}"
+    hang = ended.status is None or re.search(r"Failed: Timeout|\+ Timeout \+", ended.output)
+    return HANG if hang else CAUGHT, _catcher(ended.output)
+
+
+@contextmanager
+def trial(seed: int) -> Iterator[Trial]:
+    """Make a ``Trial`` in a temporary folder, which is deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="keyturn-mutation-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Trial(Path(folder), seed)
+
+
+def _mutate(src: Path, mutant: Mutant) -> None:
+    file = src / mutant.path
+    file.write_bytes(mutant.apply(file.read_bytes()))
+    # Bytecode is checked by second and size, and a mutant may have both of the original.
+    for each in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+        each.unlink()
+
+
+def _catcher(output: str) -> str:
+    if found := re.search(r"^(?:FAILED|ERROR) (?:tests/)?(.+?)(?: - .*)?$", output, re.M):
+        return found[1]
+    lines = output.strip().splitlines() or ["no output"]
+    return lines[-1]
