@@ -52,3 +52,9 @@ def test_a_refusal_says_what_to_do_and_never_the_secret() -> None:
         assert "make one with" in str(refused.value)
         assert "hunter" not in str(refused.value)
         assert "your" not in str(refused.value)
+
+
+def test_a_secret_counts_once_from_its_second_full_repetition_on() -> None:
+    part = random.Random(7518).randbytes(33)
+    assert secret_problem(part[:32] * 2, 64)
+    assert secret_problem(part + part[:31], 64) is None
