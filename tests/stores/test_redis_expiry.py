@@ -1,0 +1,47 @@
+"""How long Redis itself keeps a session: an hour past its end, and ten years at most."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines import RedisServer
+from keyturn.core.instant import Instant
+from keyturn.core.session import Session
+from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.redis.keys import find
+from keyturn.testing.contract.records import NOW, new_session
+
+HOUR, YEAR = 3600, 365 * 86400
+TOLERANCE = 60
+"""Seconds that may pass between a write and the look at its time to live."""
+
+
+@pytest.fixture
+def store(empty_redis: RedisServer, tmp_path: Path) -> Iterator[Any]:
+    store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_redis.url))
+    yield store
+    store.close()
+
+
+def time_to_live(server: RedisServer, session: Session) -> float:
+    found = find(session.sid)
+    assert found is not None
+    place, handle = found
+    with server.client() as client:
+        milliseconds = client.pttl(place.session(handle))
+    assert isinstance(milliseconds, int)
+    return milliseconds / 1000
+
+
+@pytest.mark.parametrize(
+    ("lifetime_seconds", "kept_seconds"),
+    [(0, HOUR), (HOUR, 2 * HOUR), (YEAR, YEAR + HOUR), (10 * YEAR, 10 * YEAR), (100 * YEAR, 10 * YEAR)],
+)
+def test_a_session_is_kept_an_hour_past_its_end_and_ten_years_at_most(
+    store: Any, empty_redis: RedisServer, lifetime_seconds: int, kept_seconds: int
+) -> None:
+    session = new_session(expires_at=Instant(NOW + lifetime_seconds))
+    store.sessions.insert(session)
+    assert kept_seconds - TOLERANCE <= time_to_live(empty_redis, session) <= kept_seconds
