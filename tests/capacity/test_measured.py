@@ -17,6 +17,9 @@ SECONDS = 8.0
 
 Note = Callable[[str, object], None]
 
+POLLING = "test_who_asks_every_second_sees_it_half_a_second_later_on_average"
+TOLD = "test_who_is_told_waits_for_the_look_and_for_his_turn"
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -30,6 +33,7 @@ def alone(served: Served) -> Measured:
     return experiment(served, 5, 0.1, RATE, 4.0)
 
 
+@pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{POLLING}")
 @pytest.mark.parametrize("readers", [20, 50])
 def test_the_simulation_foretells_what_polling_readers_see(
     served: Served, alone: Measured, readers: int, record_property: Note
@@ -42,6 +46,7 @@ def test_the_simulation_foretells_what_polling_readers_see(
     assert measured.polls_per_second == pytest.approx(foretold.answers_per_second, rel=0.25)
 
 
+@pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{TOLD}")
 @pytest.mark.parametrize("readers", [20, 50])
 def test_the_simulation_foretells_what_readers_of_a_stream_see(
     served: Served, readers: int, record_property: Note

@@ -1,6 +1,7 @@
 """Every schedule of two and three concurrent flows, with failures injected at every step, against the specification."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,24 @@ def test_every_schedule_is_explained_by_some_order(scene: Scene, reported: Calla
     reported(report)
     assert report.violations == []
     assert report.schedules > 1000
+
+
+TEST = "tests/interleavings/test_interleavings.py::test_every_schedule_is_explained_by_some_order"
+SPARED = [
+    pytest.param(scene, marks=pytest.mark.long(stands_in=f"{TEST}[{scene.name}]"), id=scene.name)
+    for scene in (*PAIRS, *TRIPLES)
+    if scene.faults < 2
+]
+"""Scenes that are explored with fewer than two failures otherwise."""
+
+
+@pytest.mark.parametrize("scene", SPARED)
+def test_every_schedule_with_two_failures_is_explained_by_some_order(
+    scene: Scene, reported: Callable[[Report], None]
+) -> None:
+    report = explore(replace(scene, name=f"{scene.name}, two failures", faults=2))
+    reported(report)
+    assert report.violations == []
 
 
 def test_scenes_are_told_apart_by_name() -> None:

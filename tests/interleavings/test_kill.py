@@ -2,7 +2,6 @@
 revoked session alive again."""
 
 import multiprocessing
-import os
 import random
 import sqlite3
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from effort import effort
 from interleavings.child import REALM, bystander, counter, patiently, people, rotate_until_killed, rotated, use
 from interleavings.rig import T0, toy_ports
 from keyturn.errors import Refusal
@@ -23,7 +23,7 @@ from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
 from keyturn.stores.opening import Apart, open_store
 
-KILLS = int(os.environ.get("KEYTURN_KILLS", "40"))
+KILLS = effort(8, 40)
 BYSTANDERS = 400
 PATIENCE_SECONDS = 60.0
 

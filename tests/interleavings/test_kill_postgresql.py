@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from effort import effort
 from engines.postgres import Postgres
 from engines.process import until
 from interleavings.child import REALM, bystander, counter, opened, people, use
@@ -19,7 +20,7 @@ from keyturn.flows.drive import drive
 from keyturn.flows.revoke import revoke_session
 from keyturn.stores.opening import open_store
 
-ROUNDS = 4
+ROUNDS = effort(2, 6)
 BYSTANDERS = 60
 
 

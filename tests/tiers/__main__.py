@@ -12,7 +12,7 @@ from pathlib import Path
 from engines.cleanup import KEEP, command_of, orphans_of
 from engines.run import ROOT, run_folder
 from engines.shared import pids_of_shared
-from tiers.checks import FAST, SLOW, Check
+from tiers.checks import FAST, LOWEST, MUTANTS, SLOW, Check
 from tiers.costs import cpu_seconds
 from tiers.phases import JUDGED, PHASES, QUICK, Phase
 from tiers.report import costs, outcomes, record, table
@@ -45,7 +45,12 @@ def run_all(arguments: Sequence[str]) -> bool:
     for each in ROOT.glob(".coverage*"):
         each.unlink()
     first = Phase(QUICK.name, QUICK.paths, QUICK.workers, (*QUICK.options, *COVERED), QUICK.group)
-    held = run([first, *PHASES[1:]], {**FAST, **SLOW}, arguments)
+    checks = {**FAST, **SLOW}
+    if "--long" in arguments or os.environ.get("CI"):
+        checks |= LOWEST
+    held = run([first, *PHASES[1:]], checks, arguments)
+    if "--long" in arguments:
+        held = Check(*MUTANTS.popitem()).passes() and held
     included = ",".join(f"src/keyturn/{each}/*" for each in JUDGED)
     report = [
         "-m",

@@ -19,6 +19,10 @@ FAST = {
     "mypy": [BIN / "mypy"],
 }
 SLOW = {"pyright": [ROOT / "tests/interop/node_modules/.bin/pyright"]}
+LOWEST = {"the lowest declared versions": [ROOT / "scripts/lowest"]}
+"""The store contract with these, in an environment of its own; in CI and with ``--long``."""
+MUTANTS = {"40 planted faults": [ROOT / "scripts/mutate", "--count", "40"]}
+"""With ``--long``."""
 
 
 @dataclass

@@ -48,7 +48,7 @@ WAITING = Phase(
     "servers",
     (
         *(f"tests/{each}" for each in ("faults", "fleet", "server", "docs", "cli", "compare", "capacity", "main_job")),
-        *(f"tests/{each}" for each in ("outside", "deploy", "engines", "tiers", "habits")),
+        *(f"tests/{each}" for each in ("outside", "deploy", "engines", "tiers", "habits", "mutation")),
     ),
     workers=5,
     group="loadgroup",
