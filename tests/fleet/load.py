@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from effort import effort
 from fleet.house import Service
 from served.process import PASSWORD
 
-PEOPLE = 6
+PEOPLE = effort(4, 6)
 
 
 @dataclass

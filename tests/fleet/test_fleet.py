@@ -11,12 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from effort import effort
 from engines.process import until
 from figures import keep
 from fleet.house import PUBLISH_SECONDS, House, Service, housed
 from fleet.load import PEOPLE, Ledger, Person
 
-SECONDS = 16.0
+SECONDS = effort(6, 16)
 BOUND_SECONDS = 5.0
 
 Note = Callable[[str, object], None]
