@@ -15,11 +15,12 @@ Kind = Literal["", "moment", "elapsed", "rate"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 SAFE = "# Holds at any speed:"
+READ = ("monotonic", "perf_counter", "process_time", "thread_time", "time")
 CLOCKS = {
-    *(f"time.{name}{unit}" for name in ("monotonic", "perf_counter", "process_time", "time") for unit in ("", "_ns")),
+    *(f"time.{name}{unit}" for name in READ for unit in ("", "_ns")),
     "keyturn.clocks.uptime",
 }
-READS_A_CLOCK = re.compile(r"monotonic|perf_counter|process_time|\btime\(|uptime")
+READS_A_CLOCK = re.compile(r"monotonic|perf_counter|process_time|thread_time|\btime\(|uptime")
 SAME_KIND = {"abs", "float", "int", "list", "max", "mean", "median", "min", "quantiles", "round", "sorted", "sum"}
 COLLECTING = {"append", "add", "extend", "setdefault"}
 COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.GeneratorExp
