@@ -20,6 +20,9 @@ def pytest_configure() -> None:
     settings.load_profile("keyturn")
     if not ALONE:
         import_module("engines.run").run_folder()
+        patience = import_module("httpx")._config.DEFAULT_TIMEOUT_CONFIG
+        # Five seconds judge the machine, too.
+        patience.connect = patience.read = patience.write = patience.pool = 30.0
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,7 +29,14 @@ class Postgres(Engine):
         if self.user:
             os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
         self._copy(standby_of) if standby_of else self._make()
-        given = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "", **settings}
+        given = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            # In a file of its folder: in /dev/shm it would outlive a server that is killed.
+            "dynamic_shared_memory_type": "mmap",
+            **settings,
+        }
         self.command = [_binary("postgres"), "-D", str(self.folder / "base")]
         for name, value in given.items():
             self.command += ["-c", f"{name}={value}"]

@@ -81,8 +81,9 @@ class Engine:
             self.kill()
 
     def remove(self) -> None:
-        """Stop it and delete its folder."""
-        self.stop()
+        """End it at once, since nothing is kept, and delete its folder."""
+        if self.running:
+            self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

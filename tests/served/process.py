@@ -70,13 +70,13 @@ class Served:
         """Ask it to stop (SIGTERM). Answers its exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         """Kill the whole group at once (SIGKILL): a power cut, as far as the processes are concerned."""
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(60)
 
     def client(self) -> httpx.Client:
         """A client with a cookie jar of its own."""

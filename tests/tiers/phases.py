@@ -39,7 +39,7 @@ QUICK = Phase(
 STORES = Phase(
     "stores",
     tuple(f"tests/{each}" for each in ("stores", "interleavings", "state_machine", "carriers", "bench")),
-    workers=3,
+    workers=5,
     options=(f"--ignore={CONTRACT}",),
     group="loadgroup",
 )
