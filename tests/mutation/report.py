@@ -27,14 +27,18 @@ class Run:
 
 def progress(number: int, count: int, result: Result) -> str:
     mutant = result.mutant
-    return f"[{number}/{count}] {result.verdict} in {result.seconds:.0f} s: {mutant.place} {shorten(mutant.change)}"
+    verdict = f"{result.verdict} in {result.seconds:.0f} s"
+    return f"[{number}/{count}] {verdict}: {mutant.place} {shorten(mutant.change)} {result.by}".rstrip()
 
 
 def table(run: Run) -> str:
     """Return the run as a table in Markdown."""
     caught = len(run.results) - len(run.survivors)
     summary = f"Seed {run.seed}: {caught} of {len(run.results)} mutants caught, {len(run.equivalents)} equivalent."
-    tried = [_row(each.mutant, f"{each.verdict}: {each.by}" if each.by else each.verdict) for each in run.results]
+    tried = [
+        _row(each.mutant, f"{each.verdict}: {each.by.removeprefix('tests/')}" if each.by else each.verdict)
+        for each in run.results
+    ]
     passed = [_row(mutant, f"equivalent: {each.reason}") for mutant, each in run.equivalents]
     return "\n".join(("| site | change | verdict |", "|---|---|---|", *tried, *passed, "", summary))
 

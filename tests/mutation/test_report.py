@@ -12,7 +12,7 @@ MUTANTS = find_mutants("keyturn/core/x.py", b"def f(a, b):\n  x(a | 1)\n  return
 
 def made() -> Run:
     caught, survived, equivalent, *_ = MUTANTS
-    results = [Result(caught, CAUGHT, "core/test_x.py::test_y", 1.0), Result(survived, SURVIVED, "", 2.0)]
+    results = [Result(caught, CAUGHT, "tests/core/test_x.py::test_y", 1.0), Result(survived, SURVIVED, "", 2.0)]
     return Run(7, results, [(equivalent, Equivalent(equivalent.identity, "as broad as long, whatever is done"))])
 
 

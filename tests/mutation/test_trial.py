@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from mutation.finder import mutants_of
 from mutation.order import TESTS, order_files
 from mutation.processes import Ended, run
 from mutation.source import SRC, Mutant
-from mutation.trial import BROKEN, CAUGHT, HANG, SURVIVED, read_verdict, trial
+from mutation.trial import BROKEN, CAUGHT, HANG, SURVIVED, judge, read_verdict, trial
 
 
 def mutant_in(path: str) -> Mutant:
@@ -29,19 +30,29 @@ def test_files_without_a_server_run_before_those_with_one() -> None:
     assert names.index("test_sqlite.py") < names.index("test_standby.py")
 
 
+def test_the_contract_over_redis_runs_before_files_that_stop_servers() -> None:
+    names = [each.name for each in order_files(mutant_in("keyturn/stores/redis/sessions.py"))]
+    assert names.index("test_redis_contract.py") < names.index("test_quarantine.py")
+    assert order_files(mutant_in("keyturn/stores/redis/address.py"))[0].name == "test_redis_address.py"
+
+
 @pytest.mark.parametrize(
     ("ended", "verdict"),
     [
         (Ended(0, "3 passed"), (SURVIVED, "")),
         (
             Ended(1, "FAILED tests/core/test_a.py::test_b[x y] - assert 1 == 2\n1 failed"),
-            (CAUGHT, "core/test_a.py::test_b[x y]"),
+            (CAUGHT, "tests/core/test_a.py::test_b[x y]"),
         ),
-        (Ended(2, "ERROR tests/core/test_a.py\n1 error"), (CAUGHT, "core/test_a.py")),
+        (Ended(2, "ERROR tests/core/test_a.py\n1 error"), (CAUGHT, "tests/core/test_a.py")),
         (Ended(4, "ImportError while loading conftest\nE   boom"), (CAUGHT, "E   boom")),
         (
             Ended(1, "E   Failed: Timeout (>60.0s)\nFAILED tests/core/test_a.py::test_b"),
-            (HANG, "core/test_a.py::test_b"),
+            (HANG, "tests/core/test_a.py::test_b"),
+        ),
+        (
+            Ended(1, "ERROR    a.b:c.py:1 a log record\nFAILED tests/core/test_a.py::test_b"),
+            (CAUGHT, "tests/core/test_a.py::test_b"),
         ),
         (Ended(None, "..."), (HANG, "...")),
         (Ended(-9, "..."), (BROKEN, "signal 9")),
@@ -57,8 +68,22 @@ def test_a_planted_fault_is_caught_and_the_work_tree_stays_as_it_was() -> None:
     mutant = next(each for each in mutants_of("core") if each.path == path and each.operator == "comparison")
     with trial(seed=1) as attempt:
         result = attempt.try_mutant(mutant)
-    assert (result.verdict, result.by.partition("::")[0]) == (CAUGHT, "core/test_placement.py")
+    assert (result.verdict, result.by.partition("::")[0]) == (CAUGHT, "tests/core/test_placement.py")
     assert (SRC / path).read_bytes() == before
+
+
+def test_a_test_that_fails_once_catches_nothing_and_one_that_fails_twice_does() -> None:
+    flaky, steady = "tests/core/test_a.py::test_flaky", "tests/core/test_b.py::test_steady"
+    failed = {test: Ended(1, f"FAILED {test} - why") for test in (flaky, steady)}
+    answers = iter([failed[flaky], Ended(0, ""), failed[steady], failed[steady]])
+    asked: list[list[str]] = []
+
+    def run_tests(arguments: Sequence[str]) -> Ended:
+        asked.append(list(arguments))
+        return next(answers)
+
+    assert judge(run_tests, ["tests/core"]) == (CAUGHT, steady)
+    assert asked == [["tests/core"], [flaky], ["tests/core", f"--deselect={flaky}"], [steady]]
 
 
 def test_a_command_that_hangs_is_ended_with_everything_it_started(tmp_path: Path) -> None:

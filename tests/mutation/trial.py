@@ -7,9 +7,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mutation.order import TESTS, order_files
@@ -55,29 +56,29 @@ class Trial:
 
     def check(self, package: str) -> Check:
         """Run the tests of ``package`` over the unmutated copy: they must pass before a mutant means anything."""
-        ended, seconds = self._pytest(self._pristine, sorted((TESTS / package).glob("test_*.py")))
-        verdict, by = read_verdict(ended)
-        return Check(PASSED if verdict == SURVIVED else FAILED, by, seconds)
+        began = time.monotonic()
+        verdict, by = read_verdict(self._pytest(self._pristine, [f"tests/{package}"]))
+        return Check(PASSED if verdict == SURVIVED else FAILED, by, time.monotonic() - began)
 
     def try_mutant(self, mutant: Mutant) -> Result:
-        """Run the tests of the mutant's package until one fails."""
+        """Run the tests of the mutant's package until one fails, and fails again: a flake catches nothing."""
+        began = time.monotonic()
         with self._scratch() as scratch:
             src = Path(shutil.copytree(self._pristine, scratch / "src"))
             _mutate(src, mutant)
-            ended, seconds = self._pytest(src, order_files(mutant))
-        return Result(mutant, *read_verdict(ended), seconds)
+            names = [str(each.relative_to(TESTS.parent)) for each in order_files(mutant)]
+            verdict, by = judge(partial(self._pytest, src), names)
+        return Result(mutant, verdict, by, time.monotonic() - began)
 
-    def _pytest(self, src: Path, files: Sequence[Path]) -> tuple[Ended, float]:
-        names = [str(each.relative_to(TESTS.parent)) for each in files]
-        options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}"]
+    def _pytest(self, src: Path, arguments: Sequence[str]) -> Ended:
+        options = ["-x", "-q", "--tb=line", "-c", "pyproject.toml", "--rootdir=.", "-p", "no:cacheprovider"]
+        options.append(f"--timeout={TEST_SECONDS}")
         with self._scratch() as scratch:
             options += [f"--hypothesis-seed={self._seed}", f"--basetemp={scratch / 'tmp'}"]
             # Failing examples of a mutant are none of the code in the work tree: they are kept out of it.
             variables = {"PYTHONPATH": str(src), "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
-            command = [sys.executable, "-m", "pytest", *options, *names]
-            began = time.monotonic()
-            ended = run(command, TESTS.parent, {**os.environ, **variables}, self._run_seconds)
-        return ended, time.monotonic() - began
+            command = [sys.executable, "-m", "pytest", *options, *arguments]
+            return run(command, TESTS.parent, {**os.environ, **variables}, self._run_seconds)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -100,6 +101,16 @@ def read_verdict(ended: Ended) -> tuple[str, str]:
     return HANG if hang else CAUGHT, _catcher(ended.output)
 
 
+def judge(run_tests: Callable[[Sequence[str]], Ended], files: Sequence[str]) -> tuple[str, str]:
+    """Return the verdict of ``files``, and the test that failed twice: one that fails once is left out."""
+    flakes: list[str] = []
+    while True:
+        verdict, by = read_verdict(run_tests([*files, *flakes]))
+        if "::" not in by or read_verdict(run_tests([by]))[0] != SURVIVED:
+            return verdict, by
+        flakes.append(f"--deselect={by}")
+
+
 @contextmanager
 def trial(seed: int) -> Iterator[Trial]:
     """Make a ``Trial`` in a temporary folder, which is deleted afterwards."""
@@ -117,7 +128,7 @@ def _mutate(src: Path, mutant: Mutant) -> None:
 
 
 def _catcher(output: str) -> str:
-    if found := re.search(r"^(?:FAILED|ERROR) (?:tests/)?(.+?)(?: - .*)?$", output, re.M):
+    if found := re.search(r"^(?:FAILED|ERROR) (\S+\.py.*?)(?: - .*)?$", output, re.M):
         return found[1]
     lines = output.strip().splitlines() or ["no output"]
     return lines[-1]
