@@ -74,7 +74,7 @@ def run(phases: Sequence[Phase], checks: Mapping[str, Sequence[str | Path]], arg
     held += [each.passes() for each in under_way]
     print(f"\n{table(costs())}")
     for check in under_way:
-        print(f"{check.name}: {check.seconds:.0f} s")
+        print(f"{check.name}: {check.cpu_seconds:.0f} CPU s")
     return all(held)
 
 
