@@ -13,9 +13,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-KEEP = "keep"
-"""A file of this name in the folder of a run: end the processes, leave the folder to be looked at."""
-
 
 def start_time(pid: int) -> str:
     """Return when process ``pid`` began, in clock ticks since boot, or "" if there is none: ids are used again."""
@@ -97,8 +94,7 @@ def _watch(owner: int, folder: Path) -> None:
         descriptor = os.pidfd_open(owner)
         select.select([descriptor], [], [])
     end_processes(folder)
-    if not (folder / KEEP).exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

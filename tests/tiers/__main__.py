@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engines.cleanup import KEEP, command_of, orphans_of
+from engines.cleanup import command_of, orphans_of
 from engines.run import ROOT, run_folder
 from engines.shared import pids_of_shared
 from tiers.checks import FAST, LOWEST, MUTANTS, SLOW, Check
@@ -30,14 +30,12 @@ def main() -> int:
     began = time.monotonic()
     if options.tier == "quick":
         held = run([QUICK], FAST, arguments)
-    elif any(Path(each.partition("::")[0]).exists() for each in arguments):
+    elif set(arguments) - {"--long"}:
         return _pytest(arguments)
     else:
         held = run_all(arguments)
     if options.record:
         record(costs())
-    if not held:
-        (run_folder() / KEEP).touch()
     print(f"\n{outcomes(costs())}\n{_spent(time.monotonic() - began)}: {'passed' if held else 'FAILED'}", flush=True)
     return 0 if held else 1
 
