@@ -49,9 +49,10 @@ def tree(pid: int) -> list[int]:
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started, by any of its threads."""
     found: list[str] = []
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # the thread has just ended
-            found += thread.read_text().split()
+    with suppress(OSError):  # it, or one of its threads, has just ended
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += file.read().split()
     return list(map(int, found))
 
 

@@ -45,7 +45,8 @@ class Costs:
 def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process and of all it has started, those that have ended included."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
         return 0.0
     return sum(map(int, fields[11:15])) / TICKS + sum(map(cpu_seconds, children(pid)))
