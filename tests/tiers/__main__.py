@@ -14,7 +14,7 @@ from engines.run import ROOT, run_folder
 from engines.shared import pids_of_shared
 from tiers.checks import FAST, LOWEST, MUTANTS, SLOW, Check
 from tiers.costs import cpu_seconds
-from tiers.phases import PHASES, QUICK, Phase
+from tiers.phases import PHASES, QUICK, RACES, Phase
 from tiers.report import costs, outcomes, record, table
 
 COVERED = ("--cov", "--cov-report=")
@@ -48,7 +48,8 @@ def run_all(arguments: Sequence[str]) -> bool:
     checks = {**FAST, **SLOW}
     if "--long" in arguments or os.environ.get("CI"):
         checks |= LOWEST
-    held = run([first, *PHASES[1:]], checks, arguments)
+    phases = [first, *PHASES[1:], *([RACES] if "--long" in arguments else [])]
+    held = run(phases, checks, arguments)
     if "--long" in arguments:
         held = Check(*MUTANTS.popitem()).passes() and held
     report = ["report", "--skip-covered", "--show-missing", "--fail-under=100"]

@@ -56,3 +56,12 @@ WAITING = Phase(
 """What waits for servers most of its time: more workers than cores."""
 
 PHASES = (QUICK, STORES, WAITING)
+
+RACES = Phase(
+    "races",
+    tuple(f"tests/stores/test_{each}_contract.py" for each in ("store", "postgresql", "redis")),
+    workers=3,
+    options=("-k", "racing or beside or follower_sees or loses_no or never_takes or never_both", "--again", "5"),
+    group="loadgroup",
+)
+"""The races of the store contract five times, with ``--long``: threads meet otherwise each time."""
