@@ -183,6 +183,40 @@ def test_a_not_before_of_everything_is_never_forgotten() -> None:
     assert made.not_before == 50
 
 
+@given(ONE, st.integers(0, 130).map(Instant))
+def test_a_set_rebuilt_from_its_entries_revokes_and_forgets_alike(found: list[Entry], now: Instant) -> None:
+    made = held(*found)
+    rebuilt = held(*made.entries(Instant(0)))
+    assert sight(rebuilt)[1:] == sight(made)[1:]
+    made.expire(now)
+    rebuilt.expire(now)
+    assert sight(rebuilt)[1:] == sight(made)[1:]
+
+
+def test_the_entry_of_an_ended_session_expires_at_the_full_minute() -> None:
+    made = held(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(61), 4))
+    assert list(made.entries(Instant(5))) == [Entry(Kind.SESSION, "s1", ENDED, Instant(5), Instant(120))]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry(Kind.SESSION, "s1", 2, Instant(5), Instant(61)),
+        Entry(Kind.SUBJECT, "ada", 4, Instant(5), Instant(61)),
+        Entry(Kind.CLIENT, "web", 50, Instant(5), Instant(61)),
+        Entry(Kind.EVERYTHING, "", 50, Instant(5), Instant(61)),
+    ],
+    ids=lambda entry: entry.kind.value,
+)
+def test_the_entry_of_any_other_kind_is_dated_anew_and_otherwise_the_same(entry: Entry) -> None:
+    made = held(replace(entry, at=Instant(1), sequence=4))
+    assert list(made.entries(Instant(5))) == [entry]
+
+
+def test_an_empty_set_has_no_entries() -> None:
+    assert list(RevocationSet().entries(Instant(5))) == []
+
+
 def test_the_sequence_is_the_highest_seen() -> None:
     entry = Entry(Kind.SUBJECT, "ada", 1, Instant(1), Instant(9), sequence=5)
     assert held(entry, replace(entry, sequence=3)).sequence == 5
