@@ -5,6 +5,7 @@ that no order of flows is violated, holds for the real store when all it answers
 """
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,17 @@ def play_every_transition(store: Any, scenes: list[Scene]) -> tuple[Played, int]
     return player.played, sum(planned(scene.name, scene.faults).transitions for scene in scenes)
 
 
-@pytest.mark.parametrize("group", GROUPS)
-@pytest.mark.parametrize("kind", KINDS)
+def kinds_and_groups() -> Iterator[object]:
+    """Yield the parameters; on a cluster, whose scripts are those of one Redis, the two largest groups are long."""
+    test = "test_every_transition_of_a_real_store_is_that_of_the_memory_store"
+    for kind, group in product(KINDS, GROUPS):
+        large = kind == "redis cluster" and group in ("login", "change")
+        stands_in = f"tests/interleavings/test_real_stores.py::{test}[redis-{group}]"
+        marks = (pytest.mark.long(stands_in=stands_in),) if large else ()
+        yield pytest.param(kind, group, marks=marks, id=f"{kind}-{group}")
+
+
+@pytest.mark.parametrize(("kind", "group"), list(kinds_and_groups()))
 def test_every_transition_of_a_real_store_is_that_of_the_memory_store(
     store: Any, kind: str, group: str, reported: Reported
 ) -> None:
