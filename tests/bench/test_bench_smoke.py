@@ -15,7 +15,11 @@ from bench import plot, report
 MACHINE = {"cpu": "cpu", "cores": 2, "system": "Linux", "python": "CPython", "measured_at": "2026-01-01"}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+BRIEF = ("tokens", "rotations", "revocations")
+LONG = pytest.mark.long(stands_in="tests/bench/test_bench_smoke.py::test_a_chapter_measures_what_it_says[rotations]")
+
+
+@pytest.mark.parametrize("chapter", [pytest.param(each, marks=() if each in BRIEF else LONG) for each in CHAPTERS])
 def test_a_chapter_measures_what_it_says(chapter: str) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="joserfc")

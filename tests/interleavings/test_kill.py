@@ -23,7 +23,7 @@ from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
 from keyturn.stores.opening import Apart, open_store
 
-KILLS = effort(8, 40)
+KILLS = effort(4, 40)
 BYSTANDERS = 400
 PATIENCE_SECONDS = 60.0
 

@@ -130,7 +130,14 @@ def test_news_older_than_the_bound_is_never_acted_on(ender: str, reported: Calla
 # --- a cache that both share, and that answers whatever it was ever given, or nothing ------------------------------
 
 
-@pytest.mark.parametrize("ender", ENDERS)
+@pytest.mark.parametrize(
+    "ender",
+    enders(
+        "test_a_process_that_was_told_believes_no_copy",
+        stands_in="step-up",
+        brief=("revoke", "step-up", "disable"),
+    ),
+)
 def test_a_process_that_was_told_believes_no_copy(ender: str, reported: Callable[[Report], None]) -> None:
     rig, ending = shared_stage(ender)
     actors = [ending, rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]

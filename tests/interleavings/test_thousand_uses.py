@@ -78,7 +78,12 @@ def test_asyncio(kind: str, url: str, apart: Apart | None, figure: Note) -> None
     asyncio.run(all_of_them())
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "redis", "redis cluster"])
+LONG = pytest.mark.long(stands_in="tests/interleavings/test_thousand_uses.py::test_processes[postgresql]")
+
+
+@pytest.mark.parametrize(
+    "kind", ["sqlite", "postgresql", *(pytest.param(each, marks=LONG) for each in ("redis", "redis cluster"))]
+)
 def test_processes(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
     store = open_store(url, apart=apart)
     (issued,) = people(store, 1)

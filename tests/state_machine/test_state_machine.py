@@ -39,19 +39,19 @@ from keyturn.flows.verify import verify_access, verify_session
 from keyturn.stores.opening import Apart, open_async_store, open_store
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
-TIMES = effort(1, 10)
+TIMES = effort(1, 20)
 EXAMPLES = {
-    "memory": 200,
-    "async memory": 80,
-    "sqlite": 100,
-    "async sqlite": 50,
-    "postgresql": 80,
-    "async postgresql": 50,
-    "async postgresql+psycopg": 20,
-    "redis": 50,
-    "async redis": 25,
-    "redis cluster": 25,
-    "async redis cluster": 20,
+    "memory": 100,
+    "async memory": 40,
+    "sqlite": 50,
+    "async sqlite": 25,
+    "postgresql": 40,
+    "async postgresql": 25,
+    "async postgresql+psycopg": 10,
+    "redis": 25,
+    "async redis": 12,
+    "redis cluster": 12,
+    "async redis cluster": 10,
 }
 PROFILE = Profile(
     "modelled",

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
+from effort import effort
 from engines.postgres import Postgres
 from keyturn.core.revocation import Voiding
 from keyturn.errors import ConfigurationError, StoreUnavailable
@@ -133,13 +134,16 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         upgrade(create_engine(make_url(f"sqlite:///{path}"), isolation_level="AUTOCOMMIT", poolclass=NullPool))
 
 
+PROCESSES = effort(3, 6)
+
+
 def test_many_processes_may_make_the_same_database(url: str) -> None:
     program = (
         "import sys\nfrom keyturn.stores.opening import open_store\n"
         "store = open_store(sys.argv[1])\nstore.throttles.purge(0)\nstore.close()\n"
     )
     command_line = [sys.executable, "-W", "error", "-c", program, url]
-    workers = [subprocess.Popen(command_line, stderr=subprocess.PIPE) for _ in range(6)]
+    workers = [subprocess.Popen(command_line, stderr=subprocess.PIPE) for _ in range(PROCESSES)]
     errors = [worker.communicate(timeout=60)[1] for worker in workers]
-    assert errors == [b""] * 6
-    assert [worker.returncode for worker in workers] == [0] * 6
+    assert errors == [b""] * PROCESSES
+    assert [worker.returncode for worker in workers] == [0] * PROCESSES
