@@ -30,10 +30,11 @@ class Check:
 
     name: str
     command: Sequence[str | Path]
+    nice: int = 5
     cpu_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        """Start it, at a lower priority than the tests."""
+        """Start it, by default at a lower priority than the tests."""
         self._output = run_folder() / f"{self.name}.out"
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
@@ -42,18 +43,14 @@ class Check:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_yield_to_tests,
+                preexec_fn=lambda: os.nice(self.nice),
             )
 
-    def passes(self) -> bool:
-        """Wait until it ends; print what it says if it fails."""
+    def passes(self, *, show: bool = False) -> bool:
+        """Wait until it ends; print what it says if it fails, or to ``show`` it."""
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_seconds = usage.ru_utime + usage.ru_stime
-        if status:
-            print(f"\n{self.name} failed:\n{self._output.read_text()}", flush=True)
+        if status or show:
+            print(f"\n{self.name}{' failed' if status else ''}:\n{self._output.read_text()}", flush=True)
         return status == 0
-
-
-def _yield_to_tests() -> None:
-    os.nice(5)
