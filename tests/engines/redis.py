@@ -22,6 +22,7 @@ class RedisServer(Engine):
         super().__init__()
         self.port = port or free_port()
         given = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), "save": "", "appendonly": "yes"}
+        given["repl_diskless_sync_delay"] = "0"  # a replica that has just come is sent everything at once, not in 5 s
         self.command = ["redis-server"]
         for name, value in {**given, **settings}.items():
             self.command += [f"--{name.replace('_', '-')}", value]
@@ -100,7 +101,10 @@ class RedisSentinels:
             each.remove()
 
     def _replicating(self) -> bool:
-        return int(self.servers[0].info("replication")["connected_slaves"]) == len(self.servers) - 1
+        # A replica counts as connected before it has been sent anything: what it has not got is durable nowhere else.
+        known = self.servers[0].info("replication")
+        replicas = range(len(self.servers) - 1)
+        return all(known.get(f"slave{number}", {}).get("state") == "online" for number in replicas)
 
     def _watching(self) -> bool:
         for each in self.sentinels:

@@ -24,8 +24,8 @@ STARTERS: dict[str, Callable[[], Any]] = {
     "postgres": lambda: Postgres(max_connections="400"),
     "unsynced postgres": lambda: Postgres(fsync="off", max_connections="400"),  # for what never loses power
     "redis": lambda: RedisServer(databases=str(OUTSIDE + 1)),
-    "sentinels": lambda: RedisSentinels(replicas=1),
-    "cluster": RedisCluster,
+    "sentinels": lambda: RedisSentinels(replicas=1, down_milliseconds=30_000),  # no failover on a busy machine
+    "cluster": lambda: RedisCluster(timeout_milliseconds=30_000),
 }
 
 
