@@ -11,13 +11,12 @@ import pytest
 from engines.redis import RedisServer
 from keyturn import Verifier
 from keyturn.carriers import RedisFeed
-from keyturn.errors import TokenRevoked
 from served import Served, serving
 from served.process import PASSWORD
+from served.revocation import last_accepted_at
 
 SERVICE_TOKEN = "5d0c8a3f9e7b4126a1d94c6be80f2733"
 BOUND_SECONDS = 4.0
-PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -39,21 +38,6 @@ def ended(served: Served, verify: Verifier, name: str) -> None:
     revoked_at = time.monotonic()
     # Holds at any speed: a verifier that has had no news for the bound accepts nothing.
     assert last_accepted_at(verify, token) <= revoked_at + BOUND_SECONDS
-
-
-def last_accepted_at(verify: Verifier, token: str) -> float:
-    """Ask until it says "revoked". Answers when the last call that accepted it began."""
-    last, began_at = 0.0, time.monotonic()
-    give_up_at = began_at + PATIENCE_SECONDS
-    while began_at < give_up_at:
-        try:
-            verify(token)
-            last = began_at
-        except TokenRevoked:
-            return last
-        time.sleep(0.01)
-        began_at = time.monotonic()
-    raise AssertionError("it was never refused")
 
 
 def test_it_refuses_within_the_bound_whatever_redis_does(served: Served, own_redis: RedisServer) -> None:

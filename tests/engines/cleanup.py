@@ -72,10 +72,17 @@ def end_processes(folder: Path, *, spared: frozenset[int] = frozenset(), seconds
 def end_abandoned_runs(base: Path) -> None:
     """End what earlier runs under ``base`` left, if their owner is gone; delete their folders."""
     for folder in base.iterdir():
-        owner = folder / "owner"
-        if folder.name.isdigit() and owner.exists() and start_time(int(folder.name)) != owner.read_text():
+        if folder.name.isdigit() and _is_abandoned(folder):
             end_processes(folder, spared=frozenset({os.getpid()}))
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        owner = (folder / "owner").read_text()
+    except OSError:
+        return False  # its run is just beginning, or its watcher is just deleting it
+    return owner not in ("", start_time(int(folder.name)))
 
 
 def _names(pid: int, folder: bytes) -> bool:

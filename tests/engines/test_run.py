@@ -91,3 +91,13 @@ def test_a_run_that_is_under_way_is_left_alone(temporary: Path) -> None:
     assert len(processes_of(run.folder)) > 8
     run.end(signal.SIGKILL)
     until(lambda: processes_of(run.folder) == [])
+
+
+@pytest.mark.parametrize("owner", [None, ""])
+def test_a_run_that_is_just_beginning_is_left_alone(tmp_path: Path, owner: str | None) -> None:
+    folder = tmp_path / str(os.getpid())
+    folder.mkdir()
+    if owner is not None:
+        (folder / "owner").write_text(owner)
+    end_abandoned_runs(tmp_path)
+    assert folder.exists()

@@ -1,46 +1,21 @@
 """The key cache: fetched ahead of need, kept when a fetch fails, one flight at a time, rare for unknown kids."""
 
 import asyncio
-import json
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Event
 from typing import Any
-from urllib.request import Request
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.errors import Refusal, Unavailable, UnknownKey
-from keyturn.tokens import KeySet, SigningKey
+from keyturn.tokens import SigningKey
 from keyturn.verifier import AsyncVerifier, KeyCache, KeySchedule, Verifier
+from verifier.publisher import JWKS, Publisher, landed
 
 ISSUER = "https://auth.example.com"
-JWKS = "https://auth.example.com/jwks"
 Mint = Callable[..., str]
-
-
-class Publisher:
-    """Answers the fetches of a key cache from memory; ``gate`` holds them back."""
-
-    def __init__(self) -> None:
-        self.answer: bytes | Exception = b""
-        self.fetches = 0
-        self.gate = Event()
-        self.gate.set()
-
-    def __call__(self, asked: Request) -> bytes:
-        assert asked.full_url == JWKS
-        self.fetches += 1
-        assert self.gate.wait(30)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-    def publish(self, *keys: SigningKey) -> None:
-        self.answer = json.dumps(KeySet(keys).to_jwks()).encode()
 
 
 @pytest.fixture
@@ -58,13 +33,6 @@ def cache(publisher: Publisher, monotonic: Any) -> KeyCache:
 @pytest.fixture
 def verify(cache: KeyCache, clock: Any, monotonic: Any) -> Verifier:
     return Verifier(ISSUER, "orders", keys=cache, revocation="none", clock=clock, monotonic=monotonic)
-
-
-def landed() -> None:
-    """Wait for a fetch under way."""
-    for thread in threading.enumerate():
-        if thread.name == "keyturn-keys":
-            thread.join(30)
 
 
 def test_nothing_is_fetched_before_the_first_token(

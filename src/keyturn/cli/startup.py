@@ -54,7 +54,7 @@ def prepare(settings: Settings, host: str, port: int, workers: int) -> Made:
 
     Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
     """
-    problems = [*_problems(settings, workers), *_taken(host, port)]
+    problems = [*_problems(settings, workers), *_port_problems(host, port)]
     if problems and settings.profile == "development":
         raise ConfigurationError(*problems)
     try:
@@ -83,7 +83,7 @@ def _problems(settings: Settings, workers: int) -> list[str]:
     return problems
 
 
-def _taken(host: str, port: int) -> list[str]:
+def _port_problems(host: str, port: int) -> list[str]:
     """Why nothing can listen there. The workers listen by themselves, after it was said where; so it is tried first."""
     where = f"{host} port {port}"
     try:
