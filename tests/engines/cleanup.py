@@ -74,7 +74,15 @@ def end_abandoned_runs(base: Path) -> None:
     for folder in base.iterdir():
         if folder.name.isdigit() and _is_abandoned(folder):
             end_processes(folder, spared=frozenset({os.getpid()}))
-            shutil.rmtree(folder, ignore_errors=True)
+            _delete(folder)
+
+
+def _delete(folder: Path, *, seconds: float = 10.0) -> None:
+    """Delete a folder. A process that is just ending may write into it once more, and the first attempt fails."""
+    give_up_at = time.monotonic() + seconds
+    while folder.exists() and time.monotonic() < give_up_at:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.02)
 
 
 def _is_abandoned(folder: Path) -> bool:
@@ -102,7 +110,7 @@ def _watch(owner: int, folder: Path) -> None:
         descriptor = os.pidfd_open(owner)
         select.select([descriptor], [], [])
     end_processes(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    _delete(folder)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ class Run:
             start_new_session=True,
         )
         assert self.process.stdout is not None
-        self.folder = Path(self.process.stdout.readline().strip())
+        said = self.process.stdout.readline().strip()
+        assert said, f"the run ended with {self.process.wait()} before its servers were up"
+        self.folder = Path(said)
 
     def end_watcher(self) -> None:
         (watcher,) = (pid for pid in processes_of(self.folder) if "cleanup.py" in command_of(pid))
