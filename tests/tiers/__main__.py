@@ -18,6 +18,7 @@ from tiers.phases import PHASES, QUICK, RACES, Phase
 from tiers.report import costs, outcomes, record, table
 
 COVERED = ("--cov", "--cov-report=")
+PLUGINS = ("selection", "costs", "clients")
 GRACE_SECONDS = 5.0
 """How long a process that a phase leaves may take to end by itself."""
 
@@ -78,16 +79,8 @@ def _run_phase(phase: Phase, arguments: Sequence[str]) -> bool:
 
 def _pytest(arguments: Sequence[str]) -> int:
     run_folder()
-    settings = [
-        "-c",
-        str(ROOT / "pyproject.toml"),
-        "--rootdir",
-        str(ROOT),
-        "-p",
-        "tiers.selection",
-        "-p",
-        "tiers.costs",
-    ]
+    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    settings += [each for name in PLUGINS for each in ("-p", f"tiers.{name}")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
     command = [sys.executable, "-m", "pytest", *settings, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
