@@ -69,7 +69,7 @@ def test_no_more_connections_are_opened_than_the_settings_say(served: Served, da
     name = served.settings["KEYTURN_STORE"].rpartition("/")[2]
     sql = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
     with ThreadPoolExecutor(40) as pool:
-        asks = [pool.submit(httpx.post, served.url + "/auth/token", data=form, timeout=30) for _ in range(200)]
+        asks = [pool.submit(httpx.post, served.url + "/auth/token", data=form, timeout=30) for _ in range(100)]
         counts = [database.run(sql)[0][0] for _ in range(20)]
         assert {each.result().status_code for each in asks} == {200}
     assert WORKERS < max(counts) <= MOST_CONNECTIONS

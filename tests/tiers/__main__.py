@@ -70,10 +70,10 @@ def run(phases: Sequence[Phase], checks: Mapping[str, Sequence[str | Path]], arg
 
 
 def _run_phase(phase: Phase, arguments: Sequence[str]) -> bool:
-    began = time.monotonic()
+    began, spent = time.monotonic(), _cpu_seconds()
     print(f"\n--- {phase.name}: {phase.workers} workers", flush=True)
     status = _pytest([*phase.arguments(), *arguments])
-    print(f"{phase.name}: {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{phase.name}: {time.monotonic() - began:.0f} s, {_cpu_seconds() - spent:.0f} of CPU", flush=True)
     return not _left_behind() and status == 0
 
 
@@ -101,9 +101,13 @@ def _strays() -> list[int]:
 
 
 def _spent(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes, {_cpu_seconds() / 60:.1f} of CPU"
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU seconds of all that has ended, and of the servers that the tests share."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = usage.ru_utime + usage.ru_stime + sum(map(cpu_seconds, pids_of_shared()))
-    return f"{seconds / 60:.1f} minutes, {cpu / 60:.1f} of CPU"
+    return usage.ru_utime + usage.ru_stime + sum(map(cpu_seconds, pids_of_shared()))
 
 
 def _parser() -> argparse.ArgumentParser:
