@@ -25,6 +25,17 @@ def test_it():
     subprocess.Popen(["sleep", "300"], start_new_session=True).returncode = 0
 """
 
+SHARES_A_FIXTURE = """
+import pathlib, pytest
+@pytest.fixture(scope="module")
+def shared():
+    with pathlib.Path(__file__).with_name("made").open("a") as file:
+        file.write("x")
+@pytest.mark.parametrize("number", range(20))
+def test_it(shared, number):
+    pass
+"""
+
 ONE_PHASE = """
 import sys
 from tiers.__main__ import run
@@ -67,6 +78,13 @@ def test_a_failure_is_not_tried_again(tmp_path: Path) -> None:
     file = planted(tmp_path, FLAKE.replace("number % 20", "number > 1"))
     assert python(tmp_path, "-c", ONE_PHASE, file).returncode == 1
     assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_tests_that_share_a_fixture_share_a_worker(tmp_path: Path) -> None:
+    options = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+    done = python(tmp_path, "-m", "tiers", "test", *options, planted(tmp_path, SHARES_A_FIXTURE))
+    assert "20 passed" in done.stdout
+    assert (tmp_path / "made").read_text() == "x"
 
 
 def test_a_process_that_a_test_leaves_turns_a_run_red(tmp_path: Path) -> None:
