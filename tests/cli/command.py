@@ -1,4 +1,4 @@
-"""Run ``keyturn`` as an operator does: a process of its own, settings in its environment."""
+"""Run ``keyturn`` with settings in its environment: as an operator does, in a process of its own, or in this one."""
 
 import json
 import os
@@ -7,6 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner
+
+from keyturn.cli import app
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,28 @@ class Ran:
 
 
 def keyturn(*arguments: str, given: str = "", **settings: str) -> Ran:
-    """``settings``: by name, without ``KEYTURN_``, in lower case."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
-    environment |= {f"KEYTURN_{name.upper()}": value for name, value in settings.items()}
+    """Start a process. ``settings``: by name, without ``KEYTURN_``, in lower case."""
+    environment = {name: value for name, value in os.environ.items() if name not in _inherited()} | _variables(settings)
     command = [sys.executable, "-c", "from keyturn.cli import app; app()", *arguments]
     ran = subprocess.run(command, env=environment, input=given, capture_output=True, text=True, timeout=60, check=False)
     return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def in_process(*arguments: str, given: str = "", **settings: str) -> Ran:
+    """Run the same command without starting an interpreter, for half a second less of CPU each time."""
+    environment = {**dict.fromkeys(_inherited()), **_variables(settings)}
+    done = CliRunner().invoke(app, list(arguments), input=given, env=environment)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Ran(done.exit_code, done.stdout, done.stderr)
+
+
+def _inherited() -> list[str]:
+    return [name for name in os.environ if name.startswith("KEYTURN_")]
+
+
+def _variables(settings: dict[str, str]) -> dict[str, str]:
+    return {f"KEYTURN_{name.upper()}": value for name, value in settings.items()}
 
 
 SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"

@@ -1,4 +1,7 @@
-"""The operator's commands, beside a running server: what they say, and what the server does about it at once."""
+"""The operator's commands, beside a running server: what they say, and what the server does about it at once.
+
+Most run in the process of the tests, which the server knows as little as any other; some in one of their own.
+"""
 
 import re
 import time
@@ -9,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.command import Ran, keyturn
+from cli.command import Ran, in_process, keyturn
 from served import Served, serving
 from served.process import PASSWORD
 
@@ -24,7 +27,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def here(served: Served, *arguments: str, given: str = "") -> Ran:
-    return keyturn(
+    return in_process(
         *arguments,
         "--data",
         str(served.data),
@@ -113,13 +116,13 @@ def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
         assert refused.complained == f"not_found: no account has the subject or address {who}\n"
 
 
-@pytest.mark.parametrize("command", ["keys add", "db upgrade"])
-def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize(("command", "run"), [("keys add", keyturn), ("db upgrade", in_process)])
+def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path, command: str, run: Callable[..., Ran]) -> None:
     folder = tmp_path / "new"
-    ran = keyturn(*command.split(), "--data", str(folder))
+    ran = run(*command.split(), "--data", str(folder))
     assert ran.code == 0
     assert f"made the data folder {folder}" in ran.complained
-    assert keyturn("keys", "list", "--data", str(folder)).complained == ""
+    assert run("keys", "list", "--data", str(folder)).complained == ""
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["an empty folder", "no folder"])
@@ -134,7 +137,7 @@ def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: b
     folder = tmp_path / "misspelt"
     if there:
         folder.mkdir()
-    refused = keyturn(*command.split(), "--data", str(folder))
+    refused = in_process(*command.split(), "--data", str(folder))
     assert (refused.code, refused.said) == (2, "")
     assert refused.complained.startswith("Keyturn cannot do this:")
     assert f"there is no database {folder}/keyturn.db: run this where the server runs" in refused.complained
@@ -144,10 +147,17 @@ def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: b
 @pytest.mark.parametrize("source", [["--from", "sqlite:///nothing.db"], ["--data", "nowhere"]], ids=" ".join)
 def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    refused = keyturn("db", "copy", "--to", "sqlite:///new.db", *source)
+    refused = in_process("db", "copy", "--to", "sqlite:///new.db", *source)
     assert (refused.code, refused.said) == (2, "")
     assert "there is no database" in refused.complained
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_is_refused_ends_with_the_same_code_and_words(tmp_path: Path) -> None:
+    command = ("revoke", "everything", "--yes", "--data", str(tmp_path / "misspelt"))
+    refused = keyturn(*command)
+    assert (refused.code, refused.said) == (2, "")
+    assert refused == in_process(*command)
 
 
 def test_the_version_is_told() -> None:
