@@ -4,15 +4,30 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
 
-from cli.command import SECRET, SERVICE_TOKEN, keyturn, production
+from cli.command import SECRET, SERVICE_TOKEN, Ran, in_process, keyturn, production
 from engines.ports import free_port
 from served import Served, serving
 from served.process import PASSWORD
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two workers, and no account until the page that the project begins with is tried."""
+    with serving(tmp_path_factory.mktemp("shared") / "data", workers=2, algorithm="ES256") as server:
+        yield server
+
+
+def refusal(*arguments: str, **settings: str) -> Ran:
+    """What ``keyturn serve`` says that must not come as far as to start a server."""
+    with patch("uvicorn.run", side_effect=AssertionError("it serves")):
+        return in_process("serve", *arguments, **settings)
 
 
 def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
@@ -37,23 +52,21 @@ def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None
     assert "(mode 0600)" in log
 
 
-def test_what_the_readme_says_to_try_works(tmp_path: Path) -> None:
+def test_what_the_readme_says_to_try_works(served: Served, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     script = readme.partition("Try it, in a second terminal:")[2].split("```")[1].removeprefix("sh\n")
     assert script.count("curl ") == 3
-    with serving(tmp_path / "data", algorithm="ES256") as served:
-        script = script.replace("http://127.0.0.1:8000", served.url).replace("curl ", "curl -sf ")
-        ran = subprocess.run(
-            ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
-        )
+    script = script.replace("http://127.0.0.1:8000", served.url).replace("curl ", "curl -sf ")
+    ran = subprocess.run(
+        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
     assert ran.stdout.count('"sid":') == 3
     assert '"refresh_token":' in ran.stdout
 
 
-def test_the_files_it_makes_are_its_owners_alone(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
-        modes = {path.name: path.stat().st_mode & 0o777 for path in served.data.iterdir()}
-        assert served.data.stat().st_mode & 0o777 == 0o700
+def test_the_files_it_makes_are_its_owners_alone(served: Served) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in served.data.iterdir()}
+    assert served.data.stat().st_mode & 0o777 == 0o700
     assert modes.pop("metrics") == 0o700
     assert set(modes) >= {"secret", "service-token", "keyturn.db"}
     assert set(modes.values()) == {0o600}
@@ -75,14 +88,12 @@ def test_production_refuses_with_everything_that_is_missing(tmp_path: Path) -> N
 
 def test_production_starts_when_everything_is_right_and_the_first_key_was_made(tmp_path: Path) -> None:
     settings = production(tmp_path)
-    refused = keyturn("serve", "--port", str(free_port()), **settings)
+    refused = refusal("--port", str(free_port()), **settings)
     assert refused.code == 2
     assert "keyturn keys add" in refused.complained
-    assert keyturn("doctor", "--json", **settings).json == {"fit": True, "problems": []}
-    assert keyturn("keys", "add", "--json", **settings).json["state"] == "active"
-    served = Served(
-        tmp_path, workers=2, settings={f"KEYTURN_{name.upper()}": value for name, value in settings.items()}
-    )
+    assert in_process("doctor", "--json", **settings).json == {"fit": True, "problems": []}
+    assert in_process("keys", "add", "--json", **settings).json["state"] == "active"
+    served = Served(tmp_path, settings={f"KEYTURN_{name.upper()}": value for name, value in settings.items()})
     served.start()
     try:
         with served.client() as client:
@@ -116,8 +127,8 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
 def test_what_cannot_be_served_is_said_before_any_worker_starts(
     tmp_path: Path, settings: dict[str, str], words: str
 ) -> None:
-    arguments = ("serve", "--data", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
-    refused = keyturn(*arguments, **settings)
+    arguments = ("--data", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
+    refused = refusal(*arguments, **settings)
     assert refused.code == 2
     assert words in refused.complained
     assert "hidden-word" not in refused.complained
@@ -149,9 +160,7 @@ def test_a_secret_rolls_over_and_nobody_is_logged_out(tmp_path: Path) -> None:
         assert ask(served, {"authorization": f"Bearer {renewed['access_token']}"}) == 200
         served.stop()
         # A key sealed under a secret that is no longer known must stop the start, not the logins one by one.
-        refused = keyturn(
-            "serve", "--data", str(served.data), "--port", str(free_port()), secret=new[::-1][::-1][:-1] + "0"
-        )
+        refused = refusal("--data", str(served.data), "--port", str(free_port()), secret=new[:-1] + "0")
         assert refused.code == 2
         assert "Traceback" not in refused.complained
 
@@ -160,21 +169,18 @@ def ask(served: Served, headers: dict[str, str]) -> int:
     return httpx.get(served.url + "/auth/session", headers=headers).status_code
 
 
-def test_a_port_in_use_ends_the_server_with_words(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256") as served:
-        for workers in ("1", "2"):
-            refused = keyturn(
-                *("serve", "--data", str(tmp_path / "other"), "--port", str(served.port), "--workers", workers),
-                algorithm="ES256",
-            )
-            assert refused.code not in (0, None)
-            assert f"port {served.port} is in use" in refused.complained
-            assert refused.said == ""
-            assert not (tmp_path / "other").exists()
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_in_use_ends_the_server_with_words(served: Served, tmp_path: Path, workers: str) -> None:
+    folder = tmp_path / "other"
+    refused = refusal("--data", str(folder), "--port", str(served.port), "--workers", workers, algorithm="ES256")
+    assert refused.code not in (0, None)
+    assert f"port {served.port} is in use" in refused.complained
+    assert refused.said == ""
+    assert not folder.exists()
 
 
 def test_an_address_that_is_not_of_this_machine_is_said(tmp_path: Path) -> None:
-    refused = keyturn("serve", "--data", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
+    refused = refusal("--data", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
     assert refused.code == 2
     assert "cannot listen on 192.0.2.1" in refused.complained
     assert not (tmp_path / "data").exists()
