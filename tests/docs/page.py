@@ -19,6 +19,8 @@ from pathlib import Path
 HOUSE = Path(__file__).parents[2]
 RUN = ("python", "sh", "console", "javascript")
 SHOWN = ("text", "json")
+AS_WRITTEN = "127.0.0.1:8000"
+"""Where pages say that the server is."""
 
 _FENCE = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^(?P<indent> *)```(?P<language>[\w{}-]*)\n(?P<body>.*?)^(?P=indent)```$",
@@ -73,6 +75,17 @@ class Page:
     def runs(self) -> list[Block]:
         """The blocks that are run or written, in order."""
         return [each for each in self.blocks if not each.not_run and (each.language in RUN or each.file)]
+
+    @property
+    def asks(self) -> bool:
+        """Whether something that is run may ask a server that is there before."""
+        programs = [each for each in self.runs if not each.file]
+        return self.served and bool(programs) and any(AS_WRITTEN in each.body for each in self.runs)
+
+    @property
+    def shares(self) -> bool:
+        """Whether any server will do: one with the settings that a reader begins with."""
+        return self.asks and not self.settings and not self.stopped
 
 
 def read_page(path: Path) -> Page:

@@ -1,4 +1,4 @@
-"""A reader who does what a page says, in an empty folder, beside a server of its own."""
+"""A reader who does what a page says, in an empty folder, beside a server that knows nobody."""
 
 import os
 import re
@@ -10,12 +10,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from cli.command import in_process
 from docs.page import HOUSE, Block, Page
 from engines.ports import free_port
 from served import Served
 
 SECONDS = 60
-AS_WRITTEN = "127.0.0.1:8000"
 DATA = "keyturn-data"
 PORTS = ("8000", "8001", "8002")
 """The ports that pages speak of: the server's, and those of what a reader starts beside it."""
@@ -25,22 +25,25 @@ ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
 
 class Reader:
     """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``. ``ports``: of
-    what else is there, by what pages call them."""
+    what else is there, by what pages call them. ``shared``: a server that other pages meet, too; the page's own is
+    started without one."""
 
-    def __init__(self, page: Page, folder: Path, ports: Mapping[str, str]) -> None:
+    def __init__(self, page: Page, folder: Path, ports: Mapping[str, str], shared: Served | None = None) -> None:
         self._folder = folder
         self._ports = {**{each: str(free_port()) for each in PORTS}, **ports}
         self._background: list[subprocess.Popen[bytes]] = []
-        wanted = page.served and (page.stopped or any(AS_WRITTEN in each.body for each in page.runs))
-        self._served = Served(folder / DATA, settings=_environment(page)) if wanted else None
-        if self._served:
-            self._served.start()
-            self._ports["8000"] = str(self._served.port)
-        if self._served and page.stopped:
-            self._served.stop()
-            self._served = None
-        modules = HOUSE / "tests" / "interop" / "node_modules"
-        (folder / "node_modules").symlink_to(modules)
+        self._own: Served | None = None
+        if shared:
+            (folder / DATA).symlink_to(shared.data)
+            self._ports["8000"] = str(shared.port)
+        elif page.stopped:
+            # What a first start makes is there, and no process: as after a server has stopped.
+            assert in_process("keys", "add", "--data", str(folder / DATA), **page.settings).code == 0
+        elif page.asks:
+            self._own = Served(folder / DATA, settings=_environment(page))
+            self._own.start()
+            self._ports["8000"] = str(self._own.port)
+        (folder / "node_modules").symlink_to(HOUSE / "tests" / "interop" / "node_modules")
 
     def follow(self, block: Block) -> None:
         """Write it, start it, or run it and compare what it prints with what the page shows."""
@@ -57,8 +60,8 @@ class Reader:
         for each in self._background:
             os.killpg(each.pid, signal.SIGTERM)
             each.wait(30)
-        if self._served:
-            self._served.stop()
+        if self._own:
+            self._own.stop()
 
     def _run(self, block: Block) -> None:
         done = subprocess.run(

@@ -1,17 +1,22 @@
 """What a page tells its reader to do is done here, from the page itself, and prints what the page shows."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from docs.page import RUN, SHOWN, Page, pages
-from docs.reader import Reader
+from docs.reader import DATA, Reader
 from engines.postgres import Postgres
 from engines.run import locked
+from served import Served, serving
 
 PAGES = pages()
 RUNNABLE = [each for each in PAGES if each.runs]
+ALONE = [each for each in RUNNABLE if not each.shares]
+TOGETHER = [each for each in RUNNABLE if each.shares]
 POSTGRES = "5432"
 SILENT = ("", "sql", "ini", "nginx", "toml", "mermaid", "{toctree}", "{eval-rst}", "{include}", *SHOWN)
 
@@ -38,12 +43,37 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
         found.leave()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("shared") / DATA) as served:
+        yield served
+
+
+@pytest.fixture
+def empty(shared: Served) -> Iterator[Served]:
+    """The shared server, which knows nobody: pages sign up the same people."""
+    yield shared
+    with closing(sqlite3.connect(shared.data / "keyturn.db", isolation_level=None, timeout=30)) as database:
+        for table in ("sessions", "accounts", "throttles"):
+            database.execute(f"DELETE FROM {table}")
+
+
 @pytest.mark.parametrize(
-    ("reader", "page"), [(each, each) for each in RUNNABLE], ids=[each.path for each in RUNNABLE], indirect=["reader"]
+    ("reader", "page"), [(each, each) for each in ALONE], ids=[each.path for each in ALONE], indirect=["reader"]
 )
 def test_a_page_does_what_it_says(reader: Reader, page: Page) -> None:
     for block in page.runs:
         reader.follow(block)
+
+
+@pytest.mark.parametrize("page", TOGETHER, ids=lambda page: page.path)
+def test_a_page_beside_any_server_does_what_it_says(empty: Served, page: Page, tmp_path: Path) -> None:
+    reader = Reader(page, tmp_path, {}, empty)
+    try:
+        for block in page.runs:
+            reader.follow(block)
+    finally:
+        reader.leave()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
@@ -56,4 +86,5 @@ def test_a_block_that_is_not_run_says_why(page: Page) -> None:
 
 def test_the_pages_that_must_run_do() -> None:
     must = {"README.md", "docs/tutorial/index.md"}
-    assert must <= {each.path for each in RUNNABLE}
+    assert must <= {each.path for each in TOGETHER}
+    assert {"docs/howto/production.md", "docs/howto/postgresql.md"} <= {each.path for each in ALONE}
