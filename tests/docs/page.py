@@ -106,7 +106,7 @@ def pages() -> list[Page]:
 
 def _blocks(text: str) -> list[Block]:
     found = list(_FENCE.finditer(text))
-    blocks = []
+    blocks: list[Block] = []
     for number, each in enumerate(found):
         after = found[number + 1] if number + 1 < len(found) else None
         shown = after["body"] if after and after["language"] in SHOWN and _adjoins(text, each, after) else None

@@ -1,11 +1,13 @@
-// Mints a token with a fresh key, and prints it with the public half.
-// node mint.mjs ALGORITHM CURVE < claims
-import { readFileSync } from 'node:fs'
+// Mints tokens, each with a fresh key, and prints them with the public half.
+// Reads a JSON object a line, {algorithm, curve, claims}, and answers each with one.
+import { createInterface } from 'node:readline'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 
-const [algorithm, crv] = process.argv.slice(2)
-const { publicKey, privateKey } = await generateKeyPair(algorithm, crv ? { crv } : {})
-const token = await new SignJWT(JSON.parse(readFileSync(0, 'utf8')))
-  .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: 'theirs' })
-  .sign(privateKey)
-console.log(JSON.stringify({ token, keys: [{ ...(await exportJWK(publicKey)), kid: 'theirs' }] }))
+for await (const line of createInterface({ input: process.stdin })) {
+  const { algorithm, curve, claims } = JSON.parse(line)
+  const { publicKey, privateKey } = await generateKeyPair(algorithm, curve ? { crv: curve } : {})
+  const token = await new SignJWT(claims)
+    .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: 'theirs' })
+    .sign(privateKey)
+  console.log(JSON.stringify({ token, keys: [{ ...(await exportJWK(publicKey)), kid: 'theirs' }] }))
+}

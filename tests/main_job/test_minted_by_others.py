@@ -1,8 +1,8 @@
 """Our verifier reads what other programs mint with a key we trust, and refuses what was changed on the way."""
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import jwt
@@ -19,7 +19,7 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
 from keyturn.errors import Refusal, TokenExpired, TokenInvalid, TokenRevoked
 from keyturn.tokens import KeySet
-from main_job.node import node
+from main_job.node import Ask, node
 
 # RFC 9864 names the curve in the algorithm; until others read "Ed25519", "EdDSA" it is.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
@@ -34,12 +34,14 @@ Mint = Callable[[str, dict[str, Any]], Minted]
 
 
 def by_pyjwt(algorithm: str, claims: dict[str, Any]) -> Minted:
-    private: Any = {
+    makes: dict[str, Callable[[], Any]] = {
         "RS256": lambda: rsa.generate_private_key(65537, 2048),
         "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
         "EdDSA": Ed25519PrivateKey.generate,
-    }[algorithm]()
-    public = jwt.get_algorithm_by_name(algorithm).to_jwk(private.public_key(), as_dict=True)
+    }
+    private = makes[algorithm]()
+    known: Any = jwt.get_algorithm_by_name(algorithm)
+    public = known.to_jwk(private.public_key(), as_dict=True)
     token = jwt.encode(claims, private, algorithm=algorithm, headers=HEADER)
     return token, KeySet.from_jwks({"keys": [{**public, "kid": "theirs"}]})
 
@@ -55,13 +57,10 @@ def by_joserfc(algorithm: str, claims: dict[str, Any]) -> Minted:
     return token, KeySet.from_jwks({"keys": [{**key.as_dict(private=False), "kid": "theirs"}]})
 
 
-def by_jose(algorithm: str, claims: dict[str, Any]) -> Minted:
-    curve = ["Ed25519"] if algorithm == "EdDSA" else []
-    said = node("mint.mjs", algorithm, *curve, given=json.dumps(claims))
+def by_jose(ask: Ask, algorithm: str, claims: dict[str, Any]) -> Minted:
+    curve = "Ed25519" if algorithm == "EdDSA" else ""
+    said = ask({"algorithm": algorithm, "curve": curve, "claims": claims})
     return said["token"], KeySet.from_jwks({"keys": said["keys"]})
-
-
-MINTS = {"PyJWT": by_pyjwt, "joserfc": by_joserfc, "jose": by_jose}
 
 
 class Feed:
@@ -74,9 +73,15 @@ class Feed:
             self.revocations.apply(each)
 
 
-@pytest.fixture(params=MINTS)
-def mint(request: pytest.FixtureRequest) -> Mint:
-    return MINTS[request.param]
+@pytest.fixture(scope="module")
+def jose() -> Iterator[Mint]:
+    with node("mint.mjs") as ask:
+        yield partial(by_jose, ask)
+
+
+@pytest.fixture(params=["PyJWT", "joserfc", "jose"])
+def mint(request: pytest.FixtureRequest, jose: Mint) -> Mint:
+    return {"PyJWT": by_pyjwt, "joserfc": by_joserfc, "jose": jose}[request.param]
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def test_a_token_of_a_trusted_key_is_accepted_and_a_changed_one_is_not(mint: Min
 
 
 def test_what_is_missing_or_meant_for_another_is_refused(mint: Mint) -> None:
-    refusals = {
+    refusals: dict[str, tuple[dict[str, Any], type[Refusal]]] = {
         "no subject": ({"sub": None}, TokenInvalid),
         "another issuer": ({"iss": "https://elsewhere.example"}, TokenInvalid),
         "another audience": ({"aud": "payments"}, TokenInvalid),

@@ -1,6 +1,7 @@
 """Programs written by other people verify our access tokens from the live JWKS: iss, aud and typ checked."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
-from main_job.node import node
+from main_job.node import Ask, node
 from served import Served, serving
 from served.process import PASSWORD
 
@@ -60,21 +61,26 @@ def by_joserfc(token: str, served: Served, issuer: str, audience: str) -> dict[s
     return dict(read.claims)
 
 
-def by_jose(token: str, served: Served, issuer: str, audience: str) -> dict[str, Any]:
-    said = node("verify.mjs", jwks_of(served), issuer, audience, algorithm_of(served), given=token)
+def by_jose(ask: Ask, token: str, served: Served, issuer: str, audience: str) -> dict[str, Any]:
+    expected = {"issuer": issuer, "audience": audience, "algorithm": algorithm_of(served)}
+    said = ask({"token": token, "jwks": jwks_of(served), **expected})
     if "refused" in said:
         raise Refused(said["refused"])
     return dict(said["payload"])
 
 
-READERS = {"PyJWT": by_pyjwt, "joserfc": by_joserfc, "jose": by_jose}
-
 Read = Callable[[str, Served, str, str], dict[str, Any]]
 
 
-@pytest.fixture(params=READERS)
-def read(request: pytest.FixtureRequest) -> Read:
-    return READERS[request.param]
+@pytest.fixture(scope="module")
+def jose() -> Iterator[Read]:
+    with node("verify.mjs") as ask:
+        yield partial(by_jose, ask)
+
+
+@pytest.fixture(params=["PyJWT", "joserfc", "jose"])
+def read(request: pytest.FixtureRequest, jose: Read) -> Read:
+    return {"PyJWT": by_pyjwt, "joserfc": by_joserfc, "jose": jose}[request.param]
 
 
 def test_they_accept_our_tokens(read: Read, signed: tuple[Served, str]) -> None:
