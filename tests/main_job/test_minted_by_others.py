@@ -47,11 +47,12 @@ def by_pyjwt(algorithm: str, claims: dict[str, Any]) -> Minted:
 
 
 def by_joserfc(algorithm: str, claims: dict[str, Any]) -> Minted:
-    key: Any = {
+    makes: dict[str, Callable[[], Any]] = {
         "RS256": lambda: RSAKey.generate_key(2048),
         "ES256": lambda: ECKey.generate_key("P-256"),
         "EdDSA": lambda: OKPKey.generate_key("Ed25519"),
-    }[algorithm]()
+    }
+    key = makes[algorithm]()
     registry = JWSRegistry(algorithms=[algorithm])
     token = joserfc_jwt.encode({"alg": algorithm, **HEADER}, claims, key, registry=registry)
     return token, KeySet.from_jwks({"keys": [{**key.as_dict(private=False), "kid": "theirs"}]})
