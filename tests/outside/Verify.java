@@ -20,31 +20,46 @@ import java.util.List;
 import java.util.Map;
 import java.util.Scanner;
 
-/** Somebody else's service: it knows the issuer's name and its JWKS, and nothing of Keyturn. No library but the JDK. */
+/**
+ * Somebody else's service: it knows the issuer's name and its JWKS, and nothing of Keyturn. No library but the JDK.
+ *
+ * <p>It reads lines {@code JWKS ISSUER AUDIENCE TOKEN} and answers each with a verdict. Keys are fetched once.
+ */
 public final class Verify {
-    private final Map<String, Map<String, Object>> keys = new HashMap<>();
+    private static final HttpClient CLIENT = HttpClient.newHttpClient();
+
+    private final Map<String, Map<String, Object>> keys;
     private final String issuer;
     private final String audience;
 
-    private Verify(String jwks, String issuer, String audience) throws Exception {
+    private Verify(Map<String, Map<String, Object>> keys, String issuer, String audience) {
+        this.keys = keys;
         this.issuer = issuer;
         this.audience = audience;
-        HttpRequest request = HttpRequest.newBuilder(URI.create(jwks)).build();
-        String body = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()).body();
-        for (Object each : (List<?>) object(body).get("keys")) {
-            Map<String, Object> key = map(each);
-            keys.put((String) key.get("kid"), key);
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        Map<String, Map<String, Map<String, Object>>> fetched = new HashMap<>();
+        try (Scanner lines = new Scanner(System.in, StandardCharsets.UTF_8)) {
+            while (lines.hasNextLine()) {
+                String[] told = lines.nextLine().split(" ");
+                if (!fetched.containsKey(told[0])) {
+                    fetched.put(told[0], keys(told[0]));
+                }
+                System.out.println(new Verify(fetched.get(told[0]), told[1], told[2]).judged(told[3]));
+            }
         }
     }
 
-    /** java Verify.java JWKS ISSUER AUDIENCE; one token per line of standard input, one verdict per line of output. */
-    public static void main(String[] arguments) throws Exception {
-        Verify verify = new Verify(arguments[0], arguments[1], arguments[2]);
-        try (Scanner lines = new Scanner(System.in, StandardCharsets.UTF_8)) {
-            while (lines.hasNextLine()) {
-                System.out.println(verify.judged(lines.nextLine()));
-            }
+    private static Map<String, Map<String, Object>> keys(String jwks) throws Exception {
+        Map<String, Map<String, Object>> found = new HashMap<>();
+        HttpRequest request = HttpRequest.newBuilder(URI.create(jwks)).build();
+        String body = CLIENT.send(request, HttpResponse.BodyHandlers.ofString()).body();
+        for (Object each : (List<?>) object(body).get("keys")) {
+            Map<String, Object> key = map(each);
+            found.put((String) key.get("kid"), key);
         }
+        return found;
     }
 
     private String judged(String token) {

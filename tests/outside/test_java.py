@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,14 +14,37 @@ from served import Served, serving
 from served.process import PASSWORD
 
 SOURCE = Path(__file__).with_name("Verify.java")
-Judge = Callable[..., list[str]]
+SMALL = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""It runs for a second: compiling itself well would cost more than it gains."""
+
+
+class Service:
+    """The program under way. One for all tests: a machine of Java's takes a second to start."""
+
+    def __init__(self, folder: Path) -> None:
+        compiler = ["javac", *(f"-J{each}" for each in SMALL), "-Xlint:all", "-Werror", "-d", str(folder), str(SOURCE)]
+        subprocess.run(compiler, check=True, timeout=120)
+        command = ["java", *SMALL, "-cp", str(folder), "Verify"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def judge(self, url: str, *tokens: str, issuer: str = "", audience: str = "") -> list[str]:
+        """Return what it says to each of ``tokens``, by the keys that are published at ``url``."""
+        return [self._ask(f"{url}/.well-known/jwks.json {issuer or url} {audience or url} {each}") for each in tokens]
+
+    def _ask(self, line: str) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().rstrip("\n")
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("java")
-    subprocess.run(["javac", "-Xlint:all", "-Werror", "-d", folder, SOURCE], check=True, timeout=120)
-    return folder
+def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("java"))
+    yield service
+    service.process.communicate(timeout=60)
+    assert service.process.returncode == 0
 
 
 @pytest.fixture(scope="module", params=["RS256", "ES256"])
@@ -33,46 +56,29 @@ def issued(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield served.url, answer["access_token"]
 
 
-@pytest.fixture
-def judge(compiled: Path, issued: tuple[str, str]) -> Judge:
-    url, _ = issued
-
-    def judge(*tokens: str, issuer: str = url, audience: str = url) -> list[str]:
-        return _judged(compiled, url, tokens, issuer, audience)
-
-    return judge
-
-
-def _judged(compiled: Path, url: str, tokens: Iterable[str], issuer: str = "", audience: str = "") -> list[str]:
-    keys = url + "/.well-known/jwks.json"
-    command = ["java", "-cp", str(compiled), "Verify", keys, issuer or url, audience or url]
-    done = subprocess.run(command, input="\n".join(tokens), capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 def segment(members: object) -> str:
     return encode_base64url(json.dumps(members).encode()).decode()
 
 
-def test_what_the_issuer_signed_is_good_there(judge: Judge, issued: tuple[str, str]) -> None:
-    _, token = issued
+def test_what_the_issuer_signed_is_good_there(java: Service, issued: tuple[str, str]) -> None:
+    url, token = issued
     subject = json.loads(decode_base64url(token.split(".")[1].encode()))["sub"]
-    assert judge(token) == [f"good {subject}"]
+    assert java.judge(url, token) == [f"good {subject}"]
 
 
-def test_it_is_good_for_one_issuer_and_one_audience(judge: Judge, issued: tuple[str, str]) -> None:
-    assert judge(issued[1], audience="https://elsewhere.example") == ["bad aud"]
-    assert judge(issued[1], issuer="https://elsewhere.example") == ["bad iss"]
+def test_it_is_good_for_one_issuer_and_one_audience(java: Service, issued: tuple[str, str]) -> None:
+    assert java.judge(*issued, audience="https://elsewhere.example") == ["bad aud"]
+    assert java.judge(*issued, issuer="https://elsewhere.example") == ["bad iss"]
 
 
-def test_forgeries_are_bad_there(judge: Judge, issued: tuple[str, str]) -> None:
-    _, token = issued
+def test_forgeries_are_bad_there(java: Service, issued: tuple[str, str]) -> None:
+    url, token = issued
     head, body, mac = token.split(".")
     header, claims = (json.loads(decode_base64url(each.encode())) for each in (head, body))
     stranger = sign_compact(decode_base64url(body.encode()), SigningKey.generate(header["alg"], kid=header["kid"]))
     raised = segment({**claims, "scope": "admin"})
-    assert judge(
+    assert java.judge(
+        url,
         f"{head}.{raised}.{mac}",
         f"{segment({**header, 'alg': 'none'})}.{body}.",
         f"{segment({**header, 'alg': 'HS256'})}.{body}.{mac}",
@@ -83,7 +89,7 @@ def test_forgeries_are_bad_there(judge: Judge, issued: tuple[str, str]) -> None:
     ) == ["bad signature", "bad alg", "bad alg", "bad kid", "bad typ", "bad signature", "bad shape"]
 
 
-def test_a_token_of_an_hour_ago_is_bad_there(compiled: Path, tmp_path: Path) -> None:
+def test_a_token_of_an_hour_ago_is_bad_there(java: Service, tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("-3600")
     served = Served(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256"}, clock=clock)
@@ -91,6 +97,6 @@ def test_a_token_of_an_hour_ago_is_bad_there(compiled: Path, tmp_path: Path) -> 
     try:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         token = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()["access_token"]
-        assert _judged(compiled, served.url, [token]) == ["bad exp"]
+        assert java.judge(served.url, token) == ["bad exp"]
     finally:
         served.stop()
