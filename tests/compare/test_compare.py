@@ -1,7 +1,10 @@
-"""``keyturn compare``, run for real: what must be so is so, on SQLite, PostgreSQL and Redis."""
+"""``keyturn compare``, run for real once: what must be so is so. Without the measurements, which are most of its cost:
+what a corner of PostgreSQL and Redis leaves there, and what people read."""
 
 import json
 import sqlite3
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,29 @@ from effort import LONG
 from engines.fixtures import Fresh
 from engines.redis import RedisServer
 from keyturn.cli.main import app
-from keyturn_lab.compare.measure import MODES, Figure
+from keyturn.compose.settings import read_settings
+from keyturn.issuer import Issuer
+from keyturn_lab.capacity.calibrate import new_session
+from keyturn_lab.compare import measure
+from keyturn_lab.compare.load import Loaded, load
+from keyturn_lab.compare.measure import MODES, Figure, Found, Plan, Tick
 from keyturn_lab.compare.report import spoken
+from keyturn_lab.compare.scratch import Corner
+from served.process import PASSWORD
+
+SESSIONS = 300
+SHORT = ("--seconds", "0.2", "--runs", "1", "--connections", "2")
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, ["compare", "--quick", *arguments], env={"COLUMNS": "140"})
+    done = CliRunner().invoke(app, ["compare", *arguments], env={"COLUMNS": "140"})
     return done.exit_code, done.stdout, done.stderr
+
+
+def calm(ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int) -> Loaded:
+    """Load for a moment only, and pause before the very short loads, which come without end: no speed is judged."""
+    time.sleep(0.0 if seconds > 0.01 else 0.02)
+    return load(ports, credentials, min(seconds, 0.2 if len(ports) == 1 else 0.05), connections)
 
 
 def figures(told: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -53,13 +72,15 @@ def judge(told: dict[str, Any]) -> None:
     assert 100 < session["memory of the store, a million logins"] < 2000
 
 
-def test_on_a_file_beside_the_users_own(tmp_path: Path) -> None:
+def test_on_a_file_beside_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not LONG:
+        monkeypatch.setattr(measure, "load", calm)
     mine = tmp_path / "mine.db"
     with sqlite3.connect(mine) as connection:
         connection.execute("CREATE TABLE precious (id)")
     page = tmp_path / "compare.html"
     code, said, complaints = run(
-        "--store", f"sqlite:///{mine}", "--json", "--report", str(page), "--plots", str(tmp_path / "plots")
+        *SHORT, "--store", f"sqlite:///{mine}", "--json", "--report", str(page), "--plots", str(tmp_path / "plots")
     )
     assert code == 0, complaints
     told = json.loads(said)
@@ -74,25 +95,67 @@ def test_on_a_file_beside_the_users_own(tmp_path: Path) -> None:
     assert {each.name for each in (tmp_path / "plots").glob("*.svg")} == {"scaling.svg", "costs.svg"}
 
 
+@pytest.mark.long(stands_in="tests/compare/test_compare.py::test_a_corner_of_postgresql_and_redis_is_gone_afterwards")
 def test_on_postgresql_with_sessions_in_redis(fresh: Fresh, empty_redis: RedisServer) -> None:
-    url = fresh("postgresql")
-    code, said, complaints = run("--store", url, "--sessions", empty_redis.url, "--json")
+    code, said, complaints = run(*SHORT, "--store", fresh("postgresql"), "--sessions", empty_redis.url, "--json")
     assert code == 0, complaints
-    told = json.loads(said)
-    judge(told)
-    assert told["store"] == "PostgreSQL, sessions in Redis"
-    with empty_redis.client() as client:
-        assert client.dbsize() == 0
+    judge(json.loads(said))
+
+
+def test_a_corner_of_postgresql_and_redis_is_gone_afterwards(
+    fresh: Fresh, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = fresh("postgresql")
+
+    def filled(corner: Corner, plan: Plan, tick: Tick) -> Found:
+        before = corner.used_bytes()
+        fill(corner)
+        assert 100 < (corner.used_bytes() - before) / SESSIONS < 2000
+        assert (len(schemas(url)), held(own_redis) >= SESSIONS) == (1, True)
+        return drawn()
+
+    monkeypatch.setattr(measure, "measure", filled)
+    code, said, complaints = run("--store", url, "--sessions", own_redis.url, "--json")
+    assert code == 0, complaints
+    assert json.loads(said)["store"] == "PostgreSQL, sessions in Redis"
+    assert (schemas(url), held(own_redis)) == ([], 0)
+
+
+def fill(corner: Corner) -> None:
+    with Issuer.open(read_settings(corner.environment), background=False) as issuer:
+        issuer.signup("ada@example.com", PASSWORD, deliver="both")
+        for _ in range(SESSIONS):
+            issuer.parts.plain_store.sessions.insert(new_session())
+
+
+def held(redis: RedisServer) -> int:
+    with redis.client() as client:
+        return int(client.dbsize())
+
+
+def schemas(url: str) -> list[tuple[str]]:
     with psycopg.connect(url) as connection:
-        left = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'keyturn_compare%'").fetchall()
-    assert left == []
+        return connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'keyturn_compare%'").fetchall()
 
 
-def test_people_read_a_table() -> None:
-    code, said, _ = run()
+def drawn(*samples: float) -> Found:
+    """Figures that nobody measured."""
+    return {mode: {"CPU": Figure("CPU", "µs", list(samples), f"a note on {mode}")} for mode in MODES}
+
+
+def test_people_read_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+
+    def planned(corner: Corner, plan: Plan, tick: Tick) -> Found:
+        plans.append(plan)
+        return drawn(1, 2, 6)
+
+    monkeypatch.setattr(measure, "measure", planned)
+    code, said, _ = run("--quick")
     assert code == 0
-    for word in ("Session", "JWT", "Hybrid", "medians"):
-        assert word in said
+    for words in ("Session", "JWT", "Hybrid", "2 µs", "a note on jwt; 1 to 6 µs", "runs of 0.4 s: 1; medians"):
+        assert words in said
+    assert [each.runs for each in plans] == [1]
 
 
 def test_a_redis_that_holds_something_is_left_alone(empty_redis: RedisServer) -> None:
