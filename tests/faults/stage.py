@@ -3,6 +3,7 @@
 The oracle is the issuer's own acknowledgement on CLOCK_MONOTONIC, which all processes of one machine share.
 """
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from effort import effort
 from engines.ports import free_port
 from engines.postgres import Postgres
 from faults.cable import Cable
@@ -19,7 +21,8 @@ from fleet.house import SECRET, SERVICE_TOKEN, Service
 from served.process import PASSWORD, Served
 
 BOUND_SECONDS = 2.0
-PEOPLE = 8
+PEOPLE = effort(5, 8)
+"""Four at most are revoked in a test; whoever else there is may not be logged out."""
 PATIENCE_SECONDS = 90.0
 
 
@@ -31,25 +34,53 @@ class Person:
 
 
 @dataclass
-class Stage:
-    """``cable``: between the service and the issuer; ``wire``: between the issuer and PostgreSQL.
-
-    ``revoked``: per sid, when its revocation was acknowledged. ``perhaps``: asked for, and never answered.
-    """
+class House:
+    """``cable``: between services and the issuer; ``wire``: between the issuer and PostgreSQL."""
 
     issuer: Served
     postgres: Postgres | None
     cable: Cable
-    service: Service
     wire: Cable
+
+    def end(self) -> None:
+        """End it, in whatever state it is."""
+        self.cable.close()
+        self.wire.close()
+        self.issuer.kill() if self.issuer.process is not None and self.issuer.process.poll() is None else None
+        if self.postgres is not None:
+            self.postgres.remove()
+
+
+@dataclass
+class Stage:
+    """A house, a service and people of its own.
+
+    ``revoked``: per sid, when its revocation was acknowledged. ``perhaps``: asked for, and never answered.
+    """
+
+    house: House
+    service: Service
     people: list[Person] = field(default_factory=list)
     revoked: dict[str, float] = field(default_factory=dict)
     perhaps: set[str] = field(default_factory=set)
+    email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(4)}@example.com")
+
+    @property
+    def issuer(self) -> Served:
+        return self.house.issuer
+
+    @property
+    def cable(self) -> Cable:
+        return self.house.cable
+
+    @property
+    def wire(self) -> Cable:
+        return self.house.wire
 
     @property
     def database(self) -> Postgres:
-        assert self.postgres is not None
-        return self.postgres
+        assert self.house.postgres is not None
+        return self.house.postgres
 
     def step_issuer(self, seconds: float) -> None:
         """Have the issuer's wall clock go wrong by so much."""
@@ -57,7 +88,7 @@ class Stage:
         self.issuer.clock.write_text(str(seconds))
 
     def log_in(self, count: int) -> None:
-        body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
+        body = {"email": self.email, "password": PASSWORD, "deliver": "tokens"}
         for number in range(count):
             path = "/auth/login" if number or self.people else "/auth/signup"
             answer = httpx.post(self.issuer.url + path, json=body, timeout=30)
@@ -128,39 +159,86 @@ def staged(
     folder: Path, *, postgres: bool = True, kept_seconds: float = BOUND_SECONDS, **settings: str
 ) -> Iterator[Stage]:
     """Everything started, some people logged in, and the service judging them. ``kept_seconds``: the bound it keeps."""
+    house = housed(folder, postgres=postgres, **settings)
+    try:
+        with peopled(house, kept_seconds) as stage:
+            yield stage
+    finally:
+        house.end()
+
+
+@contextmanager
+def peopled(house: House, kept_seconds: float = BOUND_SECONDS) -> Iterator[Stage]:
+    """Some people logged in, and a service judging them."""
+    with closing(Service(house.cable.url, kept_seconds)) as service:
+        stage = Stage(house, service)
+        stage.log_in(PEOPLE)
+        yield stage
+
+
+class Kept:
+    """A house for one test after another, as long as each of them leaves it whole: then a new one is built."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._house: House | None = None
+        self._built = 0
+
+    @contextmanager
+    def staged(self, kept_seconds: float = BOUND_SECONDS) -> Iterator[Stage]:
+        """Like ``staged``, in the house that is there."""
+        house = self._house = self._house or self._build()
+        try:
+            with peopled(house, kept_seconds) as stage:
+                yield stage
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """End the house, if there is one."""
+        if self._house is not None:
+            self._house.end()
+        self._house = None
+
+    def _build(self) -> House:
+        self._built += 1
+        folder = self._folder / str(self._built)
+        folder.mkdir()
+        return housed(folder)
+
+
+def housed(folder: Path, *, postgres: bool = True, **settings: str) -> House:
+    """Start an issuer, the cables that lead to it, and its database."""
     database = Postgres() if postgres else None
     if database is not None:
         database.start()
     port = free_port()
     cable, wire = Cable(port), Cable(database.port if database is not None else port)
-    given = {
-        "issuer": cable.url,
-        "audience": cable.url,
+    store = {"store": _over(wire, database)} if database is not None else {}
+    clock = folder / "clock"
+    clock.write_text("0")
+    named = {f"KEYTURN_{name.upper()}": value for name, value in {**_given(cable.url), **store, **settings}.items()}
+    house = House(Served(folder / "data", settings=named, port=port, clock=clock), database, cable, wire)
+    try:
+        house.issuer.start()
+    except BaseException:
+        house.end()
+        raise
+    return house
+
+
+def _given(url: str) -> dict[str, str]:
+    return {
+        "issuer": url,
+        "audience": url,
         "secret": SECRET,
         "service_token": SERVICE_TOKEN,
         "algorithm": "ES256",
         # An attempt that cannot be given back, its store being away, stays counted.
         "account_limit": "100",
         "staleness_seconds": str(int(BOUND_SECONDS)),
-        **({"store": _over(wire, database)} if database is not None else {}),
-        **settings,
     }
-    named = {f"KEYTURN_{name.upper()}": value for name, value in given.items()}
-    clock = folder / "clock"
-    clock.write_text("0")
-    issuer = Served(folder / "data", settings=named, port=port, clock=clock)
-    issuer.start()
-    try:
-        with closing(Service(cable.url, kept_seconds)) as service:
-            stage = Stage(issuer, database, cable, service, wire)
-            stage.log_in(PEOPLE)
-            yield stage
-    finally:
-        cable.close()
-        wire.close()
-        issuer.kill() if issuer.process is not None and issuer.process.poll() is None else None
-        if database is not None:
-            database.remove()
 
 
 def _over(wire: Cable, database: Postgres) -> str:

@@ -4,7 +4,7 @@ revocation is lost, nobody is logged out by it, and it recovers by itself. Recov
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,7 @@ import pytest
 from engines.process import limit_files
 from faults.cable import Cable, State
 from faults.enduring import LASTS_SECONDS, Fault, Note, conclude, endure, refused_by_all
-from faults.stage import BOUND_SECONDS, Stage, staged
+from faults.stage import BOUND_SECONDS, Kept, Stage, staged
 
 Do = Callable[[Stage], object]
 
@@ -112,11 +112,19 @@ def by_kind(fault: Fault) -> object:
     return pytest.param(fault, marks=marks, id=fault.name)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """A house for all: every fault must leave it working, and that is tried before the next one begins."""
+    kept = Kept(tmp_path_factory.mktemp("kept"))
+    yield kept
+    kept.end()
+
+
 @pytest.mark.parametrize("fault", [by_kind(each) for each in FAULTS])
 def test_whatever_fails_nothing_is_accepted_late_lost_or_logged_out(
-    fault: Fault, tmp_path: Path, record_property: Note
+    fault: Fault, kept: Kept, record_property: Note
 ) -> None:
-    with staged(tmp_path) as stage:
+    with kept.staged() as stage:
         endure(stage, fault, record_property)
 
 
@@ -135,9 +143,9 @@ def test_a_full_disk(tmp_path: Path, record_property: Note) -> None:
 # --- these tests can fail --------------------------------------------------------------------------------------
 
 
-def test_a_service_that_does_not_keep_its_bound_is_caught(tmp_path: Path) -> None:
+def test_a_service_that_does_not_keep_its_bound_is_caught(kept: Kept) -> None:
     """The same cut, and a service that believes old news for five minutes."""
-    with staged(tmp_path, kept_seconds=300.0) as stage:
+    with kept.staged(kept_seconds=300.0) as stage:
         stage.cable.become("cut")
         assert stage.revoke(stage.people[0])
         time.sleep(BOUND_SECONDS + 1)
@@ -146,8 +154,8 @@ def test_a_service_that_does_not_keep_its_bound_is_caught(tmp_path: Path) -> Non
             refused_by_all(stage)
 
 
-def test_a_lost_revocation_and_a_wrong_logout_are_caught(tmp_path: Path) -> None:
-    with staged(tmp_path, postgres=False) as stage:
+def test_a_lost_revocation_and_a_wrong_logout_are_caught(kept: Kept) -> None:
+    with kept.staged() as stage:
         assert stage.revoke(stage.people[0])
         told = refused_by_all(stage)
         at = stage.revoked.pop(stage.people[0].sid)
