@@ -11,7 +11,8 @@ from effort import effort
 from fleet.house import Service
 from served.process import PASSWORD
 
-PEOPLE = effort(4, 6)
+PEOPLE = effort(3, 6)
+PAUSE_SECONDS = effort(200, 100) / 1000
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Person(threading.Thread):
         for _ in range(3):
             self.ask("GET", "/auth/session")
             self.ask("GET", "/auth/session", headers={"authorization": f"Bearer {token}"})
-            time.sleep(self.chance.uniform(0.01, 0.1))
+            time.sleep(self.chance.uniform(0.01, PAUSE_SECONDS))
         form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
         refreshed = self.ask("POST", "/auth/token", data=form) or issued
         self.ledger.refreshes += 1

@@ -17,7 +17,7 @@ from keyturn import Verifier
 from keyturn.errors import Refusal, RevocationUnknown, TokenRevoked, Unavailable
 from keyturn.verifier import KeyCache, KeySchedule
 
-PAUSE_SECONDS = 0.0005 if "TEST_LONG" in os.environ else 0.01
+PAUSE_SECONDS = 0.0005 if "TEST_LONG" in os.environ else 0.05
 
 
 class Service:
