@@ -56,7 +56,10 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     data = tmp_path_factory.mktemp("schema") / "data"
-    with serving(data, workers=2, algorithm="ES256", account_limit="100") as served, served.client() as bystander:
+    with (
+        serving(data, workers=effort(1, 2), algorithm="ES256", account_limit="100") as served,
+        served.client() as bystander,
+    ):
         account = {"email": "bystander@example.com", "password": "a bicycle made of rain", "deliver": "both"}
         issued = bystander.post("/auth/signup", json=account).json()
         yield Target(served, bystander, issued["refresh_token"])
