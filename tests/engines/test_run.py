@@ -14,29 +14,30 @@ from engines.process import until
 from engines.run import VARIABLE
 
 SERVERS = """
-import signal, time
+import signal, sys, time
 from engines.postgres import Postgres
 from engines.redis import RedisServer
 from engines.run import run_folder
 from engines.shared import shared
 from served import Served
 shared("redis")
-for server in (Postgres(), RedisServer(), Served(run_folder() / "data", workers=2)):
+of_keyturn = [Served(run_folder() / "data", workers=2)] if "served" in sys.argv else []
+for server in (Postgres(), RedisServer(), *of_keyturn):
     server.start()
 server.process.send_signal(signal.SIGSTOP)
 print(run_folder(), flush=True)
 time.sleep(600)
 """
-"""A run of its own: servers of each kind, one of them shared, one of them frozen."""
+"""A run of its own: servers of each kind, one of them shared, one of them frozen. Those of Keyturn if it is told so."""
 
 
 class Run:
     """A run in another process that has servers under way."""
 
-    def __init__(self, temporary: Path) -> None:
+    def __init__(self, temporary: Path, *arguments: str) -> None:
         rest = {name: value for name, value in os.environ.items() if name != VARIABLE}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVERS],
+            [sys.executable, "-c", SERVERS, *arguments],
             env={**rest, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[1])},
             stdout=subprocess.PIPE,
             text=True,
@@ -67,9 +68,9 @@ def temporary(tmp_path: Path) -> Iterator[Path]:
         end_abandoned_runs(each)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_killed_leaves_no_process(temporary: Path, number: int) -> None:
-    run = Run(temporary)
+@pytest.mark.parametrize(("number", "servers"), [(signal.SIGTERM, "databases"), (signal.SIGKILL, "served")])
+def test_a_run_that_is_killed_leaves_no_process(temporary: Path, number: int, servers: str) -> None:
+    run = Run(temporary, servers)
     assert len(processes_of(run.folder)) > 8
     run.end(number)
     until(lambda: processes_of(run.folder) == [], lambda: str(processes_of(run.folder)))
