@@ -83,6 +83,13 @@ def test_one_session_is_ended(served: Served) -> None:
     assert code(served, other) == "live"
 
 
+@pytest.mark.parametrize("kind", ["session", "subject", "client"])
+@pytest.mark.parametrize("name", ["-abc", "--abc", "-_-4jJsonYes"])
+def test_an_id_that_begins_with_a_dash_is_no_option(served: Served, kind: str, name: str) -> None:
+    said = here(served, "revoke", kind, name)
+    assert said.said.startswith("revoked;") if kind == "client" else said.complained.startswith("not_found: ")
+
+
 @pytest.mark.conforms("ASVS 7.4.5")
 def test_a_subject_and_a_client_are_ended(served: Served) -> None:
     ada, grace = login(served, "ada@example.com"), login(served, "grace@example.com", client_id="tv")

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 revoke = typer.Typer(no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are.")
 
+# One id in 64 begins with "-": base64url. It is no option, and an operator in a hurry must not have to know "--".
+TAKES_ID = {"ignore_unknown_options": True}
+
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-@revoke.command()
+@revoke.command(context_settings=TAKES_ID)
 @complaining
 def session(sid: str, data: Data = None, as_json: Json = False) -> None:
     """End one session."""
@@ -27,7 +30,7 @@ def session(sid: str, data: Data = None, as_json: Json = False) -> None:
         _tell(issuer.logout(SessionId(sid)), as_json)
 
 
-@revoke.command()
+@revoke.command(context_settings=TAKES_ID)
 @complaining
 def subject(who: str, data: Data = None, as_json: Json = False) -> None:
     """End every session of a subject, named by its id or by the e-mail address of its account."""
@@ -37,7 +40,7 @@ def subject(who: str, data: Data = None, as_json: Json = False) -> None:
         _tell(issuer.revoke_subject(known), as_json, f"{live} live {'session' if live == 1 else 'sessions'}")
 
 
-@revoke.command()
+@revoke.command(context_settings=TAKES_ID)
 @complaining
 def client(client_id: str, data: Data = None, as_json: Json = False) -> None:
     """End every session of a client."""
