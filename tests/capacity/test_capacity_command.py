@@ -15,7 +15,7 @@ QUICK = ["capacity", "--sessions", "1000", "--verifiers", "3", "--simulated-seco
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"})
+    done = CliRunner().invoke(app, list(arguments))
     return done.exit_code, done.stdout, done.stderr
 
 

@@ -31,7 +31,7 @@ SHORT = ("--seconds", "0.2", "--runs", "1", "--connections", "2")
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, ["compare", *arguments], env={"COLUMNS": "140"})
+    done = CliRunner().invoke(app, ["compare", *arguments])
     return done.exit_code, done.stdout, done.stderr
 
 

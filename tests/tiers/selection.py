@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Tell test modules and workers that there is more time, and programs that tests start nothing of this suite."""
     os.environ.pop("PYTHONPATH", None)
+    # rich takes the width when it is imported first: tables must not depend on the terminal, or on which test that was.
+    os.environ["COLUMNS"] = "160"
     if config.getoption("long"):
         os.environ["TEST_LONG"] = "1"
 
