@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from engines.cleanup import command_of, end_abandoned_runs, processes_of
 from engines.process import until
-from engines.run import VARIABLE
+from engines.run import VARIABLE, run_folder
 
 SERVERS = """
 import signal, sys, time
@@ -45,7 +46,9 @@ class Run:
         )
         assert self.process.stdout is not None
         said = self.process.stdout.readline().strip()
-        assert said, f"the run ended with {self.process.wait()} before its servers were up"
+        if not said:
+            self.process.communicate()
+            raise AssertionError(f"the run ended with {self.process.returncode} before its servers were up")
         self.folder = Path(said)
 
     def end_watcher(self) -> None:
@@ -59,12 +62,13 @@ class Run:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path) -> Iterator[Path]:
-    # PostgreSQL gives up root and must reach its folder.
-    for each in (tmp_path, *tmp_path.parents[:3]):
-        each.chmod(each.stat().st_mode | 0o011)
-    yield tmp_path
-    for each in tmp_path.glob("keyturn-tests-*"):
+def temporary() -> Iterator[Path]:
+    # Not tmp_path: PostgreSQL gives up root and must reach its folder, but every pytest that starts, those that other
+    # tests start included, closes the folder of them all to others.
+    folder = Path(tempfile.mkdtemp(dir=run_folder()))
+    folder.chmod(0o711)
+    yield folder
+    for each in folder.glob("keyturn-tests-*"):
         end_abandoned_runs(each)
 
 
