@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,10 @@ def _children(pid: int) -> list[int]:
 
 def _sockets(pid: int) -> set[str]:
     found: set[str] = set()
-    for each in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(each)))
-        except OSError:
-            continue
+    with suppress(OSError):  # it is just ending: its folder cannot be read then
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(each)))
     return found
 
 

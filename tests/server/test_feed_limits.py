@@ -1,6 +1,7 @@
 """What readers of the feed may not do to the server: be too many, take nothing. And what many of them cost."""
 
 import json
+import resource
 import select
 import socket
 import sqlite3
@@ -29,7 +30,17 @@ ASK = b"GET /auth/revocations HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def open_files() -> Iterator[None]:
+    """Room for a thousand connections, here and in servers that begin meanwhile; a user has 1,024 files at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard > 2 * STREAMS, f"ulimit -Hn is {hard}: too few files for {STREAMS} streams and their readers"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def served(tmp_path: Path, open_files: None) -> Iterator[Served]:
     with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="10") as server:
         yield server
 
