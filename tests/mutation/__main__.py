@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from engines.run import run_folder
 from mutation.choice import choose
 from mutation.equivalents import Equivalent, read_equivalents
 from mutation.finder import all_mutants
@@ -20,6 +21,7 @@ from mutation.trial import PASSED, Result, Trial, trial
 def main() -> int:
     options = _arguments()
     signal.signal(signal.SIGTERM, _stop)
+    run_folder()  # with a watcher: however this process ends, nothing of it is left
     chosen, passed = _choose(options)
     _say(f"seed {options.seed}: {len(chosen)} mutants, {len(passed)} equivalents passed over")
     if options.list:

@@ -1,7 +1,6 @@
 """Run a command with a time limit, and end everything that it started."""
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -11,11 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_MARK = "KEYTURN_MUTATION_RUN"
+from engines.cleanup import end_processes, tree
+from engines.run import VARIABLE, run_folder
+
 # Linux: the child is killed when the thread that started it ends, however that comes about.
 _DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-_running: dict[int, str] = {}
-"""Process id and mark of each command. The mark is a variable in its environment, which only Linux shows."""
+_running: dict[int, Path] = {}
+"""Process id and folder of each command. What it starts names the folder, as what a run of tests starts does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,29 @@ class Ended:
 
 
 def run(command: list[str], folder: Path, environment: Mapping[str, str], seconds: float) -> Ended:
-    """Run ``command`` in a process group of its own; afterwards nothing of it is left."""
-    mark = secrets.token_hex(8)
+    """Run ``command`` as a run of tests of its own; afterwards nothing of it is left."""
+    own = Path(tempfile.mkdtemp(prefix="trial-", dir=run_folder()))
+    own.chmod(0o711)  # a database server under another user looks into it
+    try:
+        # No watcher: the folder is inside that of this run, whose watcher ends what names it.
+        return _run(command, folder, {**environment, VARIABLE: str(own), "TMPDIR": str(own)}, seconds, own)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str], seconds: float, own: Path) -> Ended:
     # A file, because whatever still held a pipe open would be waited for.
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [*_DIES_WITH_US, *command],
             cwd=folder,
-            env={**environment, _MARK: mark},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        _running[process.pid] = mark
+        _running[process.pid] = own
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -54,36 +64,19 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str], second
 
 def end_all() -> None:
     """Kill every command that is running, with everything it started."""
-    for pid, mark in list(_running.items()):
-        _kill(pid, mark)
+    for pid, own in list(_running.items()):
+        _kill(pid, own)
 
 
-def _kill(pid: int, mark: str) -> None:
-    """Kill the process group, its descendants and all that bear the mark.
+def _kill(pid: int, own: Path) -> None:
+    """Kill the process group, its descendants and all that name its folder.
 
     Servers lead groups of their own, and overwrite the environment they show; what lost its parent is no descendant.
     """
-    found = [*_descendants(pid), *_marked(mark)]
+    found = tree(pid)[1:]
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     for each in found:
         with suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for each in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, each.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
-
-
-def _marked(mark: str) -> list[int]:
-    found = []
-    for each in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if f"{_MARK}={mark}".encode() in each.read_bytes().split(b"\0"):
-                found.append(int(each.parent.name))
-    return found
+    end_processes(own)

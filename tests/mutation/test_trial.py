@@ -1,13 +1,18 @@
 """One trial: which tests run first, how their end is read, and that nothing of it is left."""
 
 import os
+import signal
+import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from engines.cleanup import command_of, processes_of
+from engines.process import until
+from engines.run import VARIABLE, run_folder
 from mutation.finder import mutants_of
 from mutation.order import TESTS, order_files
 from mutation.processes import Ended, run
@@ -17,6 +22,13 @@ from mutation.trial import BROKEN, CAUGHT, HANG, SURVIVED, judge, read_verdict, 
 
 def mutant_in(path: str) -> Mutant:
     return next(each for each in mutants_of(path.split("/")[1]) if each.path == path)
+
+
+def state(pid: int) -> str:
+    """Return the letter of a process, or "" if there is none."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 def test_the_test_file_named_after_the_module_runs_first_and_every_file_runs() -> None:
@@ -92,10 +104,35 @@ def test_a_command_that_hangs_is_ended_with_everything_it_started(tmp_path: Path
     ended = run([sys.executable, "-c", child], tmp_path, os.environ, 3)
     assert ended == Ended(None, "begun\n")
     pid = int((tmp_path / "pid").read_text())
-    until = time.monotonic() + 5
-    while Path(f"/proc/{pid}/stat").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: state(pid) in "Z")
+
+
+SHARED = "import os, time; from engines.shared import shared; shared('redis'); print(os.environ['TMPDIR']); {then}"
+"""A command that starts a server which belongs to a run, not to the command."""
+
+
+@pytest.mark.parametrize("then", ["", "time.sleep(300)"])
+def test_a_server_that_a_command_shares_is_ended_with_it(then: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "PYTHONUNBUFFERED": "1"}
+    ended = run([sys.executable, "-c", SHARED.format(then=then)], tmp_path, environment, 15)
+    own = Path(ended.output.strip())
+    assert own.parent == run_folder()
+    assert not own.exists()
+    assert processes_of(own) == []
+
+
+def test_a_mutation_check_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    rest = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mutation", "--count", "1", "--package", "flows"],
+        env={**rest, "TMPDIR": str(tmp_path), "PYTHONPATH": str(TESTS)},
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: list(tmp_path.glob("keyturn-tests-*/*/trial-*")) != [])
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+    until(lambda: list(tmp_path.glob("keyturn-tests-*/*")) == [])
+    assert [pid for pid in processes_of(tmp_path) if "cleanup.py" not in command_of(pid)] == []
 
 
 def test_the_status_and_the_output_of_a_command_are_returned(tmp_path: Path) -> None:

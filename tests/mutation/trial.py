@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from engines.run import run_folder
 from mutation.order import TESTS, order_files
 from mutation.processes import Ended, run
 from mutation.source import SRC, Mutant
@@ -113,8 +114,8 @@ def judge(run_tests: Callable[[Sequence[str]], Ended], files: Sequence[str]) -> 
 
 @contextmanager
 def trial(seed: int) -> Iterator[Trial]:
-    """Make a ``Trial`` in a temporary folder, which is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="keyturn-mutation-", ignore_cleanup_errors=True) as folder:
+    """Make a ``Trial`` in the folder of this run, which is deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mutation-", dir=run_folder(), ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Trial(Path(folder), seed)
 
