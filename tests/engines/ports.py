@@ -1,6 +1,6 @@
 """Ports for the servers of a run, none of them handed out twice."""
 
-import os
+import secrets
 import socket
 
 from engines.run import locked, run_folder
@@ -14,7 +14,7 @@ def free_port() -> int:
     """Return a port nobody listens on, and that nobody else in this run is given."""
     file = run_folder() / "port"
     with locked("port"):
-        last = int(file.read_text()) if file.exists() else os.getpid()
+        last = int(file.read_text()) if file.exists() else secrets.choice(PORTS)  # runs begin apart
         port = next(each for each in map(_after, range(last, last + len(PORTS))) if _is_free(each))
         file.write_text(str(port))
     return port

@@ -39,7 +39,7 @@ class Engine:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers. Fail at once if it ends."""
         with self.log.open("ab") as log:
             # SIGXFSZ stays ignored, as in Python: a file too large is an error to the server then, like a full disk.
             self.process = subprocess.Popen(
@@ -51,7 +51,12 @@ class Engine:
                 start_new_session=True,
                 restore_signals=False,
             )
-        until(self.ready, lambda: f"{self.command[0]} did not start: {self.log.read_text()[-2000:]}")
+        until(lambda: not self.running or self.ready(), self._failed_to_start)
+        if not self.running:  # it answers all the same where another server has its port
+            raise AssertionError(self._failed_to_start())
+
+    def _failed_to_start(self) -> str:
+        return f"{self.command[0]} did not start: {self.log.read_text(errors='replace')[-2000:]}"
 
     def ready(self) -> bool:
         """Whether it answers."""

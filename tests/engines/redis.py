@@ -41,11 +41,14 @@ class RedisServer(Engine):
         return redis.Redis(port=self.port, db=self.database, socket_timeout=5, **options)
 
     def ready(self) -> bool:
+        """Whether it answers, and not another one that took its port."""
         try:
             with self.client() as client:
-                return bool(client.ping())
+                client.ping()  # refused while it loads its file, unlike INFO
+            answering = self.info("server")["process_id"]
         except redis.RedisError:
             return False
+        return self.process is not None and answering == self.process.pid
 
     def info(self, section: str) -> dict[str, Any]:
         with self.client() as client:
