@@ -3,6 +3,7 @@
 ``python cleanup.py OWNER FOLDER`` waits until the process OWNER has ended, in whatever way. Standard library only.
 """
 
+import fcntl
 import os
 import select
 import shutil
@@ -72,7 +73,7 @@ def end_processes(folder: Path, *, spared: frozenset[int] = frozenset(), seconds
 def end_abandoned_runs(base: Path) -> None:
     """End what earlier runs under ``base`` left, if their owner is gone; delete their folders."""
     for folder in base.iterdir():
-        if folder.name.isdigit() and _is_abandoned(folder):
+        if folder.name.partition(".")[0].isdigit() and _is_abandoned(folder):
             end_processes(folder, spared=frozenset({os.getpid()}))
             _delete(folder)
 
@@ -86,11 +87,15 @@ def _delete(folder: Path, *, seconds: float = 10.0) -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
+    """Return whether its owner is gone, and holds its lock in no other container either."""
     try:
-        owner = (folder / "owner").read_text()
+        with (folder / "owner").open("r+") as file:
+            if file.read() in ("", start_time(int(folder.name.partition(".")[0]))):
+                return False
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
     except OSError:
-        return False  # its run is just beginning, or its watcher is just deleting it
-    return owner not in ("", start_time(int(folder.name)))
+        return False  # it is locked, or its watcher is just deleting it
 
 
 def _names(pid: int, folder: bytes) -> bool:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -49,9 +50,7 @@ def numbered(name: str, numbers: range) -> Iterator[int]:
 def _begin() -> None:
     base = _base()
     end_abandoned_runs(base)
-    folder = base / str(os.getpid())
-    folder.mkdir(mode=0o711)  # PostgreSQL and nginx give up root, and must still reach their own folders
-    (folder / "owner").write_text(start_time(os.getpid()))
+    folder = _owned(base)
     # TMPDIR marks each process of the run: the watcher finds a process by its environment, folder or command line.
     os.environ[VARIABLE] = os.environ["TMPDIR"] = str(folder)
     watcher = [sys.executable, "-I", str(Path(__file__).with_name("cleanup.py")), str(os.getpid()), str(folder)]
@@ -67,13 +66,27 @@ def _begin() -> None:
     started.returncode = 0  # never waited for: the watcher outlives this process
 
 
+def _owned(base: Path) -> Path:
+    """Make a folder that names its owner, this process, before it is seen under the owner's id."""
+    made = Path(tempfile.mkdtemp(prefix="beginning-", dir=base))
+    made.chmod(0o711)  # PostgreSQL and nginx give up root, and must still reach their own folders
+    owner = os.open(made / "owner", os.O_CREAT | os.O_RDWR, 0o644)
+    fcntl.flock(owner, fcntl.LOCK_EX)  # held until this process ends: another container does not see the process
+    os.write(owner, start_time(os.getpid()).encode())
+    for name in (str(os.getpid()), f"{os.getpid()}.{secrets.token_hex(4)}"):
+        with suppress(OSError):  # another container has this id, too, or could not delete a folder
+            return made.rename(base / name)
+    raise AssertionError(f"no folder for this run in {base}")
+
+
 def _base() -> Path:
     """Return the folder of all runs of this clone by this user."""
     clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     base = _temporary() / f"keyturn-tests-{os.getuid()}-{clone}"
     base.mkdir(mode=0o711, exist_ok=True)
     # In a shared folder somebody else may have made it first (CWE-379).
-    return base if base.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="keyturn-tests-"))
+    own = base if base.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="keyturn-tests-"))
+    return own.resolve()  # what a process shows of its working directory is resolved, too
 
 
 def _temporary() -> Path:

@@ -100,6 +100,60 @@ def test_a_run_that_is_under_way_is_left_alone(temporary: Path) -> None:
     until(lambda: processes_of(run.folder) == [])
 
 
+@pytest.fixture
+def of_another_container(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a run that is under way and whose process is not seen here."""
+    folder = tmp_path / "1"
+    folder.mkdir()
+    file = folder / "owner"
+    file.write_text("an hour before")
+    command = f"import fcntl, time; f = open({str(file)!r}, 'r+'); fcntl.flock(f, 2); print(); time.sleep(300)"
+    with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield folder
+        process.kill()
+
+
+def test_a_run_of_another_container_is_left_alone_while_its_lock_is_held(of_another_container: Path) -> None:
+    end_abandoned_runs(of_another_container.parent)
+    assert of_another_container.exists()
+
+
+def test_a_run_whose_lock_is_let_go_is_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (folder / "owner").write_text("an hour before")
+    end_abandoned_runs(tmp_path)
+    assert not folder.exists()
+
+
+BEGUN = """
+import os, subprocess, sys
+from pathlib import Path
+from engines import run
+base = run._base()
+(base / str(os.getpid()) / "left").mkdir(parents=True)
+folder = run.run_folder()
+assert (folder / "owner").read_text() == run.start_time(os.getpid())
+assert subprocess.run(["flock", "--nonblock", folder / "owner", "true"]).returncode == 1
+print(folder)
+"""
+"""A run that finds a folder without an owner under its own number."""
+
+
+def test_a_run_begins_beside_a_folder_of_its_number_and_where_tmpdir_is_a_link(temporary: Path) -> None:
+    (temporary / "real").mkdir()
+    (temporary / "link").symlink_to(temporary / "real")
+    rest = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    environment = {**rest, "TMPDIR": str(temporary / "link"), "PYTHONPATH": str(Path(__file__).parents[1])}
+    said = subprocess.run(
+        [sys.executable, "-c", BEGUN], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    assert said.startswith(str(temporary.resolve() / "real"))
+    until(lambda: not Path(said.strip()).exists(), lambda: "its folder is left")
+
+
 @pytest.mark.parametrize("owner", [None, ""])
 def test_a_run_that_is_just_beginning_is_left_alone(tmp_path: Path, owner: str | None) -> None:
     folder = tmp_path / str(os.getpid())
