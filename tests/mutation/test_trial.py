@@ -57,7 +57,16 @@ def test_the_contract_over_redis_runs_before_files_that_stop_servers() -> None:
             (CAUGHT, "tests/core/test_a.py::test_b[x y]"),
         ),
         (Ended(2, "ERROR tests/core/test_a.py\n1 error"), (CAUGHT, "tests/core/test_a.py")),
-        (Ended(4, "ImportError while loading conftest\nE   boom"), (CAUGHT, "E   boom")),
+        (Ended(1, "FAILED tests/core/test_a.py::test_b[x - y] - why"), (CAUGHT, "tests/core/test_a.py::test_b[x - y]")),
+        (
+            Ended(1, "FAILED tests/core/test_a.py::test_b[x[ - y] - z[0] - w"),
+            (CAUGHT, "tests/core/test_a.py::test_b[x[ - y]"),
+        ),
+        (Ended(1, "1 failed"), (BROKEN, "exit status 1: 1 failed")),
+        (Ended(2, "KeyboardInterrupt"), (BROKEN, "exit status 2: KeyboardInterrupt")),
+        (Ended(3, "INTERNALERROR> boom"), (BROKEN, "exit status 3: INTERNALERROR> boom")),
+        (Ended(4, "ImportError while loading conftest\nE   boom"), (BROKEN, "exit status 4: E   boom")),
+        (Ended(5, "no tests ran"), (BROKEN, "exit status 5: no tests ran")),
         (
             Ended(1, "E   Failed: Timeout (>60.0s)\nFAILED tests/core/test_a.py::test_b"),
             (HANG, "tests/core/test_a.py::test_b"),
@@ -66,7 +75,11 @@ def test_the_contract_over_redis_runs_before_files_that_stop_servers() -> None:
             Ended(1, "ERROR    a.b:c.py:1 a log record\nFAILED tests/core/test_a.py::test_b"),
             (CAUGHT, "tests/core/test_a.py::test_b"),
         ),
-        (Ended(None, "..."), (HANG, "...")),
+        (
+            Ended(None, "E   Failed: Timeout (>60.0s)\nFAILED tests/core/test_a.py::test_b"),
+            (HANG, "tests/core/test_a.py::test_b"),
+        ),
+        (Ended(None, "..."), (BROKEN, "time limit: ...")),
         (Ended(-9, "..."), (BROKEN, "signal 9")),
     ],
 )
@@ -96,6 +109,19 @@ def test_a_test_that_fails_once_catches_nothing_and_one_that_fails_twice_does() 
 
     assert judge(run_tests, ["tests/core"]) == (CAUGHT, steady)
     assert asked == [["tests/core"], [flaky], ["tests/core", f"--deselect={flaky}"], [steady]]
+
+
+@pytest.mark.parametrize(
+    "again", [Ended(4, "ERROR: not found"), Ended(5, "no tests ran"), Ended(2, "interrupted"), Ended(None, "")]
+)
+def test_a_test_that_cannot_be_run_again_catches_nothing(again: Ended) -> None:
+    answers = iter([Ended(1, "FAILED tests/core/test_a.py::test_b - why"), again])
+    assert judge(lambda _: next(answers), ["tests/core"])[0] == BROKEN
+
+
+def test_a_module_that_cannot_be_imported_twice_catches() -> None:
+    ended = Ended(2, "ERROR tests/core/test_a.py - NameError: x\n1 error")
+    assert judge(lambda _: ended, ["tests/core"]) == (CAUGHT, "tests/core/test_a.py")
 
 
 def test_a_command_that_hangs_is_ended_with_everything_it_started(tmp_path: Path) -> None:

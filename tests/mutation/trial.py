@@ -22,6 +22,8 @@ CAUGHT, HANG, SURVIVED, BROKEN = "caught", "caught (hang)", "survived", "broken 
 PASSED, FAILED = "passed", "failed"
 TEST_SECONDS = 60
 """A single test that takes longer hangs: pytest-timeout ends it, and so the mutant is caught."""
+_TIMED_OUT = re.compile(r"Failed: Timeout|\+ Timeout \+")
+_COLLECTION = re.compile(r"^ERROR \S+\.py(?: |$)", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +94,34 @@ class Trial:
 
 
 def read_verdict(ended: Ended) -> tuple[str, str]:
-    """Return the verdict of a run of pytest, and the test that failed or the last line where none is named."""
+    """Return the verdict of a run of pytest, and the test that failed or what was said where none is named."""
     if ended.status == 0:
         return SURVIVED, ""
     if ended.status is not None and ended.status < 0:
         # Killed from outside, by an operator or for want of memory: that says nothing about the tests.
         return BROKEN, f"signal {-ended.status}"
-    hang = ended.status is None or re.search(r"Failed: Timeout|\+ Timeout \+", ended.output)
-    return HANG if hang else CAUGHT, _catcher(ended.output)
+    by = _catcher(ended.output)
+    if _TIMED_OUT.search(ended.output) and "::" in by:
+        return HANG, by
+    if (ended.status == 1 and "::" in by) or (ended.status == 2 and _COLLECTION.search(ended.output)):
+        return CAUGHT, by
+    status = "time limit" if ended.status is None else f"exit status {ended.status}"
+    return BROKEN, f"{status}: {by}"
 
 
 def judge(run_tests: Callable[[Sequence[str]], Ended], files: Sequence[str]) -> tuple[str, str]:
     """Return the verdict of ``files``, and the test that failed twice: one that fails once is left out."""
     flakes: list[str] = []
     while True:
-        verdict, by = read_verdict(run_tests([*files, *flakes]))
-        if "::" not in by or read_verdict(run_tests([by]))[0] != SURVIVED:
+        first = run_tests([*files, *flakes])
+        verdict, by = read_verdict(first)
+        if verdict not in (CAUGHT, HANG):
             return verdict, by
+        second = run_tests([by])
+        if second.status == first.status and read_verdict(second)[0] in (CAUGHT, HANG):
+            return verdict, by
+        if second.status != 0 or "::" not in by:
+            return BROKEN, f"failed once, then exit status {second.status}: {by}"
         flakes.append(f"--deselect={by}")
 
 
@@ -129,7 +142,14 @@ def _mutate(src: Path, mutant: Mutant) -> None:
 
 
 def _catcher(output: str) -> str:
-    if found := re.search(r"^(?:FAILED|ERROR) (\S+\.py.*?)(?: - .*)?$", output, re.M):
-        return found[1]
+    """Return the test or file that pytest's summary names, or the last line where it names none."""
+    if found := re.search(r"^(?:FAILED|ERROR) (\S+\.py.*)$", output, re.M):
+        return _id(found[1])
     lines = output.strip().splitlines() or ["no output"]
     return lines[-1]
+
+
+def _id(text: str) -> str:
+    """Return the id at the start of ``ID - REASON``. An id may contain " - ", within its brackets."""
+    ends = (text[: each.start()] for each in re.finditer(r" - |$", text))
+    return next((each for each in ends if "[" not in each or each.endswith("]")), text)
