@@ -10,6 +10,8 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds that a test, or a file whose tests share servers, took when ``scripts/test --record`` last ran."""
 
+TESTS = Path(__file__).resolve().parents[1]
+
 WIDER = ("class", "module", "package")
 
 
@@ -23,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Tell test modules and workers that there is more time, and programs that tests start nothing of this suite."""
-    os.environ.pop("PYTHONPATH", None)
+    _hide_tests()
     # rich takes the width when it is imported first: tables must not depend on the terminal, or on which test that was.
     os.environ["COLUMNS"] = "160"
     if config.getoption("long"):
@@ -56,6 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def unit(nodeid: str, *, shares: bool) -> str:
     """Return what is given to a worker as one: a test, or the file of tests that share fixtures."""
     return nodeid.partition("::")[0] if shares else nodeid
+
+
+def _hide_tests() -> None:
+    """Take this suite off PYTHONPATH. The rest stays: a mutation check names its copy of the sources there."""
+    paths = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    if kept := [each for each in paths if each and Path(each).resolve() != TESTS]:
+        os.environ["PYTHONPATH"] = os.pathsep.join(kept)
 
 
 def _keep_together(item: Any) -> None:

@@ -96,6 +96,25 @@ def test_a_process_that_a_test_leaves_turns_a_run_red(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+SHOWS_ITS_PATH = """
+import subprocess, sys
+def test_it():
+    code = "import keyturn, importlib.util; print(keyturn.__file__, importlib.util.find_spec('tiers'))"
+    print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+"""
+
+
+def test_what_a_test_starts_imports_the_sources_named_and_nothing_of_the_suite(tmp_path: Path) -> None:
+    package = tmp_path / "src" / "keyturn"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    path = f"import os; os.environ['PYTHONPATH'] = {str(ROOT / 'tests')!r} + ':' + {str(tmp_path / 'src')!r}; "
+    path += "import pytest; from tiers import selection; sys = __import__('sys'); "
+    path += "sys.exit(pytest.main(['-c', '/dev/null', '-s', '-p', 'tiers.selection', sys.argv[1]]))"
+    done = python(tmp_path, "-c", path, planted(tmp_path, SHOWS_ITS_PATH))
+    assert f"{package / '__init__.py'} None" in done.stdout
+
+
 STAND_INS = """
 import json, sys, pytest
 class Collector:
