@@ -9,18 +9,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engines.cleanup import command_of, orphans_of
 from engines.run import ROOT, run_folder
 from engines.shared import pids_of_shared
 from tiers.checks import FAST, LOWEST, MUTANTS, SLOW, Check
 from tiers.costs import cpu_seconds
 from tiers.phases import PHASES, QUICK, RACES, Phase
 from tiers.report import costs, outcomes, record, table
+from tiers.session import coverage_variables, run_pytest
 
 COVERED = ("--cov", "--cov-report=")
-PLUGINS = ("selection", "costs", "clients")
-GRACE_SECONDS = 5.0
-"""How long a process that a phase leaves may take to end by itself."""
 
 
 def main() -> int:
@@ -32,7 +29,7 @@ def main() -> int:
     if options.tier == "quick":
         held = run([QUICK], FAST, arguments)
     elif set(arguments) - {"--long"}:
-        return _pytest(arguments)
+        return 0 if run_pytest(arguments) else 1
     else:
         held = run_all(arguments)
     if options.record:
@@ -43,8 +40,6 @@ def main() -> int:
 
 def run_all(arguments: Sequence[str]) -> bool:
     """Run every phase, the first with branch coverage of the packages that are judged by it."""
-    for each in ROOT.glob(".coverage*"):
-        each.unlink()
     first = Phase(QUICK.name, QUICK.paths, QUICK.workers, (*QUICK.options, *COVERED), QUICK.group)
     is_long = "--long" in arguments
     held = run([first, *PHASES[1:], *([RACES] if is_long else [])], {**FAST, **SLOW}, arguments)
@@ -53,7 +48,8 @@ def run_all(arguments: Sequence[str]) -> bool:
     for name, command in alone.items():
         held = Check(name, command, nice=0).passes(show=True) and held
     report = ["report", "--skip-covered", "--show-missing", "--fail-under=100"]
-    covered = subprocess.run([sys.executable, "-m", "coverage", *report], cwd=ROOT, check=False).returncode == 0
+    command = [sys.executable, "-m", "coverage", *report]
+    covered = subprocess.run(command, cwd=ROOT, env=coverage_variables(), check=False).returncode == 0
     return covered and held
 
 
@@ -70,34 +66,14 @@ def run(phases: Sequence[Phase], checks: Mapping[str, Sequence[str | Path]], arg
 
 
 def _run_phase(phase: Phase, arguments: Sequence[str]) -> bool:
-    began, spent = time.monotonic(), _cpu_seconds()
+    began, spent, noted = time.monotonic(), _cpu_seconds(), len(costs())
     print(f"\n--- {phase.name}: {phase.workers} workers", flush=True)
-    status = _pytest([*phase.arguments(), *arguments])
+    passed = run_pytest([*phase.arguments(), *arguments])
     print(f"{phase.name}: {time.monotonic() - began:.0f} s, {_cpu_seconds() - spent:.0f} of CPU", flush=True)
-    return not _left_behind() and status == 0
-
-
-def _pytest(arguments: Sequence[str]) -> int:
-    run_folder()
-    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-    settings += [each for name in PLUGINS for each in ("-p", f"tiers.{name}")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-    command = [sys.executable, "-m", "pytest", *settings, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-
-
-def _left_behind() -> bool:
-    """Return whether tests left a process that does not end by itself; name it."""
-    give_up_at = time.monotonic() + GRACE_SECONDS
-    while (left := _strays()) and time.monotonic() < give_up_at:
-        time.sleep(0.1)
-    for pid in left:
-        print(f"left by a test: {pid} {command_of(pid)}", flush=True)
-    return bool(left)
-
-
-def _strays() -> list[int]:
-    return orphans_of(run_folder(), pids_of_shared())
+    if len(costs()) == noted:
+        print(f"{phase.name}: no test noted what it cost", flush=True)
+        return False
+    return passed
 
 
 def _spent(seconds: float) -> str:

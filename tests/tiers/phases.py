@@ -16,6 +16,7 @@ class Phase:
     def arguments(self) -> list[str]:
         """Return what pytest is given."""
         parallel = ["-n", str(self.workers), "--dist", self.group, "--no-loadscope-reorder"]
+        parallel.append("--max-worker-restart=0")  # one that crashes outside of a test would be replaced in silence
         return [*self.paths, *parallel, *self.options]
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from engines.run import ROOT, VARIABLE
 from tiers.phases import CONTRACT, PHASES
 
@@ -41,14 +43,14 @@ ONE_PHASE = """
 import sys
 from tiers.__main__ import run
 from tiers.phases import Phase
-sys.exit(not run([Phase("planted", (sys.argv[1],), 0)], {}, []))
+sys.exit(not run([Phase("planted", (sys.argv[1],), int(sys.argv[2]))], {}, []))
 """
 
 
-def python(temporary: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(temporary: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python with the suite's modules, as a run of its own."""
     rest = {name: value for name, value in os.environ.items() if name not in (VARIABLE, "PYTEST_XDIST_WORKER")}
-    environment = {**rest, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT / "tests")}
+    environment = {**rest, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT / "tests"), **variables}
     command = [sys.executable, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
@@ -77,7 +79,7 @@ def test_what_fails_once_in_twenty_runs_turns_a_run_red(tmp_path: Path) -> None:
 
 def test_a_failure_is_not_tried_again(tmp_path: Path) -> None:
     file = planted(tmp_path, FLAKE.replace("number % 20", "number > 1"))
-    assert python(tmp_path, "-c", ONE_PHASE, file).returncode == 1
+    assert python(tmp_path, "-c", ONE_PHASE, file, "0").returncode == 1
     assert (tmp_path / "runs").read_text() == "x"
 
 
@@ -89,11 +91,67 @@ def test_tests_that_share_a_fixture_share_a_worker(tmp_path: Path) -> None:
 
 
 def test_a_process_that_a_test_leaves_turns_a_run_red(tmp_path: Path) -> None:
-    done = python(tmp_path, "-c", ONE_PHASE, planted(tmp_path, LEAVES_A_PROCESS))
+    done = python(tmp_path, "-m", "tiers", "test", planted(tmp_path, LEAVES_A_PROCESS))
     assert "1 passed" in done.stdout
     assert "left by a test" in done.stdout
     assert "sleep 300" in done.stdout
     assert done.returncode == 1
+
+
+ENDS_THE_PROCESS = """
+import os, pytest
+def test_first():
+    pass
+def test_it():
+    {way}
+def test_last():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "complaint"),
+    [("os._exit(0)", "a test ended the process"), ("pytest.exit('enough', returncode=0)", "1 of 3 selected tests ran")],
+)
+def test_a_test_that_ends_the_run_with_success_turns_it_red(tmp_path: Path, way: str, complaint: str) -> None:
+    done = python(tmp_path, "-m", "tiers", "test", planted(tmp_path, ENDS_THE_PROCESS.format(way=way)))
+    assert done.returncode == 1
+    assert complaint in done.stdout
+
+
+CRASHES_AT_ITS_END = """
+import os, pytest
+class Crashes:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self):
+        os._exit(0)
+@pytest.mark.parametrize("number", range(4))
+def test_it(number, pytestconfig):
+    if not pytestconfig.pluginmanager.has_plugin("crashes"):
+        pytestconfig.pluginmanager.register(Crashes(), "crashes")
+"""
+
+
+def test_a_worker_that_crashes_outside_of_a_test_turns_a_run_red(tmp_path: Path) -> None:
+    done = python(tmp_path, "-c", ONE_PHASE, planted(tmp_path, CRASHES_AT_ITS_END), "2")
+    assert done.returncode == 1
+    assert "4 passed" in done.stdout
+    assert "workers crashed" in done.stdout
+
+
+@pytest.mark.parametrize("options", ["--collect-only", "-k nothing"])
+def test_a_shell_cannot_make_a_run_green(tmp_path: Path, options: str) -> None:
+    file = planted(tmp_path, "import os\ndef test_it():\n    assert 'TEST_LONG' not in os.environ")
+    done = python(tmp_path, "-c", ONE_PHASE, file, "0", PYTEST_ADDOPTS=options, TEST_LONG="1")
+    assert done.returncode == 0
+    assert "1 passed" in done.stdout
+
+
+def test_a_phase_whose_tests_note_no_cost_is_red(tmp_path: Path) -> None:
+    phase = ONE_PHASE.replace("{}, []", "{}, ['--collect-only']")
+    done = python(tmp_path, "-c", phase, planted(tmp_path, "def test_it():\n    pass"), "0")
+    assert done.returncode == 1
+    assert "no test noted what it cost" in done.stdout
 
 
 SHOWS_ITS_PATH = """
