@@ -16,6 +16,7 @@ LOCKS = sorted(HOUSE.glob("requirements/*.lock"))
 WAYS_TO_SKIP = {
     "in the test": "import pytest\ndef test_it():\n    pytest.skip('why')\n",
     "by a mark": "import pytest\n@pytest.mark.skip\ndef test_it():\n    pass\n",
+    "by expecting failure": "import pytest\n@pytest.mark.xfail\ndef test_it():\n    assert False\n",
     "as a module": "import pytest\npytest.skip('why', allow_module_level=True)\n",
 }
 
@@ -59,12 +60,12 @@ def test_a_skipped_test_has_failed_where_ci_is_set(way: str, where_ci_is_set: st
 
 def test_a_test_that_is_not_skipped_passes_where_ci_is_set(where_ci_is_set: str) -> None:
     assert "PASSED test_not_at_all.py::test_it" in where_ci_is_set
-    assert "1 failed, 1 passed, 2 errors" in where_ci_is_set
+    assert "2 failed, 1 passed, 2 errors" in where_ci_is_set
 
 
 def test_a_skipped_test_may_pass_elsewhere(tmp_path: Path) -> None:
     told = run_pytest(tmp_path, ci="")
-    assert "1 passed, 3 skipped" in told
+    assert "1 passed, 3 skipped, 1 xfailed" in told
     assert f"exit status: {pytest.ExitCode.OK:d}" in told
 
 
