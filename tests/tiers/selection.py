@@ -43,6 +43,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is long, name the group of each test, put what takes longest first."""
+    for each in items:
+        _check_mark(each)
     if not config.getoption("long"):
         left_out = [each for each in items if each.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
@@ -53,6 +55,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if _shares(each):
                 _keep_together(each)
         items.sort(key=lambda each: -durations.get(unit(each.nodeid, shares=_shares(each)), 0.0))
+
+
+def _check_mark(item: pytest.Item) -> None:
+    """Refuse a mark ``long`` that names no stand-in."""
+    mark = item.get_closest_marker("long")
+    if mark and not isinstance(mark.kwargs.get("stands_in"), str):
+        example = "@pytest.mark.long(stands_in='tests/...::test_...')"
+        raise pytest.UsageError(f"{item.nodeid}: write {example}; see CONTRIBUTING, Tests")
 
 
 def unit(nodeid: str, *, shares: bool) -> str:

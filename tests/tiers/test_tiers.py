@@ -1,8 +1,6 @@
-"""The suite itself: everything runs somewhere, nothing is tried twice in silence, what is left behind is noticed."""
+"""The runner: nothing is tried twice in silence, what is left behind is noticed, no run is green without its tests."""
 
-import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from engines.run import ROOT, VARIABLE
-from tiers.phases import CONTRACT, PHASES
 
 FLAKE = """
 import pathlib
@@ -59,14 +56,6 @@ def planted(folder: Path, text: str) -> str:
     file = folder / "test_planted.py"
     file.write_text(text)
     return str(file)
-
-
-def test_every_test_is_in_one_phase() -> None:
-    files = [str(each.relative_to(ROOT)) for each in (ROOT / "tests").rglob("test_*.py")]
-    for file in files:
-        homes = [phase.name for phase in PHASES for path in phase.paths if file == path or file.startswith(path + "/")]
-        assert len(homes) == (2 if file == CONTRACT else 1), file
-    assert f"--ignore={CONTRACT}" in PHASES[1].options
 
 
 def test_what_fails_once_in_twenty_runs_turns_a_run_red(tmp_path: Path) -> None:
@@ -171,29 +160,3 @@ def test_what_a_test_starts_imports_the_sources_named_and_nothing_of_the_suite(t
     path += "sys.exit(pytest.main(['-c', '/dev/null', '-s', '-p', 'tiers.selection', sys.argv[1]]))"
     done = python(tmp_path, "-c", path, planted(tmp_path, SHOWS_ITS_PATH))
     assert f"{package / '__init__.py'} None" in done.stdout
-
-
-STAND_INS = """
-import json, sys, pytest
-class Collector:
-    def pytest_collection_finish(self, session):
-        self.items = session.items
-collector = Collector()
-status = pytest.main(["--collect-only", "-qq", "--long", *sys.argv[1:]], plugins=[collector])
-marks = {each.nodeid: each.get_closest_marker("long") for each in collector.items}
-print("\\n" + json.dumps({name: mark and mark.kwargs["stands_in"] for name, mark in marks.items()}))
-sys.exit(status)
-"""
-
-
-def test_every_long_test_names_one_that_stands_in_for_it(tmp_path: Path) -> None:
-    """It is there, and runs in ``scripts/test``."""
-    texts = {each: each.read_text() for each in (ROOT / "tests").rglob("test_*.py")}
-    marked = {each for each, text in texts.items() if "mark.long" in text}
-    # Where those that stand in are: collected at once with the others.
-    named = {ROOT / name for each in marked for name in re.findall(r"tests/[\w/]+/test_\w+\.py", texts[each])}
-    files = sorted(map(str, marked | named & set(texts)))
-    stand_ins = json.loads(python(tmp_path, "-c", STAND_INS, *files).stdout.splitlines()[-1])
-    wanted = {stands_in for stands_in in stand_ins.values() if stands_in}
-    assert wanted
-    assert wanted - {name for name, stands_in in stand_ins.items() if not stands_in} == set()
