@@ -10,16 +10,16 @@ from engines.process import Engine
 _FRAME = """
 daemon off;
 worker_processes 1;
-pid {folder}/pid;
-error_log {folder}/error.log warn;
+pid "{folder}/pid";
+error_log "{folder}/error.log" warn;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+    client_body_temp_path "{folder}/body";
+    proxy_temp_path "{folder}/proxy";
+    fastcgi_temp_path "{folder}/fastcgi";
+    uwsgi_temp_path "{folder}/uwsgi";
+    scgi_temp_path "{folder}/scgi";
 {body}
 }}
 """

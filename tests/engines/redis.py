@@ -63,7 +63,7 @@ class Sentinel(RedisServer):
         super().__init__()
         file = self.folder / "sentinel.conf"
         file.write_text(
-            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+            f'port {self.port}\nbind 127.0.0.1\ndir "{self.folder}"\n'
             f"sentinel monitor keyturn 127.0.0.1 {primary} {quorum}\n"
             f"sentinel down-after-milliseconds keyturn {down_milliseconds}\n"
             "sentinel failover-timeout keyturn 3000\nsentinel parallel-syncs keyturn 1\n"

@@ -1,11 +1,14 @@
 """A server that does not start is noticed at once, and another one on its port is not taken for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from engines.nginx import Nginx
+from engines.ports import free_port
 from engines.process import Engine
-from engines.redis import RedisServer
+from engines.redis import RedisServer, Sentinel
+from engines.run import VARIABLE, run_folder
 
 
 class Ends(Engine):
@@ -22,6 +25,28 @@ def intruder(own_redis: RedisServer) -> Iterator[RedisServer]:
     """A server that is told the port of another."""
     server = RedisServer(port=own_redis.port)
     yield server
+    server.remove()
+
+
+@pytest.fixture
+def spaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the run whose name has a space."""
+    folder = run_folder() / "with a space"
+    folder.mkdir(mode=0o711, exist_ok=True)
+    monkeypatch.setenv(VARIABLE, str(folder))
+
+
+def nginx() -> Nginx:
+    port = free_port()
+    return Nginx(port, f"server {{ listen 127.0.0.1:{port}; }}")
+
+
+@pytest.mark.usefixtures("spaced")
+@pytest.mark.parametrize("make", [nginx, RedisServer, lambda: Sentinel(1, 1, 1000)], ids=["nginx", "redis", "sentinel"])
+def test_a_server_starts_in_a_folder_whose_name_has_a_space(make: Callable[[], Engine]) -> None:
+    server = make()
+    assert " " in str(server.folder)
+    server.start()
     server.remove()
 
 
