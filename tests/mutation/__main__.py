@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from engines.run import run_folder
-from mutation.choice import choose
+from mutation.choice import LEAST, choose
 from mutation.equivalents import Equivalent, read_equivalents
 from mutation.finder import all_mutants
 from mutation.processes import end_all
 from mutation.report import Run, document, progress, table
 from mutation.source import PACKAGES, Mutant
 from mutation.trial import PASSED, Result, Trial, trial
+
+SHARES = f"by package in proportion to its places for one, from {LEAST} mutants a package on at least {LEAST} in each"
+SHOWN_LINES = 20
+"""How much of what pytest said of the unmutated copy is shown when it failed."""
 
 
 def main() -> int:
@@ -48,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
     today = int(datetime.now(UTC).strftime("%Y%m%d"))
     parser.add_argument("--seed", type=int, default=today, help="choice of the mutants [default: today, %(default)s]")
-    parser.add_argument("--count", type=int, default=40, help="mutants to try [default: %(default)s]")
+    parser.add_argument("--count", type=int, default=40, help=f"mutants to try [default: %(default)s]; {SHARES}")
     parser.add_argument("--package", nargs="+", choices=PACKAGES, default=PACKAGES, help="[default: all of these]")
     parser.add_argument(
         "--site", metavar="FILE:LINE[:COLUMN]", nargs="+", help="instead of a choice: every mutant there"
@@ -77,14 +81,19 @@ def _try(options: argparse.Namespace, chosen: list[Mutant]) -> list[Result]:
 
 def _check(attempt: Trial, chosen: list[Mutant], workers: int) -> bool:
     packages = sorted({each.package for each in chosen}, key=["stores", "verifier", *PACKAGES].index)  # longest first
+    _say("first the tests of the unmutated copy")
     with _pool(workers) as pool:
         checks = list(pool.map(lambda package: _check_package(attempt, package), packages))
+    if not all(checks):
+        _say("no mutant was tried; run scripts/test TEST, or --no-check")
     return all(checks)
 
 
 def _check_package(attempt: Trial, package: str) -> bool:
     result = attempt.check(package)
     _say(f"unmutated {package}: {result.verdict} in {result.seconds:.0f} s {result.by}".rstrip())
+    if result.verdict != PASSED:
+        _say("\n".join(result.output.splitlines()[-SHOWN_LINES:]))
     return result.verdict == PASSED
 
 

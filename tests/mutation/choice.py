@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from mutation.source import Mutant
 
 LEAST = 3
-"""Each package gets this many mutants, if it has them."""
+"""Each package gets this many mutants, if it has them, and if there are as many for every package."""
 
 
 def choose(
@@ -33,9 +33,10 @@ def choose(
 
 
 def share(sizes: Mapping[str, int], count: int) -> dict[str, int]:
-    """Divide ``count`` in proportion to ``sizes``; none is below ``LEAST`` or above its size."""
+    """Divide ``count`` in proportion to ``sizes``; none is above its size, or below ``LEAST`` if that can be."""
     total = sum(sizes.values())
-    shares = {name: min(LEAST, size) for name, size in sizes.items()}
+    least = LEAST if LEAST * len(sizes) <= count else 0
+    shares = {name: min(least, size) for name, size in sizes.items()}
     while sum(shares.values()) < min(count, total):
         below = {name: count * size / total - shares[name] for name, size in sizes.items() if shares[name] < size}
         shares[max(below, key=below.__getitem__)] += 1

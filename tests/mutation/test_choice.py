@@ -26,6 +26,11 @@ def test_shares_are_proportional_and_none_is_below_the_least() -> None:
     assert share({"a": 2, "b": 2}, 40) == {"a": 2, "b": 2}
 
 
+def test_a_count_too_small_for_the_least_of_every_package_is_kept() -> None:
+    assert share({"a": 1000, "b": 600, "c": 10}, 2) == {"a": 1, "b": 1, "c": 0}
+    assert len(choose(mutants(), 1, 1)[0]) == 1
+
+
 def test_an_edit_in_one_file_leaves_the_choice_in_another() -> None:
     def chosen_in_a(of_b: bytes) -> list[str]:
         found = find_mutants("keyturn/core/a.py", LARGE) + find_mutants("keyturn/core/b.py", of_b)

@@ -28,11 +28,12 @@ _COLLECTION = re.compile(r"^ERROR \S+\.py(?: |$)", re.M)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The tests of one package over the unmutated copy. ``by``: the test that failed."""
+    """The tests of one package over the unmutated copy. ``by``: the test that failed. ``output``: what pytest said."""
 
     verdict: str
     by: str
     seconds: float
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ class Trial:
     def check(self, package: str) -> Check:
         """Run the tests of ``package`` over the unmutated copy: they must pass before a mutant means anything."""
         began = time.monotonic()
-        verdict, by = read_verdict(self._pytest(self._pristine, [f"tests/{package}"]))
-        return Check(PASSED if verdict == SURVIVED else FAILED, by, time.monotonic() - began)
+        ended = self._pytest(self._pristine, [f"tests/{package}"])
+        verdict, by = read_verdict(ended)
+        return Check(PASSED if verdict == SURVIVED else FAILED, by, time.monotonic() - began, ended.output)
 
     def try_mutant(self, mutant: Mutant) -> Result:
         """Run the tests of the mutant's package until one fails, and fails again: a flake catches nothing."""
