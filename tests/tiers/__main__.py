@@ -22,47 +22,40 @@ COVERED = ("--cov", "--cov-report=")
 
 def main() -> int:
     """Run what the command line asks for; return 0 if all of it holds."""
-    options, arguments = _parser().parse_known_args()
+    options, arguments = _parse(sys.argv[1:])
     # Where it is set, each worker compiles all tests anew: 5.1 s of CPU instead of 2.8.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.monotonic()
-    if options.tier == "quick":
-        held = run([QUICK], FAST, arguments)
-    elif set(arguments) - {"--long"}:
+    if any(map(_is_test, arguments)) or (options.tier == "test" and set(arguments) - {"--long"}):
         return 0 if run_pytest(arguments) else 1
-    else:
-        held = run_all(arguments)
+    failed = run([QUICK], FAST, arguments) if options.tier == "quick" else run_all(arguments)
     if options.record:
         record(costs())
-    print(f"\n{outcomes(costs())}\n{_spent(time.monotonic() - began)}: {'passed' if held else 'FAILED'}", flush=True)
-    return 0 if held else 1
+    print(f"\n{outcomes(costs())}\n{_spent(time.monotonic() - began)}: {_verdict(failed)}", flush=True)
+    return 1 if failed else 0
 
 
-def run_all(arguments: Sequence[str]) -> bool:
-    """Run every phase, the first with branch coverage of the packages that are judged by it."""
+def run_all(arguments: Sequence[str]) -> list[str]:
+    """Run every phase, the first with branch coverage of the packages that are judged by it; name what failed."""
     first = Phase(QUICK.name, QUICK.paths, QUICK.workers, (*QUICK.options, *COVERED), QUICK.group)
     is_long = "--long" in arguments
-    held = run([first, *PHASES[1:], *([RACES] if is_long else [])], {**FAST, **SLOW}, arguments)
+    failed = run([first, *PHASES[1:], *([RACES] if is_long else [])], {**FAST, **SLOW}, arguments)
     # Alone: beside the tests they would be starved, and they judge by deadlines, too.
     alone = {**(LOWEST if is_long or os.environ.get("CI") else {}), **(MUTANTS if is_long else {})}
-    for name, command in alone.items():
-        held = Check(name, command, nice=0).passes(show=True) and held
-    report = ["report", "--skip-covered", "--show-missing", "--fail-under=100"]
-    command = [sys.executable, "-m", "coverage", *report]
-    covered = subprocess.run(command, cwd=ROOT, env=coverage_variables(), check=False).returncode == 0
-    return covered and held
+    failed += [name for name, command in alone.items() if not Check(name, command, nice=0).passes(show=True)]
+    return failed if _is_covered() else [*failed, "coverage"]
 
 
-def run(phases: Sequence[Phase], checks: Mapping[str, Sequence[str | Path]], arguments: Sequence[str]) -> bool:
-    """Run ``phases`` one after the other beside ``checks``. Print what each folder cost."""
+def run(phases: Sequence[Phase], checks: Mapping[str, Sequence[str | Path]], arguments: Sequence[str]) -> list[str]:
+    """Run ``phases`` one after the other beside ``checks``; name what failed. Print what each folder cost."""
     run_folder()  # before anything is started in it
     under_way = [Check(name, command) for name, command in checks.items()]
-    held = [_run_phase(each, arguments) for each in phases]
-    held += [each.passes() for each in under_way]
+    passed = {each.name: _run_phase(each, arguments) for each in phases}
+    passed |= {each.name: each.passes() for each in under_way}
     print(f"\n{table(costs())}")
     for check in under_way:
-        print(f"{check.name}: {check.cpu_seconds:.0f} CPU s")
-    return all(held)
+        print(f"{check.name}: {'passed' if passed[check.name] else 'FAILED'}, {check.cpu_seconds:.0f} CPU s")
+    return [name for name, held in passed.items() if not held]
 
 
 def _run_phase(phase: Phase, arguments: Sequence[str]) -> bool:
@@ -76,6 +69,16 @@ def _run_phase(phase: Phase, arguments: Sequence[str]) -> bool:
     return passed
 
 
+def _is_covered() -> bool:
+    report = ["report", "--skip-covered", "--show-missing", "--fail-under=100"]
+    command = [sys.executable, "-m", "coverage", *report]
+    return subprocess.run(command, cwd=ROOT, env=coverage_variables(), check=False).returncode == 0
+
+
+def _verdict(failed: Sequence[str]) -> str:
+    return f"FAILED: {', '.join(failed)}" if failed else "passed"
+
+
 def _spent(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes, {_cpu_seconds() / 60:.1f} of CPU"
 
@@ -86,14 +89,20 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime + sum(map(cpu_seconds, pids_of_shared()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="scripts/test",
-        description="All checks and tests. With paths: pytest alone, with these and any options of pytest.",
-    )
+def _is_test(argument: str) -> bool:
+    return not argument.startswith("-") and (ROOT / argument.partition("::")[0]).exists()
+
+
+def _parse(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return our own options, and what pytest is given. scripts/usage answers ``--help``."""
+    name = f"scripts/{words[0]}" if words else "scripts/test"
+    parser = argparse.ArgumentParser(name, f"see {name} --help", add_help=False, allow_abbrev=False)
     parser.add_argument("tier", choices=["quick", "test"])
-    parser.add_argument("--record", action="store_true", help="write tests/tiers/durations.json anew")
-    return parser
+    parser.add_argument("--record", action="store_true")
+    options, arguments = parser.parse_known_args(words)
+    if any(each.partition("=")[0] == "--again" for each in arguments) and not any(map(_is_test, arguments)):
+        parser.error("--again N repeats the tests that are named, and none is")
+    return options, arguments
 
 
 if __name__ == "__main__":

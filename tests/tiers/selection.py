@@ -12,6 +12,9 @@ DURATIONS = Path(__file__).with_name("durations.json")
 
 TESTS = Path(__file__).resolve().parents[1]
 
+LEFT_OUT = pytest.StashKey[int]()
+"""How many tests were left out because they are long."""
+
 WIDER = ("class", "module", "package")
 
 
@@ -47,6 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _check_mark(each)
     if not config.getoption("long"):
         left_out = [each for each in items if each.get_closest_marker("long")]
+        _note(config, len(left_out))
         config.hook.pytest_deselected(items=left_out)
         items[:] = [each for each in items if not each.get_closest_marker("long")]
     if getattr(config.option, "loadgroup", False):  # what xdist tells its workers of --dist loadgroup
@@ -57,12 +61,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda each: -durations.get(unit(each.nodeid, shares=_shares(each)), 0.0))
 
 
+def _note(config: Any, count: int) -> None:
+    config.stash[LEFT_OUT] = count
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = count
+
+
 def _check_mark(item: pytest.Item) -> None:
     """Refuse a mark ``long`` that names no stand-in."""
     mark = item.get_closest_marker("long")
     if mark and not isinstance(mark.kwargs.get("stands_in"), str):
         example = "@pytest.mark.long(stands_in='tests/...::test_...')"
         raise pytest.UsageError(f"{item.nodeid}: write {example}; see CONTRIBUTING, Tests")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over from a worker what it left out; all of them leave out the same."""
+    if "left_out" in getattr(node, "workeroutput", {}):
+        node.config.stash[LEFT_OUT] = node.workeroutput["left_out"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why tests were left out."""
+    if count := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.line(f"{count} marked long: add --long")
 
 
 def unit(nodeid: str, *, shares: bool) -> str:

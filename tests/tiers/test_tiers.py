@@ -40,7 +40,7 @@ ONE_PHASE = """
 import sys
 from tiers.__main__ import run
 from tiers.phases import Phase
-sys.exit(not run([Phase("planted", (sys.argv[1],), int(sys.argv[2]))], {}, []))
+sys.exit(bool(run([Phase("planted", (sys.argv[1],), int(sys.argv[2]))], {}, [])))
 """
 
 
