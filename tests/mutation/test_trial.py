@@ -87,7 +87,8 @@ def test_the_verdict_names_the_test_that_failed(ended: Ended, verdict: tuple[str
     assert read_verdict(ended) == verdict
 
 
-def test_a_planted_fault_is_caught_and_the_work_tree_stays_as_it_was() -> None:
+def test_a_planted_fault_is_caught_and_the_work_tree_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
     path = "keyturn/core/csrf.py"  # examples of Hypothesis would be shrunk first
     before = (SRC / path).read_bytes()
     mutant = next(each for each in mutants_of("core") if each.path == path and each.operator == "comparison")

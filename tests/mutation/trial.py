@@ -17,6 +17,7 @@ from engines.run import run_folder
 from mutation.order import TESTS, order_files
 from mutation.processes import Ended, run
 from mutation.source import SRC, Mutant
+from tiers.session import INHERITED
 
 CAUGHT, HANG, SURVIVED, BROKEN = "caught", "caught (hang)", "survived", "broken off"
 PASSED, FAILED = "passed", "failed"
@@ -83,7 +84,8 @@ class Trial:
             # Failing examples of a mutant are none of the code in the work tree: they are kept out of it.
             variables = {"PYTHONPATH": str(src), "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
             command = [sys.executable, "-m", "pytest", *options, *arguments]
-            return run(command, TESTS.parent, {**os.environ, **variables}, self._run_seconds)
+            kept = {name: value for name, value in os.environ.items() if name not in INHERITED}
+            return run(command, TESTS.parent, {**kept, **variables}, self._run_seconds)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
