@@ -159,7 +159,7 @@ def test_a_mutation_check_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     process.terminate()
     assert process.wait(30) == 128 + signal.SIGTERM
     until(lambda: list(tmp_path.glob("keyturn-tests-*/*")) == [])
-    assert [pid for pid in processes_of(tmp_path) if "cleanup.py" not in command_of(pid)] == []
+    until(lambda: [pid for pid in processes_of(tmp_path) if "cleanup.py" not in command_of(pid)] == [])
 
 
 def test_the_status_and_the_output_of_a_command_are_returned(tmp_path: Path) -> None:
