@@ -7,29 +7,29 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from keyturn.core.instant import NEVER, Instant, Subject
+from keyturn.core.instant import EPOCH, Instant, Subject
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import encode_handle, name_session
+from keyturn.core.placement import encode_session_id, new_session_id
 from keyturn.core.policy import PROFILES
-from keyturn.core.revocation import ENDED, Entry, Kind
-from keyturn.core.session import Client, Marks, Seed, Session
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
 
-CLIENT = Client("default", "Firefox on Linux", "203.0.113.7")
+CLIENT = ClientInfo("default", "Firefox on Linux", "203.0.113.7")
 TOGETHER = 64
 """Logins under way at once."""
 
 
 def new_subject() -> Subject:
     """As a signup names one."""
-    return Subject(encode_handle(os.urandom(16)))
+    return Subject(encode_session_id(os.urandom(16)))
 
 
 def new_session(now: Instant, subject: Subject | None = None) -> Session:
     """As a login leaves one, of a person of its own unless ``subject`` is said."""
     owner = subject or new_subject()
-    sid = name_session(owner, os.urandom(16))
-    draft = Session(sid, owner, Seed(os.urandom(32)), CLIENT, 0, now, now, now, NEVER)
-    return open_session(draft, Marks(), now, PROFILES["browser"].session)
+    sid = new_session_id(owner, os.urandom(16))
+    draft = Session(sid, owner, Seed(os.urandom(32)), CLIENT, 0, now, now, now, EPOCH)
+    return open_session(draft, RevocationFloor(), now, PROFILES["browser"].session)
 
 
 def crowd(count: int, now: Instant, expires_at: Instant) -> Iterator[Session]:
@@ -38,11 +38,11 @@ def crowd(count: int, now: Instant, expires_at: Instant) -> Iterator[Session]:
         yield replace(new_session(now), expires_at=expires_at)
 
 
-def logouts(count: int, now: Instant, expires_at: Instant) -> Iterator[Entry]:
+def logouts(count: int, now: Instant, expires_at: Instant) -> Iterator[Revocation]:
     """Entries of as many ended sessions."""
     for number in range(1, count + 1):
-        sid = encode_handle(os.urandom(16))
-        yield Entry(Kind.SESSION, sid, ENDED, now, expires_at, number)
+        sid = encode_session_id(os.urandom(16))
+        yield Revocation(RevocationKind.SESSION, sid, ENDED, now, expires_at, number)
 
 
 async def fill(port: Any, sessions: Iterable[Session], told: Any) -> None:

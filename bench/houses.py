@@ -8,11 +8,11 @@ from pathlib import Path
 
 from keyturn.compose.parts import Parts
 from keyturn.compose.settings import Settings
-from keyturn.core.instant import NEVER, Subject
+from keyturn.core.instant import EPOCH, Subject
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import name_session
-from keyturn.core.sealed import Sealed, seal
-from keyturn.core.session import Client, Marks, Seed, Session
+from keyturn.core.placement import new_session_id
+from keyturn.core.sealed import CredentialKind, seal
+from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
 
 ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 
@@ -45,7 +45,7 @@ def open_sessions(parts: Parts, count: int) -> list[Session]:
     return [_open(parts) for _ in range(count)]
 
 
-def token_of(session: Session, kind: Sealed, counter: int, parts: Parts) -> str:
+def token_of(session: Session, kind: CredentialKind, counter: int, parts: Parts) -> str:
     """A sealed credential of ``session``."""
     return seal(kind, session.sid, counter, session.seed, parts.realm.secrets).reveal()
 
@@ -53,14 +53,14 @@ def token_of(session: Session, kind: Sealed, counter: int, parts: Parts) -> str:
 def session_cookie(session: Session, parts: Parts) -> bytes:
     """The Cookie header of a browser that holds ``session``, and one cookie of somebody else's."""
     name = parts.realm.profile.cookie.name("session")
-    return f"theme=dark; {name}={token_of(session, Sealed.SESSION, 0, parts)}".encode()
+    return f"theme=dark; {name}={token_of(session, CredentialKind.SESSION, 0, parts)}".encode()
 
 
 def _open(parts: Parts) -> Session:
     now = parts.now()
     subject = Subject("subject")
-    sid = name_session(subject, os.urandom(16))
-    draft = Session(sid, subject, Seed(os.urandom(32)), Client(), 0, now, now, now, NEVER)
-    session = open_session(draft, Marks(), now, parts.realm.profile.session)
+    sid = new_session_id(subject, os.urandom(16))
+    draft = Session(sid, subject, Seed(os.urandom(32)), ClientInfo(), 0, now, now, now, EPOCH)
+    session = open_session(draft, RevocationFloor(), now, parts.realm.profile.session)
     parts.plain.sessions.insert(session)  # type: ignore[attr-defined]  # the plain twin of the port
     return session

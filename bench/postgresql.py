@@ -20,7 +20,7 @@ from bench.rounds import Plan, Series, Side, over, pinned, ratio, repeated, sett
 from engines.postgres import Postgres
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.lifecycle import rotate
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.flows import drive_async, refresh
 from keyturn.integrations.asgi import Guard
@@ -184,7 +184,7 @@ def _awaited_store(issuer: AsyncIssuer, session: Session) -> Act:
 
 def _awaited_flow(issuer: AsyncIssuer, session: Session, ports: Any) -> Act:
     parts, now = issuer.parts, issuer.parts.now()
-    token = token_of(session, Sealed.REFRESH, 0, parts)
+    token = token_of(session, CredentialKind.REFRESH, 0, parts)
 
     async def rotation() -> None:
         nonlocal token

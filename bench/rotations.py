@@ -13,7 +13,7 @@ from bench.houses import open_sessions, settings, sqlite_url, token_of
 from bench.rounds import Plan, Series, Side, ratio, repeated, settled, take_turns
 from keyturn import Issuer
 from keyturn.core.lifecycle import rotate
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.flows import drive, refresh
 from keyturn.ports import Ports
@@ -108,7 +108,7 @@ def _store(issuer: Issuer, session: Session) -> Callable[[], None]:
 
 def _flow(issuer: Issuer, session: Session, ports: Ports) -> Callable[[], None]:
     parts, now = issuer.parts, issuer.parts.now()
-    token = token_of(session, Sealed.REFRESH, 0, parts)
+    token = token_of(session, CredentialKind.REFRESH, 0, parts)
 
     def rotation() -> None:
         nonlocal token

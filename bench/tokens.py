@@ -20,7 +20,7 @@ from bench.figures import Figure, Goal
 from bench.rounds import Plan, Side, pinned, take_turns
 from keyturn import KeySet, Verifier
 from keyturn.core.freshness import Freshness
-from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
 from keyturn.tokens import SigningKey, sign_compact
 
 ISSUER, AUDIENCE = "https://auth.example.com", "orders"
@@ -44,7 +44,9 @@ class StillFeed:
         self.revocations = RevocationSet()
         self.freshness = Freshness(5.0, float("inf"))
         for number in range(1000):
-            self.revocations.apply(Entry(Kind.SESSION, f"{number:022}", ENDED, now, now + 600, number + 1))
+            self.revocations.apply(
+                Revocation(RevocationKind.SESSION, f"{number:022}", ENDED, now, now + 600, number + 1)
+            )
 
 
 @dataclass

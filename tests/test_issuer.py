@@ -12,7 +12,7 @@ import pytest
 
 from engines.fixtures import Fresh
 from keyturn import AsyncIssuer, Issuer
-from keyturn.core.session import Client
+from keyturn.core.session import ClientInfo
 from keyturn.errors import ConfigurationError, CredentialsNotOffered, InvalidMember, StoreUnavailable
 from keyturn.flows import Issued
 
@@ -40,7 +40,7 @@ def misuses(issuer: Any, ada: Issued, wrong: Any) -> dict[str, Callable[[], obje
         "login": lambda: issuer.login(wrong, PASSWORD),
         "login password": lambda: issuer.login(ADA, wrong),
         "login client": lambda: issuer.login(ADA, PASSWORD, client=wrong if wrong is not None else 1),
-        "login client id": lambda: issuer.login(ADA, PASSWORD, client=Client(wrong)),
+        "login client id": lambda: issuer.login(ADA, PASSWORD, client=ClientInfo(wrong)),
         "login device": lambda: issuer.login(ADA, PASSWORD, device=wrong if wrong is not None else 1),
         "login scope": lambda: issuer.login(ADA, PASSWORD, scope=wrong),
         "login claims": lambda: issuer.login(ADA, PASSWORD, claims=wrong if wrong is not None else 1),
@@ -79,8 +79,8 @@ def test_a_name_ends_where_an_index_of_postgresql_would(fresh: Fresh, tmp_path: 
                 revoke(longer)
             assert revoke(longest)
         with pytest.raises(InvalidMember, match="client_id"):
-            issuer.signup(ADA, PASSWORD, client=Client(longer))
-        assert issuer.signup(ADA, PASSWORD, client=Client(longest))
+            issuer.signup(ADA, PASSWORD, client=ClientInfo(longer))
+        assert issuer.signup(ADA, PASSWORD, client=ClientInfo(longest))
 
 
 @pytest.mark.parametrize("deliver", ["", "bogus", b"tokens", 1, True])

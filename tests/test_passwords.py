@@ -23,7 +23,7 @@ from keyturn.passwords import (
 )
 from keyturn.ports import PasswordVerdict
 
-CHEAP = Argon2Parameters(memory_kib=8, passes=1)
+CHEAP = Argon2Parameters(memory_cost=8, time_cost=1)
 NO = PasswordVerdict(matches=False)
 YES = PasswordVerdict(matches=True)
 

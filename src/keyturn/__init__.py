@@ -21,7 +21,7 @@ from keyturn.core.policy import (
     TokenPolicy,
 )
 from keyturn.core.principal import Principal
-from keyturn.core.session import Client
+from keyturn.core.session import ClientInfo
 from keyturn.errors import ConfigurationError, Refusal
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ __all__ = [
     "NIST_AAL2",
     "AsyncIssuer",
     "AsyncVerifier",
-    "Client",
+    "ClientInfo",
     "ConfigurationError",
     "CookiePolicy",
     "Issuer",

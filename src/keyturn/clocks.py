@@ -10,8 +10,8 @@ def _clock(name: str) -> Callable[[], float]:
     return time.monotonic if number is None else partial(time.clock_gettime, number)
 
 
-uptime = _clock("CLOCK_BOOTTIME")
+boottime = _clock("CLOCK_BOOTTIME")
 """Goes on while the machine sleeps, so that news heard before it slept is old when it wakes (decision 0019)."""
 
-unslewed = _clock("CLOCK_MONOTONIC_RAW")
+monotonic_raw = _clock("CLOCK_MONOTONIC_RAW")
 """Runs at the rate of the hardware: a time daemon that slews the other clocks, by up to 8 %, does not reach it."""

@@ -8,7 +8,7 @@ from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from keyturn import flows
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.compose.home import complete_settings
 from keyturn.compose.parts import Clock, Parts, build_parts
 from keyturn.compose.settings import Settings, read_settings
@@ -16,8 +16,8 @@ from keyturn.compose.upkeep import Upkeep, first_keys
 from keyturn.core.instant import SessionId, Subject
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
-from keyturn.core.session import Client
-from keyturn.core.typed import require, require_name
+from keyturn.core.session import ClientInfo
+from keyturn.core.typed import require_name, require_type
 from keyturn.errors import ConfigurationError
 from keyturn.flows import Attempt, Device, Flow, Issued, Revoked, drive, drive_async
 from keyturn.flows.revoke import LOGOUT
@@ -36,17 +36,17 @@ def _attempt(
     identifier: str,
     password: str,
     deliver: Deliver | None,
-    client: Client | None,
+    client: ClientInfo | None,
     device: str | None,
     scope: str,
     claims: Text | None,
 ) -> Attempt:
-    chosen = Client() if client is None else client
-    require(str, identifier=identifier, password=password, device=device or "", scope=scope)
-    require(Client, client=chosen)
-    require(str, label=chosen.label, address=chosen.address)
+    chosen = ClientInfo() if client is None else client
+    require_type(str, identifier=identifier, password=password, device=device or "", scope=scope)
+    require_type(ClientInfo, client=chosen)
+    require_type(str, label=chosen.label, address=chosen.address)
     require_name(client_id=chosen.client_id)
-    require(Mapping, claims=claims or {})
+    require_type(Mapping, claims=claims or {})
     return Attempt(identifier, password, deliver, chosen, device, scope, claims or {})
 
 
@@ -56,7 +56,7 @@ def _signup(
     password: str,
     *,
     deliver: Deliver | None = None,
-    client: Client | None = None,
+    client: ClientInfo | None = None,
     scope: str = "",
     claims: Text | None = None,
 ) -> Flow[Issued]:
@@ -75,7 +75,7 @@ def _login(
     password: str,
     *,
     deliver: Deliver | None = None,
-    client: Client | None = None,
+    client: ClientInfo | None = None,
     device: str | None = None,
     scope: str = "",
     claims: Text | None = None,
@@ -94,7 +94,7 @@ def _verify(parts: Parts, token: str) -> Flow[Principal]:
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``;
     ``RevocationUnknown`` when neither the feed nor the store can tell.
     """
-    require(str, token=token)
+    require_type(str, token=token)
     verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
     return verify(token, parts.now(), parts.realm)
 
@@ -102,13 +102,13 @@ def _verify(parts: Parts, token: str) -> Flow[Principal]:
 def _refresh(parts: Parts, token: str, *, deliver: Deliver = "tokens") -> Flow[Issued]:
     """Rotate a refresh token. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
     ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``."""
-    require(str, token=token)
-    return flows.refresh(token, parts.realm.delivery(deliver), parts.now(), parts.realm)
+    require_type(str, token=token)
+    return flows.refresh(token, parts.realm.resolve_delivery(deliver), parts.now(), parts.realm)
 
 
 def _step_up(parts: Parts, sid: SessionId, password: str, *, deliver: Deliver | None = None) -> Flow[Issued]:
     """Confirm the password within a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
-    require(str, sid=sid, password=password)
+    require_type(str, sid=sid, password=password)
     return flows.confirm_password(sid, password, deliver, parts.now(), parts.realm)
 
 
@@ -116,13 +116,13 @@ def _change_password(
     parts: Parts, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
 ) -> Flow[Issued]:
     """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
-    require(str, sid=sid, current=current, new=new)
+    require_type(str, sid=sid, current=current, new=new)
     return flows.change_password(sid, current, new, deliver, parts.now(), parts.realm)
 
 
 def _logout(parts: Parts, sid: SessionId) -> Flow[Revoked]:
     """End one session, every copy of it. Raises ``NotFound``."""
-    require(str, sid=sid)
+    require_type(str, sid=sid)
     return flows.revoke_session(sid, LOGOUT, parts.now(), parts.realm)
 
 
@@ -145,7 +145,7 @@ def _revoke_everything(parts: Parts) -> Flow[Revoked]:
 
 def _introspect(parts: Parts, token: str) -> Flow[dict[str, object]]:
     """What the store says of any credential (RFC 7662). Raises ``StoreUnavailable``."""
-    require(str, token=token)
+    require_type(str, token=token)
     return flows.introspect(token, parts.now(), parts.realm)
 
 
@@ -158,11 +158,11 @@ def _sessions(parts: Parts, subject: Subject) -> Flow[list[Device]]:
 def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[Revoked]:
     """Disable or enable an account; its sessions end. Raises ``NotFound``."""
     require_name(subject=subject)
-    require(bool, disabled=disabled)
+    require_type(bool, disabled=disabled)
     return flows.set_disabled(subject, disabled, parts.now(), parts.realm)
 
 
-class _Door:
+class _BaseIssuer:
     """What both doors have: the parts behind them, and their upkeep."""
 
     _is_async: bool
@@ -174,7 +174,7 @@ class _Door:
 
     @classmethod
     def open(
-        cls, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = uptime, background: bool = True
+        cls, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True
     ) -> Self:
         """An issuer from complete settings. ``background``: follow the feed and roll keys in threads; without them
         every check asks the store, and keys roll only when an issuer is opened.
@@ -191,7 +191,7 @@ class _Door:
 
     @classmethod
     def from_env(
-        cls, *, clock: Clock = time.time, monotonic: Clock = uptime, background: bool = True, **explicit: object
+        cls, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True, **explicit: object
     ) -> Self:
         """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
 
@@ -203,7 +203,7 @@ class _Door:
             _logger.warning("%s", line)
         return cls.open(made.settings, clock=clock, monotonic=monotonic, background=background)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self.process = None
         if self._upkeep is not None:
             self._upkeep.close()
@@ -211,14 +211,14 @@ class _Door:
         self.parts.hasher.close()
 
 
-def _usable_ports(door: _Door) -> Ports:
+def _usable_ports(door: _BaseIssuer) -> Ports:
     # Threads do not survive a fork, nor do open SQLite files (sqlite.org/howtocorrupt.html, section 2.6).
     if door.process != os.getpid():
         raise ConfigurationError("this issuer is closed, or was opened before a fork; open one in each process")
     return door.parts.ports
 
 
-def _driven(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
+def _sync_method(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
     def method(self: "Issuer", /, *arguments: P.args, **named: P.kwargs) -> T:
         return drive(use(self.parts, *arguments, **named), _usable_ports(self))
 
@@ -226,7 +226,9 @@ def _driven(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatena
     return method
 
 
-def _awaited(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
+def _async_method(
+    use: Callable[Concatenate[Parts, P], Flow[T]],
+) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
     def method(self: "AsyncIssuer", /, *arguments: P.args, **named: P.kwargs) -> Awaitable[T]:
         return drive_async(use(self.parts, *arguments, **named), _usable_ports(self))
 
@@ -234,14 +236,14 @@ def _awaited(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concaten
     return method
 
 
-class Issuer(_Door):
+class Issuer(_BaseIssuer):
     """An issuer for synchronous programs: Flask, Django, scripts. Use it as a context manager, or call ``close``."""
 
     _is_async = False
 
     def close(self) -> None:
         """Stop upkeep, let hashing end, close the store."""
-        self._let_go()
+        self._release()
         if self.parts.shared is not None:
             self.parts.shared.cache.close()
         self.parts.store.close()
@@ -252,29 +254,29 @@ class Issuer(_Door):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    signup = _driven(_signup)
-    login = _driven(_login)
-    verify = _driven(_verify)
-    refresh = _driven(_refresh)
-    step_up = _driven(_step_up)
-    change_password = _driven(_change_password)
-    logout = _driven(_logout)
-    revoke_subject = _driven(_revoke_subject)
-    revoke_client = _driven(_revoke_client)
-    revoke_everything = _driven(_revoke_everything)
-    introspect = _driven(_introspect)
-    sessions = _driven(_sessions)
-    set_disabled = _driven(_set_disabled)
+    signup = _sync_method(_signup)
+    login = _sync_method(_login)
+    verify = _sync_method(_verify)
+    refresh = _sync_method(_refresh)
+    step_up = _sync_method(_step_up)
+    change_password = _sync_method(_change_password)
+    logout = _sync_method(_logout)
+    revoke_subject = _sync_method(_revoke_subject)
+    revoke_client = _sync_method(_revoke_client)
+    revoke_everything = _sync_method(_revoke_everything)
+    introspect = _sync_method(_introspect)
+    sessions = _sync_method(_sessions)
+    set_disabled = _sync_method(_set_disabled)
 
 
-class AsyncIssuer(_Door):
+class AsyncIssuer(_BaseIssuer):
     """The same for programs with an event loop; every method is awaited. Use it as an async context manager."""
 
     _is_async = True
 
     async def close(self) -> None:
         """Stop upkeep, let hashing end, close the store."""
-        self._let_go()
+        self._release()
         if self.parts.shared is not None:
             await self.parts.shared.cache.close()
         await self.parts.store.close()
@@ -285,16 +287,16 @@ class AsyncIssuer(_Door):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    signup = _awaited(_signup)
-    login = _awaited(_login)
-    verify = _awaited(_verify)
-    refresh = _awaited(_refresh)
-    step_up = _awaited(_step_up)
-    change_password = _awaited(_change_password)
-    logout = _awaited(_logout)
-    revoke_subject = _awaited(_revoke_subject)
-    revoke_client = _awaited(_revoke_client)
-    revoke_everything = _awaited(_revoke_everything)
-    introspect = _awaited(_introspect)
-    sessions = _awaited(_sessions)
-    set_disabled = _awaited(_set_disabled)
+    signup = _async_method(_signup)
+    login = _async_method(_login)
+    verify = _async_method(_verify)
+    refresh = _async_method(_refresh)
+    step_up = _async_method(_step_up)
+    change_password = _async_method(_change_password)
+    logout = _async_method(_logout)
+    revoke_subject = _async_method(_revoke_subject)
+    revoke_client = _async_method(_revoke_client)
+    revoke_everything = _async_method(_revoke_everything)
+    introspect = _async_method(_introspect)
+    sessions = _async_method(_sessions)
+    set_disabled = _async_method(_set_disabled)

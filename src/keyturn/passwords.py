@@ -24,14 +24,14 @@ from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
 from keyturn.core.blocklist import Blocklist
-from keyturn.core.password import judge_password, prepare_password
+from keyturn.core.password import prepare_password, validate_password
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
 from keyturn.ports import PasswordVerdict
 
 SALT_BYTES = 16
 DIGEST_BYTES = 32
-MEMORY_CAP_KIB = 256 * 1024
+MAX_MEMORY_KIB = 256 * 1024
 """A stored hash may not ask for more memory than this (256 MiB), nor for more than four passes over as much."""
 
 NICENESS = 10
@@ -52,17 +52,17 @@ class Argon2Parameters:
     Raises ``ConfigurationError`` below what RFC 9106 section 3.1 allows, and above what this server will spend.
     """
 
-    memory_kib: int = 19 * 1024
-    passes: int = 2
-    lanes: int = 1
+    memory_cost: int = 19 * 1024
+    time_cost: int = 2
+    parallelism: int = 1
 
     def __post_init__(self) -> None:
         # A poisoned row must not make the server allocate 100 GiB, start 99 threads, or compute for an hour.
-        spent = max(self.memory_kib, self.memory_kib * self.passes // 4)
-        if not (1 <= self.lanes <= 16 and self.passes >= 1 and 8 * self.lanes <= self.memory_kib):
+        spent = max(self.memory_cost, self.memory_cost * self.time_cost // 4)
+        if not (1 <= self.parallelism <= 16 and self.time_cost >= 1 and 8 * self.parallelism <= self.memory_cost):
             raise ConfigurationError(f"argon2 parameters out of bounds: {self}")
-        if spent > MEMORY_CAP_KIB:
-            raise ConfigurationError(f"argon2 parameters beyond {MEMORY_CAP_KIB} KiB or four passes over it: {self}")
+        if spent > MAX_MEMORY_KIB:
+            raise ConfigurationError(f"argon2 parameters beyond {MAX_MEMORY_KIB} KiB or four passes over it: {self}")
 
 
 class _Encoded(NamedTuple):
@@ -85,7 +85,7 @@ class _Argon2:
         own = self._parameters
         salt = secrets.token_bytes(SALT_BYTES)
         digest = _digest(prepared, _Encoded(own, salt, bytes(DIGEST_BYTES)))
-        return f"$argon2id$v=19$m={own.memory_kib},t={own.passes},p={own.lanes}${_text(salt)}${_text(digest)}"
+        return f"$argon2id$v=19$m={own.memory_cost},t={own.time_cost},p={own.parallelism}${_text(salt)}${_text(digest)}"
 
     def verify(self, encoded: str | None, prepared: str) -> PasswordVerdict:
         stored = _parse(encoded or "") or self._decoy
@@ -120,11 +120,11 @@ class _Pool:
         self._executor.shutdown(cancel_futures=True)
 
 
-class _Work:
+class _HashingPool:
     """Both hashing ports before anyone waits: each method answers a future."""
 
     def __init__(self, parameters: Argon2Parameters | None, threads: int | None, queue: int | None) -> None:
-        size = spare_cores() if threads is None else threads
+        size = default_hash_threads() if threads is None else threads
         self._argon2 = _Argon2(parameters or Argon2Parameters())
         self._pool = _Pool(size, size * _HASHES_PER_SECOND if queue is None else queue)
         self.close = self._pool.close
@@ -153,7 +153,7 @@ class _Hasher:
         threads: int | None = None,
         queue: int | None = None,
     ) -> None:
-        self._work = _Work(parameters, threads, queue)
+        self._work = _HashingPool(parameters, threads, queue)
 
     def close(self) -> None:
         """End the pool; what waits is cancelled, what runs is awaited."""
@@ -204,7 +204,7 @@ class NistPasswordRules:
 
     def judge(self, password: str, identifier: str) -> None:
         """Raises ``PasswordRejected`` with a reason that is safe to show."""
-        judge_password(password, identifier, self._policy, self._blocklist, self._service_names)
+        validate_password(password, identifier, self._policy, self._blocklist, self._service_names)
 
 
 @cache
@@ -218,7 +218,9 @@ def _digest(prepared: str, stored: _Encoded) -> bytes:
     own = stored.parameters
     size = len(stored.digest) or DIGEST_BYTES
     try:
-        return hash_secret_raw(prepared.encode(), stored.salt, own.passes, own.memory_kib, own.lanes, size, Type.ID)
+        return hash_secret_raw(
+            prepared.encode(), stored.salt, own.time_cost, own.memory_cost, own.parallelism, size, Type.ID
+        )
     except HashingError as error:
         # All else was checked: what is left is memory that could not be had.
         raise Overloaded("argon2 could not allocate its memory") from error
@@ -250,7 +252,7 @@ def _yield_to_others() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
-def spare_cores() -> int:
+def default_hash_threads() -> int:
     """One less than the cores this process may use, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores - 1)

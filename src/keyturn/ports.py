@@ -14,11 +14,11 @@ from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
 from keyturn.core.claims import AccessClaims
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Page, Position, Verdict, Voiding
-from keyturn.core.session import Copy, Found, Marks, Session
+from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, RevocationPage, Verdict
+from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
 
-LISTED = 1000
+MAX_LISTED = 1000
 """Sessions of one subject that are listed at most: a list nobody reads to its end must not cost every reader."""
 
 
@@ -36,15 +36,15 @@ class SessionStore(Protocol):
         """
         ...
 
-    def load(self, sid: SessionId) -> Found | None:
+    def load(self, sid: SessionId) -> LoadedSession | None:
         """The session with the marks it is judged under, from one consistent read of the primary; one round trip."""
         ...
 
-    def marks(self, subject: Subject, client_id: str) -> Marks:
+    def marks(self, subject: Subject, client_id: str) -> RevocationFloor:
         """The marks a new session of ``subject`` on ``client_id`` would be judged under."""
         ...
 
-    def replace(self, session: Session, entry: Entry | None = None) -> int | None:
+    def replace(self, session: Session, entry: Revocation | None = None) -> int | None:
         """Compare and swap: store ``session`` if the stored version is ``session.version - 1``; append ``entry``.
 
         Both happen or neither does. Answers the entry's sequence (0 without one), ``None`` when another write won
@@ -60,18 +60,18 @@ class SessionStore(Protocol):
         """
         ...
 
-    def void(self, voiding: Voiding) -> Entry:
+    def void(self, voiding: GenerationIncrement) -> Revocation:
         """Raise the subject's generation by exactly one and append the entry that says so, in one transaction.
 
         No session is touched. Racing calls each raise it: n calls raise it by n.
         """
         ...
 
-    def mark(self, entry: Entry) -> Entry:
+    def mark(self, entry: Revocation) -> Revocation:
         """Raise the not-before of a client or of everything to at least ``entry.value``; append ``entry``."""
         ...
 
-    def list(self, subject: Subject) -> Sequence[Found]:
+    def list(self, subject: Subject) -> Sequence[LoadedSession]:
         """The ``LISTED`` newest sessions of ``subject`` that have not ended, newest first. Some may be void or timed
         out: judge them."""
         ...
@@ -101,7 +101,9 @@ class AccountStore(Protocol):
         """Compare and swap on ``version``, as for sessions."""
         ...
 
-    def replace_and_void(self, account: Account, voiding: Voiding, kept: Session | None = None) -> Entry | None:
+    def replace_and_void(
+        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    ) -> Revocation | None:
         """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when a swap lost.
 
         ``kept``: the one session that outlives it, as it is to be. Swapped in the same transaction as by
@@ -115,11 +117,11 @@ class AccountStore(Protocol):
 class RevocationLog(Protocol):
     """The feed's source: entries in the order they were committed. Every page says which log it is of."""
 
-    def after(self, sequence: int, limit: int) -> Page:
+    def after(self, sequence: int, limit: int) -> RevocationPage:
         """Entries with a greater sequence number, in order, at most ``limit``; ``complete`` is false after a purge."""
         ...
 
-    def snapshot(self) -> Page:
+    def snapshot(self) -> RevocationPage:
         """Every entry still held, and the sequence number it is complete up to."""
         ...
 
@@ -244,19 +246,19 @@ class NearCache(Protocol):
     to the store.
     """
 
-    def recall(self, sid: SessionId) -> Found | None:
+    def recall(self, sid: SessionId) -> LoadedSession | None:
         """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
         ...
 
-    def remember(self, found: Found) -> None:
+    def remember(self, found: LoadedSession) -> None:
         """Cache what the store just answered, unless the feed already knows better."""
         ...
 
-    def position(self) -> Position | None:
+    def position(self) -> LogCursor | None:
         """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
         ...
 
-    def vouch(self, copy: Copy) -> bool:
+    def vouch(self, copy: CachedSession) -> bool:
         """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
 
         It is cached then.
@@ -267,7 +269,7 @@ class NearCache(Protocol):
         """Drop a session this process has just changed."""
         ...
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: Revocation) -> None:
         """Apply a revocation this process has just committed, ahead of the feed."""
         ...
 
@@ -282,11 +284,11 @@ class SharedCache(Protocol):
     Asked by session token checks only, never for a write. It never raises: whatever is wrong with it is a miss.
     """
 
-    def recall(self, sid: SessionId, log: int) -> Copy | None:
+    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
         """A copy read under the log numbered ``log``, of any age; to be judged like anybody's hearsay."""
         ...
 
-    def remember(self, copy: Copy) -> None:
+    def remember(self, copy: CachedSession) -> None:
         """Keep what the store just answered, for the others."""
         ...
 
@@ -299,7 +301,7 @@ class Entropy(Protocol):
         ...
 
 
-class Foundry(Protocol):
+class KeyGenerator(Protocol):
     """Where signing keys are made. Slow (an RSA key takes tenths of a second), so its async twin uses a thread."""
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:

@@ -25,7 +25,7 @@ class KeyRing:
         self._opened: dict[str, SigningKey] = {}
         self._keys = SigningKeySet((), retired_seconds)
 
-    def install(self, stored: Sequence[StoredKey]) -> None:
+    def load(self, stored: Sequence[StoredKey]) -> None:
         """Use these keys and no others. Raises ``ConfigurationError`` when one does not open under the secrets."""
         if {each.kid for each in stored} == self._opened.keys():
             return
@@ -57,7 +57,7 @@ class KeyRing:
         return self._vault.open_key(stored.sealed, kid=stored.kid)
 
 
-class KeyFoundry:
+class SigningKeyGenerator:
     """Makes signing keys and seals them at once. ``randomness``: source of kids, nonces and HMAC secrets."""
 
     def __init__(self, vault: Vault, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from keyturn.core.csrf import judge_origin
+from keyturn.core.csrf import check_origin
 from keyturn.errors import CrossOrigin
 
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "get", ""]
@@ -67,7 +67,7 @@ def expected(method: str, site: list[bytes], origin: list[bytes], host: list[byt
 
 def allowed(method: str, site: list[bytes], origin: list[bytes], host: list[bytes]) -> bool:
     try:
-        judge_origin(
+        check_origin(
             method,
             sec_fetch_site=site,
             origin=origin,

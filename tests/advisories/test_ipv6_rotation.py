@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.instant import Instant
-from keyturn.core.throttle import Bucket, Rate, address_key, admit
+from keyturn.core.throttle import Bucket, Rate, address_key, try_reserve
 
 NOW = Instant(1_700_000_000)
 
@@ -21,7 +21,7 @@ def test_rotating_within_a_64_buys_no_attempt(network: int, hosts: list[int]) ->
     base = 0x20010DB8 << 96 | (network & (2**32 - 1)) << 64
     for host in hosts:
         key = address_key(str(IPv6Address(base | host)))
-        admission = admit(key, buckets.get(key), NOW, rate)
+        admission = try_reserve(key, buckets.get(key), NOW, rate)
         buckets[key] = admission.bucket
         passed += admission.allowed
     assert len(buckets) == 1

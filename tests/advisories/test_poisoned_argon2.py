@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import keyturn.passwords
 from keyturn.errors import ConfigurationError
-from keyturn.passwords import MEMORY_CAP_KIB, Argon2Hasher, Argon2Parameters
+from keyturn.passwords import MAX_MEMORY_KIB, Argon2Hasher, Argon2Parameters
 from keyturn.ports import PasswordVerdict
 
-CHEAP = Argon2Parameters(memory_kib=8, passes=1)
+CHEAP = Argon2Parameters(memory_cost=8, time_cost=1)
 HASHER = Argon2Hasher(CHEAP, threads=1, queue=1)
 GOOD = HASHER.hash("purple otters")
 SALT, DIGEST = GOOD.split("$")[4:]
@@ -38,8 +38,8 @@ def watched() -> Iterator[list[tuple[int, int, int]]]:
     "parameters",
     [
         "m=104857600,t=1,p=1",
-        f"m={MEMORY_CAP_KIB + 1},t=1,p=1",
-        f"m={MEMORY_CAP_KIB},t=5,p=1",
+        f"m={MAX_MEMORY_KIB + 1},t=1,p=1",
+        f"m={MAX_MEMORY_KIB},t=5,p=1",
         "m=9999999,t=9999,p=99",
         "m=4294967295,t=4294967295,p=16777215",
         "m=8,t=999999999,p=1",
@@ -103,7 +103,7 @@ def test_any_text_in_the_column_is_a_verdict(encoded: str) -> None:
     with watched() as asked:
         assert HASHER.verify(encoded, "purple otters") == NO
     ((passes, memory_kib, lanes),) = asked
-    assert memory_kib * max(1, passes / 4) <= MEMORY_CAP_KIB
+    assert memory_kib * max(1, passes / 4) <= MAX_MEMORY_KIB
     assert lanes <= 16
 
 
@@ -116,7 +116,7 @@ def test_a_hash_changed_anywhere_still_gives_a_verdict(at: int, other: str) -> N
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"memory_kib": MEMORY_CAP_KIB + 1}, {"passes": 100}, {"lanes": 0}, {"passes": 0}, {"memory_kib": 7}]
+    "mistake", [{"memory_kib": MAX_MEMORY_KIB + 1}, {"passes": 100}, {"lanes": 0}, {"passes": 0}, {"memory_kib": 7}]
 )
 def test_our_own_parameters_obey_the_same_bounds(mistake: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):

@@ -17,7 +17,7 @@ from keyturn import errors
 from keyturn.compose.settings import Settings
 from keyturn.core.account import Account
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.sealed import Sealed, Secrets, parse
+from keyturn.core.sealed import CredentialKind, Secrets, parse
 from keyturn.flows import Attempt, Step
 from keyturn.server.logs import configure_logs
 from keyturn.tokens import Vault
@@ -39,7 +39,7 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
         name: getattr(issued, name).reveal()
         for name in ("session_token", "csrf_token", "access_token", "refresh_token", "device_token")
     }
-    presented = parse(tokens["session_token"], Sealed.SESSION, secrets)
+    presented = parse(tokens["session_token"], CredentialKind.SESSION, secrets)
     cookie = jar({"__Host-kt_session": tokens["session_token"]})
     request = Request("POST", "/auth/login", headers=(cookie, bearer(tokens["access_token"])), body=PASSWORD.encode())
     account = wire.runner.run(wire.parts.ports.accounts.find(EMAIL))

@@ -16,9 +16,9 @@ import pytest
 from keyturn import Issuer
 from keyturn.compose.settings import Settings
 from keyturn.core.instant import SessionId
-from keyturn.core.sealed import Sealed, Secrets, parse, seal
+from keyturn.core.sealed import CredentialKind, Secrets, parse, seal
 from keyturn.core.session import Seed
-from keyturn.core.throttle import open_device, seal_device
+from keyturn.core.throttle import sign_device_cookie, verify_device_cookie
 from keyturn.errors import ConfigurationError, LoginFailed, Refusal
 from keyturn.flows import Issued
 from keyturn.tokens import SigningKey, Vault, sign_compact
@@ -101,11 +101,13 @@ def test_with_another_secret_nothing_of_it_opens(crime: Crime) -> None:
 def test_what_a_thief_makes_from_the_seed_is_not_accepted(crime: Crime) -> None:
     row = crime.rows["sessions"][0]
     seed, sid = Seed(row["seed"]), SessionId(str(row["sid"]))  # type: ignore[arg-type]  # bytes, as stored
-    for kind, secret in product((Sealed.SESSION, Sealed.REFRESH), (GUESSED.encode(), bytes(32), bytes(seed))):
+    for kind, secret in product(
+        (CredentialKind.SESSION, CredentialKind.REFRESH), (GUESSED.encode(), bytes(32), bytes(seed))
+    ):
         forged = seal(kind, sid, 0, seed, Secrets(secret)).reveal()
         assert refused(crime.owner, forged)
     # The seed is the right one: with the secret as well, it would have been the very same token.
-    assert seal(Sealed.SESSION, sid, 0, seed, Secrets(SECRET.encode())).reveal() == credentials(crime.issued)[0]
+    assert seal(CredentialKind.SESSION, sid, 0, seed, Secrets(SECRET.encode())).reveal() == credentials(crime.issued)[0]
 
 
 def test_a_server_over_the_copy_with_keys_of_its_own_makes_nothing_the_owner_accepts(crime: Crime) -> None:
@@ -161,7 +163,7 @@ def test_the_secret_alone_lets_nobody_in(crime: Crime, tmp_path: Path) -> None:
     sid = crime.issued.session.sid
     secrets = Secrets(SECRET.encode())
     for kind, seed, counter in product(
-        (Sealed.SESSION, Sealed.REFRESH), (bytes(32), SECRET.encode()[:32], b""), (0, 1)
+        (CredentialKind.SESSION, CredentialKind.REFRESH), (bytes(32), SECRET.encode()[:32], b""), (0, 1)
     ):
         forged = seal(kind, sid, counter, Seed(seed), secrets).reveal()
         # The tag is good: it only spares the store garbage. It opens nothing.
@@ -179,7 +181,7 @@ def test_a_refused_forgery_ends_nothing(crime: Crime) -> None:
     secrets, sid = Secrets(SECRET.encode()), crime.issued.session.sid
     for counter in (0, 1, 7):
         with pytest.raises(Refusal):
-            crime.owner.refresh(seal(Sealed.REFRESH, sid, counter, Seed(bytes(32)), secrets).reveal())
+            crime.owner.refresh(seal(CredentialKind.REFRESH, sid, counter, Seed(bytes(32)), secrets).reveal())
     session, refresh = credentials(crime.issued)[:2]
     assert crime.owner.verify(session).sid == sid
     assert crime.owner.refresh(refresh).session.sid == sid
@@ -188,8 +190,8 @@ def test_a_refused_forgery_ends_nothing(crime: Crime) -> None:
 def test_a_device_cookie_forged_with_the_secret_opens_no_account(crime: Crime) -> None:
     """What the secret alone can make: a device mark. It only chooses which bucket counts the guesses."""
     key = Secrets.derive(SECRET.encode(), b"device")
-    device = seal_device(EMAIL, bytes(16), key)
-    assert open_device(device, EMAIL, key) == bytes(16)
+    device = sign_device_cookie(EMAIL, bytes(16), key)
+    assert verify_device_cookie(device, EMAIL, key) == bytes(16)
     with pytest.raises(LoginFailed):
         crime.owner.login(EMAIL, "not the right words", device=device)
     assert refused(crime.owner, device)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.instant import Instant
-from keyturn.core.throttle import Bucket, Rate, admit, refund
+from keyturn.core.throttle import Bucket, Rate, release, try_reserve
 
 NOW = Instant(1_700_000_000)
 
@@ -38,7 +38,7 @@ def attempt(store: Store, now: Instant, rate: Rate, succeeds: bool = False) -> G
     while True:
         found = store.row
         yield
-        admission = admit("k", found, now, rate)
+        admission = try_reserve("k", found, now, rate)
         if not admission.allowed:
             return False
         if store.swap(admission.bucket):
@@ -48,7 +48,7 @@ def attempt(store: Store, now: Instant, rate: Rate, succeeds: bool = False) -> G
         found = store.row
         yield
         assert found is not None
-        if store.swap(refund(found, now, rate)):
+        if store.swap(release(found, now, rate)):
             return False
     return True
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
 from keyturn.errors import TokenExpired, TokenInvalid, TokenMalformed, TokenRevoked, Unauthenticated
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import Verifier
@@ -144,7 +144,7 @@ def test_what_changes_after_a_token_was_remembered_is_judged_all_the_same() -> N
         verify(token)
     now[0] = NOW
     assert verify(token)
-    feed.revocations.apply(Entry(Kind.SESSION, SID, ENDED, Instant(NOW), Instant(NOW + 900)))
+    feed.revocations.apply(Revocation(RevocationKind.SESSION, SID, ENDED, Instant(NOW), Instant(NOW + 900)))
     with pytest.raises(TokenRevoked):
         verify(token)
 

@@ -162,7 +162,7 @@ def wired(clock: Any = None, **settings: Any) -> Iterator[Wire]:
     timed = {} if clock is None else {"clock": clock}
     issuer = AsyncIssuer.open(Settings(**chosen), **timed)
     issuer.parts.hasher.close()
-    hasher = AsyncArgon2Hasher(Argon2Parameters(memory_kib=64, passes=1), threads=1)
+    hasher = AsyncArgon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
     ports = replace(issuer.parts.ports, hasher=hasher)
     # In production, but with keys made here: a development feed is open to everybody.
     closed = msgspec.structs.replace(issuer.parts.settings, profile="production")

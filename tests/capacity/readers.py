@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any
 
-from keyturn.core.revocation import Entry, RevocationSet
+from keyturn.core.revocation import Revocation, RevocationSet
 from keyturn.verifier import HttpFeed
 from keyturn.verifier.fetch import fetch
 from keyturn.verifier.streaming import listen
@@ -26,7 +26,7 @@ class Noting(RevocationSet):
         super().__init__()
         self.seen = seen
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Revocation) -> None:
         super().apply(entry)
         self.seen.append((entry.sequence, time.monotonic()))
 
@@ -45,7 +45,7 @@ def main(url: str, count: int, interval_seconds: float) -> None:
         feed._reading.revocations = Noting(seen)
         # At no common phase, as services that were not started together are.
         threading.Timer(number * interval_seconds / count, feed.start).start()
-    while not all(feed.freshness.seen_at > 0 for feed in feeds):
+    while not all(feed.freshness.complete_as_of > 0 for feed in feeds):
         time.sleep(0.01)
     began, cpu, at = next(polls) + 1, time.process_time(), time.monotonic()
     print("ready", flush=True)

@@ -10,7 +10,7 @@ import pytest
 from engines.fixtures import Fresh
 from engines.redis import RedisServer
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.stores.sql.store import SqlStore
 from keyturn_lab.capacity.costs import Costs
 
@@ -44,7 +44,9 @@ def near(figure: float, measured: float) -> None:
 def test_postgresql(fresh: Fresh, record_property: Note) -> None:
     url, costs, now = fresh("postgresql"), Costs(), Instant(int(time.time()))
     store = SqlStore(url)
-    appends = per_second(lambda: store.sessions.mark(Entry(Kind.CLIENT, "web", 1, now, Instant(now + 60))))
+    appends = per_second(
+        lambda: store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", 1, now, Instant(now + 60)))
+    )
     store.close()
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
         connection.execute("CREATE TABLE one (id int PRIMARY KEY, value bigint)")

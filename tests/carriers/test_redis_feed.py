@@ -10,9 +10,9 @@ import pytest
 
 from engines.redis import RedisServer
 from keyturn.carriers import RedisFeed
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.redis.address import read_address
@@ -41,7 +41,7 @@ class Told:
         self.http = False
 
     def end(self, subject: str, *, lives: int = 3600) -> int:
-        entry = Entry(Kind.CLIENT, subject, NOW, NOW, Instant(NOW + lives))
+        entry = Revocation(RevocationKind.CLIENT, subject, NOW, NOW, Instant(NOW + lives))
         sequence = self.store.sessions.mark(entry).sequence
         for relay in self.relays:
             relay.ring()
@@ -93,7 +93,7 @@ def feed(told: Told) -> Iterator[RedisFeed]:
 
 
 def fresh(feed: RedisFeed) -> bool:
-    return feed.freshness.holds(uptime())
+    return feed.freshness.is_fresh(boottime())
 
 
 def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(told: Told, feed: RedisFeed) -> None:
@@ -104,8 +104,8 @@ def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(told: Told
     last = told.end("b")
     until(lambda: feed.revocations.sequence == last)
     assert feed.revocations.clients == {"a": NOW, "b": NOW}
-    seen_at = feed.freshness.seen_at
-    until(lambda: feed.freshness.seen_at > seen_at + BOUND)
+    seen_at = feed.freshness.complete_as_of
+    until(lambda: feed.freshness.complete_as_of > seen_at + BOUND)
     until(lambda: fresh(feed))
 
 
@@ -116,7 +116,7 @@ def test_several_relays_make_one_stream_and_one_beat(told: Told, feed: RedisFeed
     sequences = [told.end(f"client {number}") for number in range(50)]
     until(lambda: feed.revocations.sequence == sequences[-1])
     with told.server.client() as client:
-        found: Any = client.xrange(stream_of(told.store.log.snapshot().log))
+        found: Any = client.xrange(stream_of(told.store.log.snapshot().log_id))
     entries = [name for name, fields in found if b"e" in fields]
     assert entries == [b"%d-0" % each for each in sequences]
     beats = [name for name, fields in found if b"b" in fields]
@@ -133,7 +133,7 @@ def test_without_beats_nothing_is_confirmed(told: Told, feed: RedisFeed) -> None
     feed.start()
     until(lambda: "a" in feed.revocations.clients)
     time.sleep(BOUND)
-    assert feed.freshness.seen_at == float("-inf"), "nobody has read the log since this reader asked"
+    assert feed.freshness.complete_as_of == float("-inf"), "nobody has read the log since this reader asked"
 
 
 def test_a_reader_that_was_away_misses_nothing(told: Told) -> None:
@@ -173,7 +173,7 @@ def test_a_stream_that_lost_its_end_is_mended_by_any_relay(told: Told, feed: Red
     for each in "abc":
         told.end(each)
     with told.server.client() as client:
-        stream = stream_of(told.store.log.snapshot().log)
+        stream = stream_of(told.store.log.snapshot().log_id)
         until(lambda: client.exists(stream) and bool(client.xrange(stream, "3-0", "3-0")))
         for name, _ in client.xrange(stream, "2-0"):
             client.xdel(stream, name)
@@ -209,7 +209,7 @@ def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(told: Told, feed: 
     feed.start()
     until(lambda: fresh(feed))
     with told.server.client() as client:
-        stream = stream_of(told.store.log.snapshot().log)
+        stream = stream_of(told.store.log.snapshot().log_id)
         client.xadd(stream, {"e": b'["session","nobody",1,1,2]'}, id=name)
         told.end("b")
         until(lambda: bool(client.xrange(stream, "2-0", "2-0")))
@@ -244,7 +244,7 @@ def test_what_is_over_is_trimmed_from_the_stream(told: Told) -> None:
     while relay.relay_once():
         pass
     with told.server.client() as client:
-        found: Any = client.xrange(stream_of(told.store.log.snapshot().log))
+        found: Any = client.xrange(stream_of(told.store.log.snapshot().log_id))
     assert [name for name, fields in found if b"e" in fields] == [b"2-0"]
     relay.close()
 

@@ -9,7 +9,7 @@ import pytest
 from keyturn.compose.parts import Parts, build_parts
 from keyturn.compose.settings import Settings, read_settings
 from keyturn.compose.upkeep import LINGER_SECONDS, sweep
-from keyturn.core.audit import Audit, AuditEvent
+from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
 from keyturn.errors import ConfigurationError
@@ -44,7 +44,7 @@ def build(opened: list[Parts], url: str, **changes: Any) -> Parts:
 def ages_left(parts: Parts, *ages: int) -> list[int]:
     """Of events of these ages, in seconds, the ones that a sweep leaves."""
     for age in ages:
-        parts.store.audit.append(AuditEvent(Audit.LOGIN, Instant(NOW - age), ADA))
+        parts.store.audit.append(AuditEvent(AuditEventType.LOGIN, Instant(NOW - age), ADA))
     drive(sweep(parts), parts.plain)
     return sorted(NOW - each.at for each in parts.store.audit.recent(ADA, len(ages)))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import Event, open_session, renew, revoke, rotate, step_up, touch
 from keyturn.core.policy import SessionPolicy
-from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 
 POLICY = SessionPolicy(inactivity_seconds=600, overall_seconds=3600, grace_seconds=30)
 START = 1_800_000_000
@@ -14,7 +14,7 @@ DRAFT = Session(
     sid=SessionId("AbCdEfGhIjKlMnOpQrStuA"),
     subject=Subject("ada"),
     seed=Seed(bytes(32)),
-    client=Client("web"),
+    client=ClientInfo("web"),
     generation=0,
     created_at=Instant(0),
     auth_time=Instant(0),
@@ -28,14 +28,14 @@ def at(seconds: int) -> Instant:
 
 
 def opened(**changed: object) -> Session:
-    return replace(open_session(DRAFT, Marks(2), at(0), POLICY), **changed)  # type: ignore[arg-type]
+    return replace(open_session(DRAFT, RevocationFloor(2), at(0), POLICY), **changed)  # type: ignore[arg-type]
 
 
-def found(session: Session, generation: int = 2, not_before: int = 0) -> Found:
-    return Found(session, Marks(generation, Instant(not_before)))
+def found(session: Session, generation: int = 2, not_before: int = 0) -> LoadedSession:
+    return LoadedSession(session, RevocationFloor(generation, Instant(not_before)))
 
 
-ACTS: dict[Event, Callable[[Found, Instant], Session]] = {
+ACTS: dict[Event, Callable[[LoadedSession, Instant], Session]] = {
     Event.TOUCH: lambda found, now: touch(found, now, POLICY),
     Event.RENEW: lambda found, now: renew(found, now, POLICY),
     Event.ROTATE: lambda found, now: rotate(found, 0, now, POLICY).session,

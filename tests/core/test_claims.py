@@ -6,23 +6,23 @@ import pytest
 
 from keyturn.core.claims import (
     RESERVED,
-    assurance,
+    acr_for,
     build_claims,
     check_audience,
     check_issuer,
     check_times,
-    principal_of,
+    principal_from_claims,
 )
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import Client, Seed, Session
+from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
 
 START = Instant(1_800_000_000)
-REALM = Realm(
+REALM = IssuerConfig(
     "https://auth.example.com",
     ("orders",),
     Secrets(bytes(32)),
@@ -32,7 +32,7 @@ SESSION = Session(
     sid=SessionId("AbCdEfGhIjKlMnOpQrStuA"),
     subject=Subject("ada"),
     seed=Seed(bytes(32)),
-    client=Client("web", "Firefox", "192.0.2.1"),
+    client=ClientInfo("web", "Firefox", "192.0.2.1"),
     generation=4,
     created_at=START,
     auth_time=Instant(START - 1),
@@ -132,7 +132,7 @@ def test_a_token_of_a_session_opened_after_a_revocation_of_everything_is_not_sto
 )
 @pytest.mark.conforms("NIST SP 800-63B-4 2.2")
 def test_two_different_factors_are_aal2_and_nothing_less(amr: tuple[str, ...], acr: str) -> None:
-    assert assurance(amr) == acr
+    assert acr_for(amr) == acr
 
 
 def test_the_issuer_must_be_exactly_ours() -> None:
@@ -180,7 +180,7 @@ def test_without_leeway_the_second_of_the_end_is_over() -> None:
 
 
 def test_the_bearer_is_who_the_claims_say() -> None:
-    assert principal_of(Claims()) == Principal(
+    assert principal_from_claims(Claims()) == Principal(
         Subject("ada"),
         SessionId("AbCdEfGhIjKlMnOpQrStuA"),
         "web",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyturn.core.cookie import HEADER_CAP, clear_cookie, find_cookie, set_cookie
+from keyturn.core.cookie import MAX_HEADER_BYTES, clear_cookie, find_cookie, set_cookie
 from keyturn.errors import BadRequest, ConfigurationError
 
 NAME = "__Host-kt_session"
@@ -83,7 +83,7 @@ def test_what_is_not_exactly_our_cookie_is_refused(headers: list[bytes]) -> None
 
 
 def test_a_header_as_large_as_the_cap_is_read_and_one_byte_more_is_refused() -> None:
-    padding = b"a=" + b"x" * (HEADER_CAP - len(OURS) - 4)
+    padding = b"a=" + b"x" * (MAX_HEADER_BYTES - len(OURS) - 4)
     assert find_cookie([padding + b"; " + OURS], NAME) == VALUE
     with pytest.raises(BadRequest):
         find_cookie([padding + b"x; " + OURS], NAME)

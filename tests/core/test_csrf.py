@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.csrf import canonical_origin, judge_origin, token_required
+from keyturn.core.csrf import canonical_origin, check_origin, is_token_required
 from keyturn.errors import ConfigurationError, CrossOrigin
 
 
 def passes(origin: str, host: str, trusted: frozenset[str] = frozenset()) -> bool:
     try:
-        judge_origin("POST", sec_fetch_site=[], origin=[origin.encode()], host=[host.encode()], trusted_origins=trusted)
+        check_origin("POST", sec_fetch_site=[], origin=[origin.encode()], host=[host.encode()], trusted_origins=trusted)
     except CrossOrigin:
         return False
     return True
@@ -111,7 +111,7 @@ def test_what_is_no_origin_cannot_be_trusted(text: str) -> None:
 )
 def test_any_bytes_pass_or_are_refused(site: list[bytes], origin: list[bytes], host: bytes) -> None:
     with contextlib.suppress(CrossOrigin):
-        judge_origin("POST", sec_fetch_site=site, origin=origin, host=[host])
+        check_origin("POST", sec_fetch_site=site, origin=origin, host=[host])
         assert site in ([], [b"same-origin"], [b"none"])
 
 
@@ -128,4 +128,4 @@ def test_any_bytes_pass_or_are_refused(site: list[bytes], origin: list[bytes], h
 def test_only_a_cookie_on_an_unsafe_request_needs_a_token(
     method: str, cookie: bool, policy: bool, needed: bool
 ) -> None:
-    assert token_required(method, credential_is_cookie=cookie, csrf_token=policy) is needed
+    assert is_token_required(method, credential_is_cookie=cookie, csrf_token=policy) is needed

@@ -13,25 +13,25 @@ from keyturn.core.lifecycle import (
     TRANSITIONS,
     Event,
     State,
-    admit,
+    check_session_token,
     ends_at,
-    judge,
     open_session,
     renew,
     revoke,
     rotate,
+    session_state,
     step_up,
     touch,
 )
-from keyturn.core.session import Found, Marks, Session
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenRevoked
 
 # --- the table ----------------------------------------------------------------------------------------------
 
-STANDING: dict[State, tuple[Found, Instant]] = {
+STANDING: dict[State, tuple[LoadedSession, Instant]] = {
     State.LIVE: (found(opened()), at(10)),
     State.IDLE: (found(opened()), at(600)),
-    State.OVER: (found(opened(last_seen_at=at(3500))), at(3600)),
+    State.EXPIRED: (found(opened(last_seen_at=at(3500))), at(3600)),
     State.VOID: (found(opened(), generation=3), at(10)),
     State.ENDED: (found(opened(ended_at=at(5), end_reason="logout")), at(10)),
 }
@@ -53,7 +53,7 @@ def test_nothing_leads_out_of_ended_and_only_live_sessions_are_used() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_each_state_is_recognised(state: State) -> None:
     standing, now = STANDING[state]
-    assert judge(standing.session, standing.marks, now, POLICY) is state
+    assert session_state(standing.session, standing.floor, now, POLICY) is state
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(State, Event)))
@@ -62,7 +62,7 @@ def test_what_is_done_is_what_the_table_says(state: State, event: Event) -> None
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
         after = ACTS[event](standing, now)
-        assert judge(after, standing.marks, now, POLICY) is target
+        assert session_state(after, standing.floor, now, POLICY) is target
     else:
         with pytest.raises(target) as refused:
             ACTS[event](standing, now)
@@ -76,37 +76,39 @@ def test_what_is_done_is_what_the_table_says(state: State, event: Event) -> None
 @pytest.mark.parametrize(
     ("session", "marks", "now", "state"),
     [
-        (opened(), Marks(2), 599, State.LIVE),
-        (opened(), Marks(2), 600, State.IDLE),
-        (opened(last_seen_at=at(3000)), Marks(2), 3599, State.LIVE),
-        (opened(last_seen_at=at(3000)), Marks(2), 3600, State.OVER),
-        (opened(), Marks(1), 0, State.LIVE),
-        (opened(), Marks(3), 0, State.VOID),
-        (opened(), Marks(2, at(0)), 0, State.LIVE),
-        (opened(), Marks(2, at(1)), 0, State.VOID),
-        (opened(), Marks(3), 10_000, State.VOID),
-        (opened(ended_at=at(1)), Marks(3), 10_000, State.ENDED),
+        (opened(), RevocationFloor(2), 599, State.LIVE),
+        (opened(), RevocationFloor(2), 600, State.IDLE),
+        (opened(last_seen_at=at(3000)), RevocationFloor(2), 3599, State.LIVE),
+        (opened(last_seen_at=at(3000)), RevocationFloor(2), 3600, State.EXPIRED),
+        (opened(), RevocationFloor(1), 0, State.LIVE),
+        (opened(), RevocationFloor(3), 0, State.VOID),
+        (opened(), RevocationFloor(2, at(0)), 0, State.LIVE),
+        (opened(), RevocationFloor(2, at(1)), 0, State.VOID),
+        (opened(), RevocationFloor(3), 10_000, State.VOID),
+        (opened(ended_at=at(1)), RevocationFloor(3), 10_000, State.ENDED),
     ],
 )
 @pytest.mark.conforms("ASVS 7.3.1", "ASVS 7.3.2")
-def test_the_edges_of_each_state(session: Session, marks: Marks, now: int, state: State) -> None:
-    assert judge(session, marks, at(now), POLICY) is state
+def test_the_edges_of_each_state(session: Session, marks: RevocationFloor, now: int, state: State) -> None:
+    assert session_state(session, marks, at(now), POLICY) is state
 
 
 # --- opening ------------------------------------------------------------------------------------------------
 
 
 def test_a_session_opens_under_the_marks_read_before_the_password_was_checked() -> None:
-    session = open_session(DRAFT, Marks(7), at(0), POLICY)
+    session = open_session(DRAFT, RevocationFloor(7), at(0), POLICY)
     assert (session.generation, session.created_at, session.auth_time, session.last_seen_at) == (7, at(0), at(0), at(0))
     assert session.expires_at == at(600)
-    assert judge(session, Marks(8), at(0), POLICY) is State.VOID, "a revocation that raced the login voids it"
+    assert session_state(session, RevocationFloor(8), at(0), POLICY) is State.VOID, (
+        "a revocation that raced the login voids it"
+    )
 
 
 def test_a_session_opened_in_the_second_of_a_revocation_of_everything_is_good() -> None:
-    marks = Marks(0, at(1))
+    marks = RevocationFloor(0, at(1))
     session = open_session(DRAFT, marks, at(0), POLICY)
-    assert judge(session, marks, at(0), POLICY) is State.LIVE
+    assert session_state(session, marks, at(0), POLICY) is State.LIVE
     assert (session.auth_time, session.created_at) == (at(0), at(1))
 
 
@@ -167,20 +169,20 @@ def test_every_write_raises_the_version_by_one_and_time_never_runs_backwards(act
 def test_a_renewal_voids_every_earlier_session_token() -> None:
     renewed = renew(found(opened()), at(10), POLICY)
     assert (renewed.renewals, renewed.last_seen_at, renewed.version) == (1, at(10), 1)
-    assert admit(found(renewed), 1, at(10), POLICY) is renewed
+    assert check_session_token(found(renewed), 1, at(10), POLICY) is renewed
     with pytest.raises(TokenRevoked):
-        admit(found(renewed), 0, at(10), POLICY)
+        check_session_token(found(renewed), 0, at(10), POLICY)
 
 
 def test_a_session_token_newer_than_its_record_means_the_store_went_back_in_time() -> None:
     with pytest.raises(CounterAhead):
-        admit(found(opened()), 1, at(10), POLICY)
+        check_session_token(found(opened()), 1, at(10), POLICY)
 
 
 def test_admitting_touches_when_due_and_refuses_as_the_table_does() -> None:
-    assert admit(found(opened()), 0, at(60), POLICY).last_seen_at == at(60)
+    assert check_session_token(found(opened()), 0, at(60), POLICY).last_seen_at == at(60)
     with pytest.raises(SessionEnded):
-        admit(found(opened()), 0, at(600), POLICY)
+        check_session_token(found(opened()), 0, at(600), POLICY)
 
 
 def test_a_step_up_joins_methods_refreshes_the_authentication_and_renews() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.blocklist import Blocklist
-from keyturn.core.password import OCTET_CAP, judge_password, prepare_password
+from keyturn.core.password import MAX_PASSWORD_OCTETS, prepare_password, validate_password
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import PasswordRejected
 
@@ -15,7 +15,7 @@ BESIDE_A_SECOND_FACTOR = PasswordPolicy(minimum=8)
 
 
 def judge(password: str, policy: PasswordPolicy = ALONE, identifier: str = "ada.lovelace@example.com") -> None:
-    judge_password(password, identifier, policy, LISTED, ["Keyturn"])
+    validate_password(password, identifier, policy, LISTED, ["Keyturn"])
 
 
 def reason(password: str, policy: PasswordPolicy = ALONE) -> str:
@@ -80,8 +80,8 @@ def test_controls_and_halves_of_characters_are_refused(broken: str) -> None:
 
 
 def test_more_octets_than_the_cap_are_refused_before_any_work() -> None:
-    assert len(prepare_password("x" * OCTET_CAP)) == OCTET_CAP
-    for password in ("x" * (OCTET_CAP + 1), "\u00e9" * (OCTET_CAP // 2 + 1)):
+    assert len(prepare_password("x" * MAX_PASSWORD_OCTETS)) == MAX_PASSWORD_OCTETS
+    for password in ("x" * (MAX_PASSWORD_OCTETS + 1), "\u00e9" * (MAX_PASSWORD_OCTETS // 2 + 1)):
         with pytest.raises(PasswordRejected):
             prepare_password(password)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.claims import RESERVED
-from keyturn.core.payload import DEPTH_CAP, NODE_CAP, PAYLOAD_CAP, guard_payload
+from keyturn.core.payload import MAX_DEPTH, MAX_NODES, MAX_PAYLOAD_CHARS, guard_payload
 from keyturn.errors import PayloadRefused
 
 SID = "AbCdEfGhIjKlMnOpQrStuA"
@@ -256,21 +256,21 @@ def test_a_lone_surrogate_is_refused_in_names_and_values() -> None:
 
 def test_size_depth_and_number_of_values_are_bounded() -> None:
     deep: object = 1
-    for _ in range(DEPTH_CAP - 1):
+    for _ in range(MAX_DEPTH - 1):
         deep = [deep]
     guard_payload({"a": deep})
     with pytest.raises(PayloadRefused, match="too deep"):
         guard_payload({"a": [deep]})
-    guard_payload({"a": [0] * (NODE_CAP - 2)})
+    guard_payload({"a": [0] * (MAX_NODES - 2)})
     with pytest.raises(PayloadRefused, match="too large"):
         guard_payload({"a": [0] * 1_000_000})
     with pytest.raises(PayloadRefused, match="too large"):
-        guard_payload({str(each): each for each in range(NODE_CAP + 1)})
-    guard_payload({"a": "x" * (PAYLOAD_CAP - 8)})
+        guard_payload({str(each): each for each in range(MAX_NODES + 1)})
+    guard_payload({"a": "x" * (MAX_PAYLOAD_CHARS - 8)})
     with pytest.raises(PayloadRefused, match="2049 characters of at most"):
-        guard_payload({"a": "x" * (PAYLOAD_CAP - 7)})
+        guard_payload({"a": "x" * (MAX_PAYLOAD_CHARS - 7)})
     with pytest.raises(PayloadRefused, match="has 2049 characters"):
-        guard_payload({"a": "x" * (PAYLOAD_CAP + 1)})
+        guard_payload({"a": "x" * (MAX_PAYLOAD_CHARS + 1)})
 
 
 def test_a_structure_that_holds_itself_is_refused() -> None:

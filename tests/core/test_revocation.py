@@ -7,26 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
 
 SIDS, SUBJECTS, CLIENTS = ("s1", "s2"), ("ada", "bob"), ("web", "ios")
 
 
-def entries() -> st.SearchStrategy[Entry]:
-    def of(kind: Kind, keys: tuple[str, ...], values: st.SearchStrategy[int]) -> st.SearchStrategy[Entry]:
+def entries() -> st.SearchStrategy[Revocation]:
+    def of(
+        kind: RevocationKind, keys: tuple[str, ...], values: st.SearchStrategy[int]
+    ) -> st.SearchStrategy[Revocation]:
         moments = st.integers(1, 60).map(Instant)
-        return st.builds(Entry, st.just(kind), st.sampled_from(keys), values, moments, moments, st.integers(0, 50))
+        return st.builds(Revocation, st.just(kind), st.sampled_from(keys), values, moments, moments, st.integers(0, 50))
 
     small = st.integers(0, 9)
     return st.one_of(
-        of(Kind.SESSION, SIDS, small | st.just(ENDED)),
-        of(Kind.SUBJECT, SUBJECTS, small),
-        of(Kind.CLIENT, CLIENTS, small),
-        of(Kind.EVERYTHING, ("",), small),
+        of(RevocationKind.SESSION, SIDS, small | st.just(ENDED)),
+        of(RevocationKind.SUBJECT, SUBJECTS, small),
+        of(RevocationKind.CLIENT, CLIENTS, small),
+        of(RevocationKind.EVERYTHING, ("",), small),
     )
 
 
-def held(*found: Entry) -> RevocationSet:
+def held(*found: Revocation) -> RevocationSet:
     made = RevocationSet()
     for entry in found:
         made.apply(entry)
@@ -46,11 +48,11 @@ def test_its_number_is_told_only_once_what_it_ended_is_held() -> None:
             super().add(sid)
 
     watched = RevocationSet(ended=Watched())
-    watched.apply(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(60), 4))
+    watched.apply(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(60), 4))
     assert (found, watched.sequence) == ([0], 4)
 
 
-def merged(one: list[Entry], other: list[Entry]) -> list[Entry]:
+def merged(one: list[Revocation], other: list[Revocation]) -> list[Revocation]:
     return [*one, *other]
 
 
@@ -58,22 +60,22 @@ ONE = st.lists(entries(), max_size=8)
 
 
 @given(ONE, st.randoms())
-def test_order_and_repetition_do_not_matter(found: list[Entry], shuffle: object) -> None:
+def test_order_and_repetition_do_not_matter(found: list[Revocation], shuffle: object) -> None:
     again = [*found, *found]
     shuffle.shuffle(again)  # type: ignore[attr-defined]
     assert sight(held(*again)) == sight(held(*found))
 
 
 @given(ONE, ONE, ONE)
-def test_grouping_does_not_matter(one: list[Entry], two: list[Entry], three: list[Entry]) -> None:
+def test_grouping_does_not_matter(one: list[Revocation], two: list[Revocation], three: list[Revocation]) -> None:
     assert sight(held(*merged(merged(one, two), three))) == sight(held(*merged(three, merged(two, one))))
 
 
 @given(ONE, entries())
-def test_an_entry_never_revokes_less(found: list[Entry], entry: Entry) -> None:
+def test_an_entry_never_revokes_less(found: list[Revocation], entry: Revocation) -> None:
     before, after = held(*found), held(*found, entry)
     for sid in SIDS:
-        assert after.floor(SessionId(sid)) >= before.floor(SessionId(sid))
+        assert after.min_counter(SessionId(sid)) >= before.min_counter(SessionId(sid))
         for subject in SUBJECTS:
             for client in CLIENTS:
                 for number in (0, 4, 9):
@@ -81,35 +83,35 @@ def test_an_entry_never_revokes_less(found: list[Entry], entry: Entry) -> None:
                     assert after.revokes(*claims) or not before.revokes(*claims)
 
 
-def shelf(entry: Entry) -> tuple[object, ...]:
-    return entry.kind, entry.key, entry.kind is Kind.SESSION and entry.value == ENDED
+def shelf(entry: Revocation) -> tuple[object, ...]:
+    return entry.kind, entry.key, entry.kind is RevocationKind.SESSION and entry.value == ENDED
 
 
-def kept_until(entry: Entry) -> int:
+def kept_until(entry: Revocation) -> int:
     """Ended sessions are forgotten by the minute, never early."""
     return -(-entry.expires_at // 60) * 60 if shelf(entry)[2] else entry.expires_at
 
 
 @given(ONE, st.integers(0, 70).map(Instant))
-def test_expiry_never_forgets_a_live_entry_and_keeps_no_dead_one(found: list[Entry], now: Instant) -> None:
+def test_expiry_never_forgets_a_live_entry_and_keeps_no_dead_one(found: list[Revocation], now: Instant) -> None:
     expired = held(*found)
     expired.expire(now)
     live = {shelf(each) for each in found if kept_until(each) > now}
-    of_live = held(*(each for each in found if shelf(each) in live or each.kind is Kind.EVERYTHING))
+    of_live = held(*(each for each in found if shelf(each) in live or each.kind is RevocationKind.EVERYTHING))
     assert sight(expired)[1:] == sight(of_live)[1:]
     for each in found:
-        if each.expires_at > now and each.kind is Kind.SESSION:
-            assert expired.floor(SessionId(each.key)) >= each.value
+        if each.expires_at > now and each.kind is RevocationKind.SESSION:
+            assert expired.min_counter(SessionId(each.key)) >= each.value
 
 
 @given(ONE, ONE)
-def test_expiry_may_come_between_any_two_entries(first: list[Entry], second: list[Entry]) -> None:
+def test_expiry_may_come_between_any_two_entries(first: list[Revocation], second: list[Revocation]) -> None:
     made = held(*first)
     made.expire(Instant(30))
     for entry in second:
         made.apply(entry)
     made.expire(Instant(30))
-    for live in (each for each in (*first, *second) if each.expires_at > 30 and each.kind is Kind.SUBJECT):
+    for live in (each for each in (*first, *second) if each.expires_at > 30 and each.kind is RevocationKind.SUBJECT):
         assert made.generations[live.key] >= live.value
     made.expire(Instant(120))
     assert len(made) == 0
@@ -121,25 +123,29 @@ def test_expiry_may_come_between_any_two_entries(first: list[Entry], second: lis
     ("entry", "good", "bad"),
     [
         (
-            Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(9)),
+            Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(9)),
             ("s2", "ada", 0, "web", 5),
             ("s1", "ada", 9, "web", 9),
         ),
-        (Entry(Kind.SUBJECT, "ada", 4, Instant(1), Instant(9)), ("s1", "ada", 4, "web", 5), ("s1", "ada", 3, "web", 5)),
         (
-            Entry(Kind.CLIENT, "web", 50, Instant(1), Instant(9)),
+            Revocation(RevocationKind.SUBJECT, "ada", 4, Instant(1), Instant(9)),
+            ("s1", "ada", 4, "web", 5),
+            ("s1", "ada", 3, "web", 5),
+        ),
+        (
+            Revocation(RevocationKind.CLIENT, "web", 50, Instant(1), Instant(9)),
             ("s1", "ada", 0, "web", 50),
             ("s1", "ada", 0, "web", 49),
         ),
         (
-            Entry(Kind.EVERYTHING, "", 50, Instant(1), Instant(9)),
+            Revocation(RevocationKind.EVERYTHING, "", 50, Instant(1), Instant(9)),
             ("s1", "ada", 0, "ios", 50),
             ("s1", "ada", 0, "ios", 49),
         ),
     ],
 )
 def test_each_kind_revokes_exactly_what_it_names(
-    entry: Entry, good: tuple[str, str, int, str, int], bad: tuple[str, str, int, str, int]
+    entry: Revocation, good: tuple[str, str, int, str, int], bad: tuple[str, str, int, str, int]
 ) -> None:
     made = held(entry)
     assert not made.revokes(*good)
@@ -148,43 +154,44 @@ def test_each_kind_revokes_exactly_what_it_names(
 
 
 def test_a_renewed_session_keeps_its_access_tokens_and_loses_its_earlier_cookies() -> None:
-    made = held(Entry(Kind.SESSION, "s1", 2, Instant(1), Instant(9)))
-    assert made.floor(SessionId("s1")) == 2
-    assert made.floor(SessionId("s2")) == 0
+    made = held(Revocation(RevocationKind.SESSION, "s1", 2, Instant(1), Instant(9)))
+    assert made.min_counter(SessionId("s1")) == 2
+    assert made.min_counter(SessionId("s2")) == 0
     assert not made.revokes("s1", "ada", 0, "web", 5)
-    made.apply(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(9)))
-    assert made.floor(SessionId("s1")) == ENDED
+    made.apply(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(9)))
+    assert made.min_counter(SessionId("s1")) == ENDED
     assert len(made) == 2
 
 
 def test_an_ended_and_renewed_session_is_forgotten_whole() -> None:
     made = held(
-        Entry(Kind.SESSION, "s1", 2, Instant(1), Instant(9)), Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(20))
+        Revocation(RevocationKind.SESSION, "s1", 2, Instant(1), Instant(9)),
+        Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(20)),
     )
     made.expire(Instant(19))
-    assert made.floor(SessionId("s1")) == ENDED
+    assert made.min_counter(SessionId("s1")) == ENDED
     made.expire(Instant(59))
-    assert made.floor(SessionId("s1")) == ENDED
+    assert made.min_counter(SessionId("s1")) == ENDED
     made.expire(Instant(60))
-    assert (len(made), made.floor(SessionId("s1"))) == (0, 0)
+    assert (len(made), made.min_counter(SessionId("s1"))) == (0, 0)
 
 
 def test_a_session_ended_twice_is_forgotten_with_the_later_of_its_ends() -> None:
-    made = held(*(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(until)) for until in (60, 120)))
+    made = held(*(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(until)) for until in (60, 120)))
     made.expire(Instant(60))
-    assert made.floor(SessionId("s1")) == ENDED
+    assert made.min_counter(SessionId("s1")) == ENDED
     made.expire(Instant(120))
-    assert (len(made), made.floor(SessionId("s1"))) == (0, 0)
+    assert (len(made), made.min_counter(SessionId("s1"))) == (0, 0)
 
 
 def test_a_not_before_of_everything_is_never_forgotten() -> None:
-    made = held(Entry(Kind.EVERYTHING, "", 50, Instant(1), Instant(9)))
+    made = held(Revocation(RevocationKind.EVERYTHING, "", 50, Instant(1), Instant(9)))
     made.expire(Instant(10**9))
     assert made.not_before == 50
 
 
 @given(ONE, st.integers(0, 130).map(Instant))
-def test_a_set_rebuilt_from_its_entries_revokes_and_forgets_alike(found: list[Entry], now: Instant) -> None:
+def test_a_set_rebuilt_from_its_entries_revokes_and_forgets_alike(found: list[Revocation], now: Instant) -> None:
     made = held(*found)
     rebuilt = held(*made.entries(Instant(0)))
     assert sight(rebuilt)[1:] == sight(made)[1:]
@@ -194,21 +201,21 @@ def test_a_set_rebuilt_from_its_entries_revokes_and_forgets_alike(found: list[En
 
 
 def test_the_entry_of_an_ended_session_expires_at_the_full_minute() -> None:
-    made = held(Entry(Kind.SESSION, "s1", ENDED, Instant(1), Instant(61), 4))
-    assert list(made.entries(Instant(5))) == [Entry(Kind.SESSION, "s1", ENDED, Instant(5), Instant(120))]
+    made = held(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(61), 4))
+    assert list(made.entries(Instant(5))) == [Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(5), Instant(120))]
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry(Kind.SESSION, "s1", 2, Instant(5), Instant(61)),
-        Entry(Kind.SUBJECT, "ada", 4, Instant(5), Instant(61)),
-        Entry(Kind.CLIENT, "web", 50, Instant(5), Instant(61)),
-        Entry(Kind.EVERYTHING, "", 50, Instant(5), Instant(61)),
+        Revocation(RevocationKind.SESSION, "s1", 2, Instant(5), Instant(61)),
+        Revocation(RevocationKind.SUBJECT, "ada", 4, Instant(5), Instant(61)),
+        Revocation(RevocationKind.CLIENT, "web", 50, Instant(5), Instant(61)),
+        Revocation(RevocationKind.EVERYTHING, "", 50, Instant(5), Instant(61)),
     ],
     ids=lambda entry: entry.kind.value,
 )
-def test_the_entry_of_any_other_kind_is_dated_anew_and_otherwise_the_same(entry: Entry) -> None:
+def test_the_entry_of_any_other_kind_is_dated_anew_and_otherwise_the_same(entry: Revocation) -> None:
     made = held(replace(entry, at=Instant(1), sequence=4))
     assert list(made.entries(Instant(5))) == [entry]
 
@@ -218,5 +225,5 @@ def test_an_empty_set_has_no_entries() -> None:
 
 
 def test_the_sequence_is_the_highest_seen() -> None:
-    entry = Entry(Kind.SUBJECT, "ada", 1, Instant(1), Instant(9), sequence=5)
+    entry = Revocation(RevocationKind.SUBJECT, "ada", 1, Instant(1), Instant(9), sequence=5)
     assert held(entry, replace(entry, sequence=3)).sequence == 5

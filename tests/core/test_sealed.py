@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.instant import SessionId
-from keyturn.core.sealed import SEALED_CAP, PlaintextToken, Sealed, Secrets, matches, parse, seal
+from keyturn.core.sealed import MAX_CREDENTIAL_CHARS, CredentialKind, PlaintextToken, Secrets, parse, seal, verify_mac
 from keyturn.core.session import Seed
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
 
@@ -24,28 +24,32 @@ URL64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 counters = st.integers(0, 10**18 - 1)
 sids = st.binary(min_size=16, max_size=16).map(lambda raw: SessionId(urlsafe_b64encode(raw).decode().rstrip("=")))
 seeds = st.binary(min_size=16, max_size=64).map(Seed)
-kinds = st.sampled_from(list(Sealed))
+kinds = st.sampled_from(list(CredentialKind))
 
 
 @given(kinds, sids, counters, seeds)
-def test_what_was_sealed_is_read_back_and_proven(kind: Sealed, sid: SessionId, counter: int, seed: Seed) -> None:
+def test_what_was_sealed_is_read_back_and_proven(
+    kind: CredentialKind, sid: SessionId, counter: int, seed: Seed
+) -> None:
     token = seal(kind, sid, counter, seed, SECRETS)
     assert token == seal(kind, sid, counter, seed, SECRETS), "derived, so the same for whoever asks"
-    assert len(token) <= SEALED_CAP
+    assert len(token) <= MAX_CREDENTIAL_CHARS
     presented = parse(token.reveal(), kind, SECRETS)
     assert (presented.kind, presented.sid, presented.counter) == (kind, sid, counter)
-    assert matches(presented, seed)
+    assert verify_mac(presented, seed)
 
 
 @given(kinds, sids, counters, seeds, seeds)
-def test_another_seed_proves_nothing(kind: Sealed, sid: SessionId, counter: int, seed: Seed, other: Seed) -> None:
+def test_another_seed_proves_nothing(
+    kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, other: Seed
+) -> None:
     if hmac.digest(seed, b"", "sha256") == hmac.digest(other, b"", "sha256"):
         return  # HMAC pads keys with zeros; the store's seeds are all of one length
-    assert not matches(parse(seal(kind, sid, counter, seed, SECRETS), kind, SECRETS), other)
+    assert not verify_mac(parse(seal(kind, sid, counter, seed, SECRETS), kind, SECRETS), other)
 
 
-@pytest.mark.parametrize(("kind", "other"), list(itertools.permutations(Sealed, 2)))
-def test_no_kind_is_good_as_another(kind: Sealed, other: Sealed) -> None:
+@pytest.mark.parametrize(("kind", "other"), list(itertools.permutations(CredentialKind, 2)))
+def test_no_kind_is_good_as_another(kind: CredentialKind, other: CredentialKind) -> None:
     token = seal(kind, SID, 3, SEED, SECRETS)
     with pytest.raises(TokenMalformed):
         parse(token, other, SECRETS)
@@ -56,21 +60,21 @@ def test_no_kind_is_good_as_another(kind: Sealed, other: Sealed) -> None:
     body = f"kt_{other}_{SID}.3."
     tag = hmac.digest(SECRETS.tag_key(SECRETS.current), body.encode() + raw[7:], "sha256")[:7]
     forged = parse(body + urlsafe_b64encode(tag + raw[7:]).decode(), other, SECRETS)
-    assert not matches(forged, SEED)
+    assert not verify_mac(forged, SEED)
 
 
 def test_a_secret_alone_makes_no_credential() -> None:
-    guess = seal(Sealed.SESSION, SID, 0, Seed(bytes(32)), SECRETS)
-    assert not matches(parse(guess, Sealed.SESSION, SECRETS), SEED)
+    guess = seal(CredentialKind.SESSION, SID, 0, Seed(bytes(32)), SECRETS)
+    assert not verify_mac(parse(guess, CredentialKind.SESSION, SECRETS), SEED)
 
 
 def test_a_seed_alone_makes_no_credential() -> None:
     with pytest.raises(TokenInvalid):
-        parse(seal(Sealed.SESSION, SID, 0, SEED, OTHER), Sealed.SESSION, SECRETS)
+        parse(seal(CredentialKind.SESSION, SID, 0, SEED, OTHER), CredentialKind.SESSION, SECRETS)
 
 
-@pytest.mark.parametrize("kind", list(Sealed))
-def test_changing_any_one_character_is_noticed(kind: Sealed) -> None:
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_changing_any_one_character_is_noticed(kind: CredentialKind) -> None:
     token = seal(kind, SID, 17, SEED, SECRETS).reveal()
     for at, char in enumerate(token):
         for other in {URL64[(URL64.find(char) + 1) % 64], URL64[(URL64.find(char) + 33) % 64], ".", "=", "\n", "é"} - {
@@ -83,67 +87,67 @@ def test_changing_any_one_character_is_noticed(kind: Sealed) -> None:
 
 @pytest.mark.parametrize("counter", ["00", "01", "+1", "-1", " 1", "1_0", "\u0661", "", "1.0", "9" * 19, "1e3"])
 def test_a_counter_has_one_spelling(counter: str) -> None:
-    token = seal(Sealed.REFRESH, SID, 1, SEED, SECRETS).reveal()
+    token = seal(CredentialKind.REFRESH, SID, 1, SEED, SECRETS).reveal()
     with pytest.raises(TokenMalformed):
-        parse(token.replace(f"{SID}.1.", f"{SID}.{counter}."), Sealed.REFRESH, SECRETS)
+        parse(token.replace(f"{SID}.1.", f"{SID}.{counter}."), CredentialKind.REFRESH, SECRETS)
 
 
 @pytest.mark.parametrize("last", sorted(set(URL64) - set("AQgw")))
 def test_a_sid_has_one_spelling(last: str) -> None:
     """22 characters hold 132 bits: four of them would be spare, and two spellings would name one session."""
-    token = seal(Sealed.SESSION, SessionId(SID[:-1] + last), 0, SEED, SECRETS)
+    token = seal(CredentialKind.SESSION, SessionId(SID[:-1] + last), 0, SEED, SECRETS)
     with pytest.raises(TokenMalformed):
-        parse(token, Sealed.SESSION, SECRETS)
+        parse(token, CredentialKind.SESSION, SECRETS)
 
 
 @pytest.mark.parametrize(
     "around", [" {}", "{} ", "{}\n", "\n{}", "{}=", "{}.", "x{}", "{}{}", "\x00{}", "{}\x00", "Bearer {}"]
 )
 def test_nothing_may_stand_around_it(around: str) -> None:
-    token = seal(Sealed.SESSION, SID, 0, SEED, SECRETS).reveal()
+    token = seal(CredentialKind.SESSION, SID, 0, SEED, SECRETS).reveal()
     with pytest.raises(TokenMalformed):
-        parse(around.format(token, token), Sealed.SESSION, SECRETS)
+        parse(around.format(token, token), CredentialKind.SESSION, SECRETS)
 
 
 def test_upper_case_is_another_text() -> None:
-    token = seal(Sealed.SESSION, SID, 0, SEED, SECRETS).reveal()
+    token = seal(CredentialKind.SESSION, SID, 0, SEED, SECRETS).reveal()
     with pytest.raises(TokenMalformed):
-        parse(token.replace("kt_session", "KT_SESSION"), Sealed.SESSION, SECRETS)
+        parse(token.replace("kt_session", "KT_SESSION"), CredentialKind.SESSION, SECRETS)
 
 
 @given(st.text() | st.from_regex(r"kt_(session|refresh|csrf)_[A-Za-z0-9_-]{22}\.[0-9]{1,20}\.[A-Za-z0-9_-]{40,60}"))
 def test_garbage_meets_one_typed_refusal(text: str) -> None:
-    for kind in Sealed:
+    for kind in CredentialKind:
         with pytest.raises((TokenMalformed, TokenInvalid)):
             parse(text, kind, SECRETS)
 
 
 def test_what_is_too_long_is_refused_unread() -> None:
     with pytest.raises(TokenMalformed):
-        parse("kt_session_" + "A" * 10**6, Sealed.SESSION, SECRETS)
+        parse("kt_session_" + "A" * 10**6, CredentialKind.SESSION, SECRETS)
 
 
 # --- secret rollover ----------------------------------------------------------------------------------------
 
 
 def test_a_previous_secret_is_honoured_while_it_rolls_over_and_not_after() -> None:
-    old = seal(Sealed.REFRESH, SID, 4, SEED, SECRETS)
+    old = seal(CredentialKind.REFRESH, SID, 4, SEED, SECRETS)
     rolling = Secrets(OTHER.current, SECRETS.current)
-    assert matches(parse(old, Sealed.REFRESH, rolling), SEED)
-    new = seal(Sealed.REFRESH, SID, 4, SEED, rolling)
-    assert new == seal(Sealed.REFRESH, SID, 4, SEED, OTHER), "what is made is made with the current one"
-    assert matches(parse(new, Sealed.REFRESH, rolling), SEED)
+    assert verify_mac(parse(old, CredentialKind.REFRESH, rolling), SEED)
+    new = seal(CredentialKind.REFRESH, SID, 4, SEED, rolling)
+    assert new == seal(CredentialKind.REFRESH, SID, 4, SEED, OTHER), "what is made is made with the current one"
+    assert verify_mac(parse(new, CredentialKind.REFRESH, rolling), SEED)
     with pytest.raises(TokenInvalid):
-        parse(old, Sealed.REFRESH, OTHER)
+        parse(old, CredentialKind.REFRESH, OTHER)
 
 
 def test_a_tag_under_one_secret_and_a_mac_under_another_prove_nothing() -> None:
     rolling = Secrets(OTHER.current, SECRETS.current)
-    raw = urlsafe_b64decode(seal(Sealed.SESSION, SID, 0, SEED, SECRETS).rpartition(".")[2])
+    raw = urlsafe_b64decode(seal(CredentialKind.SESSION, SID, 0, SEED, SECRETS).rpartition(".")[2])
     body = f"kt_session_{SID}.0."
     tag = hmac.digest(rolling.tag_key(OTHER.current), body.encode() + raw[7:], "sha256")[:7]
-    mixed = parse(body + urlsafe_b64encode(tag + raw[7:]).decode(), Sealed.SESSION, rolling)
-    assert not matches(mixed, SEED)
+    mixed = parse(body + urlsafe_b64encode(tag + raw[7:]).decode(), CredentialKind.SESSION, rolling)
+    assert not verify_mac(mixed, SEED)
 
 
 @pytest.mark.parametrize("secrets", [(b"",), (b"x" * 31,), (b"x" * 32, b"short")])
@@ -174,8 +178,8 @@ def test_derivation_is_hkdf_of_rfc_5869() -> None:
 
 
 def test_secrets_seeds_and_tokens_are_masked_wherever_they_are_shown() -> None:
-    token = seal(Sealed.SESSION, SID, 0, SEED, SECRETS)
-    presented = parse(token, Sealed.SESSION, SECRETS)
+    token = seal(CredentialKind.SESSION, SID, 0, SEED, SECRETS)
+    presented = parse(token, CredentialKind.SESSION, SECRETS)
     mac = token.rpartition(".")[2]
     shown = "".join(
         [repr(each) for each in (SECRETS, SEED, token, presented, [token], {"seed": SEED}, (SECRETS,))]
@@ -188,9 +192,9 @@ def test_secrets_seeds_and_tokens_are_masked_wherever_they_are_shown() -> None:
 
 
 def test_a_traceback_of_a_refusal_shows_no_credential() -> None:
-    token = seal(Sealed.SESSION, SID, 0, SEED, OTHER).reveal()
+    token = seal(CredentialKind.SESSION, SID, 0, SEED, OTHER).reveal()
     with pytest.raises(TokenInvalid) as refused:
-        parse(token, Sealed.SESSION, SECRETS)
+        parse(token, CredentialKind.SESSION, SECRETS)
     assert token not in "".join(traceback.format_exception(refused.value))
 
 

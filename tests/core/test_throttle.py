@@ -10,11 +10,11 @@ from keyturn.core.throttle import (
     Rate,
     account_key,
     address_key,
-    admit,
     device_key,
-    open_device,
-    refund,
-    seal_device,
+    release,
+    sign_device_cookie,
+    try_reserve,
+    verify_device_cookie,
 )
 
 NOW = Instant(1_700_000_000)
@@ -28,7 +28,7 @@ rates = st.builds(Rate, st.integers(1, 12), st.integers(1, 60))
 def burst(bucket: Bucket | None, now: Instant, rate: Rate) -> tuple[int, Bucket]:
     """How many attempts pass at once, and what is left."""
     passed = 0
-    while (admission := admit("k", bucket, now, rate)).allowed:
+    while (admission := try_reserve("k", bucket, now, rate)).allowed:
         bucket, passed = admission.bucket, passed + 1
     assert admission.bucket is bucket
     return passed, admission.bucket
@@ -37,66 +37,66 @@ def burst(bucket: Bucket | None, now: Instant, rate: Rate) -> tuple[int, Bucket]
 def test_three_quarters_of_the_limit_pass_at_once_and_the_rest_spread_over_the_window() -> None:
     passed, bucket = burst(None, NOW, TEN)
     assert passed == 8
-    refused = admit("k", bucket, NOW, TEN)
+    refused = try_reserve("k", bucket, NOW, TEN)
     assert refused.retry_after_seconds == 300
-    assert not admit("k", bucket, Instant(NOW + 299), TEN).allowed
-    assert admit("k", bucket, Instant(NOW + 300), TEN).allowed
+    assert not try_reserve("k", bucket, Instant(NOW + 299), TEN).allowed
+    assert try_reserve("k", bucket, Instant(NOW + 300), TEN).allowed
 
 
 def test_a_limit_of_one_is_one_per_window() -> None:
     rate = Rate(1, 60)
     passed, bucket = burst(None, NOW, rate)
     assert passed == 1
-    assert admit("k", bucket, NOW, rate).retry_after_seconds == 60
+    assert try_reserve("k", bucket, NOW, rate).retry_after_seconds == 60
 
 
 def test_an_admission_raises_the_version_and_a_refusal_changes_nothing() -> None:
-    first = admit("k", None, NOW, TEN)
+    first = try_reserve("k", None, NOW, TEN)
     assert (first.bucket.version, first.bucket.key, first.retry_after_seconds) == (1, "k", 0)
     _, full = burst(first.bucket, NOW, TEN)
-    assert admit("k", full, Instant(NOW + 1), TEN).bucket is full
+    assert try_reserve("k", full, Instant(NOW + 1), TEN).bucket is full
 
 
 def test_an_empty_bucket_says_so() -> None:
-    bucket = admit("k", None, NOW, TEN).bucket
+    bucket = try_reserve("k", None, NOW, TEN).bucket
     assert bucket.empty_at == NOW + 300
     assert burst(bucket, Instant(bucket.empty_at), TEN)[0] == 8
 
 
 def test_a_success_gives_its_attempt_back() -> None:
-    reserved = admit("k", None, NOW, TEN).bucket
-    returned = refund(reserved, NOW, TEN)
+    reserved = try_reserve("k", None, NOW, TEN).bucket
+    returned = release(reserved, NOW, TEN)
     assert (returned.level, returned.version) == (0, 2)
 
 
 def test_a_slow_success_gives_back_only_what_has_not_sunk() -> None:
-    mine = admit("k", None, NOW, TEN).bucket
+    mine = try_reserve("k", None, NOW, TEN).bucket
     later = Instant(NOW + 200)
-    theirs = admit("k", mine, later, TEN).bucket
+    theirs = try_reserve("k", mine, later, TEN).bucket
     assert theirs.level == 100 + 300
-    assert refund(theirs, NOW, TEN).level == 300
-    assert refund(admit("k", theirs, Instant(NOW + 900), TEN).bucket, NOW, TEN).level == 300
+    assert release(theirs, NOW, TEN).level == 300
+    assert release(try_reserve("k", theirs, Instant(NOW + 900), TEN).bucket, NOW, TEN).level == 300
 
 
 def test_a_clock_a_little_behind_does_not_let_time_count_twice() -> None:
     _, bucket = burst(None, NOW, TEN)
     for _ in range(500):
         for now in (Instant(NOW - 2), NOW):
-            admission = admit("k", bucket, now, TEN)
+            admission = try_reserve("k", bucket, now, TEN)
             assert not admission.allowed
             assert now + admission.retry_after_seconds == NOW + 300
 
 
 def test_a_clock_that_ran_far_ahead_locks_nobody_until_that_day() -> None:
     _, bucket = burst(None, Instant(NOW + 10**8), TEN)
-    refused = admit("k", bucket, NOW, TEN)
+    refused = try_reserve("k", bucket, NOW, TEN)
     assert refused.retry_after_seconds == 300
-    assert admit("k", Bucket("k", 300, Instant(NOW + 10**8), 1), NOW, TEN).bucket.updated_at == NOW
+    assert try_reserve("k", Bucket("k", 300, Instant(NOW + 10**8), 1), NOW, TEN).bucket.updated_at == NOW
 
 
 def test_a_stricter_policy_never_waits_longer_than_its_own_full_bucket() -> None:
     _, bucket = burst(None, NOW, Rate(100, 3600))
-    assert admit("k", bucket, NOW, Rate(5, 60)).retry_after_seconds == 30
+    assert try_reserve("k", bucket, NOW, Rate(5, 60)).retry_after_seconds == 30
 
 
 @given(rates, st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=60))
@@ -104,10 +104,10 @@ def test_no_window_ever_holds_more_failures_than_the_limit(rate: Rate, steps: li
     now, bucket, failed_at = int(NOW), None, list[int]()
     for gap, succeeds in steps:
         now += gap
-        admission = admit("k", bucket, Instant(now), rate)
+        admission = try_reserve("k", bucket, Instant(now), rate)
         bucket = admission.bucket
         if admission.allowed and succeeds:
-            bucket = refund(bucket, Instant(now), rate)
+            bucket = release(bucket, Instant(now), rate)
         elif admission.allowed:
             failed_at.append(now)
         else:
@@ -120,9 +120,9 @@ def test_no_window_ever_holds_more_failures_than_the_limit(rate: Rate, steps: li
 def test_whoever_waits_as_told_is_admitted(rate: Rate, waited: int) -> None:
     _, bucket = burst(None, NOW, rate)
     now = Instant(NOW + waited)
-    told = admit("k", bucket, now, rate)
+    told = try_reserve("k", bucket, now, rate)
     assert told.allowed == (told.retry_after_seconds == 0)
-    assert admit("k", bucket, Instant(now + told.retry_after_seconds), rate).allowed
+    assert try_reserve("k", bucket, Instant(now + told.retry_after_seconds), rate).allowed
 
 
 def test_a_key_names_nobody() -> None:
@@ -156,27 +156,27 @@ def test_what_is_no_address_shares_one_key(address: str) -> None:
 
 
 def test_a_device_cookie_opens_for_its_account_only() -> None:
-    sealed = seal_device("ada@example.com", NONCE, KEY)
+    sealed = sign_device_cookie("ada@example.com", NONCE, KEY)
     assert sealed.startswith("kt_device_")
-    assert open_device(sealed, "ada@example.com", KEY) == NONCE
-    assert open_device(sealed, "bob@example.com", KEY) is None
-    assert open_device(sealed, "ada@example.com", b"x" * 32) is None
+    assert verify_device_cookie(sealed, "ada@example.com", KEY) == NONCE
+    assert verify_device_cookie(sealed, "bob@example.com", KEY) is None
+    assert verify_device_cookie(sealed, "ada@example.com", b"x" * 32) is None
 
 
 def test_a_device_nonce_is_sixteen_bytes() -> None:
     with pytest.raises(ValueError, match="16"):
-        seal_device("ada@example.com", b"short", KEY)
+        sign_device_cookie("ada@example.com", b"short", KEY)
 
 
 @given(st.data())
 def test_a_device_cookie_changed_anywhere_opens_for_nobody(data: st.DataObject) -> None:
-    sealed = seal_device("ada@example.com", NONCE, KEY)
+    sealed = sign_device_cookie("ada@example.com", NONCE, KEY)
     at = data.draw(st.integers(0, len(sealed) - 1))
     other = data.draw(st.characters().filter(lambda each: each != sealed[at]))
-    assert open_device(sealed[:at] + other + sealed[at + 1 :], "ada@example.com", KEY) is None
-    assert open_device(sealed + other, "ada@example.com", KEY) is None
+    assert verify_device_cookie(sealed[:at] + other + sealed[at + 1 :], "ada@example.com", KEY) is None
+    assert verify_device_cookie(sealed + other, "ada@example.com", KEY) is None
 
 
 @given(st.text())
 def test_any_text_is_no_device_cookie(text: str) -> None:
-    assert open_device(text, "ada@example.com", KEY) is None
+    assert verify_device_cookie(text, "ada@example.com", KEY) is None

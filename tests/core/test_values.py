@@ -8,16 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.account import IDENTIFIER_CAP, Account, normalise_identifier
-from keyturn.core.audit import ALARMS, Audit, AuditEvent
+from keyturn.core.account import MAX_IDENTIFIER_OCTETS, Account, normalise_identifier
+from keyturn.core.audit import ALERT_EVENTS, AuditEvent, AuditEventType
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.policy import DELIVERIES, PROFILES, TokenPolicy
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
-from keyturn.core.revocation import Position
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import COPY_SECONDS, Client, Copy, Found, Marks, Seed, Session
+from keyturn.core.session import (
+    CACHE_TTL_SECONDS,
+    CachedSession,
+    ClientInfo,
+    LoadedSession,
+    RevocationFloor,
+    Seed,
+    Session,
+)
 from keyturn.errors import (
     BadRequest,
     ConfigurationError,
@@ -42,9 +50,9 @@ def test_a_scope_is_granted_whole_or_not_at_all() -> None:
 
 
 def test_an_authentication_grows_old_for_what_needs_a_fresh_one() -> None:
-    ADA.require_fresh(Instant(400), 300)
+    ADA.require_recent_auth(Instant(400), 300)
     with pytest.raises(StepUpRequired) as refused:
-        ADA.require_fresh(Instant(401), 300)
+        ADA.require_recent_auth(Instant(401), 300)
     assert refused.value.status == 403
 
 
@@ -55,7 +63,7 @@ def test_a_principal_cannot_be_raised_after_the_fact() -> None:
 
 # --- realm --------------------------------------------------------------------------------------------------
 
-REALM = Realm("https://auth.example.com/tenant", ("orders",), Secrets(bytes(32)))
+REALM = IssuerConfig("https://auth.example.com/tenant", ("orders",), Secrets(bytes(32)))
 
 
 @pytest.mark.parametrize(
@@ -76,13 +84,13 @@ def test_an_audience_names_someone(audience: tuple[str, ...]) -> None:
 def test_a_realm_hands_out_only_what_it_offers(credentials: Any) -> None:
     realm = replace(REALM, credentials=credentials)
     offered = DELIVERIES[realm.credentials]
-    assert realm.delivery(None) == offered[0]
+    assert realm.resolve_delivery(None) == offered[0]
     for asked in DELIVERIES["hybrid"]:
         if asked in offered:
-            assert realm.delivery(asked) == asked
+            assert realm.resolve_delivery(asked) == asked
         else:
             with pytest.raises(CredentialsNotOffered):
-                realm.delivery(asked)
+                realm.resolve_delivery(asked)
 
 
 def test_a_realm_shows_no_secret() -> None:
@@ -93,33 +101,33 @@ def test_a_realm_shows_no_secret() -> None:
 
 
 def test_a_feed_never_heard_of_is_not_fresh() -> None:
-    assert not Freshness(5).holds(0)
+    assert not Freshness(5).is_fresh(0)
     assert Freshness(5).age(0) == float("inf")
 
 
 def test_news_holds_up_to_the_bound_and_no_longer() -> None:
     freshness = Freshness(5)
-    freshness.confirm(100)
+    freshness.mark_complete(100)
     assert freshness.age(103) == 3
-    assert freshness.holds(105)
-    assert not freshness.holds(105.001)
+    assert freshness.is_fresh(105)
+    assert not freshness.is_fresh(105.001)
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1))
 def test_a_late_answer_to_an_early_question_makes_nothing_older(asked: list[float]) -> None:
     freshness = Freshness(5)
     for moment in asked:
-        freshness.confirm(moment)
-    assert freshness.seen_at == max(asked)
+        freshness.mark_complete(moment)
+    assert freshness.complete_as_of == max(asked)
 
 
 def test_after_a_gap_nothing_holds_until_it_is_confirmed() -> None:
     freshness = Freshness(5)
-    freshness.confirm(100)
-    freshness.lose()
-    assert not freshness.holds(100)
-    freshness.confirm(101)
-    assert freshness.holds(101)
+    freshness.mark_complete(100)
+    freshness.invalidate()
+    assert not freshness.is_fresh(100)
+    freshness.mark_complete(101)
+    assert freshness.is_fresh(101)
 
 
 # --- account ------------------------------------------------------------------------------------------------
@@ -152,7 +160,7 @@ def test_one_address_has_one_spelling(text: str, stored: str) -> None:
         *("ada\u200b@example.com", "ada\u00ad@example.com", "ada\u202e@example.com", "ada\ufeff@example.com"),
         *("ada\ufe0f@example.com", "ada\u034f@example.com", "ada\u3164@example.com", "ada\U000e0100@x.com"),
         *("ada\u2028@example.com", "ada\u0085@example.com", "ada\ue000@example.com"),
-        *("x" * IDENTIFIER_CAP + "@x", "\u00e9" * 127 + "@x", "\ufdfa" * 100 + "@x", "x" * 10_000_000 + "@x"),
+        *("x" * MAX_IDENTIFIER_OCTETS + "@x", "\u00e9" * 127 + "@x", "\ufdfa" * 100 + "@x", "x" * 10_000_000 + "@x"),
     ],
     ids=lambda text: ascii(text)[:30],
 )
@@ -163,7 +171,7 @@ def test_what_is_no_plain_address_is_refused(text: str) -> None:
 
 
 def test_the_longest_address_fits() -> None:
-    assert len(normalise_identifier("x" * (IDENTIFIER_CAP - 2) + "@x")) == IDENTIFIER_CAP
+    assert len(normalise_identifier("x" * (MAX_IDENTIFIER_OCTETS - 2) + "@x")) == MAX_IDENTIFIER_OCTETS
 
 
 def test_marks_without_end_take_no_time() -> None:
@@ -180,7 +188,7 @@ def test_the_stored_spelling_is_its_own(text: str) -> None:
         return
     assert normalise_identifier(stored) == stored
     assert unicodedata.is_normalized("NFKC", stored)
-    assert len(stored.encode()) <= IDENTIFIER_CAP
+    assert len(stored.encode()) <= MAX_IDENTIFIER_OCTETS
 
 
 def test_an_account_shows_no_hash_and_no_address() -> None:
@@ -194,14 +202,14 @@ def test_an_account_shows_no_hash_and_no_address() -> None:
 
 
 def test_operators_are_woken_for_a_lost_write_and_a_stolen_token_only() -> None:
-    assert {"counter_ahead", "token_reused"} == ALARMS
-    assert AuditEvent(Audit.LOGIN, Instant(1)).detail == ""
-    assert all(event.value == event.name.lower() for event in Audit)
+    assert {"counter_ahead", "token_reused"} == ALERT_EVENTS
+    assert AuditEvent(AuditEventType.LOGIN, Instant(1)).detail == ""
+    assert all(event.value == event.name.lower() for event in AuditEventType)
 
 
 def test_a_session_shows_no_seed() -> None:
     now = Instant(1)
-    session = Session(SessionId("s"), Subject("ada"), Seed(b"secretseed"), Client(), 0, now, now, now, now)
+    session = Session(SessionId("s"), Subject("ada"), Seed(b"secretseed"), ClientInfo(), 0, now, now, now, now)
     assert "secretseed" not in repr(session)
     assert session.claims == {}
 
@@ -209,17 +217,17 @@ def test_a_session_shows_no_seed() -> None:
 # --- copy ---------------------------------------------------------------------------------------------------
 
 
-def copy_read_at(moment: int) -> Copy:
+def copy_read_at(moment: int) -> CachedSession:
     at = Instant(0)
-    session = Session(SessionId("s"), Subject("ada"), Seed(b"x" * 32), Client(), 0, at, at, at, at)
-    return Copy(Found(session, Marks()), Position(1, 1), Instant(moment))
+    session = Session(SessionId("s"), Subject("ada"), Seed(b"x" * 32), ClientInfo(), 0, at, at, at, at)
+    return CachedSession(LoadedSession(session, RevocationFloor()), LogCursor(1, 1), Instant(moment))
 
 
 @pytest.mark.parametrize(("age", "holds"), [(0, True), (600, True), (601, False), (-600, True), (-601, False)])
 def test_a_copy_is_believed_for_ten_minutes_and_never_from_far_ahead(age: int, holds: bool) -> None:
-    assert copy_read_at(10_000).holds(Instant(10_000 + age)) is holds
+    assert copy_read_at(10_000).is_recent(Instant(10_000 + age)) is holds
 
 
 def test_an_entry_outlives_every_copy_it_could_end_on_clocks_40_minutes_apart() -> None:
     for policy in (TokenPolicy(), TokenPolicy(access_seconds=60), *(each.token for each in PROFILES.values())):
-        assert policy.retired_seconds >= COPY_SECONDS + 40 * 60
+        assert policy.retired_seconds >= CACHE_TTL_SECONDS + 40 * 60

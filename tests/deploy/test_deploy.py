@@ -16,7 +16,7 @@ import yaml
 
 from keyturn.compose.production import refuse_half_configured
 from keyturn.compose.settings import Settings, read_settings
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.server.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -114,7 +114,7 @@ def expressions() -> list[str]:
 def test_alerts_and_dashboard_name_metrics_and_events_that_exist() -> None:
     found = expressions()
     assert len(found) >= 15
-    events = {str(each.value) for each in Audit}
+    events = {str(each.value) for each in AuditEventType}
     for expression in found:
         assert set(re.findall(r"keyturn_\w+", expression)) <= metrics(), expression
         assert set(re.findall(r'event="(\w+)"', expression)) <= events, expression

@@ -15,7 +15,7 @@ import keyturn.tokens
 from keyturn import issuer
 from keyturn.cli import app
 from keyturn.compose.settings import PREFIX, Settings
-from keyturn.core.audit import ALARMS, Audit
+from keyturn.core.audit import ALERT_EVENTS, AuditEventType
 from keyturn.core.policy import PROFILES
 from keyturn.issuer import AsyncIssuer, Issuer
 from keyturn.server.metrics import Metrics
@@ -182,5 +182,5 @@ def test_every_security_event_is_documented() -> None:
     written = {
         row[0].strip("`"): row[2] for row in rows("operations") if row[0].startswith("`") and "keyturn_" not in row[0]
     }
-    assert written.keys() == {each.value for each in Audit}
-    assert {each for each in written if written[each] == "yes"} == {each.value for each in ALARMS}
+    assert written.keys() == {each.value for each in AuditEventType}
+    assert {each for each in written if written[each] == "yes"} == {each.value for each in ALERT_EVENTS}

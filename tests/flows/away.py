@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from keyturn.core.instant import SessionId
-from keyturn.core.session import Found, Session
+from keyturn.core.session import LoadedSession, Session
 from keyturn.errors import (
     StoreUnavailable,
 )
@@ -29,7 +29,7 @@ class Unsettled:
         self._load = sessions.load
         self.answers = list(answers)
 
-    def load(self, sid: SessionId) -> Found:
+    def load(self, sid: SessionId) -> LoadedSession:
         return replace(self._load(sid), settled=False)
 
     def settle(self, session: Session) -> bool:

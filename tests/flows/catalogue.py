@@ -9,8 +9,8 @@ import pytest
 
 from interleavings.rig import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.sealed import Sealed, seal
-from keyturn.core.session import Client, Seed
+from keyturn.core.sealed import CredentialKind, seal
+from keyturn.core.session import ClientInfo, Seed
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, prove_csrf
@@ -88,7 +88,7 @@ class Stage:
         self.y: Issued = self.run(login(self.attempt(OLD), T0, self.realm))
 
     def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> Attempt:
-        return Attempt(identifier, password, client=Client(address="192.0.2.1"), **{"deliver": "both", **changes})
+        return Attempt(identifier, password, client=ClientInfo(address="192.0.2.1"), **{"deliver": "both", **changes})
 
     def answer(self, step: Step) -> Any:
         """Do what a flow asks for."""
@@ -103,7 +103,7 @@ class Stage:
     def sid(self) -> SessionId:
         return self.x.session.sid
 
-    def sealed(self, kind: Sealed, counter: int, issued: Issued | None = None) -> str:
+    def sealed(self, kind: CredentialKind, counter: int, issued: Issued | None = None) -> str:
         session = (issued or self.x).session
         return str(seal(kind, session.sid, counter, session.seed, self.realm.secrets).reveal())
 
@@ -128,7 +128,7 @@ def ended(stage: Stage) -> Stage:
     return stage
 
 
-def forged(stage: Stage, kind: Sealed) -> str:
+def forged(stage: Stage, kind: CredentialKind) -> str:
     """Made with the server's secret, without the session's seed."""
     return str(seal(kind, stage.sid, 0, Seed(b"guessed"), stage.realm.secrets).reveal())
 
@@ -146,11 +146,11 @@ CASES = [
     Case("login", lambda s: login(s.attempt(OLD), T0, s.realm)),
     Case("login with a device", lambda s: login(s.attempt(OLD, device=s.x.device_token.reveal()), T0, s.realm)),  # type: ignore[union-attr]
     Case("wrong login", lambda s: login(s.attempt(NEW), T0, s.realm)),
-    Case("verify session", lambda s: verify_session(s.sealed(Sealed.SESSION, 0), T0, s.realm)),
-    Case("touch", lambda s: verify_session(s.sealed(Sealed.SESSION, 0), Instant(T0 + 60), s.realm)),
+    Case("verify session", lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
+    Case("touch", lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), Instant(T0 + 60), s.realm)),
     Case("verify access", lambda s: verify_access(s.access(), T0, s.realm)),
-    Case("refresh", lambda s: refresh(s.sealed(Sealed.REFRESH, 0), "both", T0, s.realm)),
-    Case("counter ahead", lambda s: refresh(s.sealed(Sealed.REFRESH, 9), "both", T0, s.realm)),
+    Case("refresh", lambda s: refresh(s.sealed(CredentialKind.REFRESH, 0), "both", T0, s.realm)),
+    Case("counter ahead", lambda s: refresh(s.sealed(CredentialKind.REFRESH, 9), "both", T0, s.realm)),
     Case("step-up", lambda s: confirm_password(s.sid, OLD, "both", T0, s.realm)),
     Case("change password", lambda s: change_password(s.sid, OLD, NEW, "both", T0, s.realm)),
     Case("revoke session", lambda s: revoke_session(s.sid, "logout", T0, s.realm)),
@@ -159,12 +159,12 @@ CASES = [
     Case("revoke everything", lambda s: revoke_everything(T0, s.realm)),
     Case("disable", lambda s: set_disabled(s.x.session.subject, True, T0, s.realm)),
     Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
-    Case("introspect session", lambda s: introspect(s.sealed(Sealed.SESSION, 0), T0, s.realm)),
+    Case("introspect session", lambda s: introspect(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("introspect access", lambda s: introspect(s.access(), T0, s.realm)),
     Case("presented sid", lambda s: presented_sid(s.access(), T0, s.realm)),
-    Case("end replaced", lambda s: end_replaced([s.sealed(Sealed.SESSION, 0, s.y)], s.sid, T0, s.realm)),
+    Case("end replaced", lambda s: end_replaced([s.sealed(CredentialKind.SESSION, 0, s.y)], s.sid, T0, s.realm)),
     Case("csrf token", lambda s: csrf_token_of(s.sid, s.realm)),
-    Case("prove csrf", lambda s: prove_csrf(s.sealed(Sealed.CSRF, 0), s.sid, s.realm)),
+    Case("prove csrf", lambda s: prove_csrf(s.sealed(CredentialKind.CSRF, 0), s.sid, s.realm)),
     Case("feed page", lambda s: feed_page(0)),
     Case("seed page", lambda s: seed_page(0)),
     Case("end page", lambda s: end_page()),

@@ -9,7 +9,7 @@ from flows.catalogue import Stage, refused
 from flows.race import run_against
 from interleavings.rig import ADA, NEW, OLD, T0
 from keyturn.core.account import Account
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.core.throttle import Rate
 from keyturn.errors import LoginFailed, Throttled, TokenRevoked
 from keyturn.flows.accounts import set_disabled
@@ -92,9 +92,9 @@ def test_an_account_created_while_a_login_reads_is_logged_in(stage: Stage) -> No
 
 
 def test_a_password_change_that_loses_to_a_refresh_keeps_the_rotation(stage: Stage) -> None:
-    rotate = refresh(stage.sealed(Sealed.REFRESH, 0), "tokens", T0, stage.realm)
+    rotate = refresh(stage.sealed(CredentialKind.REFRESH, 0), "tokens", T0, stage.realm)
     issued = run_against(stage, change(stage), "accounts.replace_and_void", lambda: stage.run(rotate))
-    assert issued.refresh_token.reveal() == stage.sealed(Sealed.REFRESH, 1)
+    assert issued.refresh_token.reveal() == stage.sealed(CredentialKind.REFRESH, 1)
     assert stage.run(verify_session(issued.session_token.reveal(), T0, stage.realm)).sid == stage.sid
     assert account(stage).password_hash == stage.ports.hasher.hash(NEW)
 

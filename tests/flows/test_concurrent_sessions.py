@@ -9,7 +9,7 @@ from flows.catalogue import Stage, later, refused
 from flows.race import run_against
 from interleavings.rig import NEW, OLD, T0
 from keyturn.core.instant import Instant
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.errors import LoginFailed, TokenReused, TokenRevoked
 from keyturn.flows.password import change_password
@@ -32,11 +32,11 @@ def stored(stage: Stage) -> Session:
 
 
 def rotate(stage: Stage, now: Instant = T0) -> Flow[Any]:
-    return refresh(stage.sealed(Sealed.REFRESH, 0), "tokens", now, stage.realm)
+    return refresh(stage.sealed(CredentialKind.REFRESH, 0), "tokens", now, stage.realm)
 
 
 def touch(stage: Stage) -> Flow[Any]:
-    return verify_session(stage.sealed(Sealed.SESSION, 0), later(60), stage.realm)
+    return verify_session(stage.sealed(CredentialKind.SESSION, 0), later(60), stage.realm)
 
 
 def step_up(stage: Stage) -> Flow[Any]:
@@ -59,7 +59,7 @@ def test_two_refreshes_with_one_token_get_the_same_successor(stage: Stage) -> No
 
 def test_a_retired_token_that_loses_to_a_touch_still_ends_the_session(stage: Stage) -> None:
     stage.run(rotate(stage))
-    stage.run(refresh(stage.sealed(Sealed.REFRESH, 1), "tokens", T0, stage.realm))
+    stage.run(refresh(stage.sealed(CredentialKind.REFRESH, 1), "tokens", T0, stage.realm))
     with pytest.raises(TokenReused):
         run_against(stage, rotate(stage, later(60)), "sessions.replace", lambda: stage.run(touch(stage)))
     assert stored(stage).end_reason == "reuse"
@@ -86,7 +86,7 @@ def test_a_touch_that_loses_to_a_refresh_keeps_the_rotation(stage: Stage) -> Non
 def test_a_step_up_that_loses_to_a_refresh_keeps_the_rotation(stage: Stage) -> None:
     issued = run_against(stage, step_up(stage), "sessions.replace", lambda: stage.run(rotate(stage)))
     assert (stored(stage).rotations, stored(stage).renewals) == (1, 1)
-    assert issued.refresh_token.reveal() == stage.sealed(Sealed.REFRESH, 1)
+    assert issued.refresh_token.reveal() == stage.sealed(CredentialKind.REFRESH, 1)
     assert stage.run(verify_session(issued.session_token.reveal(), T0, stage.realm)).amr == ("pwd",)
 
 
@@ -127,7 +127,7 @@ def test_a_use_that_loses_to_a_revocation_is_refused(stage: Stage, start: Callab
 def test_a_revocation_that_loses_to_a_refresh_ends_the_session(stage: Stage) -> None:
     run_against(stage, log_out(stage), "sessions.replace", lambda: stage.run(rotate(stage)))
     assert (stored(stage).ended_at, stored(stage).rotations) == (T0, 1)
-    refused(stage, TokenRevoked, refresh(stage.sealed(Sealed.REFRESH, 1), "tokens", T0, stage.realm))
+    refused(stage, TokenRevoked, refresh(stage.sealed(CredentialKind.REFRESH, 1), "tokens", T0, stage.realm))
 
 
 def test_two_revocations_at_once_are_logged_once(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flows.catalogue import NEW, OLD, T0, Stage, later, refused
 from keyturn.core.audit import AuditEvent
 from keyturn.core.policy import HOUR
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import StoreUnavailable, TokenRevoked
 from keyturn.flows import change_password, confirm_password, login, verify_access, verify_session
 from keyturn.flows.revoke import revoke_everything, revoke_session
@@ -34,7 +34,7 @@ def test_an_event_that_cannot_be_recorded_takes_no_credential_away(stage: Stage)
     assert stage.run(login(stage.attempt(NEW), T0, stage.realm)).subject == stage.x.subject
 
 
-def lasting(stage: Stage, access_seconds: int) -> Realm:
+def lasting(stage: Stage, access_seconds: int) -> IssuerConfig:
     profile = stage.realm.profile
     session = replace(profile.session, inactivity_seconds=4 * HOUR, overall_seconds=8 * HOUR)
     token = replace(profile.token, access_seconds=access_seconds)

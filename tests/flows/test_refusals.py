@@ -10,7 +10,7 @@ from flows.catalogue import Stage, ended, forged, later, refused
 from interleavings.rig import NEW, OLD, T0
 from interleavings.world import World, freeze
 from keyturn.core.instant import SessionId, Subject
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.errors import (
     AccountExists,
     CounterAhead,
@@ -57,10 +57,10 @@ REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
     "login unknown": (LoginFailed, lambda s: login(s.attempt(OLD, "bob@example.com"), T0, s.realm)),
     "login payload": (PayloadRefused, lambda s: login(s.attempt(OLD, claims={"password": "x"}), T0, s.realm)),
     "verify malformed": (TokenMalformed, lambda s: verify_session("x", T0, s.realm)),
-    "verify another kind": (TokenMalformed, lambda s: verify_session(s.sealed(Sealed.REFRESH, 0), T0, s.realm)),
-    "verify forged": (TokenInvalid, lambda s: verify_session(forged(s, Sealed.SESSION), T0, s.realm)),
-    "verify ahead": (CounterAhead, lambda s: verify_session(s.sealed(Sealed.SESSION, 1), T0, s.realm)),
-    "verify idle": (SessionEnded, lambda s: verify_session(s.sealed(Sealed.SESSION, 0), later(3600), s.realm)),
+    "verify another kind": (TokenMalformed, lambda s: verify_session(s.sealed(CredentialKind.REFRESH, 0), T0, s.realm)),
+    "verify forged": (TokenInvalid, lambda s: verify_session(forged(s, CredentialKind.SESSION), T0, s.realm)),
+    "verify ahead": (CounterAhead, lambda s: verify_session(s.sealed(CredentialKind.SESSION, 1), T0, s.realm)),
+    "verify idle": (SessionEnded, lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), later(3600), s.realm)),
     "access not ours": (TokenInvalid, lambda s: verify_access("x", T0, s.realm)),
     "access expired": (TokenExpired, lambda s: verify_access(s.access(), later(605), s.realm)),
     "access not yet": (TokenNotYetValid, lambda s: verify_access(s.access(), later(-6), s.realm)),
@@ -70,9 +70,12 @@ REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
     ),
     "access for another": (TokenInvalid, lambda s: verify_access(s.access(), T0, replace(s.realm, audience=("x",)))),
     "refresh malformed": (TokenMalformed, lambda s: refresh("x", "tokens", T0, s.realm)),
-    "refresh forged": (TokenInvalid, lambda s: refresh(forged(s, Sealed.REFRESH), "tokens", T0, s.realm)),
-    "refresh ahead": (CounterAhead, lambda s: refresh(s.sealed(Sealed.REFRESH, 1), "tokens", T0, s.realm)),
-    "refresh idle": (SessionEnded, lambda s: refresh(s.sealed(Sealed.REFRESH, 0), "tokens", later(3600), s.realm)),
+    "refresh forged": (TokenInvalid, lambda s: refresh(forged(s, CredentialKind.REFRESH), "tokens", T0, s.realm)),
+    "refresh ahead": (CounterAhead, lambda s: refresh(s.sealed(CredentialKind.REFRESH, 1), "tokens", T0, s.realm)),
+    "refresh idle": (
+        SessionEnded,
+        lambda s: refresh(s.sealed(CredentialKind.REFRESH, 0), "tokens", later(3600), s.realm),
+    ),
     "step-up gone": (TokenRevoked, lambda s: confirm_password(GONE, OLD, None, T0, s.realm)),
     "step-up wrong": (LoginFailed, lambda s: confirm_password(s.sid, NEW, None, T0, s.realm)),
     "step-up idle": (SessionEnded, lambda s: confirm_password(s.sid, OLD, None, later(3600), s.realm)),
@@ -83,11 +86,17 @@ REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
     "disable nobody": (NotFound, lambda s: set_disabled(Subject("nobody"), True, T0, s.realm)),
     "csrf gone": (TokenRevoked, lambda s: csrf_token_of(GONE, s.realm)),
     "csrf malformed": (CsrfTokenRequired, lambda s: prove_csrf("x", s.sid, s.realm)),
-    "csrf of another session": (CsrfTokenRequired, lambda s: prove_csrf(s.sealed(Sealed.CSRF, 0, s.y), s.sid, s.realm)),
-    "csrf of another number": (CsrfTokenRequired, lambda s: prove_csrf(s.sealed(Sealed.CSRF, 1), s.sid, s.realm)),
-    "csrf forged": (CsrfTokenRequired, lambda s: prove_csrf(forged(s, Sealed.CSRF), s.sid, s.realm)),
+    "csrf of another session": (
+        CsrfTokenRequired,
+        lambda s: prove_csrf(s.sealed(CredentialKind.CSRF, 0, s.y), s.sid, s.realm),
+    ),
+    "csrf of another number": (
+        CsrfTokenRequired,
+        lambda s: prove_csrf(s.sealed(CredentialKind.CSRF, 1), s.sid, s.realm),
+    ),
+    "csrf forged": (CsrfTokenRequired, lambda s: prove_csrf(forged(s, CredentialKind.CSRF), s.sid, s.realm)),
     "sid of nothing": (TokenInvalid, lambda s: presented_sid("x", T0, s.realm)),
-    "sid of a forgery": (TokenInvalid, lambda s: presented_sid(forged(s, Sealed.REFRESH), T0, s.realm)),
+    "sid of a forgery": (TokenInvalid, lambda s: presented_sid(forged(s, CredentialKind.REFRESH), T0, s.realm)),
 }
 
 
@@ -100,9 +109,9 @@ def test_a_refusal_changes_no_session_and_no_account(kind: type[Refusal], start:
 
 
 ENDED: dict[str, tuple[type[Refusal], Start]] = {
-    "verify": (TokenRevoked, lambda s: verify_session(s.sealed(Sealed.SESSION, 0), T0, s.realm)),
+    "verify": (TokenRevoked, lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     "access": (TokenRevoked, lambda s: verify_access(s.access(), T0, s.realm)),
-    "refresh": (TokenRevoked, lambda s: refresh(s.sealed(Sealed.REFRESH, 0), "tokens", T0, s.realm)),
+    "refresh": (TokenRevoked, lambda s: refresh(s.sealed(CredentialKind.REFRESH, 0), "tokens", T0, s.realm)),
     "step-up": (TokenRevoked, lambda s: confirm_password(s.sid, OLD, None, T0, s.realm)),
     "change": (TokenRevoked, lambda s: change_password(s.sid, OLD, NEW, None, T0, s.realm)),
 }

@@ -7,10 +7,10 @@ import pytest
 from flows.away import Away, Unsettled, near
 from flows.catalogue import KEYS, Busy, Stage, Strict, ended, later, refused
 from interleavings.rig import ADA, NEW, OLD, T0, realm
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.errors import (
     CounterAhead,
     CsrfTokenRequired,
@@ -66,7 +66,7 @@ def test_a_disabled_account(stage: Stage) -> None:
     refused(stage, LoginFailed, login(stage.attempt(OLD), T0, stage.realm))
     stage.run(set_disabled(stage.x.session.subject, False, T0, stage.realm))
     assert stage.run(login(stage.attempt(OLD), T0, stage.realm))
-    refused(stage, TokenRevoked, refresh(stage.sealed(Sealed.REFRESH, 0), "tokens", T0, stage.realm))
+    refused(stage, TokenRevoked, refresh(stage.sealed(CredentialKind.REFRESH, 0), "tokens", T0, stage.realm))
 
 
 def test_too_many_attempts(stage: Stage) -> None:
@@ -107,7 +107,7 @@ class Ledger:
     """An audit log that can be read."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[Audit, str]] = []
+        self.events: list[tuple[AuditEventType, str]] = []
 
     def append(self, event: Any) -> None:
         self.events.append((event.event, event.subject))
@@ -116,16 +116,19 @@ class Ledger:
 def test_a_retired_token_ends_the_family_and_alarms(stage: Stage) -> None:
     audit = Ledger()
     for counter in (0, 1):
-        stage.run(refresh(stage.sealed(Sealed.REFRESH, counter), "tokens", T0, stage.realm), audit=audit)
-    refused(stage, TokenReused, refresh(stage.sealed(Sealed.REFRESH, 0), "tokens", T0, stage.realm))
-    refused(stage, TokenRevoked, refresh(stage.sealed(Sealed.REFRESH, 2), "tokens", T0, stage.realm))
-    assert audit.events == [(Audit.TOKEN_REUSED, stage.x.subject)]
-    refused(stage, CounterAhead, refresh(stage.sealed(Sealed.REFRESH, 7, stage.y), "tokens", T0, stage.realm))
-    assert audit.events == [(Audit.TOKEN_REUSED, stage.x.subject), (Audit.COUNTER_AHEAD, stage.y.subject)]
+        stage.run(refresh(stage.sealed(CredentialKind.REFRESH, counter), "tokens", T0, stage.realm), audit=audit)
+    refused(stage, TokenReused, refresh(stage.sealed(CredentialKind.REFRESH, 0), "tokens", T0, stage.realm))
+    refused(stage, TokenRevoked, refresh(stage.sealed(CredentialKind.REFRESH, 2), "tokens", T0, stage.realm))
+    assert audit.events == [(AuditEventType.TOKEN_REUSED, stage.x.subject)]
+    refused(stage, CounterAhead, refresh(stage.sealed(CredentialKind.REFRESH, 7, stage.y), "tokens", T0, stage.realm))
+    assert audit.events == [
+        (AuditEventType.TOKEN_REUSED, stage.x.subject),
+        (AuditEventType.COUNTER_AHEAD, stage.y.subject),
+    ]
 
 
 def test_a_rotation_answered_again_is_waited_for_and_judged_again_when_it_is_gone(stage: Stage) -> None:
-    token, sessions = stage.sealed(Sealed.REFRESH, 0), Unsettled(stage.store.sessions, False, True)
+    token, sessions = stage.sealed(CredentialKind.REFRESH, 0), Unsettled(stage.store.sessions, False, True)
     first = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=sessions)
     assert len(sessions.answers) == 2, "its own write was waited for by the store"
     again = stage.run(refresh(token, "tokens", T0, stage.realm), sessions=sessions)
@@ -148,16 +151,16 @@ def test_introspection_tells_nothing_of_what_is_not_good(stage: Stage) -> None:
     def active(token: str, now: Instant = T0) -> object:
         return stage.run(introspect(token, now, stage.realm))["active"]
 
-    tokens = [stage.sealed(Sealed.SESSION, 0), stage.sealed(Sealed.REFRESH, 0), stage.access()]
+    tokens = [stage.sealed(CredentialKind.SESSION, 0), stage.sealed(CredentialKind.REFRESH, 0), stage.access()]
     assert all(active(each) for each in tokens)
     assert not any(active(each, later(3600)) for each in tokens)
-    assert not any(map(active, ("x", stage.sealed(Sealed.SESSION, 1), stage.sealed(Sealed.REFRESH, 1))))
+    assert not any(map(active, ("x", stage.sealed(CredentialKind.SESSION, 1), stage.sealed(CredentialKind.REFRESH, 1))))
     ended(stage)
     assert not any(map(active, tokens))
 
 
 def test_introspection_says_what_rfc_7662_asks_for(stage: Stage) -> None:
-    session = stage.run(introspect(stage.sealed(Sealed.REFRESH, 0), T0, stage.realm))
+    session = stage.run(introspect(stage.sealed(CredentialKind.REFRESH, 0), T0, stage.realm))
     access = stage.run(introspect(stage.access(), T0, stage.realm))
     for answer in (session, access):
         assert answer["sub"] == stage.x.session.subject
@@ -167,12 +170,12 @@ def test_introspection_says_what_rfc_7662_asks_for(stage: Stage) -> None:
 
 
 def test_the_session_behind_any_credential(stage: Stage) -> None:
-    tokens = [stage.sealed(Sealed.SESSION, 0), stage.sealed(Sealed.REFRESH, 0), stage.access()]
+    tokens = [stage.sealed(CredentialKind.SESSION, 0), stage.sealed(CredentialKind.REFRESH, 0), stage.access()]
     assert {stage.run(presented_sid(each, T0, stage.realm)) for each in tokens} == {stage.sid}
 
 
 def test_a_browser_that_logs_in_again_holds_one_login(stage: Stage) -> None:
-    own, other = stage.sealed(Sealed.SESSION, 0), stage.sealed(Sealed.SESSION, 0, stage.y)
+    own, other = stage.sealed(CredentialKind.SESSION, 0), stage.sealed(CredentialKind.SESSION, 0, stage.y)
     stage.run(end_replaced(["x", own, other], stage.sid, T0, stage.realm))
     devices = stage.run(list_sessions(stage.x.session.subject, T0, stage.realm))
     assert [each.sid for each in devices] == [stage.sid]
@@ -180,13 +183,13 @@ def test_a_browser_that_logs_in_again_holds_one_login(stage: Stage) -> None:
 
 def test_csrf_tokens_need_no_store_while_the_session_is_near(stage: Stage) -> None:
     stage.ports.near = near()
-    stage.run(verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
+    stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     token = stage.run(csrf_token_of(stage.sid, stage.realm), sessions=Away())
     stage.run(prove_csrf(token.reveal(), stage.sid, stage.realm))
 
 
 def test_a_csrf_token_of_a_session_that_is_gone(stage: Stage) -> None:
-    token = stage.sealed(Sealed.CSRF, 0)
+    token = stage.sealed(CredentialKind.CSRF, 0)
     stage.store.sessions.purge(later(100_000))
     refused(stage, CsrfTokenRequired, prove_csrf(token, stage.sid, stage.realm))
 

@@ -9,8 +9,8 @@ from flows.away import Away, ReadOnly, near
 from flows.catalogue import Stage, forged, later, refused
 from interleavings.rig import OLD, T0
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.sealed import Sealed
-from keyturn.core.session import COPY_SECONDS, Copy
+from keyturn.core.sealed import CredentialKind
+from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession
 from keyturn.errors import (
     NotDurable,
     RevocationUnknown,
@@ -32,14 +32,19 @@ def stage() -> Stage:
 
 def test_nobody_can_tell(stage: Stage) -> None:
     token = stage.access()
-    refused(stage, RevocationUnknown, verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm), sessions=Away())
+    refused(
+        stage,
+        RevocationUnknown,
+        verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm),
+        sessions=Away(),
+    )
     refused(stage, RevocationUnknown, verify_access(token, T0, stage.realm))
 
 
 def test_a_quarantine_is_called_by_its_name_and_says_how_long(stage: Stage) -> None:
     away = Away(StoreQuarantined("failed over", retry_after_seconds=7))
     for flow in (
-        verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm),
+        verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm),
         verify_access(stage.access(), T0, stage.realm),
     ):
         with pytest.raises(StoreQuarantined) as said:
@@ -49,7 +54,7 @@ def test_a_quarantine_is_called_by_its_name_and_says_how_long(stage: Stage) -> N
 
 def test_the_near_cache_answers_while_the_store_is_away(stage: Stage) -> None:
     stage.ports.near = near()
-    text = stage.sealed(Sealed.SESSION, 0)
+    text = stage.sealed(CredentialKind.SESSION, 0)
     principal = stage.run(verify_session(text, T0, stage.realm))
     assert stage.run(verify_session(text, T0, stage.realm), sessions=Away()) == principal
     assert stage.run(verify_access(stage.access(), T0, stage.realm)).subject == principal.subject
@@ -58,8 +63,8 @@ def test_the_near_cache_answers_while_the_store_is_away(stage: Stage) -> None:
 def test_the_near_cache_never_says_no(stage: Stage) -> None:
     """Forged, from the future, or due for a touch: the store is asked, and its answer counts."""
     stage.ports.near = near()
-    stage.run(verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
-    refused(stage, TokenInvalid, verify_session(forged(stage, Sealed.SESSION), T0, stage.realm))
+    stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
+    refused(stage, TokenInvalid, verify_session(forged(stage, CredentialKind.SESSION), T0, stage.realm))
     here = stage.ports.near
     elsewhere = stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
     renewed = elsewhere.session_token.reveal()
@@ -81,20 +86,20 @@ class Kept:
     """A cache that every process shares."""
 
     def __init__(self) -> None:
-        self.copies: dict[tuple[SessionId, int], Copy] = {}
+        self.copies: dict[tuple[SessionId, int], CachedSession] = {}
 
-    def recall(self, sid: SessionId, log: int) -> Copy | None:
+    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
         return self.copies.get((sid, log))
 
-    def remember(self, copy: Copy) -> None:
-        self.copies[copy.found.session.sid, copy.position.log] = copy
+    def remember(self, copy: CachedSession) -> None:
+        self.copies[copy.loaded.session.sid, copy.position.log_id] = copy
 
 
 @pytest.fixture
 def kept(stage: Stage) -> Kept:
     """One process has checked a session token; another shares what it read."""
     stage.ports.near, stage.ports.cache = following(stage), Kept()
-    stage.run(verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
+    stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     stage.ports.near = following(stage)
     return stage.ports.cache
 
@@ -116,7 +121,7 @@ class Counted:
 def loads(stage: Stage, now: Instant = T0, counter: int = 0) -> int:
     """How often the store is asked by a check of the session token."""
     stage.ports.sessions = counted = Counted(stage.store.sessions)
-    assert stage.run(verify_session(stage.sealed(Sealed.SESSION, counter), now, stage.realm))
+    assert stage.run(verify_session(stage.sealed(CredentialKind.SESSION, counter), now, stage.realm))
     return counted.loads
 
 
@@ -134,7 +139,7 @@ def test_a_stale_process_neither_believes_copies_nor_makes_any(stage: Stage, kep
 
 def test_an_old_copy_is_not_believed(stage: Stage, kept: Kept) -> None:
     held = next(iter(kept.copies.values()))
-    kept.remember(replace(held, read_at=Instant(T0 - COPY_SECONDS - 1)))
+    kept.remember(replace(held, read_at=Instant(T0 - CACHE_TTL_SECONDS - 1)))
     assert loads(stage) == 1
 
 
@@ -148,13 +153,13 @@ def test_a_copy_of_before_a_renewal_says_nothing_about_the_token_after_it(stage:
     stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
     stage.ports.near = following(stage)
     assert loads(stage, counter=1) == 1
-    refused(stage, TokenRevoked, verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
+    refused(stage, TokenRevoked, verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
 
 
 def test_a_copy_this_process_does_not_vouch_for_is_not_believed(stage: Stage, kept: Kept) -> None:
     stage.run(revoke_subject(stage.x.session.subject, T0, stage.realm), near=near())
     stage.ports.near = following(stage)
-    refused(stage, TokenRevoked, verify_session(stage.sealed(Sealed.SESSION, 0), T0, stage.realm))
+    refused(stage, TokenRevoked, verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
 
 
 def test_an_access_token_the_feed_names_is_refused_without_the_store(stage: Stage) -> None:
@@ -166,5 +171,5 @@ def test_an_access_token_the_feed_names_is_refused_without_the_store(stage: Stag
 
 @pytest.mark.parametrize("why", [StoreUnavailable("read only"), NotDurable("0 of 1 replicas have it")])
 def test_a_use_that_cannot_be_noted_is_no_reason_to_refuse_it(stage: Stage, why: StoreUnavailable) -> None:
-    text = stage.sealed(Sealed.SESSION, 0)
+    text = stage.sealed(CredentialKind.SESSION, 0)
     assert stage.run(verify_session(text, later(60), stage.realm), sessions=ReadOnly(stage.store.sessions, why))

@@ -69,7 +69,7 @@ class House:
         )
         parts = build_parts(settings, awaited=True, clock=self.clock, monotonic=self.monotonic)
         parts.hasher.close()
-        self.hasher = Argon2Hasher(Argon2Parameters(memory_kib=64, passes=1), threads=1)
+        self.hasher = Argon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
         parts = replace(parts, ports=replace(parts.ports, hasher=self.hasher), hasher=self.hasher)
         drive(first_keys(parts), parts.plain)
         self.issuer = AsyncIssuer(parts)

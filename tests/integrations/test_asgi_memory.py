@@ -8,7 +8,7 @@ import pytest
 
 from integrations.house import PASSWORD, House, cookie, run
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.errors import StoreUnavailable
 from keyturn.integrations.asgi import MEMO_COOKIE_BYTES
 
@@ -29,16 +29,23 @@ def test_a_revoked_session_is_refused_from_the_next_request_on(house: House) -> 
     assert house.remembered == 0
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_what_the_feed_brings_is_heeded_at_once(house: House, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", list(RevocationKind))
+def test_what_the_feed_brings_is_heeded_at_once(
+    house: House, kind: RevocationKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     issued = house.login()
     house.ask(cookie(issued))
     house.ask(cookie(issued))
     flows = house.count_flows(monkeypatch)
     subject, client = issued.session.subject, issued.session.client.client_id
-    key = {Kind.SESSION: issued.session.sid, Kind.SUBJECT: subject, Kind.CLIENT: client, Kind.EVERYTHING: ""}[kind]
+    key = {
+        RevocationKind.SESSION: issued.session.sid,
+        RevocationKind.SUBJECT: subject,
+        RevocationKind.CLIENT: client,
+        RevocationKind.EVERYTHING: "",
+    }[kind]
     now = Instant(int(house.clock.now))
-    house.near.apply(Entry(kind, key, ENDED, now, Instant(now + 600), 99))
+    house.near.apply(Revocation(kind, key, ENDED, now, Instant(now + 600), 99))
     # The store, which has not heard of it, is the truth: what counts here is that it was asked.
     house.ask(cookie(issued))
     assert len(flows) == 1

@@ -5,7 +5,7 @@ import pytest
 from integrations.house import ISSUER, App, Feed, House, ask, bearer, cookie
 from keyturn import AsyncVerifier, Verifier
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.integrations.asgi import Guard
 
 
@@ -30,7 +30,7 @@ def test_a_resource_server_knows_the_bearer(house: House, guarded: tuple[Guard, 
         assert ask(guard, (b"accept", b"*/*"), bearer(issued), method="POST").status == 200
     assert {caller and caller.sid for caller in app.callers} == {issued.session.sid}
     now = Instant(int(house.clock.now))
-    feed.revocations.apply(Entry(Kind.SESSION, issued.session.sid, ENDED, now, Instant(now + 600), 1))
+    feed.revocations.apply(Revocation(RevocationKind.SESSION, issued.session.sid, ENDED, now, Instant(now + 600), 1))
     assert ask(guard, bearer(issued)).code == "token_revoked"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from interleavings.rig import ADA, OLD, T0, attempt, realm, toy_ports
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.sealed import Sealed, parse
+from keyturn.core.sealed import CredentialKind, parse
 from keyturn.errors import Refusal, StoreUnavailable
 from keyturn.flows.drive import drive
 from keyturn.flows.enter import Attempt
@@ -81,7 +81,7 @@ def bystander(store: Any, number: int) -> Issued:
 
 
 def counter(text: str) -> int:
-    return parse(text, Sealed.REFRESH, REALM.secrets).counter
+    return parse(text, CredentialKind.REFRESH, REALM.secrets).counter
 
 
 def rotate_until_killed(

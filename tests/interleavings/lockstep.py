@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keyturn.core.account import Account
-from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
 from keyturn.core.throttle import Bucket
 from keyturn.stores.memory import MemoryStore
@@ -92,9 +92,9 @@ def _reads(record: object) -> Iterator[Question]:
             yield "accounts", "find", record.identifier
         case Bucket():
             yield "throttles", "load", record.key
-        case Voiding():
+        case GenerationIncrement():
             yield "sessions", "marks", record.subject, "default"
-        case Entry():
+        case Revocation():
             yield "sessions", "marks", record.key, record.key
 
 

@@ -8,8 +8,8 @@ from interleavings.oracle import dead
 from interleavings.rig import Rig
 from interleavings.world import World, freeze
 from keyturn.core.instant import SessionId
-from keyturn.core.revocation import Position
-from keyturn.core.session import Copy
+from keyturn.core.revocation import LogCursor
+from keyturn.core.session import CachedSession
 from keyturn.flows.step import Flow, Step
 from keyturn.stores.near import NearSessions
 
@@ -41,7 +41,7 @@ class CapturedNear(NearSessions):
 
     def capture(self) -> Any:
         subjects = {subject: frozenset(sids) for subject, sids in self._by_subject.items()}
-        return dict(self._sessions), subjects, deepcopy(self._known), self._freshness.seen_at
+        return dict(self._sessions), subjects, deepcopy(self._known), self._freshness.complete_as_of
 
     def restore(self, held: Any) -> None:
         sessions, subjects, known, seen_at = held
@@ -49,27 +49,27 @@ class CapturedNear(NearSessions):
         self._sessions.update(sessions)
         self._by_subject.update({subject: set(sids) for subject, sids in subjects.items()})
         self._known = deepcopy(known)
-        self._freshness.seen_at = seen_at
+        self._freshness.complete_as_of = seen_at
 
 
 class HostileCache:
     """A shared cache that answers any copy it was ever given, or none: it loses, delays, and goes back in time."""
 
     def __init__(self) -> None:
-        self.copies: dict[Any, Copy] = {}
+        self.copies: dict[Any, CachedSession] = {}
 
     def recall(self, sid: SessionId, log: int) -> AnyOf:
         every = self.copies.values()
-        mine = [each for each in every if each.found.session.sid == sid and each.position.log == log]
+        mine = [each for each in every if each.loaded.session.sid == sid and each.position.log_id == log]
         return AnyOf((None, *mine))
 
-    def remember(self, copy: Copy) -> None:
+    def remember(self, copy: CachedSession) -> None:
         self.copies[freeze(copy)] = copy
 
-    def capture(self) -> dict[Any, Copy]:
+    def capture(self) -> dict[Any, CachedSession]:
         return dict(self.copies)
 
-    def restore(self, held: dict[Any, Copy]) -> None:
+    def restore(self, held: dict[Any, CachedSession]) -> None:
         self.copies = dict(held)
 
 
@@ -99,8 +99,8 @@ def copied(rig: Rig, session: str = "x") -> Rig:
     store = rig.world.store
     found = store.sessions.load(rig.sid(session))
     assert found is not None
-    position = Position(store.sessions._memory.log, store.log.sequence())
-    rig.world.nears["cache"].remember(Copy(found, position, rig.now))
+    position = LogCursor(store.sessions._memory.log, store.log.sequence())
+    rig.world.nears["cache"].remember(CachedSession(found, position, rig.now))
     return rig
 
 

@@ -7,7 +7,7 @@ from interleavings.explorer import LOST, Explorer, Node
 from interleavings.model import Run, explained
 from interleavings.rig import NEW, NEWER, OLD, Rig, credentials, ports_of
 from interleavings.world import World, freeze
-from keyturn.core.revocation import Kind
+from keyturn.core.revocation import RevocationKind
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
@@ -18,9 +18,9 @@ from keyturn.flows.verify import verify_session
 
 def dead(session: Any, marks: Any) -> bool:
     """Written from the design's words, not from the code: ended, or older than what its marks allow."""
-    subject = marks.get((Kind.SUBJECT, session.subject), 0)
-    client = marks.get((Kind.CLIENT, session.client.client_id), 0)
-    everything = marks.get((Kind.EVERYTHING, ""), 0)
+    subject = marks.get((RevocationKind.SUBJECT, session.subject), 0)
+    client = marks.get((RevocationKind.CLIENT, session.client.client_id), 0)
+    everything = marks.get((RevocationKind.EVERYTHING, ""), 0)
     return session.ended_at is not None or session.generation < subject or session.created_at < max(client, everything)
 
 

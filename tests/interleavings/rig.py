@@ -14,9 +14,9 @@ from interleavings.model import Life, Spec
 from interleavings.world import NoNear, World
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.policy import Profile, SessionPolicy, ThrottlePolicy
-from keyturn.core.realm import Realm
-from keyturn.core.sealed import Sealed, Secrets, seal
-from keyturn.core.session import Client
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.sealed import CredentialKind, Secrets, seal
+from keyturn.core.session import ClientInfo
 from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
 from keyturn.flows import asks
 from keyturn.flows.accounts import set_disabled
@@ -39,9 +39,9 @@ ADA, OLD, NEW, NEWER = "ada@example.com", "old password of ada", "new password o
 CALM = ThrottlePolicy(account_limit=100, address_limit=10_000, device_limit=100, signup_limit=1000)
 
 
-def realm(throttle: ThrottlePolicy = CALM) -> Realm:
+def realm(throttle: ThrottlePolicy = CALM) -> IssuerConfig:
     profile = Profile("explored", SessionPolicy(3600, 86_400), throttle=throttle)
-    return Realm("https://auth.example", ("api",), Secrets(b"explored" * 4), profile)
+    return IssuerConfig("https://auth.example", ("api",), Secrets(b"explored" * 4), profile)
 
 
 class Entropy:
@@ -125,7 +125,7 @@ class Rig:
     one database serves them all.
     """
 
-    realm: Realm = field(default_factory=realm)
+    realm: IssuerConfig = field(default_factory=realm)
     world: World = field(default_factory=World)
     now: Instant = T0
     names: dict[str, str] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class Rig:
     def attempt(self, password: str, device: str | None = None) -> Attempt:
         address = IPv4Address("10.0.0.0") + self.number
         trying = attempt(password, device)
-        return replace(trying, identifier=self.identifier, client=Client(address=str(address)))
+        return replace(trying, identifier=self.identifier, client=ClientInfo(address=str(address)))
 
     @property
     def identifier(self) -> str:
@@ -183,7 +183,7 @@ class Rig:
 
     def token(self, name: str, kind: str, counter: int) -> str:
         session = self.held[name].session
-        return seal(Sealed(kind), session.sid, counter, session.seed, self.realm.secrets).reveal()
+        return seal(CredentialKind(kind), session.sid, counter, session.seed, self.realm.secrets).reveal()
 
     # --- actors ---------------------------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ class Rig:
 
 
 def attempt(password: str, device: str | None = None) -> Attempt:
-    return Attempt(ADA, password, "both", Client(address="192.0.2.1"), device)
+    return Attempt(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
 
 
 def outcome(ending: object) -> Any:

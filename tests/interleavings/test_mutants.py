@@ -14,8 +14,8 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Subject
 from keyturn.core.lifecycle import revoke as ended
 from keyturn.core.lifecycle import step_up as stepped
-from keyturn.core.revocation import Position
-from keyturn.core.session import Found
+from keyturn.core.revocation import LogCursor
+from keyturn.core.session import LoadedSession
 from keyturn.flows import asks
 from keyturn.flows.revoke import Revoked, ended_entry, renewed_entry
 from keyturn.flows.step import Flow
@@ -161,7 +161,7 @@ def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
 
 
 class Credulous(CapturedNear):
-    def _outdated(self, found: Found) -> bool:
+    def _outdated(self, found: LoadedSession) -> bool:
         return False
 
 
@@ -208,7 +208,7 @@ class Timeless(CapturedNear):
     """Believes a copy whatever the age of its news."""
 
     def position(self) -> Any:
-        return Position(self._log or 0, self._known.sequence)
+        return LogCursor(self._log or 0, self._known.sequence)
 
     def vouch(self, copy: Any) -> bool:
         return not self._outdated(copy.found)

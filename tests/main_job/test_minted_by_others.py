@@ -16,7 +16,7 @@ from joserfc.jws import JWSRegistry
 from keyturn import Verifier
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
 from keyturn.errors import Refusal, TokenExpired, TokenInvalid, TokenRevoked
 from keyturn.tokens import KeySet
 from main_job.node import Ask, node
@@ -67,7 +67,7 @@ def by_jose(ask: Ask, algorithm: str, claims: dict[str, Any]) -> Minted:
 class Feed:
     """News handed in: as fresh as the moment it was made."""
 
-    def __init__(self, *entries: Entry) -> None:
+    def __init__(self, *entries: Revocation) -> None:
         self.revocations = RevocationSet()
         self.freshness = Freshness(5.0, time.monotonic())
         for each in entries:
@@ -128,6 +128,6 @@ def test_under_a_feed_a_token_must_say_what_could_revoke_it(mint: Mint) -> None:
         Verifier(ISSUER, AUDIENCE, keys=keys, feed=Feed())(token)
     token, keys = mint("ES256", claims(sid=SID, gen=0))
     assert Verifier(ISSUER, AUDIENCE, keys=keys, feed=Feed())(token).sid == SID
-    ended = Entry(Kind.SESSION, SID, ENDED, Instant(1), Instant(2**40), 1)
+    ended = Revocation(RevocationKind.SESSION, SID, ENDED, Instant(1), Instant(2**40), 1)
     with pytest.raises(TokenRevoked):
         Verifier(ISSUER, AUDIENCE, keys=keys, feed=Feed(ended))(token)

@@ -20,9 +20,9 @@ from engines.fixtures import Fresh, apart_of
 from interleavings.rig import CALM, toy_ports
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import Client
+from keyturn.core.session import ClientInfo
 from keyturn.errors import Refusal
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.drive import drive, drive_async
@@ -111,12 +111,12 @@ class History(RuleBasedStateMachine):
         return Instant(self.model.now)
 
     @property
-    def realm(self) -> Realm:
+    def realm(self) -> IssuerConfig:
         secrets = [b"%032d" % each for each in range(self.model.secret, max(-1, self.model.secret - 2), -1)]
-        return Realm("https://auth.example", ("api",), Secrets(*secrets), PROFILE)
+        return IssuerConfig("https://auth.example", ("api",), Secrets(*secrets), PROFILE)
 
     def attempt(self, name: str, password: str, client: str) -> Attempt:
-        return Attempt(f"{name}.{self.door.histories}@example.com", password, "both", Client(client))
+        return Attempt(f"{name}.{self.door.histories}@example.com", password, "both", ClientInfo(client))
 
     def same(self, expected: str | None, flow: Any) -> Any:
         """Run ``flow``; it must end as the model said."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind, Page
+from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 
 NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 900)
@@ -13,15 +13,15 @@ class Drain:
     """A sink that writes down what happens to it."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.resets: list[Page] = []
+        self.entries: list[Revocation] = []
+        self.resets: list[RevocationPage] = []
         self.confirmed: list[float] = []
         self.expired: list[Instant] = []
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Revocation) -> None:
         self.entries.append(entry)
 
-    def reset(self, page: Page) -> None:
+    def reset(self, page: RevocationPage) -> None:
         self.resets.append(page)
 
     def confirm(self, asked_at: float) -> None:
@@ -31,6 +31,6 @@ class Drain:
         self.expired.append(now)
 
 
-def mark(store: Any, key: str = "web", expires_at: Instant = LATER) -> Entry:
-    entry: Entry = store.sessions.mark(Entry(Kind.CLIENT, key, NOW, NOW, expires_at))
+def mark(store: Any, key: str = "web", expires_at: Instant = LATER) -> Revocation:
+    entry: Revocation = store.sessions.mark(Revocation(RevocationKind.CLIENT, key, NOW, NOW, expires_at))
     return entry

@@ -7,7 +7,7 @@ from typing import Any
 
 from engines.process import until
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, RevocationSet
+from keyturn.core.revocation import Revocation, RevocationSet
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.stores.opening import Apart, open_store
 from keyturn.testing.contract.records import NOW, new_session
@@ -29,11 +29,11 @@ class Watched:
         self.thread.start()
         until(lambda: self.store.quarantine._identity is not None)
 
-    def remembered(self, at: Instant) -> list[Entry]:
+    def remembered(self, at: Instant) -> list[Revocation]:
         assert self.may_remember.wait(30)
         return list(self.known.entries(at))
 
-    def remember(self, entry: Entry) -> None:
+    def remember(self, entry: Revocation) -> None:
         self.known.apply(entry)
 
     def quarantined(self) -> bool:

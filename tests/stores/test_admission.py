@@ -13,7 +13,7 @@ from engines.redis import RedisServer
 from engines.shared import OUTSIDE
 from keyturn import Issuer
 from keyturn.cli import app
-from keyturn.core.revocation import Kind
+from keyturn.core.revocation import RevocationKind
 from keyturn.errors import ConfigurationError
 from keyturn.stores.opening import Apart, open_async_store, open_store
 from stores.quarantined import Watched
@@ -131,7 +131,7 @@ def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
         assert run.invoke(app, ["db", "sessions-lost"]).exit_code == 0
     with closing(open_store(database(tmp_path), apart=Apart(empty_redis.url))) as store:
         told = {each.kind for each in store.log.snapshot().entries}
-    assert told == {Kind.EVERYTHING}, "it is what a verifier refuses her access token by"
+    assert told == {RevocationKind.EVERYTHING}, "it is what a verifier refuses her access token by"
 
 
 @pytest.mark.parametrize("name", ["durable_replicas", "quarantine_seconds"])

@@ -14,7 +14,7 @@ import pytest
 from engines.fixtures import Fresh
 from engines.postgres import Postgres
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.errors import ConfigurationError
 from keyturn.stores.opening import open_store
 from keyturn.stores.sql.copying import copy_database
@@ -85,7 +85,7 @@ def filled(url: str, count: int) -> None:
         store.accounts.insert(new_account())
         if number % 3 == 0:
             store.sessions.void(voiding(session.subject))
-    store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER))
+    store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
     store.close()
 
 

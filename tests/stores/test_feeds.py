@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, Follower
 from keyturn.stores.memory import MemoryStore
@@ -15,7 +15,7 @@ from stores.drain import NOW, Drain, mark
 def test_it_starts_from_a_snapshot_and_goes_on(store: SqlStore, follower: Follower, drain: Drain) -> None:
     first = mark(store)
     assert follower.poll_once(1.0) == 1
-    assert drain.resets == [Page((first,), 1)]
+    assert drain.resets == [RevocationPage((first,), 1)]
     second = mark(store)
     assert follower.poll_once(2.0) == 1
     assert drain.entries == [second]
@@ -40,7 +40,7 @@ def test_a_gap_is_closed_by_a_snapshot(store: SqlStore, follower: Follower, drai
     store.sessions.purge(NOW)
     assert follower.poll_once(2.0) == 1
     assert drain.entries == []
-    assert drain.resets[1:] == [Page((kept,), 2)]
+    assert drain.resets[1:] == [RevocationPage((kept,), 2)]
     assert drain.confirmed == [1.0, 2.0]
 
 
@@ -53,7 +53,7 @@ def test_a_log_that_went_back_in_time_is_taken_from_the_start(drain: Drain) -> N
     follower.poll_once(1.0)
     follower._log = older.log
     follower.poll_once(2.0)
-    assert drain.resets[-1] == Page((entry,), 1)
+    assert drain.resets[-1] == RevocationPage((entry,), 1)
 
 
 def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(drain: Drain) -> None:
@@ -65,7 +65,7 @@ def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(drain: Dra
     entries = (mark(other), mark(other))
     follower._log = other.log
     follower.poll_once(2.0)
-    assert drain.resets[-1] == Page(entries, 2)
+    assert drain.resets[-1] == RevocationPage(entries, 2)
 
 
 def test_commits_of_the_same_process_are_noticed(store: SqlStore, follower: Follower, drain: Drain) -> None:

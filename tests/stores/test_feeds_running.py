@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.core.revocation import Entry, Kind, Page
+from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import INTERVAL_SECONDS, Follower, InProcessFeed, connect_feed
 from keyturn.stores.memory import MemoryStore
@@ -43,7 +43,7 @@ def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
         near = NearSessions(30.0)
         feed = connect_feed(store, near)
         task = asyncio.create_task(feed.run(interval_seconds=0.002))
-        entry = await store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER))
+        entry = await store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
         async with asyncio.timeout(30):
             while near.sequence != entry.sequence:  # noqa: ASYNC110 - the cache is asked, it calls nobody
                 await asyncio.sleep(0.002)
@@ -66,10 +66,10 @@ def test_an_async_log_that_fails_is_asked_again(drain: Drain) -> None:
                 raise asyncio.CancelledError
 
         class Log:
-            async def snapshot(self) -> Page:
+            async def snapshot(self) -> RevocationPage:
                 if len(pauses) < 2:
                     raise StoreUnavailable("away")
-                return Page((), 0)
+                return RevocationPage((), 0)
 
         follower = Follower(Log(), drain, jitter=lambda: 1.0)
         with suppress(asyncio.CancelledError):

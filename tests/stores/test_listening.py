@@ -15,7 +15,7 @@ import pytest
 from engines.fixtures import Fresh
 from engines.postgres import Postgres
 from engines.process import until
-from keyturn.core.revocation import Entry
+from keyturn.core.revocation import Revocation
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import Follower, connect_feed
 from keyturn.stores.sql.libpq import LimitedConnection
@@ -37,7 +37,7 @@ class TimedDrain(Drain):
         super().__init__()
         self.came: list[float] = []
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Revocation) -> None:
         super().apply(entry)
         self.came.append(time.monotonic())
 

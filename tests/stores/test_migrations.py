@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from effort import effort
 from engines.postgres import Postgres
-from keyturn.core.revocation import Voiding
+from keyturn.core.revocation import GenerationIncrement
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.database import find_database
 from keyturn.stores.sql.migrate import configuration, upgrade
@@ -91,7 +91,7 @@ def test_each_migration_can_be_undone_and_done_again_with_what_the_tables_hold(u
     store = SqlStore(url)
     session = new_session()
     store.sessions.insert(session)
-    entry = store.sessions.void(Voiding(session.subject, session.created_at, session.expires_at))
+    entry = store.sessions.void(GenerationIncrement(session.subject, session.created_at, session.expires_at))
     store.close()
     config = configuration()
     with engine.connect() as connection:

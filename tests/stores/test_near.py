@@ -5,8 +5,8 @@ from threading import Event, Thread
 import pytest
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import ENDED, Entry, Kind, Page, Position, Verdict
-from keyturn.core.session import Client, Copy, Found, Marks, Seed, Session
+from keyturn.core.revocation import ENDED, LogCursor, Revocation, RevocationKind, RevocationPage, Verdict
+from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.stores.near import LINGER_SECONDS, NearSessions
 
 NOW = Instant(1_700_000_000)
@@ -33,15 +33,17 @@ def near(clock: Clock) -> NearSessions:
     return near
 
 
-def found(sid: str = "s1", subject: str = "ada", *, marks: Marks | None = None, **changes: object) -> Found:
+def found(
+    sid: str = "s1", subject: str = "ada", *, marks: RevocationFloor | None = None, **changes: object
+) -> LoadedSession:
     session = Session(
-        SessionId(sid), Subject(subject), Seed(b"x" * 32), Client("web"), 0, NOW, NOW, NOW, Instant(NOW + 9999)
+        SessionId(sid), Subject(subject), Seed(b"x" * 32), ClientInfo("web"), 0, NOW, NOW, NOW, Instant(NOW + 9999)
     )
-    return Found(replace(session, **changes), marks or Marks())  # type: ignore[arg-type]
+    return LoadedSession(replace(session, **changes), marks or RevocationFloor())  # type: ignore[arg-type]
 
 
-def entry(kind: Kind, key: str, value: int, sequence: int = 1) -> Entry:
-    return Entry(kind, key, value, NOW, LATER, sequence)
+def entry(kind: RevocationKind, key: str, value: int, sequence: int = 1) -> Revocation:
+    return Revocation(kind, key, value, NOW, LATER, sequence)
 
 
 def judge(near: NearSessions) -> Verdict:
@@ -76,7 +78,7 @@ def test_old_news_does_not_make_it_fresh_again(near: NearSessions, clock: Clock)
 
 
 def test_a_stale_denial_is_not_given_either(near: NearSessions, clock: Clock) -> None:
-    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     assert judge(near) is Verdict.REVOKED
     clock.at += 6
     assert judge(near) is Verdict.UNKNOWN
@@ -89,17 +91,17 @@ def test_an_unknown_sid_is_not_recalled(near: NearSessions) -> None:
 @pytest.mark.parametrize(
     ("revocation", "evicted"),
     [
-        (entry(Kind.SESSION, "s1", ENDED), ["s1"]),
-        (entry(Kind.SESSION, "s1", 1), ["s1"]),
-        (entry(Kind.SUBJECT, "ada", 1), ["s1", "s2"]),
-        (entry(Kind.CLIENT, "web", NOW + 1), ["s1", "s2", "s3"]),
-        (entry(Kind.EVERYTHING, "", NOW + 1), ["s1", "s2", "s3"]),
+        (entry(RevocationKind.SESSION, "s1", ENDED), ["s1"]),
+        (entry(RevocationKind.SESSION, "s1", 1), ["s1"]),
+        (entry(RevocationKind.SUBJECT, "ada", 1), ["s1", "s2"]),
+        (entry(RevocationKind.CLIENT, "web", NOW + 1), ["s1", "s2", "s3"]),
+        (entry(RevocationKind.EVERYTHING, "", NOW + 1), ["s1", "s2", "s3"]),
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
 @pytest.mark.parametrize("way", [NearSessions.apply, NearSessions.note])
 def test_an_entry_evicts_what_it_may_have_changed(
-    near: NearSessions, revocation: Entry, evicted: list[str], way: Callable[[NearSessions, Entry], None]
+    near: NearSessions, revocation: Revocation, evicted: list[str], way: Callable[[NearSessions, Revocation], None]
 ) -> None:
     for each in (found("s1"), found("s2"), found("s3", "bob")):
         near.remember(each)
@@ -110,15 +112,15 @@ def test_an_entry_evicts_what_it_may_have_changed(
 @pytest.mark.parametrize(
     "revocation",
     [
-        entry(Kind.SESSION, "s1", ENDED),
-        entry(Kind.SESSION, "s1", 1),
-        entry(Kind.SUBJECT, "ada", 1),
-        entry(Kind.CLIENT, "web", NOW + 1),
-        entry(Kind.EVERYTHING, "", NOW + 1),
+        entry(RevocationKind.SESSION, "s1", ENDED),
+        entry(RevocationKind.SESSION, "s1", 1),
+        entry(RevocationKind.SUBJECT, "ada", 1),
+        entry(RevocationKind.CLIENT, "web", NOW + 1),
+        entry(RevocationKind.EVERYTHING, "", NOW + 1),
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
-def test_a_load_that_raced_an_entry_is_not_remembered(near: NearSessions, revocation: Entry) -> None:
+def test_a_load_that_raced_an_entry_is_not_remembered(near: NearSessions, revocation: Revocation) -> None:
     raced = found()
     near.apply(revocation)
     near.remember(raced)
@@ -126,10 +128,10 @@ def test_a_load_that_raced_an_entry_is_not_remembered(near: NearSessions, revoca
 
 
 def test_a_load_that_saw_the_entry_is_remembered(near: NearSessions) -> None:
-    near.apply(entry(Kind.SESSION, "s1", 1))
-    near.apply(entry(Kind.SUBJECT, "ada", 1, 2))
-    near.apply(entry(Kind.EVERYTHING, "", NOW + 1, 3))
-    seen = found(renewals=1, generation=1, marks=Marks(1, Instant(NOW + 1)))
+    near.apply(entry(RevocationKind.SESSION, "s1", 1))
+    near.apply(entry(RevocationKind.SUBJECT, "ada", 1, 2))
+    near.apply(entry(RevocationKind.EVERYTHING, "", NOW + 1, 3))
+    seen = found(renewals=1, generation=1, marks=RevocationFloor(1, Instant(NOW + 1)))
     near.remember(seen)
     assert near.recall(SessionId("s1")) == seen
 
@@ -161,14 +163,14 @@ def test_the_session_used_longest_ago_makes_room(near: NearSessions) -> None:
     near.remember(found("s4"))
     assert [sid for sid in ("s1", "s2", "s3", "s4") if near.recall(SessionId(sid))] == ["s1", "s3", "s4"]
     # What made room is in no index any more, and what stayed still is.
-    near.apply(entry(Kind.SUBJECT, "ada", 1))
+    near.apply(entry(RevocationKind.SUBJECT, "ada", 1))
     assert len(near) == 0
 
 
 def test_a_snapshot_drops_every_session_and_forgets_no_revocation(near: NearSessions) -> None:
-    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     near.remember(found("s2"))
-    near.reset(Page((entry(Kind.SESSION, "s3", ENDED, 7),), 9))
+    near.reset(RevocationPage((entry(RevocationKind.SESSION, "s3", ENDED, 7),), 9))
     assert len(near) == 0
     assert near.sequence == 9
     assert judge(near) is Verdict.REVOKED
@@ -176,7 +178,7 @@ def test_a_snapshot_drops_every_session_and_forgets_no_revocation(near: NearSess
 
 
 def test_revocations_linger_a_little_and_then_expire(near: NearSessions) -> None:
-    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     near.expire(Instant(LATER + LINGER_SECONDS - 1))
     assert judge(near) is Verdict.REVOKED
     near.expire(Instant(LATER + LINGER_SECONDS + 60))
@@ -189,18 +191,18 @@ def test_revocations_linger_a_little_and_then_expire(near: NearSessions) -> None
 @pytest.fixture
 def following(near: NearSessions) -> NearSessions:
     """A near-cache that has taken a snapshot of log 7, up to 3."""
-    near.reset(Page((), 3, log=7))
+    near.reset(RevocationPage((), 3, log_id=7))
     return near
 
 
-def copied(found: Found, log: int = 7, sequence: int = 3) -> Copy:
-    return Copy(found, Position(log, sequence), NOW)
+def copied(found: LoadedSession, log: int = 7, sequence: int = 3) -> CachedSession:
+    return CachedSession(found, LogCursor(log, sequence), NOW)
 
 
 def test_it_says_how_far_it_followed_which_log_while_its_news_is_fresh(following: NearSessions, clock: Clock) -> None:
-    assert following.position() == Position(7, 3)
-    following.apply(entry(Kind.SESSION, "s9", ENDED, 4))
-    assert following.position() == Position(7, 4)
+    assert following.position() == LogCursor(7, 3)
+    following.apply(entry(RevocationKind.SESSION, "s9", ENDED, 4))
+    assert following.position() == LogCursor(7, 4)
     clock.at += 5.001
     assert following.position() is None
 
@@ -230,15 +232,15 @@ def test_a_copy_read_under_another_log_or_further_on_in_this_one_is_not_vouched_
 @pytest.mark.parametrize(
     "known",
     [
-        entry(Kind.SESSION, "s1", ENDED, 4),
-        entry(Kind.SESSION, "s1", 1, 4),
-        entry(Kind.SUBJECT, "ada", 1, 4),
-        entry(Kind.CLIENT, "web", NOW + 1, 4),
-        entry(Kind.EVERYTHING, "", NOW + 1, 4),
+        entry(RevocationKind.SESSION, "s1", ENDED, 4),
+        entry(RevocationKind.SESSION, "s1", 1, 4),
+        entry(RevocationKind.SUBJECT, "ada", 1, 4),
+        entry(RevocationKind.CLIENT, "web", NOW + 1, 4),
+        entry(RevocationKind.EVERYTHING, "", NOW + 1, 4),
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
-def test_a_copy_of_before_a_revocation_is_not_vouched_for(following: NearSessions, known: Entry) -> None:
+def test_a_copy_of_before_a_revocation_is_not_vouched_for(following: NearSessions, known: Revocation) -> None:
     following.apply(known)
     assert following.vouch(copied(found())) is False
     assert following.recall(SessionId("s1")) is None
@@ -256,7 +258,7 @@ def test_an_old_copy_does_not_replace_a_newer_session(following: NearSessions) -
 
 def test_its_repr_shows_no_session(near: NearSessions) -> None:
     near.remember(found())
-    near.apply(entry(Kind.SESSION, "s9", ENDED))
+    near.apply(entry(RevocationKind.SESSION, "s9", ENDED))
     assert repr(near) == "NearSessions(1 of 3, 1 revocations)"
     assert near.held == 1
 
@@ -264,7 +266,7 @@ def test_its_repr_shows_no_session(near: NearSessions) -> None:
 def test_no_thread_recalls_a_session_its_generation_voided() -> None:
     near = NearSessions(5.0, Clock(), capacity=50)
     near.confirm(100.0)
-    done, wrong = Event(), list[Found]()
+    done, wrong = Event(), list[LoadedSession]()
 
     def load_and_recall() -> None:
         while not done.is_set():
@@ -275,7 +277,7 @@ def test_no_thread_recalls_a_session_its_generation_voided() -> None:
     for thread in loaders:
         thread.start()
     for generation in range(1, 200):
-        near.apply(entry(Kind.SUBJECT, "ada", generation, generation))
+        near.apply(entry(RevocationKind.SUBJECT, "ada", generation, generation))
         wrong.extend(filter(None, (near.recall(SessionId(f"s{n}")) for n in range(60))))
     done.set()
     for thread in loaders:
@@ -286,11 +288,11 @@ def test_no_thread_recalls_a_session_its_generation_voided() -> None:
 def test_who_listens_hears_of_every_revocation_until_he_stops(near: NearSessions) -> None:
     heard: list[str] = []
     stop, other = near.listen(lambda: heard.append("one")), near.listen(lambda: heard.append("two"))
-    near.apply(entry(Kind.SESSION, "s1", ENDED))
+    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     stop()
-    near.reset(Page((entry(Kind.SESSION, "s2", ENDED, 2),), 2))
+    near.reset(RevocationPage((entry(RevocationKind.SESSION, "s2", ENDED, 2),), 2))
     other()
-    near.apply(entry(Kind.SESSION, "s3", ENDED, 3))
+    near.apply(entry(RevocationKind.SESSION, "s3", ENDED, 3))
     assert heard == ["one", "two", "two"]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import psycopg as dialects
 from engines.fixtures import Fresh
 from engines.postgres import Postgres
 from engines.process import until
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.stores.feeds import Follower
 from keyturn.stores.sql.operation import BEGIN, Answer, Step
 from keyturn.stores.sql.phrase import Phrase
@@ -27,7 +27,7 @@ class ByHand:
 
     def __init__(self, url: str, key: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
-        self._operation = Sessions().mark(Entry(Kind.CLIENT, key, NOW, NOW, LATER))
+        self._operation = Sessions().mark(Revocation(RevocationKind.CLIENT, key, NOW, NOW, LATER))
         self._step: Step | None = next(self._operation)
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 

@@ -14,7 +14,7 @@ from engines import RedisServer
 from engines.process import until
 from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import revoke
-from keyturn.core.revocation import ENDED, Entry, Kind, RevocationSet, Verdict
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet, Verdict
 from keyturn.errors import StoreQuarantined, StoreUnavailable
 from keyturn.stores.feeds import connect_feed
 from keyturn.stores.near import NearSessions
@@ -56,14 +56,14 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
     with server.client() as client:
         client.save()
     number = log.snapshot().log
-    entry = Entry(Kind.SESSION, ended.sid, ENDED, NOW, LATER)
+    entry = Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER)
     sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
     watched.remember(entry)
     watched.remember(sessions.void(voiding(voided.subject)))
-    watched.remember(sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER)))
-    watched.remember(sessions.mark(Entry(Kind.EVERYTHING, "", NOW - 9, NOW, LATER)))
-    watched.remember(Entry(Kind.SESSION, renewed.sid, 3, NOW, LATER))
-    watched.remember(Entry(Kind.SESSION, "nobody's any more".ljust(22, "A"), ENDED, NOW, LATER))
+    watched.remember(sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)))
+    watched.remember(sessions.mark(Revocation(RevocationKind.EVERYTHING, "", NOW - 9, NOW, LATER)))
+    watched.remember(Revocation(RevocationKind.SESSION, renewed.sid, 3, NOW, LATER))
+    watched.remember(Revocation(RevocationKind.SESSION, "nobody's any more".ljust(22, "A"), ENDED, NOW, LATER))
     server.kill()
     server.start()
     until(lambda: watched.store.quarantine.changes == 1)
@@ -76,7 +76,11 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
     assert sessions.marks(voided.subject, "other").not_before == NOW - 9
     assert log.snapshot().log != number, "readers would take up where they were, and miss what was laid back"
     keys = {(each.kind, each.key) for each in log.snapshot().entries}
-    assert {(Kind.SESSION, ended.sid), (Kind.SUBJECT, voided.subject), (Kind.CLIENT, "web")} <= keys
+    assert {
+        (RevocationKind.SESSION, ended.sid),
+        (RevocationKind.SUBJECT, voided.subject),
+        (RevocationKind.CLIENT, "web"),
+    } <= keys
     assert watched.store.quarantine.changes == 1
 
 
@@ -99,7 +103,7 @@ def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
         sessions.insert(ended)
         with server.client() as client:
             client.save()
-        entry = Entry(Kind.SESSION, ended.sid, ENDED, NOW, LATER)
+        entry = Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER)
         sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
         patient.remember(entry)
         patient.may_remember.clear()
@@ -196,11 +200,11 @@ def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
 def test_what_a_set_holds_can_be_said_again() -> None:
     known = RevocationSet()
     entries = [
-        Entry(Kind.SESSION, "a", ENDED, NOW, LATER),
-        Entry(Kind.SESSION, "b", 2, NOW, LATER),
-        Entry(Kind.SUBJECT, "ada", 4, NOW, LATER),
-        Entry(Kind.CLIENT, "web", 7, NOW, LATER),
-        Entry(Kind.EVERYTHING, "", 5, NOW, Instant(LATER + 1)),
+        Revocation(RevocationKind.SESSION, "a", ENDED, NOW, LATER),
+        Revocation(RevocationKind.SESSION, "b", 2, NOW, LATER),
+        Revocation(RevocationKind.SUBJECT, "ada", 4, NOW, LATER),
+        Revocation(RevocationKind.CLIENT, "web", 7, NOW, LATER),
+        Revocation(RevocationKind.EVERYTHING, "", 5, NOW, Instant(LATER + 1)),
     ]
     for each in entries:
         known.apply(each)

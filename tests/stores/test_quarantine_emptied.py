@@ -8,7 +8,7 @@ import pytest
 from engines import RedisServer
 from engines.process import until
 from keyturn.core.lifecycle import revoke
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import Session
 from keyturn.stores.redis.keys import LOG, find
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
@@ -28,7 +28,7 @@ def end(watched: Watched) -> Session:
     """A session that was ended, as this process remembers."""
     session, sessions = new_session(), watched.store.sessions
     sessions.insert(session)
-    entry = Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER)
+    entry = Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)
     assert sessions.replace(revoke(sessions.load(session.sid), "logout", NOW), entry)
     watched.remember(entry)
     return session
@@ -39,7 +39,7 @@ def is_over(watched: Watched) -> bool:
     return quarantine.changes == 1 and not quarantine.lasts and not watched.quarantined()
 
 
-def told(watched: Watched) -> set[tuple[Kind, str]]:
+def told(watched: Watched) -> set[tuple[RevocationKind, str]]:
     return {(each.kind, each.key) for each in watched.store.log.snapshot().entries}
 
 
@@ -55,7 +55,11 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
         client.flushall()
     for each in both:
         until(lambda: is_over(each), lambda: "it was not noticed")  # noqa: B023 - at once
-    expected = {(Kind.SESSION, ended.sid), (Kind.SUBJECT, voided.subject), (Kind.SESSION, known_to_two_alone.sid)}
+    expected = {
+        (RevocationKind.SESSION, ended.sid),
+        (RevocationKind.SUBJECT, voided.subject),
+        (RevocationKind.SESSION, known_to_two_alone.sid),
+    }
     assert told(one) == expected
     assert one.store.log.snapshot().log != number
     assert one.store.sessions.marks(voided.subject, "").generation == voided.generation + 1
@@ -66,12 +70,12 @@ def test_a_log_that_was_deleted_is_told_again_once_for_all_processes(
 ) -> None:
     one, two = both
     ended = end(one)
-    two.known.apply(Entry(Kind.SESSION, ended.sid, ENDED, NOW, LATER))
+    two.known.apply(Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER))
     with own_redis.client() as client:
         client.delete(LOG)
     for each in both:
         until(lambda: is_over(each), lambda: "it was not noticed")  # noqa: B023 - at once
-    assert told(one) == {(Kind.SESSION, ended.sid)}
+    assert told(one) == {(RevocationKind.SESSION, ended.sid)}
     assert len(one.store.log.snapshot().entries) == 1
     assert one.store.sessions.load(ended.sid).session.ended_at == NOW
 
@@ -106,7 +110,7 @@ def test_a_record_that_cannot_be_read_does_not_keep_everybody_out(
     own_redis.start()
     until(lambda: is_over(watched), lambda: "it never ends")
     assert loads(watched.store, kept)
-    assert told(watched) == {(Kind.SESSION, ended.sid), (Kind.SESSION, other.sid)}
+    assert told(watched) == {(RevocationKind.SESSION, ended.sid), (RevocationKind.SESSION, other.sid)}
     watched.close()
 
 

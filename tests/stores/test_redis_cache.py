@@ -13,9 +13,9 @@ import pytest
 from engines.process import until
 from engines.redis import RedisCluster, RedisServer
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Position
+from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import Client, Copy, Found, Marks, Seed, Session
+from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Breaker
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
@@ -36,10 +36,12 @@ def deadline_seconds(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
     return seconds
 
 
-def copy_of(sid: SessionId = SID, log: int = 7, **changes: Any) -> Copy:
-    client = Client("web", "Firefox", "192.0.2.1")
+def copy_of(sid: SessionId = SID, log: int = 7, **changes: Any) -> CachedSession:
+    client = ClientInfo("web", "Firefox", "192.0.2.1")
     session = Session(sid, Subject("ada"), Seed(b"x" * 32), client, 3, NOW, NOW, NOW, Instant(NOW + 9999))
-    return Copy(Found(replace(session, **changes), Marks(3, Instant(5))), Position(log, 42), NOW)
+    return CachedSession(
+        LoadedSession(replace(session, **changes), RevocationFloor(3, Instant(5))), LogCursor(log, 42), NOW
+    )
 
 
 class Both:

@@ -11,8 +11,8 @@ import pytest
 
 from engines.redis import RedisServer
 from keyturn.core.lifecycle import revoke
-from keyturn.core.revocation import ENDED, Entry, Kind
-from keyturn.core.session import Found, Marks, Session
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.opening import Apart, open_store
 from keyturn.stores.redis.keys import find
@@ -30,8 +30,8 @@ def store(empty_redis: RedisServer, tmp_path: Path) -> Iterator[Any]:
 
 def everything(store: Any, session: Session) -> dict[str, Callable[[], object]]:
     """Whatever reads or writes something of a session."""
-    ended = revoke(Found(session, Marks()), "logout", NOW)
-    entry = Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER)
+    ended = revoke(LoadedSession(session, RevocationFloor()), "logout", NOW)
+    entry = Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)
     return {
         "load": lambda: store.sessions.load(session.sid),
         "marks": lambda: store.sessions.marks(session.subject, session.client.client_id),

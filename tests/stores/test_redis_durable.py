@@ -11,7 +11,7 @@ from engines import RedisServer
 from engines.process import until
 from flows.catalogue import Stage, later
 from interleavings.rig import T0
-from keyturn.core.sealed import Sealed
+from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.errors import NotDurable
 from keyturn.flows import refresh
@@ -56,7 +56,7 @@ def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has
         store.sessions.insert(stage.x.session)
     until(lambda: _settles(store, stage.x.session), lambda: "no replica ever had it")
     replica.kill()
-    token, session = stage.sealed(Sealed.REFRESH, 0), stage.sealed(Sealed.SESSION, 0)
+    token, session = stage.sealed(CredentialKind.REFRESH, 0), stage.sealed(CredentialKind.SESSION, 0)
     for _ in range(3):
         with pytest.raises(NotDurable):
             stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)

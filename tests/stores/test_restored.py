@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind, Page
-from keyturn.core.session import Marks
+from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
+from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import Follower, connect_feed
@@ -26,10 +26,10 @@ class Near(NearSessions):
 
     def __init__(self) -> None:
         super().__init__(5.0, lambda: 100.0)
-        self.resets: list[Page] = []
+        self.resets: list[RevocationPage] = []
         self.confirmed: list[float] = []
 
-    def reset(self, page: Page) -> None:
+    def reset(self, page: RevocationPage) -> None:
         self.resets.append(page)
         super().reset(page)
 
@@ -38,8 +38,8 @@ class Near(NearSessions):
         super().confirm(asked_at)
 
 
-def mark(store: Any, client_id: str) -> Entry:
-    entry: Entry = store.sessions.mark(Entry(Kind.CLIENT, client_id, NOW, NOW, LATER))
+def mark(store: Any, client_id: str) -> Revocation:
+    entry: Revocation = store.sessions.mark(Revocation(RevocationKind.CLIENT, client_id, NOW, NOW, LATER))
     return entry
 
 
@@ -68,7 +68,7 @@ def test_a_memory_log_that_went_back_is_taken_anew(near: Near) -> None:
     memory = store.log._memory
     memory.entries[:], memory.sequence = [first], first.sequence
     assert follower.poll_once(100.0) == 1
-    assert near.resets[1:] == [Page((first,), 1)]
+    assert near.resets[1:] == [RevocationPage((first,), 1)]
     assert (len(near), near.sequence, near.held) == (0, 1, 2)
 
 
@@ -128,7 +128,7 @@ def test_a_database_that_went_back_is_taken_anew(
     cache_a_session(store, near)
     restore(backup, path)
     assert follower.poll_once(100.0) == 1
-    assert near.resets[1:] == [Page((first,), 1)]
+    assert near.resets[1:] == [RevocationPage((first,), 1)]
     # What the older log has forgotten is remembered here: it must not come back to life.
     assert (len(near), near.sequence, near.held) == (0, 1, 3)
     # What is written from now on is in the file that is there.
@@ -197,7 +197,7 @@ def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
     store._runner._connections.give_back(held)
     found = store.sessions.load(session.sid)
     assert found is not None
-    assert (found.session, found.marks) == (session, Marks())
+    assert (found.session, found.floor) == (session, RevocationFloor())
     assert store.sessions.purge(Instant(LATER)) == 1
 
 

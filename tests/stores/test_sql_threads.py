@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from keyturn.core.instant import SessionId
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.connections import Connections
 from keyturn.stores.sql.crew import Crew
@@ -176,7 +176,7 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
         lambda: store.sessions.replace(used, ending(used)),
         lambda: store.sessions.settle(session),
         lambda: store.sessions.void(voiding(session.subject)),
-        lambda: store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER)),
+        lambda: store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)),
         lambda: store.accounts.insert(new_account()),
         lambda: store.accounts.replace(new_account(version=1)),
         lambda: store.accounts.replace_and_void(new_account(version=1), voiding(session.subject)),

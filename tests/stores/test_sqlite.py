@@ -182,7 +182,7 @@ def test_a_transaction_that_fails_half_way_is_undone(store: SqlStore) -> None:
     connection.close()
     found = store.sessions.load(session.sid)
     assert found is not None
-    assert (found.session, found.marks.generation, store.log.sequence()) == (session, 0, 0)
+    assert (found.session, found.floor.generation, store.log.sequence()) == (session, 0, 0)
 
 
 def test_a_transaction_may_write_from_its_first_step(store: SqlStore, path: Path) -> None:

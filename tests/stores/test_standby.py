@@ -116,7 +116,7 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
         assert instead.sequence == lost.sequence
         until(done(lambda: follower.poll_once(3.0)), lambda: "the log was not found")
         assert drain.resets[-1].entries == (heard, instead)
-        assert len({page.log for page in drain.resets}) == 2
+        assert len({page.log_id for page in drain.resets}) == 2
         follower.close()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from keyturn.core.instant import Instant
 from keyturn.core.principal import Principal
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.tokens import KeySet
 from keyturn.verifier import AsyncVerifier, Verifier
 
@@ -52,5 +52,5 @@ class Bench:
 
         self.make(introspect=ask if self.colour == "sync" else ask_async)
 
-    def revoke(self, kind: Kind, key: str, value: int) -> None:
-        self.feed.revocations.apply(Entry(kind, key, value, Instant(NOW), Instant(NOW + 1000), 1))
+    def revoke(self, kind: RevocationKind, key: str, value: int) -> None:
+        self.feed.revocations.apply(Revocation(kind, key, value, Instant(NOW), Instant(NOW + 1000), 1))

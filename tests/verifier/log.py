@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 
 URL = "https://auth.example.com/auth/revocations"
 NOW = 1_800_000_000
@@ -18,7 +18,7 @@ class Log:
     """The issuer's side: pages of ``limit``; ``purged`` and a younger log can be played."""
 
     def __init__(self, monotonic: Any) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[Revocation] = []
         self.sequence = 0
         self.purged = 0
         self.limit = 2
@@ -31,9 +31,11 @@ class Log:
         self.monotonic = monotonic
         self.travel_seconds = 0.0
 
-    def append(self, key: str, kind: Kind = Kind.SESSION, value: int = ENDED, lives: int = 600) -> None:
+    def append(
+        self, key: str, kind: RevocationKind = RevocationKind.SESSION, value: int = ENDED, lives: int = 600
+    ) -> None:
         self.sequence += 1
-        self.entries.append(Entry(kind, key, value, Instant(NOW), Instant(NOW + lives), self.sequence))
+        self.entries.append(Revocation(kind, key, value, Instant(NOW), Instant(NOW + lives), self.sequence))
 
     def __call__(self, asked: Request) -> bytes:
         self.monotonic.now += self.travel_seconds
@@ -51,7 +53,7 @@ class Log:
             return self._page(newer, newer[-1].sequence if newer else self.sequence)
         return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
 
-    def _page(self, entries: list[Entry], sequence: int, complete: bool = True) -> bytes:
+    def _page(self, entries: list[Revocation], sequence: int, complete: bool = True) -> bytes:
         names = ("kind", "key", "value", "at", "expires_at", "sequence")
         lines = [{name: getattr(each, name) for name in names} for each in entries]
         page = {"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}

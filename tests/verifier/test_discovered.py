@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.core.principal import Principal
 from keyturn.errors import Refusal, RevocationUnknown, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
@@ -138,7 +138,7 @@ def test_a_feed_of_any_carrier_is_started_if_it_can_be(
     class Carried(make_feed):  # type: ignore[misc]  # a fixture, so mypy cannot know it
         def start(self) -> Future[None]:
             first = Future[None]()
-            self.freshness.confirm(uptime())
+            self.freshness.confirm(boottime())
             first.set_result(None)
             return first
 

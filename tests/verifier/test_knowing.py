@@ -11,7 +11,7 @@ import pytest
 
 from engines.process import until
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.errors import ConfigurationError, RevocationUnknown, TokenRevoked
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import AsyncVerifier, HttpFeed, Verifier, VerifierMetrics
@@ -78,7 +78,7 @@ def test_at_least_waits_as_long_as_it_is_told(kind: Any, key: SigningKey, feed: 
     asked_at = time.monotonic()
     assert not reached(1, 0.05)
     assert time.monotonic() - asked_at >= 0.05
-    entry = Entry(Kind.SESSION, "a", ENDED, Instant(0), LATER, 3)
+    entry = Revocation(RevocationKind.SESSION, "a", ENDED, Instant(0), LATER, 3)
     Timer(0.02, feed.revocations.apply, [entry]).start()
     assert reached(3, 30)
 

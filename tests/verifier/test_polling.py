@@ -9,7 +9,7 @@ from urllib.request import Request
 
 import pytest
 
-from keyturn.core.revocation import Kind
+from keyturn.core.revocation import RevocationKind
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
 from verifier.log import LINE, NOW, URL, Log
@@ -29,10 +29,10 @@ def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) ->
 
 
 def test_every_kind_arrives(log: Log, polled: HttpFeed) -> None:
-    log.append("ada", Kind.SUBJECT, 4)
-    log.append("web", Kind.CLIENT, NOW)
-    log.append("", Kind.EVERYTHING, NOW - 5)
-    log.append("sid", Kind.SESSION, 2)
+    log.append("ada", RevocationKind.SUBJECT, 4)
+    log.append("web", RevocationKind.CLIENT, NOW)
+    log.append("", RevocationKind.EVERYTHING, NOW - 5)
+    log.append("sid", RevocationKind.SESSION, 2)
     polled.poll()
     held = polled.revocations
     assert (held.generations, held.clients, held.not_before, held.renewed) == (
@@ -49,16 +49,16 @@ def test_freshness_counts_from_when_it_was_asked_not_from_when_the_answer_came(
     monotonic.now = 100.0
     log.travel_seconds = 3.0
     polled.poll()
-    assert polled.freshness.seen_at == 100.0
+    assert polled.freshness.complete_as_of == 100.0
     log.append("a")
     polled.poll()
-    assert (polled.freshness.seen_at, monotonic.now) == (106.0, 109.0)
+    assert (polled.freshness.complete_as_of, monotonic.now) == (106.0, 109.0)
 
 
 def test_an_empty_feed_is_fresh_too(polled: HttpFeed, monotonic: Any) -> None:
-    assert not polled.freshness.holds(monotonic.now)
+    assert not polled.freshness.is_fresh(monotonic.now)
     polled.poll()
-    assert polled.freshness.holds(monotonic.now)
+    assert polled.freshness.is_fresh(monotonic.now)
     assert len(polled.revocations) == 0
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_confirmed_when_a_poll_fails_in_its_middle(log: Log, polled: 
     log.failure = Unavailable("down")
     with pytest.raises(Unavailable):
         polled.poll()
-    assert polled.freshness.seen_at == 0
+    assert polled.freshness.complete_as_of == 0
 
 
 def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(log: Log, polled: HttpFeed) -> None:
@@ -103,7 +103,7 @@ def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(
     monotonic.now = 2
     polled.poll()
     assert polled.revocations.ended == {b"a", b"b", b"c"}
-    assert (polled.revocations.sequence, polled.freshness.seen_at) == (1, 2)
+    assert (polled.revocations.sequence, polled.freshness.complete_as_of) == (1, 2)
     log.append("d")
     polled.poll()
     assert polled.revocations.ended == {b"a", b"b", b"c", b"d"}
@@ -141,7 +141,7 @@ def test_a_page_that_cannot_be_read_whole_confirms_nothing(log: Log, polled: Htt
     log.raw = page if isinstance(page, bytes) else json.dumps(page).encode()
     with pytest.raises(Unavailable):
         polled.poll()
-    assert polled.freshness.seen_at == float("-inf")
+    assert polled.freshness.complete_as_of == float("-inf")
     assert len(polled.revocations) == 0
 
 
@@ -161,7 +161,7 @@ def test_the_thread_outlives_failures_says_why_and_stops_when_told(log: Log, clo
     assert polled.problem == "the revocation feed cannot be read: RuntimeError"
     log.failure = None
     until(lambda: polled.problem == "")
-    assert polled.freshness.seen_at == 0
+    assert polled.freshness.complete_as_of == 0
     polled.close()
     until(lambda: not (polled._thread and polled._thread.is_alive()))
     assert polled.start() is first, "closed for good"
@@ -176,7 +176,7 @@ def test_a_thread_that_did_not_survive_a_fork_is_started_again(log: Log, polled:
 
     polled._thread = Dead()  # type: ignore[assignment]
     polled.start().result(30)
-    assert polled.freshness.seen_at == 0
+    assert polled.freshness.complete_as_of == 0
     polled.close()
 
 
@@ -193,5 +193,5 @@ def test_the_first_poll_is_waited_for_by_all_who_come_meanwhile(log: Log, clock:
     assert not first.done()
     gate.set()
     first.result(30)
-    assert polled.freshness.seen_at == 0
+    assert polled.freshness.complete_as_of == 0
     polled.close()

@@ -26,7 +26,7 @@ def test_a_feed_that_leads_nowhere_confirms_nothing_and_is_left(
     log.raw = json.dumps(page).encode()
     with pytest.raises(Unavailable, match=why):
         polled.poll()
-    assert polled.freshness.seen_at == float("-inf")
+    assert polled.freshness.complete_as_of == float("-inf")
     assert len(log.queries) <= 3
     log.raw = None
     log.append("a")
@@ -39,13 +39,13 @@ def test_an_answer_to_another_question_is_not_news(log: Log, polled: HttpFeed, m
     monotonic.now = 3
     log.raw = b'{"entries": [], "sequence": 0, "log": 7}'
     polled.poll()
-    assert polled.freshness.seen_at == 3
+    assert polled.freshness.complete_as_of == 3
     kept = json.dumps({"entries": [], "sequence": 0, "log": 7, "nonce": log.nonce}).encode()
     polled._send = lambda _: kept
     monotonic.now = 6
     with pytest.raises(Unavailable, match="a cache on the way"):
         polled.poll()
-    assert polled.freshness.seen_at == 3
+    assert polled.freshness.complete_as_of == 3
 
 
 def test_a_feed_without_end_is_left(log: Log, polled: HttpFeed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,11 +54,11 @@ def test_a_feed_without_end_is_left(log: Log, polled: HttpFeed, monkeypatch: pyt
         log.append(each)
     with pytest.raises(Unavailable, match="did not end"):
         polled.poll()
-    assert polled.freshness.seen_at == float("-inf")
+    assert polled.freshness.complete_as_of == float("-inf")
 
 
 def test_a_feed_that_is_closed_asks_no_more(log: Log, polled: HttpFeed) -> None:
     polled.close()
     polled.poll()
-    assert (log.queries, polled.freshness.seen_at) == ([], float("-inf"))
+    assert (log.queries, polled.freshness.complete_as_of) == ([], float("-inf"))
     polled.start().result(30)

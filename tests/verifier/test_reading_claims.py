@@ -12,16 +12,24 @@ from hypothesis import strategies as st
 
 from keyturn.core.claims import build_claims
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import Client, Seed, Session
+from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.errors import Refusal, TokenMalformed
 from keyturn.verifier.claims import _read_strictly, read_claims
 from verifier.bench import ISSUER, NOW, SID
 
-REALM = Realm(ISSUER, ("orders",), Secrets(bytes(32)))
+REALM = IssuerConfig(ISSUER, ("orders",), Secrets(bytes(32)))
 SESSION = Session(
-    SessionId(SID), Subject("ada"), Seed(b""), Client("web"), 3, Instant(NOW), Instant(NOW), Instant(NOW), Instant(NOW)
+    SessionId(SID),
+    Subject("ada"),
+    Seed(b""),
+    ClientInfo("web"),
+    3,
+    Instant(NOW),
+    Instant(NOW),
+    Instant(NOW),
+    Instant(NOW),
 )
 
 

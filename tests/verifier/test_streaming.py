@@ -87,7 +87,7 @@ def test_a_snapshot_then_entries_then_heartbeats(told: Told, feed: HttpFeed, mon
     seen: list[float] = []
 
     def look() -> None:
-        seen.append(feed.freshness.seen_at)
+        seen.append(feed.freshness.complete_as_of)
         monotonic.now += 1
 
     told.streams = [
@@ -105,7 +105,7 @@ def test_a_snapshot_then_entries_then_heartbeats(told: Told, feed: HttpFeed, mon
     ]
     feed.stream()
     assert seen == [float("-inf"), float("-inf"), 50.0, pytest.approx(50.999)]
-    assert feed.freshness.seen_at == pytest.approx(51.998)
+    assert feed.freshness.complete_as_of == pytest.approx(51.998)
     assert held(feed) == {"1", "2", "3", "4"}
     assert feed.revocations.sequence == 4
     assert told.asked[0].get_header("Authorization") == "Bearer service"
@@ -133,10 +133,10 @@ def test_a_snapshot_cut_off_in_its_middle_begins_again(told: Told, feed: HttpFee
     ]
     with pytest.raises(Unavailable, match="before it had told everything"):
         feed.stream()
-    assert feed.freshness.seen_at == float("-inf")
+    assert feed.freshness.complete_as_of == float("-inf")
     feed.stream()
     assert told.asked[1].get_header("Last-event-id") is None
-    assert (held(feed), feed.freshness.seen_at) == ({"1", "2", "3"}, 50.0)
+    assert (held(feed), feed.freshness.complete_as_of) == ({"1", "2", "3"}, 50.0)
 
 
 SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
@@ -170,7 +170,7 @@ def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
     monotonic.now = 50.0
     with pytest.raises(Unavailable):
         feed.stream()
-    assert feed.freshness.seen_at <= 50.0
+    assert feed.freshness.complete_as_of <= 50.0
 
 
 def test_a_stream_that_was_told_to_another_is_not_news(told: Told, clock: Any, monotonic: Any) -> None:
@@ -179,7 +179,7 @@ def test_a_stream_that_was_told_to_another_is_not_news(told: Told, clock: Any, m
     told.streams = [recorded]
     with pytest.raises(Unavailable, match="a cache on the way"):
         feed.stream()
-    assert feed.freshness.seen_at == float("-inf")
+    assert feed.freshness.complete_as_of == float("-inf")
 
 
 def test_what_it_does_not_know_is_passed_over(told: Told, feed: HttpFeed) -> None:
@@ -210,7 +210,7 @@ def test_news_is_as_old_as_it_can_be(
     feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=hardware, nonce=str)
     with suppress(Unavailable):  # where it is so old that the stream is given up, too
         feed.stream()
-    assert feed.freshness.seen_at == pytest.approx(seen_at, abs=1e-9)
+    assert feed.freshness.complete_as_of == pytest.approx(seen_at, abs=1e-9)
 
 
 def test_a_stream_that_lags_is_given_up_while_polling_still_has_time(
@@ -222,7 +222,7 @@ def test_a_stream_that_lags_is_given_up_while_polling_still_has_time(
     told.streams = [[*SEEDED, *[wait, b": alive\n\n"] * 5]]
     with pytest.raises(Unavailable, match="lags"):
         feed.stream()
-    assert monotonic.now - feed.freshness.seen_at == 4
+    assert monotonic.now - feed.freshness.complete_as_of == 4
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -264,14 +264,14 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
         jitter=lambda: 0.0,
     )
     feed.start().result(30)
-    until(lambda: feed.freshness.seen_at == 0.0)
+    until(lambda: feed.freshness.complete_as_of == 0.0)
     assert feed.problem.startswith("the revocation feed is not told")
-    assert (feed.freshness.seen_at, len(told.asked)) == (0.0, 1)
+    assert (feed.freshness.complete_as_of, len(told.asked)) == (0.0, 1)
     ended = Event()
     told.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]
     monotonic.now = 1.0
     until(lambda: len(told.asked) == 2)
-    until(lambda: feed.freshness.seen_at == pytest.approx(1 - 0.1 / 0.999))
+    until(lambda: feed.freshness.complete_as_of == pytest.approx(1 - 0.1 / 0.999))
     until(lambda: feed.problem == "")
     feed.close()
     ended.set()
@@ -295,4 +295,4 @@ def test_the_first_news_of_a_stream_is_what_is_waited_for(told: Told, clock: Any
 def test_a_feed_told_only_to_ask_streams_nothing(clock: Any, monotonic: Any) -> None:
     feed = HttpFeed(URL, stream=None, clock=clock, monotonic=monotonic)
     feed.stream()
-    assert feed.freshness.seen_at == float("-inf")
+    assert feed.freshness.complete_as_of == float("-inf")

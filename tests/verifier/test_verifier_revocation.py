@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import ENDED, Entry, Kind
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.errors import Refusal, RevocationUnknown, TokenExpired, TokenInvalid, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import Verifier
@@ -18,21 +18,21 @@ from verifier.bench import ISSUER, NOW, SID, Bench, Mint
 @pytest.mark.parametrize(
     ("kind", "named", "value", "revoked"),
     [
-        (Kind.SESSION, SID, ENDED, True),
-        (Kind.SESSION, SID, 7, False),
-        (Kind.SESSION, "BbCdEfGhIjKlMnOpQrStuA", ENDED, False),
-        (Kind.SUBJECT, "ada", 4, True),
-        (Kind.SUBJECT, "ada", 3, False),
-        (Kind.SUBJECT, "bob", 4, False),
-        (Kind.CLIENT, "web", NOW + 1, True),
-        (Kind.CLIENT, "web", NOW, False),
-        (Kind.CLIENT, "ios", NOW + 1, False),
-        (Kind.EVERYTHING, "", NOW + 1, True),
-        (Kind.EVERYTHING, "", NOW, False),
+        (RevocationKind.SESSION, SID, ENDED, True),
+        (RevocationKind.SESSION, SID, 7, False),
+        (RevocationKind.SESSION, "BbCdEfGhIjKlMnOpQrStuA", ENDED, False),
+        (RevocationKind.SUBJECT, "ada", 4, True),
+        (RevocationKind.SUBJECT, "ada", 3, False),
+        (RevocationKind.SUBJECT, "bob", 4, False),
+        (RevocationKind.CLIENT, "web", NOW + 1, True),
+        (RevocationKind.CLIENT, "web", NOW, False),
+        (RevocationKind.CLIENT, "ios", NOW + 1, False),
+        (RevocationKind.EVERYTHING, "", NOW + 1, True),
+        (RevocationKind.EVERYTHING, "", NOW, False),
     ],
 )
 def test_a_revocation_stops_exactly_what_it_names(
-    bench: Bench, mint: Mint, kind: Kind, named: str, value: int, revoked: bool, seen: bool
+    bench: Bench, mint: Mint, kind: RevocationKind, named: str, value: int, revoked: bool, seen: bool
 ) -> None:
     token = mint()
     if seen:
@@ -82,7 +82,7 @@ def test_the_stricter_of_both_bounds_holds(bench: Bench, mint: Mint, monotonic: 
 
 def test_what_is_known_to_be_revoked_stays_so_when_the_news_is_old(bench: Bench, mint: Mint, monotonic: Any) -> None:
     bench.introspect()
-    bench.revoke(Kind.SESSION, SID, ENDED)
+    bench.revoke(RevocationKind.SESSION, SID, ENDED)
     monotonic.now = 100
     with pytest.raises(TokenRevoked):
         bench(mint())
@@ -193,6 +193,6 @@ def test_a_verifier_that_remembers_answers_as_one_that_does_not(
         else:
             named = {"subject": "ada", "client": "web", "everything": "", "session": SID}[move]
             value = NOW + amount if move in ("client", "everything") else amount
-            feed.revocations.apply(Entry(Kind(move), named, value, Instant(NOW), Instant(NOW + 1000)))
+            feed.revocations.apply(Revocation(RevocationKind(move), named, value, Instant(NOW), Instant(NOW + 1000)))
         for token in tokens:
             assert _outcome(remembering, token) == _outcome(forgetting, token)

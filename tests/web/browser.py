@@ -9,12 +9,12 @@ import msgspec
 
 from keyturn.core.instant import Instant
 from keyturn.core.policy import BROWSER, Profile, TokenPolicy
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.flows.drive import drive
 from keyturn.passwords import Argon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
-from keyturn.signing import KeyFoundry, KeyRing
+from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.alone import NoCache
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import NearSessions
@@ -120,12 +120,12 @@ def set_cookies(reply: Reply) -> dict[str, str]:
 
 
 def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: str = "hybrid") -> Browser:
-    realm = Realm("https://auth.example.com", ("orders",), Secrets(SECRET), profile, credentials)
+    realm = IssuerConfig("https://auth.example.com", ("orders",), Secrets(SECRET), profile, credentials)
     vault, store = Vault(SECRET), MemoryStore()
     near = NearSessions(profile.token.staleness_seconds, lambda: 0.0)
     store.log.subscribe(near)
-    foundry, ring = KeyFoundry(vault), KeyRing(vault, profile.token.retired_seconds)
-    ring.install([foundry.make("ES256", 1, START)])
+    foundry, ring = SigningKeyGenerator(vault), KeyRing(vault, profile.token.retired_seconds)
+    ring.load([foundry.make("ES256", 1, START)])
     ports = Ports(
         sessions=store.sessions,
         accounts=store.accounts,

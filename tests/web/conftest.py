@@ -8,7 +8,7 @@ from web.browser import Browser, Make
 
 @pytest.fixture(scope="session")
 def make() -> Make:
-    return Make(Argon2Hasher(Argon2Parameters(memory_kib=64, passes=1), threads=1))
+    return Make(Argon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1))
 
 
 @pytest.fixture

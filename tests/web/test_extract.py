@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import BadRequest, Refusal, TokenMalformed, Unauthenticated
 from keyturn.web.extract import BEARER_CAP, Credential, cookie_of, extract
 from keyturn.web.message import Header, Request
@@ -12,7 +12,7 @@ ALL_COOKIES = (b"cookie", b"__Host-kt_access=a; __Host-kt_session=s; __Host-kt_r
 
 
 @pytest.fixture
-def realm(browser: Browser) -> Realm:
+def realm(browser: Browser) -> IssuerConfig:
     return browser.site.realm
 
 
@@ -20,18 +20,18 @@ def request(*headers: Header, query: str = "") -> Request:
     return Request("GET", "/auth/session", query, headers)
 
 
-def test_nothing_presented_is_nothing(realm: Realm) -> None:
+def test_nothing_presented_is_nothing(realm: IssuerConfig) -> None:
     assert extract(request(), realm) is None
     assert extract(request((b"cookie", b"other=1")), realm) is None
 
 
-def test_a_bearer_token_wins_over_cookies(realm: Realm) -> None:
+def test_a_bearer_token_wins_over_cookies(realm: IssuerConfig) -> None:
     found = extract(request((b"authorization", b"Bearer tok.en-_~+/=="), ALL_COOKIES), realm)
     assert found == Credential("access", "tok.en-_~+/==", cookie=False)
 
 
 @pytest.mark.parametrize("scheme", [b"bearer", b"BEARER", b"Bearer  "])
-def test_the_scheme_is_read_in_any_case(realm: Realm, scheme: bytes) -> None:
+def test_the_scheme_is_read_in_any_case(realm: IssuerConfig, scheme: bytes) -> None:
     found = extract(request((b"authorization", scheme + b" token")), realm)
     assert found is not None
     assert found.text == "token"
@@ -55,36 +55,36 @@ def test_the_scheme_is_read_in_any_case(realm: Realm, scheme: bytes) -> None:
     ],
 )
 def test_a_header_that_is_no_good_never_falls_back_to_a_cookie(
-    realm: Realm, value: bytes, refusal: type[Refusal]
+    realm: IssuerConfig, value: bytes, refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal) as caught:
         extract(request((b"authorization", value), ALL_COOKIES), realm)
     assert type(caught.value) is refusal
 
 
-def test_two_authorization_headers_are_refused(realm: Realm) -> None:
+def test_two_authorization_headers_are_refused(realm: IssuerConfig) -> None:
     with pytest.raises(BadRequest):
         extract(request((b"authorization", b"Bearer a"), (b"authorization", b"Bearer a")), realm)
 
 
-def test_the_session_cookie_stands_before_the_access_cookie(realm: Realm) -> None:
+def test_the_session_cookie_stands_before_the_access_cookie(realm: IssuerConfig) -> None:
     assert extract(request(ALL_COOKIES), realm) == Credential("session", "s", cookie=True)
     assert extract(request((b"cookie", b"__Host-kt_access=a")), realm) == Credential("access", "a", cookie=True)
 
 
-def test_the_refresh_cookie_is_no_credential_for_a_request(realm: Realm) -> None:
+def test_the_refresh_cookie_is_no_credential_for_a_request(realm: IssuerConfig) -> None:
     refresh_only = request((b"cookie", b"__Host-kt_refresh=r"))
     assert extract(refresh_only, realm) is None
     assert cookie_of(refresh_only, "refresh", realm) == "r"
 
 
-def test_a_tossed_cookie_is_refused(realm: Realm) -> None:
+def test_a_tossed_cookie_is_refused(realm: IssuerConfig) -> None:
     with pytest.raises(BadRequest):
         extract(request((b"cookie", b"__Host-kt_session=a; __Host-kt_session=b")), realm)
 
 
 @pytest.mark.conforms("RFC 6750 5.3")
-def test_a_token_in_the_query_is_never_read(realm: Realm) -> None:
+def test_a_token_in_the_query_is_never_read(realm: IssuerConfig) -> None:
     assert extract(request(query="access_token=token"), realm) is None
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from keyturn.core.policy import BROWSER_STRICT
-from keyturn.core.sealed import Sealed, seal
+from keyturn.core.sealed import CredentialKind, seal
 from keyturn.errors import StoreUnavailable, TokenInvalid, Unauthenticated
 from keyturn.web.guard import require_service
 from keyturn.web.message import Request
@@ -69,7 +69,7 @@ def test_only_the_csrf_token_of_this_seed_and_number_counts(strict: Browser) -> 
     found = strict.ports.sessions.load(text(issued, "sid"))
     realm = strict.site.realm
     for counter, seed in ((1, found.session.seed), (0, b"another seed" * 3)):
-        forged = seal(Sealed.CSRF, found.session.sid, counter, seed, realm.secrets).reveal()
+        forged = seal(CredentialKind.CSRF, found.session.sid, counter, seed, realm.secrets).reveal()
         assert strict.post("/auth/logout", x_csrf_token=forged).status == 403
 
 

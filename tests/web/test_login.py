@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.policy import MOBILE
-from keyturn.core.revocation import Kind
+from keyturn.core.revocation import RevocationKind
 from keyturn.errors import StoreUnavailable
 from web.browser import EMAIL, PASSWORD, START, Browser, Make, document, header, set_cookies, text
 
@@ -137,7 +137,7 @@ def test_a_forged_or_tossed_cookie_does_not_keep_anybody_out(browser: Browser) -
     body = {"email": EMAIL, "password": PASSWORD}
     for cookie in (f"{SESSION}=kt_session_forged", f"{SESSION}=a; {SESSION}=b"):
         assert browser.other().post("/auth/login", body, cookie=cookie).status == 200
-    revoked = [entry for entry in browser.ports.log.snapshot().entries if entry.kind is Kind.SESSION]
+    revoked = [entry for entry in browser.ports.log.snapshot().entries if entry.kind is RevocationKind.SESSION]
     assert revoked == []
 
 
@@ -192,4 +192,6 @@ def test_a_session_longer_than_browsers_keep_cookies_still_gets_one(make: Make) 
 def test_a_login_is_audited_with_its_address(browser: Browser) -> None:
     reply = browser.signup()
     events = browser.ports.audit.recent(text(reply, "subject"), 10)
-    assert [(each.event, each.address) for each in events if each.event is Audit.LOGIN] == [(Audit.LOGIN, "192.0.2.7")]
+    assert [(each.event, each.address) for each in events if each.event is AuditEventType.LOGIN] == [
+        (AuditEventType.LOGIN, "192.0.2.7")
+    ]

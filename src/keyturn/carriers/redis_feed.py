@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from keyturn import chance
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Kind
+from keyturn.core.revocation import RevocationKind
 from keyturn.errors import StoreUnavailable, Unavailable
 from keyturn.stores.redis.address import Address, read_address
 from keyturn.stores.redis.connect import FAILURES, connect, reason
@@ -31,7 +31,7 @@ Id = tuple[int, int]
 
 
 class _Entry(msgspec.Struct, array_like=True):
-    kind: Kind
+    kind: RevocationKind
     key: str
     value: int
     at: int
@@ -57,7 +57,7 @@ class RedisFeed(HttpFeed):
         interval_seconds: float = 1.0,
         staleness_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = uptime,
+        monotonic: Callable[[], float] = boottime,
         send: Fetch | None = None,
         jitter: Callable[[], float] = chance.jitter,
     ) -> None:
@@ -81,7 +81,7 @@ class RedisFeed(HttpFeed):
         if self._reading.seeded:
             self._settle(first)
         RelayedStream(self._reading, self._now, self._monotonic).run(
-            self._address, lambda: self._heard(self._reading.freshness.holds(self._monotonic()), first)
+            self._address, lambda: self._heard(self._reading.freshness.is_fresh(self._monotonic()), first)
         )
 
     def _try_poll(self) -> None:
@@ -112,7 +112,7 @@ class RelayedStream:
                 log = self._located(client)
                 while heard():
                     self._read(client, log, bound_seconds / 8)
-                    age = self._monotonic() - max(began_at, self._reading.freshness.seen_at)
+                    age = self._monotonic() - max(began_at, self._reading.freshness.complete_as_of)
                     if age > bound_seconds * LAG:
                         raise Unavailable("the feed in Redis lags behind")
             finally:

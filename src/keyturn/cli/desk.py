@@ -37,5 +37,5 @@ def operator(data: str | None, *, makes: bool = False) -> "Issuer":
     from keyturn.issuer import Issuer
 
     parts = build_parts(furnished(data, makes=makes), awaited=False)
-    parts.ring.install(parts.store.keys.list())
+    parts.ring.load(parts.store.keys.list())
     return Issuer(parts)

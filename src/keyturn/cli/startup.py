@@ -14,7 +14,7 @@ from keyturn.compose.settings import PREFIX, Settings, read_settings, words
 from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
-from keyturn.passwords import spare_cores
+from keyturn.passwords import default_hash_threads
 from keyturn.server.address import read_networks
 from keyturn.server.logs import configure_logs
 
@@ -105,7 +105,7 @@ def _reachable(host: str, port: int) -> str:
 
 def _hand_over(settings: Settings, workers: int) -> None:
     named = {"data": str(settings.folder.absolute()), "profile": settings.profile, "issuer": settings.issuer}
-    named["hash_threads"] = str(settings.hash_threads or max(1, spare_cores() // workers))
+    named["hash_threads"] = str(settings.hash_threads or max(1, default_hash_threads() // workers))
     for name, value in named.items():
         os.environ[PREFIX + name.upper()] = value
         os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)

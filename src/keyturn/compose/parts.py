@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.compose.realm import build_realm
 from keyturn.compose.settings import Settings
 from keyturn.compose.shared import Shared, open_shared
 from keyturn.core.instant import Instant
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import ConfigurationError
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
-from keyturn.signing import KeyFoundry, KeyRing
+from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.alone import NoCache
 from keyturn.stores.near import NearSessions
 from keyturn.stores.opening import Apart, open_async_store, open_store
@@ -48,7 +48,7 @@ class Parts:
     """
 
     settings: Settings
-    realm: Realm
+    realm: IssuerConfig
     ports: Ports
     plain: Ports
     ring: KeyRing
@@ -71,7 +71,7 @@ class Parts:
         return Instant(int(self.clock()))
 
 
-def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = uptime) -> Parts:
+def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = boottime) -> Parts:
     """Open the store and wire everything. ``awaited``: ports for ``drive_async``.
 
     Raises ``ConfigurationError`` for settings that cannot be used, ``StoreUnavailable`` when the store is away.
@@ -84,7 +84,7 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     store, plain_store = _stores(settings, awaited)
     hasher = _hasher(settings, awaited)
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
-    fixed = _Fixed(KeyFoundry(vault), rules, ring, near)
+    fixed = _Fixed(SigningKeyGenerator(vault), rules, ring, near)
     shared = open_shared(settings, realm, plain_store.log, awaited, monotonic) if settings.redis else None
     ports = _ports(store, hasher, fixed, shared.cache if shared else NoCache())
     plain = _ports(plain_store, hasher, fixed, NoCache())
@@ -95,7 +95,7 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
-    foundry: KeyFoundry
+    foundry: SigningKeyGenerator
     passwords: NistPasswordRules
     signer: KeyRing
     near: NearSessions
@@ -139,12 +139,12 @@ def _apart(settings: Settings) -> Apart | None:
     return None
 
 
-def _rollover(realm: Realm) -> RolloverPolicy:
+def _rollover(realm: IssuerConfig) -> RolloverPolicy:
     token = realm.profile.token
     return RolloverPolicy(token.rollover_seconds, token.publish_seconds, token.retired_seconds)
 
 
-def _names(realm: Realm) -> tuple[str, ...]:
+def _names(realm: IssuerConfig) -> tuple[str, ...]:
     return ("keyturn", urlsplit(realm.issuer).hostname or "")
 
 

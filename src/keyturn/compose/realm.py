@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from keyturn.compose.settings import Settings, words
 from keyturn.core.policy import PROFILES, CookiePolicy, Profile
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import ALGORITHMS
@@ -17,7 +17,7 @@ P = TypeVar("P")
 TOKEN_FIGURES = ("access_seconds", "staleness_seconds", "rollover_seconds", "publish_seconds", "algorithm")
 
 
-def build_realm(settings: Settings) -> Realm:
+def build_realm(settings: Settings) -> IssuerConfig:
     """Raises ``ConfigurationError`` with every problem of the settings."""
     problems: list[str] = []
     if urlsplit(settings.issuer).path not in ("", "/"):
@@ -30,7 +30,7 @@ def build_realm(settings: Settings) -> Realm:
     profile = _try(lambda: build_profile(settings), problems)
     if problems or secrets is None or profile is None:
         raise ConfigurationError(*problems)
-    return Realm(settings.issuer, words(settings.audience), secrets, profile, settings.credentials)
+    return IssuerConfig(settings.issuer, words(settings.audience), secrets, profile, settings.credentials)
 
 
 def build_secrets(settings: Settings) -> Secrets:

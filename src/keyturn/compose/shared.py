@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from keyturn.compose.settings import Settings
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import ConfigurationError
 from keyturn.stores.opening import MEMORY
 
@@ -30,7 +30,9 @@ class Shared:
         return not (self.cache.breaker.broken or self.relay.breaker.broken)
 
 
-def open_shared(settings: Settings, realm: Realm, log: Any, awaited: bool, monotonic: Callable[[], float]) -> Shared:
+def open_shared(
+    settings: Settings, realm: IssuerConfig, log: Any, awaited: bool, monotonic: Callable[[], float]
+) -> Shared:
     """Nothing is asked of Redis yet: an issuer starts without it, too. ``log``: not awaited.
 
     Raises ``ConfigurationError`` for a URL that cannot be used.

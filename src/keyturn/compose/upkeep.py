@@ -88,7 +88,7 @@ class Upkeep:
 def refresh_keys(parts: Parts) -> Flow[None]:
     """Roll what is due and use what the store now holds."""
     stored = yield from roll_keys(parts.realm.profile.token.algorithm, parts.now(), parts.rollover)
-    parts.ring.install(stored)
+    parts.ring.load(stored)
 
 
 def first_keys(parts: Parts) -> Flow[None]:

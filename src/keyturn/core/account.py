@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keyturn.core.instant import Instant, Subject
 from keyturn.errors import InvalidMember
 
-IDENTIFIER_CAP = 254
+MAX_IDENTIFIER_OCTETS = 254
 """RFC 5321 section 4.5.3.1.3: no address that can receive mail is longer (octets)."""
 
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -35,7 +35,7 @@ def normalise_identifier(text: str) -> str:
     Raises ``InvalidMember`` for anything that is not one address of at most 254 octets without spaces or controls.
     """
     # Putting marks in canonical order takes quadratic time: a long text is refused before it is normalised.
-    if len(text) > 4 * IDENTIFIER_CAP:
+    if len(text) > 4 * MAX_IDENTIFIER_OCTETS:
         raise InvalidMember("email", "identifier is too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
     local, at, domain = folded.rpartition("@")
@@ -51,4 +51,4 @@ def _plain(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     visible = text.isprintable() and not any(each.isspace() for each in text) and not _INVISIBLE.search(text)
-    return size <= IDENTIFIER_CAP and visible
+    return size <= MAX_IDENTIFIER_OCTETS and visible

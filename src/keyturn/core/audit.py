@@ -6,7 +6,7 @@ from enum import StrEnum
 from keyturn.core.instant import Instant
 
 
-class Audit(StrEnum):
+class AuditEventType(StrEnum):
     """Names of security events (OWASP Logging Vocabulary, in our words)."""
 
     SIGNUP = "signup"
@@ -24,7 +24,7 @@ class Audit(StrEnum):
     COUNTER_AHEAD = "counter_ahead"
 
 
-ALARMS = frozenset((Audit.COUNTER_AHEAD, Audit.TOKEN_REUSED))
+ALERT_EVENTS = frozenset((AuditEventType.COUNTER_AHEAD, AuditEventType.TOKEN_REUSED))
 """Events an operator should be woken for: a lost write, a stolen refresh token."""
 
 
@@ -32,7 +32,7 @@ ALARMS = frozenset((Audit.COUNTER_AHEAD, Audit.TOKEN_REUSED))
 class AuditEvent:
     """``subject`` and ``sid`` may be empty when unknown; ``address`` is the peer's; ``detail`` holds no secret."""
 
-    event: Audit
+    event: AuditEventType
     at: Instant
     subject: str = ""
     sid: str = ""

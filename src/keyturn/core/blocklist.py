@@ -16,7 +16,7 @@ throttling lets anyone try, and days of one graphics card against argon2id."""
 
 _WORD_COST = 3  # a few thousand entries: one in 10**3
 _RUN_COST = 2
-_AGAIN_COST = 1
+_REPEAT_COST = 1
 _CONTEXT_COST = 1
 _SHORTEST_WORD = 4
 _SHORTEST_RUN = 4
@@ -65,16 +65,16 @@ class Blocklist:
         """Every entry, as it is compared."""
         return self._entries
 
-    def lists(self, password: str) -> bool:
+    def contains(self, password: str) -> bool:
         """Whether ``password`` itself is an entry, but for spelling."""
         return _letters(password) in self._entries
 
-    def easily_guessed(self, password: str, context: Iterable[str] = ()) -> bool:
+    def is_guessable(self, password: str, context: Iterable[str] = ()) -> bool:
         """Whether it is put together from so few guessable pieces that 10**9 guesses would reach it.
 
         ``context``: words an attacker knows about this account: its identifier, the service's names.
         """
-        words = frozenset(_known(context))
+        words = frozenset(_context_words(context))
         folded = _fold(password)
         bare = _SEPARATORS.sub("", folded)
         # Which separators are used is worth something; how many of them is not.
@@ -94,7 +94,7 @@ class Blocklist:
                 return GUESSES_EXPONENT
             costs = [least[at] + self._word_cost(letters[at:end], context) for at in starts]
             costs += [least[at] + _RUN_COST for at in runs.starts(end)]
-            costs += [least[at] + _AGAIN_COST for at in _repeats(text, end)]
+            costs += [least[at] + _REPEAT_COST for at in _repeats(text, end)]
             least.append(min(costs, default=GUESSES_EXPONENT))
         return least[-1]
 
@@ -131,7 +131,7 @@ def _repeats(text: str, end: int) -> Iterator[int]:
             yield end - size
 
 
-def _known(context: Iterable[str]) -> Iterator[str]:
+def _context_words(context: Iterable[str]) -> Iterator[str]:
     """What an attacker makes of an identifier or a name: all of it, and each of its parts."""
     for name in context:
         folded = _fold(name)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
 from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
 
@@ -72,7 +72,7 @@ class AccessClaims(Protocol):
     def amr(self) -> Iterable[str]: ...
 
 
-def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict[str, object]:
+def build_claims(session: Session, jti: str, now: Instant, realm: IssuerConfig) -> dict[str, object]:
     """The claims of a new access token of ``session``; never alive longer than the session's overall timeout."""
     issued_at = max(now, session.created_at)
     policy = realm.profile
@@ -91,7 +91,7 @@ def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict
         "gen": session.generation,
         "scope": session.scope,
         "auth_time": session.auth_time,
-        "acr": assurance(session.amr),
+        "acr": acr_for(session.amr),
         "amr": list(session.amr),
     }
     # Only where there is one (RFC 9068 sections 2.2.1 and 2.2.3); what the session's own claims say of them is gone.
@@ -101,7 +101,7 @@ def build_claims(session: Session, jti: str, now: Instant, realm: Realm) -> dict
     return claims
 
 
-def assurance(amr: Collection[str]) -> str:
+def acr_for(amr: Collection[str]) -> str:
     """NIST SP 800-63B-4 section 2.2: two different kinds of factor are AAL2, anything less is AAL1.
 
     Two secrets one knows are one factor; ``mfa``, ``user``, ``geo`` and names RFC 8176 does not list are none.
@@ -131,7 +131,7 @@ def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
         raise TokenNotYetValid("nbf or iat lies ahead")
 
 
-def principal_of(claims: AccessClaims) -> Principal:
+def principal_from_claims(claims: AccessClaims) -> Principal:
     """Who the bearer of these (already judged) claims is."""
     # By position: once per new token, and faster than by name.
     return Principal(

@@ -14,10 +14,10 @@ from typing import Literal
 
 from keyturn.errors import BadRequest, ConfigurationError
 
-HEADER_CAP = 16 * 1024
+MAX_HEADER_BYTES = 16 * 1024
 """Bytes of all Cookie headers of one request together."""
 
-MAX_AGE_CAP = 400 * 24 * 60 * 60
+MAX_AGE_SECONDS = 400 * 24 * 60 * 60
 """RFC 6265bis section 5.5: browsers keep no cookie longer than 400 days (seconds)."""
 
 _VALUE = r"[A-Za-z0-9._-]+"
@@ -41,8 +41,8 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     """
     # RFC 9113 section 8.2.3: a cookie header split for compression is joined with "; " before it is read.
     header = headers[0] if len(headers) == 1 else b"; ".join(headers)
-    if len(header) > HEADER_CAP:
-        raise BadRequest(f"Cookie headers exceed {HEADER_CAP} bytes")
+    if len(header) > MAX_HEADER_BYTES:
+        raise BadRequest(f"Cookie headers exceed {MAX_HEADER_BYTES} bytes")
     shape = _shape(name)
     if alone := shape.pair.fullmatch(header):
         return alone[1].decode()
@@ -78,25 +78,25 @@ def _search(header: bytes, shape: _Shape) -> str | None:
     if _BROKEN.search(header):
         raise BadRequest("Cookie header with a control character")
     shown = _UNSEEN.sub(b"", header).lower().split(b";")
-    ours = [at for at, piece in enumerate(shown) if shape.stem in piece and _resembles(piece, shape)]
+    ours = [at for at, piece in enumerate(shown) if shape.stem in piece and _is_look_alike(piece, shape)]
     if not ours:
         return None
     if len(ours) > 1:
         # Cookie tossing: a sibling host can plant a second one, and which comes first is its choice.
         raise BadRequest("the cookie appears more than once, or beside a look-alike")
     pieces = header.split(b";")
-    if _LEGACY.search(b";" + header) or _sandwiched(pieces[: ours[0]], pieces[ours[0] + 1 :]):
+    if _LEGACY.search(b";" + header) or _is_inside_quotes(pieces[: ours[0]], pieces[ours[0] + 1 :]):
         raise BadRequest("the cookie stands inside another one's quotes, or beside RFC 2965 attributes")
     return _value(pieces[ours[0]].removeprefix(b" " if ours[0] else b""), shape)
 
 
-def _resembles(piece: bytes, shape: _Shape) -> bool:
+def _is_look_alike(piece: bytes, shape: _Shape) -> bool:
     # "=name=value": a cookie without a name, which some browsers sent as "name=value" (RFC 6265bis section 8.8).
     name = piece.strip(b' "=').partition(b"=")[0]
     return shape.alike.fullmatch(name.strip(b' "')) is not None
 
 
-def _sandwiched(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
+def _is_inside_quotes(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
     # The cookie sandwich: RFC 2109 parsers read a quoted value across semicolons.
     return any(b'"' in piece for piece in after) and any(_OPEN_QUOTE.match(piece) for piece in before)
 
@@ -163,8 +163,8 @@ def _check_attributes(name: str, max_age_seconds: int | None, same_site: str, pa
         raise ConfigurationError("a cookie path starts with / and holds only A-Z a-z 0-9 . _ ~ / -")
     if same_site not in ("Lax", "Strict", "None"):
         raise ConfigurationError("SameSite is Lax, Strict or None")
-    if max_age_seconds is not None and not 0 <= max_age_seconds <= MAX_AGE_CAP:
-        raise ConfigurationError(f"a cookie's age lies between 0 and {MAX_AGE_CAP} seconds")
+    if max_age_seconds is not None and not 0 <= max_age_seconds <= MAX_AGE_SECONDS:
+        raise ConfigurationError(f"a cookie's age lies between 0 and {MAX_AGE_SECONDS} seconds")
 
 
 def _check_prefix(name: str, same_site: str, secure: bool, path: str) -> None:

@@ -29,7 +29,7 @@ class _Authority:
     port: int | None
 
 
-def judge_origin(
+def check_origin(
     method: str,
     *,
     sec_fetch_site: Sequence[bytes],
@@ -56,7 +56,7 @@ def judge_origin(
         raise CrossOrigin(f"Origin {source!r} is not the requested host")
 
 
-def token_required(method: str, *, credential_is_cookie: bool, csrf_token: bool) -> bool:
+def is_token_required(method: str, *, credential_is_cookie: bool, csrf_token: bool) -> bool:
     """Whether the request must also carry the session's CSRF token. ``csrf_token``: as ``CookiePolicy`` has it.
 
     A bearer token needs none: no browser attaches one by itself.
@@ -69,7 +69,7 @@ def canonical_origin(text: str) -> str:
 
     Raises ``ConfigurationError`` for anything that is not one http(s) origin, ``null`` and ``*`` included.
     """
-    spelled = _spell(text)
+    spelled = _serialize_origin(text)
     if spelled is None:
         raise ConfigurationError(f"not an origin such as https://app.example.com: {text!r}")
     return spelled
@@ -86,7 +86,7 @@ def _single(values: Sequence[bytes], header: str) -> str | None:
 
 def _trusted(source: str, trusted_origins: Collection[str]) -> bool:
     # "null" is every sandboxed frame and data: URL on the web; _spell never answers it.
-    return _spell(source) in trusted_origins
+    return _serialize_origin(source) in trusted_origins
 
 
 def _same_host(source: str, host: str | None) -> bool:
@@ -100,7 +100,7 @@ def _same_host(source: str, host: str | None) -> bool:
     return (there.port or default) == (here.port or default)
 
 
-def _spell(text: str) -> str | None:
+def _serialize_origin(text: str) -> str | None:
     origin = _ORIGIN.fullmatch(text)
     place = origin and _authority(origin[2])
     if not (origin and place):

@@ -9,20 +9,20 @@ class Freshness:
     a wall clock that steps back would make old news look new."""
 
     bound_seconds: float
-    seen_at: float = float("-inf")
+    complete_as_of: float = float("-inf")
 
-    def confirm(self, asked_at: float) -> None:
+    def mark_complete(self, asked_at: float) -> None:
         """The feed was complete up to ``asked_at``: when it was *asked*, never when the answer came."""
-        self.seen_at = max(self.seen_at, asked_at)
+        self.complete_as_of = max(self.complete_as_of, asked_at)
 
     def age(self, now: float) -> float:
         """Seconds since the feed was last known to be complete."""
-        return now - self.seen_at
+        return now - self.complete_as_of
 
-    def holds(self, now: float) -> bool:
+    def is_fresh(self, now: float) -> bool:
         """Whether a verdict may still be given without asking."""
-        return now - self.seen_at <= self.bound_seconds
+        return now - self.complete_as_of <= self.bound_seconds
 
-    def lose(self) -> None:
+    def invalidate(self) -> None:
         """The feed has a gap: nothing held may be believed until it is confirmed again."""
-        self.seen_at = float("-inf")
+        self.complete_as_of = float("-inf")

@@ -5,7 +5,7 @@ from typing import NewType
 Instant = NewType("Instant", int)
 """A moment: whole seconds since 1970-01-01T00:00:00Z (NumericDate of RFC 7519 without fractions)."""
 
-NEVER = Instant(0)
+EPOCH = Instant(0)
 """Before every other moment."""
 
 SessionId = NewType("SessionId", str)

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from keyturn.core.instant import Instant
 from keyturn.core.policy import SessionPolicy
-from keyturn.core.session import Found, Marks, Session
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenReused, TokenRevoked
 
 
@@ -16,7 +16,7 @@ class State(Enum):
 
     LIVE = "live"
     IDLE = "idle"
-    OVER = "over"
+    EXPIRED = "over"
     VOID = "void"
     ENDED = "ended"
 
@@ -36,45 +36,45 @@ _USES = (Event.TOUCH, Event.RENEW, Event.ROTATE, Event.STEP_UP)
 TRANSITIONS: Mapping[State, Mapping[Event, State | type[Refusal]]] = {
     State.LIVE: {**dict.fromkeys(_USES, State.LIVE), Event.REVOKE: State.ENDED},
     State.IDLE: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
-    State.OVER: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
+    State.EXPIRED: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
     State.VOID: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
     State.ENDED: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
 }
 """Every state and event: the state that follows, or the refusal it meets. Nothing leads out of ``ENDED``."""
 
 
-def judge(session: Session, marks: Marks, now: Instant, policy: SessionPolicy) -> State:
+def session_state(session: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> State:
     """Where ``session`` stands at ``now``. Ended beats void beats timed out, so that a refusal never flatters."""
     if session.ended_at is not None:
         return State.ENDED
-    if session.generation < marks.generation or session.created_at < marks.not_before:
+    if session.generation < floor.generation or session.created_at < floor.not_before:
         return State.VOID
     if now >= session.created_at + policy.overall_seconds:
-        return State.OVER
+        return State.EXPIRED
     if now >= session.last_seen_at + policy.inactivity_seconds:
         return State.IDLE
     return State.LIVE
 
 
-def follow(found: Found, event: Event, now: Instant, policy: SessionPolicy) -> State:
+def require_transition(found: LoadedSession, event: Event, now: Instant, policy: SessionPolicy) -> State:
     """Look ``event`` up in ``TRANSITIONS``. Raises the refusal the table names."""
-    state = judge(found.session, found.marks, now, policy)
+    state = session_state(found.session, found.floor, now, policy)
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
         return target
     raise target(f"{event.value} on a session that is {state.value}")
 
 
-def open_session(draft: Session, marks: Marks, now: Instant, policy: SessionPolicy) -> Session:
+def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> Session:
     """Start the clocks of ``draft`` under the marks read *before* the authentication was checked.
 
     A revocation of everything declares a not-before one second ahead (so that it also covers its own second);
     a session opened after it starts there, never before.
     """
-    created_at = Instant(max(now, marks.not_before))
+    created_at = Instant(max(now, floor.not_before))
     session = replace(
         draft,
-        generation=marks.generation,
+        generation=floor.generation,
         created_at=created_at,
         auth_time=now,
         last_seen_at=created_at,
@@ -82,32 +82,32 @@ def open_session(draft: Session, marks: Marks, now: Instant, policy: SessionPoli
     return replace(session, expires_at=_expires_at(session, created_at, policy))
 
 
-def touch(found: Found, now: Instant, policy: SessionPolicy) -> Session:
+def touch(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """Note the use of a session; the very same object when no write is due."""
-    follow(found, Event.TOUCH, now, policy)
+    require_transition(found, Event.TOUCH, now, policy)
     session = found.session
     if now - session.last_seen_at < policy.touch_seconds:
         return session
-    return replace(session, **_used(session, now, policy))
+    return replace(session, **_touched_fields(session, now, policy))
 
 
-def renew(found: Found, now: Instant, policy: SessionPolicy) -> Session:
+def renew(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """A new session token for the same session: every earlier one is void (session fixation, CWE-384)."""
-    follow(found, Event.RENEW, now, policy)
+    require_transition(found, Event.RENEW, now, policy)
     session = found.session
-    return replace(session, renewals=session.renewals + 1, **_used(session, now, policy))
+    return replace(session, renewals=session.renewals + 1, **_touched_fields(session, now, policy))
 
 
-def step_up(found: Found, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
+def step_up(found: LoadedSession, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
     """The subject authenticated again: a fresh ``auth_time``, the methods joined, the session token renewed."""
-    follow(found, Event.STEP_UP, now, policy)
+    require_transition(found, Event.STEP_UP, now, policy)
     session = found.session
     joined = tuple(dict.fromkeys((*session.amr, *amr)))
-    used = _used(session, now, policy)
+    used = _touched_fields(session, now, policy)
     return replace(session, auth_time=now, amr=joined, renewals=session.renewals + 1, **used)
 
 
-def revoke(found: Found, reason: str, now: Instant) -> Session:
+def revoke(found: LoadedSession, reason: str, now: Instant) -> Session:
     """End a session; the very same object when it has ended already: it keeps its first moment and reason."""
     session = found.session
     if session.ended_at is not None:
@@ -116,7 +116,7 @@ def revoke(found: Found, reason: str, now: Instant) -> Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RotationResult:
     """What a rotation decided: the session as it should now be stored, and the counter to answer or the refusal."""
 
     session: Session
@@ -130,22 +130,24 @@ class Outcome:
         return self.counter
 
 
-def rotate(found: Found, presented: int, now: Instant, policy: SessionPolicy) -> Outcome:
+def rotate(found: LoadedSession, presented: int, now: Instant, policy: SessionPolicy) -> RotationResult:
     """Judge a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
 
     Equal: rotate. One behind and inside the window, which starts at the rotation and never slides: the same
     successor, no write. Ahead: the store has gone back in time. Anything else: reuse, and the session ends.
     """
-    follow(found, Event.ROTATE, now, policy)
+    require_transition(found, Event.ROTATE, now, policy)
     session = found.session
     if presented == session.rotations:
-        used = _used(session, now, policy)
-        return Outcome(replace(session, rotations=presented + 1, rotated_at=now, **used), presented + 1)
+        used = _touched_fields(session, now, policy)
+        return RotationResult(replace(session, rotations=presented + 1, rotated_at=now, **used), presented + 1)
     if presented > session.rotations:
-        return Outcome(session, refusal=CounterAhead(f"presented {presented}, stored {session.rotations}"))
+        return RotationResult(session, refusal=CounterAhead(f"presented {presented}, stored {session.rotations}"))
     if _in_grace(session, presented, now, policy):
-        return Outcome(session, session.rotations)
-    return Outcome(revoke(found, "reuse", now), refusal=TokenReused(f"presented {presented} of {session.rotations}"))
+        return RotationResult(session, session.rotations)
+    return RotationResult(
+        revoke(found, "reuse", now), refusal=TokenReused(f"presented {presented} of {session.rotations}")
+    )
 
 
 def _in_grace(session: Session, presented: int, now: Instant, policy: SessionPolicy) -> bool:
@@ -154,7 +156,7 @@ def _in_grace(session: Session, presented: int, now: Instant, policy: SessionPol
     return now - session.rotated_at <= policy.grace_seconds
 
 
-def admit(found: Found, presented: int, now: Instant, policy: SessionPolicy) -> Session:
+def check_session_token(found: LoadedSession, presented: int, now: Instant, policy: SessionPolicy) -> Session:
     """Judge a session token by its counter: only the newest is good. Answers the session, touched when due."""
     session = touch(found, now, policy)
     if presented < session.renewals:
@@ -169,7 +171,7 @@ def ends_at(session: Session, policy: SessionPolicy) -> Instant:
     return Instant(session.created_at + policy.overall_seconds)
 
 
-class _Used(TypedDict):
+class _TouchedFields(TypedDict):
     """What every use of a session changes."""
 
     last_seen_at: Instant
@@ -177,7 +179,7 @@ class _Used(TypedDict):
     version: int
 
 
-def _used(session: Session, now: Instant, policy: SessionPolicy) -> _Used:
+def _touched_fields(session: Session, now: Instant, policy: SessionPolicy) -> _TouchedFields:
     # A clock that stepped back must not shorten the session.
     last_seen_at = Instant(max(now, session.last_seen_at))
     expires_at = _expires_at(session, last_seen_at, policy)

@@ -11,11 +11,11 @@ from keyturn.core.blocklist import Blocklist
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import PasswordRejected
 
-OCTET_CAP = 4096
+MAX_PASSWORD_OCTETS = 4096
 """Bytes of UTF-8 that are hashed at most; refused past it, never truncated."""
 
 
-MARKS_CAP = 30
+MAX_COMBINING_MARKS = 30
 """Combining marks in a row (UAX 15, Stream-Safe Text Format): putting more in order takes quadratic time."""
 
 
@@ -25,17 +25,17 @@ def prepare_password(password: str) -> str:
     Every space is U+0020, the rest is NFC; case and width stay. Raises ``PasswordRejected`` for lone surrogates,
     control characters, more than 30 combining marks in a row and more than 4096 octets.
     """
-    if len(password) > OCTET_CAP:
-        raise PasswordRejected(f"A password has at most {OCTET_CAP} bytes.")
-    if _marks_in_a_row(password) > MARKS_CAP:
-        raise PasswordRejected(f"A password has at most {MARKS_CAP} combining marks in a row.")
+    if len(password) > MAX_PASSWORD_OCTETS:
+        raise PasswordRejected(f"A password has at most {MAX_PASSWORD_OCTETS} bytes.")
+    if _marks_in_a_row(password) > MAX_COMBINING_MARKS:
+        raise PasswordRejected(f"A password has at most {MAX_COMBINING_MARKS} combining marks in a row.")
     spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
     prepared = unicodedata.normalize("NFC", spaced)
     # Cc covers NUL, which cuts C strings short elsewhere; Cs are halves of characters and cannot be encoded.
     if any(unicodedata.category(each) in ("Cc", "Cs") for each in prepared):
         raise PasswordRejected("A password has no control characters and no broken characters.")
-    if len(prepared.encode()) > OCTET_CAP:
-        raise PasswordRejected(f"A password has at most {OCTET_CAP} bytes.")
+    if len(prepared.encode()) > MAX_PASSWORD_OCTETS:
+        raise PasswordRejected(f"A password has at most {MAX_PASSWORD_OCTETS} bytes.")
     return prepared
 
 
@@ -49,7 +49,7 @@ def _marks_in_a_row(text: str) -> int:
     return max(runs)
 
 
-def judge_password(
+def validate_password(
     password: str,
     identifier: str,
     policy: PasswordPolicy,
@@ -65,9 +65,9 @@ def judge_password(
         raise PasswordRejected(f"Use at least {policy.minimum} characters; a few unrelated words do well.")
     if len(prepared) > policy.maximum:
         raise PasswordRejected(f"Use at most {policy.maximum} characters.")
-    if blocklist.lists(prepared):
+    if blocklist.contains(prepared):
         raise PasswordRejected("This is among the passwords that are tried first. Choose another.")
-    if blocklist.easily_guessed(prepared):
+    if blocklist.is_guessable(prepared):
         raise PasswordRejected("This is a variation of passwords that are tried first. Choose another.")
-    if blocklist.easily_guessed(prepared, context=(identifier, *service_names)):
+    if blocklist.is_guessable(prepared, context=(identifier, *service_names)):
         raise PasswordRejected("This is built on your own name or on this service's. Choose another.")

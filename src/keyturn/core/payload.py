@@ -15,13 +15,13 @@ from typing import Final, NamedTuple, NoReturn, cast
 from keyturn.core.claims import RESERVED
 from keyturn.errors import PayloadRefused
 
-PAYLOAD_CAP: Final = 2048
+MAX_PAYLOAD_CHARS: Final = 2048
 """Most characters of JSON that claims of one's own may take: tokens travel in a header with every request."""
 
-DEPTH_CAP: Final = 5
-NODE_CAP: Final = 256
+MAX_DEPTH: Final = 5
+MAX_NODES: Final = 256
 
-_Place = tuple[str, ...]
+_Path = tuple[str, ...]
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _FORMS = frozenset(
@@ -47,14 +47,14 @@ _PERSONAL: Final = (
 _PRIVATE_JWK = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"))
 
 
-class _Look(NamedTuple):
+class _SecretPattern(NamedTuple):
     what: str
     instead: str
     shape: re.Pattern[str]
 
 
-_LOOKS: Final = (
-    _Look(
+_SECRET_PATTERNS: Final = (
+    _SecretPattern(
         "a password hash",
         "keep it in the account store, where only the login reads it",
         re.compile(
@@ -63,22 +63,22 @@ _LOOKS: Final = (
             r"|\$[156]\$[^$]+\$[./A-Za-z0-9]{22,86}|\$(y|gy)\$[./A-Za-z0-9]+\$|\{(SSHA|SHA|SMD5|CRYPT)\d*\}"
         ),
     ),
-    _Look(
+    _SecretPattern(
         "a key or certificate in PEM",
         "store the name of the key (kid) and fetch it where it is needed",
         re.compile(r"-----BEGIN [A-Z0-9 ]+-----|AGE-SECRET-KEY-1|PuTTY-User-Key-File-"),
     ),
-    _Look(
+    _SecretPattern(
         "one of Keyturn's own credentials",
         "store the session id (sid), which is in every token already",
         re.compile(r"(?<![A-Za-z0-9])kt_[a-z]+_[A-Za-z0-9_-]{22}\."),
     ),
-    _Look(
+    _SecretPattern(
         "another signed token",
         "store what you need to know from it, not the token",
         re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*\.|(?i:^(bearer|basic)\s+\S{8,}$)"),
     ),
-    _Look(
+    _SecretPattern(
         "an API key",
         "keep it in a secret store and put its name here",
         re.compile(
@@ -89,7 +89,7 @@ _LOOKS: Final = (
             r"|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64})|hooks\.slack\.com/services/"
         ),
     ),
-    _Look(
+    _SecretPattern(
         "a URL with a password in it",
         "store the URL without its user part",
         re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:[^/\s@?#]+@"),
@@ -122,33 +122,33 @@ def guard_payload(claims: Mapping[str, object]) -> None:
         else:
             _guard_plain(place, value)
     size = len(json.dumps(dict(claims), ensure_ascii=False, separators=(",", ":")))
-    if size > PAYLOAD_CAP:
-        _refuse((), f"takes {size} characters of at most {PAYLOAD_CAP}", "store a reference and look it up")
+    if size > MAX_PAYLOAD_CHARS:
+        _refuse((), f"takes {size} characters of at most {MAX_PAYLOAD_CHARS}", "store a reference and look it up")
 
 
-def _refuse(place: _Place, what: str, instead: str) -> NoReturn:
+def _refuse(place: _Path, what: str, instead: str) -> NoReturn:
     raise PayloadRefused(f"claim {'.'.join(place)[:200] or '(all)'!r} {what}; {instead}")
 
 
-def _walk(claims: dict[str, object]) -> Iterator[tuple[_Place, object]]:
+def _walk(claims: dict[str, object]) -> Iterator[tuple[_Path, object]]:
     """Every value in the structure, outermost first, with where it is. Bounded before it is looked into."""
-    waiting: list[tuple[_Place, object]] = [((), claims)]
+    waiting: list[tuple[_Path, object]] = [((), claims)]
     for place, value in waiting:
         yield place, value
         waiting.extend(((*place, name), each) for name, each in _members(value))
-        if len(waiting) > NODE_CAP or len(place) > DEPTH_CAP:
+        if len(waiting) > MAX_NODES or len(place) > MAX_DEPTH:
             _refuse(place, "is too large or too deep", "store a reference and look it up")
 
 
 def _members(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
-        yield from islice(cast("dict[str, object]", value).items(), NODE_CAP)
+        yield from islice(cast("dict[str, object]", value).items(), MAX_NODES)
     elif isinstance(value, list | tuple):
-        listed = islice(cast("list[object]", value), NODE_CAP)
+        listed = islice(cast("list[object]", value), MAX_NODES)
         yield from ((str(index), each) for index, each in enumerate(listed))
 
 
-def _guard_mapping(place: _Place, mapping: dict[object, object]) -> None:
+def _guard_mapping(place: _Path, mapping: dict[object, object]) -> None:
     for name, value in mapping.items():
         if not isinstance(name, str):
             _refuse(place, f"has a member named by a {type(name).__name__}", "JSON names members by text")
@@ -175,26 +175,26 @@ def _names_secret(name: str, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and _SECRET_EITHER.fullmatch(plain) is not None
 
 
-def _guard_person(place: _Place, mapping: dict[object, object]) -> None:
+def _guard_person(place: _Path, mapping: dict[object, object]) -> None:
     squashed = {str(name).lower().replace("_", "").replace("-", "") for name in mapping if mapping[name] is not None}
     kinds = [kind for kind in _PERSONAL if kind & squashed]
     if len(kinds) >= 3:
         _refuse(place, "looks like a whole user record", "`sub` names the person; look the rest up by it")
 
 
-def _guard_text(place: _Place, text: str) -> None:
-    if len(text) > PAYLOAD_CAP:
+def _guard_text(place: _Path, text: str) -> None:
+    if len(text) > MAX_PAYLOAD_CHARS:
         _refuse(place, f"has {len(text)} characters", "store a reference and look it up")
     if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
         _refuse(place, "holds a lone surrogate", "tokens are UTF-8")
-    for look in _LOOKS:
+    for look in _SECRET_PATTERNS:
         if look.shape.search(text):
             _refuse(place, f"looks like {look.what}", look.instead)
     if any(_is_card(found[0]) for found in _CARD.finditer(text)):
         _refuse(place, "looks like a card number", "store its last four digits or your payment provider's id of it")
 
 
-def _guard_plain(place: _Place, value: object) -> None:
+def _guard_plain(place: _Path, value: object) -> None:
     if value is None or isinstance(value, bool | list | tuple):
         return
     if isinstance(value, float):

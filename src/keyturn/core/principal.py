@@ -31,7 +31,7 @@ class Principal(NamedTuple):
         if scope not in self.scope:
             raise Forbidden(f"scope {scope} is missing")
 
-    def require_fresh(self, now: Instant, seconds: int) -> None:
+    def require_recent_auth(self, now: Instant, seconds: int) -> None:
         """Raises ``StepUpRequired`` when the authentication is older than ``seconds`` (RFC 9470)."""
         if now - self.auth_time > seconds:
             raise StepUpRequired(f"authenticated {now - self.auth_time} s ago")

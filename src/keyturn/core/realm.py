@@ -9,7 +9,7 @@ from keyturn.errors import ConfigurationError, CredentialsNotOffered
 
 
 @dataclass(frozen=True, slots=True)
-class Realm:
+class IssuerConfig:
     """``issuer``: its URL (``iss``). ``audience``: who its access tokens are for (``aud``)."""
 
     issuer: str
@@ -30,7 +30,7 @@ class Realm:
         if not self.audience or not all(self.audience):
             raise ConfigurationError("audience must name at least one resource server")
 
-    def delivery(self, asked: Deliver | None) -> Deliver:
+    def resolve_delivery(self, asked: Deliver | None) -> Deliver:
         """The delivery to use. Raises ``CredentialsNotOffered`` when this realm does not hand it out."""
         offered = DELIVERIES[self.credentials]
         if asked is None:

@@ -15,7 +15,7 @@ ENDED = 2**63 - 1
 """Value of a session entry whose session has ended: no counter reaches it."""
 
 
-class Kind(StrEnum):
+class RevocationKind(StrEnum):
     """What an entry speaks of, and what its ``value`` means."""
 
     SESSION = "session"
@@ -37,10 +37,10 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Revocation:
     """One revocation. ``sequence`` is given by the log; 0 until then. ``expires_at``: no token it stops lives on."""
 
-    kind: Kind
+    kind: RevocationKind
     key: str
     value: int
     at: Instant
@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Voiding:
+class GenerationIncrement:
     """Void what a subject holds: raise the generation by one."""
 
     subject: Subject
@@ -58,24 +58,24 @@ class Voiding:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RevocationPage:
     """Entries after a sequence number. ``complete`` is false when older ones were purged: take a snapshot instead.
 
     ``log``: which log they are of. A log that went back in time (a restored backup, a failover that lost writes) gets
     another number: its sequence numbers may be given out a second time, so whoever follows it takes a snapshot, too.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Revocation, ...]
     sequence: int
     complete: bool = True
-    log: int = field(default=0, compare=False)
+    log_id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LogCursor:
     """How far a reader has followed a revocation log: everything up to ``sequence`` of the log numbered ``log``."""
 
-    log: int
+    log_id: int
     sequence: int
 
 
@@ -109,11 +109,11 @@ class RevocationSet:
     def __len__(self) -> int:
         return len(self.ended) + len(self.renewed) + len(self.generations) + len(self.clients)
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Revocation) -> None:
         """Merge one entry; harmless when it is old news."""
-        if entry.kind is Kind.SESSION and entry.value == ENDED:
+        if entry.kind is RevocationKind.SESSION and entry.value == ENDED:
             self._end(entry.key.encode(), -(-entry.expires_at // _MINUTE))
-        elif entry.kind is Kind.EVERYTHING:
+        elif entry.kind is RevocationKind.EVERYTHING:
             self.not_before = max(self.not_before, entry.value)
             self._everything_until = max(self._everything_until, entry.expires_at)
         else:
@@ -132,19 +132,19 @@ class RevocationSet:
             _, kind, key = heappop(self._expiries)
             if self._until.get((kind, key), 0) <= now:
                 self._until.pop((kind, key), None)
-                self._shelf(Kind(kind)).pop(key, None)
+                self._map_for(RevocationKind(kind)).pop(key, None)
 
-    def entries(self, at: Instant) -> Iterator[Entry]:
+    def entries(self, at: Instant) -> Iterator[Revocation]:
         """All that is held, as entries dated ``at``; the order says nothing, and one may come twice."""
         for minute, sids in list(self._ends.items()):
             for sid in sids:
-                yield Entry(Kind.SESSION, sid.decode(), ENDED, at, Instant(minute * _MINUTE))
+                yield Revocation(RevocationKind.SESSION, sid.decode(), ENDED, at, Instant(minute * _MINUTE))
         for (kind, key), until in list(self._until.items()):
-            yield Entry(Kind(kind), key, self._shelf(Kind(kind))[key], at, Instant(until))
+            yield Revocation(RevocationKind(kind), key, self._map_for(RevocationKind(kind))[key], at, Instant(until))
         if self.not_before:
-            yield Entry(Kind.EVERYTHING, "", self.not_before, at, Instant(self._everything_until))
+            yield Revocation(RevocationKind.EVERYTHING, "", self.not_before, at, Instant(self._everything_until))
 
-    def floor(self, sid: SessionId) -> int:
+    def min_counter(self, sid: SessionId) -> int:
         """Least session-token counter of ``sid`` still good, as far as this set knows."""
         return ENDED if sid.encode() in self.ended else self.renewed.get(sid, 0)
 
@@ -166,12 +166,12 @@ class RevocationSet:
             return
         self._ends.setdefault(minute, []).append(sid)
 
-    def _raise(self, entry: Entry) -> None:
-        shelf, named = self._shelf(entry.kind), (entry.kind.value, entry.key)
+    def _raise(self, entry: Revocation) -> None:
+        shelf, named = self._map_for(entry.kind), (entry.kind.value, entry.key)
         shelf[entry.key] = max(entry.value, shelf.get(entry.key, 0))
         if entry.expires_at > self._until.get(named, 0):
             self._until[named] = entry.expires_at
             heappush(self._expiries, (entry.expires_at, *named))
 
-    def _shelf(self, kind: Kind) -> dict[str, int]:
-        return {Kind.SESSION: self.renewed, Kind.SUBJECT: self.generations}.get(kind, self.clients)
+    def _map_for(self, kind: RevocationKind) -> dict[str, int]:
+        return {RevocationKind.SESSION: self.renewed, RevocationKind.SUBJECT: self.generations}.get(kind, self.clients)

@@ -16,7 +16,7 @@ from keyturn.core.instant import SessionId
 from keyturn.core.session import Seed
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
 
-SEALED_CAP: Final = 160
+MAX_CREDENTIAL_CHARS: Final = 160
 """No sealed credential is longer (characters): anything longer is refused unread."""
 
 _TAG_BYTES: Final = 7
@@ -26,7 +26,7 @@ _SHAPE: Final = re.compile(
 )
 
 
-class Sealed(StrEnum):
+class CredentialKind(StrEnum):
     """Kinds of sealed credential. Each has a key of its own: none is ever good as another."""
 
     SESSION = "session"
@@ -83,10 +83,10 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Presented:
+class ParsedCredential:
     """A sealed credential whose shape and tag were good. Not proven until ``matches`` says so."""
 
-    kind: Sealed
+    kind: CredentialKind
     sid: SessionId
     counter: int
     mac: bytes
@@ -96,7 +96,7 @@ class Presented:
         return f"Presented(kind={self.kind.value}, sid={self.sid}, counter={self.counter})"
 
 
-def seal(kind: Sealed, sid: SessionId, counter: int, seed: Seed, secrets: Secrets) -> PlaintextToken:
+def seal(kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, secrets: Secrets) -> PlaintextToken:
     """Make the credential of ``kind`` numbered ``counter``: always the same one for the same arguments."""
     body = f"kt_{kind.value}_{sid}.{counter}."
     mac = _mac(kind, body, seed, secrets.current)
@@ -104,12 +104,12 @@ def seal(kind: Sealed, sid: SessionId, counter: int, seed: Seed, secrets: Secret
     return PlaintextToken(body + urlsafe_b64encode(tag + mac).decode())
 
 
-def parse(text: str, kind: Sealed, secrets: Secrets) -> Presented:
+def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential:
     """Read a credential of ``kind`` without asking a store.
 
     Raises ``TokenMalformed`` when the shape or kind is wrong, ``TokenInvalid`` when no honoured secret made its tag.
     """
-    shape = _SHAPE.fullmatch(text) if len(text) <= SEALED_CAP else None
+    shape = _SHAPE.fullmatch(text) if len(text) <= MAX_CREDENTIAL_CHARS else None
     # A credential of one kind presented as another is refused by its name before its mac is asked.
     if shape is None or shape[1] != kind.value:
         raise TokenMalformed(f"not a {kind.value} credential")
@@ -117,17 +117,17 @@ def parse(text: str, kind: Sealed, secrets: Secrets) -> Presented:
     body, tag, mac = text[: shape.start(4)], raw[:_TAG_BYTES], raw[_TAG_BYTES:]
     for secret in secrets.all:
         if hmac.compare_digest(tag, _tag(body, mac, secrets.tag_key(secret))):
-            return Presented(kind, SessionId(shape[2]), int(shape[3]), mac, secret)
+            return ParsedCredential(kind, SessionId(shape[2]), int(shape[3]), mac, secret)
     raise TokenInvalid(f"tag of a {kind.value} credential")
 
 
-def matches(presented: Presented, seed: Seed) -> bool:
+def verify_mac(presented: ParsedCredential, seed: Seed) -> bool:
     """Whether the session holding ``seed`` made this credential. Constant time."""
     body = f"kt_{presented.kind.value}_{presented.sid}.{presented.counter}."
     return hmac.compare_digest(presented.mac, _mac(presented.kind, body, seed, presented.secret))
 
 
-def _mac(kind: Sealed, body: str, seed: Seed, secret: bytes) -> bytes:
+def _mac(kind: CredentialKind, body: str, seed: Seed, secret: bytes) -> bytes:
     key = Secrets.derive(secret, kind.value.encode(), seed)
     return hmac.digest(key, body.encode(), "sha256")
 

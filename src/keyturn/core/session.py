@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyturn.core.instant import NEVER, Instant, SessionId, Subject
-from keyturn.core.revocation import Position
+from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
+from keyturn.core.revocation import LogCursor
 
-COPY_SECONDS = 600
+CACHE_TTL_SECONDS = 600
 """How long a copy may be believed. Far below the hour for which revocation entries are kept at least, so that the entry
 which ended a session outlives every copy of it, on clocks that differ by up to 40 minutes, too."""
 
@@ -23,7 +23,7 @@ class Seed(bytes):
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ClientInfo:
     """What the login came from: shown in the device list, never trusted for a decision."""
 
     client_id: str = "default"
@@ -42,7 +42,7 @@ class Session:
     sid: SessionId
     subject: Subject
     seed: Seed
-    client: Client
+    client: ClientInfo
     generation: int
     created_at: Instant
     auth_time: Instant
@@ -60,15 +60,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class RevocationFloor:
     """What voids sessions from outside them: the subject's generation, and a not-before for client and everything."""
 
     generation: int = 0
-    not_before: Instant = NEVER
+    not_before: Instant = EPOCH
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LoadedSession:
     """A session with the marks it is judged under, read in one round trip.
 
     ``settled``: false when the write it was left by may not be as lasting yet as the store makes every write before it
@@ -76,22 +76,22 @@ class Found:
     """
 
     session: Session
-    marks: Marks
-    settled: bool = field(default=True, compare=False)
+    floor: RevocationFloor
+    durable: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class CachedSession:
     """A session as some process read it from the store, for the others of this issuer.
 
     ``position`` and ``read_at`` (wall clock) were taken *before* it was read: whatever ended the session since is in
     the log after ``position``, with an entry dated after ``read_at``.
     """
 
-    found: Found
-    position: Position
+    loaded: LoadedSession
+    position: LogCursor
     read_at: Instant
 
-    def holds(self, now: Instant) -> bool:
+    def is_recent(self, now: Instant) -> bool:
         """Whether it is recent, by either clock: every entry that could speak against it is still kept."""
-        return abs(now - self.read_at) <= COPY_SECONDS
+        return abs(now - self.read_at) <= CACHE_TTL_SECONDS

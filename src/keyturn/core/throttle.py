@@ -58,7 +58,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class ThrottleDecision:
     """``allowed``: store ``bucket`` by compare-and-swap, then go on; if the swap lost, load and ``admit`` again.
 
     Refused: ``bucket`` is unchanged and need not be stored; ``retry_after_seconds`` is at least 1.
@@ -69,18 +69,18 @@ class Admission:
     retry_after_seconds: int = 0
 
 
-def admit(key: str, found: Bucket | None, now: Instant, rate: Rate) -> Admission:
+def try_reserve(key: str, found: Bucket | None, now: Instant, rate: Rate) -> ThrottleDecision:
     """Reserve one attempt under ``key``. ``found``: what the store holds there."""
     bucket = found or Bucket(key, 0, now, 0)
-    sunk = _sink(bucket, now, rate)
+    sunk = _leak(bucket, now, rate)
     level = sunk.level + rate.cost_seconds
     over = level - rate.burst * rate.cost_seconds
     if over > 0:
-        return Admission(bucket, allowed=False, retry_after_seconds=sunk.updated_at + over - now)
-    return Admission(replace(sunk, level=level, version=bucket.version + 1), allowed=True)
+        return ThrottleDecision(bucket, allowed=False, retry_after_seconds=sunk.updated_at + over - now)
+    return ThrottleDecision(replace(sunk, level=level, version=bucket.version + 1), allowed=True)
 
 
-def refund(bucket: Bucket, reserved_at: Instant, rate: Rate) -> Bucket:
+def release(bucket: Bucket, reserved_at: Instant, rate: Rate) -> Bucket:
     """Give back an attempt that succeeded. ``bucket``: as stored now; ``reserved_at``: the ``now`` it was admitted at.
 
     Only what has not sunk since is given back, so a slow success cannot erase other people's failures.
@@ -89,7 +89,7 @@ def refund(bucket: Bucket, reserved_at: Instant, rate: Rate) -> Bucket:
     return replace(bucket, level=max(0, bucket.level - credit), version=bucket.version + 1)
 
 
-def _sink(bucket: Bucket, now: Instant, rate: Rate) -> Bucket:
+def _leak(bucket: Bucket, now: Instant, rate: Rate) -> Bucket:
     # Another machine's clock a little ahead of ours: time never runs backwards, or it could be counted twice.
     # A clock that once ran far ahead must not lock an account until that day comes.
     at = now if bucket.updated_at - now > rate.window_seconds else max(bucket.updated_at, now)
@@ -133,7 +133,7 @@ def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
-def seal_device(identifier: str, nonce: bytes, key: bytes) -> str:
+def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
     """The value of a device cookie, issued after a successful login. ``nonce``: 16 random bytes; ``key``: 32 bytes.
 
     Raises ``ValueError`` for a nonce of another size.
@@ -144,14 +144,14 @@ def seal_device(identifier: str, nonce: bytes, key: bytes) -> str:
     return f"kt_device_{_text(nonce)}.{_text(mac)}"
 
 
-def open_device(text: str, identifier: str, key: bytes) -> bytes | None:
+def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None:
     """The nonce of a device cookie sealed for ``identifier``, else ``None``: count the attempt as a stranger's."""
     shape = _DEVICE_COOKIE.fullmatch(text)
     if shape is None:
         return None
     nonce = urlsafe_b64decode(shape[1] + "==")
     # Sealing again compares every character: a non-canonical spelling of the same bytes is refused too.
-    return nonce if hmac.compare_digest(seal_device(identifier, nonce, key), text) else None
+    return nonce if hmac.compare_digest(sign_device_cookie(identifier, nonce, key), text) else None
 
 
 def _digest(domain: bytes, identifier: str) -> str:

@@ -3,14 +3,14 @@
 from dataclasses import replace as changed
 
 from keyturn.core.instant import Instant, Subject
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import NotFound
 from keyturn.flows import asks
 from keyturn.flows.revoke import Revoked, voiding
 from keyturn.flows.step import Flow
 
 
-def set_disabled(subject: Subject, disabled: bool, now: Instant, realm: Realm) -> Flow[Revoked]:
+def set_disabled(subject: Subject, disabled: bool, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
     """Disable or enable an account; either way every session it had ends. Raises ``NotFound``."""
     while True:
         account = yield from asks.account_of(subject)

@@ -5,11 +5,11 @@ from contextlib import suppress
 from typing import cast
 
 from keyturn.core.account import Account
-from keyturn.core.audit import Audit, AuditEvent
+from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.claims import AccessClaims
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Position, Verdict, Voiding
-from keyturn.core.session import Copy, Found, Marks, Session
+from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, Verdict
+from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.step import Flow, ask
@@ -20,15 +20,15 @@ def insert(session: Session) -> Flow[None]:
     yield from ask("sessions", "insert", session)
 
 
-def load(sid: SessionId) -> Flow[Found | None]:
-    return cast("Found | None", (yield from ask("sessions", "load", sid)))
+def load(sid: SessionId) -> Flow[LoadedSession | None]:
+    return cast("LoadedSession | None", (yield from ask("sessions", "load", sid)))
 
 
-def marks(subject: Subject, client_id: str) -> Flow[Marks]:
-    return cast(Marks, (yield from ask("sessions", "marks", subject, client_id)))
+def marks(subject: Subject, client_id: str) -> Flow[RevocationFloor]:
+    return cast(RevocationFloor, (yield from ask("sessions", "marks", subject, client_id)))
 
 
-def replace(session: Session, entry: Entry | None = None) -> Flow[int | None]:
+def replace(session: Session, entry: Revocation | None = None) -> Flow[int | None]:
     return cast("int | None", (yield from ask("sessions", "replace", session, entry)))
 
 
@@ -36,16 +36,16 @@ def settle(session: Session) -> Flow[bool]:
     return cast(bool, (yield from ask("sessions", "settle", session)))
 
 
-def void(voiding: Voiding) -> Flow[Entry]:
-    return cast(Entry, (yield from ask("sessions", "void", voiding)))
+def void(voiding: GenerationIncrement) -> Flow[Revocation]:
+    return cast(Revocation, (yield from ask("sessions", "void", voiding)))
 
 
-def mark(entry: Entry) -> Flow[Entry]:
-    return cast(Entry, (yield from ask("sessions", "mark", entry)))
+def mark(entry: Revocation) -> Flow[Revocation]:
+    return cast(Revocation, (yield from ask("sessions", "mark", entry)))
 
 
-def sessions_of(subject: Subject) -> Flow[Sequence[Found]]:
-    return cast("Sequence[Found]", (yield from ask("sessions", "list", subject)))
+def sessions_of(subject: Subject) -> Flow[Sequence[LoadedSession]]:
+    return cast("Sequence[LoadedSession]", (yield from ask("sessions", "list", subject)))
 
 
 def insert_account(account: Account) -> Flow[bool]:
@@ -64,8 +64,10 @@ def replace_account(account: Account) -> Flow[bool]:
     return cast(bool, (yield from ask("accounts", "replace", account)))
 
 
-def replace_account_and_void(account: Account, voiding: Voiding, kept: Session | None = None) -> Flow[Entry | None]:
-    return cast("Entry | None", (yield from ask("accounts", "replace_and_void", account, voiding, kept)))
+def replace_account_and_void(
+    account: Account, voiding: GenerationIncrement, kept: Session | None = None
+) -> Flow[Revocation | None]:
+    return cast("Revocation | None", (yield from ask("accounts", "replace_and_void", account, voiding, kept)))
 
 
 def bucket(key: str) -> Flow[Bucket | None]:
@@ -76,7 +78,7 @@ def replace_bucket(changed: Bucket) -> Flow[bool]:
     return cast(bool, (yield from ask("throttles", "replace", changed)))
 
 
-def audit(event: Audit, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
+def audit(event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
     # What it tells of is done. A "no" now would leave the caller without the credential that replaced theirs (P9).
     with suppress(StoreUnavailable):
         yield from ask("audit", "append", AuditEvent(event, now, subject, sid, address))
@@ -102,27 +104,27 @@ def read_token(token: str, now: Instant) -> Flow[AccessClaims]:
     return cast(AccessClaims, (yield from ask("signer", "verify", token, now)))
 
 
-def recall(sid: SessionId) -> Flow[Found | None]:
-    return cast("Found | None", (yield from ask("near", "recall", sid)))
+def recall(sid: SessionId) -> Flow[LoadedSession | None]:
+    return cast("LoadedSession | None", (yield from ask("near", "recall", sid)))
 
 
-def remember(found: Found) -> Flow[None]:
+def remember(found: LoadedSession) -> Flow[None]:
     yield from ask("near", "remember", found)
 
 
-def position() -> Flow[Position | None]:
-    return cast("Position | None", (yield from ask("near", "position")))
+def position() -> Flow[LogCursor | None]:
+    return cast("LogCursor | None", (yield from ask("near", "position")))
 
 
-def vouch(copy: Copy) -> Flow[bool]:
+def vouch(copy: CachedSession) -> Flow[bool]:
     return cast(bool, (yield from ask("near", "vouch", copy)))
 
 
-def recall_copy(sid: SessionId, log: int) -> Flow[Copy | None]:
-    return cast("Copy | None", (yield from ask("cache", "recall", sid, log)))
+def recall_copy(sid: SessionId, log: int) -> Flow[CachedSession | None]:
+    return cast("CachedSession | None", (yield from ask("cache", "recall", sid, log)))
 
 
-def remember_copy(copy: Copy) -> Flow[None]:
+def remember_copy(copy: CachedSession) -> Flow[None]:
     yield from ask("cache", "remember", copy)
 
 
@@ -130,7 +132,7 @@ def forget(sid: SessionId) -> Flow[None]:
     yield from ask("near", "forget", sid)
 
 
-def note(entry: Entry) -> Flow[None]:
+def note(entry: Revocation) -> Flow[None]:
     yield from ask("near", "note", entry)
 
 

@@ -1,8 +1,8 @@
 """CSRF tokens: bound to one session, useless without its cookie (OWASP CSRF Cheat Sheet, HMAC-based token)."""
 
 from keyturn.core.instant import SessionId
-from keyturn.core.realm import Realm
-from keyturn.core.sealed import PlaintextToken, Presented, Sealed, matches, parse
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.sealed import CredentialKind, ParsedCredential, PlaintextToken, parse, verify_mac
 from keyturn.core.session import Session
 from keyturn.errors import CsrfTokenRequired, TokenRevoked, Unauthenticated
 from keyturn.flows import asks
@@ -10,7 +10,7 @@ from keyturn.flows.issue import csrf_token
 from keyturn.flows.step import Flow
 
 
-def csrf_token_of(sid: SessionId, realm: Realm) -> Flow[PlaintextToken]:
+def csrf_token_of(sid: SessionId, realm: IssuerConfig) -> Flow[PlaintextToken]:
     """The CSRF token of session ``sid``. Raises ``TokenRevoked`` when the session is gone."""
     session = yield from _session(sid)
     if session is None:
@@ -18,20 +18,20 @@ def csrf_token_of(sid: SessionId, realm: Realm) -> Flow[PlaintextToken]:
     return csrf_token(session, realm)
 
 
-def prove_csrf(text: str, sid: SessionId, realm: Realm) -> Flow[None]:
+def prove_csrf(text: str, sid: SessionId, realm: IssuerConfig) -> Flow[None]:
     """Raises ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. It never judges the session."""
     presented = _parse(text, realm)
     # Another session's token: the attacker's own, planted in the victim's browser.
     if presented.sid != sid or presented.counter != 0:
         raise CsrfTokenRequired("the CSRF token of another session")
     session = yield from _session(sid)
-    if session is None or not matches(presented, session.seed):
+    if session is None or not verify_mac(presented, session.seed):
         raise CsrfTokenRequired("no session made this CSRF token")
 
 
-def _parse(text: str, realm: Realm) -> Presented:
+def _parse(text: str, realm: IssuerConfig) -> ParsedCredential:
     try:
-        return parse(text, Sealed.CSRF, realm.secrets)
+        return parse(text, CredentialKind.CSRF, realm.secrets)
     except Unauthenticated as refusal:
         raise CsrfTokenRequired(refusal.detail) from None
 

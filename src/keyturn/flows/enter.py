@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
-from keyturn.core.audit import Audit
-from keyturn.core.instant import NEVER, Instant, Subject
+from keyturn.core.audit import AuditEventType
+from keyturn.core.instant import EPOCH, Instant, Subject
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import HANDLE_BYTES, encode_handle, name_session
+from keyturn.core.placement import SESSION_ID_BYTES, encode_session_id, new_session_id
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import PlaintextToken, Secrets
-from keyturn.core.session import Client, Marks, Seed, Session
-from keyturn.core.throttle import NONCE_BYTES, seal_device
+from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.throttle import NONCE_BYTES, sign_device_cookie
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
 
@@ -29,36 +29,38 @@ class Attempt:
     identifier: str
     password: str = field(repr=False)
     deliver: Deliver | None = None
-    client: Client = field(default_factory=Client)
+    client: ClientInfo = field(default_factory=ClientInfo)
     device: str | None = field(default=None, repr=False)
     scope: str = ""
     claims: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-def enter(subject: Subject, marks: Marks, attempt: Attempt, now: Instant, realm: Realm) -> Flow[Session]:
+def enter(
+    subject: Subject, marks: RevocationFloor, attempt: Attempt, now: Instant, realm: IssuerConfig
+) -> Flow[Session]:
     """Open a session under ``marks``, which were read before the authentication was checked: a revocation or a
     password change that commits in between voids it."""
-    sid = name_session(subject, (yield from asks.random_bytes(HANDLE_BYTES)))
+    sid = new_session_id(subject, (yield from asks.random_bytes(SESSION_ID_BYTES)))
     seed = Seed((yield from asks.random_bytes(SEED_BYTES)))
-    draft = Session(sid, subject, seed, attempt.client, 0, now, now, now, NEVER)
+    draft = Session(sid, subject, seed, attempt.client, 0, now, now, now, EPOCH)
     draft = changed(draft, scope=attempt.scope, claims=attempt.claims)
     session = open_session(draft, marks, now, realm.profile.session)
     yield from asks.insert(session)
-    yield from asks.audit(Audit.LOGIN, now, subject, session.sid, attempt.client.address)
+    yield from asks.audit(AuditEventType.LOGIN, now, subject, session.sid, attempt.client.address)
     return session
 
 
-def device_secret(realm: Realm) -> bytes:
+def device_secret(realm: IssuerConfig) -> bytes:
     """Key of device cookies. It opens no account: it only decides which bucket counts an attempt."""
     return Secrets.derive(realm.secrets.current, b"device")
 
 
 def new_handle() -> Flow[str]:
     """A fresh 128-bit handle: 22 base64url characters."""
-    return encode_handle((yield from asks.random_bytes(HANDLE_BYTES)))
+    return encode_session_id((yield from asks.random_bytes(SESSION_ID_BYTES)))
 
 
-def mark_device(identifier: str, nonce: bytes | None, realm: Realm) -> Flow[PlaintextToken]:
+def mark_device(identifier: str, nonce: bytes | None, realm: IssuerConfig) -> Flow[PlaintextToken]:
     """The device cookie of a browser that has just logged in; the one it has, if it is known already."""
     known = nonce or (yield from asks.random_bytes(NONCE_BYTES))
-    return PlaintextToken(seal_device(identifier, known, device_secret(realm)))
+    return PlaintextToken(sign_device_cookie(identifier, known, device_secret(realm)))

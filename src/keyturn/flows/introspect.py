@@ -1,10 +1,10 @@
 """Introspect: what the store says of any credential right now (RFC 7662). It never changes a session."""
 
-from keyturn.core.claims import AccessClaims, assurance, check_issuer, check_times
+from keyturn.core.claims import AccessClaims, acr_for, check_issuer, check_times
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.lifecycle import State, ends_at, judge
-from keyturn.core.realm import Realm
-from keyturn.core.sealed import Presented, Sealed, parse
+from keyturn.core.lifecycle import State, ends_at, session_state
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
 from keyturn.errors import Unauthenticated
 from keyturn.flows import asks
@@ -15,7 +15,7 @@ from keyturn.flows.verify import holds
 INACTIVE: dict[str, object] = {"active": False}
 
 
-def introspect(token: str, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
+def introspect(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
     """The RFC 7662 answer for a session, refresh or access token. A token that is not good says nothing but so.
 
     Raises ``StoreUnavailable``: "inactive" would log an honest caller out.
@@ -26,12 +26,12 @@ def introspect(token: str, now: Instant, realm: Realm) -> Flow[dict[str, object]
         return INACTIVE
 
 
-def presented_sid(token: str, now: Instant, realm: Realm) -> Flow[SessionId]:
+def presented_sid(token: str, now: Instant, realm: IssuerConfig) -> Flow[SessionId]:
     """The session of a credential that its key or seed proves, whether still live or not.
 
     Raises ``TokenMalformed`` or ``TokenInvalid``.
     """
-    for kind in (Sealed.SESSION, Sealed.REFRESH):
+    for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from find(parse(token, kind, realm.secrets))).session.sid
     claims = yield from asks.read_token(token, now)
@@ -39,8 +39,8 @@ def presented_sid(token: str, now: Instant, realm: Realm) -> Flow[SessionId]:
     return SessionId(claims.sid)
 
 
-def _active(token: str, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
-    for kind in (Sealed.SESSION, Sealed.REFRESH):
+def _active(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
+    for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from _sealed(parse(token, kind, realm.secrets), now, realm))
     claims = yield from asks.read_token(token, now)
@@ -50,18 +50,18 @@ def _active(token: str, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
     return _access(claims) if found and holds(found, claims, now, realm) else INACTIVE
 
 
-def _sealed(presented: Presented, now: Instant, realm: Realm) -> Flow[dict[str, object]]:
+def _sealed(presented: ParsedCredential, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
     found = yield from find(presented)
     session = found.session
-    newest = session.renewals if presented.kind is Sealed.SESSION else session.rotations
+    newest = session.renewals if presented.kind is CredentialKind.SESSION else session.rotations
     if presented.counter != newest:
         return INACTIVE
-    if judge(session, found.marks, now, realm.profile.session) is not State.LIVE:
+    if session_state(session, found.floor, now, realm.profile.session) is not State.LIVE:
         return INACTIVE
     return _session(session, presented.kind, realm)
 
 
-def _session(session: Session, kind: Sealed, realm: Realm) -> dict[str, object]:
+def _session(session: Session, kind: CredentialKind, realm: IssuerConfig) -> dict[str, object]:
     return {
         "active": True,
         "token_type": f"{kind.value}_token",
@@ -73,7 +73,7 @@ def _session(session: Session, kind: Sealed, realm: Realm) -> dict[str, object]:
         "iat": session.created_at,
         "exp": ends_at(session, realm.profile.session),
         "auth_time": session.auth_time,
-        "acr": assurance(session.amr),
+        "acr": acr_for(session.amr),
         "amr": list(session.amr),
     }
 

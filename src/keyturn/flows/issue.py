@@ -3,13 +3,13 @@
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
-from keyturn.core.claims import assurance, build_claims
+from keyturn.core.claims import acr_for, build_claims
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import ends_at
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
-from keyturn.core.sealed import PlaintextToken, Sealed, seal
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.sealed import CredentialKind, PlaintextToken, seal
 from keyturn.core.session import Session
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
@@ -43,7 +43,7 @@ class Issued:
         return self.session.sid
 
 
-def issue(session: Session, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Issued]:
+def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
     """The credentials of ``session`` at its present counters."""
     cookie = deliver in ("cookie", "both")
     access, expires_at = None, None
@@ -53,15 +53,15 @@ def issue(session: Session, deliver: Deliver, now: Instant, realm: Realm) -> Flo
         session,
         deliver,
         ends_at(session, realm.profile.session),
-        session_token=_seal(Sealed.SESSION, session, session.renewals, realm) if cookie else None,
+        session_token=_seal(CredentialKind.SESSION, session, session.renewals, realm) if cookie else None,
         csrf_token=csrf_token(session, realm) if deliver != "tokens" else None,
         access_token=access,
-        refresh_token=_seal(Sealed.REFRESH, session, session.rotations, realm) if deliver != "cookie" else None,
+        refresh_token=_seal(CredentialKind.REFRESH, session, session.rotations, realm) if deliver != "cookie" else None,
         access_expires_at=expires_at,
     )
 
 
-def access_token(session: Session, now: Instant, realm: Realm) -> Flow[tuple[PlaintextToken, Instant]]:
+def access_token(session: Session, now: Instant, realm: IssuerConfig) -> Flow[tuple[PlaintextToken, Instant]]:
     """A signed access token and when it expires."""
     jti = urlsafe_b64encode((yield from asks.random_bytes(12))).decode()
     claims = build_claims(session, jti, now, realm)
@@ -69,12 +69,12 @@ def access_token(session: Session, now: Instant, realm: Realm) -> Flow[tuple[Pla
     return PlaintextToken(signed), Instant(int(str(claims["exp"])))
 
 
-def csrf_token(session: Session, realm: Realm) -> PlaintextToken:
+def csrf_token(session: Session, realm: IssuerConfig) -> PlaintextToken:
     """The session-bound CSRF token (OWASP CSRF Cheat Sheet): steady for the session, useless without its cookie."""
-    return _seal(Sealed.CSRF, session, 0, realm)
+    return _seal(CredentialKind.CSRF, session, 0, realm)
 
 
-def session_principal(session: Session, realm: Realm) -> Principal:
+def session_principal(session: Session, realm: IssuerConfig) -> Principal:
     """Who holds a session token that was admitted."""
     return Principal(
         subject=session.subject,
@@ -84,10 +84,10 @@ def session_principal(session: Session, realm: Realm) -> Principal:
         auth_time=session.auth_time,
         expires_at=min(session.expires_at, ends_at(session, realm.profile.session)),
         amr=session.amr,
-        acr=assurance(session.amr),
+        acr=acr_for(session.amr),
         scope=tuple(session.scope.split()),
     )
 
 
-def _seal(kind: Sealed, session: Session, counter: int, realm: Realm) -> PlaintextToken:
+def _seal(kind: CredentialKind, session: Session, counter: int, realm: IssuerConfig) -> PlaintextToken:
     return seal(kind, session.sid, counter, session.seed, realm.secrets)

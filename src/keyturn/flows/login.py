@@ -3,12 +3,12 @@
 from dataclasses import replace as changed
 
 from keyturn.core.account import Account, normalise_identifier
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.payload import guard_payload
-from keyturn.core.realm import Realm
-from keyturn.core.session import Marks
-from keyturn.core.throttle import open_device
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.session import RevocationFloor
+from keyturn.core.throttle import verify_device_cookie
 from keyturn.errors import LoginFailed, Throttled
 from keyturn.flows import asks
 from keyturn.flows.enter import Attempt, device_secret, enter, mark_device
@@ -17,16 +17,16 @@ from keyturn.flows.step import Flow
 from keyturn.flows.throttle import Reservation, compare, give_back, if_answered, reserve_login
 
 
-def login(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
+def login(attempt: Attempt, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
     """Authenticate and open a session.
 
     Raises ``LoginFailed`` (one answer, and the same work, for every cause), ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``PayloadRefused``.
     """
-    deliver = realm.delivery(attempt.deliver)
+    deliver = realm.resolve_delivery(attempt.deliver)
     guard_payload(attempt.claims)
     identifier = normalise_identifier(attempt.identifier)
-    nonce = open_device(attempt.device or "", identifier, device_secret(realm))
+    nonce = verify_device_cookie(attempt.device or "", identifier, device_secret(realm))
     held = yield from _reserve(attempt, identifier, nonce, now, realm)
     account, marks = yield from _authenticate(attempt, identifier, held, now)
     session = yield from enter(account.subject, marks, attempt, now, realm)
@@ -35,17 +35,17 @@ def login(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
 
 
 def _reserve(
-    attempt: Attempt, identifier: str, nonce: bytes | None, now: Instant, realm: Realm
+    attempt: Attempt, identifier: str, nonce: bytes | None, now: Instant, realm: IssuerConfig
 ) -> Flow[list[Reservation]]:
     address = attempt.client.address
     try:
         return (yield from reserve_login(identifier, address, nonce, now, realm.profile.throttle))
     except Throttled:
-        yield from asks.audit(Audit.LOGIN_THROTTLED, now, address=address)
+        yield from asks.audit(AuditEventType.LOGIN_THROTTLED, now, address=address)
         raise
 
 
-def _known(identifier: str, client_id: str) -> Flow[tuple[Account | None, Marks]]:
+def _known(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
     # An account and the marks of one and the same moment (CWE-367). A password changed, or an account disabled, between
     # two reads raises the generation: the old password must not open a session under the new one, nor the reverse.
     account = yield from asks.account_named(identifier)
@@ -60,13 +60,13 @@ def _known(identifier: str, client_id: str) -> Flow[tuple[Account | None, Marks]
 
 def _authenticate(
     attempt: Attempt, identifier: str, held: list[Reservation], now: Instant
-) -> Flow[tuple[Account, Marks]]:
+) -> Flow[tuple[Account, RevocationFloor]]:
     account, marks = yield from if_answered(held, _known(identifier, attempt.client.client_id))
     subject = account.subject if account else Subject("")
     # CWE-208: the same work for an account that does not exist.
     verdict = yield from compare(held, account.password_hash if account else None, attempt.password)
     if account is None or account.disabled or not verdict.matches:
-        yield from asks.audit(Audit.LOGIN_FAILED, now, subject, address=attempt.client.address)
+        yield from asks.audit(AuditEventType.LOGIN_FAILED, now, subject, address=attempt.client.address)
         raise LoginFailed("unknown, disabled or wrong password")
     yield from give_back(held)
     if verdict.outdated:

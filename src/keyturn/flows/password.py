@@ -3,11 +3,11 @@
 from dataclasses import replace as changed
 
 from keyturn.core.account import Account
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.lifecycle import step_up
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
 from keyturn.flows import asks
 from keyturn.flows.issue import Issued, issue
@@ -17,14 +17,14 @@ from keyturn.flows.step_up import AMR, live_session, prove_password
 
 
 def change_password(
-    sid: SessionId, current: str, new: str, deliver: Deliver | None, now: Instant, realm: Realm
+    sid: SessionId, current: str, new: str, deliver: Deliver | None, now: Instant, realm: IssuerConfig
 ) -> Flow[Issued]:
     """Replace the password; session ``sid`` stays, renewed, and every other one ends (OWASP ASVS 5.0 7.4.3).
 
     Raises ``LoginFailed`` when ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
     ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``.
     """
-    chosen = realm.delivery(deliver)
+    chosen = realm.resolve_delivery(deliver)
     found = yield from live_session(sid, now, realm)
     account = yield from prove_password(found.session, current, now, realm)
     yield from asks.judge_password(new, account.identifier)
@@ -35,11 +35,11 @@ def change_password(
         if session is not None:
             break
         account = yield from _still_proven(account, sid, current, now, realm)
-    yield from asks.audit(Audit.PASSWORD_CHANGED, now, session.subject, sid)
+    yield from asks.audit(AuditEventType.PASSWORD_CHANGED, now, session.subject, sid)
     return (yield from issue(session, chosen, now, realm))
 
 
-def _replace(account: Account, sid: SessionId, now: Instant, realm: Realm) -> Flow[Session | None]:
+def _replace(account: Account, sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[Session | None]:
     """Store the account, end the other sessions and renew this one, all or nothing; ``None`` when another write won."""
     found = yield from live_session(sid, now, realm)
     session = step_up(found, AMR, now, realm.profile.session)
@@ -50,7 +50,7 @@ def _replace(account: Account, sid: SessionId, now: Instant, realm: Realm) -> Fl
     return changed(session, generation=entry.value)
 
 
-def _still_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: Realm) -> Flow[Account]:
+def _still_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
     """The account as another write left it; its password is proven again unless the account is the same."""
     found = yield from live_session(sid, now, realm)
     account = yield from asks.account_of(proven.subject)

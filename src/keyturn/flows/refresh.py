@@ -1,12 +1,12 @@
 """Refresh: one refresh token, any number of simultaneous uses, one successor."""
 
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant
-from keyturn.core.lifecycle import Outcome, rotate
+from keyturn.core.lifecycle import RotationResult, rotate
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import Realm
-from keyturn.core.sealed import Sealed, parse
-from keyturn.core.session import Found, Session
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.sealed import CredentialKind, parse
+from keyturn.core.session import LoadedSession, Session
 from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import asks
 from keyturn.flows.find import find
@@ -15,13 +15,13 @@ from keyturn.flows.revoke import ended_entry
 from keyturn.flows.step import Flow
 
 
-def refresh(text: str, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Issued]:
+def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
     """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` when a retired
     token came back (its session is ended), ``CounterAhead`` when the store lost an acknowledged write.
     """
-    presented = parse(text, Sealed.REFRESH, realm.secrets)
+    presented = parse(text, CredentialKind.REFRESH, realm.secrets)
     while True:
         found = yield from find(presented)
         outcome = rotate(found, presented.counter, now, realm.profile.session)
@@ -33,16 +33,16 @@ def refresh(text: str, deliver: Deliver, now: Instant, realm: Realm) -> Flow[Iss
         return (yield from issue(outcome.session, deliver, now, realm))
 
 
-def _stands(outcome: Outcome, found: Found, now: Instant, realm: Realm) -> Flow[bool]:
+def _stands(outcome: RotationResult, found: LoadedSession, now: Instant, realm: IssuerConfig) -> Flow[bool]:
     """Whether what the outcome rests on is stored, and lasts."""
     if outcome.session is not found.session:
         return (yield from _store(outcome, now, realm))
     # P3: the rotation that is answered again may be one that was never acknowledged. To hand out its successor is to
     # acknowledge it.
-    return outcome.refusal is not None or found.settled or (yield from asks.settle(found.session))
+    return outcome.refusal is not None or found.durable or (yield from asks.settle(found.session))
 
 
-def _store(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
+def _store(outcome: RotationResult, now: Instant, realm: IssuerConfig) -> Flow[bool]:
     session = outcome.session
     entry = ended_entry(session.sid, now, realm) if outcome.refusal else None
     sequence = yield from asks.replace(session, entry)
@@ -54,6 +54,6 @@ def _store(outcome: Outcome, now: Instant, realm: Realm) -> Flow[bool]:
 
 def _alarm(refusal: Refusal, session: Session, now: Instant) -> Flow[None]:
     if isinstance(refusal, TokenReused):
-        yield from asks.audit(Audit.TOKEN_REUSED, now, session.subject, session.sid)
+        yield from asks.audit(AuditEventType.TOKEN_REUSED, now, session.subject, session.sid)
     if isinstance(refusal, CounterAhead):
-        yield from asks.audit(Audit.COUNTER_AHEAD, now, session.subject, session.sid)
+        yield from asks.audit(AuditEventType.COUNTER_AHEAD, now, session.subject, session.sid)

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from typing import cast
 
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import Refusal
 from keyturn.flows.introspect import introspect
 from keyturn.flows.revoke import revoke_session
 from keyturn.flows.step import Flow
 
 
-def end_replaced(tokens: Iterable[str], keep: SessionId, now: Instant, realm: Realm) -> Flow[None]:
+def end_replaced(tokens: Iterable[str], keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
     """End the sessions behind ``tokens``, other than ``keep`` (OWASP ASVS 5.0 7.2.4).
 
     Only a credential that is good right now ends anything. The login has succeeded: what goes wrong here is left.
@@ -23,7 +23,7 @@ def end_replaced(tokens: Iterable[str], keep: SessionId, now: Instant, realm: Re
             continue
 
 
-def _end(token: str, keep: SessionId, now: Instant, realm: Realm) -> Flow[None]:
+def _end(token: str, keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
     held = yield from introspect(token, now, realm)
     if held["active"] and held["sid"] != keep:
         yield from revoke_session(SessionId(cast(str, held["sid"])), "replaced", now, realm)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import revoke
-from keyturn.core.realm import Realm
-from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
 from keyturn.errors import NotFound
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
@@ -23,18 +23,18 @@ class Revoked:
     within_seconds: int
 
 
-def ended_entry(sid: SessionId, now: Instant, realm: Realm) -> Entry:
+def ended_entry(sid: SessionId, now: Instant, realm: IssuerConfig) -> Revocation:
     """The entry that ends ``sid`` everywhere; kept until no access token of the session can be alive."""
-    return Entry(Kind.SESSION, sid, ENDED, now, _expiry(now, realm))
+    return Revocation(RevocationKind.SESSION, sid, ENDED, now, _expiry(now, realm))
 
 
-def renewed_entry(sid: SessionId, renewals: int, now: Instant, realm: Realm) -> Entry:
+def renewed_entry(sid: SessionId, renewals: int, now: Instant, realm: IssuerConfig) -> Revocation:
     """The entry that voids every session token of ``sid`` before ``renewals``."""
-    return Entry(Kind.SESSION, sid, renewals, now, _expiry(now, realm))
+    return Revocation(RevocationKind.SESSION, sid, renewals, now, _expiry(now, realm))
 
 
 def revoke_session(
-    sid: SessionId, reason: str, now: Instant, realm: Realm, owner: Subject | None = None
+    sid: SessionId, reason: str, now: Instant, realm: IssuerConfig, owner: Subject | None = None
 ) -> Flow[Revoked]:
     """End one session, of ``owner`` if given. Ending it twice is harmless; the answer covers the first time.
 
@@ -55,47 +55,47 @@ def revoke_session(
         sequence = yield from asks.replace(revoke(found, reason, now), entry)
         if sequence is not None:
             yield from asks.note(entry)
-            event = Audit.LOGOUT if reason == LOGOUT else Audit.REVOKED
+            event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
             yield from asks.audit(event, now, found.session.subject, sid)
             return _revoked(sequence, realm)
 
 
-def revoke_subject(subject: Subject, now: Instant, realm: Realm) -> Flow[Revoked]:
+def revoke_subject(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
     """End every session of ``subject``: what was issued under a smaller generation is void."""
     entry = yield from asks.void(voiding(subject, now, realm))
     yield from asks.note(entry)
-    yield from asks.audit(Audit.REVOKED_SUBJECT, now, subject)
+    yield from asks.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
     return _revoked(entry.sequence, realm)
 
 
-def revoke_client(client_id: str, now: Instant, realm: Realm) -> Flow[Revoked]:
+def revoke_client(client_id: str, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
     """End every session of a client."""
-    return (yield from _mark(Kind.CLIENT, client_id, Audit.REVOKED_CLIENT, now, realm))
+    return (yield from _mark(RevocationKind.CLIENT, client_id, AuditEventType.REVOKED_CLIENT, now, realm))
 
 
-def revoke_everything(now: Instant, realm: Realm) -> Flow[Revoked]:
+def revoke_everything(now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
     """End every session there is: for the day a secret or a signing key leaked."""
-    return (yield from _mark(Kind.EVERYTHING, "", Audit.REVOKED_EVERYTHING, now, realm))
+    return (yield from _mark(RevocationKind.EVERYTHING, "", AuditEventType.REVOKED_EVERYTHING, now, realm))
 
 
-def voiding(subject: Subject, now: Instant, realm: Realm) -> Voiding:
+def voiding(subject: Subject, now: Instant, realm: IssuerConfig) -> GenerationIncrement:
     """A request to raise the generation of ``subject``."""
-    return Voiding(subject, now, _expiry(now, realm))
+    return GenerationIncrement(subject, now, _expiry(now, realm))
 
 
-def _mark(kind: Kind, key: str, event: Audit, now: Instant, realm: Realm) -> Flow[Revoked]:
+def _mark(kind: RevocationKind, key: str, event: AuditEventType, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
     # Ahead by the leeway: an issuer whose clock runs ahead has dated its sessions later; and by a second at least, for
     # what was issued earlier in this very second.
     not_before = now + max(1, realm.profile.token.leeway_seconds)
-    entry = yield from asks.mark(Entry(kind, key, not_before, now, _expiry(now, realm)))
+    entry = yield from asks.mark(Revocation(kind, key, not_before, now, _expiry(now, realm)))
     yield from asks.note(entry)
     yield from asks.audit(event, now)
     return _revoked(entry.sequence, realm)
 
 
-def _expiry(now: Instant, realm: Realm) -> Instant:
+def _expiry(now: Instant, realm: IssuerConfig) -> Instant:
     return Instant(now + realm.profile.token.retired_seconds)
 
 
-def _revoked(sequence: int, realm: Realm) -> Revoked:
+def _revoked(sequence: int, realm: IssuerConfig) -> Revoked:
     return Revoked(sequence, realm.profile.token.staleness_seconds)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.lifecycle import State, judge
-from keyturn.core.realm import Realm
+from keyturn.core.lifecycle import State, session_state
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
@@ -23,11 +23,13 @@ class Device:
     expires_at: Instant
 
 
-def list_sessions(subject: Subject, now: Instant, realm: Realm) -> Flow[list[Device]]:
+def list_sessions(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[list[Device]]:
     """The live sessions of ``subject``, newest first."""
     found = yield from asks.sessions_of(subject)
     policy = realm.profile.session
-    return [_device(each.session) for each in found if judge(each.session, each.marks, now, policy) is State.LIVE]
+    return [
+        _device(each.session) for each in found if session_state(each.session, each.floor, now, policy) is State.LIVE
+    ]
 
 
 def _device(session: Session) -> Device:

@@ -3,10 +3,10 @@
 from dataclasses import replace as changed
 
 from keyturn.core.account import Account, normalise_identifier
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.payload import guard_payload
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.throttle import Rate, address_key
 from keyturn.errors import AccountExists
 from keyturn.flows import asks
@@ -16,13 +16,13 @@ from keyturn.flows.step import Flow
 from keyturn.flows.throttle import Reservation, if_answered, reserve
 
 
-def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
+def signup(attempt: Attempt, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
     """Create an account and open its first session.
 
     Raises ``PasswordRejected`` with a reason fit to show, ``AccountExists``, ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
     """
-    deliver = realm.delivery(attempt.deliver)
+    deliver = realm.resolve_delivery(attempt.deliver)
     guard_payload(attempt.claims)
     identifier = normalise_identifier(attempt.identifier)
     yield from asks.judge_password(attempt.password, identifier)
@@ -37,7 +37,7 @@ def signup(attempt: Attempt, now: Instant, realm: Realm) -> Flow[Issued]:
     return changed(issued, device_token=(yield from mark_device(identifier, None, realm)))
 
 
-def _reserve(address: str, now: Instant, realm: Realm) -> Flow[list[Reservation]]:
+def _reserve(address: str, now: Instant, realm: IssuerConfig) -> Flow[list[Reservation]]:
     # Once hashed for, a signup is never given back: it cost a password hash and may probe for an existing account.
     policy = realm.profile.throttle
     rate = Rate(policy.signup_limit, policy.window_seconds)
@@ -47,5 +47,5 @@ def _reserve(address: str, now: Instant, realm: Realm) -> Flow[list[Reservation]
 def _create(account: Account) -> Flow[Account]:
     if not (yield from asks.insert_account(account)):
         raise AccountExists("identifier is taken")
-    yield from asks.audit(Audit.SIGNUP, account.created_at, account.subject)
+    yield from asks.audit(AuditEventType.SIGNUP, account.created_at, account.subject)
     return account

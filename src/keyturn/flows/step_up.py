@@ -1,12 +1,12 @@
 """Step-up: the subject confirms the password within a session; it becomes fresh, and its session token is renewed."""
 
 from keyturn.core.account import Account
-from keyturn.core.audit import Audit
+from keyturn.core.audit import AuditEventType
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.lifecycle import Event, follow, step_up
+from keyturn.core.lifecycle import Event, require_transition, step_up
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import Realm
-from keyturn.core.session import Found, Session
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.session import LoadedSession, Session
 from keyturn.core.throttle import Rate
 from keyturn.errors import LoginFailed, TokenRevoked
 from keyturn.flows import asks
@@ -20,33 +20,33 @@ AMR = ("pwd",)
 
 
 def confirm_password(
-    sid: SessionId, password: str, deliver: Deliver | None, now: Instant, realm: Realm
+    sid: SessionId, password: str, deliver: Deliver | None, now: Instant, realm: IssuerConfig
 ) -> Flow[Issued]:
     """Authenticate again within session ``sid`` (RFC 9470).
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
     ``CredentialsNotOffered``.
     """
-    chosen = realm.delivery(deliver)
+    chosen = realm.resolve_delivery(deliver)
     session = None
     while session is None:
         found = yield from live_session(sid, now, realm)
         yield from prove_password(found.session, password, now, realm)
         session = yield from _renewed(found.session, now, realm)
-    yield from asks.audit(Audit.STEP_UP, now, session.subject, sid)
+    yield from asks.audit(AuditEventType.STEP_UP, now, session.subject, sid)
     return (yield from issue(session, chosen, now, realm))
 
 
-def live_session(sid: SessionId, now: Instant, realm: Realm) -> Flow[Found]:
+def live_session(sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[LoadedSession]:
     """The session as the store has it. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
     found = yield from asks.load(sid)
     if found is None:
         raise TokenRevoked("the session is gone")
-    follow(found, Event.STEP_UP, now, realm.profile.session)
+    require_transition(found, Event.STEP_UP, now, realm.profile.session)
     return found
 
 
-def prove_password(session: Session, password: str, now: Instant, realm: Realm) -> Flow[Account]:
+def prove_password(session: Session, password: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
     """The account of the session's subject, whose password this is. A stolen session must not become a way to guess
     it: attempts are counted per session. Raises ``LoginFailed``, ``Throttled``, ``Overloaded``."""
     policy = realm.profile.throttle
@@ -55,13 +55,13 @@ def prove_password(session: Session, password: str, now: Instant, realm: Realm) 
     account = yield from if_answered(held, asks.account_of(session.subject))
     verdict = yield from compare(held, account.password_hash if account else None, password)
     if account is None or account.disabled or not verdict.matches:
-        yield from asks.audit(Audit.LOGIN_FAILED, now, session.subject, session.sid)
+        yield from asks.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")
     yield from give_back(held)
     return account
 
 
-def _renewed(proven: Session, now: Instant, realm: Realm) -> Flow[Session | None]:
+def _renewed(proven: Session, now: Instant, realm: IssuerConfig) -> Flow[Session | None]:
     """Store the stepped-up session; every earlier session token of it is void everywhere.
 
     ``None`` when its generation is no longer the one the password was proven under: that password may be the old one.

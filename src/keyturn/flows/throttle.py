@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
-from keyturn.core.throttle import Rate, account_key, address_key, admit, device_key, refund
+from keyturn.core.throttle import Rate, account_key, address_key, device_key, release, try_reserve
 from keyturn.errors import Overloaded, StoreUnavailable, Throttled
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
@@ -75,13 +75,13 @@ def give_back(held: list[Reservation]) -> Flow[None]:
     for each in held:
         while True:
             found = yield from asks.bucket(each.key)
-            if found is None or (yield from asks.replace_bucket(refund(found, each.reserved_at, each.rate))):
+            if found is None or (yield from asks.replace_bucket(release(found, each.reserved_at, each.rate))):
                 break
 
 
 def _reserve_one(key: str, rate: Rate, now: Instant) -> Flow[int]:
     while True:
-        admission = admit(key, (yield from asks.bucket(key)), now, rate)
+        admission = try_reserve(key, (yield from asks.bucket(key)), now, rate)
         if not admission.allowed:
             return admission.retry_after_seconds
         # Compare and swap: a parallel burst cannot be admitted twice on one reading.

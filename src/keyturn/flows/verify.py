@@ -1,13 +1,13 @@
 """Verify: from a presented credential to a principal. The caches may say yes; only the store may say no."""
 
-from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_of
+from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_from_claims
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.lifecycle import State, admit, judge
+from keyturn.core.lifecycle import State, check_session_token, session_state
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
-from keyturn.core.revocation import Position, Verdict
-from keyturn.core.sealed import Presented, Sealed, matches, parse
-from keyturn.core.session import Copy, Found, Session
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.revocation import LogCursor, Verdict
+from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
+from keyturn.core.session import CachedSession, LoadedSession, Session
 from keyturn.errors import Refusal, RevocationUnknown, StoreQuarantined, StoreUnavailable, TokenRevoked
 from keyturn.flows import asks
 from keyturn.flows.find import find
@@ -15,13 +15,13 @@ from keyturn.flows.issue import session_principal
 from keyturn.flows.step import Flow, T
 
 
-def verify_session(text: str, now: Instant, realm: Realm) -> Flow[Principal]:
+def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
     """Who holds this session token.
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``, ``CounterAhead``;
     ``RevocationUnknown`` when neither the feed nor the store can tell.
     """
-    presented = parse(text, Sealed.SESSION, realm.secrets)
+    presented = parse(text, CredentialKind.SESSION, realm.secrets)
     session = _admitted((yield from asks.recall(presented.sid)), presented, now, realm)
     if session is None:
         position = yield from asks.position()
@@ -31,7 +31,7 @@ def verify_session(text: str, now: Instant, realm: Realm) -> Flow[Principal]:
     return session_principal(session, realm)
 
 
-def verify_access(token: str, now: Instant, realm: Realm) -> Flow[Principal]:
+def verify_access(token: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
     """Who holds this access token. Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``."""
     claims = yield from asks.read_token(token, now)
     check_issuer(claims, realm.issuer)
@@ -44,57 +44,63 @@ def verify_access(token: str, now: Instant, realm: Realm) -> Flow[Principal]:
     outlasts = claims.exp - claims.iat > realm.profile.token.access_seconds
     if verdict is Verdict.UNKNOWN or outlasts:
         yield from _introspect(claims, now, realm)
-    return principal_of(claims)
+    return principal_from_claims(claims)
 
 
-def _admitted(near: Found | None, presented: Presented, now: Instant, realm: Realm) -> Session | None:
-    if near is None or not matches(presented, near.session.seed):
+def _admitted(
+    near: LoadedSession | None, presented: ParsedCredential, now: Instant, realm: IssuerConfig
+) -> Session | None:
+    if near is None or not verify_mac(presented, near.session.seed):
         return None
     try:
-        session = admit(near, presented.counter, now, realm.profile.session)
+        session = check_session_token(near, presented.counter, now, realm.profile.session)
     except Refusal:
         return None
     return session if session is near.session else None
 
 
-def _ask_cache(presented: Presented, position: Position | None, now: Instant, realm: Realm) -> Flow[Session | None]:
+def _ask_cache(
+    presented: ParsedCredential, position: LogCursor | None, now: Instant, realm: IssuerConfig
+) -> Flow[Session | None]:
     """What another process read, if this one's own news of revocations vouches for it."""
     if position is None:
         return None
-    copy = yield from asks.recall_copy(presented.sid, position.log)
-    if copy is None or not copy.holds(now):
+    copy = yield from asks.recall_copy(presented.sid, position.log_id)
+    if copy is None or not copy.is_recent(now):
         return None
-    session = _admitted(copy.found, presented, now, realm)
+    session = _admitted(copy.loaded, presented, now, realm)
     return session if session is not None and (yield from asks.vouch(copy)) else None
 
 
-def _ask_store(presented: Presented, position: Position | None, now: Instant, realm: Realm) -> Flow[Session]:
+def _ask_store(
+    presented: ParsedCredential, position: LogCursor | None, now: Instant, realm: IssuerConfig
+) -> Flow[Session]:
     while True:
         found = yield from _truth(find(presented))
-        session = admit(found, presented.counter, now, realm.profile.session)
+        session = check_session_token(found, presented.counter, now, realm.profile.session)
         try:
             if session is not found.session and (yield from asks.replace(session)) is None:
                 continue
         except StoreUnavailable:
             # A full disk can still be read: the use goes unnoted, and the session ends early at worst, never late.
             return found.session
-        stored = Found(session, found.marks)
+        stored = LoadedSession(session, found.floor)
         yield from asks.remember(stored)
         if position is not None:
-            yield from asks.remember_copy(Copy(stored, position, now))
+            yield from asks.remember_copy(CachedSession(stored, position, now))
         return session
 
 
-def _introspect(claims: AccessClaims, now: Instant, realm: Realm) -> Flow[None]:
+def _introspect(claims: AccessClaims, now: Instant, realm: IssuerConfig) -> Flow[None]:
     found = yield from _truth(asks.load(SessionId(claims.sid)))
     if found is None or not holds(found, claims, now, realm):
         raise TokenRevoked("the store says its session has ended")
 
 
-def holds(found: Found, claims: AccessClaims, now: Instant, realm: Realm) -> bool:
+def holds(found: LoadedSession, claims: AccessClaims, now: Instant, realm: IssuerConfig) -> bool:
     """Whether the session behind an access token still stands, by what the store says."""
-    stands = judge(found.session, found.marks, now, realm.profile.session) not in (State.ENDED, State.VOID)
-    marks = found.marks
+    stands = session_state(found.session, found.floor, now, realm.profile.session) not in (State.ENDED, State.VOID)
+    marks = found.floor
     return stands and claims.gen >= marks.generation and claims.iat >= marks.not_before
 
 

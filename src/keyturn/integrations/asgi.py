@@ -11,11 +11,11 @@ from typing import Any, Protocol, TypeAlias
 
 from keyturn.core.csrf import SAFE_METHODS
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.lifecycle import admit, ends_at
+from keyturn.core.lifecycle import check_session_token, ends_at
 from keyturn.core.principal import Principal
-from keyturn.core.realm import Realm
-from keyturn.core.sealed import Sealed, matches, parse
-from keyturn.core.session import Found
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.sealed import CredentialKind, parse, verify_mac
+from keyturn.core.session import LoadedSession
 from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
 from keyturn.flows import drive_async
 from keyturn.ports import Ports
@@ -46,7 +46,7 @@ class IssuerParts(Protocol):
     """What a guard needs of an issuer. ``near`` of the ports must be the cache its revocation feed pours into."""
 
     @property
-    def realm(self) -> Realm: ...
+    def realm(self) -> IssuerConfig: ...
     @property
     def ports(self) -> Ports: ...
     @property
@@ -151,7 +151,7 @@ class _IssuerDoor:
         self._near_recall = parts.ports.near.recall
         self._site = site(parts.realm, trusted_origins=trusted_origins)
         self._capacity = memo_cookies
-        self._memo: dict[bytes | None, tuple[SessionId, Found, Principal, int]] = {}
+        self._memo: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
 
     def recall(self, scope: Scope) -> Principal | None:
         # What a browser may be tricked into goes the full way, with the CSRF rules.
@@ -197,16 +197,16 @@ class _IssuerDoor:
             self._make_room()
             self._memo[cookies[0]] = (principal.sid, found, principal, self._until(found))
 
-    def _admits(self, found: Found, request: Request, now: Instant) -> bool:
+    def _admits(self, found: LoadedSession, request: Request, now: Instant) -> bool:
         # Between the flow's answer and here another request may have renewed the session: prove it against *found*.
-        presented = parse(cookie_of(request, "session", self._realm) or "", Sealed.SESSION, self._realm.secrets)
+        presented = parse(cookie_of(request, "session", self._realm) or "", CredentialKind.SESSION, self._realm.secrets)
         try:
-            admitted = admit(found, presented.counter, now, self._realm.profile.session)
+            admitted = check_session_token(found, presented.counter, now, self._realm.profile.session)
         except Refusal:
             return False
-        return admitted is found.session and matches(presented, found.session.seed)
+        return admitted is found.session and verify_mac(presented, found.session.seed)
 
-    def _until(self, found: Found) -> int:
+    def _until(self, found: LoadedSession) -> int:
         session, policy = found.session, self._realm.profile.session
         return min(session.last_seen_at + policy.touch_seconds, ends_at(session, policy))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 
-from keyturn.core.audit import ALARMS, AuditEvent
+from keyturn.core.audit import ALERT_EVENTS, AuditEvent
 from keyturn.server.metrics import Metrics
 
 log = structlog.get_logger("keyturn.audit")
@@ -20,6 +20,6 @@ class AuditedLog:
     async def append(self, event: AuditEvent) -> None:
         """Count, say and store one event."""
         self._metrics.events.labels(event.event.value).inc()
-        speak = log.error if event.event in ALARMS else log.info
+        speak = log.error if event.event in ALERT_EVENTS else log.info
         speak(event.event.value, subject=event.subject, sid=event.sid, address=event.address)
         await self._audit.append(event)

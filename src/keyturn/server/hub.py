@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from keyturn.clocks import unslewed
-from keyturn.core.revocation import Page
+from keyturn.clocks import monotonic_raw
+from keyturn.core.revocation import RevocationPage
 from keyturn.flows import Flow
 from keyturn.flows.feed import PAGE_LIMIT, end_page, feed_page
 from keyturn.stores.near import NearSessions
@@ -29,7 +29,7 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger("keyturn.feed")
 
-Read = Callable[[Flow[Page]], Awaitable[Page]]
+Read = Callable[[Flow[RevocationPage]], Awaitable[RevocationPage]]
 
 
 class News(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,7 +69,7 @@ class Hub:
     """
 
     def __init__(
-        self, read: Read, near: NearSessions, heartbeat_seconds: float, *, clock: Callable[[], float] = unslewed
+        self, read: Read, near: NearSessions, heartbeat_seconds: float, *, clock: Callable[[], float] = monotonic_raw
     ) -> None:
         self.process = secrets.token_hex(8)
         self.heartbeat_seconds = heartbeat_seconds
@@ -113,7 +113,7 @@ class Hub:
         """What is there for one reader alone. ``None`` when there is a gap: he needs a snapshot. Raises as a store."""
         asked_at = self.clock()
         page = await self._read(feed_from(place))
-        if not page.complete or log_number not in (None, page.log):
+        if not page.complete or log_number not in (None, page.log_id):
             return None
         return self._told(place, page, asked_at)
 
@@ -156,14 +156,14 @@ class Hub:
         if head is None:
             return await self._find_head()
         page = await self._read(feed_page(head.sequence))
-        if not page.complete or page.log != head.log:
+        if not page.complete or page.log_id != head.log:
             return await self._find_head()
         told = self._told(Place(head.sequence, seeding=False), page, asked_at)
         if page.entries:
             self._keep(head, told)
             self.head = told.spot
         if told.whole and (page.entries or asked_at - self._said_at >= self.heartbeat_seconds / 2):
-            self.beat = _event("heartbeat", News(self.process, page.log, page.sequence, page.sequence, [], asked_at))
+            self.beat = _event("heartbeat", News(self.process, page.log_id, page.sequence, page.sequence, [], asked_at))
             self._said_at = asked_at
             self.turn += 1
         return not told.whole
@@ -172,7 +172,7 @@ class Hub:
         # Whoever stands somewhere else finds out by looking for himself.
         self._pages.clear()
         page = await self._read(end_page())
-        self.head = Spot(page.log, page.sequence)
+        self.head = Spot(page.log_id, page.sequence)
         return False
 
     def _keep(self, spot: Spot, told: Told) -> None:
@@ -180,12 +180,12 @@ class Hub:
         while len(self._pages) > KEPT_PAGES or sum(len(each.body) for each in self._pages.values()) > KEPT_BYTES:
             self._pages.popitem(last=False)
 
-    def _told(self, place: Place, page: Page, asked_at: float) -> Told:
+    def _told(self, place: Place, page: RevocationPage, asked_at: float) -> Told:
         whole = len(page.entries) < PAGE_LIMIT
         entries = feed_answer(page).entries
         stamp = asked_at if whole else None
-        news = News(self.process, page.log, place.sequence, page.sequence, entries, stamp)
-        return Told(_event("snapshot" if place.seeding else "entries", news), Spot(page.log, page.sequence), whole)
+        news = News(self.process, page.log_id, place.sequence, page.sequence, entries, stamp)
+        return Told(_event("snapshot" if place.seeding else "entries", news), Spot(page.log_id, page.sequence), whole)
 
 
 def opening(hub: Hub, came_at: float, nonce: str) -> bytes:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyturn import chance
 from keyturn.compose.parts import Parts
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
 from keyturn.server.exchange import CONNECTION, send_reply
@@ -107,7 +107,7 @@ class FeedStream:
             reader.leave()
             self._hub.leave(reader.bell)
 
-    async def _read(self, flow: Flow[Page]) -> Page:
+    async def _read(self, flow: Flow[RevocationPage]) -> RevocationPage:
         async with asyncio.timeout(READ_SECONDS):
             return await drive_async(flow, self._parts.ports)
 

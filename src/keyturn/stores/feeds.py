@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from keyturn import chance
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.sink import Sink
 from keyturn.stores.twin import AsyncMemoryStore
@@ -150,8 +150,8 @@ class Follower:
             return (yield from self._reseed())
         count = 0
         while True:
-            page: Page = yield "after", (self._position, _PAGE)
-            if not page.complete or page.log != self._number:
+            page: RevocationPage = yield "after", (self._position, _PAGE)
+            if not page.complete or page.log_id != self._number:
                 return count + (yield from self._reseed())
             for entry in page.entries:
                 self._sink.apply(entry)
@@ -161,9 +161,9 @@ class Follower:
                 return count
 
     def _reseed(self) -> _Question:
-        page: Page = yield "snapshot", ()
+        page: RevocationPage = yield "snapshot", ()
         self._sink.reset(page)
-        self._position, self._number = page.sequence, page.log
+        self._position, self._number = page.sequence, page.log_id
         return len(page.entries)
 
     def _failed(self, error: Exception) -> float:

@@ -7,8 +7,8 @@ from threading import Lock
 
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.revocation import Entry, Kind, Page, Position, RevocationSet, Verdict
-from keyturn.core.session import Copy, Found
+from keyturn.core.revocation import LogCursor, Revocation, RevocationKind, RevocationPage, RevocationSet, Verdict
+from keyturn.core.session import CachedSession, LoadedSession
 
 CAPACITY = 100_000
 
@@ -35,7 +35,7 @@ class NearSessions:
         self._capacity = capacity
         self._known = RevocationSet()
         self._log: int | None = None
-        self._sessions: OrderedDict[SessionId, Found] = OrderedDict()
+        self._sessions: OrderedDict[SessionId, LoadedSession] = OrderedDict()
         self._by_subject: dict[str, set[SessionId]] = {}
         # Held by whoever changes anything; readers need none, each looks at one dict at a time.
         self._lock = Lock()
@@ -59,7 +59,7 @@ class NearSessions:
     @property
     def fresh(self) -> bool:
         """Whether verdicts are given: the news is no older than the bound."""
-        return self._freshness.holds(self._monotonic())
+        return self._freshness.is_fresh(self._monotonic())
 
     @property
     def sequence(self) -> int:
@@ -83,17 +83,17 @@ class NearSessions:
 
         return stop
 
-    def remembered(self, at: Instant) -> list[Entry]:
+    def remembered(self, at: Instant) -> list[Revocation]:
         """Every revocation held, as entries dated ``at``."""
         with self._lock:
             return list(self._known.entries(at))
 
     # --- the questions of a request: no lock ---
 
-    def recall(self, sid: SessionId) -> Found | None:
+    def recall(self, sid: SessionId) -> LoadedSession | None:
         """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
         # Freshness first: what it vouches for is already applied when the session is looked up.
-        if not self._freshness.holds(self._monotonic()):
+        if not self._freshness.is_fresh(self._monotonic()):
             self.misses += 1
             return None
         try:
@@ -107,7 +107,7 @@ class NearSessions:
 
     def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
-        if not self._freshness.holds(self._monotonic()):
+        if not self._freshness.is_fresh(self._monotonic()):
             return Verdict.UNKNOWN
         if self._known.revokes(sid, subject, generation, client_id, issued_at):
             return Verdict.REVOKED
@@ -115,32 +115,32 @@ class NearSessions:
 
     # --- what this process learned from the store, or did to it ---
 
-    def remember(self, found: Found) -> None:
+    def remember(self, found: LoadedSession) -> None:
         """Cache what the store just answered, unless the feed already knows better."""
         with self._lock:
             if not self._outdated(found):
                 self._hold(found)
 
-    def position(self) -> Position | None:
+    def position(self) -> LogCursor | None:
         """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
         log = self._log
-        if log is None or not self._freshness.holds(self._monotonic()):
+        if log is None or not self._freshness.is_fresh(self._monotonic()):
             return None
-        return Position(log, self._known.sequence)
+        return LogCursor(log, self._known.sequence)
 
-    def vouch(self, copy: Copy) -> bool:
+    def vouch(self, copy: CachedSession) -> bool:
         """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
 
         It is cached then.
         """
         # Freshness first, as in recall.
-        if not self._freshness.holds(self._monotonic()):
+        if not self._freshness.is_fresh(self._monotonic()):
             return False
         position = copy.position
         with self._lock:
-            if position.log != self._log or position.sequence > self._known.sequence or self._outdated(copy.found):
+            if position.log_id != self._log or position.sequence > self._known.sequence or self._outdated(copy.loaded):
                 return False
-            self._hold(copy.found)
+            self._hold(copy.loaded)
         return True
 
     def forget(self, sid: SessionId) -> None:
@@ -148,26 +148,26 @@ class NearSessions:
         with self._lock:
             self._evict(sid)
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: Revocation) -> None:
         """Apply a revocation this process has just committed, ahead of the feed."""
         self.apply(entry)
 
     # --- what the feed pours in ---
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Revocation) -> None:
         """Take one entry, and drop every session it may have changed."""
         with self._lock:
             self._known.apply(entry)
-            if entry.kind is Kind.SESSION:
+            if entry.kind is RevocationKind.SESSION:
                 self._evict(SessionId(entry.key))
-            elif entry.kind is Kind.SUBJECT:
+            elif entry.kind is RevocationKind.SUBJECT:
                 for sid in tuple(self._by_subject.get(entry.key, ())):
                     self._evict(sid)
             else:
                 self._clear()
         self._tell()
 
-    def reset(self, page: Page) -> None:
+    def reset(self, page: RevocationPage) -> None:
         """Start over from a snapshot: something was missed, so no session is held any longer.
 
         Merged into what is held: a log that went back in time must not bring a revoked token back to life.
@@ -177,12 +177,12 @@ class NearSessions:
             for entry in page.entries:
                 self._known.apply(entry)
             self._known.sequence = page.sequence
-            self._log = page.log
+            self._log = page.log_id
         self._tell()
 
     def confirm(self, asked_at: float) -> None:
         """Everything committed up to ``asked_at`` (monotonic seconds, when the feed was *asked*) has been applied."""
-        self._freshness.confirm(asked_at)
+        self._freshness.mark_complete(asked_at)
 
     def expire(self, now: Instant) -> None:
         """Forget revocations whose tokens are all dead."""
@@ -193,19 +193,19 @@ class NearSessions:
         for listener in self._listeners:
             listener()
 
-    def _outdated(self, found: Found) -> bool:
+    def _outdated(self, found: LoadedSession) -> bool:
         # The load may have raced an entry: what it read before is no longer so.
         if found.session.ended_at is not None:
             return True
-        known, session, marks = self._known, found.session, found.marks
+        known, session, marks = self._known, found.session, found.floor
         not_before = max(known.not_before, known.clients.get(session.client.client_id, 0))
         return (
-            known.floor(session.sid) > session.renewals
+            known.min_counter(session.sid) > session.renewals
             or known.generations.get(session.subject, 0) > marks.generation
             or not_before > marks.not_before
         )
 
-    def _hold(self, found: Found) -> None:
+    def _hold(self, found: LoadedSession) -> None:
         session = found.session
         held = self._sessions.get(session.sid)
         if held is not None and held.session.version > session.version:
@@ -221,7 +221,7 @@ class NearSessions:
         if found is not None:
             self._unlist(found)
 
-    def _unlist(self, found: Found) -> None:
+    def _unlist(self, found: LoadedSession) -> None:
         sids = self._by_subject[found.session.subject]
         sids.discard(found.session.sid)
         if not sids:

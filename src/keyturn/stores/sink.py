@@ -3,17 +3,17 @@
 from typing import Protocol
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Page
+from keyturn.core.revocation import Revocation, RevocationPage
 
 
 class Sink(Protocol):
     """What a feed pours into: ``NearSessions``, or a verifier's own set."""
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Revocation) -> None:
         """Take one entry."""
         ...
 
-    def reset(self, page: Page) -> None:
+    def reset(self, page: RevocationPage) -> None:
         """Start over from a snapshot."""
         ...
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import TokenInvalid
 from keyturn.tokens.encoding import decode_object
 
@@ -30,10 +30,10 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     sid: SessionId = SessionId("")
     gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
     scope: str = ""
-    auth_time: Moment = NEVER
+    auth_time: Moment = EPOCH
     acr: str = ""
     amr: tuple[str, ...] = ()
-    nbf: Moment = NEVER
+    nbf: Moment = EPOCH
 
 
 _decode = msgspec.json.Decoder(Claims).decode

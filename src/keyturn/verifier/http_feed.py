@@ -8,7 +8,7 @@ from functools import partial
 from threading import Event, Thread
 
 from keyturn import chance
-from keyturn.clocks import unslewed, uptime
+from keyturn.clocks import boottime, monotonic_raw
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
@@ -42,8 +42,8 @@ class HttpFeed:
         interval_seconds: float = 1.0,
         staleness_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = uptime,
-        unslewed: Callable[[], float] = unslewed,
+        monotonic: Callable[[], float] = boottime,
+        unslewed: Callable[[], float] = monotonic_raw,
         send: Fetch | None = None,
         stream: Listen | None = listen,
         jitter: Callable[[], float] = chance.jitter,

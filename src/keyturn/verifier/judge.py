@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
-from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_of
+from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_from_claims
 from keyturn.core.freshness import Freshness
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationSet, Verdict
@@ -134,7 +134,7 @@ class Judge:
             or moment >= source.due_at
             or not seen.starts_at <= self._clock() < seen.ends_at
             or self._audience not in seen.audiences
-            or not moment - feed.freshness.seen_at <= self._bound_seconds
+            or not moment - feed.freshness.complete_as_of <= self._bound_seconds
         ):
             return None
         revoked, claims = feed.revocations, seen.claims
@@ -231,7 +231,9 @@ class Judge:
         ):
             self._check(claims, now)
             generation = max(generation, 0)  # without a feed a token may have none
-        seen = Seen(keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_of(claims), claims)
+        seen = Seen(
+            keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_from_claims(claims), claims
+        )
         self._memo.insert(token, seen, now)
         return seen
 
@@ -262,7 +264,7 @@ class Judge:
         """``False`` when it is revoked; ``None`` when nothing says so, but the news is too old to say it is not."""
         feed, claims = self._feed, seen.claims
         # Freshness before the set, as in recall. What is known to be revoked stays so, however old the news.
-        fresh = self._monotonic() - feed.freshness.seen_at <= self._bound_seconds
+        fresh = self._monotonic() - feed.freshness.complete_as_of <= self._bound_seconds
         revoked = feed.revocations
         if (
             seen.sid in revoked.ended

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Protocol
 
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import Fetch, fetch, request
@@ -102,7 +102,7 @@ class KeyCache:
         *,
         schedule: KeySchedule | None = None,
         send: Fetch = fetch,
-        monotonic: Callable[[], float] = uptime,
+        monotonic: Callable[[], float] = boottime,
     ) -> None:
         self.current: KeySet | None = None
         self.due_at = NEVER

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.fetch import Fetch, fetch, fetch_as, request, require_secure
 from keyturn.verifier.threads import ForkedLock, begin
@@ -57,7 +57,7 @@ class Discovery:
     Only while there is none yet does it block: it is called from threads that may.
     """
 
-    def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = uptime) -> None:
+    def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = boottime) -> None:
         self.issuer = issuer
         self._send = send
         self._monotonic = monotonic

@@ -7,7 +7,7 @@ import msgspec
 
 from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind, RevocationSet
+from keyturn.core.revocation import Revocation, RevocationKind, RevocationSet
 from keyturn.errors import Unavailable
 
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -25,16 +25,18 @@ def require_own(told: str, nonce: str) -> None:
 class Line(msgspec.Struct):
     """One entry, as the issuer writes it."""
 
-    kind: Kind  # a kind this verifier does not know makes the page unreadable: it must go stale, never skip it
+    kind: (
+        RevocationKind  # a kind this verifier does not know makes the page unreadable: it must go stale, never skip it
+    )
     key: str
     value: Whole
     at: Whole
     expires_at: Whole
     sequence: Place
 
-    def entry(self) -> Entry:
+    def entry(self) -> Revocation:
         """The entry."""
-        return Entry(self.kind, self.key, self.value, Instant(self.at), Instant(self.expires_at), self.sequence)
+        return Revocation(self.kind, self.key, self.value, Instant(self.at), Instant(self.expires_at), self.sequence)
 
 
 class Reading:
@@ -57,7 +59,7 @@ class Reading:
 
     def begin_again(self) -> None:
         """There is a gap: stale from now on, until a snapshot, merged into what is held, has filled it."""
-        self.freshness.lose()
+        self.freshness.invalidate()
         self.log, self.place, self.seeded, self.revocations.sequence = None, 0, False, 0
 
     def take(self, lines: Iterable[Line], log: int, sequence: int) -> None:
@@ -72,4 +74,4 @@ class Reading:
         """Everything committed up to ``asked_at`` (monotonic seconds) is held. ``now``: what expired is forgotten."""
         self.seeded, self.revocations.sequence = True, max(self.place, self.revocations.sequence)
         self.revocations.expire(now)
-        self.freshness.confirm(asked_at)
+        self.freshness.mark_complete(asked_at)

@@ -8,7 +8,7 @@ from urllib.request import Request
 import msgspec
 
 from keyturn import chance
-from keyturn.clocks import unslewed
+from keyturn.clocks import monotonic_raw
 from keyturn.core.instant import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
@@ -84,7 +84,7 @@ class Stream:
         reading: Reading,
         now: Callable[[], Instant],
         monotonic: Callable[[], float],
-        unslewed: Callable[[], float] = unslewed,
+        unslewed: Callable[[], float] = monotonic_raw,
         nonce: Callable[[], str] = chance.nonce,
     ) -> None:
         self.told = False
@@ -110,7 +110,10 @@ class Stream:
                     self._hear(name, body)
                 if not heard():
                     return
-                if self._monotonic() - max(self._asked_at, self._reading.freshness.seen_at) > bound_seconds * LAG:
+                if (
+                    self._monotonic() - max(self._asked_at, self._reading.freshness.complete_as_of)
+                    > bound_seconds * LAG
+                ):
                     raise Unavailable("the stream lags behind")
 
     def _headers(self) -> dict[str, str]:

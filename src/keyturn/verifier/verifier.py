@@ -10,7 +10,7 @@ from functools import partial
 from typing import Generic, Literal, Self, TypeVar
 from weakref import finalize
 
-from keyturn.clocks import uptime
+from keyturn.clocks import boottime
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.keyset import KeySet
@@ -62,7 +62,7 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         introspect: Callable[[str], Answer] | None = None,
         unknown: Literal["introspect", "refuse"] | None = None,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = uptime,
+        monotonic: Callable[[], float] = boottime,
         leeway_seconds: int = 5,
         staleness_seconds: float = 5,
         memo_tokens: int = 10_000,

@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 from msgspec import UNSET, UnsetType
 
-from keyturn.core.cookie import MAX_AGE_CAP, clear_cookie, set_cookie
+from keyturn.core.cookie import MAX_AGE_SECONDS, clear_cookie, set_cookie
 from keyturn.core.instant import Instant
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import PlaintextToken
 from keyturn.flows.issue import Issued
 from keyturn.flows.revoke import Revoked
@@ -28,14 +28,14 @@ _ROLES: dict[Deliver, tuple[Role, ...]] = {
 }
 
 
-def issued_reply(status: int, issued: Issued, now: Instant, realm: Realm, held: Collection[Role] = ()) -> Reply:
+def issued_reply(status: int, issued: Issued, now: Instant, realm: IssuerConfig, held: Collection[Role] = ()) -> Reply:
     """What a login, a refresh or a step-up answers. ``held``: cookies of an earlier login that this one replaces:
     those it does not overwrite are taken away, or they would be presented instead of the new ones."""
     stale = [_clear(role, realm) for role in held if role not in _ROLES[issued.deliver]]
     return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, realm), *stale))
 
 
-def revoked_reply(revoked: Revoked, realm: Realm, *, clear: bool) -> Reply:
+def revoked_reply(revoked: Revoked, realm: IssuerConfig, *, clear: bool) -> Reply:
     """What a revocation answers. ``clear``: the login that ended lived in this browser's cookies; only then, and only
     after it ended, are they taken away (P9)."""
     answer = RevokedAnswer(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
@@ -63,20 +63,20 @@ def _revealed(token: PlaintextToken | None) -> str | UnsetType:
     return UNSET if token is None else token.reveal()
 
 
-def _cookies(issued: Issued, now: Instant, realm: Realm) -> list[Header]:
+def _cookies(issued: Issued, now: Instant, realm: IssuerConfig) -> list[Header]:
     if issued.deliver == "tokens":
         return []
-    seconds = min(max(issued.ends_at - now, 0), MAX_AGE_CAP)
+    seconds = min(max(issued.ends_at - now, 0), MAX_AGE_SECONDS)
     values = {
         "session": issued.session_token,
         "access": issued.access_token,
         "refresh": issued.refresh_token,
     }
     cookies = [_set(role, values[role], seconds, realm) for role in _ROLES[issued.deliver]]
-    return [each for each in (*cookies, _set("device", issued.device_token, MAX_AGE_CAP, realm)) if each]
+    return [each for each in (*cookies, _set("device", issued.device_token, MAX_AGE_SECONDS, realm)) if each]
 
 
-def _set(role: Role, token: PlaintextToken | None, seconds: int, realm: Realm) -> Header | None:
+def _set(role: Role, token: PlaintextToken | None, seconds: int, realm: IssuerConfig) -> Header | None:
     if token is None:
         return None
     policy = realm.profile.cookie
@@ -89,7 +89,7 @@ def _set(role: Role, token: PlaintextToken | None, seconds: int, realm: Realm) -
     ).encode()
 
 
-def _clear(role: Role, realm: Realm) -> Header:
+def _clear(role: Role, realm: IssuerConfig) -> Header:
     policy = realm.profile.cookie
     cleared = clear_cookie(policy.name(role), same_site=policy.same_site, secure=policy.secure)
     return b"set-cookie", cleared.encode()

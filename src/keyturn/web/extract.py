@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keyturn.core.cookie import find_cookie
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 from keyturn.errors import BadRequest, TokenMalformed, Unauthenticated
 from keyturn.web.message import Request
 
@@ -31,7 +31,7 @@ class Credential:
         return f"Credential({self.kind}, cookie={self.cookie})"
 
 
-def extract(request: Request, realm: Realm) -> Credential | None:
+def extract(request: Request, realm: IssuerConfig) -> Credential | None:
     """The one credential that counts: the bearer token, else the session cookie, else the access cookie.
 
     Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: a header that is there but no good never falls
@@ -67,7 +67,7 @@ def bearer_token(request: Request) -> str | None:
     return shape[1].decode()
 
 
-def cookie_of(request: Request, role: Role, realm: Realm) -> str | None:
+def cookie_of(request: Request, role: Role, realm: IssuerConfig) -> str | None:
     """The value of our cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
     headers = request.values(b"cookie")
     return find_cookie(headers, realm.profile.cookie.name(role)) if headers else None

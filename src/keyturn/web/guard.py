@@ -2,7 +2,7 @@
 
 import hmac
 
-from keyturn.core.csrf import SAFE_METHODS, judge_origin, token_required
+from keyturn.core.csrf import SAFE_METHODS, check_origin, is_token_required
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.principal import Principal
 from keyturn.errors import CsrfTokenRequired, TokenInvalid, Unauthenticated
@@ -37,7 +37,7 @@ def refuse_cross_origin(request: Request, site: Site) -> None:
     # Nearly every call is a safe one: spare it three searches of its headers.
     if request.method in SAFE_METHODS:
         return
-    judge_origin(
+    check_origin(
         request.method,
         sec_fetch_site=request.values(b"sec-fetch-site"),
         origin=request.values(b"origin"),
@@ -49,7 +49,7 @@ def refuse_cross_origin(request: Request, site: Site) -> None:
 def require_csrf_token(request: Request, sid: SessionId, site: Site) -> Flow[None]:
     """Raises ``CsrfTokenRequired`` where the policy asks for a token in X-CSRF-Token and it is not that of ``sid``."""
     policy = site.realm.profile.cookie
-    if not token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
+    if not is_token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
         return
     values = request.values(b"x-csrf-token")
     if len(values) != 1:

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Credential
-from keyturn.core.revocation import Kind
+from keyturn.core.revocation import RevocationKind
 
 # "$(?!\n)": in Python "$" alone also matches before a last line feed; ECMA-262 reads both alike.
 ClientName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)", description="What is logging in.")]
@@ -132,7 +132,7 @@ class FeedEntry(Struct, frozen=True):
     """One revocation; see the topic page on revocation for what ``value`` means for each kind."""
 
     sequence: int
-    kind: Kind
+    kind: RevocationKind
     key: str
     value: int
     at: Seconds

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from keyturn.core.csrf import canonical_origin
-from keyturn.core.realm import Realm
+from keyturn.core.realm import IssuerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Site:
     logs out when; for development, where a verifier should work from the issuer's URL alone. Build one with ``site``.
     """
 
-    realm: Realm
+    realm: IssuerConfig
     trusted_origins: frozenset[str] = frozenset()
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
     open_feed: bool = False
@@ -28,7 +28,7 @@ class Site:
 
 
 def site(
-    realm: Realm,
+    realm: IssuerConfig,
     *,
     trusted_origins: Iterable[str] = (),
     service_digests: Iterable[bytes] = (),

@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from keyturn.compose.settings import Settings
-from keyturn.core.instant import NEVER, Instant, SessionId, Subject
+from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import name_session
+from keyturn.core.placement import new_session_id
 from keyturn.core.policy import BROWSER
-from keyturn.core.revocation import ENDED, Entry, Kind, Page
-from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
+from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.issuer import Issuer
 from keyturn.stores.near import NearSessions
 from keyturn.verifier import HttpFeed
@@ -52,19 +52,19 @@ def calibrate(costs: Costs, progress: Progress = lambda what: None) -> Costs:
     return replace(costs, **found)
 
 
-def _entry(number: int) -> Entry:
-    return Entry(Kind.SESSION, _sid(), ENDED, _NOW, Instant(_NOW + 3615), number)
+def _entry(number: int) -> Revocation:
+    return Revocation(RevocationKind.SESSION, _sid(), ENDED, _NOW, Instant(_NOW + 3615), number)
 
 
 def _sid() -> SessionId:
     return SessionId(urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode())
 
 
-def _encoded(entries: list[Entry]) -> bytes:
-    return msgspec.json.encode(feed_answer(Page(tuple(entries), entries[-1].sequence, log=_LOG)))
+def _encoded(entries: list[Revocation]) -> bytes:
+    return msgspec.json.encode(feed_answer(RevocationPage(tuple(entries), entries[-1].sequence, log_id=_LOG)))
 
 
-def _of_entries(entries: list[Entry]) -> dict[str, float]:
+def _of_entries(entries: list[Revocation]) -> dict[str, float]:
     began_at = time.perf_counter()
     page = _encoded(entries)
     seconds = time.perf_counter() - began_at
@@ -75,7 +75,7 @@ def _of_entries(entries: list[Entry]) -> dict[str, float]:
     }
 
 
-def _of_denylist(entries: list[Entry]) -> dict[str, float]:
+def _of_denylist(entries: list[Revocation]) -> dict[str, float]:
     """A verifier's feed, fed pages as they travel; only the network is left out."""
     gc.collect()
     tracemalloc.start()
@@ -95,7 +95,7 @@ def _of_denylist(entries: list[Entry]) -> dict[str, float]:
     return {"entry_bytes": held / ENTRIES, "entry_apply_seconds": (seconds - encoding) / ENTRIES}
 
 
-def _fed(entries: list[Entry]) -> HttpFeed:
+def _fed(entries: list[Revocation]) -> HttpFeed:
     pages = _pages(entries)
     url = "https://auth.example.com/auth/revocations"
     feed = HttpFeed(url, send=lambda _: next(pages), stream=None, clock=lambda: _NOW, nonce=str)
@@ -103,11 +103,11 @@ def _fed(entries: list[Entry]) -> HttpFeed:
     return feed
 
 
-def _pages(entries: list[Entry]) -> Iterator[bytes]:
+def _pages(entries: list[Revocation]) -> Iterator[bytes]:
     for first in range(0, len(entries), _PAGE):
         yield _encoded(entries[first : first + _PAGE])
     while True:
-        yield msgspec.json.encode(feed_answer(Page((), entries[-1].sequence, log=_LOG)))
+        yield msgspec.json.encode(feed_answer(RevocationPage((), entries[-1].sequence, log_id=_LOG)))
 
 
 def near_bytes() -> float:
@@ -118,7 +118,7 @@ def near_bytes() -> float:
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(SESSIONS):
-            near.remember(Found(new_session(), Marks()))
+            near.remember(LoadedSession(new_session(), RevocationFloor()))
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
@@ -127,11 +127,11 @@ def near_bytes() -> float:
 
 def new_session() -> Session:
     """As a login leaves one."""
-    client = Client("default", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "2001:db8::1")
+    client = ClientInfo("default", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "2001:db8::1")
     subject = Subject(_sid())
-    sid = name_session(subject, os.urandom(16))
-    draft = Session(sid, subject, Seed(os.urandom(32)), client, 0, _NOW, _NOW, _NOW, NEVER)
-    return open_session(draft, Marks(), _NOW, BROWSER.session)
+    sid = new_session_id(subject, os.urandom(16))
+    draft = Session(sid, subject, Seed(os.urandom(32)), client, 0, _NOW, _NOW, _NOW, EPOCH)
+    return open_session(draft, RevocationFloor(), _NOW, BROWSER.session)
 
 
 def _of_store() -> dict[str, float]:

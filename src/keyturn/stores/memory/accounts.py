@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from keyturn.core.account import Account
 from keyturn.core.instant import Subject
-from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
 from keyturn.stores.memory.shelf import Memory
 from keyturn.stores.storable import storable
@@ -49,7 +49,9 @@ class MemoryAccounts:
             self._accounts[account.subject] = account
             return True
 
-    def replace_and_void(self, account: Account, voiding: Voiding, kept: Session | None = None) -> Entry | None:
+    def replace_and_void(
+        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    ) -> Revocation | None:
         with self._memory.lock:
             if kept and not self._memory.stands(kept, voiding.subject):
                 return None

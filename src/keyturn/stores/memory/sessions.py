@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Kind, Page, Voiding
-from keyturn.core.session import Found, Marks, Session
-from keyturn.ports import LISTED
+from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind, RevocationPage
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.ports import MAX_LISTED
 from keyturn.stores.memory.shelf import Memory
 from keyturn.stores.sink import Sink
 from keyturn.stores.storable import storable, storable_session
@@ -26,16 +26,16 @@ class MemorySessions:
                 raise ValueError("session id taken")
             self._memory.sessions[session.sid] = session
 
-    def load(self, sid: SessionId) -> Found | None:
+    def load(self, sid: SessionId) -> LoadedSession | None:
         with self._memory.lock:
             session = self._memory.sessions.get(sid)
             return None if session is None else self._memory.found(session)
 
-    def marks(self, subject: Subject, client_id: str) -> Marks:
+    def marks(self, subject: Subject, client_id: str) -> RevocationFloor:
         with self._memory.lock:
             return self._memory.marks_of(subject, client_id)
 
-    def replace(self, session: Session, entry: Entry | None = None) -> int | None:
+    def replace(self, session: Session, entry: Revocation | None = None) -> int | None:
         storable_session(session)
         with self._memory.lock:
             stored = self._memory.sessions.get(session.sid)
@@ -48,28 +48,28 @@ class MemorySessions:
         found = self.load(session.sid)
         return found is not None and found.session.version == session.version
 
-    def void(self, voiding: Voiding) -> Entry:
+    def void(self, voiding: GenerationIncrement) -> Revocation:
         storable(voiding.subject, voiding.at, voiding.expires_at)
         with self._memory.lock:
             return self._memory.void(voiding)
 
-    def mark(self, entry: Entry) -> Entry:
+    def mark(self, entry: Revocation) -> Revocation:
         storable(entry.key, entry.value, entry.at, entry.expires_at)
-        if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
+        if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         with self._memory.lock:
             named = (entry.kind, entry.key)
             self._memory.marks[named] = max(entry.value, self._memory.marks.get(named, 0))
             return self._memory.append(entry)
 
-    def list(self, subject: Subject) -> Sequence[Found]:
+    def list(self, subject: Subject) -> Sequence[LoadedSession]:
         with self._memory.lock:
             standing = [
                 self._memory.found(each)
                 for each in self._memory.sessions.values()
                 if each.subject == subject and each.ended_at is None
             ]
-        return sorted(standing, key=lambda found: (-found.session.created_at, found.session.sid))[:LISTED]
+        return sorted(standing, key=lambda found: (-found.session.created_at, found.session.sid))[:MAX_LISTED]
 
     def purge(self, now: Instant) -> int:
         memory = self._memory
@@ -89,17 +89,17 @@ class MemoryLog:
 
     _memory: Memory
 
-    def after(self, sequence: int, limit: int) -> Page:
+    def after(self, sequence: int, limit: int) -> RevocationPage:
         memory = self._memory
         with memory.lock:
             newer = (each for each in memory.entries if each.sequence > sequence)
             entries = tuple(itertools.islice(newer, limit))
             complete = memory.purged <= sequence <= memory.sequence
-            return Page(entries, entries[-1].sequence if entries else sequence, complete, memory.log)
+            return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, memory.log)
 
-    def snapshot(self) -> Page:
+    def snapshot(self) -> RevocationPage:
         with self._memory.lock:
-            return Page(tuple(self._memory.entries), self._memory.sequence, log=self._memory.log)
+            return RevocationPage(tuple(self._memory.entries), self._memory.sequence, log_id=self._memory.log)
 
     def sequence(self) -> int:
         with self._memory.lock:

@@ -4,9 +4,9 @@ import secrets
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
-from keyturn.core.instant import NEVER, Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Kind, Voiding
-from keyturn.core.session import Found, Marks, Session
+from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
+from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.ports import LOG_BITS
 from keyturn.stores.sink import Sink
 
@@ -17,28 +17,30 @@ class Memory:
 
     lock: RLock = field(default_factory=RLock)
     sessions: dict[SessionId, Session] = field(default_factory=dict[SessionId, Session])
-    marks: dict[tuple[Kind, str], int] = field(default_factory=dict[tuple[Kind, str], int])
-    entries: list[Entry] = field(default_factory=list[Entry])
+    marks: dict[tuple[RevocationKind, str], int] = field(default_factory=dict[tuple[RevocationKind, str], int])
+    entries: list[Revocation] = field(default_factory=list[Revocation])
     sequence: int = 0
     purged: int = 0
     log: int = field(default_factory=lambda: secrets.randbits(LOG_BITS))
     sinks: list[Sink] = field(default_factory=list[Sink])
 
-    def marks_of(self, subject: str, client_id: str) -> Marks:
+    def marks_of(self, subject: str, client_id: str) -> RevocationFloor:
         raised = self.marks.get
-        not_before = max(raised((Kind.CLIENT, client_id), NEVER), raised((Kind.EVERYTHING, ""), NEVER))
-        return Marks(raised((Kind.SUBJECT, subject), 0), Instant(not_before))
+        not_before = max(
+            raised((RevocationKind.CLIENT, client_id), EPOCH), raised((RevocationKind.EVERYTHING, ""), EPOCH)
+        )
+        return RevocationFloor(raised((RevocationKind.SUBJECT, subject), 0), Instant(not_before))
 
-    def found(self, session: Session) -> Found:
-        return Found(session, self.marks_of(session.subject, session.client.client_id))
+    def found(self, session: Session) -> LoadedSession:
+        return LoadedSession(session, self.marks_of(session.subject, session.client.client_id))
 
     def stands(self, session: Session, subject: Subject) -> bool:
         stored = self.sessions.get(session.sid)
-        generation = self.marks.get((Kind.SUBJECT, subject), 0)
+        generation = self.marks.get((RevocationKind.SUBJECT, subject), 0)
         swaps = stored is not None and stored.version == session.version - 1
         return swaps and session.subject == subject and session.generation == generation
 
-    def append(self, entry: Entry) -> Entry:
+    def append(self, entry: Revocation) -> Revocation:
         self.sequence += 1
         appended = replace(entry, sequence=self.sequence)
         self.entries.append(appended)
@@ -46,8 +48,10 @@ class Memory:
             sink.apply(appended)
         return appended
 
-    def void(self, voiding: Voiding) -> Entry:
-        named = (Kind.SUBJECT, voiding.subject)
+    def void(self, voiding: GenerationIncrement) -> Revocation:
+        named = (RevocationKind.SUBJECT, voiding.subject)
         previous = self.marks.get(named, 0)
         self.marks[named] = previous + 1
-        return self.append(Entry(Kind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at))
+        return self.append(
+            Revocation(RevocationKind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at)
+        )

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from keyturn.core.instant import Instant, SessionId
-from keyturn.core.revocation import Position
+from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
-from keyturn.core.session import COPY_SECONDS, Copy, Found, Marks
+from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession, LoadedSession, RevocationFloor
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.breaker import Breaker
@@ -62,22 +62,22 @@ class _Cache:
     def _named(self, sid: SessionId, log: int) -> bytes:
         return b"kt:copy:%d:%s" % (log, sid.encode())
 
-    def _pack(self, copy: Copy) -> tuple[bytes, bytes]:
-        found, position = copy.found, copy.position
+    def _pack(self, copy: CachedSession) -> tuple[bytes, bytes]:
+        found, position = copy.loaded, copy.position
         packed = pack_session(found.session)
-        marks = found.marks
+        marks = found.floor
         body = _encode(_Written(packed, marks.generation, marks.not_before, position.sequence, copy.read_at))
-        name = self._named(found.session.sid, position.log)
+        name = self._named(found.session.sid, position.log_id)
         return name, _mac(self._keys[0], name, body) + body
 
-    def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> Copy | None:
+    def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> CachedSession | None:
         """Counts a hit or a miss; what is not ours, or not whole, is a miss."""
         copy = None if value is None else self._proven(sid, log, value)
         self.counts.hits += copy is not None
         self.counts.misses += copy is None
         return copy
 
-    def _proven(self, sid: SessionId, log: int, value: bytes) -> Copy | None:
+    def _proven(self, sid: SessionId, log: int, value: bytes) -> CachedSession | None:
         name, mac, body = self._named(sid, log), value[:_MAC_BYTES], value[_MAC_BYTES:]
         if not any(hmac.compare_digest(mac, _mac(key, name, body)) for key in self._keys):
             return None
@@ -86,8 +86,8 @@ class _Cache:
             session = unpack_session(sid, written.session)
         except (msgspec.MsgspecError, ValueError, StoreUnavailable):  # of another version of Keyturn
             return None
-        marks = Marks(written.generation, Instant(written.not_before))
-        return Copy(Found(session, marks), Position(log, written.sequence), Instant(written.read_at))
+        marks = RevocationFloor(written.generation, Instant(written.not_before))
+        return CachedSession(LoadedSession(session, marks), LogCursor(log, written.sequence), Instant(written.read_at))
 
     def _failed(self) -> None:
         self.counts.failures += 1
@@ -102,7 +102,7 @@ class RedisCache(_Cache):
         self._address = address
         self._client: Any = None
 
-    def recall(self, sid: SessionId, log: int) -> Copy | None:
+    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
         """A copy read under the log numbered ``log``; ``None`` for whatever else there may be."""
         if not self.breaker.lets_through():
             return None
@@ -114,12 +114,12 @@ class RedisCache(_Cache):
         self.breaker.answered()
         return self._unpack(sid, log, value)
 
-    def remember(self, copy: Copy) -> None:
+    def remember(self, copy: CachedSession) -> None:
         """Keep what the store just answered, for the others."""
         if not self.breaker.lets_through():
             return
         try:
-            self._redis().set(*self._pack(copy), ex=COPY_SECONDS)
+            self._redis().set(*self._pack(copy), ex=CACHE_TTL_SECONDS)
         except _AWAY:
             self._failed()
         else:
@@ -145,7 +145,7 @@ class AsyncRedisCache(_Cache):
         self._client: Any = None
         self._loop: object = None
 
-    async def recall(self, sid: SessionId, log: int) -> Copy | None:
+    async def recall(self, sid: SessionId, log: int) -> CachedSession | None:
         """As ``RedisCache.recall``."""
         if not self.breaker.lets_through():
             return None
@@ -157,12 +157,12 @@ class AsyncRedisCache(_Cache):
         self.breaker.answered()
         return self._unpack(sid, log, value)
 
-    async def remember(self, copy: Copy) -> None:
+    async def remember(self, copy: CachedSession) -> None:
         """As ``RedisCache.remember``."""
         if not self.breaker.lets_through():
             return
         try:
-            await self._redis().set(*self._pack(copy), ex=COPY_SECONDS)
+            await self._redis().set(*self._pack(copy), ex=CACHE_TTL_SECONDS)
         except _AWAY:
             self._failed()
         else:

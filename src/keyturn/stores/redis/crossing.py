@@ -3,7 +3,7 @@
 from functools import partial
 
 from keyturn.core.account import Account
-from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
 from keyturn.stores.redis.operation import Run, RunAwaited
 from keyturn.stores.redis.sessions import Sessions
@@ -26,12 +26,12 @@ class CrossingAccounts(Accounts):
 
     @writes
     def replace_and_void(
-        self, account: Account, voiding: Voiding, kept: Session | None = None
-    ) -> Operation[Entry | None]:
+        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    ) -> Operation[Revocation | None]:
         yield BEGIN
         try:
             if (yield from swap(account)):
-                entry: Entry | None = (yield self._void(voiding, kept)).rows[0]
+                entry: Revocation | None = (yield self._void(voiding, kept)).rows[0]
                 if entry is not None:
                     return entry
         except Taken:
@@ -39,7 +39,7 @@ class CrossingAccounts(Accounts):
         yield ROLLBACK
         return None
 
-    def _void(self, voiding: Voiding, kept: Session | None) -> Aside:
+    def _void(self, voiding: GenerationIncrement, kept: Session | None) -> Aside:
         void = partial(self._sessions.void_and_keep, voiding, kept)
 
         async def awaited() -> object:

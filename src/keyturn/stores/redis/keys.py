@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keyturn.core.instant import SessionId, Subject
-from keyturn.core.placement import PLACES, place, read_handle
+from keyturn.core.placement import PARTITIONS, decode_session_id, partition_of
 from keyturn.stores.redis.packed import pack_subject
 from keyturn.stores.storable import storable
 
@@ -36,18 +36,18 @@ def _place(number: int) -> Place:
     return Place(tag + b"s", tag + b"m", tag + b"o", tag + b"u")
 
 
-EVERYWHERE = tuple(_place(number) for number in range(PLACES))
+EVERYWHERE = tuple(_place(number) for number in range(PARTITIONS))
 
 
 def place_of(subject: Subject) -> Place:
     """Raises ``BadRequest`` for a name that no store can hold."""
     storable(subject)
-    return EVERYWHERE[place(subject)]
+    return EVERYWHERE[partition_of(subject)]
 
 
 def find(sid: SessionId) -> tuple[Place, bytes] | None:
     """The place of a session and its handle; ``None`` when the id is nobody's."""
-    handle = read_handle(sid)
+    handle = decode_session_id(sid)
     return None if handle is None else (EVERYWHERE[handle[0]], handle)
 
 

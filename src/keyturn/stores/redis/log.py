@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, UNDER_WAY
@@ -45,20 +45,20 @@ class Log:
     def __init__(self, number: Numbers = _number) -> None:
         self._number = number
 
-    def after(self, sequence: int, limit: int) -> Operation[Page]:
+    def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         storable(sequence)
         appended, purged, log, entries = yield from self._page(sequence, limit)
         complete = purged <= sequence <= appended
-        return Page(entries, entries[-1].sequence if entries else sequence, complete, log)
+        return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, log)
 
-    def snapshot(self) -> Operation[Page]:
+    def snapshot(self) -> Operation[RevocationPage]:
         # The number first: what is appended between two reads is then taken twice, never missed.
         appended, _, log, entries = yield from self._page(0, BATCH)
         held = list(entries)
         while len(entries) == BATCH:
             *_, entries = yield from self._page(held[-1].sequence, BATCH)
             held.extend(entries)
-        return Page(tuple(held), max(appended, held[-1].sequence if held else 0), log=log)
+        return RevocationPage(tuple(held), max(appended, held[-1].sequence if held else 0), log_id=log)
 
     def sequence(self) -> Operation[int]:
         return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))

@@ -11,9 +11,9 @@ from typing import ParamSpec, TypeAlias, TypeVar
 import msgspec
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import read_handle
-from keyturn.core.revocation import Entry, Kind
-from keyturn.core.session import Client, Marks, Seed, Session
+from keyturn.core.placement import decode_session_id
+from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
 from keyturn.errors import BadRequest
 from keyturn.stores.redis.connect import Unreadable
 from keyturn.stores.storable import storable, storable_session
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _PWD = ("pwd",)
 
-Printed: TypeAlias = tuple[int, int, int, tuple[Entry, ...]]
+Printed: TypeAlias = tuple[int, int, int, tuple[Revocation, ...]]
 """Last number appended, last one purged, number of the log, and entries."""
 
 
@@ -111,7 +111,7 @@ def unpack_session(sid: SessionId, value: bytes) -> Session:
         sid,
         _unpack_subject(bytes(packed.subject)),
         Seed(packed.seed),
-        Client(packed.client_id, packed.label, packed.address),
+        ClientInfo(packed.client_id, packed.label, packed.address),
         packed.generation,
         Instant(created),
         _moment(packed.auth_after, created),
@@ -131,7 +131,7 @@ def unpack_session(sid: SessionId, value: bytes) -> Session:
 
 def pack_subject(subject: Subject) -> bytes:
     """17 bytes for a subject of ours, which is 16 bytes as text; else its text. No text begins with U+0000."""
-    handle = read_handle(subject)
+    handle = decode_session_id(subject)
     return subject.encode() if handle is None else b"\0" + handle
 
 
@@ -150,7 +150,7 @@ def _unpack_subject(raw: bytes) -> Subject:
     return Subject(packed.decode())
 
 
-def pack_entry(entry: Entry) -> bytes:
+def pack_entry(entry: Revocation) -> bytes:
     """The key last: it may be any text but one with U+0000, which no store holds. Raises ``BadRequest``."""
     return b"%s\0%d\0%s" % (entry.kind.value.encode(), entry.value, pack_rest(entry.key, entry.at, entry.expires_at))
 
@@ -162,10 +162,12 @@ def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
 
 
 @_whole
-def unpack_entry(sequence: int, text: bytes) -> Entry:
+def unpack_entry(sequence: int, text: bytes) -> Revocation:
     """The entry ``pack_entry`` made ``text`` of. Raises ``StoreUnavailable``."""
     kind, value, at, expires_at, key = text.split(b"\0", 4)
-    return Entry(Kind(kind.decode()), key.decode(), int(value), Instant(int(at)), Instant(int(expires_at)), sequence)
+    return Revocation(
+        RevocationKind(kind.decode()), key.decode(), int(value), Instant(int(at)), Instant(int(expires_at)), sequence
+    )
 
 
 @_whole
@@ -182,9 +184,9 @@ def unpack_count(found: bytes | None) -> int:
 
 
 @_whole
-def unpack_marks(generation: bytes | None, everything: bytes | None, client: bytes | None) -> Marks:
+def unpack_marks(generation: bytes | None, everything: bytes | None, client: bytes | None) -> RevocationFloor:
     """Each may be missing. Raises ``StoreUnavailable``."""
-    return Marks(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
+    return RevocationFloor(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
 
 
 def _after(moment: int, created: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import revoke
-from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
+from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
@@ -37,7 +37,7 @@ REASON: Final = "revoked; a failover had lost it"
 
 _logger = logging.getLogger("keyturn.store")
 
-Remembered = Callable[[Instant], Iterable[Entry]]
+Remembered = Callable[[Instant], Iterable[Revocation]]
 
 
 class Quarantine:
@@ -160,7 +160,7 @@ class Quarantine:
             self._begin()
         self._identity, self._number, self._suspected = identity, number, False
 
-    def lay_back(self, entries: Iterable[Entry], now: Instant) -> None:
+    def lay_back(self, entries: Iterable[Revocation], now: Instant) -> None:
         """End again what was ended, and say so in the log again, which may have lost what the sessions did not.
 
         Raises ``StoreUnavailable``; nothing is harmed by doing it twice, or by several processes.
@@ -176,10 +176,10 @@ class Quarantine:
                     _logger.warning("a revocation of %s cannot be laid back: %s", entry.kind.value, error.detail)
             self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in part}))
 
-    def _lay_back(self, entry: Entry, now: Instant) -> None:
-        if entry.kind is Kind.SESSION:
+    def _lay_back(self, entry: Revocation, now: Instant) -> None:
+        if entry.kind is RevocationKind.SESSION:
             self._lay_back_session(entry, now)
-        elif entry.kind is Kind.SUBJECT:
+        elif entry.kind is RevocationKind.SUBJECT:
             self._lay_back_subject(entry, now)
         else:
             self._sessions.mark(entry)
@@ -207,7 +207,7 @@ class Quarantine:
         self._over_at = None
         _logger.warning("sessions are read from Redis again")
 
-    def _lay_back_session(self, entry: Entry, now: Instant) -> None:
+    def _lay_back_session(self, entry: Revocation, now: Instant) -> None:
         while (found := self._sessions.load(SessionId(entry.key))) is not None:
             session = found.session
             if session.ended_at is not None or (entry.value != ENDED and session.renewals >= entry.value):
@@ -219,10 +219,10 @@ class Quarantine:
             if self._sessions.replace(changed) is not None:
                 return
 
-    def _lay_back_subject(self, entry: Entry, now: Instant) -> None:
+    def _lay_back_subject(self, entry: Revocation, now: Instant) -> None:
         subject = Subject(entry.key)
         while self._sessions.marks(subject, "").generation < entry.value:
-            self._sessions.void(Voiding(subject, now, entry.expires_at))
+            self._sessions.void(GenerationIncrement(subject, now, entry.expires_at))
 
 
 def _digest(identities: Iterable[str]) -> bytes:
@@ -241,6 +241,6 @@ def _write(identity: bytes, again: bool, database: int | None) -> Operation[byte
     return written
 
 
-def _nonce(entry: Entry) -> bytes:
+def _nonce(entry: Revocation) -> bytes:
     """The same in each process: of all that lay an entry back, one appends it."""
     return hashlib.sha256(pack_entry(entry)).digest()[:NONCE_BYTES]

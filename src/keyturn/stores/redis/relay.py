@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keyturn.core.revocation import Entry, Page
+from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.breaker import Breaker
 from keyturn.stores.redis.connect import connect, reason
@@ -112,11 +112,11 @@ class Relay:
         if self._number is None:
             # Nothing is known of the stream: the script will say where it is.
             self._number, self._life = self._log.after(0, 1).log, b""
-        page: Page | None = None if _is_absurd(self._last) else self._log.after(_place(self._last), PAGE)
+        page: RevocationPage | None = None if _is_absurd(self._last) else self._log.after(_place(self._last), PAGE)
         if page is None or (not page.complete and _place(self._last) > self._log.sequence()):
             self._start_over(client)
             return True
-        if page.log != self._number:
+        if page.log_id != self._number:
             self._number = None
             return True
         whole = self._carry(page)
@@ -130,13 +130,13 @@ class Relay:
         if self._client is not None:
             self._client.close()
 
-    def _carry(self, page: Page) -> bool:
+    def _carry(self, page: RevocationPage) -> bool:
         """Whether the stream was where this relay believed it to be; it is told where it is."""
-        stream = stream_of(page.log)
+        stream = stream_of(page.log_id)
         pairs = [word for each in page.entries for word in (each.sequence, _written(each))]
         # A little less than the interval: else the one who beats would be kept from the next by his own last.
         lease = int(900 * self._interval_seconds)
-        words = (page.log, _place(self._last), self._last, lease, self._life, *pairs)
+        words = (page.log_id, _place(self._last), self._last, lease, self._life, *pairs)
         done, self._last, self._life = self._append([stream, POINTER, stream + b":beat"], words)
         return bool(done)
 
@@ -170,7 +170,7 @@ class Relay:
         return self._client
 
 
-def _written(entry: Entry) -> bytes:
+def _written(entry: Revocation) -> bytes:
     return _encode((entry.kind.value, entry.key, entry.value, entry.at, entry.expires_at))
 
 

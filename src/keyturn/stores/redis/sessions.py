@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import encode_handle
-from keyturn.core.revocation import Entry, Kind, Voiding
-from keyturn.core.session import Found, Marks, Session
-from keyturn.ports import LISTED
+from keyturn.core.placement import encode_session_id
+from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.ports import MAX_LISTED
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.keys import EVERYWHERE, UNDER_WAY, Place, find, generation_of, place_of
 from keyturn.stores.redis.log import append, forget
@@ -51,7 +51,7 @@ class Sessions:
         if not (yield call):
             raise ValueError("session id taken")
 
-    def load(self, sid: SessionId) -> Operation[Found | None]:
+    def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
         found = find(sid)
         if found is None:
             return None
@@ -60,15 +60,15 @@ class Sessions:
         session = None if value is None else unpack_session(sid, value)
         if pending:
             yield from _settle(place, _pairs(pending), {str(sid), session.subject if session else ""})
-        return None if session is None else Found(session, unpack_marks(*marks), not self._waits)
+        return None if session is None else LoadedSession(session, unpack_marks(*marks), not self._waits)
 
-    def marks(self, subject: Subject, client_id: str) -> Operation[Marks]:
+    def marks(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
         place = place_of(subject)
         storable(client_id)
         names = (generation_of(subject), b"e", b"c" + client_id.encode())
         return unpack_marks(*(yield Call("HMGET", (place.marks,), names)))
 
-    def replace(self, session: Session, entry: Entry | None = None) -> Operation[int | None]:
+    def replace(self, session: Session, entry: Revocation | None = None) -> Operation[int | None]:
         place, handle = _located(session)
         pairs = {} if entry is None else {self._nonce(): pack_entry(entry)}
         arguments = (*_stored(session, handle), session.version - 1, *_flat(pairs))
@@ -81,13 +81,13 @@ class Sessions:
         keys = (place.session(handle), place.marks)
         return bool((yield Call(scripts.SETTLE, keys, (session.version,), durable=True)))
 
-    def void(self, voiding: Voiding) -> Operation[Entry]:
+    def void(self, voiding: GenerationIncrement) -> Operation[Revocation]:
         place, nonce, rest = place_of(voiding.subject), self._nonce(), _rest(voiding)
         arguments = (generation_of(voiding.subject), nonce, rest)
         generation, outbox = yield Call(scripts.VOID, (place.marks, place.outbox), arguments, durable=True)
         return (yield from _voided(place, voiding, generation, nonce, _pairs(outbox)))
 
-    def void_and_keep(self, voiding: Voiding, kept: Session | None) -> Operation[Entry | None]:
+    def void_and_keep(self, voiding: GenerationIncrement, kept: Session | None) -> Operation[Revocation | None]:
         """As ``void``, with ``kept`` carried over; ``None``, and nothing done, when its swap lost."""
         if kept is None:
             return (yield from self.void(voiding))
@@ -103,8 +103,8 @@ class Sessions:
             return None
         return (yield from _voided(place, voiding, generation, nonce, _pairs(outbox)))
 
-    def mark(self, entry: Entry) -> Operation[Entry]:
-        if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
+    def mark(self, entry: Revocation) -> Operation[Revocation]:
+        if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         pairs = {self._nonce(): pack_entry(entry)}
         # Said before it is done, so that whoever sweeps finishes what this process did not.
@@ -112,9 +112,9 @@ class Sessions:
         (sequence,) = yield from _mark(entry, pairs)
         return replace(entry, sequence=sequence)
 
-    def list(self, subject: Subject) -> Operation[Sequence[Found]]:
+    def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
         place = place_of(subject)
-        arguments = (LISTED, place.before, generation_of(subject))
+        arguments = (MAX_LISTED, place.before, generation_of(subject))
         listed = yield Call(scripts.LIST, (place.list(subject), place.marks), arguments)
         found = [_listed(place, *each) for each in listed]
         return sorted(found, key=lambda each: (-each.session.created_at, each.session.sid))
@@ -150,24 +150,28 @@ def _swapped(place: Place, handle: bytes, session: Session) -> tuple[bytes, ...]
     return place.session(handle), place.list(session.subject), place.marks, place.outbox
 
 
-def _listed(place: Place, member: bytes, value: bytes, *marks: bytes | None) -> Found:
-    sid = SessionId(encode_handle(bytes((int(place.before[1:3], 16),)) + member))
-    return Found(unpack_session(sid, value), unpack_marks(*marks))
+def _listed(place: Place, member: bytes, value: bytes, *marks: bytes | None) -> LoadedSession:
+    sid = SessionId(encode_session_id(bytes((int(place.before[1:3], 16),)) + member))
+    return LoadedSession(unpack_session(sid, value), unpack_marks(*marks))
 
 
-def _mark(entry: Entry, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
-    name = b"c" + entry.key.encode() if entry.kind is Kind.CLIENT else b"e"
+def _mark(entry: Revocation, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+    name = b"c" + entry.key.encode() if entry.kind is RevocationKind.CLIENT else b"e"
     yield [Call(scripts.RAISE, (place.marks, place.outbox), (name, entry.value), durable=True) for place in EVERYWHERE]
     return (yield from append(pairs))
 
 
 def _voided(
-    place: Place, voiding: Voiding, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
-) -> Operation[Entry]:
+    place: Place, voiding: GenerationIncrement, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
+) -> Operation[Revocation]:
     # Those another call is about to log go first, so that a subject's generations are logged in their order.
     entries = {each: unpack_entry(0, text) for each, text in outbox.items()}
     ours = sorted(
-        (each for each, entry in entries.items() if entry.kind is Kind.SUBJECT and entry.key == voiding.subject),
+        (
+            each
+            for each, entry in entries.items()
+            if entry.kind is RevocationKind.SUBJECT and entry.key == voiding.subject
+        ),
         key=lambda each: entries[each].value,
     )
     sequences = yield from _hand_over(place, {each: outbox[each] for each in ours})
@@ -190,7 +194,7 @@ def _settle(place: Place, pending: Mapping[bytes, bytes], names: set[str]) -> Op
         yield from _hand_over(place, ours)
 
 
-def _rest(voiding: Voiding) -> bytes:
+def _rest(voiding: GenerationIncrement) -> bytes:
     return pack_rest(voiding.subject, voiding.at, voiding.expires_at)
 
 

@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from keyturn.core.account import Account
 from keyturn.core.instant import Subject
-from keyturn.core.revocation import Entry, Voiding
+from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
 from keyturn.stores.sql.rows import account_of, account_values
@@ -56,8 +56,8 @@ class Accounts:
 
     @writes
     def replace_and_void(
-        self, account: Account, voiding: Voiding, kept: Session | None = None
-    ) -> Operation[Entry | None]:
+        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    ) -> Operation[Revocation | None]:
         yield BEGIN
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
         entry = yield from void(voiding)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, select, true, update
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Page
+from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import entry_of, entry_values
 from keyturn.stores.sql.tables import APPENDED, LOG, PURGED, counters, revocations
@@ -64,7 +64,7 @@ def advance() -> Operation[int]:
     return number
 
 
-def record(entry: Entry, sequence: int) -> Operation[Entry]:
+def record(entry: Revocation, sequence: int) -> Operation[Revocation]:
     """Append ``entry`` under a number ``advance`` gave in the same transaction."""
     appended = replace(entry, sequence=sequence)
     yield _APPEND, entry_values(appended)
@@ -91,7 +91,7 @@ def counts_of_log() -> Operation[dict[str, int]]:
     return counts
 
 
-def entries_after(sequence: int, limit: int) -> Operation[tuple[Entry, ...]]:
+def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]]:
     """Those that come next, in order."""
     return tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
 
@@ -110,12 +110,12 @@ def _number(log: int, history: int) -> int:
 class Log:
     """``RevocationLog``, all but ``snapshot``, which is many small reads."""
 
-    def after(self, sequence: int, limit: int) -> Operation[Page]:
+    def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
         purged, appended, log, history, *first = rows[0]
         entries = () if first[0] is None else tuple(entry_of(row[4:]) for row in rows)
         reached = entries[-1].sequence if entries else sequence
-        return Page(entries, reached, purged <= sequence <= appended, _number(log, history))
+        return RevocationPage(entries, reached, purged <= sequence <= appended, _number(log, history))
 
     def sequence(self) -> Operation[int]:
         answer = yield _LAST, {}

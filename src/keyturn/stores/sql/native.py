@@ -11,7 +11,7 @@ from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import asyncpg as dialects
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import CONNECT_SECONDS, Address
@@ -193,7 +193,7 @@ class _NativeSessions(NativePort):
 
 
 class _NativeLog(NativePort):
-    async def snapshot(self) -> Page:
+    async def snapshot(self) -> RevocationPage:
         return await self._runner.run_parts(whole())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Page
+from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.sql.ledgers import BATCH, purge_audit
 from keyturn.stores.sql.log import counts_of_log, entries_after, purge_log
 from keyturn.stores.sql.operation import Operation, T
@@ -39,15 +39,17 @@ def old(before: Instant) -> Parts[int]:
     return count
 
 
-def whole() -> Parts[Page]:
+def whole() -> Parts[RevocationPage]:
     """``RevocationLog.snapshot``."""
     while True:
         # The number first: what is appended between two reads is then taken twice, never missed.
         before = yield counts_of_log(), False
-        entries: list[Entry] = []
+        entries: list[Revocation] = []
         while part := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
             entries += part
         after = yield counts_of_log(), False
         # Else a standby took over in between, and these are of two logs.
         if after[LOG] == before[LOG]:
-            return Page(tuple(entries), max(before[APPENDED], entries[-1].sequence if entries else 0), log=before[LOG])
+            return RevocationPage(
+                tuple(entries), max(before[APPENDED], entries[-1].sequence if entries else 0), log_id=before[LOG]
+            )

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from keyturn.core.account import Account
-from keyturn.core.audit import Audit, AuditEvent
+from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Entry, Kind
-from keyturn.core.session import Client, Found, Marks, Seed, Session
+from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.core.throttle import Bucket
 from keyturn.ports import StoredKey
 
@@ -45,7 +45,7 @@ def session_values(session: Session) -> dict[str, object]:
     }
 
 
-def found_of(row: Sequence[Any]) -> Found:
+def found_of(row: Sequence[Any]) -> LoadedSession:
     """A row of ``sessions``, in column order, followed by its three marks."""
     (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
      scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *marks) = row  # fmt: skip
@@ -53,7 +53,7 @@ def found_of(row: Sequence[Any]) -> Found:
         sid,
         subject,
         Seed(seed),
-        Client(client_id, label, address),
+        ClientInfo(client_id, label, address),
         generation,
         created_at,
         auth_time,
@@ -69,16 +69,16 @@ def found_of(row: Sequence[Any]) -> Found:
         end_reason,
         version,
     )
-    return Found(session, marks_of(marks))
+    return LoadedSession(session, marks_of(marks))
 
 
-def marks_of(row: Sequence[Any]) -> Marks:
+def marks_of(row: Sequence[Any]) -> RevocationFloor:
     """Generation of the subject, not-before of the client, not-before of everything; each may be missing."""
     generation, client, everything = row
-    return Marks(generation or 0, Instant(max(client or 0, everything or 0)))
+    return RevocationFloor(generation or 0, Instant(max(client or 0, everything or 0)))
 
 
-def entry_values(entry: Entry) -> dict[str, object]:
+def entry_values(entry: Revocation) -> dict[str, object]:
     """The columns of ``revocations``."""
     return {
         "sequence": entry.sequence,
@@ -90,10 +90,10 @@ def entry_values(entry: Entry) -> dict[str, object]:
     }
 
 
-def entry_of(row: Sequence[Any]) -> Entry:
+def entry_of(row: Sequence[Any]) -> Revocation:
     """A row of ``revocations``, in column order."""
     sequence, kind, key, value, at, expires_at = row
-    return Entry(Kind(kind), key, value, at, expires_at, sequence)
+    return Revocation(RevocationKind(kind), key, value, at, expires_at, sequence)
 
 
 def account_values(account: Account) -> dict[str, object]:
@@ -127,4 +127,4 @@ def key_of(row: Sequence[Any]) -> StoredKey:
 def event_of(row: Sequence[Any]) -> AuditEvent:
     """A row of ``audit``, in column order, without its id."""
     event, *rest = row
-    return AuditEvent(Audit(event), *rest)
+    return AuditEvent(AuditEventType(event), *rest)

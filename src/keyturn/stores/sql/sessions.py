@@ -6,9 +6,9 @@ from dataclasses import replace
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, insert, select, update
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.revocation import Entry, Kind, Voiding
-from keyturn.core.session import Found, Marks, Session
-from keyturn.ports import LISTED
+from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.ports import MAX_LISTED
 from keyturn.stores.sql.log import advance, record
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
 from keyturn.stores.sql.rows import found_of, marks_of, session_values
@@ -18,13 +18,13 @@ BATCH = 200
 """Sessions deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
 
-def _mark(kind: Kind, key: ColumnElement[str]) -> ScalarSelect[int]:
+def _mark(kind: RevocationKind, key: ColumnElement[str]) -> ScalarSelect[int]:
     return select(marks.c.value).where(marks.c.kind == kind.value, marks.c.key == key).scalar_subquery()
 
 
 def _marks(subject: ColumnElement[str], client_id: ColumnElement[str]) -> tuple[ScalarSelect[int], ...]:
-    everything = _mark(Kind.EVERYTHING, bindparam("everything", ""))
-    return _mark(Kind.SUBJECT, subject), _mark(Kind.CLIENT, client_id), everything
+    everything = _mark(RevocationKind.EVERYTHING, bindparam("everything", ""))
+    return _mark(RevocationKind.SUBJECT, subject), _mark(RevocationKind.CLIENT, client_id), everything
 
 
 _named = sessions.c.sid == bindparam("b_sid")
@@ -33,7 +33,7 @@ _LOAD = _FOUND.where(_named)
 _LIST = (
     _FOUND.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None))
     .order_by(sessions.c.created_at.desc(), sessions.c.sid)
-    .limit(LISTED)
+    .limit(MAX_LISTED)
 )
 _TOUCH = update(counters).where(counters.c.name == PURGED).values(value=counters.c.value)
 _MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
@@ -64,19 +64,19 @@ _VALUE = select(func.count()).select_from(marks).where(*_marked)
 
 def _raise_generation(subject: Subject) -> Operation[int]:
     # Whoever gets here holds the log's counter, so no other insert of this row can come between.
-    raised = (yield _RAISE, {"b_kind": Kind.SUBJECT.value, "b_key": subject}).rows
+    raised = (yield _RAISE, {"b_kind": RevocationKind.SUBJECT.value, "b_key": subject}).rows
     if raised:
         generation: int = raised[0][0]
         return generation
-    yield _FIRST, {"kind": Kind.SUBJECT.value, "key": subject, "value": 1}
+    yield _FIRST, {"kind": RevocationKind.SUBJECT.value, "key": subject, "value": 1}
     return 1
 
 
-def void(voiding: Voiding) -> Operation[Entry]:
+def void(voiding: GenerationIncrement) -> Operation[Revocation]:
     """The body of ``SessionStore.void``, inside a transaction that ``advance`` has opened the log in."""
     sequence = yield from advance()
     generation = yield from _raise_generation(voiding.subject)
-    entry = Entry(Kind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)
+    entry = Revocation(RevocationKind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)
     return (yield from record(entry, sequence))
 
 
@@ -116,15 +116,15 @@ class Sessions:
         except Taken:
             raise ValueError("session id taken") from None
 
-    def load(self, sid: SessionId) -> Operation[Found | None]:
+    def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
         rows = (yield _LOAD, {"b_sid": sid}).rows
         return found_of(rows[0]) if rows else None
 
-    def marks(self, subject: Subject, client_id: str) -> Operation[Marks]:
+    def marks(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
         return marks_of((yield _MARKS, {"subject": subject, "client_id": client_id}).rows[0])
 
     @writes
-    def replace(self, session: Session, entry: Entry | None = None) -> Operation[int | None]:
+    def replace(self, session: Session, entry: Revocation | None = None) -> Operation[int | None]:
         if entry is None:
             return 0 if (yield from _swap(session)) else None
         yield BEGIN
@@ -143,13 +143,13 @@ class Sessions:
         return found is not None and found.session.version == session.version
 
     @writes
-    def void(self, voiding: Voiding) -> Operation[Entry]:
+    def void(self, voiding: GenerationIncrement) -> Operation[Revocation]:
         yield BEGIN
         return (yield from void(voiding))
 
     @writes
-    def mark(self, entry: Entry) -> Operation[Entry]:
-        if entry.kind not in (Kind.CLIENT, Kind.EVERYTHING):
+    def mark(self, entry: Revocation) -> Operation[Revocation]:
+        if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         yield BEGIN
         sequence = yield from advance()
@@ -160,5 +160,5 @@ class Sessions:
             yield _FIRST, {"kind": entry.kind.value, "key": entry.key, "value": entry.value}
         return (yield from record(entry, sequence))
 
-    def list(self, subject: Subject) -> Operation[Sequence[Found]]:
+    def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
         return [found_of(row) for row in (yield _LIST, {"subject": subject}).rows]

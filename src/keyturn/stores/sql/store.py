@@ -4,7 +4,7 @@ from functools import partial
 from typing import cast
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.feeds import Watch
 from keyturn.stores.sql.accounts import Accounts
@@ -138,7 +138,7 @@ class _RunSessions(RunPort):
 
 
 class _RunLog(RunPort):
-    def snapshot(self) -> Page:
+    def snapshot(self) -> RevocationPage:
         return self._runner.run_parts(whole())
 
 

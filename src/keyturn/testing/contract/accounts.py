@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.instant import Subject
-from keyturn.core.session import Found, Marks
+from keyturn.core.session import LoadedSession, RevocationFloor
 from keyturn.errors import BadRequest
 from keyturn.testing.contract.records import (
     STRANGE_TEXTS,
@@ -104,7 +104,7 @@ class AccountContract:
         assert entry is not None
         assert store.log.snapshot().entries == (entry,)
         assert store.accounts.load(account.subject) == changed
-        assert store.sessions.load(session.sid) == Found(session, Marks(1))
+        assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor(1))
 
     def test_an_account_that_lost_its_swap_voids_nothing(self, store: Store) -> None:
         account, owner = new_account(), new_account()
@@ -117,5 +117,5 @@ class AccountContract:
         for losing in (late, usurping):
             assert store.accounts.replace_and_void(losing, voiding(account.subject)) is None
         assert store.accounts.load(account.subject) == account
-        assert store.sessions.load(session.sid) == Found(session, Marks())
+        assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
         assert store.log.sequence() == 0

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from keyturn.core.session import Found, Marks
+from keyturn.core.session import LoadedSession, RevocationFloor
 from keyturn.testing.contract.records import NOW, Store, at_once, ending, new_account, new_session, voiding
 
 
@@ -21,8 +21,8 @@ class KeepingContract:
         assert entry.value == 1
         assert store.log.snapshot().entries == (entry,)
         assert store.accounts.load(account.subject) == changed
-        assert store.sessions.load(session.sid) == Found(replace(kept, generation=1), Marks(1))
-        assert store.sessions.load(other.sid) == Found(other, Marks(1))
+        assert store.sessions.load(session.sid) == LoadedSession(replace(kept, generation=1), RevocationFloor(1))
+        assert store.sessions.load(other.sid) == LoadedSession(other, RevocationFloor(1))
 
     def test_a_session_that_cannot_be_kept_stops_all_of_it(self, store: Store) -> None:
         for why in ("behind", "ahead", "ended", "void", "gone", "somebody else's"):
@@ -54,7 +54,7 @@ class KeepingContract:
         usurping = replace(account, identifier=owner.identifier, version=1)
         for losing in (late, usurping):
             assert store.accounts.replace_and_void(losing, voiding(account.subject), kept) is None
-        assert store.sessions.load(session.sid) == Found(session, Marks())
+        assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
         assert store.log.sequence() == 0
 
     def test_a_session_is_kept_or_rotated_never_both_on_one_version(self, store: Store) -> None:
@@ -71,5 +71,5 @@ class KeepingContract:
             ]
         )
         found, stored = store.sessions.load(session.sid), store.accounts.load(account.subject)
-        changing = Found(replace(kept, generation=1), Marks(1)), changed
-        assert (found, stored) in (changing, (Found(rotated, Marks()), account))
+        changing = LoadedSession(replace(kept, generation=1), RevocationFloor(1)), changed
+        assert (found, stored) in (changing, (LoadedSession(rotated, RevocationFloor()), account))

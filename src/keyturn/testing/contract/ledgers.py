@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.audit import Audit, AuditEvent
+from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
 from keyturn.errors import BadRequest
@@ -74,10 +74,10 @@ class LedgerContract:
 
     def test_events_are_read_newest_first(self, store: Store) -> None:
         subject = Subject(new_name())
-        events = [AuditEvent(event, NOW, subject, "sid", "192.0.2.7", f"number {event}") for event in Audit]
+        events = [AuditEvent(event, NOW, subject, "sid", "192.0.2.7", f"number {event}") for event in AuditEventType]
         for event in events:
             store.audit.append(event)
-            store.audit.append(AuditEvent(Audit.LOGIN, NOW, new_name()))
+            store.audit.append(AuditEvent(AuditEventType.LOGIN, NOW, new_name()))
         assert list(store.audit.recent(subject, 100)) == events[::-1]
         assert list(store.audit.recent(subject, 2)) == [events[-1], events[-2]]
         assert list(store.audit.recent(Subject(new_name()), 2)) == []
@@ -86,26 +86,26 @@ class LedgerContract:
         subject = Subject(new_name())
         # Not in order: clocks differ, and one that ran ahead must not shield what came after it.
         for at in (NOW + 1, NOW - 1, NOW, NOW - 1000):
-            store.audit.append(AuditEvent(Audit.LOGIN, Instant(at), subject))
-        store.audit.append(AuditEvent(Audit.LOGIN_FAILED, Instant(NOW - 1)))
+            store.audit.append(AuditEvent(AuditEventType.LOGIN, Instant(at), subject))
+        store.audit.append(AuditEvent(AuditEventType.LOGIN_FAILED, Instant(NOW - 1)))
         assert store.audit.purge(NOW) == 3
         assert [each.at for each in store.audit.recent(subject, 9)] == [NOW, NOW + 1]
         assert store.audit.purge(NOW) == 0
 
     def test_any_number_of_events_is_purged(self, store: Store) -> None:
         for _ in range(450):
-            store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW))
+            store.audit.append(AuditEvent(AuditEventType.LOGIN_FAILED, NOW))
         assert store.audit.purge(Instant(NOW + 1)) == 450
 
     def test_strange_events_are_kept_to_the_letter(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
-            event = AuditEvent(Audit.LOGIN_FAILED, NOW, text, text, text, text)
+            event = AuditEvent(AuditEventType.LOGIN_FAILED, NOW, text, text, text, text)
             store.audit.append(event)
             assert list(store.audit.recent(Subject(text), 1)) == [event]
 
     def test_an_event_no_store_can_hold_is_refused(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
             with pytest.raises(BadRequest):
-                store.audit.append(AuditEvent(Audit.LOGIN_FAILED, NOW, detail=text))
+                store.audit.append(AuditEvent(AuditEventType.LOGIN_FAILED, NOW, detail=text))
             with pytest.raises(BadRequest):
                 store.throttles.replace(Bucket(text, 1, NOW, 1))

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from keyturn.core.instant import Instant, Subject
-from keyturn.core.revocation import ENDED, Entry, Kind, Page
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session, voiding
 
 
-def append(store: Store, expires_at: Instant = LATER) -> Entry:
+def append(store: Store, expires_at: Instant = LATER) -> Revocation:
     """Append one entry of a client nobody knows."""
-    return store.sessions.mark(Entry(Kind.CLIENT, new_name(), NOW, NOW, expires_at))
+    return store.sessions.mark(Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, expires_at))
 
 
 class LogContract:
@@ -17,8 +17,8 @@ class LogContract:
 
     def test_an_empty_log_is_complete(self, store: Store) -> None:
         assert store.log.sequence() == 0
-        assert store.log.after(0, 10) == Page((), 0)
-        assert store.log.snapshot() == Page((), 0)
+        assert store.log.after(0, 10) == RevocationPage((), 0)
+        assert store.log.snapshot() == RevocationPage((), 0)
 
     def test_every_kind_of_revocation_is_logged_in_order(self, store: Store) -> None:
         session = new_session()
@@ -26,11 +26,11 @@ class LogContract:
         sequence = store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
         assert sequence == 1
         void = store.sessions.void(voiding(session.subject))
-        client = store.sessions.mark(Entry(Kind.CLIENT, "web", NOW, NOW, LATER))
-        everything = store.sessions.mark(Entry(Kind.EVERYTHING, "", NOW, NOW, LATER))
-        entries = (Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER, 1), void, client, everything)
+        client = store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
+        everything = store.sessions.mark(Revocation(RevocationKind.EVERYTHING, "", NOW, NOW, LATER))
+        entries = (Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER, 1), void, client, everything)
         assert [each.sequence for each in entries] == [1, 2, 3, 4]
-        assert store.log.after(0, 10) == store.log.snapshot() == Page(entries, 4)
+        assert store.log.after(0, 10) == store.log.snapshot() == RevocationPage(entries, 4)
         assert store.log.sequence() == 4
 
     def test_the_session_and_its_entry_are_one(self, store: Store) -> None:
@@ -38,7 +38,7 @@ class LogContract:
         store.sessions.insert(session)
         lost = replace(session, ended_at=NOW, version=2)
         assert store.sessions.replace(lost, ending(session)) is None
-        assert store.log.snapshot() == Page((), 0)
+        assert store.log.snapshot() == RevocationPage((), 0)
         # Not even the number is used up: a follower would wait for it.
         assert append(store).sequence == 1
 
@@ -50,26 +50,26 @@ class LogContract:
 
     def test_pages_follow_one_another(self, store: Store) -> None:
         entries = [append(store) for _ in range(5)]
-        assert store.log.after(0, 2) == Page(tuple(entries[:2]), 2)
-        assert store.log.after(2, 2) == Page(tuple(entries[2:4]), 4)
-        assert store.log.after(4, 2) == Page(tuple(entries[4:]), 5)
-        assert store.log.after(5, 2) == Page((), 5)
+        assert store.log.after(0, 2) == RevocationPage(tuple(entries[:2]), 2)
+        assert store.log.after(2, 2) == RevocationPage(tuple(entries[2:4]), 4)
+        assert store.log.after(4, 2) == RevocationPage(tuple(entries[4:]), 5)
+        assert store.log.after(5, 2) == RevocationPage((), 5)
 
     def test_a_purge_leaves_a_low_water_mark(self, store: Store) -> None:
         entries = [append(store, Instant(NOW + n)) for n in (9, 0, 5)]
         store.sessions.purge(NOW)
-        assert store.log.snapshot() == Page((entries[0], entries[2]), 3)
+        assert store.log.snapshot() == RevocationPage((entries[0], entries[2]), 3)
         assert store.log.after(0, 10).complete is False
         assert store.log.after(1, 10).complete is False
-        assert store.log.after(2, 10) == Page((entries[2],), 3)
-        assert store.log.after(3, 10) == Page((), 3)
+        assert store.log.after(2, 10) == RevocationPage((entries[2],), 3)
+        assert store.log.after(3, 10) == RevocationPage((), 3)
 
     def test_sequence_numbers_are_never_used_again(self, store: Store) -> None:
         for _ in range(3):
             append(store, NOW)
         store.sessions.purge(NOW)
         assert store.log.sequence() == 3
-        assert store.log.snapshot() == Page((), 3)
+        assert store.log.snapshot() == RevocationPage((), 3)
         assert append(store).sequence == 4
 
     def test_a_later_purge_never_lowers_the_mark(self, store: Store) -> None:
@@ -89,7 +89,7 @@ class LogContract:
             store.sessions.void(replace(voiding(Subject(new_name())), expires_at=NOW))
         last = append(store)
         store.sessions.purge(NOW)
-        assert store.log.snapshot() == Page((last,), last.sequence)
+        assert store.log.snapshot() == RevocationPage((last,), last.sequence)
 
     def test_strange_keys_are_kept_to_the_letter(self, store: Store) -> None:
         for text in STRANGE_TEXTS:

@@ -7,7 +7,7 @@ from threading import Event
 
 from keyturn.core.account import Account
 from keyturn.core.instant import Instant, Subject
-from keyturn.core.revocation import Entry, Kind
+from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import Session
 from keyturn.core.throttle import Bucket
 from keyturn.testing.contract.ledgers import new_key
@@ -95,7 +95,7 @@ class RaceContract:
         found = store.sessions.load(session.sid)
         assert found is not None
         assert found.session.rotations == 4
-        assert found.session.generation == found.marks.generation == 4
+        assert found.session.generation == found.floor.generation == 4
         assert found.session.version == 8
 
     def test_a_follower_sees_every_number_in_order(self, store: Store) -> None:
@@ -119,7 +119,7 @@ class RaceContract:
 
         def write() -> int:
             for n in range(10 * ROUNDS):
-                store.sessions.mark(Entry(Kind.CLIENT, new_name(), n, NOW, NOW if n % 2 else LATER))
+                store.sessions.mark(Revocation(RevocationKind.CLIENT, new_name(), n, NOW, NOW if n % 2 else LATER))
             done.set()
             return 0
 
@@ -186,7 +186,7 @@ def _revoke_in_every_way(store: Store) -> None:
         account = replace(account, version=n)
         ways: list[Callable[[], object]] = [
             partial(store.sessions.void, voiding(session.subject)),
-            partial(store.sessions.mark, Entry(Kind.CLIENT, new_name(), NOW, NOW, LATER)),
+            partial(store.sessions.mark, Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, LATER)),
             partial(store.accounts.replace_and_void, account, voiding(session.subject)),
         ]
         for way in ways:

@@ -7,9 +7,9 @@ from typing import Any, Protocol, TypeVar
 
 from keyturn.core.account import Account
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import name_session, place
-from keyturn.core.revocation import ENDED, Entry, Kind, Voiding
-from keyturn.core.session import Client, Seed, Session
+from keyturn.core.placement import new_session_id, partition_of
+from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 
 NOW = Instant(1_700_000_000)
@@ -53,12 +53,12 @@ def new_name() -> str:
 
 def new_sid(subject: Subject) -> SessionId:
     """A session id for ``subject``."""
-    return name_session(subject, secrets.token_bytes(16))
+    return new_session_id(subject, secrets.token_bytes(16))
 
 
 def new_neighbour(number: int) -> Subject:
     """A subject of place ``number``."""
-    return next(each for each in iter(lambda: Subject(new_name()), None) if place(each) == number)
+    return next(each for each in iter(lambda: Subject(new_name()), None) if partition_of(each) == number)
 
 
 def new_session(**changes: Any) -> Session:
@@ -68,7 +68,7 @@ def new_session(**changes: Any) -> Session:
         "sid": new_sid(subject),
         "subject": subject,
         "seed": Seed(secrets.token_bytes(32)),
-        "client": Client("default", "Firefox on Linux", "192.0.2.7"),
+        "client": ClientInfo("default", "Firefox on Linux", "192.0.2.7"),
         "generation": 0,
         "created_at": NOW,
         "auth_time": NOW,
@@ -89,14 +89,14 @@ def new_account(**changes: Any) -> Account:
     return Account(**{**plain, **changes})
 
 
-def ending(session: Session) -> Entry:
+def ending(session: Session) -> Revocation:
     """The entry that ends ``session``."""
-    return Entry(Kind.SESSION, session.sid, ENDED, NOW, LATER)
+    return Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)
 
 
-def voiding(subject: Subject) -> Voiding:
+def voiding(subject: Subject) -> GenerationIncrement:
     """Void everything of ``subject``."""
-    return Voiding(subject, NOW, LATER)
+    return GenerationIncrement(subject, NOW, LATER)
 
 
 def at_once(calls: Sequence[Callable[[], R]]) -> list[R]:

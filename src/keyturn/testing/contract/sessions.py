@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import encode_handle, name_session, place, read_handle
-from keyturn.core.session import Client, Found, Marks, Seed
+from keyturn.core.placement import decode_session_id, encode_session_id, new_session_id, partition_of
+from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed
 from keyturn.errors import BadRequest
-from keyturn.ports import LISTED
+from keyturn.ports import MAX_LISTED
 from keyturn.testing.contract.records import (
     LATER,
     NOW,
@@ -40,7 +40,7 @@ class SessionContract:
             version=7,
         )
         store.sessions.insert(session)
-        assert store.sessions.load(session.sid) == Found(session, Marks())
+        assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
     def test_the_seed_comes_back_masked(self, store: Store) -> None:
         session = new_session(seed=Seed(bytes(range(256))))
@@ -57,42 +57,44 @@ class SessionContract:
         session = new_session()
         store.sessions.insert(session)
         with pytest.raises(ValueError, match="taken"):
-            store.sessions.insert(replace(session, subject=new_neighbour(place(session.subject))))
-        assert store.sessions.load(session.sid) == Found(session, Marks())
+            store.sessions.insert(replace(session, subject=new_neighbour(partition_of(session.subject))))
+        assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
     def test_sids_differ_by_case(self, store: Store) -> None:
-        lower = new_session(sid=name_session(Subject("ada"), bytes.fromhex("00" + "69a69a" * 5)))
-        handle = read_handle(lower.sid[:-1].upper() + lower.sid[-1])
+        lower = new_session(sid=new_session_id(Subject("ada"), bytes.fromhex("00" + "69a69a" * 5)))
+        handle = decode_session_id(lower.sid[:-1].upper() + lower.sid[-1])
         assert handle is not None
-        upper = new_session(sid=encode_handle(handle), subject=new_neighbour(handle[0]))
+        upper = new_session(sid=encode_session_id(handle), subject=new_neighbour(handle[0]))
         store.sessions.insert(replace(lower, subject=Subject("ada")))
         assert store.sessions.load(upper.sid) is None
         store.sessions.insert(upper)
-        assert store.sessions.load(upper.sid) == Found(upper, Marks())
+        assert store.sessions.load(upper.sid) == LoadedSession(upper, RevocationFloor())
 
     def test_strange_text_is_kept_to_the_letter(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
             session = new_session(
                 subject=Subject(f"{new_name()}{text}"),
-                client=Client(text, text, text),
+                client=ClientInfo(text, text, text),
                 scope=text,
                 claims={text: text},
                 end_reason=text,
             )
             store.sessions.insert(session)
-            assert store.sessions.load(session.sid) == Found(session, Marks())
-            assert store.sessions.list(session.subject) == [Found(session, Marks())]
+            assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
+            assert store.sessions.list(session.subject) == [LoadedSession(session, RevocationFloor())]
 
     def test_text_no_store_can_hold_is_refused(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
-            session = new_session(client=Client("default", text))
+            session = new_session(client=ClientInfo("default", text))
             with pytest.raises(BadRequest):
                 store.sessions.insert(session)
             assert store.sessions.load(session.sid) is None
-            store.sessions.insert(replace(session, client=Client()))
+            store.sessions.insert(replace(session, client=ClientInfo()))
             with pytest.raises(BadRequest):
                 store.sessions.replace(replace(session, version=1))
-            assert store.sessions.load(session.sid) == Found(replace(session, client=Client()), Marks())
+            assert store.sessions.load(session.sid) == LoadedSession(
+                replace(session, client=ClientInfo()), RevocationFloor()
+            )
 
     def test_a_name_no_store_can_hold_is_nobodys(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
@@ -115,7 +117,7 @@ class SessionContract:
         for number in (2**63 - 1, -(2**63)):
             session = new_session(rotated_at=Instant(number))
             store.sessions.insert(session)
-            assert store.sessions.load(session.sid) == Found(session, Marks())
+            assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
     def test_replace_stores_the_next_version(self, store: Store) -> None:
         session = new_session()
@@ -136,14 +138,14 @@ class SessionContract:
             version=1,
         )
         assert store.sessions.replace(changed) == 0
-        assert store.sessions.load(session.sid) == Found(changed, Marks())
+        assert store.sessions.load(session.sid) == LoadedSession(changed, RevocationFloor())
 
     def test_replace_refuses_every_other_version(self, store: Store) -> None:
         for version in (0, 2, 5, -1):
             session = new_session()
             store.sessions.insert(session)
             assert store.sessions.replace(replace(session, scope="changed", version=version)) is None
-            assert store.sessions.load(session.sid) == Found(session, Marks())
+            assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
     def test_replace_of_an_unknown_session_stores_nothing(self, store: Store) -> None:
         session = new_session(version=1)
@@ -160,10 +162,10 @@ class SessionContract:
 
     def test_list_shows_so_many_and_no_more(self, store: Store) -> None:
         subject = Subject(new_name())
-        for age in range(LISTED + 1):
+        for age in range(MAX_LISTED + 1):
             store.sessions.insert(new_session(subject=subject, created_at=Instant(NOW - age)))
         listed = store.sessions.list(subject)
-        assert len(listed) == LISTED
+        assert len(listed) == MAX_LISTED
         assert listed[0].session.created_at == NOW
 
     def test_list_of_an_unknown_subject_is_empty(self, store: Store) -> None:
@@ -174,7 +176,7 @@ class SessionContract:
         store.sessions.insert(session)
         ended = replace(session, ended_at=NOW, end_reason="logout", version=1)
         store.sessions.replace(ended, ending(session))
-        assert store.sessions.load(session.sid) == Found(ended, Marks())
+        assert store.sessions.load(session.sid) == LoadedSession(ended, RevocationFloor())
 
     def test_only_what_is_stored_settles(self, store: Store) -> None:
         """What ``settle`` says stands may be acknowledged: it must not say so of what another write replaced."""
@@ -187,7 +189,7 @@ class SessionContract:
         store.sessions.replace(rotated)
         assert not store.sessions.settle(session)
         assert store.sessions.settle(rotated)
-        assert store.sessions.load(session.sid) == Found(rotated, Marks())
+        assert store.sessions.load(session.sid) == LoadedSession(rotated, RevocationFloor())
 
     def test_purge_takes_exactly_what_has_expired(self, store: Store) -> None:
         sessions = [new_session(expires_at=Instant(NOW + n)) for n in (-1, 0, 1)]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 
 from keyturn.core.instant import Instant
-from keyturn.core.realm import Realm
-from keyturn.core.session import Client
+from keyturn.core.realm import IssuerConfig
+from keyturn.core.session import ClientInfo
 from keyturn.errors import BadRequest
 from keyturn.flows.enter import Attempt
 from keyturn.flows.issue import Issued
@@ -26,7 +26,7 @@ LABEL_CAP = 120
 
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 
-_Entrance = Callable[[Attempt, Instant, Realm], Flow[Issued]]
+_Entrance = Callable[[Attempt, Instant, IssuerConfig], Flow[Issued]]
 
 
 def signup(request: Request, now: Instant, site: Site) -> Flow[Reply]:
@@ -47,7 +47,7 @@ def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, sit
         body.email,
         body.password,
         deliver=body.deliver,
-        client=Client(body.client_id, _label(request), request.address),
+        client=ClientInfo(body.client_id, _label(request), request.address),
         device=_unless_tossed(request, "device", site),
     )
     issued = yield from entrance(attempt, now, site.realm)

@@ -2,7 +2,7 @@
 
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.policy import Deliver
-from keyturn.core.sealed import Sealed, parse
+from keyturn.core.sealed import CredentialKind, parse
 from keyturn.errors import Refusal
 from keyturn.flows.password import change_password
 from keyturn.flows.step import Flow
@@ -45,6 +45,6 @@ def _delivery(request: Request, sid: SessionId, site: Site) -> Deliver:
 def _session_cookie_of(request: Request, site: Site) -> SessionId | None:
     try:
         text = cookie_of(request, "session", site.realm)
-        return parse(text, Sealed.SESSION, site.realm.secrets).sid if text else None
+        return parse(text, CredentialKind.SESSION, site.realm.secrets).sid if text else None
     except Refusal:
         return None

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from keyturn.core.instant import Instant
-from keyturn.core.revocation import Page
+from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, NotFound, Unauthenticated
 from keyturn.flows.feed import feed_page, seed_page
 from keyturn.flows.introspect import introspect as ask_about
@@ -83,15 +83,15 @@ def feed_place(request: Request) -> Place:
     return Place(int(query.after), seeding=False, nonce=query.nonce)
 
 
-def feed_from(place: Place) -> Flow[Page]:
+def feed_from(place: Place) -> Flow[RevocationPage]:
     """The page that goes on from ``place``."""
     return seed_page(place.sequence) if place.seeding else feed_page(place.sequence)
 
 
-def feed_answer(page: Page, nonce: str = "") -> FeedAnswer:
+def feed_answer(page: RevocationPage, nonce: str = "") -> FeedAnswer:
     """A page of the feed as it travels. ``nonce``: of the question."""
     entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
-    return FeedAnswer(entries, page.sequence, page.complete, page.log, nonce)
+    return FeedAnswer(entries, page.sequence, page.complete, page.log_id, nonce)
 
 
 def _revoke(token: str, now: Instant, site: Site) -> Flow[Revoked | None]:

@@ -1,7 +1,7 @@
 """POST /auth/token: the refresh grant, by body or, under token-cookies, by cookie."""
 
 from keyturn.core.instant import Instant
-from keyturn.core.sealed import Sealed, parse
+from keyturn.core.sealed import CredentialKind, parse
 from keyturn.errors import InvalidMember, UnsupportedGrantType
 from keyturn.flows.refresh import refresh
 from keyturn.flows.step import Flow
@@ -22,10 +22,10 @@ def token(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     if form.grant_type not in GRANT_TYPES:
         raise UnsupportedGrantType("another grant_type")
     if form.refresh_token is not None:
-        deliver = site.realm.delivery("tokens")
+        deliver = site.realm.resolve_delivery("tokens")
         issued = yield from refresh(form.refresh_token, deliver, now, site.realm)
     else:
-        deliver = site.realm.delivery("token-cookies")
+        deliver = site.realm.resolve_delivery("token-cookies")
         issued = yield from refresh((yield from _by_cookie(request, site)), deliver, now, site.realm)
     return issued_reply(200, issued, now, site.realm)
 
@@ -35,6 +35,6 @@ def _by_cookie(request: Request, site: Site) -> Flow[str]:
     if text is None:
         raise InvalidMember("refresh_token")
     refuse_cross_origin(request, site)
-    presented = parse(text, Sealed.REFRESH, site.realm.secrets)
+    presented = parse(text, CredentialKind.REFRESH, site.realm.secrets)
     yield from require_csrf_token(request, presented.sid, site)
     return text
