@@ -216,7 +216,7 @@ async def _awaited_script(connection: Any, session: Session, *, reload: bool) ->
 def _requests(url: str, plan: Plan) -> Figure:
     loop = uvloop.new_event_loop()
     issuer = AsyncIssuer.open(settings(url))
-    while not issuer.parts.near.fresh:
+    while not issuer.parts.near.is_fresh:
         time.sleep(0.01)
     try:
         client, cookies = Client(loop, b"cookie"), _Cookies(issuer, 500)

@@ -100,7 +100,7 @@ async def _serve_all(url: str, sessions: str, pipe: Connection) -> None:
 
 
 def _first_news(issuer: AsyncIssuer) -> None:
-    while not issuer.parts.near.fresh:
+    while not issuer.parts.near.is_fresh:
         time.sleep(0.01)
 
 

@@ -21,11 +21,11 @@ from keyturn.passwords import (
     NistPasswordRules,
     load_blocklist,
 )
-from keyturn.ports import PasswordVerdict
+from keyturn.ports import PasswordCheck
 
 CHEAP = Argon2Parameters(memory_cost=8, time_cost=1)
-NO = PasswordVerdict(matches=False)
-YES = PasswordVerdict(matches=True)
+NO = PasswordCheck(matches=False)
+YES = PasswordCheck(matches=True)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_default_is_owasps_and_argon2_itself_agrees() -> None:
 
 def test_a_hash_of_other_parameters_matches_and_is_outdated(hasher: Argon2Hasher) -> None:
     older = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=2).hash("purple otters")
-    assert hasher.verify(older, "purple otters") == PasswordVerdict(matches=True, outdated=True)
+    assert hasher.verify(older, "purple otters") == PasswordCheck(matches=True, needs_rehash=True)
     assert hasher.verify(older, "purple otter") == NO
 
 
@@ -264,11 +264,11 @@ def test_a_pool_without_room_is_a_mistake(size: dict[str, int]) -> None:
 
 def test_the_rules_come_with_the_shipped_list() -> None:
     rules = NistPasswordRules(service_names=["Example Shop"])
-    rules.judge("purple otters invent soup", "ada@example.com")
+    rules.validate("purple otters invent soup", "ada@example.com")
     for password in ("correcthorsebatterystaple", "short", "example shop 2024"):
         with pytest.raises(PasswordRejected):
-            rules.judge(password, "ada@example.com")
-    NistPasswordRules(PasswordPolicy(minimum=8)).judge("vq7kmt2x", "ada@example.com")
+            rules.validate(password, "ada@example.com")
+    NistPasswordRules(PasswordPolicy(minimum=8)).validate("vq7kmt2x", "ada@example.com")
     assert load_blocklist() is load_blocklist()
 
 

@@ -27,7 +27,7 @@ from keyturn.core.blocklist import Blocklist
 from keyturn.core.password import prepare_password, validate_password
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
-from keyturn.ports import PasswordVerdict
+from keyturn.ports import PasswordCheck
 
 SALT_BYTES = 16
 DIGEST_BYTES = 32
@@ -87,11 +87,11 @@ class _Argon2:
         digest = _digest(prepared, _Encoded(own, salt, bytes(DIGEST_BYTES)))
         return f"$argon2id$v=19$m={own.memory_cost},t={own.time_cost},p={own.parallelism}${_text(salt)}${_text(digest)}"
 
-    def verify(self, encoded: str | None, prepared: str) -> PasswordVerdict:
+    def verify(self, encoded: str | None, prepared: str) -> PasswordCheck:
         stored = _parse(encoded or "") or self._decoy
         matches = hmac.compare_digest(_digest(prepared, stored), stored.digest)
         today = (self._parameters, SALT_BYTES, DIGEST_BYTES)
-        return PasswordVerdict(matches, matches and (stored.parameters, len(stored.salt), len(stored.digest)) != today)
+        return PasswordCheck(matches, matches and (stored.parameters, len(stored.salt), len(stored.digest)) != today)
 
 
 class _Pool:
@@ -132,13 +132,13 @@ class _HashingPool:
     def hash(self, password: str) -> "Future[str]":
         return self._pool.submit(partial(self._argon2.hash, prepare_password(password)))
 
-    def verify(self, encoded: str | None, password: str) -> "Future[PasswordVerdict]":
+    def verify(self, encoded: str | None, password: str) -> "Future[PasswordCheck]":
         try:
             prepared = prepare_password(password)
         except PasswordRejected:
             # Nobody could choose it, so it matches no account, existing or not: the time tells nothing.
-            refused: Future[PasswordVerdict] = Future()
-            refused.set_result(PasswordVerdict(matches=False))
+            refused: Future[PasswordCheck] = Future()
+            refused.set_result(PasswordCheck(matches=False))
             return refused
         return self._pool.submit(partial(self._argon2.verify, encoded, prepared))
 
@@ -171,7 +171,7 @@ class Argon2Hasher(_Hasher):
         """A PHC string with a fresh salt. Raises ``PasswordRejected`` for what cannot be prepared."""
         return self._work.hash(password).result()
 
-    def verify(self, encoded: str | None, password: str) -> PasswordVerdict:
+    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         """Compare; the same work for ``None`` and for garbage, which match nothing."""
         return self._work.verify(encoded, password).result()
 
@@ -183,7 +183,7 @@ class AsyncArgon2Hasher(_Hasher):
         """As ``Argon2Hasher.hash``."""
         return await asyncio.wrap_future(self._work.hash(password))
 
-    async def verify(self, encoded: str | None, password: str) -> PasswordVerdict:
+    async def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         """As ``Argon2Hasher.verify``."""
         return await asyncio.wrap_future(self._work.verify(encoded, password))
 
@@ -202,7 +202,7 @@ class NistPasswordRules:
         self._service_names = tuple(service_names)
         self._blocklist = blocklist or load_blocklist()
 
-    def judge(self, password: str, identifier: str) -> None:
+    def validate(self, password: str, identifier: str) -> None:
         """Raises ``PasswordRejected`` with a reason that is safe to show."""
         validate_password(password, identifier, self._policy, self._blocklist, self._service_names)
 

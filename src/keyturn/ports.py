@@ -40,7 +40,7 @@ class SessionStore(Protocol):
         """The session with the marks it is judged under, from one consistent read of the primary; one round trip."""
         ...
 
-    def marks(self, subject: Subject, client_id: str) -> RevocationFloor:
+    def revocation_floor(self, subject: Subject, client_id: str) -> RevocationFloor:
         """The marks a new session of ``subject`` on ``client_id`` would be judged under."""
         ...
 
@@ -52,7 +52,7 @@ class SessionStore(Protocol):
         """
         ...
 
-    def settle(self, session: Session) -> bool:
+    def wait_durable(self, session: Session) -> bool:
         """Wait until ``session``, as ``load`` answered it, is as lasting as an acknowledged write; nothing changes.
 
         False when it is not what is stored any more. Asked where ``load`` answered ``settled=False``, and before a
@@ -60,14 +60,14 @@ class SessionStore(Protocol):
         """
         ...
 
-    def void(self, voiding: GenerationIncrement) -> Revocation:
+    def increment_generation(self, increment: GenerationIncrement) -> Revocation:
         """Raise the subject's generation by exactly one and append the entry that says so, in one transaction.
 
         No session is touched. Racing calls each raise it: n calls raise it by n.
         """
         ...
 
-    def mark(self, entry: Revocation) -> Revocation:
+    def raise_not_before(self, entry: Revocation) -> Revocation:
         """Raise the not-before of a client or of everything to at least ``entry.value``; append ``entry``."""
         ...
 
@@ -101,8 +101,8 @@ class AccountStore(Protocol):
         """Compare and swap on ``version``, as for sessions."""
         ...
 
-    def replace_and_void(
-        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    def replace_and_revoke(
+        self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Revocation | None:
         """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when a swap lost.
 
@@ -154,7 +154,7 @@ class StoredKey:
     algorithm: str
     serial: int
     active_at: Instant
-    sealed: bytes
+    encrypted: bytes
 
     def __repr__(self) -> str:
         return f"StoredKey(kid={self.kid!r}, algorithm={self.algorithm!r}, serial={self.serial})"
@@ -193,11 +193,11 @@ class AuditLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordVerdict:
+class PasswordCheck:
     """``outdated``: it matched, under parameters weaker than today's: hash it again."""
 
     matches: bool
-    outdated: bool = False
+    needs_rehash: bool = False
 
 
 class PasswordHasher(Protocol):
@@ -207,7 +207,7 @@ class PasswordHasher(Protocol):
         """Hash ``password`` with a fresh salt."""
         ...
 
-    def verify(self, encoded: str | None, password: str) -> PasswordVerdict:
+    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         """Compare; the same work for ``None``, the hash of an account that does not exist."""
         ...
 
@@ -215,7 +215,7 @@ class PasswordHasher(Protocol):
 class PasswordRules(Protocol):
     """Which passwords may be chosen (NIST SP 800-63B-4 section 3.1.1.2). In process."""
 
-    def judge(self, password: str, identifier: str) -> None:
+    def validate(self, password: str, identifier: str) -> None:
         """Raises ``PasswordRejected``, with a reason fit to show."""
         ...
 
@@ -239,56 +239,56 @@ class Signer(Protocol):
         ...
 
 
-class NearCache(Protocol):
+class SessionCache(Protocol):
     """Sessions and revocations as this process holds them, fed by the revocation feed; in process, never awaited.
 
     It may only ever help to say yes: a cached "no", or a feed older than the staleness bound, sends the question
     to the store.
     """
 
-    def recall(self, sid: SessionId) -> LoadedSession | None:
+    def get(self, sid: SessionId) -> LoadedSession | None:
         """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
         ...
 
-    def remember(self, found: LoadedSession) -> None:
+    def put(self, found: LoadedSession) -> None:
         """Cache what the store just answered, unless the feed already knows better."""
         ...
 
-    def position(self) -> LogCursor | None:
+    def cursor(self) -> LogCursor | None:
         """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
         ...
 
-    def vouch(self, copy: CachedSession) -> bool:
+    def accept_copy(self, copy: CachedSession) -> bool:
         """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
 
         It is cached then.
         """
         ...
 
-    def forget(self, sid: SessionId) -> None:
+    def evict(self, sid: SessionId) -> None:
         """Drop a session this process has just changed."""
         ...
 
-    def note(self, entry: Revocation) -> None:
+    def apply_local(self, entry: Revocation) -> None:
         """Apply a revocation this process has just committed, ahead of the feed."""
         ...
 
-    def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
+    def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
         ...
 
 
-class SharedCache(Protocol):
+class SharedSessionCache(Protocol):
     """Copies of sessions that all processes of an issuer share. It may lose, delay, mix up and repeat them.
 
     Asked by session token checks only, never for a write. It never raises: whatever is wrong with it is a miss.
     """
 
-    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
+    def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """A copy read under the log numbered ``log``, of any age; to be judged like anybody's hearsay."""
         ...
 
-    def remember(self, copy: CachedSession) -> None:
+    def put(self, copy: CachedSession) -> None:
         """Keep what the store just answered, for the others."""
         ...
 
@@ -320,9 +320,9 @@ class Ports:
     keys: object
     audit: object
     hasher: object
-    foundry: object
+    key_generator: object
     passwords: PasswordRules
     signer: Signer
-    near: NearCache
-    cache: object
+    session_cache: SessionCache
+    shared_cache: object
     entropy: Entropy

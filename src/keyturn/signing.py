@@ -54,7 +54,7 @@ class KeyRing:
         return {serial: state.value for serial, state in self._keys.states(now).items()}
 
     def _open(self, stored: StoredKey) -> SigningKey:
-        return self._vault.open_key(stored.sealed, kid=stored.kid)
+        return self._vault.open_key(stored.encrypted, kid=stored.kid)
 
 
 class SigningKeyGenerator:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 import keyturn.passwords
 from keyturn.errors import ConfigurationError
 from keyturn.passwords import MAX_MEMORY_KIB, Argon2Hasher, Argon2Parameters
-from keyturn.ports import PasswordVerdict
+from keyturn.ports import PasswordCheck
 
 CHEAP = Argon2Parameters(memory_cost=8, time_cost=1)
 HASHER = Argon2Hasher(CHEAP, threads=1, queue=1)
 GOOD = HASHER.hash("purple otters")
 SALT, DIGEST = GOOD.split("$")[4:]
-NO = PasswordVerdict(matches=False)
+NO = PasswordCheck(matches=False)
 
 
 @contextmanager

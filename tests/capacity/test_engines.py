@@ -45,7 +45,7 @@ def test_postgresql(fresh: Fresh, record_property: Note) -> None:
     url, costs, now = fresh("postgresql"), Costs(), Instant(int(time.time()))
     store = SqlStore(url)
     appends = per_second(
-        lambda: store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", 1, now, Instant(now + 60)))
+        lambda: store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", 1, now, Instant(now + 60)))
     )
     store.close()
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:

@@ -42,7 +42,7 @@ class Told:
 
     def end(self, subject: str, *, lives: int = 3600) -> int:
         entry = Revocation(RevocationKind.CLIENT, subject, NOW, NOW, Instant(NOW + lives))
-        sequence = self.store.sessions.mark(entry).sequence
+        sequence = self.store.sessions.raise_not_before(entry).sequence
         for relay in self.relays:
             relay.ring()
         return sequence

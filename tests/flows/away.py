@@ -8,7 +8,7 @@ from keyturn.core.session import LoadedSession, Session
 from keyturn.errors import (
     StoreUnavailable,
 )
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 
 
 class Away:
@@ -47,7 +47,7 @@ class ReadOnly:
         raise self._refusal
 
 
-def near() -> NearSessions:
-    cache = NearSessions(5, lambda: 0.0)
-    cache.confirm(0.0)
+def near() -> LocalSessionCache:
+    cache = LocalSessionCache(5, lambda: 0.0)
+    cache.mark_complete(0.0)
     return cache

@@ -71,18 +71,18 @@ def test_a_rehash_that_loses_to_a_password_change_leaves_the_new_password(stage:
 def test_a_password_changed_while_a_login_reads_refuses_the_old_one(stage: Stage) -> None:
     """The generation is read after the change: the old password must not open a session under it."""
     with pytest.raises(LoginFailed):
-        run_against(stage, log_in(stage), "sessions.marks", lambda: stage.run(change(stage)))
+        run_against(stage, log_in(stage), "sessions.revocation_floor", lambda: stage.run(change(stage)))
 
 
 def test_a_password_changed_while_a_login_reads_admits_the_new_one(stage: Stage) -> None:
-    issued = run_against(stage, log_in(stage, NEW), "sessions.marks", lambda: stage.run(change(stage)))
+    issued = run_against(stage, log_in(stage, NEW), "sessions.revocation_floor", lambda: stage.run(change(stage)))
     assert stage.run(verify_session(issued.session_token.reveal(), T0, stage.realm)).sid == issued.sid
 
 
 def test_an_account_created_while_a_login_reads_is_logged_in(stage: Stage) -> None:
     attempt = stage.attempt(OLD, BOB)
     create = signup(attempt, T0, stage.realm)
-    issued = run_against(stage, login(attempt, T0, stage.realm), "sessions.marks", lambda: stage.run(create))
+    issued = run_against(stage, login(attempt, T0, stage.realm), "sessions.revocation_floor", lambda: stage.run(create))
     created = stage.store.accounts.find(BOB)
     assert created
     assert issued.subject == created.subject
@@ -93,7 +93,7 @@ def test_an_account_created_while_a_login_reads_is_logged_in(stage: Stage) -> No
 
 def test_a_password_change_that_loses_to_a_refresh_keeps_the_rotation(stage: Stage) -> None:
     rotate = refresh(stage.sealed(CredentialKind.REFRESH, 0), "tokens", T0, stage.realm)
-    issued = run_against(stage, change(stage), "accounts.replace_and_void", lambda: stage.run(rotate))
+    issued = run_against(stage, change(stage), "accounts.replace_and_revoke", lambda: stage.run(rotate))
     assert issued.refresh_token.reveal() == stage.sealed(CredentialKind.REFRESH, 1)
     assert stage.run(verify_session(issued.session_token.reveal(), T0, stage.realm)).sid == stage.sid
     assert account(stage).password_hash == stage.ports.hasher.hash(NEW)
@@ -103,7 +103,7 @@ def test_a_password_change_that_loses_to_a_rehash_ends_the_session_of_that_login
     outdate(stage)
     logins: list[Any] = []
     rival = lambda: logins.append(stage.run(log_in(stage)))  # noqa: E731 - run later, by the race
-    issued = run_against(stage, change(stage), "accounts.replace_and_void", rival)
+    issued = run_against(stage, change(stage), "accounts.replace_and_revoke", rival)
     assert account(stage).password_hash == stage.ports.hasher.hash(NEW)
     assert stage.run(verify_session(issued.session_token.reveal(), T0, stage.realm)).sid == stage.sid
     refused(stage, TokenRevoked, verify_session(logins[0].session_token.reveal(), T0, stage.realm))
@@ -113,14 +113,14 @@ def test_a_password_change_whose_password_was_replaced_meanwhile_is_refused(stag
     """The session stays, the other request kept it: only the proof of the current password is void."""
     other = change(stage, "password of the other request")
     with pytest.raises(LoginFailed):
-        run_against(stage, change(stage), "accounts.replace_and_void", lambda: stage.run(other))
+        run_against(stage, change(stage), "accounts.replace_and_revoke", lambda: stage.run(other))
     assert account(stage).password_hash == stage.ports.hasher.hash("password of the other request")
 
 
 def test_a_password_change_whose_session_was_ended_by_another_is_refused(stage: Stage) -> None:
     other = change_password(stage.y.sid, OLD, "password of the other request", None, T0, stage.realm)
     with pytest.raises(TokenRevoked):
-        run_against(stage, change(stage), "accounts.replace_and_void", lambda: stage.run(other))
+        run_against(stage, change(stage), "accounts.replace_and_revoke", lambda: stage.run(other))
     assert account(stage).password_hash == stage.ports.hasher.hash("password of the other request")
 
 
@@ -131,7 +131,7 @@ def test_disabling_that_loses_to_a_password_change_disables_and_keeps_the_passwo
     disable = set_disabled(stage.x.subject, True, T0, stage.realm)
     changed: list[Any] = []
     rival = lambda: changed.append(stage.run(change(stage)))  # noqa: E731 - run later, by the race
-    run_against(stage, disable, "accounts.replace_and_void", rival)
+    run_against(stage, disable, "accounts.replace_and_revoke", rival)
     assert (account(stage).disabled, account(stage).password_hash) == (True, stage.ports.hasher.hash(NEW))
     refused(stage, LoginFailed, log_in(stage, NEW))
     refused(stage, TokenRevoked, verify_session(changed[0].session_token.reveal(), T0, stage.realm))

@@ -110,7 +110,7 @@ def test_a_step_up_with_a_password_changed_meanwhile_is_refused(stage: Stage) ->
         (step_up, "sessions.replace"),
         (
             lambda stage: change_password(stage.sid, OLD, NEW, None, T0, stage.realm),
-            "accounts.replace_and_void",
+            "accounts.replace_and_revoke",
         ),
     ],
     ids=["refresh", "verify", "step-up", "change password"],

@@ -182,7 +182,7 @@ def test_a_browser_that_logs_in_again_holds_one_login(stage: Stage) -> None:
 
 
 def test_csrf_tokens_need_no_store_while_the_session_is_near(stage: Stage) -> None:
-    stage.ports.near = near()
+    stage.ports.session_cache = near()
     stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     token = stage.run(csrf_token_of(stage.sid, stage.realm), sessions=Away())
     stage.run(prove_csrf(token.reveal(), stage.sid, stage.realm))

@@ -22,7 +22,7 @@ from keyturn.errors import (
 from keyturn.flows.revoke import revoke_subject
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_quarantine_is_called_by_its_name_and_says_how_long(stage: Stage) -> N
 
 
 def test_the_near_cache_answers_while_the_store_is_away(stage: Stage) -> None:
-    stage.ports.near = near()
+    stage.ports.session_cache = near()
     text = stage.sealed(CredentialKind.SESSION, 0)
     principal = stage.run(verify_session(text, T0, stage.realm))
     assert stage.run(verify_session(text, T0, stage.realm), sessions=Away()) == principal
@@ -62,10 +62,10 @@ def test_the_near_cache_answers_while_the_store_is_away(stage: Stage) -> None:
 
 def test_the_near_cache_never_says_no(stage: Stage) -> None:
     """Forged, from the future, or due for a touch: the store is asked, and its answer counts."""
-    stage.ports.near = near()
+    stage.ports.session_cache = near()
     stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     refused(stage, TokenInvalid, verify_session(forged(stage, CredentialKind.SESSION), T0, stage.realm))
-    here = stage.ports.near
+    here = stage.ports.session_cache
     elsewhere = stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
     renewed = elsewhere.session_token.reveal()
     assert stage.run(verify_session(renewed, T0, stage.realm), near=here)
@@ -75,7 +75,7 @@ def test_the_near_cache_never_says_no(stage: Stage) -> None:
     assert found.session.last_seen_at == later(60)
 
 
-def following(stage: Stage) -> NearSessions:
+def following(stage: Stage) -> LocalSessionCache:
     """The near-cache of another process, which knows no session yet."""
     cache = near()
     cache.reset(stage.store.log.snapshot())
@@ -98,9 +98,9 @@ class Kept:
 @pytest.fixture
 def kept(stage: Stage) -> Kept:
     """One process has checked a session token; another shares what it read."""
-    stage.ports.near, stage.ports.cache = following(stage), Kept()
+    stage.ports.session_cache, stage.ports.cache = following(stage), Kept()
     stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
-    stage.ports.near = following(stage)
+    stage.ports.session_cache = following(stage)
     return stage.ports.cache
 
 
@@ -132,7 +132,7 @@ def test_a_session_another_process_has_read_is_not_read_again(stage: Stage, kept
 
 
 def test_a_stale_process_neither_believes_copies_nor_makes_any(stage: Stage, kept: Kept) -> None:
-    stage.ports.near = NearSessions(5, lambda: 100.0)
+    stage.ports.session_cache = LocalSessionCache(5, lambda: 100.0)
     stage.ports.cache = None  # not even asked
     assert loads(stage) == 1
 
@@ -145,25 +145,25 @@ def test_an_old_copy_is_not_believed(stage: Stage, kept: Kept) -> None:
 
 def test_a_session_that_is_due_for_a_touch_is_read(stage: Stage, kept: Kept) -> None:
     assert loads(stage, later(60)) == 1
-    stage.ports.near = following(stage)
+    stage.ports.session_cache = following(stage)
     assert loads(stage, later(60)) == 0  # and what was stored is shared
 
 
 def test_a_copy_of_before_a_renewal_says_nothing_about_the_token_after_it(stage: Stage, kept: Kept) -> None:
     stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
-    stage.ports.near = following(stage)
+    stage.ports.session_cache = following(stage)
     assert loads(stage, counter=1) == 1
     refused(stage, TokenRevoked, verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
 
 
 def test_a_copy_this_process_does_not_vouch_for_is_not_believed(stage: Stage, kept: Kept) -> None:
     stage.run(revoke_subject(stage.x.session.subject, T0, stage.realm), near=near())
-    stage.ports.near = following(stage)
+    stage.ports.session_cache = following(stage)
     refused(stage, TokenRevoked, verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
 
 
 def test_an_access_token_the_feed_names_is_refused_without_the_store(stage: Stage) -> None:
-    stage.ports.near = near()
+    stage.ports.session_cache = near()
     token = stage.access()
     stage.run(revoke_subject(stage.x.session.subject, T0, stage.realm))
     refused(stage, TokenRevoked, verify_access(token, T0, stage.realm), sessions=Away())

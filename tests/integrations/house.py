@@ -81,7 +81,7 @@ class House:
 
     def hear(self) -> None:
         """News from the feed, as of this moment."""
-        self.near.confirm(self.monotonic.now)
+        self.near.mark_complete(self.monotonic.now)
 
     def login(self, name: str = "ada", deliver: Any = "both") -> Issued:
         return run(self.issuer.signup(f"{name}@example.com", PASSWORD, deliver=deliver))

@@ -129,7 +129,7 @@ def test_a_due_touch_is_written_once(house: House, monkeypatch: pytest.MonkeyPat
 def test_a_session_that_changed_meanwhile_is_not_remembered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     issued = house.login()
     house.ask(cookie(issued))
-    found = house.near.recall(issued.session.sid)
+    found = house.near.get(issued.session.sid)
     assert found is not None
     renewed = replace(found, session=replace(found.session, renewals=1, version=found.session.version + 1))
     from keyturn.integrations import asgi
@@ -138,7 +138,7 @@ def test_a_session_that_changed_meanwhile_is_not_remembered(house: House, monkey
 
     async def renew_in_between(flow: Any, ports: Any) -> Any:
         answer = await driven(flow, ports)
-        house.near.remember(renewed)
+        house.near.put(renewed)
         return answer
 
     house.guard._door._memo.clear()  # type: ignore[attr-defined]

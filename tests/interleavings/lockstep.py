@@ -10,7 +10,7 @@ from keyturn.core.throttle import Bucket
 from keyturn.stores.memory import MemoryStore
 
 PORTS = ("sessions", "accounts", "throttles", "log")
-WRITES = ("insert", "replace", "void", "mark", "replace_and_void")
+WRITES = ("insert", "replace", "increment_generation", "raise_not_before", "replace_and_revoke")
 NEWS = 1000
 
 Question = tuple[Any, ...]
@@ -93,9 +93,9 @@ def _reads(record: object) -> Iterator[Question]:
         case Bucket():
             yield "throttles", "load", record.key
         case GenerationIncrement():
-            yield "sessions", "marks", record.subject, "default"
+            yield "sessions", "revocation_floor", record.subject, "default"
         case Revocation():
-            yield "sessions", "marks", record.key, record.key
+            yield "sessions", "revocation_floor", record.key, record.key
 
 
 def _answer(store: Any, port: str, verb: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:

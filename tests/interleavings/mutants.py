@@ -67,13 +67,13 @@ def lists_all_but_the_newest(real: Any) -> Callable[..., Any]:
 
 
 def forgets_the_kept(real: Any) -> Callable[..., Any]:
-    return lambda account, voiding, kept=None: real.accounts.replace_and_void(account, voiding)
+    return lambda account, voiding, kept=None: real.accounts.replace_and_revoke(account, voiding)
 
 
 def keeps_what_was_void(real: Any) -> Callable[..., Any]:
     def change(account: Any, voiding: Any, kept: Any = None) -> Any:
-        marks = real.sessions.marks(account.subject, "default")
-        return real.accounts.replace_and_void(account, voiding, kept and replace(kept, generation=marks.generation))
+        marks = real.sessions.revocation_floor(account.subject, "default")
+        return real.accounts.replace_and_revoke(account, voiding, kept and replace(kept, generation=marks.generation))
 
     return change
 
@@ -110,7 +110,7 @@ MUTANTS = [
     Mutant("sessions", "replace", loses_entries, "revoke / revoke", "log."),
     Mutant("sessions", "load", reads_late, "refresh / verify", "sessions.load"),
     Mutant("sessions", "list", lists_all_but_the_newest, "refresh / verify", "sessions.list"),
-    Mutant("accounts", "replace_and_void", forgets_the_kept, "change / verify", "sessions.load"),
-    Mutant("accounts", "replace_and_void", keeps_what_was_void, "change / revoke subject", "accounts.replace_and_void"),
+    Mutant("accounts", "replace_and_revoke", forgets_the_kept, "change / verify", "sessions.load"),
+    Mutant("accounts", "replace_and_revoke", keeps_what_was_void, "change / revoke subject", "accounts.replace_and_revoke"),
     Mutant("throttles", "replace", counts_blindly, "login / wrong login", "throttles.replace"),
 ]

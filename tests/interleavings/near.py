@@ -11,7 +11,7 @@ from keyturn.core.instant import SessionId
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import CachedSession
 from keyturn.flows.step import Flow, Step
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 
 STALENESS_SECONDS = 5
 ASKING = ("verify", "access")
@@ -36,7 +36,7 @@ class Clock:
         self.at = held
 
 
-class CapturedNear(NearSessions):
+class CapturedNear(LocalSessionCache):
     """The near-cache itself, with its contents taken out and put back."""
 
     def capture(self) -> Any:

@@ -31,8 +31,8 @@ from keyturn.flows.signup import signup
 from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.ports import PasswordVerdict
-from keyturn.stores.alone import NoCache
+from keyturn.ports import PasswordCheck
+from keyturn.stores.alone import NullSessionCache
 
 T0 = Instant(1_000_000)
 ADA, OLD, NEW, NEWER = "ada@example.com", "old password of ada", "new password of ada", "newer password of ada"
@@ -61,9 +61,9 @@ class Hasher:
     def hash(self, password: str) -> str:
         return "new:" + password
 
-    def verify(self, encoded: str | None, password: str) -> PasswordVerdict:
+    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         age, _, held = (encoded or "none:").partition(":")
-        return PasswordVerdict(age != "none" and held == password, outdated=age == "old")
+        return PasswordCheck(age != "none" and held == password, needs_rehash=age == "old")
 
 
 class Signer:
@@ -89,7 +89,7 @@ class Anything:
 
 
 def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any) -> Any:
-    near, cache = world.nears.get(home, NoNear()), world.nears.get("cache", NoCache())
+    near, cache = world.nears.get(home, NoNear()), world.nears.get("cache", NullSessionCache())
     return toy_ports(world.store, near=near, cache=cache, entropy=Entropy(name, number), **others)
 
 
@@ -106,7 +106,7 @@ def toy_ports(store: Any, **others: Any) -> Any:
         "passwords": free,
         "signer": Signer(),
         "near": NoNear(),
-        "cache": NoCache(),
+        "cache": NullSessionCache(),
         "entropy": secrets,
     }
     return SimpleNamespace(**{**ports, **others})

@@ -64,7 +64,7 @@ def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
         self._memory.marks = {(entry.kind, entry.key): entry.value}
         return self._memory.append(entry)
 
-    monkeypatch.setattr(MemorySessions, "mark", forgetful)
+    monkeypatch.setattr(MemorySessions, "raise_not_before", forgetful)
     assert caught("revoke / revoke subject / revoke everything")
 
 
@@ -211,7 +211,7 @@ class Timeless(CapturedNear):
         return LogCursor(self._log or 0, self._known.sequence)
 
     def vouch(self, copy: Any) -> bool:
-        return not self._outdated(copy.found)
+        return not self._is_outdated(copy.found)
 
 
 def shared_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]]) -> list[str]:

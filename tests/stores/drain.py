@@ -32,5 +32,5 @@ class Drain:
 
 
 def mark(store: Any, key: str = "web", expires_at: Instant = LATER) -> Revocation:
-    entry: Revocation = store.sessions.mark(Revocation(RevocationKind.CLIENT, key, NOW, NOW, expires_at))
+    entry: Revocation = store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, key, NOW, NOW, expires_at))
     return entry

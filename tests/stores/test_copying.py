@@ -84,8 +84,8 @@ def filled(url: str, count: int) -> None:
         store.sessions.insert(session)
         store.accounts.insert(new_account())
         if number % 3 == 0:
-            store.sessions.void(voiding(session.subject))
-    store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
+            store.sessions.increment_generation(voiding(session.subject))
+    store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
     store.close()
 
 

@@ -76,7 +76,7 @@ def test_who_was_cut_off_meanwhile_finds_nothing_to_go_on_with(
     for ask in (
         lambda: store.sessions.load(session.sid),
         lambda: store.sessions.insert(new_session()),
-        lambda: store.sessions.void(voiding(session.subject)),
+        lambda: store.sessions.increment_generation(voiding(session.subject)),
         lambda: store.log.snapshot(),
         lambda: store.log.after(0, 9),
         lambda: store.accounts.find("ada@example.com"),

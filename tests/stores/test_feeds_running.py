@@ -10,21 +10,21 @@ from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import INTERVAL_SECONDS, Follower, InProcessFeed, connect_feed
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.opening import open_async_store, open_store
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from stores.drain import LATER, NOW, Drain, mark
 
 
 def test_a_thread_carries_a_revocation_to_the_near_cache(store: SqlStore) -> None:
-    near = NearSessions(30.0)
+    near = LocalSessionCache(30.0)
     feed = connect_feed(store, near)
     stop = Event()
     thread = Thread(target=feed.run_thread, args=(stop,), kwargs={"interval_seconds": 0.002})
     thread.start()
     try:
         entry = mark(store)
-        assert _soon(lambda: near.fresh and near.sequence == entry.sequence)
+        assert _soon(lambda: near.is_fresh and near.sequence == entry.sequence)
     finally:
         stop.set()
         thread.join()
@@ -40,10 +40,10 @@ def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
     async def main() -> None:
         store = open_async_store(url)
         assert isinstance(store, AsyncSqlStore)
-        near = NearSessions(30.0)
+        near = LocalSessionCache(30.0)
         feed = connect_feed(store, near)
         task = asyncio.create_task(feed.run(interval_seconds=0.002))
-        entry = await store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
+        entry = await store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
         async with asyncio.timeout(30):
             while near.sequence != entry.sequence:  # noqa: ASYNC110 - the cache is asked, it calls nobody
                 await asyncio.sleep(0.002)
@@ -84,13 +84,13 @@ def test_in_process_news_is_immediate_and_never_stale(opening: Callable[[str], A
     store = opening("memory:")
     plain = getattr(store, "store", store)
     before = mark(plain)
-    near = NearSessions(0.0, lambda: 1e12)
+    near = LocalSessionCache(0.0, lambda: 1e12)
     feed = connect_feed(store, near)
     assert isinstance(feed, InProcessFeed)
     assert near.sequence == before.sequence
     after = mark(plain)
     assert near.sequence == after.sequence
-    assert near.fresh
+    assert near.is_fresh
     feed.close()
     mark(plain)
     assert near.sequence == after.sequence

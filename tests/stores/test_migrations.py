@@ -91,7 +91,9 @@ def test_each_migration_can_be_undone_and_done_again_with_what_the_tables_hold(u
     store = SqlStore(url)
     session = new_session()
     store.sessions.insert(session)
-    entry = store.sessions.void(GenerationIncrement(session.subject, session.created_at, session.expires_at))
+    entry = store.sessions.increment_generation(
+        GenerationIncrement(session.subject, session.created_at, session.expires_at)
+    )
     store.close()
     config = configuration()
     with engine.connect() as connection:

@@ -7,7 +7,7 @@ import pytest
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import ENDED, LogCursor, Revocation, RevocationKind, RevocationPage, Verdict
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
-from keyturn.stores.near import LINGER_SECONDS, NearSessions
+from keyturn.stores.near import LINGER_SECONDS, LocalSessionCache
 
 NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 900)
@@ -27,9 +27,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def near(clock: Clock) -> NearSessions:
-    near = NearSessions(5.0, clock, capacity=3)
-    near.confirm(clock.at)
+def near(clock: Clock) -> LocalSessionCache:
+    near = LocalSessionCache(5.0, clock, capacity=3)
+    near.mark_complete(clock.at)
     return near
 
 
@@ -46,46 +46,46 @@ def entry(kind: RevocationKind, key: str, value: int, sequence: int = 1) -> Revo
     return Revocation(kind, key, value, NOW, LATER, sequence)
 
 
-def judge(near: NearSessions) -> Verdict:
-    return near.judge("s1", "ada", 0, "web", NOW)
+def judge(near: LocalSessionCache) -> Verdict:
+    return near.check("s1", "ada", 0, "web", NOW)
 
 
 def test_nothing_is_recalled_before_the_first_news() -> None:
-    near = NearSessions(5.0, Clock())
-    near.remember(found())
-    assert near.recall(SessionId("s1")) is None
+    near = LocalSessionCache(5.0, Clock())
+    near.put(found())
+    assert near.get(SessionId("s1")) is None
     assert judge(near) is Verdict.UNKNOWN
-    assert near.fresh is False
+    assert near.is_fresh is False
 
 
-def test_a_session_is_recalled_up_to_the_bound_and_no_longer(near: NearSessions, clock: Clock) -> None:
-    near.remember(found())
+def test_a_session_is_recalled_up_to_the_bound_and_no_longer(near: LocalSessionCache, clock: Clock) -> None:
+    near.put(found())
     clock.at += 5.0
-    assert near.recall(SessionId("s1")) == found()
+    assert near.get(SessionId("s1")) == found()
     assert judge(near) is Verdict.LIVE
     clock.at += 0.001
-    assert near.recall(SessionId("s1")) is None
+    assert near.get(SessionId("s1")) is None
     assert judge(near) is Verdict.UNKNOWN
     assert near.age_seconds == pytest.approx(5.001)
 
 
-def test_old_news_does_not_make_it_fresh_again(near: NearSessions, clock: Clock) -> None:
+def test_old_news_does_not_make_it_fresh_again(near: LocalSessionCache, clock: Clock) -> None:
     clock.at += 6
-    near.confirm(clock.at - 5.5)
-    assert near.fresh is False
-    near.confirm(clock.at - 4.5)
-    assert near.fresh is True
+    near.mark_complete(clock.at - 5.5)
+    assert near.is_fresh is False
+    near.mark_complete(clock.at - 4.5)
+    assert near.is_fresh is True
 
 
-def test_a_stale_denial_is_not_given_either(near: NearSessions, clock: Clock) -> None:
+def test_a_stale_denial_is_not_given_either(near: LocalSessionCache, clock: Clock) -> None:
     near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     assert judge(near) is Verdict.REVOKED
     clock.at += 6
     assert judge(near) is Verdict.UNKNOWN
 
 
-def test_an_unknown_sid_is_not_recalled(near: NearSessions) -> None:
-    assert near.recall(SessionId("unknown")) is None
+def test_an_unknown_sid_is_not_recalled(near: LocalSessionCache) -> None:
+    assert near.get(SessionId("unknown")) is None
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,17 @@ def test_an_unknown_sid_is_not_recalled(near: NearSessions) -> None:
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
-@pytest.mark.parametrize("way", [NearSessions.apply, NearSessions.note])
+@pytest.mark.parametrize("way", [LocalSessionCache.apply, LocalSessionCache.apply_local])
 def test_an_entry_evicts_what_it_may_have_changed(
-    near: NearSessions, revocation: Revocation, evicted: list[str], way: Callable[[NearSessions, Revocation], None]
+    near: LocalSessionCache,
+    revocation: Revocation,
+    evicted: list[str],
+    way: Callable[[LocalSessionCache, Revocation], None],
 ) -> None:
     for each in (found("s1"), found("s2"), found("s3", "bob")):
-        near.remember(each)
+        near.put(each)
     way(near, revocation)
-    assert [sid for sid in ("s1", "s2", "s3") if near.recall(SessionId(sid)) is None] == evicted
+    assert [sid for sid in ("s1", "s2", "s3") if near.get(SessionId(sid)) is None] == evicted
 
 
 @pytest.mark.parametrize(
@@ -120,64 +123,64 @@ def test_an_entry_evicts_what_it_may_have_changed(
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
-def test_a_load_that_raced_an_entry_is_not_remembered(near: NearSessions, revocation: Revocation) -> None:
+def test_a_load_that_raced_an_entry_is_not_remembered(near: LocalSessionCache, revocation: Revocation) -> None:
     raced = found()
     near.apply(revocation)
-    near.remember(raced)
-    assert near.recall(SessionId("s1")) is None
+    near.put(raced)
+    assert near.get(SessionId("s1")) is None
 
 
-def test_a_load_that_saw_the_entry_is_remembered(near: NearSessions) -> None:
+def test_a_load_that_saw_the_entry_is_remembered(near: LocalSessionCache) -> None:
     near.apply(entry(RevocationKind.SESSION, "s1", 1))
     near.apply(entry(RevocationKind.SUBJECT, "ada", 1, 2))
     near.apply(entry(RevocationKind.EVERYTHING, "", NOW + 1, 3))
     seen = found(renewals=1, generation=1, marks=RevocationFloor(1, Instant(NOW + 1)))
-    near.remember(seen)
-    assert near.recall(SessionId("s1")) == seen
+    near.put(seen)
+    assert near.get(SessionId("s1")) == seen
 
 
-def test_an_ended_session_is_not_remembered(near: NearSessions) -> None:
-    near.remember(found(ended_at=NOW))
+def test_an_ended_session_is_not_remembered(near: LocalSessionCache) -> None:
+    near.put(found(ended_at=NOW))
     assert len(near) == 0
 
 
-def test_a_slow_load_does_not_replace_a_newer_one(near: NearSessions) -> None:
-    near.remember(found(version=2))
-    near.remember(found(version=1))
-    assert near.recall(SessionId("s1")) == found(version=2)
-    near.remember(found(version=3))
-    assert near.recall(SessionId("s1")) == found(version=3)
+def test_a_slow_load_does_not_replace_a_newer_one(near: LocalSessionCache) -> None:
+    near.put(found(version=2))
+    near.put(found(version=1))
+    assert near.get(SessionId("s1")) == found(version=2)
+    near.put(found(version=3))
+    assert near.get(SessionId("s1")) == found(version=3)
 
 
-def test_a_forgotten_session_is_gone(near: NearSessions) -> None:
-    near.remember(found())
-    near.forget(SessionId("s1"))
-    near.forget(SessionId("s1"))
-    assert near.recall(SessionId("s1")) is None
+def test_a_forgotten_session_is_gone(near: LocalSessionCache) -> None:
+    near.put(found())
+    near.evict(SessionId("s1"))
+    near.evict(SessionId("s1"))
+    assert near.get(SessionId("s1")) is None
 
 
-def test_the_session_used_longest_ago_makes_room(near: NearSessions) -> None:
+def test_the_session_used_longest_ago_makes_room(near: LocalSessionCache) -> None:
     for sid in ("s1", "s2", "s3"):
-        near.remember(found(sid))
-    near.recall(SessionId("s1"))
-    near.remember(found("s4"))
-    assert [sid for sid in ("s1", "s2", "s3", "s4") if near.recall(SessionId(sid))] == ["s1", "s3", "s4"]
+        near.put(found(sid))
+    near.get(SessionId("s1"))
+    near.put(found("s4"))
+    assert [sid for sid in ("s1", "s2", "s3", "s4") if near.get(SessionId(sid))] == ["s1", "s3", "s4"]
     # What made room is in no index any more, and what stayed still is.
     near.apply(entry(RevocationKind.SUBJECT, "ada", 1))
     assert len(near) == 0
 
 
-def test_a_snapshot_drops_every_session_and_forgets_no_revocation(near: NearSessions) -> None:
+def test_a_snapshot_drops_every_session_and_forgets_no_revocation(near: LocalSessionCache) -> None:
     near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
-    near.remember(found("s2"))
+    near.put(found("s2"))
     near.reset(RevocationPage((entry(RevocationKind.SESSION, "s3", ENDED, 7),), 9))
     assert len(near) == 0
     assert near.sequence == 9
     assert judge(near) is Verdict.REVOKED
-    assert near.judge("s3", "ada", 0, "web", NOW) is Verdict.REVOKED
+    assert near.check("s3", "ada", 0, "web", NOW) is Verdict.REVOKED
 
 
-def test_revocations_linger_a_little_and_then_expire(near: NearSessions) -> None:
+def test_revocations_linger_a_little_and_then_expire(near: LocalSessionCache) -> None:
     near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     near.expire(Instant(LATER + LINGER_SECONDS - 1))
     assert judge(near) is Verdict.REVOKED
@@ -189,7 +192,7 @@ def test_revocations_linger_a_little_and_then_expire(near: NearSessions) -> None
 
 
 @pytest.fixture
-def following(near: NearSessions) -> NearSessions:
+def following(near: LocalSessionCache) -> LocalSessionCache:
     """A near-cache that has taken a snapshot of log 7, up to 3."""
     near.reset(RevocationPage((), 3, log_id=7))
     return near
@@ -199,34 +202,38 @@ def copied(found: LoadedSession, log: int = 7, sequence: int = 3) -> CachedSessi
     return CachedSession(found, LogCursor(log, sequence), NOW)
 
 
-def test_it_says_how_far_it_followed_which_log_while_its_news_is_fresh(following: NearSessions, clock: Clock) -> None:
-    assert following.position() == LogCursor(7, 3)
+def test_it_says_how_far_it_followed_which_log_while_its_news_is_fresh(
+    following: LocalSessionCache, clock: Clock
+) -> None:
+    assert following.cursor() == LogCursor(7, 3)
     following.apply(entry(RevocationKind.SESSION, "s9", ENDED, 4))
-    assert following.position() == LogCursor(7, 4)
+    assert following.cursor() == LogCursor(7, 4)
     clock.at += 5.001
-    assert following.position() is None
+    assert following.cursor() is None
 
 
-def test_it_follows_no_log_before_the_first_snapshot(near: NearSessions) -> None:
-    assert near.position() is None
-    assert near.vouch(copied(found())) is False
+def test_it_follows_no_log_before_the_first_snapshot(near: LocalSessionCache) -> None:
+    assert near.cursor() is None
+    assert near.accept_copy(copied(found())) is False
 
 
-def test_a_copy_nothing_speaks_against_is_vouched_for_and_cached(following: NearSessions) -> None:
-    assert following.vouch(copied(found())) is True
-    assert following.recall(SessionId("s1")) == found()
+def test_a_copy_nothing_speaks_against_is_vouched_for_and_cached(following: LocalSessionCache) -> None:
+    assert following.accept_copy(copied(found())) is True
+    assert following.get(SessionId("s1")) == found()
 
 
-def test_a_copy_is_not_vouched_for_on_stale_news(following: NearSessions, clock: Clock) -> None:
+def test_a_copy_is_not_vouched_for_on_stale_news(following: LocalSessionCache, clock: Clock) -> None:
     clock.at += 5.001
-    assert following.vouch(copied(found())) is False
+    assert following.accept_copy(copied(found())) is False
 
 
-def test_a_copy_read_under_another_log_or_further_on_in_this_one_is_not_vouched_for(following: NearSessions) -> None:
+def test_a_copy_read_under_another_log_or_further_on_in_this_one_is_not_vouched_for(
+    following: LocalSessionCache,
+) -> None:
     """The log went back in time, or this process is behind: what it knows says nothing about that copy."""
-    assert following.vouch(copied(found(), log=8)) is False
-    assert following.vouch(copied(found(), sequence=4)) is False
-    assert following.recall(SessionId("s1")) is None
+    assert following.accept_copy(copied(found(), log=8)) is False
+    assert following.accept_copy(copied(found(), sequence=4)) is False
+    assert following.get(SessionId("s1")) is None
 
 
 @pytest.mark.parametrize(
@@ -240,54 +247,54 @@ def test_a_copy_read_under_another_log_or_further_on_in_this_one_is_not_vouched_
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
-def test_a_copy_of_before_a_revocation_is_not_vouched_for(following: NearSessions, known: Revocation) -> None:
+def test_a_copy_of_before_a_revocation_is_not_vouched_for(following: LocalSessionCache, known: Revocation) -> None:
     following.apply(known)
-    assert following.vouch(copied(found())) is False
-    assert following.recall(SessionId("s1")) is None
+    assert following.accept_copy(copied(found())) is False
+    assert following.get(SessionId("s1")) is None
 
 
-def test_a_copy_of_an_ended_session_is_not_vouched_for(following: NearSessions) -> None:
-    assert following.vouch(copied(found(ended_at=NOW))) is False
+def test_a_copy_of_an_ended_session_is_not_vouched_for(following: LocalSessionCache) -> None:
+    assert following.accept_copy(copied(found(ended_at=NOW))) is False
 
 
-def test_an_old_copy_does_not_replace_a_newer_session(following: NearSessions) -> None:
-    following.remember(found(version=2))
-    assert following.vouch(copied(found(version=1))) is True
-    assert following.recall(SessionId("s1")) == found(version=2)
+def test_an_old_copy_does_not_replace_a_newer_session(following: LocalSessionCache) -> None:
+    following.put(found(version=2))
+    assert following.accept_copy(copied(found(version=1))) is True
+    assert following.get(SessionId("s1")) == found(version=2)
 
 
-def test_its_repr_shows_no_session(near: NearSessions) -> None:
-    near.remember(found())
+def test_its_repr_shows_no_session(near: LocalSessionCache) -> None:
+    near.put(found())
     near.apply(entry(RevocationKind.SESSION, "s9", ENDED))
     assert repr(near) == "NearSessions(1 of 3, 1 revocations)"
-    assert near.held == 1
+    assert near.revocation_count == 1
 
 
 def test_no_thread_recalls_a_session_its_generation_voided() -> None:
-    near = NearSessions(5.0, Clock(), capacity=50)
-    near.confirm(100.0)
+    near = LocalSessionCache(5.0, Clock(), capacity=50)
+    near.mark_complete(100.0)
     done, wrong = Event(), list[LoadedSession]()
 
     def load_and_recall() -> None:
         while not done.is_set():
             # A load that may be as old as it likes.
-            near.remember(found(f"s{len(near) % 60}"))
+            near.put(found(f"s{len(near) % 60}"))
 
     loaders = [Thread(target=load_and_recall) for _ in range(3)]
     for thread in loaders:
         thread.start()
     for generation in range(1, 200):
         near.apply(entry(RevocationKind.SUBJECT, "ada", generation, generation))
-        wrong.extend(filter(None, (near.recall(SessionId(f"s{n}")) for n in range(60))))
+        wrong.extend(filter(None, (near.get(SessionId(f"s{n}")) for n in range(60))))
     done.set()
     for thread in loaders:
         thread.join()
     assert wrong == []
 
 
-def test_who_listens_hears_of_every_revocation_until_he_stops(near: NearSessions) -> None:
+def test_who_listens_hears_of_every_revocation_until_he_stops(near: LocalSessionCache) -> None:
     heard: list[str] = []
-    stop, other = near.listen(lambda: heard.append("one")), near.listen(lambda: heard.append("two"))
+    stop, other = near.subscribe(lambda: heard.append("one")), near.subscribe(lambda: heard.append("two"))
     near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     stop()
     near.reset(RevocationPage((entry(RevocationKind.SESSION, "s2", ENDED, 2),), 2))
@@ -296,10 +303,10 @@ def test_who_listens_hears_of_every_revocation_until_he_stops(near: NearSessions
     assert heard == ["one", "two", "two"]
 
 
-def test_hits_and_misses_are_counted(near: NearSessions, clock: Clock) -> None:
-    near.recall(SessionId("s1"))
-    near.remember(found())
-    near.recall(SessionId("s1"))
+def test_hits_and_misses_are_counted(near: LocalSessionCache, clock: Clock) -> None:
+    near.get(SessionId("s1"))
+    near.put(found())
+    near.get(SessionId("s1"))
     clock.at += 6
-    near.recall(SessionId("s1"))
+    near.get(SessionId("s1"))
     assert (near.hits, near.misses) == (1, 2)

@@ -27,7 +27,7 @@ class ByHand:
 
     def __init__(self, url: str, key: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
-        self._operation = Sessions().mark(Revocation(RevocationKind.CLIENT, key, NOW, NOW, LATER))
+        self._operation = Sessions().raise_not_before(Revocation(RevocationKind.CLIENT, key, NOW, NOW, LATER))
         self._step: Step | None = next(self._operation)
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 

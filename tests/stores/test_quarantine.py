@@ -17,7 +17,7 @@ from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet, Verdict
 from keyturn.errors import StoreQuarantined, StoreUnavailable
 from keyturn.stores.feeds import connect_feed
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.opening import Apart, open_store
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 from served import serving
@@ -97,7 +97,7 @@ def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
 ) -> None:
     """P4: the log of a Redis that went back in time lacks a revocation that was acknowledged. Who reads it then and
     believes it accepts for good what was revoked."""
-    sessions, log, near = patient.store.sessions, patient.store.log, NearSessions(60.0)
+    sessions, log, near = patient.store.sessions, patient.store.log, LocalSessionCache(60.0)
     with closing(connect_feed(patient.store, near, now=lambda: NOW)) as feed:
         ended = new_session()
         sessions.insert(ended)
@@ -113,13 +113,13 @@ def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
         for read in (log.snapshot, log.sequence, lambda: log.after(0, 9), lambda: feed.poll_once(time.monotonic())):
             with pytest.raises(StoreQuarantined):
                 read()
-        assert not near.fresh
+        assert not near.is_fresh
         patient.may_remember.set()
         until(lambda: reads(log))
         assert patient.quarantined(), "the log is needed sooner than the sessions"
         feed.poll_once(time.monotonic())
-        assert near.fresh
-        assert near.judge(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED
+        assert near.is_fresh
+        assert near.check(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED
 
 
 def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(watched: Watched, server: RedisServer) -> None:

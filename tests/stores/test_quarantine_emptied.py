@@ -48,7 +48,7 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
 ) -> None:
     one, two = both
     ended, voided = end(one), new_session()
-    one.remember(one.store.sessions.void(voiding(voided.subject)))
+    one.remember(one.store.sessions.increment_generation(voiding(voided.subject)))
     known_to_two_alone = end(two)
     number = one.store.log.snapshot().log
     with own_redis.client() as client:
@@ -62,7 +62,7 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
     }
     assert told(one) == expected
     assert one.store.log.snapshot().log != number
-    assert one.store.sessions.marks(voided.subject, "").generation == voided.generation + 1
+    assert one.store.sessions.revocation_floor(voided.subject, "").generation == voided.generation + 1
 
 
 def test_a_log_that_was_deleted_is_told_again_once_for_all_processes(

@@ -34,11 +34,11 @@ def everything(store: Any, session: Session) -> dict[str, Callable[[], object]]:
     entry = Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)
     return {
         "load": lambda: store.sessions.load(session.sid),
-        "marks": lambda: store.sessions.marks(session.subject, session.client.client_id),
+        "marks": lambda: store.sessions.revocation_floor(session.subject, session.client.client_id),
         "list": lambda: store.sessions.list(session.subject),
-        "settle": lambda: store.sessions.settle(session),
+        "settle": lambda: store.sessions.wait_durable(session),
         "replace": lambda: store.sessions.replace(ended, entry),
-        "void": lambda: store.sessions.void(voiding(session.subject)),
+        "void": lambda: store.sessions.increment_generation(voiding(session.subject)),
         "after": lambda: store.log.after(0, 100),
         "snapshot": lambda: store.log.snapshot(),
         "purge": lambda: store.sessions.purge(NOW),
@@ -80,7 +80,7 @@ def _keys(client: Any, store: Any, session: Session | None = None) -> list[bytes
     """Of one session in a full life."""
     session = session or new_session()
     store.sessions.insert(session)
-    store.sessions.void(voiding(session.subject))
+    store.sessions.increment_generation(voiding(session.subject))
     return sorted(client.keys("*"), key=lambda key: (key[4:], key))
 
 
@@ -113,7 +113,7 @@ def test_what_was_not_harmed_goes_on(store: Any, empty_redis: RedisServer) -> No
     with suppress(StoreUnavailable):
         store.sessions.load(harmed.sid)
     assert store.sessions.load(whole.sid).session == whole
-    assert store.sessions.void(voiding(harmed.subject)).value == 1, "its person can still end everything"
+    assert store.sessions.increment_generation(voiding(harmed.subject)).value == 1, "its person can still end everything"
 
 
 @pytest.mark.parametrize("setting", [("maxmemory", 1), ("min-replicas-to-write", 1)])
@@ -136,5 +136,5 @@ def test_a_redis_that_takes_no_write_can_be_read(
         ask()
     assert [each.session.sid for each in store.sessions.list(session.subject)] == [session.sid]
     with pytest.raises(StoreUnavailable):
-        store.sessions.void(voiding(session.subject))
+        store.sessions.increment_generation(voiding(session.subject))
     store.close()

@@ -75,7 +75,7 @@ def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has
 
 def _settles(store: Any, session: Session) -> bool:
     with suppress(NotDurable):
-        return bool(store.sessions.settle(session))
+        return bool(store.sessions.wait_durable(session))
     return False
 
 

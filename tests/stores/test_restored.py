@@ -15,13 +15,13 @@ from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.feeds import Follower, connect_feed
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.sql.sqlite import DataVersion
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.contract.records import LATER, NOW, new_session
 
 
-class Near(NearSessions):
+class Near(LocalSessionCache):
     """A near-cache that writes down what it is poured."""
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class Near(NearSessions):
 
     def confirm(self, asked_at: float) -> None:
         self.confirmed.append(asked_at)
-        super().confirm(asked_at)
+        super().mark_complete(asked_at)
 
 
 def mark(store: Any, client_id: str) -> Revocation:
-    entry: Revocation = store.sessions.mark(Revocation(RevocationKind.CLIENT, client_id, NOW, NOW, LATER))
+    entry: Revocation = store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, client_id, NOW, NOW, LATER))
     return entry
 
 
@@ -49,8 +49,8 @@ def cache_a_session(store: Any, near: Near) -> None:
     store.sessions.insert(session)
     found = store.sessions.load(session.sid)
     assert found is not None
-    near.remember(found)
-    assert near.recall(session.sid) == found
+    near.put(found)
+    assert near.get(session.sid) == found
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_memory_log_that_went_back_is_taken_anew(near: Near) -> None:
     memory.entries[:], memory.sequence = [first], first.sequence
     assert follower.poll_once(100.0) == 1
     assert near.resets[1:] == [RevocationPage((first,), 1)]
-    assert (len(near), near.sequence, near.held) == (0, 1, 2)
+    assert (len(near), near.sequence, near.revocation_count) == (0, 1, 2)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_database_that_went_back_is_taken_anew(
     assert follower.poll_once(100.0) == 1
     assert near.resets[1:] == [RevocationPage((first,), 1)]
     # What the older log has forgotten is remembered here: it must not come back to life.
-    assert (len(near), near.sequence, near.held) == (0, 1, 3)
+    assert (len(near), near.sequence, near.revocation_count) == (0, 1, 3)
     # What is written from now on is in the file that is there.
     second = mark(store, "second")
     assert follower.poll_once(100.0) == 1

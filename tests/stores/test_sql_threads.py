@@ -174,18 +174,18 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
         lambda: store.sessions.insert(new_session()),
         lambda: store.sessions.replace(used),
         lambda: store.sessions.replace(used, ending(used)),
-        lambda: store.sessions.settle(session),
-        lambda: store.sessions.void(voiding(session.subject)),
-        lambda: store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)),
+        lambda: store.sessions.wait_durable(session),
+        lambda: store.sessions.increment_generation(voiding(session.subject)),
+        lambda: store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)),
         lambda: store.accounts.insert(new_account()),
         lambda: store.accounts.replace(new_account(version=1)),
-        lambda: store.accounts.replace_and_void(new_account(version=1), voiding(session.subject)),
+        lambda: store.accounts.replace_and_revoke(new_account(version=1), voiding(session.subject)),
     ):
         with pytest.raises(StoreUnavailable, match="queue of writers"):
             write()
     assert store.sessions.load(session.sid)
     assert store.sessions.list(session.subject)
-    assert store.sessions.marks(session.subject, "web").generation == 0
+    assert store.sessions.revocation_floor(session.subject, "web").generation == 0
     assert store.log.sequence() == 0
     store._runner._turn.pass_on()  # type: ignore[union-attr]  # SQLite has one
     store.close()

@@ -152,7 +152,7 @@ def test_a_lock_that_is_let_go_in_time_is_waited_for(store: SqlStore, path: Path
     release.start()
     session = new_session()
     store.sessions.insert(session)
-    assert store.sessions.void(voiding(session.subject)).sequence == 1
+    assert store.sessions.increment_generation(voiding(session.subject)).sequence == 1
     release.join()
     holder.close()
 
@@ -177,7 +177,7 @@ def test_a_transaction_that_fails_half_way_is_undone(store: SqlStore) -> None:
     with pytest.raises(StoreUnavailable):
         store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
     with pytest.raises(StoreUnavailable):
-        store.sessions.void(voiding(session.subject))
+        store.sessions.increment_generation(voiding(session.subject))
     connection.execute("ALTER TABLE elsewhere RENAME TO revocations")
     connection.close()
     found = store.sessions.load(session.sid)
@@ -228,8 +228,8 @@ def test_a_refused_number_leaves_no_lock_behind(store: SqlStore, path: Path) -> 
     """A closed connection keeps its lock while a cursor is open, and a traceback that somebody keeps holds cursors."""
     subject = new_session().subject
     with pytest.raises(BadRequest) as refusal:
-        store.sessions.void(replace(voiding(subject), at=Instant(2**63)))
+        store.sessions.increment_generation(replace(voiding(subject), at=Instant(2**63)))
     other = SqlStore(f"sqlite:///{path}", deadline_seconds=1)
-    assert other.sessions.void(voiding(subject)).sequence == 1
+    assert other.sessions.increment_generation(voiding(subject)).sequence == 1
     other.close()
     assert refusal.traceback

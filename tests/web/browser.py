@@ -15,9 +15,9 @@ from keyturn.flows.drive import drive
 from keyturn.passwords import Argon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyRing, SigningKeyGenerator
-from keyturn.stores.alone import NoCache
+from keyturn.stores.alone import NullSessionCache
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 from keyturn.tokens import Vault
 from keyturn.web.message import Header, Reply, Request
 from keyturn.web.routes import respond
@@ -122,7 +122,7 @@ def set_cookies(reply: Reply) -> dict[str, str]:
 def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: str = "hybrid") -> Browser:
     realm = IssuerConfig("https://auth.example.com", ("orders",), Secrets(SECRET), profile, credentials)
     vault, store = Vault(SECRET), MemoryStore()
-    near = NearSessions(profile.token.staleness_seconds, lambda: 0.0)
+    near = LocalSessionCache(profile.token.staleness_seconds, lambda: 0.0)
     store.log.subscribe(near)
     foundry, ring = SigningKeyGenerator(vault), KeyRing(vault, profile.token.retired_seconds)
     ring.load([foundry.make("ES256", 1, START)])
@@ -134,11 +134,11 @@ def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: st
         keys=store.keys,
         audit=store.audit,
         hasher=hasher,
-        foundry=foundry,
+        key_generator=foundry,
         passwords=NistPasswordRules(profile.password),
         signer=ring,
-        near=near,
-        cache=NoCache(),
+        session_cache=near,
+        shared_cache=NullSessionCache(),
         entropy=SystemEntropy(),
     )
     place = site(realm, trusted_origins=["https://app.example.net"], service_digests=[service_digest(SERVICE_TOKEN)])

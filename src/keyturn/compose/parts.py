@@ -19,8 +19,8 @@ from keyturn.errors import ConfigurationError
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyRing, SigningKeyGenerator
-from keyturn.stores.alone import NoCache
-from keyturn.stores.near import NearSessions
+from keyturn.stores.alone import NullSessionCache
+from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.opening import Apart, open_async_store, open_store
 from keyturn.tokens import RolloverPolicy, Vault
 
@@ -52,7 +52,7 @@ class Parts:
     ports: Ports
     plain: Ports
     ring: KeyRing
-    near: NearSessions
+    near: LocalSessionCache
     shared: Shared | None
     store: Any
     plain_store: Any
@@ -78,7 +78,7 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     """
     realm = build_realm(settings)
     vault = Vault(*realm.secrets.all)
-    near = NearSessions(realm.profile.token.staleness_seconds, monotonic)
+    near = LocalSessionCache(realm.profile.token.staleness_seconds, monotonic)
     policy = _rollover(realm)
     ring = KeyRing(vault, policy.retired_seconds)
     store, plain_store = _stores(settings, awaited)
@@ -86,8 +86,8 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
     fixed = _Fixed(SigningKeyGenerator(vault), rules, ring, near)
     shared = open_shared(settings, realm, plain_store.log, awaited, monotonic) if settings.redis else None
-    ports = _ports(store, hasher, fixed, shared.cache if shared else NoCache())
-    plain = _ports(plain_store, hasher, fixed, NoCache())
+    ports = _ports(store, hasher, fixed, shared.cache if shared else NullSessionCache())
+    plain = _ports(plain_store, hasher, fixed, NullSessionCache())
     return Parts(
         settings, realm, ports, plain, ring, near, shared, store, plain_store, hasher, policy, clock, monotonic
     )
@@ -98,7 +98,7 @@ class _Fixed:
     foundry: SigningKeyGenerator
     passwords: NistPasswordRules
     signer: KeyRing
-    near: NearSessions
+    near: LocalSessionCache
 
 
 def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
@@ -110,11 +110,11 @@ def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
         keys=store.keys,
         audit=store.audit,
         hasher=hasher,
-        foundry=fixed.foundry,
+        key_generator=fixed.foundry,
         passwords=fixed.passwords,
         signer=fixed.signer,
-        near=fixed.near,
-        cache=cache,
+        session_cache=fixed.near,
+        shared_cache=cache,
         entropy=SystemEntropy(),
     )
 

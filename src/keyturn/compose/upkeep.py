@@ -38,12 +38,12 @@ class Upkeep:
             threading.Thread(target=self._rounds, name="keyturn-upkeep", daemon=True),
         ]
         if self._relay is not None:
-            parts.near.listen(self._relay.ring)
+            parts.near.subscribe(self._relay.ring)
             run = self._relay.run
             self._threads.append(threading.Thread(target=run, args=(self._stop,), name="keyturn-relay", daemon=True))
 
         if (quarantine := parts.quarantine) is not None:
-            given = (self._stop, parts.near.remembered, parts.now)
+            given = (self._stop, parts.near.revocations, parts.now)
             watch = threading.Thread(target=quarantine.watch, args=given, name="keyturn-quarantine", daemon=True)
             self._threads.append(watch)
 

@@ -13,7 +13,7 @@ from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, 
 from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.step import Flow, ask
-from keyturn.ports import PasswordVerdict, StoredKey
+from keyturn.ports import PasswordCheck, StoredKey
 
 
 def insert(session: Session) -> Flow[None]:
@@ -25,7 +25,7 @@ def load(sid: SessionId) -> Flow[LoadedSession | None]:
 
 
 def marks(subject: Subject, client_id: str) -> Flow[RevocationFloor]:
-    return cast(RevocationFloor, (yield from ask("sessions", "marks", subject, client_id)))
+    return cast(RevocationFloor, (yield from ask("sessions", "revocation_floor", subject, client_id)))
 
 
 def replace(session: Session, entry: Revocation | None = None) -> Flow[int | None]:
@@ -33,15 +33,15 @@ def replace(session: Session, entry: Revocation | None = None) -> Flow[int | Non
 
 
 def settle(session: Session) -> Flow[bool]:
-    return cast(bool, (yield from ask("sessions", "settle", session)))
+    return cast(bool, (yield from ask("sessions", "wait_durable", session)))
 
 
 def void(voiding: GenerationIncrement) -> Flow[Revocation]:
-    return cast(Revocation, (yield from ask("sessions", "void", voiding)))
+    return cast(Revocation, (yield from ask("sessions", "increment_generation", voiding)))
 
 
 def mark(entry: Revocation) -> Flow[Revocation]:
-    return cast(Revocation, (yield from ask("sessions", "mark", entry)))
+    return cast(Revocation, (yield from ask("sessions", "raise_not_before", entry)))
 
 
 def sessions_of(subject: Subject) -> Flow[Sequence[LoadedSession]]:
@@ -67,7 +67,7 @@ def replace_account(account: Account) -> Flow[bool]:
 def replace_account_and_void(
     account: Account, voiding: GenerationIncrement, kept: Session | None = None
 ) -> Flow[Revocation | None]:
-    return cast("Revocation | None", (yield from ask("accounts", "replace_and_void", account, voiding, kept)))
+    return cast("Revocation | None", (yield from ask("accounts", "replace_and_revoke", account, voiding, kept)))
 
 
 def bucket(key: str) -> Flow[Bucket | None]:
@@ -88,12 +88,12 @@ def hash_password(password: str) -> Flow[str]:
     return cast(str, (yield from ask("hasher", "hash", password)))
 
 
-def verify_password(encoded: str | None, password: str) -> Flow[PasswordVerdict]:
-    return cast(PasswordVerdict, (yield from ask("hasher", "verify", encoded, password)))
+def verify_password(encoded: str | None, password: str) -> Flow[PasswordCheck]:
+    return cast(PasswordCheck, (yield from ask("hasher", "verify", encoded, password)))
 
 
 def judge_password(password: str, identifier: str) -> Flow[None]:
-    yield from ask("passwords", "judge", password, identifier)
+    yield from ask("passwords", "validate", password, identifier)
 
 
 def sign(claims: Mapping[str, object], now: Instant) -> Flow[str]:
@@ -105,40 +105,40 @@ def read_token(token: str, now: Instant) -> Flow[AccessClaims]:
 
 
 def recall(sid: SessionId) -> Flow[LoadedSession | None]:
-    return cast("LoadedSession | None", (yield from ask("near", "recall", sid)))
+    return cast("LoadedSession | None", (yield from ask("session_cache", "get", sid)))
 
 
 def remember(found: LoadedSession) -> Flow[None]:
-    yield from ask("near", "remember", found)
+    yield from ask("session_cache", "put", found)
 
 
 def position() -> Flow[LogCursor | None]:
-    return cast("LogCursor | None", (yield from ask("near", "position")))
+    return cast("LogCursor | None", (yield from ask("session_cache", "cursor")))
 
 
 def vouch(copy: CachedSession) -> Flow[bool]:
-    return cast(bool, (yield from ask("near", "vouch", copy)))
+    return cast(bool, (yield from ask("session_cache", "accept_copy", copy)))
 
 
 def recall_copy(sid: SessionId, log: int) -> Flow[CachedSession | None]:
-    return cast("CachedSession | None", (yield from ask("cache", "recall", sid, log)))
+    return cast("CachedSession | None", (yield from ask("shared_cache", "get", sid, log)))
 
 
 def remember_copy(copy: CachedSession) -> Flow[None]:
-    yield from ask("cache", "remember", copy)
+    yield from ask("shared_cache", "put", copy)
 
 
 def forget(sid: SessionId) -> Flow[None]:
-    yield from ask("near", "forget", sid)
+    yield from ask("session_cache", "evict", sid)
 
 
 def note(entry: Revocation) -> Flow[None]:
-    yield from ask("near", "note", entry)
+    yield from ask("session_cache", "apply_local", entry)
 
 
 def judge_claims(claims: AccessClaims) -> Flow[Verdict]:
     arguments = (claims.sid, claims.sub, claims.gen, claims.client_id, claims.iat)
-    return cast(Verdict, (yield from ask("near", "judge", *arguments)))
+    return cast(Verdict, (yield from ask("session_cache", "check", *arguments)))
 
 
 def random_bytes(size: int) -> Flow[bytes]:
@@ -158,7 +158,7 @@ def delete_key(kid: str) -> Flow[None]:
 
 
 def make_key(algorithm: str, serial: int, active_at: Instant) -> Flow[StoredKey]:
-    return cast(StoredKey, (yield from ask("foundry", "make", algorithm, serial, active_at)))
+    return cast(StoredKey, (yield from ask("key_generator", "make", algorithm, serial, active_at)))
 
 
 def log_sequence() -> Flow[int]:

@@ -69,7 +69,7 @@ def _authenticate(
         yield from asks.audit(AuditEventType.LOGIN_FAILED, now, subject, address=attempt.client.address)
         raise LoginFailed("unknown, disabled or wrong password")
     yield from give_back(held)
-    if verdict.outdated:
+    if verdict.needs_rehash:
         rehashed = yield from asks.hash_password(attempt.password)
         yield from asks.replace_account(changed(account, password_hash=rehashed, version=account.version + 1))
     return account, marks

@@ -9,7 +9,7 @@ from keyturn.core.throttle import Rate, account_key, address_key, device_key, re
 from keyturn.errors import Overloaded, StoreUnavailable, Throttled
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
-from keyturn.ports import PasswordVerdict
+from keyturn.ports import PasswordCheck
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[Reservati
     return held
 
 
-def compare(held: list[Reservation], encoded: str | None, password: str) -> Flow[PasswordVerdict]:
+def compare(held: list[Reservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
     """Compare a password under the attempts ``held``. Raises ``Overloaded``, and nothing stays reserved then."""
     return (yield from if_answered(held, asks.verify_password(encoded, password)))
 

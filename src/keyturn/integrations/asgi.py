@@ -148,7 +148,7 @@ class _IssuerDoor:
         self._realm = parts.realm
         self._ports = parts.ports
         self._clock = parts.clock
-        self._near_recall = parts.ports.near.recall
+        self._near_recall = parts.ports.session_cache.get
         self._site = site(parts.realm, trusted_origins=trusted_origins)
         self._capacity = memo_cookies
         self._memo: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}

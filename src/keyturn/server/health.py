@@ -28,7 +28,7 @@ async def _livez(_: Request) -> Response:
 def _readyz(parts: Parts) -> Answer:
     async def readyz(_: Request) -> Response:
         store = await _reachable(parts)
-        fresh = parts.near.fresh
+        fresh = parts.near.is_fresh
         quarantined = parts.quarantine is not None and parts.quarantine.lasts
         ready = store and fresh and not quarantined
         facts: dict[str, object] = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}

@@ -14,7 +14,7 @@ from keyturn.clocks import monotonic_raw
 from keyturn.core.revocation import RevocationPage
 from keyturn.flows import Flow
 from keyturn.flows.feed import PAGE_LIMIT, end_page, feed_page
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 from keyturn.web.endpoints.service import Place, feed_answer, feed_from
 from keyturn.web.shapes import FeedEntry
 
@@ -69,7 +69,12 @@ class Hub:
     """
 
     def __init__(
-        self, read: Read, near: NearSessions, heartbeat_seconds: float, *, clock: Callable[[], float] = monotonic_raw
+        self,
+        read: Read,
+        near: LocalSessionCache,
+        heartbeat_seconds: float,
+        *,
+        clock: Callable[[], float] = monotonic_raw,
     ) -> None:
         self.process = secrets.token_hex(8)
         self.heartbeat_seconds = heartbeat_seconds
@@ -124,7 +129,7 @@ class Hub:
             if not news.is_set():
                 loop.call_soon_threadsafe(news.set)
 
-        stop = self._near.listen(hear)
+        stop = self._near.subscribe(hear)
         try:
             while True:
                 news.clear()

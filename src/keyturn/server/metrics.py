@@ -45,7 +45,7 @@ class Metrics:
         """Note this process's feed and caches."""
         near = parts.near
         self._staleness.set(near.age_seconds)
-        self._held.set(near.held)
+        self._held.set(near.revocation_count)
         self._cached.set(len(near))
         self._count(self._hits, "near hits", near.hits)
         self._count(self._misses, "near misses", near.misses)

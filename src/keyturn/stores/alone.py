@@ -4,12 +4,12 @@ from keyturn.core.instant import SessionId
 from keyturn.core.session import CachedSession
 
 
-class NoCache:
+class NullSessionCache:
     """``ports.SharedCache`` that holds nothing."""
 
-    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
+    def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """A miss."""
         return None
 
-    def remember(self, copy: CachedSession) -> None:
+    def put(self, copy: CachedSession) -> None:
         """Nothing is kept."""

@@ -11,7 +11,7 @@ from keyturn import chance
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.sink import Sink
+from keyturn.stores.sink import RevocationSink
 from keyturn.stores.twin import AsyncMemoryStore
 
 INTERVAL_SECONDS = 0.005
@@ -60,7 +60,7 @@ class Follower:
     def __init__(
         self,
         log: Any,
-        sink: Sink,
+        sink: RevocationSink,
         *,
         watch: Watch | None = None,
         now: Callable[[], Instant] = lambda: Instant(int(time.time())),
@@ -139,7 +139,7 @@ class Follower:
         if version is None or version != self._version:
             count = yield from self._pull()
             self._version = version
-        self._sink.confirm(asked_at)
+        self._sink.mark_complete(asked_at)
         if asked_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
             self._sink.expire(self._now())
             self._expired_at = asked_at
@@ -194,7 +194,7 @@ class Follower:
 class InProcessFeed:
     """The feed of a memory store: every entry arrives inside the call that appends it, so there is nothing to run."""
 
-    def __init__(self, store: MemoryStore, sink: Sink) -> None:
+    def __init__(self, store: MemoryStore, sink: RevocationSink) -> None:
         self._stop = store.log.subscribe(sink)
 
     def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
@@ -212,7 +212,7 @@ class InProcessFeed:
 
 def connect_feed(
     store: Any,
-    sink: Sink,
+    sink: RevocationSink,
     *,
     now: Callable[[], Instant] = lambda: Instant(int(time.time())),
     monotonic: Callable[[], float] = time.monotonic,

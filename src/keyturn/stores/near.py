@@ -16,7 +16,7 @@ LINGER_SECONDS = 60
 """Entries are held this much longer than they need be: a session read before one was written may be on its way yet."""
 
 
-class NearSessions:
+class LocalSessionCache:
     """``ports.NearCache`` in this process, and the sink its feed pours into. For any number of threads.
 
     ``staleness_seconds``: the declared bound S. ``monotonic``: the clock it is measured on, in seconds, the same one
@@ -33,7 +33,7 @@ class NearSessions:
         self._freshness = Freshness(staleness_seconds)
         self._monotonic = monotonic
         self._capacity = capacity
-        self._known = RevocationSet()
+        self._revocations = RevocationSet()
         self._log: int | None = None
         self._sessions: OrderedDict[SessionId, LoadedSession] = OrderedDict()
         self._by_subject: dict[str, set[SessionId]] = {}
@@ -49,7 +49,7 @@ class NearSessions:
         return len(self._sessions)
 
     def __repr__(self) -> str:
-        return f"NearSessions({len(self._sessions)} of {self._capacity}, {len(self._known)} revocations)"
+        return f"NearSessions({len(self._sessions)} of {self._capacity}, {len(self._revocations)} revocations)"
 
     @property
     def age_seconds(self) -> float:
@@ -57,21 +57,21 @@ class NearSessions:
         return self._freshness.age(self._monotonic())
 
     @property
-    def fresh(self) -> bool:
+    def is_fresh(self) -> bool:
         """Whether verdicts are given: the news is no older than the bound."""
         return self._freshness.is_fresh(self._monotonic())
 
     @property
     def sequence(self) -> int:
         """Greatest sequence number heard of."""
-        return self._known.sequence
+        return self._revocations.sequence
 
     @property
-    def held(self) -> int:
+    def revocation_count(self) -> int:
         """Revocations held."""
-        return len(self._known)
+        return len(self._revocations)
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` whenever something was revoked, in whatever thread it is learned; it must not wait, nor ask
         a store. Answers how to stop."""
         with self._lock:
@@ -83,14 +83,14 @@ class NearSessions:
 
         return stop
 
-    def remembered(self, at: Instant) -> list[Revocation]:
+    def revocations(self, at: Instant) -> list[Revocation]:
         """Every revocation held, as entries dated ``at``."""
         with self._lock:
-            return list(self._known.entries(at))
+            return list(self._revocations.entries(at))
 
     # --- the questions of a request: no lock ---
 
-    def recall(self, sid: SessionId) -> LoadedSession | None:
+    def get(self, sid: SessionId) -> LoadedSession | None:
         """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
         # Freshness first: what it vouches for is already applied when the session is looked up.
         if not self._freshness.is_fresh(self._monotonic()):
@@ -105,30 +105,30 @@ class NearSessions:
         self.hits += 1
         return found
 
-    def judge(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
+    def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
         if not self._freshness.is_fresh(self._monotonic()):
             return Verdict.UNKNOWN
-        if self._known.revokes(sid, subject, generation, client_id, issued_at):
+        if self._revocations.revokes(sid, subject, generation, client_id, issued_at):
             return Verdict.REVOKED
         return Verdict.LIVE
 
     # --- what this process learned from the store, or did to it ---
 
-    def remember(self, found: LoadedSession) -> None:
+    def put(self, found: LoadedSession) -> None:
         """Cache what the store just answered, unless the feed already knows better."""
         with self._lock:
-            if not self._outdated(found):
-                self._hold(found)
+            if not self._is_outdated(found):
+                self._insert(found)
 
-    def position(self) -> LogCursor | None:
+    def cursor(self) -> LogCursor | None:
         """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
         log = self._log
         if log is None or not self._freshness.is_fresh(self._monotonic()):
             return None
-        return LogCursor(log, self._known.sequence)
+        return LogCursor(log, self._revocations.sequence)
 
-    def vouch(self, copy: CachedSession) -> bool:
+    def accept_copy(self, copy: CachedSession) -> bool:
         """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
 
         It is cached then.
@@ -136,19 +136,23 @@ class NearSessions:
         # Freshness first, as in recall.
         if not self._freshness.is_fresh(self._monotonic()):
             return False
-        position = copy.position
+        cursor = copy.position
         with self._lock:
-            if position.log_id != self._log or position.sequence > self._known.sequence or self._outdated(copy.loaded):
+            if (
+                cursor.log_id != self._log
+                or cursor.sequence > self._revocations.sequence
+                or self._is_outdated(copy.loaded)
+            ):
                 return False
-            self._hold(copy.loaded)
+            self._insert(copy.loaded)
         return True
 
-    def forget(self, sid: SessionId) -> None:
+    def evict(self, sid: SessionId) -> None:
         """Drop a session this process has just changed."""
         with self._lock:
-            self._evict(sid)
+            self._discard(sid)
 
-    def note(self, entry: Revocation) -> None:
+    def apply_local(self, entry: Revocation) -> None:
         """Apply a revocation this process has just committed, ahead of the feed."""
         self.apply(entry)
 
@@ -157,15 +161,15 @@ class NearSessions:
     def apply(self, entry: Revocation) -> None:
         """Take one entry, and drop every session it may have changed."""
         with self._lock:
-            self._known.apply(entry)
+            self._revocations.apply(entry)
             if entry.kind is RevocationKind.SESSION:
-                self._evict(SessionId(entry.key))
+                self._discard(SessionId(entry.key))
             elif entry.kind is RevocationKind.SUBJECT:
                 for sid in tuple(self._by_subject.get(entry.key, ())):
-                    self._evict(sid)
+                    self._discard(sid)
             else:
                 self._clear()
-        self._tell()
+        self._notify()
 
     def reset(self, page: RevocationPage) -> None:
         """Start over from a snapshot: something was missed, so no session is held any longer.
@@ -175,29 +179,29 @@ class NearSessions:
         with self._lock:
             self._clear()
             for entry in page.entries:
-                self._known.apply(entry)
-            self._known.sequence = page.sequence
+                self._revocations.apply(entry)
+            self._revocations.sequence = page.sequence
             self._log = page.log_id
-        self._tell()
+        self._notify()
 
-    def confirm(self, asked_at: float) -> None:
+    def mark_complete(self, asked_at: float) -> None:
         """Everything committed up to ``asked_at`` (monotonic seconds, when the feed was *asked*) has been applied."""
         self._freshness.mark_complete(asked_at)
 
     def expire(self, now: Instant) -> None:
         """Forget revocations whose tokens are all dead."""
         with self._lock:
-            self._known.expire(Instant(now - LINGER_SECONDS))
+            self._revocations.expire(Instant(now - LINGER_SECONDS))
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
-    def _outdated(self, found: LoadedSession) -> bool:
+    def _is_outdated(self, found: LoadedSession) -> bool:
         # The load may have raced an entry: what it read before is no longer so.
         if found.session.ended_at is not None:
             return True
-        known, session, marks = self._known, found.session, found.floor
+        known, session, marks = self._revocations, found.session, found.floor
         not_before = max(known.not_before, known.clients.get(session.client.client_id, 0))
         return (
             known.min_counter(session.sid) > session.renewals
@@ -205,10 +209,10 @@ class NearSessions:
             or not_before > marks.not_before
         )
 
-    def _hold(self, found: LoadedSession) -> None:
+    def _insert(self, found: LoadedSession) -> None:
         session = found.session
-        held = self._sessions.get(session.sid)
-        if held is not None and held.session.version > session.version:
+        revocation_count = self._sessions.get(session.sid)
+        if revocation_count is not None and revocation_count.session.version > session.version:
             return
         self._sessions[session.sid] = found
         self._sessions.move_to_end(session.sid)
@@ -216,7 +220,7 @@ class NearSessions:
         while len(self._sessions) > self._capacity:
             self._unlist(self._sessions.popitem(last=False)[1])
 
-    def _evict(self, sid: SessionId) -> None:
+    def _discard(self, sid: SessionId) -> None:
         found = self._sessions.pop(sid, None)
         if found is not None:
             self._unlist(found)

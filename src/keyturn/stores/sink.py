@@ -6,7 +6,7 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationPage
 
 
-class Sink(Protocol):
+class RevocationSink(Protocol):
     """What a feed pours into: ``NearSessions``, or a verifier's own set."""
 
     def apply(self, entry: Revocation) -> None:
@@ -17,7 +17,7 @@ class Sink(Protocol):
         """Start over from a snapshot."""
         ...
 
-    def confirm(self, asked_at: float) -> None:
+    def mark_complete(self, asked_at: float) -> None:
         """Everything up to this moment (monotonic seconds) has been taken."""
         ...
 

@@ -23,7 +23,7 @@ from keyturn.core.policy import BROWSER
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.issuer import Issuer
-from keyturn.stores.near import NearSessions
+from keyturn.stores.near import LocalSessionCache
 from keyturn.verifier import HttpFeed
 from keyturn.web.endpoints.service import feed_answer
 from keyturn_lab.capacity.costs import Costs
@@ -112,13 +112,13 @@ def _pages(entries: list[Revocation]) -> Iterator[bytes]:
 
 def near_bytes() -> float:
     """Of one session in a near-cache."""
-    near = NearSessions(5, lambda: 0.0, capacity=SESSIONS)
+    near = LocalSessionCache(5, lambda: 0.0, capacity=SESSIONS)
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(SESSIONS):
-            near.remember(LoadedSession(new_session(), RevocationFloor()))
+            near.put(LoadedSession(new_session(), RevocationFloor()))
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

@@ -49,17 +49,17 @@ class MemoryAccounts:
             self._accounts[account.subject] = account
             return True
 
-    def replace_and_void(
-        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    def replace_and_revoke(
+        self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
     ) -> Revocation | None:
         with self._memory.lock:
-            if kept and not self._memory.stands(kept, voiding.subject):
+            if keep_session and not self._memory.stands(keep_session, voiding.subject):
                 return None
             if not self.replace(account):
                 return None
             entry = self._memory.void(voiding)
-            if kept:
-                self._memory.sessions[kept.sid] = replace(kept, generation=entry.value)
+            if keep_session:
+                self._memory.sessions[keep_session.sid] = replace(keep_session, generation=entry.value)
             return entry
 
 

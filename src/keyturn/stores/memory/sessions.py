@@ -9,7 +9,7 @@ from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationK
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.ports import MAX_LISTED
 from keyturn.stores.memory.shelf import Memory
-from keyturn.stores.sink import Sink
+from keyturn.stores.sink import RevocationSink
 from keyturn.stores.storable import storable, storable_session
 
 
@@ -31,7 +31,7 @@ class MemorySessions:
             session = self._memory.sessions.get(sid)
             return None if session is None else self._memory.found(session)
 
-    def marks(self, subject: Subject, client_id: str) -> RevocationFloor:
+    def revocation_floor(self, subject: Subject, client_id: str) -> RevocationFloor:
         with self._memory.lock:
             return self._memory.marks_of(subject, client_id)
 
@@ -44,16 +44,16 @@ class MemorySessions:
             self._memory.sessions[session.sid] = session
             return 0 if entry is None else self._memory.append(entry).sequence
 
-    def settle(self, session: Session) -> bool:
+    def wait_durable(self, session: Session) -> bool:
         found = self.load(session.sid)
         return found is not None and found.session.version == session.version
 
-    def void(self, voiding: GenerationIncrement) -> Revocation:
+    def increment_generation(self, voiding: GenerationIncrement) -> Revocation:
         storable(voiding.subject, voiding.at, voiding.expires_at)
         with self._memory.lock:
             return self._memory.void(voiding)
 
-    def mark(self, entry: Revocation) -> Revocation:
+    def raise_not_before(self, entry: Revocation) -> Revocation:
         storable(entry.key, entry.value, entry.at, entry.expires_at)
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
@@ -105,13 +105,13 @@ class MemoryLog:
         with self._memory.lock:
             return self._memory.sequence
 
-    def subscribe(self, sink: Sink) -> Callable[[], None]:
+    def subscribe(self, sink: RevocationSink) -> Callable[[], None]:
         """Pour every entry into ``sink`` before the call that appended it returns. Answers how to stop."""
         memory = self._memory
         with memory.lock:
             sink.reset(self.snapshot())
             # Entries arrive inside the revoking call itself, so this feed cannot grow old.
-            sink.confirm(float("inf"))
+            sink.mark_complete(float("inf"))
             memory.sinks.append(sink)
 
         def stop() -> None:

@@ -8,7 +8,7 @@ from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.ports import LOG_BITS
-from keyturn.stores.sink import Sink
+from keyturn.stores.sink import RevocationSink
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Memory:
     sequence: int = 0
     purged: int = 0
     log: int = field(default_factory=lambda: secrets.randbits(LOG_BITS))
-    sinks: list[Sink] = field(default_factory=list[Sink])
+    sinks: list[RevocationSink] = field(default_factory=list[RevocationSink])
 
     def marks_of(self, subject: str, client_id: str) -> RevocationFloor:
         raised = self.marks.get

@@ -102,7 +102,7 @@ class RedisCache(_Cache):
         self._address = address
         self._client: Any = None
 
-    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
+    def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """A copy read under the log numbered ``log``; ``None`` for whatever else there may be."""
         if not self.breaker.lets_through():
             return None
@@ -114,7 +114,7 @@ class RedisCache(_Cache):
         self.breaker.answered()
         return self._unpack(sid, log, value)
 
-    def remember(self, copy: CachedSession) -> None:
+    def put(self, copy: CachedSession) -> None:
         """Keep what the store just answered, for the others."""
         if not self.breaker.lets_through():
             return
@@ -145,7 +145,7 @@ class AsyncRedisCache(_Cache):
         self._client: Any = None
         self._loop: object = None
 
-    async def recall(self, sid: SessionId, log: int) -> CachedSession | None:
+    async def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """As ``RedisCache.recall``."""
         if not self.breaker.lets_through():
             return None
@@ -157,7 +157,7 @@ class AsyncRedisCache(_Cache):
         self.breaker.answered()
         return self._unpack(sid, log, value)
 
-    async def remember(self, copy: CachedSession) -> None:
+    async def put(self, copy: CachedSession) -> None:
         """As ``RedisCache.remember``."""
         if not self.breaker.lets_through():
             return

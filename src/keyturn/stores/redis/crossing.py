@@ -25,13 +25,13 @@ class CrossingAccounts(Accounts):
         self._run_awaited = run_awaited
 
     @writes
-    def replace_and_void(
-        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    def replace_and_revoke(
+        self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
     ) -> Operation[Revocation | None]:
         yield BEGIN
         try:
             if (yield from swap(account)):
-                entry: Revocation | None = (yield self._void(voiding, kept)).rows[0]
+                entry: Revocation | None = (yield self._increment_generation(voiding, keep_session)).rows[0]
                 if entry is not None:
                     return entry
         except Taken:
@@ -39,8 +39,8 @@ class CrossingAccounts(Accounts):
         yield ROLLBACK
         return None
 
-    def _void(self, voiding: GenerationIncrement, kept: Session | None) -> Aside:
-        void = partial(self._sessions.void_and_keep, voiding, kept)
+    def _increment_generation(self, voiding: GenerationIncrement, keep_session: Session | None) -> Aside:
+        void = partial(self._sessions.increment_generation_and_keep, voiding, keep_session)
 
         async def awaited() -> object:
             return self._run(void()) if self._run_awaited is None else await self._run_awaited(void())

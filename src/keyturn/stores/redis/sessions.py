@@ -56,13 +56,13 @@ class Sessions:
         if found is None:
             return None
         place, handle = found
-        value, pending, *marks = yield Call(scripts.LOAD, (place.session(handle), place.marks, place.outbox))
+        value, pending, *revocation_floor = yield Call(scripts.LOAD, (place.session(handle), place.marks, place.outbox))
         session = None if value is None else unpack_session(sid, value)
         if pending:
             yield from _settle(place, _pairs(pending), {str(sid), session.subject if session else ""})
-        return None if session is None else LoadedSession(session, unpack_marks(*marks), not self._waits)
+        return None if session is None else LoadedSession(session, unpack_marks(*revocation_floor), not self._waits)
 
-    def marks(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
+    def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
         place = place_of(subject)
         storable(client_id)
         names = (generation_of(subject), b"e", b"c" + client_id.encode())
@@ -76,34 +76,36 @@ class Sessions:
             return None
         return 0 if entry is None else (yield from _hand_over(place, pairs))[0]
 
-    def settle(self, session: Session) -> Operation[bool]:
+    def wait_durable(self, session: Session) -> Operation[bool]:
         place, handle = _located(session)
         keys = (place.session(handle), place.marks)
         return bool((yield Call(scripts.SETTLE, keys, (session.version,), durable=True)))
 
-    def void(self, voiding: GenerationIncrement) -> Operation[Revocation]:
+    def increment_generation(self, voiding: GenerationIncrement) -> Operation[Revocation]:
         place, nonce, rest = place_of(voiding.subject), self._nonce(), _rest(voiding)
         arguments = (generation_of(voiding.subject), nonce, rest)
         generation, outbox = yield Call(scripts.VOID, (place.marks, place.outbox), arguments, durable=True)
         return (yield from _voided(place, voiding, generation, nonce, _pairs(outbox)))
 
-    def void_and_keep(self, voiding: GenerationIncrement, kept: Session | None) -> Operation[Revocation | None]:
+    def increment_generation_and_keep(
+        self, voiding: GenerationIncrement, keep_session: Session | None
+    ) -> Operation[Revocation | None]:
         """As ``void``, with ``kept`` carried over; ``None``, and nothing done, when its swap lost."""
-        if kept is None:
-            return (yield from self.void(voiding))
-        if kept.subject != voiding.subject:
+        if keep_session is None:
+            return (yield from self.increment_generation(voiding))
+        if keep_session.subject != voiding.subject:
             return None
-        (place, handle), nonce, rest = _located(kept), self._nonce(), _rest(voiding)
-        carried = _stored(replace(kept, generation=kept.generation + 1), handle)
-        name = generation_of(kept.subject)
-        arguments = (*carried, kept.version - 1, name, nonce, rest, kept.generation)
-        keys = _swapped(place, handle, kept)
+        (place, handle), nonce, rest = _located(keep_session), self._nonce(), _rest(voiding)
+        carried = _stored(replace(keep_session, generation=keep_session.generation + 1), handle)
+        name = generation_of(keep_session.subject)
+        arguments = (*carried, keep_session.version - 1, name, nonce, rest, keep_session.generation)
+        keys = _swapped(place, handle, keep_session)
         generation, outbox = yield Call(scripts.VOID_AND_KEEP, keys, arguments, durable=True)
         if not generation:
             return None
         return (yield from _voided(place, voiding, generation, nonce, _pairs(outbox)))
 
-    def mark(self, entry: Revocation) -> Operation[Revocation]:
+    def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         pairs = {self._nonce(): pack_entry(entry)}

@@ -55,14 +55,16 @@ class Accounts:
             return False
 
     @writes
-    def replace_and_void(
-        self, account: Account, voiding: GenerationIncrement, kept: Session | None = None
+    def replace_and_revoke(
+        self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
     ) -> Operation[Revocation | None]:
         yield BEGIN
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
         entry = yield from void(voiding)
         try:
-            if (yield from swap(account)) and (kept is None or (yield from carry(kept, voiding.subject, entry.value))):
+            if (yield from swap(account)) and (
+                keep_session is None or (yield from carry(keep_session, voiding.subject, entry.value))
+            ):
                 return entry
         except Taken:
             pass

@@ -81,7 +81,7 @@ class Keys:
             "algorithm": key.algorithm,
             "serial": key.serial,
             "active_at": key.active_at,
-            "sealed": key.sealed,
+            "sealed": key.encrypted,
         }
         try:
             yield _NEW_KEY, values

@@ -120,7 +120,7 @@ class Sessions:
         rows = (yield _LOAD, {"b_sid": sid}).rows
         return found_of(rows[0]) if rows else None
 
-    def marks(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
+    def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
         return marks_of((yield _MARKS, {"subject": subject, "client_id": client_id}).rows[0])
 
     @writes
@@ -135,7 +135,7 @@ class Sessions:
         return (yield from record(entry, sequence)).sequence
 
     @writes
-    def settle(self, session: Session) -> Operation[bool]:
+    def wait_durable(self, session: Session) -> Operation[bool]:
         # The commit of a write waits for the standbys that PostgreSQL is told to wait for; a read does not.
         yield BEGIN
         yield _TOUCH, {}
@@ -143,12 +143,12 @@ class Sessions:
         return found is not None and found.session.version == session.version
 
     @writes
-    def void(self, voiding: GenerationIncrement) -> Operation[Revocation]:
+    def increment_generation(self, voiding: GenerationIncrement) -> Operation[Revocation]:
         yield BEGIN
         return (yield from void(voiding))
 
     @writes
-    def mark(self, entry: Revocation) -> Operation[Revocation]:
+    def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         yield BEGIN

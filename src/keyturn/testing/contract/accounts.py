@@ -100,7 +100,7 @@ class AccountContract:
         session = new_session(subject=account.subject)
         store.sessions.insert(session)
         changed = replace(account, password_hash="other", version=1)
-        entry = store.accounts.replace_and_void(changed, voiding(account.subject))
+        entry = store.accounts.replace_and_revoke(changed, voiding(account.subject))
         assert entry is not None
         assert store.log.snapshot().entries == (entry,)
         assert store.accounts.load(account.subject) == changed
@@ -115,7 +115,7 @@ class AccountContract:
         late = replace(account, version=4)
         usurping = replace(account, identifier=owner.identifier, version=1)
         for losing in (late, usurping):
-            assert store.accounts.replace_and_void(losing, voiding(account.subject)) is None
+            assert store.accounts.replace_and_revoke(losing, voiding(account.subject)) is None
         assert store.accounts.load(account.subject) == account
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
         assert store.log.sequence() == 0

@@ -16,7 +16,7 @@ class KeepingContract:
         store.sessions.insert(session)
         store.sessions.insert(other)
         changed, kept = replace(account, password_hash="other", version=1), replace(session, renewals=7, version=1)
-        entry = store.accounts.replace_and_void(changed, voiding(account.subject), kept)
+        entry = store.accounts.replace_and_revoke(changed, voiding(account.subject), kept)
         assert entry is not None
         assert entry.value == 1
         assert store.log.snapshot().entries == (entry,)
@@ -35,11 +35,11 @@ class KeepingContract:
             if why == "ended":
                 store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
             if why == "void":
-                store.sessions.void(voiding(account.subject))
+                store.sessions.increment_generation(voiding(account.subject))
             before = store.sessions.load(session.sid), store.log.sequence()
             kept = replace(session, renewals=7, version={"behind": 0, "ahead": 2}.get(why, 1))
             changed = replace(account, password_hash="other", version=1)
-            assert store.accounts.replace_and_void(changed, voiding(account.subject), kept) is None
+            assert store.accounts.replace_and_revoke(changed, voiding(account.subject), kept) is None
             assert store.accounts.load(account.subject) == account
             assert (store.sessions.load(session.sid), store.log.sequence()) == before
 
@@ -53,7 +53,7 @@ class KeepingContract:
         late = replace(account, version=4)
         usurping = replace(account, identifier=owner.identifier, version=1)
         for losing in (late, usurping):
-            assert store.accounts.replace_and_void(losing, voiding(account.subject), kept) is None
+            assert store.accounts.replace_and_revoke(losing, voiding(account.subject), kept) is None
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
         assert store.log.sequence() == 0
 
@@ -66,7 +66,7 @@ class KeepingContract:
         rotated = replace(session, rotations=1, version=1)
         at_once(
             [
-                lambda: store.accounts.replace_and_void(changed, voiding(account.subject), kept) is not None,
+                lambda: store.accounts.replace_and_revoke(changed, voiding(account.subject), kept) is not None,
                 lambda: store.sessions.replace(rotated) is not None,
             ]
         )

@@ -9,7 +9,7 @@ from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, e
 
 def append(store: Store, expires_at: Instant = LATER) -> Revocation:
     """Append one entry of a client nobody knows."""
-    return store.sessions.mark(Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, expires_at))
+    return store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, expires_at))
 
 
 class LogContract:
@@ -25,9 +25,9 @@ class LogContract:
         store.sessions.insert(session)
         sequence = store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
         assert sequence == 1
-        void = store.sessions.void(voiding(session.subject))
-        client = store.sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
-        everything = store.sessions.mark(Revocation(RevocationKind.EVERYTHING, "", NOW, NOW, LATER))
+        void = store.sessions.increment_generation(voiding(session.subject))
+        client = store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
+        everything = store.sessions.raise_not_before(Revocation(RevocationKind.EVERYTHING, "", NOW, NOW, LATER))
         entries = (Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER, 1), void, client, everything)
         assert [each.sequence for each in entries] == [1, 2, 3, 4]
         assert store.log.after(0, 10) == store.log.snapshot() == RevocationPage(entries, 4)
@@ -86,12 +86,12 @@ class LogContract:
 
     def test_any_number_of_entries_is_purged(self, store: Store) -> None:
         for _ in range(1050):
-            store.sessions.void(replace(voiding(Subject(new_name())), expires_at=NOW))
+            store.sessions.increment_generation(replace(voiding(Subject(new_name())), expires_at=NOW))
         last = append(store)
         store.sessions.purge(NOW)
         assert store.log.snapshot() == RevocationPage((last,), last.sequence)
 
     def test_strange_keys_are_kept_to_the_letter(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
-            store.sessions.void(voiding(Subject(text)))
+            store.sessions.increment_generation(voiding(Subject(text)))
         assert [each.key for each in store.log.snapshot().entries] == list(STRANGE_TEXTS)

@@ -51,10 +51,10 @@ class RaceContract:
 
     def test_racing_voids_each_raise_the_generation(self, store: Store) -> None:
         subject = Subject(new_name())
-        entries = at_once([partial(store.sessions.void, voiding(subject)) for _ in range(THREADS)])
+        entries = at_once([partial(store.sessions.increment_generation, voiding(subject)) for _ in range(THREADS)])
         in_order = sorted(entries, key=lambda entry: entry.sequence)
         assert [(entry.sequence, entry.value) for entry in in_order] == [(n, n) for n in range(1, THREADS + 1)]
-        assert store.sessions.marks(subject, "default").generation == THREADS
+        assert store.sessions.revocation_floor(subject, "default").generation == THREADS
 
     def test_of_racing_signups_exactly_one_wins(self, store: Store) -> None:
         for _ in range(ROUNDS):
@@ -68,7 +68,7 @@ class RaceContract:
         account = new_account()
         store.accounts.insert(account)
         rivals = [replace(account, password_hash=new_name(), version=1) for _ in range(THREADS)]
-        change = store.accounts.replace_and_void
+        change = store.accounts.replace_and_revoke
         answers = at_once([partial(change, rival, voiding(account.subject)) for rival in rivals])
         won = [entry for entry in answers if entry is not None]
         assert list(store.log.snapshot().entries) == won
@@ -119,7 +119,9 @@ class RaceContract:
 
         def write() -> int:
             for n in range(10 * ROUNDS):
-                store.sessions.mark(Revocation(RevocationKind.CLIENT, new_name(), n, NOW, NOW if n % 2 else LATER))
+                store.sessions.raise_not_before(
+                    Revocation(RevocationKind.CLIENT, new_name(), n, NOW, NOW if n % 2 else LATER)
+                )
             done.set()
             return 0
 
@@ -173,7 +175,7 @@ def _change_and_keep(store: Store, account: Account, session: Session) -> None:
         assert changing is not None
         kept = replace(found.session, version=found.session.version + 1)
         changed = replace(changing, version=changing.version + 1)
-        if store.accounts.replace_and_void(changed, voiding(account.subject), kept) is not None:
+        if store.accounts.replace_and_revoke(changed, voiding(account.subject), kept) is not None:
             return
 
 
@@ -185,9 +187,9 @@ def _revoke_in_every_way(store: Store) -> None:
         store.sessions.insert(session)
         account = replace(account, version=n)
         ways: list[Callable[[], object]] = [
-            partial(store.sessions.void, voiding(session.subject)),
-            partial(store.sessions.mark, Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, LATER)),
-            partial(store.accounts.replace_and_void, account, voiding(session.subject)),
+            partial(store.sessions.increment_generation, voiding(session.subject)),
+            partial(store.sessions.raise_not_before, Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, LATER)),
+            partial(store.accounts.replace_and_revoke, account, voiding(session.subject)),
         ]
         for way in ways:
             assert way() is not None

@@ -110,7 +110,7 @@ class SessionContract:
                 store.sessions.insert(session)
             assert store.sessions.load(session.sid) is None
             with pytest.raises(BadRequest):
-                store.sessions.void(replace(voiding(session.subject), at=Instant(number)))
+                store.sessions.increment_generation(replace(voiding(session.subject), at=Instant(number)))
             assert store.log.sequence() == 0
 
     def test_64_bits_are_kept(self, store: Store) -> None:
@@ -181,14 +181,14 @@ class SessionContract:
     def test_only_what_is_stored_settles(self, store: Store) -> None:
         """What ``settle`` says stands may be acknowledged: it must not say so of what another write replaced."""
         session = new_session()
-        assert not store.sessions.settle(session)
+        assert not store.sessions.wait_durable(session)
         store.sessions.insert(session)
-        assert store.sessions.settle(session)
+        assert store.sessions.wait_durable(session)
         rotated = replace(session, rotations=1, version=1)
-        assert not store.sessions.settle(rotated)
+        assert not store.sessions.wait_durable(rotated)
         store.sessions.replace(rotated)
-        assert not store.sessions.settle(session)
-        assert store.sessions.settle(rotated)
+        assert not store.sessions.wait_durable(session)
+        assert store.sessions.wait_durable(rotated)
         assert store.sessions.load(session.sid) == LoadedSession(rotated, RevocationFloor())
 
     def test_purge_takes_exactly_what_has_expired(self, store: Store) -> None:
