@@ -63,8 +63,8 @@ def _revoke(issuer: Issuer, session: Session) -> float:
     try:
         step = next(flow)
         while True:
-            answer = getattr(getattr(ports, step.port), step.verb)(*step.arguments)
-            if (step.port, step.verb) == ("sessions", "replace"):
+            answer = getattr(getattr(ports, step.port), step.method)(*step.arguments)
+            if (step.port, step.method) == ("sessions", "replace"):
                 committed_at = time.monotonic()
             step = flow.send(answer)
     except StopIteration:

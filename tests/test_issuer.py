@@ -14,7 +14,7 @@ from engines.fixtures import Fresh
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.session import ClientInfo
 from keyturn.errors import ConfigurationError, CredentialsNotOffered, InvalidMember, StoreUnavailable
-from keyturn.flows import Issued
+from keyturn.flows import IssuedCredentials
 
 PASSWORD = "a bicycle made of rain"
 ADA = "ada@example.com"
@@ -27,11 +27,11 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def ada(issuer: Issuer) -> Issued:
+def ada(issuer: Issuer) -> IssuedCredentials:
     return issuer.signup(ADA, PASSWORD, deliver="both")
 
 
-def misuses(issuer: Any, ada: Issued, wrong: Any) -> dict[str, Callable[[], object]]:
+def misuses(issuer: Any, ada: IssuedCredentials, wrong: Any) -> dict[str, Callable[[], object]]:
     sid, subject = ada.sid, ada.subject
     return {
         "verify": lambda: issuer.verify(wrong),
@@ -60,7 +60,9 @@ def misuses(issuer: Any, ada: Issued, wrong: Any) -> dict[str, Callable[[], obje
 
 
 @pytest.mark.parametrize("wrong", [None, b"bytes", 7, True, 1.5], ids=repr)
-def test_a_value_of_another_type_is_refused_and_nothing_is_stored(issuer: Issuer, ada: Issued, wrong: object) -> None:
+def test_a_value_of_another_type_is_refused_and_nothing_is_stored(
+    issuer: Issuer, ada: IssuedCredentials, wrong: object
+) -> None:
     before = issuer.parts.store.log.sequence()
     for name, misuse in misuses(issuer, ada, wrong).items():
         with pytest.raises(TypeError, match="must be"):
@@ -84,7 +86,7 @@ def test_a_name_ends_where_an_index_of_postgresql_would(fresh: Fresh, tmp_path: 
 
 
 @pytest.mark.parametrize("deliver", ["", "bogus", b"tokens", 1, True])
-def test_a_refresh_delivers_only_what_is_offered(issuer: Issuer, ada: Issued, deliver: Any) -> None:
+def test_a_refresh_delivers_only_what_is_offered(issuer: Issuer, ada: IssuedCredentials, deliver: Any) -> None:
     with pytest.raises(CredentialsNotOffered):
         issuer.refresh(str(ada.refresh_token), deliver=deliver)
 
@@ -111,7 +113,7 @@ def test_a_closed_async_issuer_does_nothing_more(tmp_path: Path) -> None:
 
 
 def test_an_async_issuer_serves_one_event_loop_after_another(tmp_path: Path) -> None:
-    async def opened() -> tuple[AsyncIssuer, Issued]:
+    async def opened() -> tuple[AsyncIssuer, IssuedCredentials]:
         issuer = AsyncIssuer.from_env(data=str(tmp_path), background=False)
         return issuer, await issuer.signup(ADA, PASSWORD)
 

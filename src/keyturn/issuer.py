@@ -19,7 +19,7 @@ from keyturn.core.principal import Principal
 from keyturn.core.session import ClientInfo
 from keyturn.core.typed import require_name, require_type
 from keyturn.errors import ConfigurationError
-from keyturn.flows import Attempt, Device, Flow, Issued, Revoked, drive, drive_async
+from keyturn.flows import Flow, IssuedCredentials, LoginRequest, RevocationReceipt, SessionSummary, drive, drive_async
 from keyturn.flows.revoke import LOGOUT
 from keyturn.ports import Ports
 
@@ -40,14 +40,14 @@ def _attempt(
     device: str | None,
     scope: str,
     claims: Text | None,
-) -> Attempt:
+) -> LoginRequest:
     chosen = ClientInfo() if client is None else client
     require_type(str, identifier=identifier, password=password, device=device or "", scope=scope)
     require_type(ClientInfo, client=chosen)
     require_type(str, label=chosen.label, address=chosen.address)
     require_name(client_id=chosen.client_id)
     require_type(Mapping, claims=claims or {})
-    return Attempt(identifier, password, deliver, chosen, device, scope, claims or {})
+    return LoginRequest(identifier, password, deliver, chosen, device, scope, claims or {})
 
 
 def _signup(
@@ -59,7 +59,7 @@ def _signup(
     client: ClientInfo | None = None,
     scope: str = "",
     claims: Text | None = None,
-) -> Flow[Issued]:
+) -> Flow[IssuedCredentials]:
     """Create an account and log it in.
 
     ``scope`` and ``claims`` go into access tokens as they are. Raises ``PasswordRejected``, ``AccountExists``,
@@ -79,7 +79,7 @@ def _login(
     device: str | None = None,
     scope: str = "",
     claims: Text | None = None,
-) -> Flow[Issued]:
+) -> Flow[IssuedCredentials]:
     """Authenticate and open a session. ``device``: the value of the device cookie, if the client sent one.
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``.
@@ -99,14 +99,14 @@ def _verify(parts: Parts, token: str) -> Flow[Principal]:
     return verify(token, parts.now(), parts.realm)
 
 
-def _refresh(parts: Parts, token: str, *, deliver: Deliver = "tokens") -> Flow[Issued]:
+def _refresh(parts: Parts, token: str, *, deliver: Deliver = "tokens") -> Flow[IssuedCredentials]:
     """Rotate a refresh token. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
     ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``."""
     require_type(str, token=token)
     return flows.refresh(token, parts.realm.resolve_delivery(deliver), parts.now(), parts.realm)
 
 
-def _step_up(parts: Parts, sid: SessionId, password: str, *, deliver: Deliver | None = None) -> Flow[Issued]:
+def _step_up(parts: Parts, sid: SessionId, password: str, *, deliver: Deliver | None = None) -> Flow[IssuedCredentials]:
     """Confirm the password within a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
     require_type(str, sid=sid, password=password)
     return flows.confirm_password(sid, password, deliver, parts.now(), parts.realm)
@@ -114,31 +114,31 @@ def _step_up(parts: Parts, sid: SessionId, password: str, *, deliver: Deliver | 
 
 def _change_password(
     parts: Parts, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
-) -> Flow[Issued]:
+) -> Flow[IssuedCredentials]:
     """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
     require_type(str, sid=sid, current=current, new=new)
     return flows.change_password(sid, current, new, deliver, parts.now(), parts.realm)
 
 
-def _logout(parts: Parts, sid: SessionId) -> Flow[Revoked]:
+def _logout(parts: Parts, sid: SessionId) -> Flow[RevocationReceipt]:
     """End one session, every copy of it. Raises ``NotFound``."""
     require_type(str, sid=sid)
     return flows.revoke_session(sid, LOGOUT, parts.now(), parts.realm)
 
 
-def _revoke_subject(parts: Parts, subject: Subject) -> Flow[Revoked]:
+def _revoke_subject(parts: Parts, subject: Subject) -> Flow[RevocationReceipt]:
     """End every session of a subject."""
     require_name(subject=subject)
     return flows.revoke_subject(subject, parts.now(), parts.realm)
 
 
-def _revoke_client(parts: Parts, client_id: str) -> Flow[Revoked]:
+def _revoke_client(parts: Parts, client_id: str) -> Flow[RevocationReceipt]:
     """End every session of a client."""
     require_name(client_id=client_id)
     return flows.revoke_client(client_id, parts.now(), parts.realm)
 
 
-def _revoke_everything(parts: Parts) -> Flow[Revoked]:
+def _revoke_everything(parts: Parts) -> Flow[RevocationReceipt]:
     """End every session there is."""
     return flows.revoke_everything(parts.now(), parts.realm)
 
@@ -149,13 +149,13 @@ def _introspect(parts: Parts, token: str) -> Flow[dict[str, object]]:
     return flows.introspect(token, parts.now(), parts.realm)
 
 
-def _sessions(parts: Parts, subject: Subject) -> Flow[list[Device]]:
+def _sessions(parts: Parts, subject: Subject) -> Flow[list[SessionSummary]]:
     """The live sessions of a subject, newest first."""
     require_name(subject=subject)
     return flows.list_sessions(subject, parts.now(), parts.realm)
 
 
-def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[Revoked]:
+def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
     """Disable or enable an account; its sessions end. Raises ``NotFound``."""
     require_name(subject=subject)
     require_type(bool, disabled=disabled)

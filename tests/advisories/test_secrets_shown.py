@@ -18,7 +18,7 @@ from keyturn.compose.settings import Settings
 from keyturn.core.account import Account
 from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.sealed import CredentialKind, Secrets, parse
-from keyturn.flows import Attempt, Step
+from keyturn.flows import Call, LoginRequest
 from keyturn.server.logs import configure_logs
 from keyturn.tokens import Vault
 from keyturn.web.extract import Credential
@@ -57,14 +57,18 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
             wire.parts.realm,
         ),
         *(wire.parts.settings, wire.parts.ring, wire.parts.near, wire.parts.store, wire.parts.hasher, wire.parts.ports),
-        *(Attempt(EMAIL, PASSWORD, device=tokens["device_token"]), Vault(SECRET.encode()), Settings(secret=SECRET)),
+        *(
+            LoginRequest(EMAIL, PASSWORD, device_token=tokens["device_token"]),
+            Vault(SECRET.encode()),
+            Settings(secret=SECRET),
+        ),
         *(LoginBody(EMAIL, PASSWORD), PasswordBody(PASSWORD, NEW_PASSWORD), StepUpBody(PASSWORD)),
         *(
             TokenForm("refresh_token", tokens["refresh_token"]),
             Credential("session", tokens["session_token"], cookie=True),
         ),
         *(
-            Step("hasher", "verify", (None, PASSWORD)),
+            Call("hasher", "verify", (None, PASSWORD)),
             issued.refresh_token,
             wire.runner.run(wire.parts.ports.keys.list()),
         ),

@@ -20,7 +20,7 @@ from keyturn.core.sealed import CredentialKind, Secrets, parse, seal
 from keyturn.core.session import Seed
 from keyturn.core.throttle import sign_device_cookie, verify_device_cookie
 from keyturn.errors import ConfigurationError, LoginFailed, Refusal
-from keyturn.flows import Issued
+from keyturn.flows import IssuedCredentials
 from keyturn.tokens import SigningKey, Vault, sign_compact
 
 SECRET = "3c9f1f6b7de24a70b59d1e8a6c0f42d7e1b8a94c5d3f2076"
@@ -38,7 +38,7 @@ def settings(path: Path, secret: str) -> Settings:
 @dataclass
 class Crime:
     owner: Issuer
-    issued: Issued
+    issued: IssuedCredentials
     copy: Path
 
     @property
@@ -66,7 +66,7 @@ def crime(tmp_path: Path) -> Iterator[Crime]:
         yield Crime(owner, issued, copy)
 
 
-def credentials(issued: Issued) -> list[str]:
+def credentials(issued: IssuedCredentials) -> list[str]:
     tokens = (issued.session_token, issued.refresh_token, issued.access_token, issued.csrf_token, issued.device_token)
     return [token.reveal() for token in tokens if token is not None]
 

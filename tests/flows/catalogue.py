@@ -13,21 +13,21 @@ from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, Seed
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.csrf import csrf_token_of, prove_csrf
+from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.drive import drive
-from keyturn.flows.enter import Attempt
-from keyturn.flows.feed import end_page, feed_page, published_keys, seed_page
-from keyturn.flows.introspect import introspect, presented_sid
-from keyturn.flows.issue import Issued
+from keyturn.flows.enter import LoginRequest
+from keyturn.flows.feed import head_page, page_after, published_keys, snapshot_page
+from keyturn.flows.introspect import introspect, session_id_of_token
+from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
-from keyturn.flows.replace import end_replaced
+from keyturn.flows.replace import revoke_previous_sessions
 from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Flow, Step
+from keyturn.flows.step import Call, Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.ports import StoredKey
@@ -84,15 +84,17 @@ class Stage:
         extra = {"keys": self.store.keys, "foundry": Foundry(), "signer": Publishing(), "entropy": Repeating()}
         self.ports = toy_ports(self.store, **extra)
         self.realm = realm()
-        self.x: Issued = self.run(signup(self.attempt(OLD), T0, self.realm))
-        self.y: Issued = self.run(login(self.attempt(OLD), T0, self.realm))
+        self.x: IssuedCredentials = self.run(signup(self.attempt(OLD), T0, self.realm))
+        self.y: IssuedCredentials = self.run(login(self.attempt(OLD), T0, self.realm))
 
-    def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> Attempt:
-        return Attempt(identifier, password, client=ClientInfo(address="192.0.2.1"), **{"deliver": "both", **changes})
+    def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> LoginRequest:
+        return LoginRequest(
+            identifier, password, client=ClientInfo(address="192.0.2.1"), **{"deliver": "both", **changes}
+        )
 
-    def answer(self, step: Step) -> Any:
+    def answer(self, step: Call) -> Any:
         """Do what a flow asks for."""
-        return getattr(getattr(self.ports, step.port), step.verb)(*step.arguments)
+        return getattr(getattr(self.ports, step.port), step.method)(*step.arguments)
 
     def run(self, flow: Flow[Any], **others: Any) -> Any:
         for name, port in others.items():
@@ -103,7 +105,7 @@ class Stage:
     def sid(self) -> SessionId:
         return self.x.session.sid
 
-    def sealed(self, kind: CredentialKind, counter: int, issued: Issued | None = None) -> str:
+    def sealed(self, kind: CredentialKind, counter: int, issued: IssuedCredentials | None = None) -> str:
         session = (issued or self.x).session
         return str(seal(kind, session.sid, counter, session.seed, self.realm.secrets).reveal())
 
@@ -161,13 +163,16 @@ CASES = [
     Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
     Case("introspect session", lambda s: introspect(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("introspect access", lambda s: introspect(s.access(), T0, s.realm)),
-    Case("presented sid", lambda s: presented_sid(s.access(), T0, s.realm)),
-    Case("end replaced", lambda s: end_replaced([s.sealed(CredentialKind.SESSION, 0, s.y)], s.sid, T0, s.realm)),
+    Case("presented sid", lambda s: session_id_of_token(s.access(), T0, s.realm)),
+    Case(
+        "end replaced",
+        lambda s: revoke_previous_sessions([s.sealed(CredentialKind.SESSION, 0, s.y)], s.sid, T0, s.realm),
+    ),
     Case("csrf token", lambda s: csrf_token_of(s.sid, s.realm)),
-    Case("prove csrf", lambda s: prove_csrf(s.sealed(CredentialKind.CSRF, 0), s.sid, s.realm)),
-    Case("feed page", lambda s: feed_page(0)),
-    Case("seed page", lambda s: seed_page(0)),
-    Case("end page", lambda s: end_page()),
+    Case("prove csrf", lambda s: verify_csrf_token(s.sealed(CredentialKind.CSRF, 0), s.sid, s.realm)),
+    Case("feed page", lambda s: page_after(0)),
+    Case("seed page", lambda s: snapshot_page(0)),
+    Case("end page", lambda s: head_page()),
     Case("published keys", lambda s: published_keys(T0)),
     Case("roll keys", lambda s: roll_keys("EdDSA", T0, KEYS)),
     Case("add key", lambda s: add_key("EdDSA", T0, KEYS)),

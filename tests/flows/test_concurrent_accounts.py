@@ -18,7 +18,7 @@ from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.signup import signup
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import Reservation, give_back, reserve
+from keyturn.flows.throttle import AttemptReservation, release_reservations, reserve
 from keyturn.flows.verify import verify_session
 
 BOB = "bob@example.com"
@@ -146,8 +146,8 @@ def attempts(stage: Stage) -> float:
     return stage.store.throttles._buckets[KEY].level / RATE.cost_seconds
 
 
-def count(stage: Stage, rate: Rate = RATE) -> list[Reservation]:
-    reserved: list[Reservation] = stage.run(reserve([(KEY, rate)], T0))
+def count(stage: Stage, rate: Rate = RATE) -> list[AttemptReservation]:
+    reserved: list[AttemptReservation] = stage.run(reserve([(KEY, rate)], T0))
     return reserved
 
 
@@ -164,5 +164,5 @@ def test_a_last_attempt_is_admitted_once_of_two_at_once(stage: Stage) -> None:
 
 def test_an_attempt_given_back_while_another_is_reserved_leaves_that_one_counted(stage: Stage) -> None:
     own = count(stage)
-    run_against(stage, give_back(own), "throttles.replace", lambda: count(stage))
+    run_against(stage, release_reservations(own), "throttles.replace", lambda: count(stage))
     assert attempts(stage) == 1

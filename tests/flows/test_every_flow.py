@@ -15,7 +15,7 @@ from interleavings.world import World, freeze
 from keyturn.core.sealed import PlaintextToken
 from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.step import Flow, Step, ask
+from keyturn.flows.step import Call, Flow, call
 
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -27,10 +27,10 @@ def ended(flow: Flow[Any], ports: Any) -> Any:
         return type(refusal)
 
 
-def steps(case: Case) -> list[Step]:
+def steps(case: Case) -> list[Call]:
     """The steps of an ordinary run."""
     stage = Stage()
-    taken: list[Step] = []
+    taken: list[Call] = []
     flow = case.start(stage)
     try:
         step = next(flow)
@@ -41,7 +41,7 @@ def steps(case: Case) -> list[Step]:
         return taken
 
 
-def thrown(case: Case, at: int, failure: BaseException) -> tuple[Stage, Flow[Any], Step]:
+def thrown(case: Case, at: int, failure: BaseException) -> tuple[Stage, Flow[Any], Call]:
     """Run up to step ``at`` and throw there, in place of its answer. Answers what the flow asks for next."""
     stage = Stage()
     flow = case.start(stage)
@@ -51,7 +51,7 @@ def thrown(case: Case, at: int, failure: BaseException) -> tuple[Stage, Flow[Any
     return stage, flow, flow.throw(failure)
 
 
-def to_the_end(stage: Stage, flow: Flow[Any], step: Step) -> None:
+def to_the_end(stage: Stage, flow: Flow[Any], step: Call) -> None:
     """Go on, everything being there again, until the flow ends as it will: by ``StopIteration`` or a refusal."""
     while True:
         step = flow.send(stage.answer(step))
@@ -104,7 +104,7 @@ def test_abandoned_anywhere_no_lock_or_turn_is_left_taken(case: Case) -> None:
 @ALL
 def test_no_step_shows_a_secret(case: Case) -> None:
     for step in steps(case):
-        assert repr(step) == str(step) == f"Step({step.port}.{step.verb})"
+        assert repr(step) == str(step) == f"Step({step.port}.{step.method})"
         shown = [repr(each) for each in step.arguments if not isinstance(each, (str, bytes))]
         for text in shown:
             assert OLD not in text
@@ -175,22 +175,22 @@ PORTS: Any = SimpleNamespace(port=Port())
 
 
 def resilient() -> Flow[list[object]]:
-    seen: list[object] = [(yield from ask("port", "answer", 1))]
+    seen: list[object] = [(yield from call("port", "answer", 1))]
     try:
-        yield from ask("port", "fail")
+        yield from call("port", "fail")
     except StoreUnavailable as away:
         seen.append(away.detail)
-    seen.append((yield from ask("port", "answer", 2)))
+    seen.append((yield from call("port", "answer", 2)))
     return seen
 
 
 def helpless() -> Flow[None]:
-    yield from ask("port", "fail")
+    yield from call("port", "fail")
 
 
 def last_word() -> Flow[str]:
     try:
-        yield from ask("port", "fail")
+        yield from call("port", "fail")
     except StoreUnavailable:
         return "caught"
     return "never"
@@ -224,7 +224,7 @@ def test_a_cancelled_task_runs_the_flows_last_wishes() -> None:
 
     def hanging() -> Flow[None]:
         try:
-            yield from ask("port", "hang")
+            yield from call("port", "hang")
         finally:
             cleaned.append("yes")
 

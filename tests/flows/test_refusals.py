@@ -29,8 +29,8 @@ from keyturn.errors import (
     TokenRevoked,
 )
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.csrf import csrf_token_of, prove_csrf
-from keyturn.flows.introspect import introspect, presented_sid
+from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
+from keyturn.flows.introspect import introspect, session_id_of_token
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
@@ -85,18 +85,18 @@ REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
     "revoke another's": (NotFound, lambda s: revoke_session(s.sid, "x", T0, s.realm, owner=Subject("other"))),
     "disable nobody": (NotFound, lambda s: set_disabled(Subject("nobody"), True, T0, s.realm)),
     "csrf gone": (TokenRevoked, lambda s: csrf_token_of(GONE, s.realm)),
-    "csrf malformed": (CsrfTokenRequired, lambda s: prove_csrf("x", s.sid, s.realm)),
+    "csrf malformed": (CsrfTokenRequired, lambda s: verify_csrf_token("x", s.sid, s.realm)),
     "csrf of another session": (
         CsrfTokenRequired,
-        lambda s: prove_csrf(s.sealed(CredentialKind.CSRF, 0, s.y), s.sid, s.realm),
+        lambda s: verify_csrf_token(s.sealed(CredentialKind.CSRF, 0, s.y), s.sid, s.realm),
     ),
     "csrf of another number": (
         CsrfTokenRequired,
-        lambda s: prove_csrf(s.sealed(CredentialKind.CSRF, 1), s.sid, s.realm),
+        lambda s: verify_csrf_token(s.sealed(CredentialKind.CSRF, 1), s.sid, s.realm),
     ),
-    "csrf forged": (CsrfTokenRequired, lambda s: prove_csrf(forged(s, CredentialKind.CSRF), s.sid, s.realm)),
-    "sid of nothing": (TokenInvalid, lambda s: presented_sid("x", T0, s.realm)),
-    "sid of a forgery": (TokenInvalid, lambda s: presented_sid(forged(s, CredentialKind.REFRESH), T0, s.realm)),
+    "csrf forged": (CsrfTokenRequired, lambda s: verify_csrf_token(forged(s, CredentialKind.CSRF), s.sid, s.realm)),
+    "sid of nothing": (TokenInvalid, lambda s: session_id_of_token("x", T0, s.realm)),
+    "sid of a forgery": (TokenInvalid, lambda s: session_id_of_token(forged(s, CredentialKind.REFRESH), T0, s.realm)),
 }
 
 

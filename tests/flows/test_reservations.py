@@ -14,7 +14,7 @@ from keyturn.core.throttle import Bucket, Rate, account_key, address_key
 from keyturn.errors import Overloaded, StoreUnavailable
 from keyturn.flows.login import login
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Step
+from keyturn.flows.step import Call
 from keyturn.flows.step_up import prove_password
 from keyturn.flows.throttle import reserve
 from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher
@@ -53,7 +53,7 @@ def levels(stage: Stage) -> dict[str, int]:
 def hung_up(stage: Stage, at: int, *, committed: bool) -> bool:
     """A client gone at step ``at`` of its login, before or after the store did what was asked. False: it had ended."""
     flow = login(stage.attempt(OLD), T0, stage.realm)
-    step: Step = next(flow)
+    step: Call = next(flow)
     try:
         for _ in range(at):
             step = flow.send(stage.answer(step))

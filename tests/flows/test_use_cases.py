@@ -22,14 +22,14 @@ from keyturn.errors import (
     TokenRevoked,
 )
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.csrf import csrf_token_of, prove_csrf
-from keyturn.flows.feed import feed_page, seed_page
-from keyturn.flows.introspect import introspect, presented_sid
+from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
+from keyturn.flows.feed import page_after, snapshot_page
+from keyturn.flows.introspect import introspect, session_id_of_token
 from keyturn.flows.keys import roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
-from keyturn.flows.replace import end_replaced
+from keyturn.flows.replace import revoke_previous_sessions
 from keyturn.flows.revoke import revoke_session
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
@@ -171,12 +171,12 @@ def test_introspection_says_what_rfc_7662_asks_for(stage: Stage) -> None:
 
 def test_the_session_behind_any_credential(stage: Stage) -> None:
     tokens = [stage.sealed(CredentialKind.SESSION, 0), stage.sealed(CredentialKind.REFRESH, 0), stage.access()]
-    assert {stage.run(presented_sid(each, T0, stage.realm)) for each in tokens} == {stage.sid}
+    assert {stage.run(session_id_of_token(each, T0, stage.realm)) for each in tokens} == {stage.sid}
 
 
 def test_a_browser_that_logs_in_again_holds_one_login(stage: Stage) -> None:
     own, other = stage.sealed(CredentialKind.SESSION, 0), stage.sealed(CredentialKind.SESSION, 0, stage.y)
-    stage.run(end_replaced(["x", own, other], stage.sid, T0, stage.realm))
+    stage.run(revoke_previous_sessions(["x", own, other], stage.sid, T0, stage.realm))
     devices = stage.run(list_sessions(stage.x.session.subject, T0, stage.realm))
     assert [each.sid for each in devices] == [stage.sid]
 
@@ -185,20 +185,20 @@ def test_csrf_tokens_need_no_store_while_the_session_is_near(stage: Stage) -> No
     stage.ports.session_cache = near()
     stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     token = stage.run(csrf_token_of(stage.sid, stage.realm), sessions=Away())
-    stage.run(prove_csrf(token.reveal(), stage.sid, stage.realm))
+    stage.run(verify_csrf_token(token.reveal(), stage.sid, stage.realm))
 
 
 def test_a_csrf_token_of_a_session_that_is_gone(stage: Stage) -> None:
     token = stage.sealed(CredentialKind.CSRF, 0)
     stage.store.sessions.purge(later(100_000))
-    refused(stage, CsrfTokenRequired, prove_csrf(token, stage.sid, stage.realm))
+    refused(stage, CsrfTokenRequired, verify_csrf_token(token, stage.sid, stage.realm))
 
 
 def test_the_feed_as_a_snapshot_and_as_a_page(stage: Stage) -> None:
     ended(stage)
-    snapshot, page = stage.run(seed_page(0)), stage.run(feed_page(0))
+    snapshot, page = stage.run(snapshot_page(0)), stage.run(page_after(0))
     assert snapshot.entries == page.entries
-    assert stage.run(feed_page(1)).entries == ()
+    assert stage.run(page_after(1)).entries == ()
 
 
 def test_keys_are_made_ahead_once_and_dropped_when_dead(stage: Stage) -> None:

@@ -15,7 +15,7 @@ from keyturn.compose.upkeep import first_keys
 from keyturn.core.freshness import Freshness
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationSet
-from keyturn.flows import Issued, drive
+from keyturn.flows import IssuedCredentials, drive
 from keyturn.integrations.asgi import PRINCIPAL, Guard
 from keyturn.passwords import Argon2Hasher, Argon2Parameters
 
@@ -83,7 +83,7 @@ class House:
         """News from the feed, as of this moment."""
         self.near.mark_complete(self.monotonic.now)
 
-    def login(self, name: str = "ada", deliver: Any = "both") -> Issued:
+    def login(self, name: str = "ada", deliver: Any = "both") -> IssuedCredentials:
         return run(self.issuer.signup(f"{name}@example.com", PASSWORD, deliver=deliver))
 
     def ask(self, *headers: tuple[bytes, bytes], method: str = "GET") -> "Answer":
@@ -142,11 +142,11 @@ def ask(app: Any, *headers: tuple[bytes, bytes], method: str = "GET") -> Answer:
     return Answer(exchange(app, http(*headers, method=method)))
 
 
-def cookie(issued: Issued) -> tuple[bytes, bytes]:
+def cookie(issued: IssuedCredentials) -> tuple[bytes, bytes]:
     assert issued.session_token is not None
     return b"cookie", COOKIE + b"=" + issued.session_token.reveal().encode()
 
 
-def bearer(issued: Issued) -> tuple[bytes, bytes]:
+def bearer(issued: IssuedCredentials) -> tuple[bytes, bytes]:
     assert issued.access_token is not None
     return b"authorization", b"Bearer " + issued.access_token.reveal().encode()

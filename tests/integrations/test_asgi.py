@@ -8,12 +8,14 @@ import pytest
 from integrations.house import COOKIE, ISSUER, Answer, App, House, bearer, cookie, exchange
 from keyturn import Verifier
 from keyturn.errors import ConfigurationError
-from keyturn.flows import Issued
+from keyturn.flows import IssuedCredentials
 from keyturn.integrations.asgi import Guard
 
 
 @pytest.mark.parametrize("credential", [cookie, bearer])
-def test_every_credential_is_the_same_caller(house: House, credential: Callable[[Issued], tuple[bytes, bytes]]) -> None:
+def test_every_credential_is_the_same_caller(
+    house: House, credential: Callable[[IssuedCredentials], tuple[bytes, bytes]]
+) -> None:
     issued = house.login()
     for _ in range(3):
         answer = house.ask((b"accept", b"*/*"), credential(issued))

@@ -12,8 +12,8 @@ from keyturn.core.instant import Instant, SessionId
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.errors import Refusal, StoreUnavailable
 from keyturn.flows.drive import drive
-from keyturn.flows.enter import Attempt
-from keyturn.flows.issue import Issued
+from keyturn.flows.enter import LoginRequest
+from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session, revoke_subject
@@ -33,7 +33,7 @@ def opened(url: str, apart: Apart | None = None) -> Any:
 def use(store: Any, text: str, now: Instant = T0) -> str:
     """Refresh once. Answers the successor, or the refusal's code."""
     try:
-        issued: Issued = drive(refresh(text, "tokens", now, REALM), toy_ports(store))
+        issued: IssuedCredentials = drive(refresh(text, "tokens", now, REALM), toy_ports(store))
     except Refusal as refusal:
         return refusal.code
     assert issued.refresh_token
@@ -67,16 +67,16 @@ def use_from_another_process(url: str, apart: Apart | None, text: str, times: in
     store.close()
 
 
-def people(store: Any, count: int) -> Iterator[Issued]:
+def people(store: Any, count: int) -> Iterator[IssuedCredentials]:
     """One account with ``count`` sessions."""
     yield drive(signup(attempt(OLD), T0, REALM), toy_ports(store))
     for _ in range(count - 1):
         yield drive(login(attempt(OLD), T0, REALM), toy_ports(store))
 
 
-def bystander(store: Any, number: int) -> Issued:
+def bystander(store: Any, number: int) -> IssuedCredentials:
     """Another person, whose sessions end now and then."""
-    stranger = Attempt(f"{number}.{ADA}", OLD, "tokens")
+    stranger = LoginRequest(f"{number}.{ADA}", OLD, "tokens")
     return drive(signup(stranger, T0, REALM), toy_ports(store))
 
 

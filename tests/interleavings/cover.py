@@ -17,7 +17,7 @@ from interleavings.explorer import STORED, Actor, Explorer, Node
 from interleavings.rig import Rig
 from interleavings.scenes import Scene
 from keyturn.errors import StoreUnavailable
-from keyturn.flows.step import Step
+from keyturn.flows.step import Call
 
 Transition = tuple[int, int, int]
 """World, actor, history of the actor."""
@@ -68,7 +68,7 @@ class Charting(Explorer):
     def stored(self, node: Node, i: int) -> bool:
         """Whether the next step of actor ``i`` is one of the store's."""
         step = self.next[i][node.at[i]]
-        return isinstance(step, Step) and step.port in STORED
+        return isinstance(step, Call) and step.port in STORED
 
 
 class Chart:

@@ -13,7 +13,7 @@ from typing import Any
 
 from interleavings.world import World, freeze
 from keyturn.errors import StoreUnavailable
-from keyturn.flows.step import Flow, Step
+from keyturn.flows.step import Call, Flow
 
 SHARED = ("sessions", "accounts", "throttles", "near", "cache", "log", "clock")
 STORED = ("sessions", "accounts", "throttles")
@@ -103,7 +103,7 @@ class Explorer:
         self.outcomes = Interned()
         self.lost = self.outcomes.put(LOST, LOST)
         self.histories = [Interned() for _ in actors]
-        self.next: list[dict[int, Step | int]] = [{} for _ in actors]
+        self.next: list[dict[int, Call | int]] = [{} for _ in actors]
         self.performed: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         self.counts: dict[Node, int] = {}
         self.witnessed: dict[tuple[int, int], Any] = {}
@@ -144,7 +144,7 @@ class Explorer:
             return reached
         step = self.next[i][history]
         failures: list[type[BaseException]] = [CancelledError]
-        if isinstance(step, Step) and step.port in STORED:
+        if isinstance(step, Call) and step.port in STORED:
             failures.append(StoreUnavailable)
         for after in (node.world, world):  # the failure struck before the step took effect, or after
             reached.append(self._moved(node, i, after, ~self.lost, 1))
@@ -175,14 +175,14 @@ class Explorer:
 
     def _ask(self, world: int, i: int, history: int) -> list[tuple[int, int]]:
         step = self.next[i][history]
-        assert isinstance(step, Step)
+        assert isinstance(step, Call)
         shared = step.port in SHARED
         if shared:
             self.world.restore(self.worlds.values[world])
         ports = self.ports(self.actors[i], len(self.histories[i].values[history]))
         answer, failure = None, None
         try:
-            answer = getattr(getattr(ports, step.port), step.verb)(*step.arguments)
+            answer = getattr(getattr(ports, step.port), step.method)(*step.arguments)
         except Exception as raised:  # whatever a port raises is the flow's to deal with
             failure = raised
         after = self._settle(world) if shared else world
@@ -208,9 +208,9 @@ class Explorer:
         if number not in self.next[i]:
             self.next[i][number] = self._replay(i, answers)
         follows = self.next[i][number]
-        return number if isinstance(follows, Step) else follows
+        return number if isinstance(follows, Call) else follows
 
-    def _replay(self, i: int, answers: tuple[Any, ...]) -> Step | int:
+    def _replay(self, i: int, answers: tuple[Any, ...]) -> Call | int:
         actor = self.actors[i]
         flow = actor.start()
         ending: object

@@ -111,6 +111,8 @@ MUTANTS = [
     Mutant("sessions", "load", reads_late, "refresh / verify", "sessions.load"),
     Mutant("sessions", "list", lists_all_but_the_newest, "refresh / verify", "sessions.list"),
     Mutant("accounts", "replace_and_revoke", forgets_the_kept, "change / verify", "sessions.load"),
-    Mutant("accounts", "replace_and_revoke", keeps_what_was_void, "change / revoke subject", "accounts.replace_and_revoke"),
+    Mutant(
+        "accounts", "replace_and_revoke", keeps_what_was_void, "change / revoke subject", "accounts.replace_and_revoke"
+    ),
     Mutant("throttles", "replace", counts_blindly, "login / wrong login", "throttles.replace"),
 ]

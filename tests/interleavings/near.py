@@ -10,7 +10,7 @@ from interleavings.world import World, freeze
 from keyturn.core.instant import SessionId
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import CachedSession
-from keyturn.flows.step import Flow, Step
+from keyturn.flows.step import Call, Flow
 from keyturn.stores.near import LocalSessionCache
 
 STALENESS_SECONDS = 5
@@ -111,19 +111,19 @@ def feed(rig: Rig, name: str, home: str, polls: int = 1) -> Actor:
     def poll() -> Flow[None]:
         after = position
         for _ in range(polls):
-            asked_at = yield Step("clock", "read")
-            page = yield Step("log", "after", (after, 100))
+            asked_at = yield Call("clock", "read")
+            page = yield Call("log", "after", (after, 100))
             for entry in page.entries:
-                yield Step("near", "apply", (entry,))
+                yield Call("near", "apply", (entry,))
             after = page.sequence
-            yield Step("near", "confirm", (asked_at,))
+            yield Call("near", "confirm", (asked_at,))
 
     return Actor(name, poll, ("feed",), lambda _: ("ok", ()), home, faulty=False)
 
 
 def time_passes(name: str, seconds: int) -> Actor:
     def advance() -> Flow[None]:
-        yield Step("clock", "advance", (seconds,))
+        yield Call("clock", "advance", (seconds,))
 
     return Actor(name, advance, ("time",), lambda _: ("ok", ()), faulty=False)
 

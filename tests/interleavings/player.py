@@ -96,7 +96,7 @@ class _Course:
         ports = self._rig.ports(self._actor.home, self._actor.name, self._taken)
         port = getattr(ports, self._step.port)
         try:
-            return getattr(port, self._step.verb)(*self._step.arguments), None
+            return getattr(port, self._step.method)(*self._step.arguments), None
         except Diverged:
             raise
         except Exception as raised:  # whatever a port raises is the flow's to deal with

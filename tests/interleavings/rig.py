@@ -21,8 +21,8 @@ from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
 from keyturn.flows import asks
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.drive import drive
-from keyturn.flows.enter import Attempt
-from keyturn.flows.issue import Issued
+from keyturn.flows.enter import LoginRequest
+from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
@@ -112,7 +112,7 @@ def toy_ports(store: Any, **others: Any) -> Any:
     return SimpleNamespace(**{**ports, **others})
 
 
-def credentials(issued: Issued) -> dict[str, str]:
+def credentials(issued: IssuedCredentials) -> dict[str, str]:
     tokens = {"session": issued.session_token, "refresh": issued.refresh_token, "access": issued.access_token}
     return {kind: token.reveal() for kind, token in tokens.items() if token}
 
@@ -129,7 +129,7 @@ class Rig:
     world: World = field(default_factory=World)
     now: Instant = T0
     names: dict[str, str] = field(default_factory=dict)
-    held: dict[str, Issued] = field(default_factory=dict)
+    held: dict[str, IssuedCredentials] = field(default_factory=dict)
     spec: Spec = field(default_factory=lambda: Spec(OLD, ()))
     number: int = 0
 
@@ -139,7 +139,7 @@ class Rig:
     def ports(self, home: str, name: str, number: int = 0) -> Any:
         return ports_of(self.world, home, f"{self.number}/{name}", number)
 
-    def attempt(self, password: str, device: str | None = None) -> Attempt:
+    def attempt(self, password: str, device: str | None = None) -> LoginRequest:
         address = IPv4Address("10.0.0.0") + self.number
         trying = attempt(password, device)
         return replace(trying, identifier=self.identifier, client=ClientInfo(address=str(address)))
@@ -155,7 +155,7 @@ class Rig:
     def log_in(self, name: str) -> "Rig":
         return self.know(name, self.run(login(self.attempt(OLD), self.now, self.realm), name))
 
-    def know(self, name: str, issued: Issued) -> "Rig":
+    def know(self, name: str, issued: IssuedCredentials) -> "Rig":
         self.names[issued.session.sid] = name
         self.held[name] = issued
         self.spec = self.spec.put(name, Life())
@@ -220,7 +220,7 @@ class Rig:
         return self.actor(name, ("disable",), self._disable)
 
     def _disable(self) -> Flow[Any]:
-        account = yield from asks.account_named(self.identifier)
+        account = yield from asks.find_account(self.identifier)
         if account is None:
             raise NotFound("nobody is called so")
         return (yield from set_disabled(account.subject, True, self.now, self.realm))
@@ -243,13 +243,13 @@ class Rig:
         return self.actor(name, ("step_up", session, password), start, home)
 
 
-def attempt(password: str, device: str | None = None) -> Attempt:
-    return Attempt(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
+def attempt(password: str, device: str | None = None) -> LoginRequest:
+    return LoginRequest(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
 
 
 def outcome(ending: object) -> Any:
     """An ending in the model's words, with the credentials that came with it."""
-    if isinstance(ending, Issued):
+    if isinstance(ending, IssuedCredentials):
         return ("ok", tuple(credentials(ending).items()))
     if isinstance(ending, Unavailable):
         return LOST

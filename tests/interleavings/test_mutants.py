@@ -17,7 +17,7 @@ from keyturn.core.lifecycle import step_up as stepped
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import LoadedSession
 from keyturn.flows import asks
-from keyturn.flows.revoke import Revoked, ended_entry, renewed_entry
+from keyturn.flows.revoke import RevocationReceipt, session_end, session_renewal
 from keyturn.flows.step import Flow
 from keyturn.stores.memory import MemorySessions, MemoryThrottles
 
@@ -81,19 +81,19 @@ def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.
 
 
 def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(sid: Any, reason: str, now: Any, realm: Any) -> Flow[Revoked]:
+    def hasty(sid: Any, reason: str, now: Any, realm: Any) -> Flow[RevocationReceipt]:
         found = yield from asks.load(sid)
         assert found is not None
-        yield from asks.replace(ended(found, reason, now), ended_entry(sid, now, realm))
-        return Revoked(0, 5)
+        yield from asks.replace(ended(found, reason, now), session_end(sid, now, realm))
+        return RevocationReceipt(0, 5)
 
     monkeypatch.setattr("interleavings.rig.revoke_session", hasty)
     assert caught("refresh / revoke")
 
 
 def marks_after(identifier: str, client_id: str) -> Flow[Any]:
-    account = yield from asks.account_named(identifier)
-    marks = yield from asks.marks(account.subject if account else Subject(""), client_id)
+    account = yield from asks.find_account(identifier)
+    marks = yield from asks.revocation_floor(account.subject if account else Subject(""), client_id)
     return account, marks
 
 
@@ -108,7 +108,7 @@ def test_a_login_that_reads_its_marks_after_the_account_is_caught(scene: str, mo
 def test_a_login_that_reads_its_marks_before_the_account_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def marks_before(identifier: str, client_id: str) -> Flow[Any]:
         _, marks = yield from marks_after(identifier, client_id)
-        return (yield from asks.account_named(identifier)), marks
+        return (yield from asks.find_account(identifier)), marks
 
     monkeypatch.setattr(flow_module("login"), "_known", marks_before)
     assert caught("change / login with the new password")
@@ -119,7 +119,7 @@ def test_a_login_that_reads_its_marks_after_hashing_is_caught(scene: str, monkey
     real = flow_module("enter").enter
 
     def late(subject: Any, marks: Any, attempt: Any, now: Any, realm: Any) -> Flow[Any]:
-        fresh = yield from asks.marks(subject, attempt.client.client_id)
+        fresh = yield from asks.revocation_floor(subject, attempt.client.client_id)
         session = yield from real(subject, fresh, attempt, now, realm)
         return session
 
@@ -136,7 +136,7 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
         while True:
             found = yield from module.live_session(proven.sid, now, realm)
             session = stepped(found, ("pwd",), now, realm.profile.session)
-            entry = renewed_entry(session.sid, session.renewals, now, realm)
+            entry = session_renewal(session.sid, session.renewals, now, realm)
             if (yield from asks.replace(session, entry)) is not None:
                 return session
 
@@ -148,7 +148,7 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
 def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
     scene: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = asks.replace_account_and_void
+    real = asks.replace_account_and_revoke
 
     def apart(account: Any, voiding: Any, kept: Any = None) -> Flow[Any]:
         return (yield from real(account, voiding))

@@ -26,8 +26,8 @@ from keyturn.core.session import ClientInfo
 from keyturn.errors import Refusal
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.enter import Attempt
-from keyturn.flows.issue import Issued
+from keyturn.flows.enter import LoginRequest
+from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
@@ -115,8 +115,8 @@ class History(RuleBasedStateMachine):
         secrets = [b"%032d" % each for each in range(self.model.secret, max(-1, self.model.secret - 2), -1)]
         return IssuerConfig("https://auth.example", ("api",), Secrets(*secrets), PROFILE)
 
-    def attempt(self, name: str, password: str, client: str) -> Attempt:
-        return Attempt(f"{name}.{self.door.histories}@example.com", password, "both", ClientInfo(client))
+    def attempt(self, name: str, password: str, client: str) -> LoginRequest:
+        return LoginRequest(f"{name}.{self.door.histories}@example.com", password, "both", ClientInfo(client))
 
     def same(self, expected: str | None, flow: Any) -> Any:
         """Run ``flow``; it must end as the model said."""
@@ -128,7 +128,7 @@ class History(RuleBasedStateMachine):
         assert said == expected
         return answer
 
-    def hold(self, issued: Issued | None, login: Login | None) -> None:
+    def hold(self, issued: IssuedCredentials | None, login: Login | None) -> None:
         """Keep the credentials handed out, for later rules to use; their numbers must be the model's."""
         if issued is None or login is None:
             return

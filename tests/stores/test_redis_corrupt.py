@@ -113,7 +113,9 @@ def test_what_was_not_harmed_goes_on(store: Any, empty_redis: RedisServer) -> No
     with suppress(StoreUnavailable):
         store.sessions.load(harmed.sid)
     assert store.sessions.load(whole.sid).session == whole
-    assert store.sessions.increment_generation(voiding(harmed.subject)).value == 1, "its person can still end everything"
+    assert store.sessions.increment_generation(voiding(harmed.subject)).value == 1, (
+        "its person can still end everything"
+    )
 
 
 @pytest.mark.parametrize("setting", [("maxmemory", 1), ("min-replicas-to-write", 1)])

@@ -11,7 +11,7 @@ from keyturn.core.instant import SessionId, Subject
 from keyturn.errors import NotFound
 
 if TYPE_CHECKING:
-    from keyturn.flows import Revoked
+    from keyturn.flows import RevocationReceipt
     from keyturn.issuer import Issuer
 
 revoke = typer.Typer(no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are.")
@@ -68,7 +68,7 @@ def _subject(issuer: "Issuer", who: str) -> Subject:
     return subject
 
 
-def _tell(revoked: "Revoked", as_json: bool, met: str = "") -> None:
+def _tell(revoked: "RevocationReceipt", as_json: bool, met: str = "") -> None:
     facts: dict[str, object] = {
         "revoked": True,
         "sequence": revoked.sequence,

@@ -8,7 +8,7 @@ import time
 from keyturn.compose.parts import Parts
 from keyturn.core.instant import Instant
 from keyturn.errors import ConfigurationError, Unavailable
-from keyturn.flows import Flow, add_key, ask, drive, roll_keys
+from keyturn.flows import Flow, add_key, call, drive, roll_keys
 from keyturn.flows.asks import stored_keys
 from keyturn.stores.feeds import connect_feed
 
@@ -107,7 +107,7 @@ def add_next_key(parts: Parts) -> Flow[None]:
 def sweep(parts: Parts) -> Flow[int]:
     """Delete what is dead, and security events older than ``audit_days``. Answers how many sessions went."""
     # An attempt under way must not meet its bucket's number anew: what is deleted has been empty for an hour.
-    yield from ask("throttles", "purge", Instant(parts.now() - LINGER_SECONDS))
+    yield from call("throttles", "purge", Instant(parts.now() - LINGER_SECONDS))
     if parts.settings.audit_days:
-        yield from ask("audit", "purge", Instant(parts.now() - parts.settings.audit_days * DAY_SECONDS))
-    return int((yield from ask("sessions", "purge", parts.now())))
+        yield from call("audit", "purge", Instant(parts.now() - parts.settings.audit_days * DAY_SECONDS))
+    return int((yield from call("sessions", "purge", parts.now())))

@@ -2,29 +2,29 @@
 
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.enter import Attempt
+from keyturn.flows.enter import LoginRequest
 from keyturn.flows.introspect import introspect
-from keyturn.flows.issue import Issued
+from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
-from keyturn.flows.revoke import Revoked, revoke_client, revoke_everything, revoke_session, revoke_subject
-from keyturn.flows.sessions import Device, list_sessions
+from keyturn.flows.revoke import RevocationReceipt, revoke_client, revoke_everything, revoke_session, revoke_subject
+from keyturn.flows.sessions import SessionSummary, list_sessions
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Flow, Step, ask
+from keyturn.flows.step import Call, Flow, call
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 
 __all__ = [
-    "Attempt",
-    "Device",
+    "Call",
     "Flow",
-    "Issued",
-    "Revoked",
-    "Step",
+    "IssuedCredentials",
+    "LoginRequest",
+    "RevocationReceipt",
+    "SessionSummary",
     "add_key",
-    "ask",
+    "call",
     "change_password",
     "confirm_password",
     "drive",

@@ -12,154 +12,156 @@ from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, 
 from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
-from keyturn.flows.step import Flow, ask
+from keyturn.flows.step import Flow, call
 from keyturn.ports import PasswordCheck, StoredKey
 
 
 def insert(session: Session) -> Flow[None]:
-    yield from ask("sessions", "insert", session)
+    yield from call("sessions", "insert", session)
 
 
 def load(sid: SessionId) -> Flow[LoadedSession | None]:
-    return cast("LoadedSession | None", (yield from ask("sessions", "load", sid)))
+    return cast("LoadedSession | None", (yield from call("sessions", "load", sid)))
 
 
-def marks(subject: Subject, client_id: str) -> Flow[RevocationFloor]:
-    return cast(RevocationFloor, (yield from ask("sessions", "revocation_floor", subject, client_id)))
+def revocation_floor(subject: Subject, client_id: str) -> Flow[RevocationFloor]:
+    return cast(RevocationFloor, (yield from call("sessions", "revocation_floor", subject, client_id)))
 
 
 def replace(session: Session, entry: Revocation | None = None) -> Flow[int | None]:
-    return cast("int | None", (yield from ask("sessions", "replace", session, entry)))
+    return cast("int | None", (yield from call("sessions", "replace", session, entry)))
 
 
-def settle(session: Session) -> Flow[bool]:
-    return cast(bool, (yield from ask("sessions", "wait_durable", session)))
+def wait_durable(session: Session) -> Flow[bool]:
+    return cast(bool, (yield from call("sessions", "wait_durable", session)))
 
 
-def void(voiding: GenerationIncrement) -> Flow[Revocation]:
-    return cast(Revocation, (yield from ask("sessions", "increment_generation", voiding)))
+def increment_generation(increment: GenerationIncrement) -> Flow[Revocation]:
+    return cast(Revocation, (yield from call("sessions", "increment_generation", increment)))
 
 
-def mark(entry: Revocation) -> Flow[Revocation]:
-    return cast(Revocation, (yield from ask("sessions", "raise_not_before", entry)))
+def raise_not_before(entry: Revocation) -> Flow[Revocation]:
+    return cast(Revocation, (yield from call("sessions", "raise_not_before", entry)))
 
 
-def sessions_of(subject: Subject) -> Flow[Sequence[LoadedSession]]:
-    return cast("Sequence[LoadedSession]", (yield from ask("sessions", "list", subject)))
+def list_sessions(subject: Subject) -> Flow[Sequence[LoadedSession]]:
+    return cast("Sequence[LoadedSession]", (yield from call("sessions", "list", subject)))
 
 
 def insert_account(account: Account) -> Flow[bool]:
-    return cast(bool, (yield from ask("accounts", "insert", account)))
+    return cast(bool, (yield from call("accounts", "insert", account)))
 
 
-def account_named(identifier: str) -> Flow[Account | None]:
-    return cast("Account | None", (yield from ask("accounts", "find", identifier)))
+def find_account(identifier: str) -> Flow[Account | None]:
+    return cast("Account | None", (yield from call("accounts", "find", identifier)))
 
 
-def account_of(subject: Subject) -> Flow[Account | None]:
-    return cast("Account | None", (yield from ask("accounts", "load", subject)))
+def load_account(subject: Subject) -> Flow[Account | None]:
+    return cast("Account | None", (yield from call("accounts", "load", subject)))
 
 
 def replace_account(account: Account) -> Flow[bool]:
-    return cast(bool, (yield from ask("accounts", "replace", account)))
+    return cast(bool, (yield from call("accounts", "replace", account)))
 
 
-def replace_account_and_void(
-    account: Account, voiding: GenerationIncrement, kept: Session | None = None
+def replace_account_and_revoke(
+    account: Account, increment: GenerationIncrement, keep_session: Session | None = None
 ) -> Flow[Revocation | None]:
-    return cast("Revocation | None", (yield from ask("accounts", "replace_and_revoke", account, voiding, kept)))
+    return cast(
+        "Revocation | None", (yield from call("accounts", "replace_and_revoke", account, increment, keep_session))
+    )
 
 
-def bucket(key: str) -> Flow[Bucket | None]:
-    return cast("Bucket | None", (yield from ask("throttles", "load", key)))
+def load_bucket(key: str) -> Flow[Bucket | None]:
+    return cast("Bucket | None", (yield from call("throttles", "load", key)))
 
 
 def replace_bucket(changed: Bucket) -> Flow[bool]:
-    return cast(bool, (yield from ask("throttles", "replace", changed)))
+    return cast(bool, (yield from call("throttles", "replace", changed)))
 
 
 def audit(event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
     # What it tells of is done. A "no" now would leave the caller without the credential that replaced theirs (P9).
     with suppress(StoreUnavailable):
-        yield from ask("audit", "append", AuditEvent(event, now, subject, sid, address))
+        yield from call("audit", "append", AuditEvent(event, now, subject, sid, address))
 
 
 def hash_password(password: str) -> Flow[str]:
-    return cast(str, (yield from ask("hasher", "hash", password)))
+    return cast(str, (yield from call("hasher", "hash", password)))
 
 
 def verify_password(encoded: str | None, password: str) -> Flow[PasswordCheck]:
-    return cast(PasswordCheck, (yield from ask("hasher", "verify", encoded, password)))
+    return cast(PasswordCheck, (yield from call("hasher", "verify", encoded, password)))
 
 
-def judge_password(password: str, identifier: str) -> Flow[None]:
-    yield from ask("passwords", "validate", password, identifier)
+def validate_password(password: str, identifier: str) -> Flow[None]:
+    yield from call("passwords", "validate", password, identifier)
 
 
 def sign(claims: Mapping[str, object], now: Instant) -> Flow[str]:
-    return cast(str, (yield from ask("signer", "sign", claims, now)))
+    return cast(str, (yield from call("signer", "sign", claims, now)))
 
 
-def read_token(token: str, now: Instant) -> Flow[AccessClaims]:
-    return cast(AccessClaims, (yield from ask("signer", "verify", token, now)))
+def verify_token(token: str, now: Instant) -> Flow[AccessClaims]:
+    return cast(AccessClaims, (yield from call("signer", "verify", token, now)))
 
 
-def recall(sid: SessionId) -> Flow[LoadedSession | None]:
-    return cast("LoadedSession | None", (yield from ask("session_cache", "get", sid)))
+def get_cached(sid: SessionId) -> Flow[LoadedSession | None]:
+    return cast("LoadedSession | None", (yield from call("session_cache", "get", sid)))
 
 
-def remember(found: LoadedSession) -> Flow[None]:
-    yield from ask("session_cache", "put", found)
+def put_cached(found: LoadedSession) -> Flow[None]:
+    yield from call("session_cache", "put", found)
 
 
-def position() -> Flow[LogCursor | None]:
-    return cast("LogCursor | None", (yield from ask("session_cache", "cursor")))
+def cache_cursor() -> Flow[LogCursor | None]:
+    return cast("LogCursor | None", (yield from call("session_cache", "cursor")))
 
 
-def vouch(copy: CachedSession) -> Flow[bool]:
-    return cast(bool, (yield from ask("session_cache", "accept_copy", copy)))
+def accept_copy(copy: CachedSession) -> Flow[bool]:
+    return cast(bool, (yield from call("session_cache", "accept_copy", copy)))
 
 
-def recall_copy(sid: SessionId, log: int) -> Flow[CachedSession | None]:
-    return cast("CachedSession | None", (yield from ask("shared_cache", "get", sid, log)))
+def get_copy(sid: SessionId, log: int) -> Flow[CachedSession | None]:
+    return cast("CachedSession | None", (yield from call("shared_cache", "get", sid, log)))
 
 
-def remember_copy(copy: CachedSession) -> Flow[None]:
-    yield from ask("shared_cache", "put", copy)
+def put_copy(copy: CachedSession) -> Flow[None]:
+    yield from call("shared_cache", "put", copy)
 
 
-def forget(sid: SessionId) -> Flow[None]:
-    yield from ask("session_cache", "evict", sid)
+def evict_cached(sid: SessionId) -> Flow[None]:
+    yield from call("session_cache", "evict", sid)
 
 
-def note(entry: Revocation) -> Flow[None]:
-    yield from ask("session_cache", "apply_local", entry)
+def apply_local(entry: Revocation) -> Flow[None]:
+    yield from call("session_cache", "apply_local", entry)
 
 
-def judge_claims(claims: AccessClaims) -> Flow[Verdict]:
+def check_cached_claims(claims: AccessClaims) -> Flow[Verdict]:
     arguments = (claims.sid, claims.sub, claims.gen, claims.client_id, claims.iat)
-    return cast(Verdict, (yield from ask("session_cache", "check", *arguments)))
+    return cast(Verdict, (yield from call("session_cache", "check", *arguments)))
 
 
 def random_bytes(size: int) -> Flow[bytes]:
-    return cast(bytes, (yield from ask("entropy", "token_bytes", size)))
+    return cast(bytes, (yield from call("entropy", "token_bytes", size)))
 
 
 def stored_keys() -> Flow[Sequence[StoredKey]]:
-    return cast("Sequence[StoredKey]", (yield from ask("keys", "list")))
+    return cast("Sequence[StoredKey]", (yield from call("keys", "list")))
 
 
 def insert_key(key: StoredKey) -> Flow[bool]:
-    return cast(bool, (yield from ask("keys", "insert", key)))
+    return cast(bool, (yield from call("keys", "insert", key)))
 
 
 def delete_key(kid: str) -> Flow[None]:
-    yield from ask("keys", "delete", kid)
+    yield from call("keys", "delete", kid)
 
 
 def make_key(algorithm: str, serial: int, active_at: Instant) -> Flow[StoredKey]:
-    return cast(StoredKey, (yield from ask("key_generator", "make", algorithm, serial, active_at)))
+    return cast(StoredKey, (yield from call("key_generator", "make", algorithm, serial, active_at)))
 
 
 def log_sequence() -> Flow[int]:
-    return cast(int, (yield from ask("log", "sequence")))
+    return cast(int, (yield from call("log", "sequence")))

@@ -18,7 +18,7 @@ def csrf_token_of(sid: SessionId, realm: IssuerConfig) -> Flow[PlaintextToken]:
     return csrf_token(session, realm)
 
 
-def prove_csrf(text: str, sid: SessionId, realm: IssuerConfig) -> Flow[None]:
+def verify_csrf_token(text: str, sid: SessionId, realm: IssuerConfig) -> Flow[None]:
     """Raises ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. It never judges the session."""
     presented = _parse(text, realm)
     # Another session's token: the attacker's own, planted in the victim's browser.
@@ -38,5 +38,5 @@ def _parse(text: str, realm: IssuerConfig) -> ParsedCredential:
 
 def _session(sid: SessionId) -> Flow[Session | None]:
     # The seed of a session never changes, so a cached one is as good as the store's.
-    found = (yield from asks.recall(sid)) or (yield from asks.load(sid))
+    found = (yield from asks.get_cached(sid)) or (yield from asks.load(sid))
     return found.session if found else None

@@ -3,7 +3,7 @@
 from inspect import isawaitable
 from typing import Any
 
-from keyturn.flows.step import Flow, Step, T
+from keyturn.flows.step import Call, Flow, T
 from keyturn.ports import Ports
 
 
@@ -39,5 +39,5 @@ async def drive_async(flow: Flow[T], ports: Ports) -> T:
         return done.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
 
 
-def _call(step: Step, ports: Ports) -> Any:
-    return getattr(getattr(ports, step.port), step.verb)(*step.arguments)
+def _call(step: Call, ports: Ports) -> Any:
+    return getattr(getattr(ports, step.port), step.method)(*step.arguments)

@@ -20,7 +20,7 @@ SEED_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class LoginRequest:
     """What a client asks with. ``device``: the value of its device cookie, if it has one.
 
     ``scope`` and ``claims`` are the application's, never the client's; the payload guard checks ``claims``.
@@ -30,13 +30,13 @@ class Attempt:
     password: str = field(repr=False)
     deliver: Deliver | None = None
     client: ClientInfo = field(default_factory=ClientInfo)
-    device: str | None = field(default=None, repr=False)
+    device_token: str | None = field(default=None, repr=False)
     scope: str = ""
     claims: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-def enter(
-    subject: Subject, marks: RevocationFloor, attempt: Attempt, now: Instant, realm: IssuerConfig
+def create_session(
+    subject: Subject, marks: RevocationFloor, attempt: LoginRequest, now: Instant, realm: IssuerConfig
 ) -> Flow[Session]:
     """Open a session under ``marks``, which were read before the authentication was checked: a revocation or a
     password change that commits in between voids it."""
@@ -55,12 +55,12 @@ def device_secret(realm: IssuerConfig) -> bytes:
     return Secrets.derive(realm.secrets.current, b"device")
 
 
-def new_handle() -> Flow[str]:
+def new_id() -> Flow[str]:
     """A fresh 128-bit handle: 22 base64url characters."""
     return encode_session_id((yield from asks.random_bytes(SESSION_ID_BYTES)))
 
 
-def mark_device(identifier: str, nonce: bytes | None, realm: IssuerConfig) -> Flow[PlaintextToken]:
+def issue_device_cookie(identifier: str, nonce: bytes | None, realm: IssuerConfig) -> Flow[PlaintextToken]:
     """The device cookie of a browser that has just logged in; the one it has, if it is known already."""
     known = nonce or (yield from asks.random_bytes(NONCE_BYTES))
     return PlaintextToken(sign_device_cookie(identifier, known, device_secret(realm)))

@@ -7,7 +7,7 @@ from keyturn.flows import asks
 from keyturn.flows.step import Flow
 
 
-def find(presented: ParsedCredential) -> Flow[LoadedSession]:
+def load_by_credential(presented: ParsedCredential) -> Flow[LoadedSession]:
     """The session whose seed made ``presented``. Raises ``TokenInvalid``: one answer for gone and for forged."""
     found = yield from asks.load(presented.sid)
     if found is None or not verify_mac(presented, found.session.seed):

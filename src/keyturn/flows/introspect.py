@@ -8,9 +8,9 @@ from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
 from keyturn.errors import Unauthenticated
 from keyturn.flows import asks
-from keyturn.flows.find import find
+from keyturn.flows.find import load_by_credential
 from keyturn.flows.step import Flow
-from keyturn.flows.verify import holds
+from keyturn.flows.verify import is_good
 
 INACTIVE: dict[str, object] = {"active": False}
 
@@ -26,15 +26,15 @@ def introspect(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, 
         return INACTIVE
 
 
-def presented_sid(token: str, now: Instant, realm: IssuerConfig) -> Flow[SessionId]:
+def session_id_of_token(token: str, now: Instant, realm: IssuerConfig) -> Flow[SessionId]:
     """The session of a credential that its key or seed proves, whether still live or not.
 
     Raises ``TokenMalformed`` or ``TokenInvalid``.
     """
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
-            return (yield from find(parse(token, kind, realm.secrets))).session.sid
-    claims = yield from asks.read_token(token, now)
+            return (yield from load_by_credential(parse(token, kind, realm.secrets))).session.sid
+    claims = yield from asks.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     return SessionId(claims.sid)
 
@@ -43,15 +43,15 @@ def _active(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, obj
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from _sealed(parse(token, kind, realm.secrets), now, realm))
-    claims = yield from asks.read_token(token, now)
+    claims = yield from asks.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     check_times(claims, now, realm.profile.token.leeway_seconds)
     found = yield from asks.load(SessionId(claims.sid))
-    return _access(claims) if found and holds(found, claims, now, realm) else INACTIVE
+    return _access(claims) if found and is_good(found, claims, now, realm) else INACTIVE
 
 
 def _sealed(presented: ParsedCredential, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
-    found = yield from find(presented)
+    found = yield from load_by_credential(presented)
     session = found.session
     newest = session.renewals if presented.kind is CredentialKind.SESSION else session.rotations
     if presented.counter != newest:

@@ -16,7 +16,7 @@ from keyturn.flows.step import Flow
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedCredentials:
     """What a login, a refresh or a step-up hands out. Tokens are masked; ``None`` where the delivery has no such.
 
     ``access_expires_at`` and ``ends_at`` are whole seconds. ``device_token`` marks a browser that has logged in.
@@ -43,13 +43,13 @@ class Issued:
         return self.session.sid
 
 
-def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
+def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
     """The credentials of ``session`` at its present counters."""
     cookie = deliver in ("cookie", "both")
     access, expires_at = None, None
     if deliver != "cookie":
         access, expires_at = yield from access_token(session, now, realm)
-    return Issued(
+    return IssuedCredentials(
         session,
         deliver,
         ends_at(session, realm.profile.session),

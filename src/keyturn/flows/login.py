@@ -11,13 +11,19 @@ from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import verify_device_cookie
 from keyturn.errors import LoginFailed, Throttled
 from keyturn.flows import asks
-from keyturn.flows.enter import Attempt, device_secret, enter, mark_device
-from keyturn.flows.issue import Issued, issue
+from keyturn.flows.enter import LoginRequest, create_session, device_secret, issue_device_cookie
+from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import Reservation, compare, give_back, if_answered, reserve_login
+from keyturn.flows.throttle import (
+    AttemptReservation,
+    release_if_unavailable,
+    release_reservations,
+    reserve_login,
+    verify_password,
+)
 
 
-def login(attempt: Attempt, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
+def login(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
     """Authenticate and open a session.
 
     Raises ``LoginFailed`` (one answer, and the same work, for every cause), ``Throttled``, ``Overloaded``,
@@ -26,17 +32,17 @@ def login(attempt: Attempt, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
     deliver = realm.resolve_delivery(attempt.deliver)
     guard_payload(attempt.claims)
     identifier = normalise_identifier(attempt.identifier)
-    nonce = verify_device_cookie(attempt.device or "", identifier, device_secret(realm))
+    nonce = verify_device_cookie(attempt.device_token or "", identifier, device_secret(realm))
     held = yield from _reserve(attempt, identifier, nonce, now, realm)
     account, marks = yield from _authenticate(attempt, identifier, held, now)
-    session = yield from enter(account.subject, marks, attempt, now, realm)
+    session = yield from create_session(account.subject, marks, attempt, now, realm)
     issued = yield from issue(session, deliver, now, realm)
-    return changed(issued, device_token=(yield from mark_device(identifier, nonce, realm)))
+    return changed(issued, device_token=(yield from issue_device_cookie(identifier, nonce, realm)))
 
 
 def _reserve(
-    attempt: Attempt, identifier: str, nonce: bytes | None, now: Instant, realm: IssuerConfig
-) -> Flow[list[Reservation]]:
+    attempt: LoginRequest, identifier: str, nonce: bytes | None, now: Instant, realm: IssuerConfig
+) -> Flow[list[AttemptReservation]]:
     address = attempt.client.address
     try:
         return (yield from reserve_login(identifier, address, nonce, now, realm.profile.throttle))
@@ -45,30 +51,30 @@ def _reserve(
         raise
 
 
-def _known(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
+def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
     # An account and the marks of one and the same moment (CWE-367). A password changed, or an account disabled, between
     # two reads raises the generation: the old password must not open a session under the new one, nor the reverse.
-    account = yield from asks.account_named(identifier)
+    account = yield from asks.find_account(identifier)
     while True:
         subject = account.subject if account else Subject("")
-        marks = yield from asks.marks(subject, client_id)
-        again = yield from asks.account_named(identifier)
+        marks = yield from asks.revocation_floor(subject, client_id)
+        again = yield from asks.find_account(identifier)
         if again == account:
             return account, marks
         account = again
 
 
 def _authenticate(
-    attempt: Attempt, identifier: str, held: list[Reservation], now: Instant
+    attempt: LoginRequest, identifier: str, held: list[AttemptReservation], now: Instant
 ) -> Flow[tuple[Account, RevocationFloor]]:
-    account, marks = yield from if_answered(held, _known(identifier, attempt.client.client_id))
+    account, marks = yield from release_if_unavailable(held, _load_account(identifier, attempt.client.client_id))
     subject = account.subject if account else Subject("")
     # CWE-208: the same work for an account that does not exist.
-    verdict = yield from compare(held, account.password_hash if account else None, attempt.password)
+    verdict = yield from verify_password(held, account.password_hash if account else None, attempt.password)
     if account is None or account.disabled or not verdict.matches:
         yield from asks.audit(AuditEventType.LOGIN_FAILED, now, subject, address=attempt.client.address)
         raise LoginFailed("unknown, disabled or wrong password")
-    yield from give_back(held)
+    yield from release_reservations(held)
     if verdict.needs_rehash:
         rehashed = yield from asks.hash_password(attempt.password)
         yield from asks.replace_account(changed(account, password_hash=rehashed, version=account.version + 1))

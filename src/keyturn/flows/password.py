@@ -10,15 +10,15 @@ from keyturn.core.policy import Deliver
 from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
 from keyturn.flows import asks
-from keyturn.flows.issue import Issued, issue
-from keyturn.flows.revoke import voiding
+from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.revoke import generation_increment
 from keyturn.flows.step import Flow
 from keyturn.flows.step_up import AMR, live_session, prove_password
 
 
 def change_password(
     sid: SessionId, current: str, new: str, deliver: Deliver | None, now: Instant, realm: IssuerConfig
-) -> Flow[Issued]:
+) -> Flow[IssuedCredentials]:
     """Replace the password; session ``sid`` stays, renewed, and every other one ends (OWASP ASVS 5.0 7.4.3).
 
     Raises ``LoginFailed`` when ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
@@ -27,14 +27,14 @@ def change_password(
     chosen = realm.resolve_delivery(deliver)
     found = yield from live_session(sid, now, realm)
     account = yield from prove_password(found.session, current, now, realm)
-    yield from asks.judge_password(new, account.identifier)
+    yield from asks.validate_password(new, account.identifier)
     encoded = yield from asks.hash_password(new)
     while True:
         replaced = changed(account, password_hash=encoded, version=account.version + 1)
         session = yield from _replace(replaced, sid, now, realm)
         if session is not None:
             break
-        account = yield from _still_proven(account, sid, current, now, realm)
+        account = yield from _load_proven(account, sid, current, now, realm)
     yield from asks.audit(AuditEventType.PASSWORD_CHANGED, now, session.subject, sid)
     return (yield from issue(session, chosen, now, realm))
 
@@ -43,17 +43,19 @@ def _replace(account: Account, sid: SessionId, now: Instant, realm: IssuerConfig
     """Store the account, end the other sessions and renew this one, all or nothing; ``None`` when another write won."""
     found = yield from live_session(sid, now, realm)
     session = step_up(found, AMR, now, realm.profile.session)
-    entry = yield from asks.replace_account_and_void(account, voiding(account.subject, now, realm), session)
+    entry = yield from asks.replace_account_and_revoke(
+        account, generation_increment(account.subject, now, realm), session
+    )
     if entry is None:
         return None
-    yield from asks.note(entry)
+    yield from asks.apply_local(entry)
     return changed(session, generation=entry.value)
 
 
-def _still_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
+def _load_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
     """The account as another write left it; its password is proven again unless the account is the same."""
     found = yield from live_session(sid, now, realm)
-    account = yield from asks.account_of(proven.subject)
+    account = yield from asks.load_account(proven.subject)
     if account is not None and account.version == proven.version:
         return account
     return (yield from prove_password(found.session, current, now, realm))

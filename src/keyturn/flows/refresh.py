@@ -9,13 +9,13 @@ from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.session import LoadedSession, Session
 from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import asks
-from keyturn.flows.find import find
-from keyturn.flows.issue import Issued, issue
-from keyturn.flows.revoke import ended_entry
+from keyturn.flows.find import load_by_credential
+from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.revoke import session_end
 from keyturn.flows.step import Flow
 
 
-def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
+def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
     """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` when a retired
@@ -23,36 +23,36 @@ def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> F
     """
     presented = parse(text, CredentialKind.REFRESH, realm.secrets)
     while True:
-        found = yield from find(presented)
+        found = yield from load_by_credential(presented)
         outcome = rotate(found, presented.counter, now, realm.profile.session)
-        if not (yield from _stands(outcome, found, now, realm)):
+        if not (yield from _persist(outcome, found, now, realm)):
             continue  # another request won: judge again from what it left
         if outcome.refusal is not None:
-            yield from _alarm(outcome.refusal, found.session, now)
+            yield from _audit_alert(outcome.refusal, found.session, now)
         outcome.or_raise()
         return (yield from issue(outcome.session, deliver, now, realm))
 
 
-def _stands(outcome: RotationResult, found: LoadedSession, now: Instant, realm: IssuerConfig) -> Flow[bool]:
+def _persist(outcome: RotationResult, found: LoadedSession, now: Instant, realm: IssuerConfig) -> Flow[bool]:
     """Whether what the outcome rests on is stored, and lasts."""
     if outcome.session is not found.session:
         return (yield from _store(outcome, now, realm))
     # P3: the rotation that is answered again may be one that was never acknowledged. To hand out its successor is to
     # acknowledge it.
-    return outcome.refusal is not None or found.durable or (yield from asks.settle(found.session))
+    return outcome.refusal is not None or found.durable or (yield from asks.wait_durable(found.session))
 
 
 def _store(outcome: RotationResult, now: Instant, realm: IssuerConfig) -> Flow[bool]:
     session = outcome.session
-    entry = ended_entry(session.sid, now, realm) if outcome.refusal else None
+    entry = session_end(session.sid, now, realm) if outcome.refusal else None
     sequence = yield from asks.replace(session, entry)
     if sequence is None:
         return False
-    yield from (asks.note(entry) if entry else asks.forget(session.sid))
+    yield from (asks.apply_local(entry) if entry else asks.evict_cached(session.sid))
     return True
 
 
-def _alarm(refusal: Refusal, session: Session, now: Instant) -> Flow[None]:
+def _audit_alert(refusal: Refusal, session: Session, now: Instant) -> Flow[None]:
     if isinstance(refusal, TokenReused):
         yield from asks.audit(AuditEventType.TOKEN_REUSED, now, session.subject, session.sid)
     if isinstance(refusal, CounterAhead):

@@ -11,7 +11,7 @@ from keyturn.flows.revoke import revoke_session
 from keyturn.flows.step import Flow
 
 
-def end_replaced(tokens: Iterable[str], keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
+def revoke_previous_sessions(tokens: Iterable[str], keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
     """End the sessions behind ``tokens``, other than ``keep`` (OWASP ASVS 5.0 7.2.4).
 
     Only a credential that is good right now ends anything. The login has succeeded: what goes wrong here is left.

@@ -16,26 +16,26 @@ LOGOUT = "logout"
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
+class RevocationReceipt:
     """``sequence``: ask any verifier if it is at least this fresh. ``within_seconds``: when the last copy stops."""
 
     sequence: int
     within_seconds: int
 
 
-def ended_entry(sid: SessionId, now: Instant, realm: IssuerConfig) -> Revocation:
+def session_end(sid: SessionId, now: Instant, realm: IssuerConfig) -> Revocation:
     """The entry that ends ``sid`` everywhere; kept until no access token of the session can be alive."""
     return Revocation(RevocationKind.SESSION, sid, ENDED, now, _expiry(now, realm))
 
 
-def renewed_entry(sid: SessionId, renewals: int, now: Instant, realm: IssuerConfig) -> Revocation:
+def session_renewal(sid: SessionId, renewals: int, now: Instant, realm: IssuerConfig) -> Revocation:
     """The entry that voids every session token of ``sid`` before ``renewals``."""
     return Revocation(RevocationKind.SESSION, sid, renewals, now, _expiry(now, realm))
 
 
 def revoke_session(
     sid: SessionId, reason: str, now: Instant, realm: IssuerConfig, owner: Subject | None = None
-) -> Flow[Revoked]:
+) -> Flow[RevocationReceipt]:
     """End one session, of ``owner`` if given. Ending it twice is harmless; the answer covers the first time.
 
     Raises ``NotFound``, the same for a session that does not exist and one of somebody else.
@@ -47,55 +47,57 @@ def revoke_session(
         if found.session.ended_at is not None:
             # Logged when it ended; logging it again would let the holder of a dead token fill the log (CWE-400).
             # Another process may have ended it, and this one not have heard yet.
-            if not (yield from asks.settle(found.session)):
+            if not (yield from asks.wait_durable(found.session)):
                 continue  # P1: what is read here may be a write that was never acknowledged, and still be lost
-            yield from asks.note(ended_entry(sid, now, realm))
-            return _revoked((yield from asks.log_sequence()), realm)
-        entry = ended_entry(sid, now, realm)
+            yield from asks.apply_local(session_end(sid, now, realm))
+            return _receipt((yield from asks.log_sequence()), realm)
+        entry = session_end(sid, now, realm)
         sequence = yield from asks.replace(revoke(found, reason, now), entry)
         if sequence is not None:
-            yield from asks.note(entry)
+            yield from asks.apply_local(entry)
             event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
             yield from asks.audit(event, now, found.session.subject, sid)
-            return _revoked(sequence, realm)
+            return _receipt(sequence, realm)
 
 
-def revoke_subject(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
+def revoke_subject(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of ``subject``: what was issued under a smaller generation is void."""
-    entry = yield from asks.void(voiding(subject, now, realm))
-    yield from asks.note(entry)
+    entry = yield from asks.increment_generation(generation_increment(subject, now, realm))
+    yield from asks.apply_local(entry)
     yield from asks.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
-    return _revoked(entry.sequence, realm)
+    return _receipt(entry.sequence, realm)
 
 
-def revoke_client(client_id: str, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
+def revoke_client(client_id: str, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of a client."""
-    return (yield from _mark(RevocationKind.CLIENT, client_id, AuditEventType.REVOKED_CLIENT, now, realm))
+    return (yield from _raise_not_before(RevocationKind.CLIENT, client_id, AuditEventType.REVOKED_CLIENT, now, realm))
 
 
-def revoke_everything(now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
+def revoke_everything(now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session there is: for the day a secret or a signing key leaked."""
-    return (yield from _mark(RevocationKind.EVERYTHING, "", AuditEventType.REVOKED_EVERYTHING, now, realm))
+    return (yield from _raise_not_before(RevocationKind.EVERYTHING, "", AuditEventType.REVOKED_EVERYTHING, now, realm))
 
 
-def voiding(subject: Subject, now: Instant, realm: IssuerConfig) -> GenerationIncrement:
+def generation_increment(subject: Subject, now: Instant, realm: IssuerConfig) -> GenerationIncrement:
     """A request to raise the generation of ``subject``."""
     return GenerationIncrement(subject, now, _expiry(now, realm))
 
 
-def _mark(kind: RevocationKind, key: str, event: AuditEventType, now: Instant, realm: IssuerConfig) -> Flow[Revoked]:
+def _raise_not_before(
+    kind: RevocationKind, key: str, event: AuditEventType, now: Instant, realm: IssuerConfig
+) -> Flow[RevocationReceipt]:
     # Ahead by the leeway: an issuer whose clock runs ahead has dated its sessions later; and by a second at least, for
     # what was issued earlier in this very second.
     not_before = now + max(1, realm.profile.token.leeway_seconds)
-    entry = yield from asks.mark(Revocation(kind, key, not_before, now, _expiry(now, realm)))
-    yield from asks.note(entry)
+    entry = yield from asks.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, realm)))
+    yield from asks.apply_local(entry)
     yield from asks.audit(event, now)
-    return _revoked(entry.sequence, realm)
+    return _receipt(entry.sequence, realm)
 
 
 def _expiry(now: Instant, realm: IssuerConfig) -> Instant:
     return Instant(now + realm.profile.token.retired_seconds)
 
 
-def _revoked(sequence: int, realm: IssuerConfig) -> Revoked:
-    return Revoked(sequence, realm.profile.token.staleness_seconds)
+def _receipt(sequence: int, realm: IssuerConfig) -> RevocationReceipt:
+    return RevocationReceipt(sequence, realm.profile.token.staleness_seconds)

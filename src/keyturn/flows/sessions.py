@@ -11,7 +11,7 @@ from keyturn.flows.step import Flow
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class SessionSummary:
     """One live session, as its owner sees it. Moments are whole seconds."""
 
     sid: SessionId
@@ -23,18 +23,18 @@ class Device:
     expires_at: Instant
 
 
-def list_sessions(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[list[Device]]:
+def list_sessions(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[list[SessionSummary]]:
     """The live sessions of ``subject``, newest first."""
-    found = yield from asks.sessions_of(subject)
+    found = yield from asks.list_sessions(subject)
     policy = realm.profile.session
     return [
-        _device(each.session) for each in found if session_state(each.session, each.floor, now, policy) is State.LIVE
+        _summary(each.session) for each in found if session_state(each.session, each.floor, now, policy) is State.LIVE
     ]
 
 
-def _device(session: Session) -> Device:
+def _summary(session: Session) -> SessionSummary:
     client = session.client
-    return Device(
+    return SessionSummary(
         session.sid,
         client.client_id,
         client.label,

@@ -10,13 +10,13 @@ from keyturn.core.realm import IssuerConfig
 from keyturn.core.throttle import Rate, address_key
 from keyturn.errors import AccountExists
 from keyturn.flows import asks
-from keyturn.flows.enter import Attempt, enter, mark_device, new_handle
-from keyturn.flows.issue import Issued, issue
+from keyturn.flows.enter import LoginRequest, create_session, issue_device_cookie, new_id
+from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import Reservation, if_answered, reserve
+from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
 
 
-def signup(attempt: Attempt, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
+def signup(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
     """Create an account and open its first session.
 
     Raises ``PasswordRejected`` with a reason fit to show, ``AccountExists``, ``Throttled``, ``Overloaded``,
@@ -25,19 +25,19 @@ def signup(attempt: Attempt, now: Instant, realm: IssuerConfig) -> Flow[Issued]:
     deliver = realm.resolve_delivery(attempt.deliver)
     guard_payload(attempt.claims)
     identifier = normalise_identifier(attempt.identifier)
-    yield from asks.judge_password(attempt.password, identifier)
+    yield from asks.validate_password(attempt.password, identifier)
     held = yield from _reserve(attempt.client.address, now, realm)
     # Read before there is an account: one disabled at once must not be entered under the generation that says so.
-    subject = Subject((yield from new_handle()))
-    marks = yield from if_answered(held, asks.marks(subject, attempt.client.client_id))
-    hashed = yield from if_answered(held, asks.hash_password(attempt.password))
+    subject = Subject((yield from new_id()))
+    marks = yield from release_if_unavailable(held, asks.revocation_floor(subject, attempt.client.client_id))
+    hashed = yield from release_if_unavailable(held, asks.hash_password(attempt.password))
     account = yield from _create(Account(subject, identifier, hashed, now))
-    session = yield from enter(account.subject, marks, attempt, now, realm)
+    session = yield from create_session(account.subject, marks, attempt, now, realm)
     issued = yield from issue(session, deliver, now, realm)
-    return changed(issued, device_token=(yield from mark_device(identifier, None, realm)))
+    return changed(issued, device_token=(yield from issue_device_cookie(identifier, None, realm)))
 
 
-def _reserve(address: str, now: Instant, realm: IssuerConfig) -> Flow[list[Reservation]]:
+def _reserve(address: str, now: Instant, realm: IssuerConfig) -> Flow[list[AttemptReservation]]:
     # Once hashed for, a signup is never given back: it cost a password hash and may probe for an existing account.
     policy = realm.profile.throttle
     rate = Rate(policy.signup_limit, policy.window_seconds)

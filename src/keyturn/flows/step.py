@@ -11,21 +11,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Step:
+class Call:
     """One need: call ``verb`` of the port named ``port``. Arguments may be secret, so ``repr`` leaves them out."""
 
     port: str
-    verb: str
+    method: str
     arguments: tuple[object, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Step({self.port}.{self.verb})"
+        return f"Step({self.port}.{self.method})"
 
 
-Flow: TypeAlias = Generator[Step, Any, T]
+Flow: TypeAlias = Generator[Call, Any, T]
 """Yields steps, is sent their answers, returns ``T``. ``asks.py`` pins the type of each answer."""
 
 
-def ask(port: str, verb: str, *arguments: object) -> Flow[Any]:
+def call(port: str, verb: str, *arguments: object) -> Flow[Any]:
     """One step, as a flow: ``answer = yield from ask("sessions", "load", sid)``."""
-    return (yield Step(port, verb, arguments))
+    return (yield Call(port, verb, arguments))

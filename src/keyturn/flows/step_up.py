@@ -10,10 +10,10 @@ from keyturn.core.session import LoadedSession, Session
 from keyturn.core.throttle import Rate
 from keyturn.errors import LoginFailed, TokenRevoked
 from keyturn.flows import asks
-from keyturn.flows.issue import Issued, issue
-from keyturn.flows.revoke import renewed_entry
+from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.revoke import session_renewal
 from keyturn.flows.step import Flow
-from keyturn.flows.throttle import compare, give_back, if_answered, reserve
+from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
 
 AMR = ("pwd",)
 """RFC 8176: how a step-up authenticates."""
@@ -21,7 +21,7 @@ AMR = ("pwd",)
 
 def confirm_password(
     sid: SessionId, password: str, deliver: Deliver | None, now: Instant, realm: IssuerConfig
-) -> Flow[Issued]:
+) -> Flow[IssuedCredentials]:
     """Authenticate again within session ``sid`` (RFC 9470).
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
@@ -52,12 +52,12 @@ def prove_password(session: Session, password: str, now: Instant, realm: IssuerC
     policy = realm.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
     held = yield from reserve([("session:" + session.sid, rate)], now)
-    account = yield from if_answered(held, asks.account_of(session.subject))
-    verdict = yield from compare(held, account.password_hash if account else None, password)
+    account = yield from release_if_unavailable(held, asks.load_account(session.subject))
+    verdict = yield from verify_password(held, account.password_hash if account else None, password)
     if account is None or account.disabled or not verdict.matches:
         yield from asks.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")
-    yield from give_back(held)
+    yield from release_reservations(held)
     return account
 
 
@@ -71,7 +71,7 @@ def _renewed(proven: Session, now: Instant, realm: IssuerConfig) -> Flow[Session
         if found.session.generation != proven.generation:
             return None
         session = step_up(found, AMR, now, realm.profile.session)
-        entry = renewed_entry(session.sid, session.renewals, now, realm)
+        entry = session_renewal(session.sid, session.renewals, now, realm)
         if (yield from asks.replace(session, entry)) is not None:
-            yield from asks.note(entry)
+            yield from asks.apply_local(entry)
             return session

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class AttemptReservation:
     """One attempt counted in one bucket."""
 
     key: str
@@ -25,7 +25,7 @@ class Reservation:
 
 def reserve_login(
     identifier: str, address: str, device: bytes | None, now: Instant, policy: ThrottlePolicy
-) -> Flow[list[Reservation]]:
+) -> Flow[list[AttemptReservation]]:
     """Count a login attempt. A known device is counted alone, so an attack from elsewhere never locks its owner out.
 
     Raises ``Throttled``; nothing stays reserved then.
@@ -40,48 +40,48 @@ def reserve_login(
     return (yield from reserve(wanted, now))
 
 
-def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[Reservation]]:
+def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptReservation]]:
     """Count one attempt in every bucket of ``wanted``, or in none. Raises ``Throttled``."""
-    held: list[Reservation] = []
+    held: list[AttemptReservation] = []
     for key, rate in wanted:
         retry_after = yield from _reserve_one(key, rate, now)
         if retry_after:
-            yield from give_back(held)
+            yield from release_reservations(held)
             raise Throttled(key.partition(":")[0], retry_after_seconds=retry_after)
-        held.append(Reservation(key, rate, now))
+        held.append(AttemptReservation(key, rate, now))
     return held
 
 
-def compare(held: list[Reservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
+def verify_password(reservations: list[AttemptReservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
     """Compare a password under the attempts ``held``. Raises ``Overloaded``, and nothing stays reserved then."""
-    return (yield from if_answered(held, asks.verify_password(encoded, password)))
+    return (yield from release_if_unavailable(reservations, asks.verify_password(encoded, password)))
 
 
-def if_answered(held: list[Reservation], question: Flow[T]) -> Flow[T]:
+def release_if_unavailable(reservations: list[AttemptReservation], flow: Flow[T]) -> Flow[T]:
     """Ask, before any password is compared, under the attempts ``held``.
 
     Raises ``Overloaded``, ``StoreUnavailable``: nobody looked, so nothing was attempted, and neither a flood nor an
     outage may lock anybody out through the retries it causes.
     """
     try:
-        return (yield from question)
+        return (yield from flow)
     except (Overloaded, StoreUnavailable):
-        yield from give_back(held)
+        yield from release_reservations(reservations)
         raise
 
 
-def give_back(held: list[Reservation]) -> Flow[None]:
+def release_reservations(reservations: list[AttemptReservation]) -> Flow[None]:
     """Undo reservations: only failures count."""
-    for each in held:
+    for each in reservations:
         while True:
-            found = yield from asks.bucket(each.key)
+            found = yield from asks.load_bucket(each.key)
             if found is None or (yield from asks.replace_bucket(release(found, each.reserved_at, each.rate))):
                 break
 
 
 def _reserve_one(key: str, rate: Rate, now: Instant) -> Flow[int]:
     while True:
-        admission = try_reserve(key, (yield from asks.bucket(key)), now, rate)
+        admission = try_reserve(key, (yield from asks.load_bucket(key)), now, rate)
         if not admission.allowed:
             return admission.retry_after_seconds
         # Compare and swap: a parallel burst cannot be admitted twice on one reading.

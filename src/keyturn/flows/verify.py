@@ -10,7 +10,7 @@ from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_
 from keyturn.core.session import CachedSession, LoadedSession, Session
 from keyturn.errors import Refusal, RevocationUnknown, StoreQuarantined, StoreUnavailable, TokenRevoked
 from keyturn.flows import asks
-from keyturn.flows.find import find
+from keyturn.flows.find import load_by_credential
 from keyturn.flows.issue import session_principal
 from keyturn.flows.step import Flow, T
 
@@ -22,9 +22,9 @@ def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
     ``RevocationUnknown`` when neither the feed nor the store can tell.
     """
     presented = parse(text, CredentialKind.SESSION, realm.secrets)
-    session = _admitted((yield from asks.recall(presented.sid)), presented, now, realm)
+    session = _check_cached((yield from asks.get_cached(presented.sid)), presented, now, realm)
     if session is None:
-        position = yield from asks.position()
+        position = yield from asks.cache_cursor()
         session = (yield from _ask_cache(presented, position, now, realm)) or (
             yield from _ask_store(presented, position, now, realm)
         )
@@ -33,11 +33,11 @@ def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
 
 def verify_access(token: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
     """Who holds this access token. Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``."""
-    claims = yield from asks.read_token(token, now)
+    claims = yield from asks.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     check_audience(claims, realm.audience[0])
     check_times(claims, now, realm.profile.token.leeway_seconds)
-    verdict = yield from asks.judge_claims(claims)
+    verdict = yield from asks.check_cached_claims(claims)
     if verdict is Verdict.REVOKED:
         raise TokenRevoked("the feed names its session, subject or client")
     # A revocation is kept as long as access tokens live by today's policy: one of an earlier, longer one outlasts it.
@@ -47,7 +47,7 @@ def verify_access(token: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
     return principal_from_claims(claims)
 
 
-def _admitted(
+def _check_cached(
     near: LoadedSession | None, presented: ParsedCredential, now: Instant, realm: IssuerConfig
 ) -> Session | None:
     if near is None or not verify_mac(presented, near.session.seed):
@@ -65,18 +65,18 @@ def _ask_cache(
     """What another process read, if this one's own news of revocations vouches for it."""
     if position is None:
         return None
-    copy = yield from asks.recall_copy(presented.sid, position.log_id)
+    copy = yield from asks.get_copy(presented.sid, position.log_id)
     if copy is None or not copy.is_recent(now):
         return None
-    session = _admitted(copy.loaded, presented, now, realm)
-    return session if session is not None and (yield from asks.vouch(copy)) else None
+    session = _check_cached(copy.loaded, presented, now, realm)
+    return session if session is not None and (yield from asks.accept_copy(copy)) else None
 
 
 def _ask_store(
     presented: ParsedCredential, position: LogCursor | None, now: Instant, realm: IssuerConfig
 ) -> Flow[Session]:
     while True:
-        found = yield from _truth(find(presented))
+        found = yield from _unavailable_as_unknown(load_by_credential(presented))
         session = check_session_token(found, presented.counter, now, realm.profile.session)
         try:
             if session is not found.session and (yield from asks.replace(session)) is None:
@@ -85,26 +85,26 @@ def _ask_store(
             # A full disk can still be read: the use goes unnoted, and the session ends early at worst, never late.
             return found.session
         stored = LoadedSession(session, found.floor)
-        yield from asks.remember(stored)
+        yield from asks.put_cached(stored)
         if position is not None:
-            yield from asks.remember_copy(CachedSession(stored, position, now))
+            yield from asks.put_copy(CachedSession(stored, position, now))
         return session
 
 
 def _introspect(claims: AccessClaims, now: Instant, realm: IssuerConfig) -> Flow[None]:
-    found = yield from _truth(asks.load(SessionId(claims.sid)))
-    if found is None or not holds(found, claims, now, realm):
+    found = yield from _unavailable_as_unknown(asks.load(SessionId(claims.sid)))
+    if found is None or not is_good(found, claims, now, realm):
         raise TokenRevoked("the store says its session has ended")
 
 
-def holds(found: LoadedSession, claims: AccessClaims, now: Instant, realm: IssuerConfig) -> bool:
+def is_good(found: LoadedSession, claims: AccessClaims, now: Instant, realm: IssuerConfig) -> bool:
     """Whether the session behind an access token still stands, by what the store says."""
     stands = session_state(found.session, found.floor, now, realm.profile.session) not in (State.ENDED, State.VOID)
     marks = found.floor
     return stands and claims.gen >= marks.generation and claims.iat >= marks.not_before
 
 
-def _truth(question: Flow[T]) -> Flow[T]:
+def _unavailable_as_unknown(question: Flow[T]) -> Flow[T]:
     # P4: nobody can tell. Never "accept", and never 401, which would log an honest caller out.
     try:
         return (yield from question)

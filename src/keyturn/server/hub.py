@@ -13,7 +13,7 @@ import structlog
 from keyturn.clocks import monotonic_raw
 from keyturn.core.revocation import RevocationPage
 from keyturn.flows import Flow
-from keyturn.flows.feed import PAGE_LIMIT, end_page, feed_page
+from keyturn.flows.feed import PAGE_LIMIT, head_page, page_after
 from keyturn.stores.near import LocalSessionCache
 from keyturn.web.endpoints.service import Place, feed_answer, feed_from
 from keyturn.web.shapes import FeedEntry
@@ -160,7 +160,7 @@ class Hub:
         head, asked_at = self.head, self.clock()
         if head is None:
             return await self._find_head()
-        page = await self._read(feed_page(head.sequence))
+        page = await self._read(page_after(head.sequence))
         if not page.complete or page.log_id != head.log:
             return await self._find_head()
         told = self._told(Place(head.sequence, seeding=False), page, asked_at)
@@ -176,7 +176,7 @@ class Hub:
     async def _find_head(self) -> bool:
         # Whoever stands somewhere else finds out by looking for himself.
         self._pages.clear()
-        page = await self._read(end_page())
+        page = await self._read(head_page())
         self.head = Spot(page.log_id, page.sequence)
         return False
 

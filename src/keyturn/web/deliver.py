@@ -9,8 +9,8 @@ from keyturn.core.instant import Instant
 from keyturn.core.policy import Deliver
 from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import PlaintextToken
-from keyturn.flows.issue import Issued
-from keyturn.flows.revoke import Revoked
+from keyturn.flows.issue import IssuedCredentials
+from keyturn.flows.revoke import RevocationReceipt
 from keyturn.web.extract import Role
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
 from keyturn.web.shapes import IssuedAnswer, RevokedAnswer
@@ -28,14 +28,16 @@ _ROLES: dict[Deliver, tuple[Role, ...]] = {
 }
 
 
-def issued_reply(status: int, issued: Issued, now: Instant, realm: IssuerConfig, held: Collection[Role] = ()) -> Reply:
+def issued_reply(
+    status: int, issued: IssuedCredentials, now: Instant, realm: IssuerConfig, held: Collection[Role] = ()
+) -> Reply:
     """What a login, a refresh or a step-up answers. ``held``: cookies of an earlier login that this one replaces:
     those it does not overwrite are taken away, or they would be presented instead of the new ones."""
     stale = [_clear(role, realm) for role in held if role not in _ROLES[issued.deliver]]
     return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, realm), *stale))
 
 
-def revoked_reply(revoked: Revoked, realm: IssuerConfig, *, clear: bool) -> Reply:
+def revoked_reply(revoked: RevocationReceipt, realm: IssuerConfig, *, clear: bool) -> Reply:
     """What a revocation answers. ``clear``: the login that ended lived in this browser's cookies; only then, and only
     after it ended, are they taken away (P9)."""
     answer = RevokedAnswer(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
@@ -43,7 +45,7 @@ def revoked_reply(revoked: Revoked, realm: IssuerConfig, *, clear: bool) -> Repl
     return json_reply(200, answer, (*NO_STORE, *cookies))
 
 
-def _answer(issued: Issued, now: Instant) -> IssuedAnswer:
+def _answer(issued: IssuedCredentials, now: Instant) -> IssuedAnswer:
     session, in_body = issued.session, issued.deliver in ("tokens", "both")
     access_end = issued.access_expires_at
     return IssuedAnswer(
@@ -63,7 +65,7 @@ def _revealed(token: PlaintextToken | None) -> str | UnsetType:
     return UNSET if token is None else token.reveal()
 
 
-def _cookies(issued: Issued, now: Instant, realm: IssuerConfig) -> list[Header]:
+def _cookies(issued: IssuedCredentials, now: Instant, realm: IssuerConfig) -> list[Header]:
     if issued.deliver == "tokens":
         return []
     seconds = min(max(issued.ends_at - now, 0), MAX_AGE_SECONDS)

@@ -6,7 +6,7 @@ from keyturn.core.csrf import SAFE_METHODS, check_origin, is_token_required
 from keyturn.core.instant import Instant, SessionId
 from keyturn.core.principal import Principal
 from keyturn.errors import CsrfTokenRequired, TokenInvalid, Unauthenticated
-from keyturn.flows.csrf import prove_csrf
+from keyturn.flows.csrf import verify_csrf_token
 from keyturn.flows.step import Flow
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.web.extract import Credential, bearer_token, extract
@@ -54,7 +54,7 @@ def require_csrf_token(request: Request, sid: SessionId, site: Site) -> Flow[Non
     values = request.values(b"x-csrf-token")
     if len(values) != 1:
         raise CsrfTokenRequired("no CSRF token, or several")
-    yield from prove_csrf(values[0].decode("latin-1"), sid, site.realm)
+    yield from verify_csrf_token(values[0].decode("latin-1"), sid, site.realm)
 
 
 def require_service(request: Request, site: Site) -> None:

@@ -7,10 +7,10 @@ from keyturn.core.instant import Instant
 from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import ClientInfo
 from keyturn.errors import BadRequest
-from keyturn.flows.enter import Attempt
-from keyturn.flows.issue import Issued
+from keyturn.flows.enter import LoginRequest
+from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login as log_in
-from keyturn.flows.replace import end_replaced
+from keyturn.flows.replace import revoke_previous_sessions
 from keyturn.flows.signup import signup as sign_up
 from keyturn.flows.step import Flow
 from keyturn.web.deliver import LOGIN_COOKIES, issued_reply
@@ -26,7 +26,7 @@ LABEL_CAP = 120
 
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 
-_Entrance = Callable[[Attempt, Instant, IssuerConfig], Flow[Issued]]
+_Entrance = Callable[[LoginRequest, Instant, IssuerConfig], Flow[IssuedCredentials]]
 
 
 def signup(request: Request, now: Instant, site: Site) -> Flow[Reply]:
@@ -43,16 +43,16 @@ def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, sit
     # Login CSRF: another site must not log this browser in as somebody else. No cookie is needed for that attack.
     refuse_cross_origin(request, site)
     body = read_json(request, LoginBody)
-    attempt = Attempt(
+    attempt = LoginRequest(
         body.email,
         body.password,
         deliver=body.deliver,
         client=ClientInfo(body.client_id, _label(request), request.address),
-        device=_unless_tossed(request, "device", site),
+        device_token=_unless_tossed(request, "device", site),
     )
     issued = yield from entrance(attempt, now, site.realm)
     held = _held(request, site) if issued.deliver != "tokens" else {}
-    yield from end_replaced(held.values(), issued.session.sid, now, site.realm)
+    yield from revoke_previous_sessions(held.values(), issued.session.sid, now, site.realm)
     return issued_reply(status, issued, now, site.realm, held)
 
 

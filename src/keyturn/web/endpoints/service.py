@@ -8,10 +8,10 @@ from msgspec import Meta, Struct
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, NotFound, Unauthenticated
-from keyturn.flows.feed import feed_page, seed_page
+from keyturn.flows.feed import page_after, snapshot_page
 from keyturn.flows.introspect import introspect as ask_about
-from keyturn.flows.introspect import presented_sid
-from keyturn.flows.revoke import Revoked, revoke_session
+from keyturn.flows.introspect import session_id_of_token
+from keyturn.flows.revoke import RevocationReceipt, revoke_session
 from keyturn.flows.step import Flow
 from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
@@ -85,7 +85,7 @@ def feed_place(request: Request) -> Place:
 
 def feed_from(place: Place) -> Flow[RevocationPage]:
     """The page that goes on from ``place``."""
-    return seed_page(place.sequence) if place.seeding else feed_page(place.sequence)
+    return snapshot_page(place.sequence) if place.seeding else page_after(place.sequence)
 
 
 def feed_answer(page: RevocationPage, nonce: str = "") -> FeedAnswer:
@@ -94,9 +94,9 @@ def feed_answer(page: RevocationPage, nonce: str = "") -> FeedAnswer:
     return FeedAnswer(entries, page.sequence, page.complete, page.log_id, nonce)
 
 
-def _revoke(token: str, now: Instant, site: Site) -> Flow[Revoked | None]:
+def _revoke(token: str, now: Instant, site: Site) -> Flow[RevocationReceipt | None]:
     try:
-        sid = yield from presented_sid(token, now, site.realm)
+        sid = yield from session_id_of_token(token, now, site.realm)
         return (yield from revoke_session(sid, "revoked by its holder", now, site.realm))
     except (Unauthenticated, NotFound):
         return None
