@@ -9,7 +9,7 @@ from keyturn.core.claims import ACCESS_TYPE, AccessClaims
 from keyturn.core.instant import Instant
 from keyturn.errors import TokenInvalid
 from keyturn.ports import StoredKey
-from keyturn.tokens import ScheduledKey, SigningKey, SigningKeySet, Vault, sign_compact, verify_token
+from keyturn.tokens import KeyEncryptor, ScheduledKey, SigningKey, SigningKeySet, sign_compact, verify_token
 from keyturn.verifier.claims import read_claims
 
 
@@ -19,7 +19,7 @@ class KeyRing:
     ``retired_seconds``: how long a retired key still verifies (see ``RolloverPolicy``).
     """
 
-    def __init__(self, vault: Vault, retired_seconds: int) -> None:
+    def __init__(self, vault: KeyEncryptor, retired_seconds: int) -> None:
         self._vault = vault
         self._retired_seconds = retired_seconds
         self._opened: dict[str, SigningKey] = {}
@@ -54,13 +54,13 @@ class KeyRing:
         return {serial: state.value for serial, state in self._keys.states(now).items()}
 
     def _open(self, stored: StoredKey) -> SigningKey:
-        return self._vault.open_key(stored.encrypted, kid=stored.kid)
+        return self._vault.decrypt_key(stored.encrypted, kid=stored.kid)
 
 
 class SigningKeyGenerator:
     """Makes signing keys and seals them at once. ``randomness``: source of kids, nonces and HMAC secrets."""
 
-    def __init__(self, vault: Vault, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, vault: KeyEncryptor, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._vault = vault
         self._randomness = randomness
 
@@ -68,5 +68,5 @@ class SigningKeyGenerator:
         """A fresh key. Its kid says nothing about it but its number."""
         kid = f"{serial}-{self._randomness(6).hex()}"
         key = SigningKey.generate(algorithm, kid, randomness=self._randomness)
-        sealed = self._vault.seal_key(key, nonce=self._randomness(12))
+        sealed = self._vault.encrypt_key(key, nonce=self._randomness(12))
         return StoredKey(kid, algorithm, serial, active_at, sealed)

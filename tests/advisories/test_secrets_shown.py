@@ -20,7 +20,7 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.sealed import CredentialKind, Secrets, parse
 from keyturn.flows import Call, LoginRequest
 from keyturn.server.logs import configure_logs
-from keyturn.tokens import Vault
+from keyturn.tokens import KeyEncryptor
 from keyturn.web.extract import Credential
 from keyturn.web.message import Request
 from keyturn.web.shapes import LoginBody, PasswordBody, StepUpBody, TokenForm
@@ -59,7 +59,7 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
         *(wire.parts.settings, wire.parts.ring, wire.parts.near, wire.parts.store, wire.parts.hasher, wire.parts.ports),
         *(
             LoginRequest(EMAIL, PASSWORD, device_token=tokens["device_token"]),
-            Vault(SECRET.encode()),
+            KeyEncryptor(SECRET.encode()),
             Settings(secret=SECRET),
         ),
         *(LoginBody(EMAIL, PASSWORD), PasswordBody(PASSWORD, NEW_PASSWORD), StepUpBody(PASSWORD)),

@@ -21,7 +21,7 @@ from keyturn.core.session import Seed
 from keyturn.core.throttle import sign_device_cookie, verify_device_cookie
 from keyturn.errors import ConfigurationError, LoginFailed, Refusal
 from keyturn.flows import IssuedCredentials
-from keyturn.tokens import SigningKey, Vault, sign_compact
+from keyturn.tokens import KeyEncryptor, SigningKey, sign_compact
 
 SECRET = "3c9f1f6b7de24a70b59d1e8a6c0f42d7e1b8a94c5d3f2076"
 GUESSED = "9a0e4d5c7b8f1a2d3e6c5b4a7980f1e2d3c4b5a697887766"
@@ -130,16 +130,16 @@ def test_the_sealed_signing_keys_do_not_open(crime: Crime) -> None:
     assert isinstance(sealed, bytes)
     for secret in (GUESSED.encode(), bytes(32), SECRET[:-1].encode() + b"0"):
         with pytest.raises(ConfigurationError):
-            Vault(secret).open_key(sealed, kid=kid)
+            KeyEncryptor(secret).decrypt_key(sealed, kid=kid)
     with pytest.raises(ConfigurationError):
-        Vault(SECRET.encode()).open_key(sealed, kid=kid + "0")
-    assert Vault(SECRET.encode()).open_key(sealed, kid=kid).kid == kid
+        KeyEncryptor(SECRET.encode()).decrypt_key(sealed, kid=kid + "0")
+    assert KeyEncryptor(SECRET.encode()).decrypt_key(sealed, kid=kid).kid == kid
 
 
 def test_a_signing_key_planted_in_the_store_is_not_used(crime: Crime, tmp_path: Path) -> None:
     """The thief can write as well: a row of his own among the keys must not verify his tokens, nor be used to sign."""
     mine = SigningKey.generate("ES256", "2-planted")
-    sealed = Vault(GUESSED.encode()).seal_key(mine, nonce=bytes(12))
+    sealed = KeyEncryptor(GUESSED.encode()).encrypt_key(mine, nonce=bytes(12))
     written = tmp_path / "written.db"
     shutil.copy(crime.copy, written)
     with sqlite3.connect(written) as store:

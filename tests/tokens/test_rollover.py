@@ -12,8 +12,8 @@ from keyturn.tokens import (
     ScheduledKey,
     SigningKey,
     SigningKeySet,
-    due,
     next_active_at,
+    next_rollover_at,
     sign_compact,
     states,
     verify_compact,
@@ -66,16 +66,16 @@ def test_a_clock_behind_the_first_key_still_signs() -> None:
 
 
 def test_a_next_key_is_due_before_the_active_one_has_served_its_time() -> None:
-    assert due([], Instant(7), POLICY) == 7
+    assert next_rollover_at([], Instant(7), POLICY) == 7
     assert next_active_at([], Instant(7), POLICY) == 7
-    assert due(scheduled(100), Instant(100), POLICY) == 180
+    assert next_rollover_at(scheduled(100), Instant(100), POLICY) == 180
     assert next_active_at(scheduled(100), Instant(180), POLICY) == 200
-    assert due(scheduled(100, 200), Instant(185), POLICY) is None
-    assert due(scheduled(100, 200), Instant(200), POLICY) == 280
+    assert next_rollover_at(scheduled(100, 200), Instant(185), POLICY) is None
+    assert next_rollover_at(scheduled(100, 200), Instant(200), POLICY) == 280
 
 
 def test_after_a_long_sleep_the_next_key_is_still_published_first() -> None:
-    assert due(scheduled(100), Instant(5000), POLICY) == 180
+    assert next_rollover_at(scheduled(100), Instant(5000), POLICY) == 180
     assert next_active_at(scheduled(100), Instant(5000), POLICY) == 5020
 
 
@@ -147,7 +147,7 @@ def test_no_living_token_and_no_fresh_cache_meets_an_unknown_key(
     for step in steps:
         now += step
         moment = Instant(now)
-        at = due(keys, moment, policy)
+        at = next_rollover_at(keys, moment, policy)
         if at is not None and at <= now:
             keys.append(ScheduledKey(POOL[len(keys)], len(keys), next_active_at(keys, moment, policy)))
         issuer = SigningKeySet(keys, policy.retired_seconds)

@@ -5,61 +5,61 @@ import pickle
 import pytest
 
 from keyturn.errors import ConfigurationError
-from keyturn.tokens import SigningKey, Vault
+from keyturn.tokens import KeyEncryptor, SigningKey
 
 SECRET, OTHER = b"0123456789abcdef0123456789abcdef", b"fedcba9876543210fedcba9876543210"
 NONCE = bytes(range(12))
 
 
 def test_a_sealed_key_opens(key: SigningKey) -> None:
-    sealed = Vault(SECRET).seal_key(key, nonce=NONCE)
+    sealed = KeyEncryptor(SECRET).encrypt_key(key, nonce=NONCE)
     assert key.private_bytes() not in sealed
-    opened = Vault(SECRET).open_key(sealed, kid=key.kid)
+    opened = KeyEncryptor(SECRET).decrypt_key(sealed, kid=key.kid)
     assert (opened.algorithm, opened.kid, opened.private_bytes()) == (key.algorithm, key.kid, key.private_bytes())
 
 
 def test_the_previous_secret_opens_what_it_sealed() -> None:
-    sealed = Vault(OTHER).seal(b"private", kid="k", nonce=NONCE)
-    assert Vault(SECRET, OTHER).open(sealed, kid="k") == b"private"
+    sealed = KeyEncryptor(OTHER).encrypt(b"private", kid="k", nonce=NONCE)
+    assert KeyEncryptor(SECRET, OTHER).decrypt(sealed, kid="k") == b"private"
     with pytest.raises(ConfigurationError, match="KEYTURN_SECRET_PREVIOUS"):
-        Vault(SECRET).open(sealed, kid="k")
+        KeyEncryptor(SECRET).decrypt(sealed, kid="k")
 
 
 def test_a_sealed_key_opens_for_no_other_kid() -> None:
-    sealed = Vault(SECRET).seal(b"private", kid="k", nonce=NONCE)
+    sealed = KeyEncryptor(SECRET).encrypt(b"private", kid="k", nonce=NONCE)
     with pytest.raises(ConfigurationError, match="'other' does not open"):
-        Vault(SECRET).open(sealed, kid="other")
+        KeyEncryptor(SECRET).decrypt(sealed, kid="other")
 
 
 def test_any_change_is_noticed() -> None:
-    sealed = Vault(SECRET).seal(b"private", kid="k", nonce=NONCE)
+    sealed = KeyEncryptor(SECRET).encrypt(b"private", kid="k", nonce=NONCE)
     for position in range(len(sealed)):
         changed = bytearray(sealed)
         changed[position] ^= 1
         with pytest.raises(ConfigurationError, match="does not open"):
-            Vault(SECRET).open(bytes(changed), kid="k")
+            KeyEncryptor(SECRET).decrypt(bytes(changed), kid="k")
     for length in range(len(sealed)):
         with pytest.raises(ConfigurationError, match="does not open"):
-            Vault(SECRET).open(sealed[:length], kid="k")
+            KeyEncryptor(SECRET).decrypt(sealed[:length], kid="k")
 
 
 def test_the_nonce_is_an_argument_and_of_one_length() -> None:
-    vault = Vault(SECRET)
-    assert vault.seal(b"private", kid="k", nonce=NONCE) == vault.seal(b"private", kid="k", nonce=NONCE)
-    assert vault.seal(b"private", kid="k", nonce=NONCE) != vault.seal(b"private", kid="k", nonce=NONCE[::-1])
+    vault = KeyEncryptor(SECRET)
+    assert vault.encrypt(b"private", kid="k", nonce=NONCE) == vault.encrypt(b"private", kid="k", nonce=NONCE)
+    assert vault.encrypt(b"private", kid="k", nonce=NONCE) != vault.encrypt(b"private", kid="k", nonce=NONCE[::-1])
     for nonce in (b"", NONCE[:-1], NONCE + b"\0"):
         with pytest.raises(ConfigurationError, match="nonce"):
-            vault.seal(b"private", kid="k", nonce=nonce)
+            vault.encrypt(b"private", kid="k", nonce=nonce)
 
 
 def test_short_secrets_are_refused() -> None:
     for each in ((SECRET[:-1],), (SECRET, b"short")):
         with pytest.raises(ConfigurationError, match="32 bytes"):
-            Vault(*each)
+            KeyEncryptor(*each)
 
 
 def test_a_vault_shows_nothing() -> None:
-    vault = Vault(SECRET, OTHER)
+    vault = KeyEncryptor(SECRET, OTHER)
     assert repr(vault) == "Vault(secret=**********, previous=1)"
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(vault)

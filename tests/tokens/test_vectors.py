@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import ALGORITHMS, KeySet, SigningKey, VerifyingKey, decode_base64url, verify_compact
-from keyturn.tokens.algorithms import Hmac, check_with
+from keyturn.tokens.algorithms import Hmac, verifier_for
 
 PAYLOAD = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 A1_SECRET = b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
@@ -79,7 +79,7 @@ def test_the_published_hmac_fits_and_its_secret_is_refused_for_being_published()
     """RFC 7515 appendix A.1."""
     secret = decode_base64url(A1_SECRET)
     signature = decode_base64url(b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
-    assert check_with(ALGORITHMS["HS256"], secret)(
+    assert verifier_for(ALGORITHMS["HS256"], secret)(
         signature, f"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{PAYLOAD}".encode()
     )
     with pytest.raises(ConfigurationError, match="published"):

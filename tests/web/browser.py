@@ -18,7 +18,7 @@ from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.alone import NullSessionCache
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import LocalSessionCache
-from keyturn.tokens import Vault
+from keyturn.tokens import KeyEncryptor
 from keyturn.web.message import Header, Reply, Request
 from keyturn.web.routes import respond
 from keyturn.web.site import Site, service_digest, site
@@ -121,7 +121,7 @@ def set_cookies(reply: Reply) -> dict[str, str]:
 
 def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: str = "hybrid") -> Browser:
     realm = IssuerConfig("https://auth.example.com", ("orders",), Secrets(SECRET), profile, credentials)
-    vault, store = Vault(SECRET), MemoryStore()
+    vault, store = KeyEncryptor(SECRET), MemoryStore()
     near = LocalSessionCache(profile.token.staleness_seconds, lambda: 0.0)
     store.log.subscribe(near)
     foundry, ring = SigningKeyGenerator(vault), KeyRing(vault, profile.token.retired_seconds)

@@ -22,7 +22,7 @@ from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.alone import NullSessionCache
 from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.opening import Apart, open_async_store, open_store
-from keyturn.tokens import RolloverPolicy, Vault
+from keyturn.tokens import KeyEncryptor, RolloverPolicy
 
 if TYPE_CHECKING:
     from keyturn.stores.redis.quarantine import Quarantine
@@ -77,7 +77,7 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     Raises ``ConfigurationError`` for settings that cannot be used, ``StoreUnavailable`` when the store is away.
     """
     realm = build_realm(settings)
-    vault = Vault(*realm.secrets.all)
+    vault = KeyEncryptor(*realm.secrets.all)
     near = LocalSessionCache(realm.profile.token.staleness_seconds, monotonic)
     policy = _rollover(realm)
     ring = KeyRing(vault, policy.retired_seconds)

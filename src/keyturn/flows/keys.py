@@ -6,7 +6,7 @@ from keyturn.core.instant import Instant
 from keyturn.flows import asks
 from keyturn.flows.step import Flow
 from keyturn.ports import StoredKey
-from keyturn.tokens.rollover import RolloverPolicy, due, next_active_at, states
+from keyturn.tokens.rollover import RolloverPolicy, next_active_at, next_rollover_at, states
 
 
 def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequence[StoredKey]]:
@@ -15,7 +15,7 @@ def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequ
     Processes need not agree on who acts: a serial can be taken once, and whoever loses reads the winner's key.
     """
     stored = yield from asks.stored_keys()
-    due_at = due(stored, now, policy)
+    due_at = next_rollover_at(stored, now, policy)
     if due_at is not None and due_at <= now:
         yield from _add(stored, algorithm, next_active_at(stored, now, policy))
         stored = yield from asks.stored_keys()

@@ -15,29 +15,29 @@ from keyturn.tokens.rollover import (
     RolloverPolicy,
     ScheduledKey,
     SigningKeySet,
-    due,
     next_active_at,
+    next_rollover_at,
     states,
 )
-from keyturn.tokens.vault import Vault
+from keyturn.tokens.vault import KeyEncryptor
 
 __all__ = [
     "ALGORITHMS",
     "MAX_TOKEN_BYTES",
+    "KeyEncryptor",
     "KeySet",
     "KeyState",
     "RolloverPolicy",
     "ScheduledKey",
     "SigningKey",
     "SigningKeySet",
-    "Vault",
     "VerifiedToken",
     "VerifyingKey",
     "decode_base64url",
     "decode_object",
-    "due",
     "encode_base64url",
     "next_active_at",
+    "next_rollover_at",
     "secret_problem",
     "sign_compact",
     "states",

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from keyturn.errors import ConfigurationError
 
-Check: TypeAlias = Callable[[bytes, bytes], bool]
-Sign: TypeAlias = Callable[[bytes], bytes]
+VerifyFunction: TypeAlias = Callable[[bytes, bytes], bool]
+SignFunction: TypeAlias = Callable[[bytes], bytes]
 PublicMaterial: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
 PrivateMaterial: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | bytes
 
@@ -33,7 +33,7 @@ class Rsa:
     padding: padding.AsymmetricPadding
     kty: ClassVar[str] = "RSA"
 
-    def check(self, public: rsa.RSAPublicKey) -> Check:
+    def check(self, public: rsa.RSAPublicKey) -> VerifyFunction:
         size, verify, pad, digest = (public.key_size + 7) // 8, public.verify, self.padding, self.hash
 
         def check(signature: bytes, signing_input: bytes) -> bool:
@@ -47,7 +47,7 @@ class Rsa:
 
         return check
 
-    def sign(self, private: rsa.RSAPrivateKey) -> Sign:
+    def sign(self, private: rsa.RSAPrivateKey) -> SignFunction:
         pad, digest = self.padding, self.hash
         return lambda signing_input: private.sign(signing_input, pad, digest)
 
@@ -68,7 +68,7 @@ class Ecdsa:
         """Octets of one coordinate, and of r and of s."""
         return (self.curve.key_size + 7) // 8
 
-    def check(self, public: ec.EllipticCurvePublicKey) -> Check:
+    def check(self, public: ec.EllipticCurvePublicKey) -> VerifyFunction:
         width, verify, ecdsa = self.width, public.verify, ec.ECDSA(self.hash)
         size, zero, order = 2 * width, bytes(width), self.order.to_bytes(width, "big")
 
@@ -85,7 +85,7 @@ class Ecdsa:
 
         return check
 
-    def sign(self, private: ec.EllipticCurvePrivateKey) -> Sign:
+    def sign(self, private: ec.EllipticCurvePrivateKey) -> SignFunction:
         width, ecdsa = self.width, ec.ECDSA(self.hash)
 
         def sign(signing_input: bytes) -> bytes:
@@ -102,7 +102,7 @@ class Eddsa:
     name: str
     kty: ClassVar[str] = "OKP"
 
-    def check(self, public: Ed25519PublicKey) -> Check:
+    def check(self, public: Ed25519PublicKey) -> VerifyFunction:
         verify = public.verify
 
         def check(signature: bytes, signing_input: bytes) -> bool:
@@ -116,7 +116,7 @@ class Eddsa:
 
         return check
 
-    def sign(self, private: Ed25519PrivateKey) -> Sign:
+    def sign(self, private: Ed25519PrivateKey) -> SignFunction:
         return private.sign
 
 
@@ -129,7 +129,7 @@ class Hmac:
     size: int
     kty: ClassVar[str] = "oct"
 
-    def check(self, secret: bytes) -> Check:
+    def check(self, secret: bytes) -> VerifyFunction:
         sign, same = self.sign(secret), hmac.compare_digest
 
         def check(signature: bytes, signing_input: bytes) -> bool:
@@ -137,7 +137,7 @@ class Hmac:
 
         return check
 
-    def sign(self, secret: bytes) -> Sign:
+    def sign(self, secret: bytes) -> SignFunction:
         # RFC 2104 section 4: both padded keys are hashed once per key. `hmac` copies three contexts each time, not two.
         made = partial(hashlib.new, self.digest)
         size = made().block_size
@@ -196,7 +196,7 @@ def find_algorithm(name: str) -> Algorithm:
     return ALGORITHMS[name]
 
 
-def check_with(algorithm: Algorithm, public: PublicMaterial) -> Check:
+def verifier_for(algorithm: Algorithm, public: PublicMaterial) -> VerifyFunction:
     """The check of ``algorithm`` bound to ``public``; raises :class:`ConfigurationError` when they do not match."""
     match algorithm, public:
         case Rsa(), rsa.RSAPublicKey():
@@ -211,7 +211,7 @@ def check_with(algorithm: Algorithm, public: PublicMaterial) -> Check:
             raise _mismatch(algorithm, public)
 
 
-def sign_with(algorithm: Algorithm, private: PrivateMaterial) -> Sign:
+def signer_for(algorithm: Algorithm, private: PrivateMaterial) -> SignFunction:
     """The sign of ``algorithm`` bound to ``private``; raises :class:`ConfigurationError` when they do not match."""
     match algorithm, private:
         case Rsa(), rsa.RSAPrivateKey():
@@ -226,7 +226,7 @@ def sign_with(algorithm: Algorithm, private: PrivateMaterial) -> Sign:
             raise _mismatch(algorithm, private)
 
 
-def generate_with(algorithm: Algorithm, rsa_bits: int, randomness: Callable[[int], bytes]) -> PrivateMaterial:
+def generate_key(algorithm: Algorithm, rsa_bits: int, randomness: Callable[[int], bytes]) -> PrivateMaterial:
     """Fresh private material for ``algorithm``."""
     match algorithm:
         case Rsa():

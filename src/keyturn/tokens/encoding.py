@@ -57,10 +57,10 @@ def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_dep
     if document.count(b"{") + document.count(b"[") > max_depth and _deeper(found, max_depth):
         raise TokenMalformed(f"JSON nested deeper than {max_depth}")
     # Bytes equal to our own writing of the object can hold no repeated member; anything else is read twice.
-    return found if _write_json(found) == document else _read_again(document)
+    return found if _write_json(found) == document else _parse_strictly(document)
 
 
-def _read_again(document: bytes) -> dict[str, Any]:
+def _parse_strictly(document: bytes) -> dict[str, Any]:
     again: dict[str, Any] = json.loads(document, object_pairs_hook=_unique)  # msgspec has judged the syntax
     return again
 

@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 from keyturn.errors import TokenInvalid, TokenMalformed
-from keyturn.tokens.algorithms import ALGORITHMS, Check
+from keyturn.tokens.algorithms import ALGORITHMS, VerifyFunction
 from keyturn.tokens.encoding import decode_base64url, decode_object
 
 MAX_TEXT = 256
 """Longest ``kid``, ``typ`` or ``cty`` in characters."""
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class UnverifiedHeader(msgspec.Struct, frozen=True):
     """What a header asks for: nothing of it is believed yet."""
 
     alg: str
@@ -23,13 +23,13 @@ class Claimed(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True):
     """A header judged good and bound to a key of one key set."""
 
-    check: Check
+    check: VerifyFunction
     kid: str
     typ: str | None
     algorithm: str
 
 
-def read_header(encoded: bytes) -> Claimed:
+def read_header(encoded: bytes) -> UnverifiedHeader:
     """Parse and judge a header segment; raises TokenMalformed or TokenInvalid.
 
     ``jwk``, ``jku``, ``x5u``, ``x5c`` are not looked at: a token cannot bring its own key (RFC 8725 section 3.10).
@@ -44,7 +44,7 @@ def read_header(encoded: bytes) -> Claimed:
         raise TokenInvalid("the header asks for an extension (crit, b64) that is not understood")
     if "enc" in members:  # RFC 7516 section 9: an encrypted token wearing three parts
         raise TokenInvalid("the header is of an encrypted token; only signed ones are accepted")
-    return Claimed(alg, kid, media_type(typ) if typ else typ)
+    return UnverifiedHeader(alg, kid, media_type(typ) if typ else typ)
 
 
 def _text(members: dict[str, Any], name: str) -> str | None:

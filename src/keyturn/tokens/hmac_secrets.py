@@ -23,9 +23,9 @@ def secret_problem(secret: bytes, size: int) -> str | None:
     """What is wrong with ``secret`` for an HMAC whose hash has ``size`` octets; the secret is never in the answer."""
     if len(secret) < size:
         return f"it has {len(secret)} bytes and RFC 7518 section 3.2 asks for {size}; {ADVICE}"
-    if any(_is_public(form) for form in spellings(secret)):
+    if any(_is_public(form) for form in decodings(secret)):
         return f"it is a key file, and public keys are known to everyone (RFC 8725 section 2.1); {ADVICE}"
-    if any(known in _plain(form) for form in spellings(secret) for known in _KNOWN):
+    if any(known in _lowercase_text(form) for form in decodings(secret) for known in _KNOWN):
         return f"it was published in a tutorial or a specification; {ADVICE}"
     if entropy_bits(_core(secret)) < _BITS_PER_OCTET * size:
         return f"it is guessable: words, padding or repetition, not randomness (RFC 8725 section 3.5); {ADVICE}"
@@ -61,7 +61,7 @@ def _period(secret: bytes) -> bytes:
     return secret
 
 
-def spellings(secret: bytes) -> list[bytes]:
+def decodings(secret: bytes) -> list[bytes]:
     """``secret`` as given, and as what its text may spell in hexadecimal and in base64."""
     text = secret.decode("latin-1").strip()
     forms = [secret, text.encode("latin-1")]
@@ -88,10 +88,10 @@ def _spans(secret: bytes) -> bool:
     return len(secret) == 2 + octets + length and secret[2 + octets] in (0x30, 0x02)
 
 
-def _plain(secret: bytes) -> str:
+def _lowercase_text(secret: bytes) -> str:
     """``secret`` without case and punctuation, which attackers' lists vary; octets that are no text in hexadecimal."""
     text = secret.decode("latin-1")
     return _PUNCTUATION.sub("", text.casefold()) if text.isascii() and text.isprintable() else secret.hex()
 
 
-_KNOWN = frozenset(_plain(form) for secret in KNOWN_SECRETS for form in spellings(secret.encode()))
+_KNOWN = frozenset(_lowercase_text(form) for secret in KNOWN_SECRETS for form in decodings(secret.encode()))

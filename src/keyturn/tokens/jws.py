@@ -6,7 +6,7 @@ import msgspec
 
 from keyturn.errors import PayloadRefused, Refusal, TokenInvalid, TokenMalformed, UnknownKey
 from keyturn.tokens.encoding import decode_base64url, encode_base64url
-from keyturn.tokens.header import Claimed, Header, read_header
+from keyturn.tokens.header import Header, UnverifiedHeader, read_header
 from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet
 
@@ -56,11 +56,11 @@ def verify_token(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN
     Raises :class:`TokenMalformed`, :class:`TokenInvalid`, or its subclass :class:`UnknownKey` for a ``kid`` that is
     not in ``keys``. ``max_bytes`` is measured before decoding.
     """
-    payload, header = open_token(token, keys, max_bytes)
+    payload, header = parse_and_verify(token, keys, max_bytes)
     return VerifiedToken(payload, header.kid, header.typ, header.algorithm)
 
 
-def open_token(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[bytes, Header]:
+def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[bytes, Header]:
     """As :func:`verify_token`, for the verifier: the payload, and the header as it is held. Straight, for speed."""
     octets = token.encode("ascii", "replace") if isinstance(token, str) else token
     if type(octets) is not bytes or len(octets) > max_bytes:
@@ -75,19 +75,19 @@ def open_token(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKEN_BYTE
     if not header.check(signature, signing_input):
         raise TokenInvalid(f"the signature does not fit under key {header.kid!r}")
     if known is None:  # only now: nobody without a key fills the memo
-        keys.remember(encoded, header)
+        keys.cache_header(encoded, header)
     return payload, header
 
 
-def _bind(claimed: Claimed, keys: KeySet) -> Header:
+def _bind(claimed: UnverifiedHeader, keys: KeySet) -> Header:
     key = _choose(claimed, keys)
     if key.algorithm != claimed.alg:  # the key dictates the algorithm, never the token (RFC 8725 section 3.1)
         raise TokenInvalid(f"alg {claimed.alg!r} is not the algorithm of key {key.kid!r}")
     return Header(key.check, key.kid, claimed.typ, key.algorithm)
 
 
-def _choose(claimed: Claimed, keys: KeySet) -> VerifyingKey:
-    key = keys.only(claimed.alg) if claimed.kid is None else keys.find(claimed.kid)
+def _choose(claimed: UnverifiedHeader, keys: KeySet) -> VerifyingKey:
+    key = keys.sole_key(claimed.alg) if claimed.kid is None else keys.find(claimed.kid)
     if key is not None:
         return key
     if claimed.kid is None:

@@ -17,12 +17,12 @@ from keyturn.tokens.algorithms import (
     Hmac,
     PrivateMaterial,
     PublicMaterial,
-    check_with,
     find_algorithm,
-    generate_with,
-    sign_with,
+    generate_key,
+    signer_for,
+    verifier_for,
 )
-from keyturn.tokens.hmac_secrets import spellings
+from keyturn.tokens.hmac_secrets import decodings
 from keyturn.tokens.jwk import members_of, published_forms, thumbprint_of
 from keyturn.tokens.vetting import MAX_RSA_BITS, MIN_RSA_BITS, key_problem
 
@@ -40,10 +40,10 @@ class VerifyingKey:
 
     def __init__(self, algorithm: str, public: PublicMaterial, kid: str | None = None) -> None:
         chosen = find_algorithm(algorithm)
-        check = check_with(chosen, public)
+        check = verifier_for(chosen, public)
         if problem := key_problem(chosen, public):
             raise ConfigurationError(f"the {algorithm} key is refused: {problem}")
-        self.algorithm, self.kid, self._public = algorithm, _named(kid, public), public
+        self.algorithm, self.kid, self._public = algorithm, _with_kid(kid, public), public
         self.check = check
 
     @property
@@ -56,11 +56,11 @@ class VerifyingKey:
         """SHA-256 thumbprint of the key (RFC 7638)."""
         return thumbprint_of(self._public)
 
-    def reveals(self, secret: "VerifyingKey") -> bool:
+    def is_source_of(self, secret: "VerifyingKey") -> bool:
         """Whether the HMAC key ``secret`` is made of a public number of this one (RFC 8725 section 2.1)."""
         if not isinstance(secret._public, bytes) or self.symmetric:
             return False
-        forms = spellings(secret._public)
+        forms = decodings(secret._public)
         return any(public in form for public in published_forms(self._public) for form in forms)
 
     def to_jwk(self) -> dict[str, str]:
@@ -85,7 +85,7 @@ class SigningKey:
     __slots__ = ("_private", "algorithm", "kid", "sign", "verifying_key")
 
     def __init__(self, algorithm: str, private: PrivateMaterial, kid: str | None = None) -> None:
-        sign = sign_with(find_algorithm(algorithm), private)
+        sign = signer_for(find_algorithm(algorithm), private)
         public = private if isinstance(private, bytes) else private.public_key()
         self.verifying_key = VerifyingKey(algorithm, public, kid)
         self.algorithm, self.kid, self._private = algorithm, self.verifying_key.kid, private
@@ -103,7 +103,7 @@ class SigningKey:
         """A fresh key. ``rsa_bits``: modulus length, 2048 to 8192. ``randomness``: source of HMAC secrets."""
         if not MIN_RSA_BITS <= rsa_bits <= MAX_RSA_BITS:
             raise ConfigurationError(f"rsa_bits is {rsa_bits}; choose {MIN_RSA_BITS} to {MAX_RSA_BITS}")
-        return cls(algorithm, generate_with(find_algorithm(algorithm), rsa_bits, randomness), kid)
+        return cls(algorithm, generate_key(find_algorithm(algorithm), rsa_bits, randomness), kid)
 
     @classmethod
     def from_private_bytes(cls, algorithm: str, private: bytes, kid: str | None = None) -> "SigningKey":
@@ -141,7 +141,7 @@ def _load(private: bytes) -> PrivateMaterial:
     return loaded
 
 
-def _named(kid: str | None, public: PublicMaterial) -> str:
+def _with_kid(kid: str | None, public: PublicMaterial) -> str:
     if kid is None:
         return thumbprint_of(public)
     if not kid or len(kid) > MAX_KID:

@@ -29,7 +29,7 @@ class KeySet:
         if repeated := _repeated(key.kid for key in members):
             raise ConfigurationError(f"two keys have the kid {repeated[0]!r}; give each its own")
         for secret in members:
-            if secret.symmetric and any(key.reveals(secret) for key in members):
+            if secret.symmetric and any(key.is_source_of(secret) for key in members):
                 raise ConfigurationError(f"{secret!r} is made of a public key beside it; make a random secret")
         uses = Counter(key.algorithm for key in members)
         self._only = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
@@ -62,11 +62,11 @@ class KeySet:
         """The key with this ``kid``."""
         return self._by_kid.get(kid)
 
-    def only(self, algorithm: str) -> VerifyingKey | None:
+    def sole_key(self, algorithm: str) -> VerifyingKey | None:
         """The one key of ``algorithm``, for tokens that name none; ``None`` when there are several."""
         return self._only.get(algorithm)
 
-    def remember(self, encoded: bytes, header: Header) -> None:
+    def cache_header(self, encoded: bytes, header: Header) -> None:
         """Keep a header whose signature was good. Bounded: many distinct good ones start over."""
         if len(self.headers) >= _MAX_HEADERS:
             self.headers.clear()

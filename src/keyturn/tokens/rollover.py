@@ -89,7 +89,7 @@ def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dic
     return found
 
 
-def due(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant | None:
+def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant | None:
     """When a *next* key must be added: at once if that moment has passed; ``None`` while one is waiting already."""
     ordered = _ordered(keys)
     if not ordered:
@@ -114,12 +114,12 @@ class SigningKeySet:
     Raises :class:`ConfigurationError` when two keys share a serial or a ``kid``.
     """
 
-    __slots__ = ("_keys", "_published", "_retired_seconds", "_turns")
+    __slots__ = ("_keys", "_published", "_retired_seconds", "_state_changes")
 
     def __init__(self, keys: Iterable[ScheduledKey], retired_seconds: int) -> None:
         self._keys = _ordered(keys)
         self._retired_seconds = retired_seconds
-        self._turns = _turns(self._keys, retired_seconds)
+        self._state_changes = _state_changes(self._keys, retired_seconds)
         self._published: dict[int, KeySet] = {}
         if repeated := [b for a, b in pairwise(sorted(k.serial for k in self._keys)) if a == b]:
             raise ConfigurationError(f"two signing keys have the serial {repeated[0]}; each is added once")
@@ -141,7 +141,7 @@ class SigningKeySet:
         Between two turns of the schedule it is the same object, so that what it remembers of headers is kept.
         An HMAC key is among them for verifying on this server; :meth:`KeySet.to_jwks` leaves it out.
         """
-        epoch = bisect_right(self._turns, now)
+        epoch = bisect_right(self._state_changes, now)
         keys = self._published.get(epoch)
         if keys is None:
             found = self.states(now)
@@ -160,7 +160,7 @@ def _ordered(keys: Iterable[S]) -> tuple[S, ...]:
     return tuple(sorted(keys, key=lambda scheduled: (scheduled.active_at, scheduled.serial)))
 
 
-def _turns(ordered: Sequence[ScheduledKey], retired_seconds: int) -> list[int]:
+def _state_changes(ordered: Sequence[ScheduledKey], retired_seconds: int) -> list[int]:
     """Every moment at which a state changes."""
     begun = [scheduled.active_at for scheduled in ordered]
     return sorted({*begun, *(moment + retired_seconds for moment in begun)})

@@ -20,7 +20,7 @@ _VERSION = b"\x01"
 _PURPOSE = b"keyturn signing key vault v1"
 
 
-class Vault:
+class KeyEncryptor:
     """Seals under ``secret``; opens under it and under the ``previous`` ones (bytes, 32 or more each).
 
     Raises :class:`ConfigurationError` for a secret that is too short.
@@ -33,13 +33,13 @@ class Vault:
             raise ConfigurationError(f"a server secret has at least {MIN_SECRET_BYTES} bytes; make a longer one")
         self._ciphers = [AESGCM(_derive(each)) for each in (secret, *previous)]
 
-    def seal(self, private: bytes, *, kid: str, nonce: bytes) -> bytes:
+    def encrypt(self, private: bytes, *, kid: str, nonce: bytes) -> bytes:
         """``private`` sealed for ``kid``. ``nonce``: 12 fresh random bytes, never used twice (SP 800-38D section 8)."""
         if len(nonce) != NONCE_BYTES:
             raise ConfigurationError(f"a nonce has exactly {NONCE_BYTES} bytes, fresh and random")
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private, kid.encode())
 
-    def open(self, sealed: bytes, *, kid: str) -> bytes:
+    def decrypt(self, sealed: bytes, *, kid: str) -> bytes:
         """What was sealed for ``kid``; raises :class:`ConfigurationError` when it does not open."""
         version, nonce, ciphertext = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         for cipher in self._ciphers if version == _VERSION and ciphertext else ():
@@ -53,13 +53,13 @@ class Vault:
             "the old one as KEYTURN_SECRET_PREVIOUS"
         )
 
-    def seal_key(self, key: SigningKey, *, nonce: bytes) -> bytes:
+    def encrypt_key(self, key: SigningKey, *, nonce: bytes) -> bytes:
         """``key`` sealed, its algorithm with it."""
-        return self.seal(key.algorithm.encode() + b"\0" + key.private_bytes(), kid=key.kid, nonce=nonce)
+        return self.encrypt(key.algorithm.encode() + b"\0" + key.private_bytes(), kid=key.kid, nonce=nonce)
 
-    def open_key(self, sealed: bytes, *, kid: str) -> SigningKey:
+    def decrypt_key(self, sealed: bytes, *, kid: str) -> SigningKey:
         """The key that :meth:`seal_key` sealed; raises :class:`ConfigurationError`."""
-        algorithm, _, private = self.open(sealed, kid=kid).partition(b"\0")
+        algorithm, _, private = self.decrypt(sealed, kid=kid).partition(b"\0")
         return SigningKey.from_private_bytes(algorithm.decode("latin-1"), private, kid)
 
     def __repr__(self) -> str:

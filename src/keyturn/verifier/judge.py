@@ -15,7 +15,7 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationSet, Verdict
 from keyturn.errors import RevocationUnknown, TokenInvalid, TokenRevoked, Unavailable, UnknownKey
-from keyturn.tokens.jws import open_token
+from keyturn.tokens.jws import parse_and_verify
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims, read_claims
 from keyturn.verifier.keys import KeySource
@@ -213,7 +213,7 @@ class Judge:
     def _read(self, token: str, keys: KeySet) -> Seen:
         """Judge a token seen for the first time. Written straight, for speed: ``_check`` has the reasons for a "no"."""
         self._read_tokens += 1
-        payload, header = open_token(token, keys)
+        payload, header = parse_and_verify(token, keys)
         # RFC 9068 section 4, RFC 8725 section 3.11: another token of the same issuer is no access token.
         if header.typ != ACCESS_TYPE:
             raise TokenInvalid(f"typ is {header.typ!r}, not {ACCESS_TYPE}")
