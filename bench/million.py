@@ -21,7 +21,7 @@ from engines.redis import RedisServer
 from keyturn import Issuer
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
-from keyturn.stores.sql.rows import session_values
+from keyturn.stores.sql.rows import session_to_row
 from keyturn.stores.sql.tables import sessions
 
 CHAPTER = "A million sessions"
@@ -99,7 +99,7 @@ def _copy(connection: "psycopg.Connection[Any]", count: int) -> None:
     names = [column.name for column in sessions.columns]
     with connection.cursor() as cursor, cursor.copy(f"COPY sessions ({', '.join(names)}) FROM STDIN".encode()) as copy:
         for each in crowd(count, now, Instant(now + 30 * DAY)):
-            values = session_values(each)
+            values = session_to_row(each)
             copy.write_row([values[name] for name in names])
 
 

@@ -192,7 +192,7 @@ def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(told: T
     until(lambda: fresh(feed))
     memory = told.store.log._memory
     with memory.lock:  # no relay may read a log that is half another
-        memory.log += 1
+        memory.log_id += 1
         memory.entries.clear()
         memory.sequence = 0
     told.end("b")

@@ -9,7 +9,7 @@ from engines.postgres import Postgres
 from engines.redis import RedisCluster, RedisSentinels, RedisServer
 from engines.run import locked, numbered, run_folder
 from engines.shared import OUTSIDE, shared
-from keyturn.stores.opening import Apart
+from keyturn.stores.opening import RedisSessions
 
 Fresh = Callable[[str], str]
 
@@ -97,9 +97,9 @@ def empty_sentinels() -> Iterator[RedisSentinels]:
         yield sentinels
 
 
-def apart_of(kind: str, request: pytest.FixtureRequest) -> Apart | None:
+def apart_of(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
     """Where sessions of a store of this kind are, if not in its database: in a ``redis``, or in a ``redis cluster``."""
     if "redis" not in kind:
         return None
     fixture = "empty_cluster" if "cluster" in kind else "empty_redis"
-    return Apart(request.getfixturevalue(fixture).url)
+    return RedisSessions(request.getfixturevalue(fixture).url)

@@ -18,16 +18,16 @@ from keyturn.flows.login import login
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session, revoke_subject
 from keyturn.flows.signup import signup
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 
 REALM = realm()
 THREADS = 50
 
 
-def opened(url: str, apart: Apart | None = None) -> Any:
+def opened(url: str, apart: RedisSessions | None = None) -> Any:
     """A store. Over asyncpg, every call of it is awaited on a loop of its own."""
-    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url, apart=apart)
+    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url, redis_sessions=apart)
 
 
 def use(store: Any, text: str, now: Instant = T0) -> str:
@@ -59,8 +59,8 @@ def _use_patiently(store: Any, text: str) -> str:
     return answer
 
 
-def use_from_another_process(url: str, apart: Apart | None, text: str, times: int, pipe: Connection) -> None:
-    store = open_store(url, apart=apart)
+def use_from_another_process(url: str, apart: RedisSessions | None, text: str, times: int, pipe: Connection) -> None:
+    store = open_store(url, redis_sessions=apart)
     pipe.send("ready")
     pipe.recv()
     pipe.send(use_at_once(store, text, times))
@@ -85,7 +85,7 @@ def counter(text: str) -> int:
 
 
 def rotate_until_killed(
-    url: str, apart: Apart | None, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection
+    url: str, apart: RedisSessions | None, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection
 ) -> None:
     """Rotate without end; end a bystander now and then. Whatever the store acknowledged is said on ``pipe``.
 

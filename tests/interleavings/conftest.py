@@ -7,7 +7,7 @@ import pytest
 
 from engines.fixtures import Fresh, apart_of
 from interleavings.explorer import Report
-from keyturn.stores.opening import Apart
+from keyturn.stores.opening import RedisSessions
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def reported(record_property: Callable[[str, object], None]) -> Callable[[Report
 
 
 @pytest.fixture
-def apart(kind: str, request: pytest.FixtureRequest) -> Apart | None:
+def apart(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
     """Where its sessions are, if elsewhere."""
     return apart_of(kind, request)
 

@@ -99,7 +99,7 @@ def copied(rig: Rig, session: str = "x") -> Rig:
     store = rig.world.store
     found = store.sessions.load(rig.sid(session))
     assert found is not None
-    position = LogCursor(store.sessions._memory.log, store.log.sequence())
+    position = LogCursor(store.sessions._memory.log_id, store.log.sequence())
     rig.world.nears["cache"].remember(CachedSession(found, position, rig.now))
     return rig
 

@@ -21,7 +21,7 @@ from interleavings.rig import T0, toy_ports
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
-from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.opening import RedisSessions, open_store
 
 KILLS = effort(4, 40)
 BYSTANDERS = 400
@@ -67,9 +67,9 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "postgresql+asyncpg", "redis", "redis cluster"])
 def test_killed_in_mid_rotation(
-    kind: str, url: str, apart: Apart | None, forks: Any, record_property: Callable[[str, object], None]
+    kind: str, url: str, apart: RedisSessions | None, forks: Any, record_property: Callable[[str, object], None]
 ) -> None:
-    store = open_store(url, apart=apart)
+    store = open_store(url, redis_sessions=apart)
     (issued,) = people(store, 1)
     strangers = [bystander(store, number) for number in range(BYSTANDERS)]
     doomed = [
@@ -93,7 +93,7 @@ def test_killed_in_mid_rotation(
 
 
 def rotate_and_kill(
-    forks: Any, where: tuple[str, Apart | None], ledger: Ledger, doomed: list[Any], chance: random.Random
+    forks: Any, where: tuple[str, RedisSessions | None], ledger: Ledger, doomed: list[Any], chance: random.Random
 ) -> None:
     """Kill after a few acknowledgements, at any moment of what comes next."""
     ours, theirs = forks.Pipe(duplex=False)
@@ -108,11 +108,11 @@ def rotate_and_kill(
     ours.close()
 
 
-def check(url: str, apart: Apart | None, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
+def check(url: str, apart: RedisSessions | None, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
     """Open what the killed process left. Answers how many rotations it had done without saying so: none or one."""
     if url.startswith("sqlite"):
         assert sqlite3.connect(url.removeprefix("sqlite:///")).execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    store = open_store(url, apart=apart)
+    store = open_store(url, redis_sessions=apart)
     found = patiently(lambda: store.sessions.load(sid))
     assert found is not None
     assert found.session.ended_at is None

@@ -40,7 +40,7 @@ def unsynced() -> Iterator[str]:
 def store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A store of this kind, empty."""
     if kind == "sqlite" or "redis" in kind:
-        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=apart_of(kind, request))
+        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=apart_of(kind, request))
     elif kind == "postgresql+asyncpg":
         opened = Blocking(open_async_store(request.getfixturevalue("unsynced").replace("postgresql", kind, 1)))
     else:

@@ -15,7 +15,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.refresh import refresh
 from keyturn.flows.verify import verify_session
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 
 USES = 1000
 PROCESSES = 4
@@ -45,8 +45,8 @@ def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> N
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "redis", "redis cluster"])
-def test_threads(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
-    store = open_store(url, apart=apart)
+def test_threads(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
+    store = open_store(url, redis_sessions=apart)
     (issued,) = people(store, 1)
     began = time.perf_counter()
     successors = use_at_once(store, issued.refresh_token.reveal(), USES)
@@ -56,8 +56,8 @@ def test_threads(kind: str, url: str, apart: Apart | None, figure: Note) -> None
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "postgresql+psycopg", "redis", "redis cluster"])
-def test_asyncio(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
-    store: Any = open_async_store(url, apart=apart)
+def test_asyncio(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
+    store: Any = open_async_store(url, redis_sessions=apart)
     (issued,) = people(store.store, 1)
     text = issued.refresh_token.reveal()
 
@@ -84,8 +84,8 @@ LONG = pytest.mark.long(stands_in="tests/interleavings/test_thousand_uses.py::te
 @pytest.mark.parametrize(
     "kind", ["sqlite", "postgresql", *(pytest.param(each, marks=LONG) for each in ("redis", "redis cluster"))]
 )
-def test_processes(kind: str, url: str, apart: Apart | None, figure: Note) -> None:
-    store = open_store(url, apart=apart)
+def test_processes(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
+    store = open_store(url, redis_sessions=apart)
     (issued,) = people(store, 1)
     text = issued.refresh_token.reveal()
     context = multiprocessing.get_context("spawn")

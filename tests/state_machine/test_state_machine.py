@@ -36,7 +36,7 @@ from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
 TIMES = effort(1, 20)
@@ -70,9 +70,11 @@ JUMPS = st.sampled_from([-3, -1, 1, 5, 29, 30, 31, 59, 60, 64, 65, 66, 300, 540,
 class Door:
     """One store, and how flows are driven over it. Shared by all histories: each has an age and names of its own."""
 
-    def __init__(self, kind: str, url: str, apart: Apart | None) -> None:
+    def __init__(self, kind: str, url: str, apart: RedisSessions | None) -> None:
         self.loop = asyncio.new_event_loop() if "async" in kind else None
-        self.store: Any = open_async_store(url, apart=apart) if self.loop else open_store(url, apart=apart)
+        self.store: Any = (
+            open_async_store(url, redis_sessions=apart) if self.loop else open_store(url, redis_sessions=apart)
+        )
         self.histories = 0
 
     def call(self, ask: Callable[[], Any]) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.stores.feeds import Follower, connect_feed
+from keyturn.stores.feeds import LogFollower, connect_feed
 from keyturn.stores.sql.store import SqlStore
 from stores.drain import NOW, Drain
 
@@ -33,8 +33,8 @@ def drain() -> Drain:
 
 
 @pytest.fixture
-def follower(store: SqlStore, drain: Drain) -> Iterator[Follower]:
+def follower(store: SqlStore, drain: Drain) -> Iterator[LogFollower]:
     follower = connect_feed(store, drain, now=lambda: NOW)
-    assert isinstance(follower, Follower)
+    assert isinstance(follower, LogFollower)
     yield follower
     follower.close()

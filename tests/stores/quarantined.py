@@ -9,7 +9,7 @@ from engines.process import until
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationSet
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
-from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.opening import RedisSessions, open_store
 from keyturn.testing.contract.records import NOW, new_session
 
 SECONDS = 1.5
@@ -19,7 +19,9 @@ class Watched:
     """A store whose quarantine is watched, by a process that remembers revocations."""
 
     def __init__(self, database: Path, url: str, *, seconds: float = SECONDS, **options: Any) -> None:
-        self.store: Any = open_store(f"sqlite:///{database}", apart=Apart(url, quarantine_seconds=seconds, **options))
+        self.store: Any = open_store(
+            f"sqlite:///{database}", redis_sessions=RedisSessions(url, quarantine_seconds=seconds, **options)
+        )
         self.known = RevocationSet()
         self.stop = Event()
         self.may_remember = Event()

@@ -30,7 +30,7 @@ def test_its_repr_masks_the_password() -> None:
 def test_each_server_is_asked_for_itself() -> None:
     address = read_address(SEVERAL)
     assert address is not None
-    assert [(place["host"], place["port"]) for place in address.places] == [("one", "1111"), ("two", "2222")]
+    assert [(place["host"], place["port"]) for place in address.hosts] == [("one", "1111"), ("two", "2222")]
     first, second = address.names_for_asyncpg()
     assert "host=one&port=1111" in first
     assert "host=two&port=2222" in second
@@ -39,7 +39,7 @@ def test_each_server_is_asked_for_itself() -> None:
 def test_one_port_serves_all_hosts() -> None:
     address = read_address("postgresql://one,two/keyturn?port=7777")
     assert address is not None
-    assert [place["port"] for place in address.places] == ["7777", "7777"]
+    assert [place["port"] for place in address.hosts] == ["7777", "7777"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from keyturn import Issuer
 from keyturn.cli import app
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import ConfigurationError
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 from stores.quarantined import Watched
 
 PASSWORD = "a bicycle made of rain"
@@ -36,7 +36,7 @@ def test_a_wrong_password_is_a_start_up_error(url: str, own_redis: RedisServer, 
     try:
         for opened in (open_store, open_async_store):
             with pytest.raises(ConfigurationError, match="password") as refused:
-                opened(database(tmp_path), apart=Apart(url.format(own_redis.port)))
+                opened(database(tmp_path), apart=RedisSessions(url.format(own_redis.port)))
             assert "another" not in str(refused.value)
     finally:
         with own_redis.client(password="violet") as client:
@@ -47,27 +47,29 @@ def test_a_user_who_may_not_is_a_start_up_error(own_redis: RedisServer, tmp_path
     with own_redis.client() as client:
         client.execute_command("ACL", "SETUSER", "reader", "on", ">violet", "~*", "+info", "+get")
     with pytest.raises(ConfigurationError, match="NoPermissionError"):
-        open_store(database(tmp_path), apart=Apart(f"redis://reader:violet@127.0.0.1:{own_redis.port}/0"))
+        open_store(
+            database(tmp_path), redis_sessions=RedisSessions(f"redis://reader:violet@127.0.0.1:{own_redis.port}/0")
+        )
 
 
 def test_one_that_evicts_is_refused_and_one_that_cannot_is_not(own_redis: RedisServer, tmp_path: Path) -> None:
     with own_redis.client() as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
-        open_store(database(tmp_path), apart=Apart(own_redis.url)).close()
+        open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
         client.config_set("maxmemory", "100mb")
         with pytest.raises(ConfigurationError, match="noeviction"):
-            open_store(database(tmp_path), apart=Apart(own_redis.url))
+            open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url))
 
 
 def test_one_without_a_file_is_warned_of(
     own_redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "keyturn.store")
-    open_store(database(tmp_path), apart=Apart(own_redis.url)).close()
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     assert said(caplog) == ""
     with own_redis.client() as client:
         client.config_set("appendonly", "no")
-    open_store(database(tmp_path), apart=Apart(own_redis.url)).close()
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     assert "append-only" in said(caplog)
 
 
@@ -76,12 +78,12 @@ def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
 ) -> None:
     caplog.set_level(logging.WARNING, "keyturn.store")
     own_redis.kill()
-    open_store(database(tmp_path), apart=Apart(own_redis.url)).close()
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     assert "nobody listens" in said(caplog)
     with pytest.raises(ConfigurationError, match="KEYTURN_SESSIONS"):
         open_store(database(tmp_path))
     own_redis.start()
-    open_store(database(tmp_path), apart=Apart(own_redis.url)).close()
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -89,18 +91,18 @@ def test_another_empty_redis_is_refused(
     kind: str, empty_redis: RedisServer, own_redis: RedisServer, tmp_path: Path, fresh: Fresh
 ) -> None:
     url = database(tmp_path) if kind == "sqlite" else fresh("postgresql")
-    open_store(url, apart=Apart(empty_redis.url)).close()
+    open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
     for wrong in (own_redis.url, empty_redis.at(OUTSIDE).url):
         for opened in (open_store, open_async_store):
             with pytest.raises(ConfigurationError, match="sessions-lost"):
-                opened(url, apart=Apart(wrong))
-    open_store(url, apart=Apart(empty_redis.url)).close()
+                opened(url, apart=RedisSessions(wrong))
+    open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
 
 
 def test_the_redis_of_another_database_is_refused(empty_redis: RedisServer, tmp_path: Path) -> None:
-    open_store(database(tmp_path, "one"), apart=Apart(empty_redis.url)).close()
+    open_store(database(tmp_path, "one"), redis_sessions=RedisSessions(empty_redis.url)).close()
     with pytest.raises(ConfigurationError, match="another database"):
-        open_store(database(tmp_path, "two"), apart=Apart(empty_redis.url))
+        open_store(database(tmp_path, "two"), redis_sessions=RedisSessions(empty_redis.url))
 
 
 def test_one_emptied_under_a_running_process_stays_the_right_one(own_redis: RedisServer, tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_one_emptied_under_a_running_process_stays_the_right_one(own_redis: Redi
         with own_redis.client() as client:
             client.flushall()
             until(lambda: bool(client.hget("{log}c", "d")))
-        open_store(database(tmp_path), apart=Apart(own_redis.url)).close()
+        open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     finally:
         watched.close()
 
@@ -129,7 +131,7 @@ def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
         Issuer.from_env(background=False)
     for _ in range(2):
         assert run.invoke(app, ["db", "sessions-lost"]).exit_code == 0
-    with closing(open_store(database(tmp_path), apart=Apart(empty_redis.url))) as store:
+    with closing(open_store(database(tmp_path), redis_sessions=RedisSessions(empty_redis.url))) as store:
         told = {each.kind for each in store.log.snapshot().entries}
     assert told == {RevocationKind.EVERYTHING}, "it is what a verifier refuses her access token by"
 

@@ -10,7 +10,7 @@ from engines.redis import RedisServer
 from keyturn import Issuer
 from keyturn.cli import app
 from keyturn.errors import ConfigurationError, Refusal
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 from keyturn.stores.sql.copying import copy_database
 
 PASSWORD = "a bicycle made of rain"
@@ -21,7 +21,7 @@ def test_who_forgets_the_setting_is_refused(kind: str, empty_redis: RedisServer,
     url = f"sqlite:///{tmp_path}/keyturn.db" if kind == "sqlite" else fresh("postgresql")
     open_store(url).close()
     for _ in range(2):
-        open_store(url, apart=Apart(empty_redis.url)).close()
+        open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
     for opened in (open_store, open_async_store):
         with pytest.raises(ConfigurationError, match="KEYTURN_SESSIONS"):
             opened(url)
@@ -29,11 +29,11 @@ def test_who_forgets_the_setting_is_refused(kind: str, empty_redis: RedisServer,
 
 def test_it_goes_with_the_database_in_a_move(empty_redis: RedisServer, tmp_path: Path) -> None:
     old, new = f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/new.db"
-    open_store(old, apart=Apart(empty_redis.url)).close()
+    open_store(old, redis_sessions=RedisSessions(empty_redis.url)).close()
     assert copy_database(old, new).finished
     with pytest.raises(ConfigurationError, match="KEYTURN_SESSIONS"):
         open_store(new)
-    open_store(new, apart=Apart(empty_redis.url)).close()
+    open_store(new, redis_sessions=RedisSessions(empty_redis.url)).close()
 
 
 def test_brought_back_nobody_is_let_in_who_was_logged_out_meanwhile(

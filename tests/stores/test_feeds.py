@@ -6,13 +6,13 @@ import pytest
 
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, Follower
+from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, LogFollower
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.sql.store import SqlStore
 from stores.drain import NOW, Drain, mark
 
 
-def test_it_starts_from_a_snapshot_and_goes_on(store: SqlStore, follower: Follower, drain: Drain) -> None:
+def test_it_starts_from_a_snapshot_and_goes_on(store: SqlStore, follower: LogFollower, drain: Drain) -> None:
     first = mark(store)
     assert follower.poll_once(1.0) == 1
     assert drain.resets == [RevocationPage((first,), 1)]
@@ -25,7 +25,7 @@ def test_it_starts_from_a_snapshot_and_goes_on(store: SqlStore, follower: Follow
 
 def test_a_plain_log_without_a_watch_is_followed_too(drain: Drain) -> None:
     store = MemoryStore()
-    follower = Follower(store.log, drain)
+    follower = LogFollower(store.log, drain)
     assert [follower.poll_once(1.0), follower.poll_once(2.0)] == [0, 0]
     entries = [mark(store) for _ in range(2500)]
     assert follower.poll_once(3.0) == 2500
@@ -33,7 +33,7 @@ def test_a_plain_log_without_a_watch_is_followed_too(drain: Drain) -> None:
     follower.close()
 
 
-def test_a_gap_is_closed_by_a_snapshot(store: SqlStore, follower: Follower, drain: Drain) -> None:
+def test_a_gap_is_closed_by_a_snapshot(store: SqlStore, follower: LogFollower, drain: Drain) -> None:
     follower.poll_once(1.0)
     kept = mark(store)
     mark(store, expires_at=NOW)
@@ -49,7 +49,7 @@ def test_a_log_that_went_back_in_time_is_taken_from_the_start(drain: Drain) -> N
     for _ in range(3):
         mark(newer)
     entry = mark(older)
-    follower = Follower(newer.log, drain)
+    follower = LogFollower(newer.log, drain)
     follower.poll_once(1.0)
     follower._log = older.log
     follower.poll_once(2.0)
@@ -59,7 +59,7 @@ def test_a_log_that_went_back_in_time_is_taken_from_the_start(drain: Drain) -> N
 def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(drain: Drain) -> None:
     lost, other = MemoryStore(), MemoryStore()
     mark(lost)
-    follower = Follower(lost.log, drain)
+    follower = LogFollower(lost.log, drain)
     follower.poll_once(1.0)
     # A failover lost entry 1 and gave its number, and the next, to others.
     entries = (mark(other), mark(other))
@@ -68,7 +68,7 @@ def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(drain: Dra
     assert drain.resets[-1] == RevocationPage(entries, 2)
 
 
-def test_commits_of_the_same_process_are_noticed(store: SqlStore, follower: Follower, drain: Drain) -> None:
+def test_commits_of_the_same_process_are_noticed(store: SqlStore, follower: LogFollower, drain: Drain) -> None:
     # PRAGMA data_version does not see its own connection's commits; the watch therefore has one that never writes.
     follower.poll_once(1.0)
     for n in range(5):
@@ -77,7 +77,7 @@ def test_commits_of_the_same_process_are_noticed(store: SqlStore, follower: Foll
         assert drain.entries[-1] == entry
 
 
-def test_commits_of_another_store_are_noticed(url: str, follower: Follower, drain: Drain) -> None:
+def test_commits_of_another_store_are_noticed(url: str, follower: LogFollower, drain: Drain) -> None:
     follower.poll_once(1.0)
     other = SqlStore(url)
     entry = mark(other)
@@ -87,7 +87,7 @@ def test_commits_of_another_store_are_noticed(url: str, follower: Follower, drai
 
 
 def test_a_quiet_log_is_not_even_read(store: SqlStore, drain: Drain) -> None:
-    follower = Follower(store.log, drain, watch=store.watch())
+    follower = LogFollower(store.log, drain, watch=store.watch())
     follower.poll_once(1.0)
     follower._log = None
     follower.poll_once(2.0)
@@ -96,7 +96,7 @@ def test_a_quiet_log_is_not_even_read(store: SqlStore, drain: Drain) -> None:
 
 
 def test_a_change_whose_reading_failed_is_read_again(store: SqlStore, drain: Drain) -> None:
-    follower = Follower(store.log, drain, watch=store.watch())
+    follower = LogFollower(store.log, drain, watch=store.watch())
     follower.poll_once(1.0)
     entry = mark(store)
     follower._log = None
@@ -109,7 +109,7 @@ def test_a_change_whose_reading_failed_is_read_again(store: SqlStore, drain: Dra
     follower.close()
 
 
-def test_old_entries_are_expired_now_and_then(follower: Follower, drain: Drain) -> None:
+def test_old_entries_are_expired_now_and_then(follower: LogFollower, drain: Drain) -> None:
     for asked_at in (0.0, 1.0, EXPIRE_EVERY_SECONDS, EXPIRE_EVERY_SECONDS + 1):
         follower.poll_once(asked_at)
     assert drain.expired == [NOW, NOW]
@@ -142,7 +142,7 @@ def test_failures_confirm_nothing_and_back_off(drain: Drain, caplog: pytest.LogC
             stop.set()
         return True
 
-    follower = Follower(FailingLog(MemoryStore().log, 7), drain, jitter=lambda: 1.0)
+    follower = LogFollower(FailingLog(MemoryStore().log, 7), drain, jitter=lambda: 1.0)
     stopping = Event()
     stopping.is_set, stopping.wait = stop.is_set, wait  # type: ignore[assignment,method-assign]
     with caplog.at_level(logging.WARNING):
@@ -156,5 +156,5 @@ def test_failures_confirm_nothing_and_back_off(drain: Drain, caplog: pytest.LogC
 
 
 def test_pauses_are_spread(drain: Drain) -> None:
-    follower = Follower(None, drain, jitter=lambda: 0.0)
-    assert follower._failed(StoreUnavailable()) == 0.025
+    follower = LogFollower(None, drain, jitter=lambda: 0.0)
+    assert follower._record_failure(StoreUnavailable()) == 0.025

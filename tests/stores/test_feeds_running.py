@@ -8,7 +8,7 @@ import pytest
 
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import INTERVAL_SECONDS, Follower, InProcessFeed, connect_feed
+from keyturn.stores.feeds import POLL_SECONDS, InProcessFeed, LogFollower, connect_feed
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.opening import open_async_store, open_store
@@ -71,10 +71,10 @@ def test_an_async_log_that_fails_is_asked_again(drain: Drain) -> None:
                     raise StoreUnavailable("away")
                 return RevocationPage((), 0)
 
-        follower = Follower(Log(), drain, jitter=lambda: 1.0)
+        follower = LogFollower(Log(), drain, jitter=lambda: 1.0)
         with suppress(asyncio.CancelledError):
             await follower.run(sleep=sleep)
-        assert pauses == [0.05, 0.1, INTERVAL_SECONDS]
+        assert pauses == [0.05, 0.1, POLL_SECONDS]
 
     asyncio.run(main())
 

@@ -17,9 +17,9 @@ from engines.postgres import Postgres
 from engines.process import until
 from keyturn.core.revocation import Revocation
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import Follower, connect_feed
-from keyturn.stores.sql.libpq import LimitedConnection
-from keyturn.stores.sql.listening import POLL_SECONDS, Listening
+from keyturn.stores.feeds import LogFollower, connect_feed
+from keyturn.stores.sql.libpq import DeadlineConnection
+from keyturn.stores.sql.listening import POLL_SECONDS, NotifyListener
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from stores.drain import Drain, mark
 
@@ -55,9 +55,9 @@ def store(url: str) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def watch(store: SqlStore) -> Iterator[Listening]:
+def watch(store: SqlStore) -> Iterator[NotifyListener]:
     watch = store.watch()
-    assert isinstance(watch, Listening)
+    assert isinstance(watch, NotifyListener)
     yield watch
     watch.close()
 
@@ -69,7 +69,7 @@ def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def following(follower: Follower) -> Iterator[None]:
+def following(follower: LogFollower) -> Iterator[None]:
     stop = Event()
     thread = Thread(target=follower.run_thread, args=(stop,))
     thread.start()
@@ -87,7 +87,7 @@ def arrives(store: SqlStore, drain: Drain) -> None:
     until(lambda: entry in drain.entries, lambda: "the entry never came")
 
 
-def pid(watch: Listening) -> int:
+def pid(watch: NotifyListener) -> int:
     assert watch._connection is not None
     return watch._connection.info.backend_pid
 
@@ -98,7 +98,7 @@ def test_an_entry_is_seen_as_soon_as_it_is_committed(
 ) -> None:
     drain, other = TimedDrain(), SqlStore(url)
     follower = connect_feed(store, drain)
-    assert isinstance(follower, Follower)
+    assert isinstance(follower, LogFollower)
     late: list[float] = []
     with following(follower):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
@@ -114,35 +114,35 @@ def test_an_entry_is_seen_as_soon_as_it_is_committed(
     record_property("figure", f"PostgreSQL, from the commit of a revocation to a follower in another store: {seen}")
 
 
-def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: Listening) -> None:
-    watch.version()
+def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: NotifyListener) -> None:
+    watch.change_token()
     mark(store)
     # The notification comes with the answer, which may be older than it.
-    watch.version()
+    watch.change_token()
     watch.wait(NEVER_SECONDS, Event())
 
 
-def test_it_waits_when_nothing_happens(watch: Listening) -> None:
-    before = watch.version()
-    assert watch.version() == before
+def test_it_waits_when_nothing_happens(watch: NotifyListener) -> None:
+    before = watch.change_token()
+    assert watch.change_token() == before
     began = time.monotonic()
     watch.wait(0.2, Event())
     assert time.monotonic() - began >= 0.2
-    assert watch.version() == before
+    assert watch.change_token() == before
 
 
-def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore, watch: Listening) -> None:
-    before = watch.version()
+def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore, watch: NotifyListener) -> None:
+    before = watch.change_token()
     mark(store)
     watch.wait(NEVER_SECONDS, Event())
     asked: list[bytes] = []
     watch._ask = lambda connection, statement: asked.append(statement)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # asks nobody
-    assert watch.version() != before
+    assert watch.change_token() != before
     assert asked == []
 
 
-def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: Listening) -> None:
-    watch.version()
+def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: NotifyListener) -> None:
+    watch.change_token()
     stop = Event()
     thread = Thread(target=watch.wait, args=(NEVER_SECONDS, stop))
     thread.start()
@@ -150,19 +150,19 @@ def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: Listening) -> None
     thread.join()
 
 
-class Forgetful(Listening):
+class Forgetful(NotifyListener):
     """As behind a pooler that lends a connection for one transaction."""
 
-    def _ask(self, connection: LimitedConnection, statement: bytes) -> psycopg.Cursor[Any]:
+    def _ask(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
         connection.execute("UNLISTEN *")
         return super()._ask(connection, statement if b"LISTEN" not in statement else b"SELECT 1")
 
 
 def test_notifications_that_are_lost_make_news_a_heartbeat_late(
-    store: SqlStore, watch: Listening, drain: Drain
+    store: SqlStore, watch: NotifyListener, drain: Drain
 ) -> None:
     forgetful = Forgetful(watch._connect)
-    with following(Follower(store.log, drain, watch=forgetful)):
+    with following(LogFollower(store.log, drain, watch=forgetful)):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         arrives(store, drain)
 
@@ -172,8 +172,8 @@ def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
     postgres: Postgres, store: SqlStore, drain: Drain, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = store.watch()
-    assert isinstance(watch, Listening)
-    with following(Follower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
+    assert isinstance(watch, NotifyListener)
+    with following(LogFollower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         first = pid(watch)
         postgres.run(f"SELECT pg_terminate_backend({first})")
@@ -190,12 +190,12 @@ def test_while_nobody_can_listen_the_log_is_polled(
 ) -> None:
     tries: list[float] = []
 
-    def connect() -> LimitedConnection:
+    def connect() -> DeadlineConnection:
         tries.append(time.monotonic())
         raise psycopg.OperationalError("too many connections")
 
-    watch = Listening(connect, jitter=lambda: 1.0)
-    with following(Follower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
+    watch = NotifyListener(connect, jitter=lambda: 1.0)
+    with following(LogFollower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         assert watch.interval_seconds == POLL_SECONDS
         for _ in range(3):
@@ -207,13 +207,13 @@ def test_while_nobody_can_listen_the_log_is_polled(
 def test_attempts_to_listen_are_spaced_ever_wider() -> None:
     clock, tries = [0.0], []
 
-    def connect() -> LimitedConnection:
+    def connect() -> DeadlineConnection:
         tries.append(clock[0])
         raise StoreUnavailable("a standby, not the primary")
 
-    watch = Listening(connect, monotonic=lambda: clock[0], jitter=lambda: 1.0)
+    watch = NotifyListener(connect, monotonic=lambda: clock[0], jitter=lambda: 1.0)
     while clock[0] < 9:
-        watch.version()
+        watch.change_token()
         clock[0] += 0.03125
     pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert pauses == sorted(pauses)
@@ -221,11 +221,11 @@ def test_attempts_to_listen_are_spaced_ever_wider() -> None:
 
 
 def test_each_look_without_a_connection_says_perhaps() -> None:
-    def connect() -> LimitedConnection:
+    def connect() -> DeadlineConnection:
         raise psycopg.OperationalError("away")
 
-    watch = Listening(connect)
-    assert watch.version() != watch.version()
+    watch = NotifyListener(connect)
+    assert watch.change_token() != watch.change_token()
     watch.close()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import keyturn.stores.sql as room
-from keyturn.stores.sql.phrase import Phrase
+from keyturn.stores.sql.phrase import CompiledStatement
 from keyturn.stores.sql.tables import metadata
 
 MODULES = [import_module(f"{room.__name__}.{module.name}") for module in pkgutil.iter_modules(room.__path__)]
@@ -23,7 +23,7 @@ STATEMENTS = {
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
 def test_every_statement_can_be_said_to_postgresql(statement: Executable) -> None:
-    phrase = Phrase(statement, postgresql.dialect(paramstyle="pyformat"))
+    phrase = CompiledStatement(statement, postgresql.dialect(paramstyle="pyformat"))
     assert phrase.bind({"b_sid": "x"})["b_sid"] == "x"
 
 

@@ -14,9 +14,9 @@ from engines.fixtures import Fresh
 from engines.postgres import Postgres
 from engines.process import until
 from keyturn.core.revocation import Revocation, RevocationKind
-from keyturn.stores.feeds import Follower
-from keyturn.stores.sql.operation import BEGIN, Answer, Step
-from keyturn.stores.sql.phrase import Phrase
+from keyturn.stores.feeds import LogFollower
+from keyturn.stores.sql.operation import BEGIN, Result, Step
+from keyturn.stores.sql.phrase import CompiledStatement
 from keyturn.stores.sql.sessions import Sessions
 from keyturn.stores.sql.store import SqlStore
 from stores.drain import LATER, NOW, Drain, mark
@@ -47,15 +47,15 @@ class ByHand:
         self.connection.execute(verb.encode())
         self.connection.close()
 
-    def _perform(self, step: Step | None) -> Answer:
+    def _perform(self, step: Step | None) -> Result:
         assert step is not None
         if step is BEGIN:
             self.connection.execute("BEGIN")
-            return Answer((), 0)
+            return Result((), 0)
         assert isinstance(step, tuple)
-        phrase = Phrase(step[0], self._dialect)
+        phrase = CompiledStatement(step[0], self._dialect)
         cursor = self.connection.execute(phrase.sql.encode(), phrase.bind(step[1]))
-        return Answer(cursor.fetchall() if cursor.description else (), cursor.rowcount)
+        return Result(cursor.fetchall() if cursor.description else (), cursor.rowcount)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def waiting(postgres: Postgres) -> Callable[[ByHand], bool]:
 def test_two_appends_at_once_are_seen_in_the_order_of_their_commits(
     url: str, store: SqlStore, drain: Drain, waiting: Callable[[ByHand], bool], ending: str
 ) -> None:
-    follower = Follower(store.log, drain)
+    follower = LogFollower(store.log, drain)
     first, second = ByHand(url, "first"), ByHand(url, "second")
 
     def look() -> list[tuple[int, str]]:
@@ -116,7 +116,7 @@ def test_two_appends_at_once_are_seen_in_the_order_of_their_commits(
 
 def test_a_follower_beside_many_writers_meets_every_number_in_order(store: SqlStore, drain: Drain) -> None:
     writers, each = 4, 50
-    follower, stop = Follower(store.log, drain), Event()
+    follower, stop = LogFollower(store.log, drain), Event()
     follower.poll_once(0.0)
     thread = Thread(target=follower.run_thread, args=(stop,), kwargs={"interval_seconds": 0.0})
     thread.start()

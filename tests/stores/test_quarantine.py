@@ -18,7 +18,7 @@ from keyturn.core.revocation import ENDED, Revocation, RevocationKind, Revocatio
 from keyturn.errors import StoreQuarantined, StoreUnavailable
 from keyturn.stores.feeds import connect_feed
 from keyturn.stores.near import LocalSessionCache
-from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.opening import RedisSessions, open_store
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 from served import serving
 from served.process import PASSWORD
@@ -139,7 +139,7 @@ def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(watched: 
 
 
 def test_a_process_that_starts_believes_nothing_before_its_first_look(server: RedisServer, tmp_path: Path) -> None:
-    store: Any = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}", apart=Apart(server.url))
+    store: Any = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}", redis_sessions=RedisSessions(server.url))
     server.kill()
     store.quarantine.expect()
     server.start()

@@ -7,7 +7,7 @@ import pytest
 
 from engines import RedisCluster, RedisSentinels, RedisServer
 from engines.fixtures import Fresh
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
 
@@ -15,7 +15,7 @@ from keyturn.testing.contract import StoreContract
 class TestOneServer(StoreContract):
     @pytest.fixture
     def store(self, empty_redis: RedisServer, tmp_path: Path) -> Iterator[object]:
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_redis.url))
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_redis.url))
         yield store
         store.close()
 
@@ -23,7 +23,7 @@ class TestOneServer(StoreContract):
 class TestAsyncOneServerAndPostgres(StoreContract):
     @pytest.fixture
     def store(self, empty_redis: RedisServer, fresh: Fresh) -> Iterator[Blocking]:
-        store = Blocking(open_async_store(fresh("postgresql"), apart=Apart(empty_redis.url)))
+        store = Blocking(open_async_store(fresh("postgresql"), redis_sessions=RedisSessions(empty_redis.url)))
         yield store
         store.close()
 
@@ -31,7 +31,9 @@ class TestAsyncOneServerAndPostgres(StoreContract):
 class TestSentinels(StoreContract):
     @pytest.fixture
     def store(self, empty_sentinels: RedisSentinels, tmp_path: Path) -> Iterator[object]:
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_sentinels.url, replicas=1))
+        store = open_store(
+            f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_sentinels.url, replicas=1)
+        )
         yield store
         store.close()
 
@@ -39,7 +41,7 @@ class TestSentinels(StoreContract):
 class TestCluster(StoreContract):
     @pytest.fixture
     def store(self, empty_cluster: RedisCluster, tmp_path: Path) -> Iterator[object]:
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_cluster.url))
+        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_cluster.url))
         yield store
         store.close()
 
@@ -47,6 +49,8 @@ class TestCluster(StoreContract):
 class TestAsyncCluster(StoreContract):
     @pytest.fixture
     def store(self, empty_cluster: RedisCluster, tmp_path: Path) -> Iterator[Blocking]:
-        store = Blocking(open_async_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_cluster.url)))
+        store = Blocking(
+            open_async_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_cluster.url))
+        )
         yield store
         store.close()

@@ -14,7 +14,7 @@ from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.opening import RedisSessions, open_store
 from keyturn.stores.redis.keys import find
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 
@@ -23,7 +23,7 @@ FLIPS = 400
 
 @pytest.fixture
 def store(empty_redis: RedisServer, tmp_path: Path) -> Iterator[Any]:
-    store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_redis.url))
+    store = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_redis.url))
     yield store
     store.close()
 
@@ -123,7 +123,7 @@ def test_a_redis_that_takes_no_write_can_be_read(
     own_redis: RedisServer, tmp_path: Path, setting: tuple[str, int]
 ) -> None:
     """A full one, and one without the replicas it is told to have: a feed that went with it would end every service."""
-    store: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(own_redis.url))
+    store: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(own_redis.url))
     session = new_session()
     gone = new_session(subject=session.subject)
     for each in (session, gone):

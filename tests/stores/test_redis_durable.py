@@ -16,7 +16,7 @@ from keyturn.core.session import Session
 from keyturn.errors import NotDurable
 from keyturn.flows import refresh
 from keyturn.flows.verify import verify_session
-from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.opening import RedisSessions, open_store
 
 Pair = tuple[RedisServer, RedisServer]
 
@@ -41,7 +41,9 @@ def _followed(primary: RedisServer) -> None:
 
 @pytest.fixture
 def store(pair: Pair, tmp_path: Path) -> Iterator[Any]:
-    with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(pair[0].url, replicas=1))) as store:
+    with closing(
+        open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(pair[0].url, replicas=1))
+    ) as store:
         yield store
 
 
@@ -69,7 +71,7 @@ def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has
     primary.kill()
     with replica.client() as client:
         client.replicaof("no", "one")
-    with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(replica.url))) as promoted:
+    with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(replica.url))) as promoted:
         assert promoted.sessions.load(stage.sid).session.rotations == 1
 
 

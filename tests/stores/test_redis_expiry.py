@@ -9,7 +9,7 @@ import pytest
 from engines import RedisServer
 from keyturn.core.instant import Instant
 from keyturn.core.session import Session
-from keyturn.stores.opening import Apart, open_store
+from keyturn.stores.opening import RedisSessions, open_store
 from keyturn.stores.redis.keys import find
 from keyturn.testing.contract.records import NOW, new_session
 
@@ -20,7 +20,7 @@ TOLERANCE = 60
 
 @pytest.fixture
 def store(empty_redis: RedisServer, tmp_path: Path) -> Iterator[Any]:
-    store = open_store(f"sqlite:///{tmp_path}/keyturn.db", apart=Apart(empty_redis.url))
+    store = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_redis.url))
     yield store
     store.close()
 

@@ -13,7 +13,7 @@ from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import Bucket
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import Follower, connect_feed
+from keyturn.stores.feeds import LogFollower, connect_feed
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import LocalSessionCache
 from keyturn.stores.sql.sqlite import DataVersion
@@ -61,7 +61,7 @@ def near() -> Near:
 def test_a_memory_log_that_went_back_is_taken_anew(near: Near) -> None:
     store = MemoryStore()
     first = mark(store, "first")
-    follower = Follower(store.log, near, now=lambda: NOW)
+    follower = LogFollower(store.log, near, now=lambda: NOW)
     mark(store, "lost")
     assert follower.poll_once(100.0) == 2
     cache_a_session(store, near)
@@ -90,9 +90,9 @@ def store(path: Path) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def follower(store: SqlStore, near: Near) -> Iterator[Follower]:
+def follower(store: SqlStore, near: Near) -> Iterator[LogFollower]:
     follower = connect_feed(store, near, now=lambda: NOW)
-    assert isinstance(follower, Follower)
+    assert isinstance(follower, LogFollower)
     yield follower
     follower.close()
 
@@ -118,7 +118,7 @@ def take_away(path: Path) -> None:
 
 @pytest.mark.parametrize("restore", [copy, put_in_its_place])
 def test_a_database_that_went_back_is_taken_anew(
-    store: SqlStore, follower: Follower, near: Near, path: Path, backup: Path, restore: Callable[[Path, Path], None]
+    store: SqlStore, follower: LogFollower, near: Near, path: Path, backup: Path, restore: Callable[[Path, Path], None]
 ) -> None:
     first = mark(store, "first")
     copy(path, backup)
@@ -140,7 +140,7 @@ def test_a_database_that_went_back_is_taken_anew(
     reopened.close()
 
 
-def test_an_unchanged_file_is_opened_once(store: SqlStore, follower: Follower, near: Near) -> None:
+def test_an_unchanged_file_is_opened_once(store: SqlStore, follower: LogFollower, near: Near) -> None:
     for _ in range(3):
         mark(store, "web")
         follower.poll_once(100.0)
@@ -148,7 +148,7 @@ def test_an_unchanged_file_is_opened_once(store: SqlStore, follower: Follower, n
 
 
 def test_while_the_file_is_gone_nothing_is_confirmed(
-    store: SqlStore, follower: Follower, near: Near, path: Path, backup: Path
+    store: SqlStore, follower: LogFollower, near: Near, path: Path, backup: Path
 ) -> None:
     follower.poll_once(1.0)
     copy(path, backup)
@@ -176,25 +176,25 @@ def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlS
     watching = DataVersion(store.engine.url, replaced)
     put_in_its_place(backup, path)
     with pytest.raises(FileNotFoundError):
-        watching.version()
+        watching.change_token()
     os.rename(aside, path)
     aside.touch()
-    assert watching.version() == watching.version()
+    assert watching.change_token() == watching.change_token()
     watching.close()
 
 
 def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
-    store: SqlStore, near: Near, follower: Follower, path: Path, backup: Path
+    store: SqlStore, near: Near, follower: LogFollower, path: Path, backup: Path
 ) -> None:
     session = new_session()
     store.sessions.insert(session)
     copy(path, backup)
     store.sessions.replace(new_session(sid=session.sid, subject=session.subject, version=1))
     follower.poll_once(100.0)
-    held = store._runner._connections.take()
+    held = store._runner._connections.acquire()
     put_in_its_place(backup, path)
     follower.poll_once(100.0)
-    store._runner._connections.give_back(held)
+    store._runner._connections.release(held)
     found = store.sessions.load(session.sid)
     assert found is not None
     assert (found.session, found.floor) == (session, RevocationFloor())
@@ -202,7 +202,7 @@ def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
 
 
 def test_attempts_are_counted_in_the_file_that_is_there(
-    store: SqlStore, follower: Follower, path: Path, backup: Path
+    store: SqlStore, follower: LogFollower, path: Path, backup: Path
 ) -> None:
     follower.poll_once(100.0)
     copy(path, backup)

@@ -9,7 +9,7 @@ import pytest
 from engines.fixtures import Fresh
 from keyturn.core.instant import SessionId
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.sql.native_connections import NativeConnections
+from keyturn.stores.sql.native_connections import AsyncpgPool
 from keyturn.stores.sql.store import AsyncSqlStore
 from keyturn.testing.contract.records import new_session
 
@@ -47,14 +47,14 @@ def test_a_closed_pool_of_asyncpg_has_no_open_connection(fresh: Fresh) -> None:
     import asyncpg
 
     async def main() -> None:
-        pool = NativeConnections(lambda: asyncpg.connect(fresh()), size=2, waiting=1, patience_seconds=1)
-        idle, used = await pool.take(), await pool.take()
-        pool.give_back(idle)
+        pool = AsyncpgPool(lambda: asyncpg.connect(fresh()), size=2, waiting=1, patience_seconds=1)
+        idle, used = await pool.acquire(), await pool.acquire()
+        pool.release(idle)
         pool.close()
         assert (idle.connection.is_closed(), used.connection.is_closed()) == (True, False)
         with pytest.raises(StoreUnavailable, match="closed"):
-            await pool.take()
-        pool.give_back(used)
+            await pool.acquire()
+        pool.release(used)
         assert used.connection.is_closed()
 
     asyncio.run(main())
@@ -65,9 +65,9 @@ def test_a_connection_that_cannot_be_opened_takes_no_place_in_the_pool_of_asyncp
         raise ConnectionRefusedError
 
     async def main() -> None:
-        pool = NativeConnections(refuse, size=1, waiting=0, patience_seconds=1)  # type: ignore[arg-type]  # never one
+        pool = AsyncpgPool(refuse, size=1, waiting=0, patience_seconds=1)  # type: ignore[arg-type]  # never one
         for _ in range(3):
             with pytest.raises(ConnectionRefusedError):
-                await pool.take()
+                await pool.acquire()
 
     asyncio.run(main())

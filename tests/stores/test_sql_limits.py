@@ -16,13 +16,13 @@ def test_a_thousand_writes_queue_behind_one_and_the_next_is_refused(url: str) ->
     async def main() -> None:
         store = AsyncSqlStore(url, deadline_seconds=30)
         turn = store.store._runner._turn  # type: ignore[union-attr]  # SQLite has one
-        turn.take(1)
+        turn.acquire(1)
         writes = [asyncio.ensure_future(store.sessions.insert(new_session())) for _ in range(1 + 1000 + 1)]
         await asyncio.sleep(0)
         ended = [each for each in writes if each.done()]
         for each in writes[1:-1]:
             each.cancel()
-        turn.pass_on()
+        turn.release()
         results = await asyncio.gather(*writes, return_exceptions=True)
         await store.close()
         assert ended == writes[-1:]

@@ -14,89 +14,89 @@ from sqlalchemy.pool import NullPool
 from keyturn.core.instant import SessionId
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.sql.connections import Connections
-from keyturn.stores.sql.crew import Crew
+from keyturn.stores.sql.connections import ConnectionPool
+from keyturn.stores.sql.crew import BoundedThreadPool
 from keyturn.stores.sql.operation import Operation
 from keyturn.stores.sql.runner import Runner
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
-from keyturn.stores.sql.turn import Turn
+from keyturn.stores.sql.turn import FairLock
 from keyturn.testing.contract.records import LATER, NOW, ending, new_account, new_session, voiding
 
 
 def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
-    turn, order = Turn(), list[int]()
-    turn.take(1)
+    turn, order = FairLock(), list[int]()
+    turn.acquire(1)
 
     def write(number: int) -> None:
-        turn.take(30)
+        turn.acquire(30)
         order.append(number)
-        turn.pass_on()
+        turn.release()
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
     for number, thread in enumerate(threads):
         thread.start()
         while len(turn._waiting) <= number:
             time.sleep(0.001)
-    turn.pass_on()
+    turn.release()
     for thread in threads:
         thread.join()
     assert order == list(range(10))
 
 
 def test_a_turn_that_does_not_come_is_given_up() -> None:
-    turn = Turn()
-    turn.take(1)
+    turn = FairLock()
+    turn.acquire(1)
     with pytest.raises(StoreUnavailable):
-        turn.take(0.01)
-    turn.pass_on()
-    turn.take(0.01)
+        turn.acquire(0.01)
+    turn.release()
+    turn.acquire(0.01)
 
 
 def test_a_turn_that_came_in_the_last_moment_is_kept() -> None:
-    turn = Turn()
-    turn.take(1)
+    turn = FairLock()
+    turn.acquire(1)
     turn._leave(threading.Lock())  # not among the waiting any more: it was handed over
 
 
 @pytest.fixture
-def connections(tmp_path: Path) -> Iterator[Connections]:
-    connections = Connections(create_engine(f"sqlite:///{tmp_path}/x.db", poolclass=NullPool), 2, 0.01)
+def connections(tmp_path: Path) -> Iterator[ConnectionPool]:
+    connections = ConnectionPool(create_engine(f"sqlite:///{tmp_path}/x.db", poolclass=NullPool), 2, 0.01)
     yield connections
     connections.close()
 
 
-def test_connections_are_used_again(connections: Connections) -> None:
-    first = connections.take()
-    connections.give_back(first)
-    assert connections.take() is first
+def test_connections_are_used_again(connections: ConnectionPool) -> None:
+    first = connections.acquire()
+    connections.release(first)
+    assert connections.acquire() is first
     connections.discard(first)
 
 
-def test_no_more_connections_are_opened_than_allowed(connections: Connections) -> None:
-    taken = [connections.take(), connections.take()]
+def test_no_more_connections_are_opened_than_allowed(connections: ConnectionPool) -> None:
+    taken = [connections.acquire(), connections.acquire()]
     with pytest.raises(StoreUnavailable):
-        connections.take()
+        connections.acquire()
     connections.discard(taken[0])
-    again = connections.take()
+    again = connections.acquire()
     assert again is not taken[0]
-    connections.give_back(again)
+    connections.release(again)
     # The server went away: so did the idle ones.
     connections.discard(taken[1], every=True)
-    assert connections.take() is not again
+    assert connections.acquire() is not again
 
 
 def test_a_connection_that_cannot_be_opened_takes_no_place(tmp_path: Path) -> None:
-    connections = Connections(create_engine(f"sqlite:///{tmp_path}/no/x.db", poolclass=NullPool), 1, 0.01)
+    connections = ConnectionPool(create_engine(f"sqlite:///{tmp_path}/no/x.db", poolclass=NullPool), 1, 0.01)
     for _ in range(3):
         with pytest.raises(Exception, match="unable to open"):
-            connections.take()
+            connections.acquire()
     (tmp_path / "no").mkdir()
-    connections.discard(connections.take())
+    connections.discard(connections.acquire())
 
 
 def test_a_crew_takes_no_more_than_it_can_queue() -> None:
     async def main() -> None:
-        crew, go = Crew(1, 1, "test", patience_seconds=30), threading.Event()
+        crew, go = BoundedThreadPool(1, 1, "test", patience_seconds=30), threading.Event()
         tasks = [asyncio.create_task(crew.run(go.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
@@ -113,7 +113,7 @@ def test_a_crew_takes_no_more_than_it_can_queue() -> None:
 
 def test_what_has_not_begun_in_time_never_happens() -> None:
     async def main() -> None:
-        crew, go, done = Crew(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
+        crew, go, done = BoundedThreadPool(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
         await asyncio.sleep(0)
         crew._patience_seconds = 0.05
@@ -131,7 +131,7 @@ def test_what_has_not_begun_in_time_never_happens() -> None:
 
 def test_what_is_cancelled_while_it_waits_never_happens() -> None:
     async def main() -> list[str]:
-        crew, go, done = Crew(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
+        crew, go, done = BoundedThreadPool(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
         second = asyncio.create_task(crew.run(done.append, "second"))
         await asyncio.sleep(0)
@@ -150,12 +150,12 @@ def test_readers_do_not_stand_behind_writers(tmp_path: Path) -> None:
     async def main() -> None:
         store = AsyncSqlStore(f"sqlite:///{tmp_path}/keyturn.db", deadline_seconds=30)
         assert repr(store).startswith("AsyncSqlStore('sqlite:///")
-        store.store._runner._turn.take(1)  # type: ignore[union-attr]  # SQLite has one
+        store.store._runner._turn.acquire(1)  # type: ignore[union-attr]  # SQLite has one
         writes = [asyncio.create_task(store.sessions.insert(new_session())) for _ in range(20)]
         await asyncio.sleep(0.01)
         assert await store.sessions.load(SessionId("unknown")) is None
         assert not any(task.done() for task in writes)
-        store.store._runner._turn.pass_on()  # type: ignore[union-attr]  # SQLite has one
+        store.store._runner._turn.release()  # type: ignore[union-attr]  # SQLite has one
         await asyncio.gather(*writes)
         assert await store.sessions.purge(NOW) == 0
         await store.close()
@@ -169,7 +169,7 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
     session = new_session()
     store.sessions.insert(session)
     used = replace(session, version=1)
-    store._runner._turn.take(1)  # type: ignore[union-attr]  # SQLite has one
+    store._runner._turn.acquire(1)  # type: ignore[union-attr]  # SQLite has one
     for write in (
         lambda: store.sessions.insert(new_session()),
         lambda: store.sessions.replace(used),
@@ -187,7 +187,7 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
     assert store.sessions.list(session.subject)
     assert store.sessions.revocation_floor(session.subject, "web").generation == 0
     assert store.log.sequence() == 0
-    store._runner._turn.pass_on()  # type: ignore[union-attr]  # SQLite has one
+    store._runner._turn.release()  # type: ignore[union-attr]  # SQLite has one
     store.close()
 
 

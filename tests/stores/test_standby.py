@@ -12,7 +12,7 @@ from engines.postgres import Postgres
 from engines.process import until
 from keyturn import Issuer
 from keyturn.errors import StoreUnavailable, Unauthenticated
-from keyturn.stores.feeds import Follower
+from keyturn.stores.feeds import LogFollower
 from keyturn.stores.opening import open_store
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.testing.blocking import Blocking
@@ -74,7 +74,7 @@ def test_a_promotion_loses_nothing_and_no_restart_is_needed(
     with opened(kind, both(standby, primary, database)) as (store, plain):
         session = new_session()
         store.sessions.insert(session)
-        follower = Follower(plain.log, drain, watch=plain.watch())
+        follower = LogFollower(plain.log, drain, watch=plain.watch())
         follower.poll_once(1.0)
         entry = mark(store)
         follower.poll_once(2.0)
@@ -98,7 +98,7 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
     primary, standby = pair
     database = primary.database().rpartition("/")[2]
     with opened("threads", both(primary, standby, database)) as (store, _):
-        follower = Follower(store.log, drain, watch=store.watch())
+        follower = LogFollower(store.log, drain, watch=store.watch())
         follower.poll_once(1.0)
         heard = mark(store, "heard")
         until(lambda: _count(standby, "revocations", database) == 1, lambda: "not replicated")

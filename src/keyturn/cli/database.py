@@ -10,7 +10,7 @@ from keyturn.cli.speak import Data, Json, complaining, complaints, say
 from keyturn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from keyturn.stores.sql.copying import Copied
+    from keyturn.stores.sql.copying import TransferResult
     from keyturn.stores.sql.store import SqlStore
 
 database = typer.Typer(no_args_is_help=True, help="The SQL database: its schema, a move to another one, a restore.")
@@ -63,7 +63,7 @@ def restored(data: Data = None, as_json: Json = False) -> None:
 
     store = _opened(data)
     try:
-        store.renumber(secrets.randbits(LOG_BITS))
+        store.set_log_id(secrets.randbits(LOG_BITS))
         say({"restored": True, "store": repr(store)}, as_json, "the revocation log has another number from now on")
     finally:
         store.close()
@@ -73,13 +73,13 @@ def restored(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def sessions_here(data: Data = None, as_json: Json = False) -> None:
     """Keep sessions in this database again, not in Redis. Ends every one: what was ended there was not ended here."""
-    from keyturn.stores.sql.standing import bring_back
+    from keyturn.stores.sql.standing import clear_redis_marker
 
     if furnished(data).sessions:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is set, and says that they are in Redis; unset it")
     store = _opened(data)
     try:
-        bring_back(store.engine)
+        clear_redis_marker(store.engine)
     finally:
         store.close()
     with operator(data) as issuer:
@@ -91,12 +91,12 @@ def sessions_here(data: Data = None, as_json: Json = False) -> None:
 @complaining
 def sessions_lost(data: Data = None, as_json: Json = False) -> None:
     """Go on with a Redis that lost every session. Ends all that was ever issued: what was revoked is forgotten, too."""
-    from keyturn.stores.opening import Apart, adopt
+    from keyturn.stores.opening import RedisSessions, bind_redis
 
     settings = furnished(data)
     if not settings.sessions:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is not set; name the Redis to go on with")
-    adopt(settings.store, Apart(settings.sessions))
+    bind_redis(settings.store, RedisSessions(settings.sessions))
     with operator(data) as issuer:
         issuer.revoke_everything()
     say({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
@@ -113,7 +113,7 @@ def _opened(data: str | None, *, makes: bool = False) -> "SqlStore":
     return SqlStore(url, serving=False)
 
 
-def _sentence(copied: "Copied") -> str:
+def _sentence(copied: "TransferResult") -> str:
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in copied.rows.items())
     if copied.finished:
         return f"moved: {rows}. Both sides were compared. Serve from the new database; the old one is closed."

@@ -21,7 +21,7 @@ from keyturn.ports import Ports
 from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.alone import NullSessionCache
 from keyturn.stores.near import LocalSessionCache
-from keyturn.stores.opening import Apart, open_async_store, open_store
+from keyturn.stores.opening import RedisSessions, open_async_store, open_store
 from keyturn.tokens import KeyEncryptor, RolloverPolicy
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
     return twin, twin.store
 
 
-def _apart(settings: Settings) -> Apart | None:
+def _apart(settings: Settings) -> RedisSessions | None:
     if settings.sessions:
-        return Apart(settings.sessions, settings.durable_replicas, settings.quarantine_seconds)
+        return RedisSessions(settings.sessions, settings.durable_replicas, settings.quarantine_seconds)
     idle = [name for name in ("durable_replicas", "quarantine_seconds") if getattr(settings, name) != _LEFT_OUT[name]]
     if idle:
         # Who set them believes that his sessions are in Redis.

@@ -14,7 +14,7 @@ from keyturn.stores.memory import MemoryStore
 from keyturn.stores.sink import RevocationSink
 from keyturn.stores.twin import AsyncMemoryStore
 
-INTERVAL_SECONDS = 0.005
+POLL_SECONDS = 0.005
 """Between two looks where nothing says that there is news."""
 
 EXPIRE_EVERY_SECONDS = 30.0
@@ -24,10 +24,10 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 _logger = logging.getLogger("keyturn.feed")
 
-_Question = Generator[tuple[str, tuple[object, ...]], Any, int]
+_LogCalls = Generator[tuple[str, tuple[object, ...]], Any, int]
 
 
-class Watch(Protocol):
+class ChangeNotifier(Protocol):
     """A nearly free way to ask whether anything was committed at all.
 
     ``interval_seconds``: longest pause between two looks; so late news is where nothing tells of it.
@@ -36,7 +36,7 @@ class Watch(Protocol):
     @property
     def interval_seconds(self) -> float: ...
 
-    def version(self) -> object:
+    def change_token(self) -> object:
         """Differs from the last answer when, and not only when, something was committed since."""
         ...
 
@@ -49,7 +49,7 @@ class Watch(Protocol):
         ...
 
 
-class Follower:
+class LogFollower:
     """Follows a ``RevocationLog``, sync or async, and pours it into a sink.
 
     News counts as fresh as of when it was *asked* for. While the log cannot be read nothing is confirmed, so the
@@ -62,7 +62,7 @@ class Follower:
         log: Any,
         sink: RevocationSink,
         *,
-        watch: Watch | None = None,
+        watch: ChangeNotifier | None = None,
         now: Callable[[], Instant] = lambda: Instant(int(time.time())),
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = chance.jitter,
@@ -73,8 +73,8 @@ class Follower:
         self._now = now
         self._monotonic = monotonic
         self._jitter = jitter
-        self._position: int | None = None
-        self._number = 0
+        self._sequence: int | None = None
+        self._log_id = 0
         self._version: object = None
         self._expired_at = float("-inf")
         self._failures = 0
@@ -107,9 +107,9 @@ class Follower:
             try:
                 self.poll_once(self._monotonic())
             except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
-                stop.wait(self._failed(error))
+                stop.wait(self._record_failure(error))
             else:
-                self._wait(self._succeeded(interval_seconds), stop)
+                self._wait(self._record_success(interval_seconds), stop)
 
     async def run(
         self,
@@ -122,9 +122,9 @@ class Follower:
             try:
                 await self.poll_once_async(self._monotonic())
             except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
-                pause = self._failed(error)
+                pause = self._record_failure(error)
             else:
-                pause = self._succeeded(interval_seconds)
+                pause = self._record_success(interval_seconds)
             await sleep(pause)
 
     def close(self) -> None:
@@ -132,12 +132,12 @@ class Follower:
         if self._watch is not None:
             self._watch.close()
 
-    def _poll(self, asked_at: float) -> _Question:
+    def _poll(self, asked_at: float) -> _LogCalls:
         # Read before the entries: what is committed in between changes it again, and is taken next time.
-        version = self._watch.version() if self._watch is not None else None
+        version = self._watch.change_token() if self._watch is not None else None
         count = 0
         if version is None or version != self._version:
-            count = yield from self._pull()
+            count = yield from self._read_pages()
             self._version = version
         self._sink.mark_complete(asked_at)
         if asked_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
@@ -145,28 +145,28 @@ class Follower:
             self._expired_at = asked_at
         return count
 
-    def _pull(self) -> _Question:
-        if self._position is None:
-            return (yield from self._reseed())
+    def _read_pages(self) -> _LogCalls:
+        if self._sequence is None:
+            return (yield from self._read_snapshot())
         count = 0
         while True:
-            page: RevocationPage = yield "after", (self._position, _PAGE)
-            if not page.complete or page.log_id != self._number:
-                return count + (yield from self._reseed())
+            page: RevocationPage = yield "after", (self._sequence, _PAGE)
+            if not page.complete or page.log_id != self._log_id:
+                return count + (yield from self._read_snapshot())
             for entry in page.entries:
                 self._sink.apply(entry)
-            self._position = page.sequence
+            self._sequence = page.sequence
             count += len(page.entries)
             if len(page.entries) < _PAGE:
                 return count
 
-    def _reseed(self) -> _Question:
+    def _read_snapshot(self) -> _LogCalls:
         page: RevocationPage = yield "snapshot", ()
         self._sink.reset(page)
-        self._position, self._number = page.sequence, page.log_id
+        self._sequence, self._log_id = page.sequence, page.log_id
         return len(page.entries)
 
-    def _failed(self, error: Exception) -> float:
+    def _record_failure(self, error: Exception) -> float:
         self._failures += 1
         if self._failures == 1:
             _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
@@ -182,13 +182,13 @@ class Follower:
         except Exception:  # a watch that is lost only makes news late: the next poll says whether the log is, too
             stop.wait(seconds)
 
-    def _succeeded(self, interval_seconds: float | None) -> float:
+    def _record_success(self, interval_seconds: float | None) -> float:
         if self._failures:
             _logger.warning("the revocation feed is read again after %d failed attempts", self._failures)
         self._failures = 0
         if interval_seconds is not None:
             return interval_seconds
-        return INTERVAL_SECONDS if self._watch is None else self._watch.interval_seconds
+        return POLL_SECONDS if self._watch is None else self._watch.interval_seconds
 
 
 class InProcessFeed:
@@ -216,10 +216,10 @@ def connect_feed(
     *,
     now: Callable[[], Instant] = lambda: Instant(int(time.time())),
     monotonic: Callable[[], float] = time.monotonic,
-) -> Follower | InProcessFeed:
+) -> LogFollower | InProcessFeed:
     """The best feed ``store`` (sync or async) has for this process. Run it, or poll it; close it in the end."""
     if isinstance(store, AsyncMemoryStore):
         store = store.store
     if isinstance(store, MemoryStore):
         return InProcessFeed(store, sink)
-    return Follower(store.log, sink, watch=store.watch(), now=now, monotonic=monotonic)
+    return LogFollower(store.log, sink, watch=store.watch(), now=now, monotonic=monotonic)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 MEMORY = "memory:"
 
-CONNECTIONS = 16
+MAX_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class RedisSessions:
     """Sessions and the revocation log in the Redis at ``url``. ``replicas``: how many of its replicas must have a write
     before it is acknowledged. ``quarantine_seconds``: how long it is not believed after a failover."""
 
@@ -29,7 +29,7 @@ class Apart:
 
 
 def open_store(
-    url: str, connections: int = CONNECTIONS, apart: Apart | None = None
+    url: str, connections: int = MAX_CONNECTIONS, redis_sessions: RedisSessions | None = None
 ) -> "MemoryStore | SqlStore | RedisStore":
     """``memory:``, ``sqlite:////var/lib/keyturn/keyturn.db`` or ``postgresql://...``, its schema made or upgraded.
 
@@ -37,8 +37,8 @@ def open_store(
     live, if not there.
     Raises ``ConfigurationError`` for a URL that cannot be used, ``StoreUnavailable`` when the database is away.
     """
-    if apart is not None:
-        return _open_apart(url, connections, apart)
+    if redis_sessions is not None:
+        return _open_with_redis(url, connections, redis_sessions)
     if url == MEMORY:
         return MemoryStore()
     from keyturn.stores.sql.store import SqlStore
@@ -47,11 +47,11 @@ def open_store(
 
 
 def open_async_store(
-    url: str, connections: int = CONNECTIONS, apart: Apart | None = None
+    url: str, connections: int = MAX_CONNECTIONS, redis_sessions: RedisSessions | None = None
 ) -> "AsyncMemoryStore | AsyncSqlStore | AsyncRedisStore":
     """As ``open_store``, with every port awaited. Opening itself waits for the database: do it before serving."""
-    if apart is not None:
-        return _open_apart_awaited(url, connections, apart)
+    if redis_sessions is not None:
+        return _open_with_redis_async(url, connections, redis_sessions)
     if url == MEMORY:
         return AsyncMemoryStore()
     from keyturn.stores.sql.store import AsyncSqlStore
@@ -67,10 +67,10 @@ def require_store(url: str) -> None:
         require_database(url)
 
 
-def adopt(url: str, apart: Apart) -> None:
+def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
     """Say that the emptied Redis of ``apart`` holds the sessions of the database at ``url`` from now on. Raises as
     ``open_store`` does."""
-    _check_apart(url)
+    _check_redis_sessions(url)
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.admission import adopt as write
     from keyturn.stores.redis.runner import Runner
@@ -79,30 +79,38 @@ def adopt(url: str, apart: Apart) -> None:
 
     with (
         closing(SqlStore(url, serving=False)) as database,
-        closing(Runner(read_address(apart.url, "sessions"))) as redis,
+        closing(Runner(read_address(redis_sessions.url, "sessions"))) as redis,
     ):
         write(redis, bind(database.engine)[0])
 
 
-def _open_apart(url: str, connections: int, apart: Apart) -> "RedisStore":
-    _check_apart(url)
+def _open_with_redis(url: str, connections: int, redis_sessions: RedisSessions) -> "RedisStore":
+    _check_redis_sessions(url)
     from keyturn.stores.redis.store import RedisStore
 
     return RedisStore(
-        url, apart.url, size=connections, replicas=apart.replicas, quarantine_seconds=apart.quarantine_seconds
+        url,
+        redis_sessions.url,
+        size=connections,
+        replicas=redis_sessions.replicas,
+        quarantine_seconds=redis_sessions.quarantine_seconds,
     )
 
 
-def _open_apart_awaited(url: str, connections: int, apart: Apart) -> "AsyncRedisStore":
-    _check_apart(url)
+def _open_with_redis_async(url: str, connections: int, redis_sessions: RedisSessions) -> "AsyncRedisStore":
+    _check_redis_sessions(url)
     from keyturn.stores.redis.store import AsyncRedisStore
 
     return AsyncRedisStore(
-        url, apart.url, size=connections, replicas=apart.replicas, quarantine_seconds=apart.quarantine_seconds
+        url,
+        redis_sessions.url,
+        size=connections,
+        replicas=redis_sessions.replicas,
+        quarantine_seconds=redis_sessions.quarantine_seconds,
     )
 
 
-def _check_apart(url: str) -> None:
+def _check_redis_sessions(url: str) -> None:
     if url == MEMORY:
         raise ConfigurationError("sessions: accounts must be in a database when sessions are in Redis; set store")
     if find_spec("redis") is None:

@@ -4,7 +4,7 @@ from keyturn.core.session import Session
 from keyturn.errors import BadRequest
 
 
-def storable(*values: object) -> None:
+def check_storable(*values: object) -> None:
     """Raise ``BadRequest`` for a text or number that some store cannot hold: a truth must not depend on the store."""
     try:
         for value in values:
@@ -18,11 +18,11 @@ def storable(*values: object) -> None:
         raise BadRequest("text with a lone surrogate") from None
 
 
-def storable_session(session: Session) -> None:
+def check_storable_session(session: Session) -> None:
     """Raise ``BadRequest`` for a session that some store cannot hold."""
     client = session.client
-    storable(session.sid, session.subject, session.scope, session.end_reason)
-    storable(client.client_id, client.label, client.address)
-    storable(session.generation, session.renewals, session.rotations, session.version)
-    storable(session.created_at, session.auth_time, session.last_seen_at, session.expires_at)
-    storable(session.rotated_at, session.ended_at)
+    check_storable(session.sid, session.subject, session.scope, session.end_reason)
+    check_storable(client.client_id, client.label, client.address)
+    check_storable(session.generation, session.renewals, session.rotations, session.version)
+    check_storable(session.created_at, session.auth_time, session.last_seen_at, session.expires_at)
+    check_storable(session.rotated_at, session.ended_at)

@@ -8,7 +8,7 @@ from keyturn.stores.memory import MemoryStore
 Run = Callable[..., Awaitable[Any]]
 
 
-class AwaitedPort:
+class AsyncPort:
     """A port whose methods are awaited. ``run(method, *arguments)`` decides where the work is done."""
 
     def __init__(self, port: object, run: Run) -> None:
@@ -27,7 +27,7 @@ class AwaitedPort:
         return call
 
 
-async def at_once(method: Callable[..., Any], *arguments: object) -> Any:
+async def run_inline(method: Callable[..., Any], *arguments: object) -> Any:
     """Run right here: for work that never waits for anything but a lock held for microseconds."""
     return method(*arguments)
 
@@ -37,12 +37,12 @@ class AsyncMemoryStore:
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
-        self.sessions = AwaitedPort(self.store.sessions, at_once)
-        self.accounts = AwaitedPort(self.store.accounts, at_once)
-        self.log = AwaitedPort(self.store.log, at_once)
-        self.throttles = AwaitedPort(self.store.throttles, at_once)
-        self.keys = AwaitedPort(self.store.keys, at_once)
-        self.audit = AwaitedPort(self.store.audit, at_once)
+        self.sessions = AsyncPort(self.store.sessions, run_inline)
+        self.accounts = AsyncPort(self.store.accounts, run_inline)
+        self.log = AsyncPort(self.store.log, run_inline)
+        self.throttles = AsyncPort(self.store.throttles, run_inline)
+        self.keys = AsyncPort(self.store.keys, run_inline)
+        self.audit = AsyncPort(self.store.audit, run_inline)
 
     async def close(self) -> None:
         """Nothing to let go of; every store has this door."""

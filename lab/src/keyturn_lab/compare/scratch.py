@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.reasons import explain
+from keyturn.stores.sql.reasons import explain_connect_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +123,6 @@ def _postgres(url: str) -> Generator[Any]:
         with psycopg.connect(plain, autocommit=True, connect_timeout=5) as connection:
             yield connection
     except psycopg.Error as error:
-        raise StoreUnavailable(f"store: the database does not do what is asked: {explain(error)}") from None
+        raise StoreUnavailable(
+            f"store: the database does not do what is asked: {explain_connect_error(error)}"
+        ) from None

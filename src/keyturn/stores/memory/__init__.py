@@ -6,7 +6,7 @@ For tests, examples and trying things out. What every other store must do, this 
 from keyturn.stores.memory.accounts import MemoryAccounts
 from keyturn.stores.memory.ledgers import MemoryAudit, MemoryKeys, MemoryThrottles
 from keyturn.stores.memory.sessions import MemoryLog, MemorySessions
-from keyturn.stores.memory.shelf import Memory
+from keyturn.stores.memory.shelf import MemoryState
 
 __all__ = [
     "MemoryAccounts",
@@ -26,7 +26,7 @@ class MemoryStore:
     """
 
     def __init__(self, log: int | None = None) -> None:
-        memory = Memory() if log is None else Memory(log=log)
+        memory = MemoryState() if log is None else MemoryState(log_id=log)
         self.sessions = MemorySessions(memory)
         self.accounts = MemoryAccounts(memory)
         self.log = MemoryLog(memory)

@@ -6,15 +6,15 @@ from keyturn.core.account import Account
 from keyturn.core.instant import Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
-from keyturn.stores.memory.shelf import Memory
-from keyturn.stores.storable import storable
+from keyturn.stores.memory.shelf import MemoryState
+from keyturn.stores.storable import check_storable
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryAccounts:
     """``AccountStore`` in memory."""
 
-    _memory: Memory
+    _memory: MemoryState
     _accounts: dict[Subject, Account] = field(default_factory=dict[Subject, Account])
     _subjects: dict[str, Subject] = field(default_factory=dict[str, Subject])
 
@@ -53,15 +53,15 @@ class MemoryAccounts:
         self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
     ) -> Revocation | None:
         with self._memory.lock:
-            if keep_session and not self._memory.stands(keep_session, voiding.subject):
+            if keep_session and not self._memory.can_keep(keep_session, voiding.subject):
                 return None
             if not self.replace(account):
                 return None
-            entry = self._memory.void(voiding)
+            entry = self._memory.increment_generation(voiding)
             if keep_session:
                 self._memory.sessions[keep_session.sid] = replace(keep_session, generation=entry.value)
             return entry
 
 
 def _storable(account: Account) -> None:
-    storable(account.subject, account.identifier, account.password_hash, account.created_at, account.version)
+    check_storable(account.subject, account.identifier, account.password_hash, account.created_at, account.version)

@@ -8,15 +8,15 @@ from keyturn.core.audit import AuditEvent
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
 from keyturn.ports import StoredKey
-from keyturn.stores.memory.shelf import Memory
-from keyturn.stores.storable import storable
+from keyturn.stores.memory.shelf import MemoryState
+from keyturn.stores.storable import check_storable
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryThrottles:
     """``ThrottleStore`` in memory."""
 
-    _memory: Memory
+    _memory: MemoryState
     _buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
 
     def load(self, key: str) -> Bucket | None:
@@ -24,7 +24,7 @@ class MemoryThrottles:
             return self._buckets.get(key)
 
     def replace(self, bucket: Bucket) -> bool:
-        storable(bucket.key, bucket.level, bucket.updated_at, bucket.version)
+        check_storable(bucket.key, bucket.level, bucket.updated_at, bucket.version)
         with self._memory.lock:
             stored = self._buckets.get(bucket.key)
             if (stored.version if stored else 0) != bucket.version - 1:
@@ -44,7 +44,7 @@ class MemoryThrottles:
 class MemoryKeys:
     """``KeyStore`` in memory."""
 
-    _memory: Memory
+    _memory: MemoryState
     _keys: dict[int, StoredKey] = field(default_factory=dict[int, StoredKey])
 
     def list(self) -> Sequence[StoredKey]:
@@ -52,7 +52,7 @@ class MemoryKeys:
             return sorted(self._keys.values(), key=lambda key: key.serial)
 
     def insert(self, key: StoredKey) -> bool:
-        storable(key.kid, key.algorithm, key.serial, key.active_at)
+        check_storable(key.kid, key.algorithm, key.serial, key.active_at)
         with self._memory.lock:
             if key.serial in self._keys or any(each.kid == key.kid for each in self._keys.values()):
                 return False
@@ -69,11 +69,11 @@ class MemoryKeys:
 class MemoryAudit:
     """``AuditLog`` in memory."""
 
-    _memory: Memory
+    _memory: MemoryState
     _events: list[AuditEvent] = field(default_factory=list[AuditEvent])
 
     def append(self, event: AuditEvent) -> None:
-        storable(event.at, event.subject, event.sid, event.address, event.detail)
+        check_storable(event.at, event.subject, event.sid, event.address, event.detail)
         with self._memory.lock:
             self._events.append(event)
 

@@ -8,19 +8,19 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.ports import MAX_LISTED
-from keyturn.stores.memory.shelf import Memory
+from keyturn.stores.memory.shelf import MemoryState
 from keyturn.stores.sink import RevocationSink
-from keyturn.stores.storable import storable, storable_session
+from keyturn.stores.storable import check_storable, check_storable_session
 
 
 @dataclass(frozen=True, slots=True)
 class MemorySessions:
     """``SessionStore`` in memory."""
 
-    _memory: Memory
+    _memory: MemoryState
 
     def insert(self, session: Session) -> None:
-        storable_session(session)
+        check_storable_session(session)
         with self._memory.lock:
             if session.sid in self._memory.sessions:
                 raise ValueError("session id taken")
@@ -29,14 +29,14 @@ class MemorySessions:
     def load(self, sid: SessionId) -> LoadedSession | None:
         with self._memory.lock:
             session = self._memory.sessions.get(sid)
-            return None if session is None else self._memory.found(session)
+            return None if session is None else self._memory.loaded(session)
 
     def revocation_floor(self, subject: Subject, client_id: str) -> RevocationFloor:
         with self._memory.lock:
-            return self._memory.marks_of(subject, client_id)
+            return self._memory.revocation_floor(subject, client_id)
 
     def replace(self, session: Session, entry: Revocation | None = None) -> int | None:
-        storable_session(session)
+        check_storable_session(session)
         with self._memory.lock:
             stored = self._memory.sessions.get(session.sid)
             if stored is None or stored.version != session.version - 1:
@@ -49,12 +49,12 @@ class MemorySessions:
         return found is not None and found.session.version == session.version
 
     def increment_generation(self, voiding: GenerationIncrement) -> Revocation:
-        storable(voiding.subject, voiding.at, voiding.expires_at)
+        check_storable(voiding.subject, voiding.at, voiding.expires_at)
         with self._memory.lock:
-            return self._memory.void(voiding)
+            return self._memory.increment_generation(voiding)
 
     def raise_not_before(self, entry: Revocation) -> Revocation:
-        storable(entry.key, entry.value, entry.at, entry.expires_at)
+        check_storable(entry.key, entry.value, entry.at, entry.expires_at)
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         with self._memory.lock:
@@ -65,7 +65,7 @@ class MemorySessions:
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
         with self._memory.lock:
             standing = [
-                self._memory.found(each)
+                self._memory.loaded(each)
                 for each in self._memory.sessions.values()
                 if each.subject == subject and each.ended_at is None
             ]
@@ -87,7 +87,7 @@ class MemorySessions:
 class MemoryLog:
     """``RevocationLog`` in memory; ``subscribe`` makes it a feed that is never late."""
 
-    _memory: Memory
+    _memory: MemoryState
 
     def after(self, sequence: int, limit: int) -> RevocationPage:
         memory = self._memory
@@ -95,11 +95,11 @@ class MemoryLog:
             newer = (each for each in memory.entries if each.sequence > sequence)
             entries = tuple(itertools.islice(newer, limit))
             complete = memory.purged <= sequence <= memory.sequence
-            return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, memory.log)
+            return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, memory.log_id)
 
     def snapshot(self) -> RevocationPage:
         with self._memory.lock:
-            return RevocationPage(tuple(self._memory.entries), self._memory.sequence, log_id=self._memory.log)
+            return RevocationPage(tuple(self._memory.entries), self._memory.sequence, log_id=self._memory.log_id)
 
     def sequence(self) -> int:
         with self._memory.lock:

@@ -12,7 +12,7 @@ from keyturn.stores.sink import RevocationSink
 
 
 @dataclass(slots=True)
-class Memory:
+class MemoryState:
     """What is held. Whoever reads or writes it holds ``lock``."""
 
     lock: RLock = field(default_factory=RLock)
@@ -21,20 +21,20 @@ class Memory:
     entries: list[Revocation] = field(default_factory=list[Revocation])
     sequence: int = 0
     purged: int = 0
-    log: int = field(default_factory=lambda: secrets.randbits(LOG_BITS))
+    log_id: int = field(default_factory=lambda: secrets.randbits(LOG_BITS))
     sinks: list[RevocationSink] = field(default_factory=list[RevocationSink])
 
-    def marks_of(self, subject: str, client_id: str) -> RevocationFloor:
+    def revocation_floor(self, subject: str, client_id: str) -> RevocationFloor:
         raised = self.marks.get
         not_before = max(
             raised((RevocationKind.CLIENT, client_id), EPOCH), raised((RevocationKind.EVERYTHING, ""), EPOCH)
         )
         return RevocationFloor(raised((RevocationKind.SUBJECT, subject), 0), Instant(not_before))
 
-    def found(self, session: Session) -> LoadedSession:
-        return LoadedSession(session, self.marks_of(session.subject, session.client.client_id))
+    def loaded(self, session: Session) -> LoadedSession:
+        return LoadedSession(session, self.revocation_floor(session.subject, session.client.client_id))
 
-    def stands(self, session: Session, subject: Subject) -> bool:
+    def can_keep(self, session: Session, subject: Subject) -> bool:
         stored = self.sessions.get(session.sid)
         generation = self.marks.get((RevocationKind.SUBJECT, subject), 0)
         swaps = stored is not None and stored.version == session.version - 1
@@ -48,7 +48,7 @@ class Memory:
             sink.apply(appended)
         return appended
 
-    def void(self, voiding: GenerationIncrement) -> Revocation:
+    def increment_generation(self, voiding: GenerationIncrement) -> Revocation:
         named = (RevocationKind.SUBJECT, voiding.subject)
         previous = self.marks.get(named, 0)
         self.marks[named] = previous + 1

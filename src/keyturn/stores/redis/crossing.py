@@ -8,7 +8,7 @@ from keyturn.core.session import Session
 from keyturn.stores.redis.operation import Run, RunAwaited
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.sql.accounts import Accounts, swap
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Aside, Operation, Taken, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, Operation, UniqueViolation, writes
 
 
 class CrossingAccounts(Accounts):
@@ -34,15 +34,15 @@ class CrossingAccounts(Accounts):
                 entry: Revocation | None = (yield self._increment_generation(voiding, keep_session)).rows[0]
                 if entry is not None:
                     return entry
-        except Taken:
+        except UniqueViolation:
             pass
         yield ROLLBACK
         return None
 
-    def _increment_generation(self, voiding: GenerationIncrement, keep_session: Session | None) -> Aside:
+    def _increment_generation(self, voiding: GenerationIncrement, keep_session: Session | None) -> ExternalCall:
         void = partial(self._sessions.increment_generation_and_keep, voiding, keep_session)
 
         async def awaited() -> object:
             return self._run(void()) if self._run_awaited is None else await self._run_awaited(void())
 
-        return Aside(lambda: self._run(void()), awaited)
+        return ExternalCall(lambda: self._run(void()), awaited)

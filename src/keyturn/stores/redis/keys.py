@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keyturn.core.instant import SessionId, Subject
 from keyturn.core.placement import PARTITIONS, decode_session_id, partition_of
 from keyturn.stores.redis.packed import pack_subject
-from keyturn.stores.storable import storable
+from keyturn.stores.storable import check_storable
 
 LOG = b"{log}"
 COUNTS = b"{log}c"
@@ -41,7 +41,7 @@ EVERYWHERE = tuple(_place(number) for number in range(PARTITIONS))
 
 def place_of(subject: Subject) -> Place:
     """Raises ``BadRequest`` for a name that no store can hold."""
-    storable(subject)
+    check_storable(subject)
     return EVERYWHERE[partition_of(subject)]
 
 

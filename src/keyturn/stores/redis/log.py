@@ -10,7 +10,7 @@ from keyturn.stores.redis import scripts
 from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, UNDER_WAY
 from keyturn.stores.redis.operation import Call, Operation
 from keyturn.stores.redis.packed import Printed, unpack_count, unpack_page
-from keyturn.stores.storable import storable
+from keyturn.stores.storable import check_storable
 
 BATCH = 500
 """Entries looked at by one script: other callers wait for a millisecond at most."""
@@ -46,7 +46,7 @@ class Log:
         self._number = number
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
-        storable(sequence)
+        check_storable(sequence)
         appended, purged, log, entries = yield from self._page(sequence, limit)
         complete = purged <= sequence <= appended
         return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, log)

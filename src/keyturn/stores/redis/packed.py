@@ -16,7 +16,7 @@ from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
 from keyturn.errors import BadRequest
 from keyturn.stores.redis.connect import Unreadable
-from keyturn.stores.storable import storable, storable_session
+from keyturn.stores.storable import check_storable, check_storable_session
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,7 +60,7 @@ _decode_claims = msgspec.json.Decoder(dict[str, object]).decode
 
 def pack_session(session: Session) -> bytes:
     """Raises ``BadRequest`` for what no store can hold."""
-    storable_session(session)
+    check_storable_session(session)
     client, created = session.client, session.created_at
     try:
         claims = _encode_claims(session.claims) if session.claims else None
@@ -157,7 +157,7 @@ def pack_entry(entry: Revocation) -> bytes:
 
 def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
     """What of an entry is known before its value. Raises ``BadRequest``."""
-    storable(key, at, expires_at)
+    check_storable(key, at, expires_at)
     return b"%d\0%d\0%s" % (at, expires_at, key.encode())
 
 

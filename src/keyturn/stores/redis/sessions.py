@@ -21,7 +21,7 @@ from keyturn.stores.redis.packed import (
     unpack_marks,
     unpack_session,
 )
-from keyturn.stores.storable import storable
+from keyturn.stores.storable import check_storable
 
 LINGER_SECONDS = 3600
 """How long at least a session is kept past its end: by the clock of Redis, which decides nothing."""
@@ -64,7 +64,7 @@ class Sessions:
 
     def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
         place = place_of(subject)
-        storable(client_id)
+        check_storable(client_id)
         names = (generation_of(subject), b"e", b"c" + client_id.encode())
         return unpack_marks(*(yield Call("HMGET", (place.marks,), names)))
 
@@ -122,7 +122,7 @@ class Sessions:
         return sorted(found, key=lambda each: (-each.session.created_at, each.session.sid))
 
     def purge(self, now: Instant) -> Operation[int]:
-        storable(now)
+        check_storable(now)
         raised = [Call(scripts.RAISE, (place.marks, place.outbox), (b"h", now)) for place in EVERYWHERE]
         # What another process left: it was never acknowledged, but readers of the log should know.
         for place, pending in zip(EVERYWHERE, (yield raised), strict=True):

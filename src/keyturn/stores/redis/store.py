@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
-from keyturn.stores.feeds import Watch
+from keyturn.stores.feeds import ChangeNotifier
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.admission import admit
 from keyturn.stores.redis.crossing import CrossingAccounts
@@ -56,7 +56,7 @@ class RedisStore:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database!r}, {self._runner!r})"
 
-    def watch(self) -> Watch:
+    def watch(self) -> ChangeNotifier:
         """Waits for news instead of asking for it."""
         return LogWatch(self._run_log)
 

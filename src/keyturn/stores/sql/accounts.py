@@ -6,9 +6,9 @@ from keyturn.core.account import Account
 from keyturn.core.instant import Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
-from keyturn.stores.sql.rows import account_of, account_values
-from keyturn.stores.sql.sessions import carry, void
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
+from keyturn.stores.sql.rows import account_to_row, row_to_account
+from keyturn.stores.sql.sessions import increment_generation, move_to_generation
 from keyturn.stores.sql.tables import accounts
 
 _INSERT = insert(accounts)
@@ -23,7 +23,7 @@ _SWAP = (
 
 def swap(account: Account) -> Operation[bool]:
     """Swap an account; false when it lost. Raises ``Taken`` for an identifier somebody else has."""
-    values = account_values(account)
+    values = account_to_row(account)
     values["b_subject"], values["b_version"] = values.pop("subject"), account.version - 1
     return (yield _SWAP, values).count == 1
 
@@ -34,24 +34,24 @@ class Accounts:
     @writes
     def insert(self, account: Account) -> Operation[bool]:
         try:
-            yield _INSERT, account_values(account)
-        except Taken:
+            yield _INSERT, account_to_row(account)
+        except UniqueViolation:
             return False
         return True
 
     def find(self, identifier: str) -> Operation[Account | None]:
         rows = (yield _FIND, {"identifier": identifier}).rows
-        return account_of(rows[0]) if rows else None
+        return row_to_account(rows[0]) if rows else None
 
     def load(self, subject: Subject) -> Operation[Account | None]:
         rows = (yield _LOAD, {"subject": subject}).rows
-        return account_of(rows[0]) if rows else None
+        return row_to_account(rows[0]) if rows else None
 
     @writes
     def replace(self, account: Account) -> Operation[bool]:
         try:
             return (yield from swap(account))
-        except Taken:
+        except UniqueViolation:
             return False
 
     @writes
@@ -60,13 +60,13 @@ class Accounts:
     ) -> Operation[Revocation | None]:
         yield BEGIN
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
-        entry = yield from void(voiding)
+        entry = yield from increment_generation(voiding)
         try:
             if (yield from swap(account)) and (
-                keep_session is None or (yield from carry(keep_session, voiding.subject, entry.value))
+                keep_session is None or (yield from move_to_generation(keep_session, voiding.subject, entry.value))
             ):
                 return entry
-        except Taken:
+        except UniqueViolation:
             pass
         yield ROLLBACK
         return None

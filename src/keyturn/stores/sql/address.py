@@ -34,11 +34,11 @@ class Address:
     def label(self) -> str:
         """For people: no password, and nothing else that might be secret."""
         user = self.parts.get("user", "")
-        where = ",".join(f"{each.get('host', '')}:{each.get('port', '5432')}" for each in self.places)
+        where = ",".join(f"{each.get('host', '')}:{each.get('port', '5432')}" for each in self.hosts)
         return f"postgresql://{user + ':***@' if user else ''}{where}/{self.parts.get('dbname', '')}"
 
     @property
-    def places(self) -> tuple[dict[str, str], ...]:
+    def hosts(self) -> tuple[dict[str, str], ...]:
         """``parts``, once per server: of several, one at a time is the primary."""
         lists = {name: self.parts[name].split(",") for name in _EACH if self.parts.get(name)}
         count = max((len(each) for each in lists.values()), default=1)
@@ -51,7 +51,7 @@ class Address:
 
     def names_for_asyncpg(self) -> tuple[str, ...]:
         """A URL per server, for asyncpg. Raises ``ConfigurationError`` naming what only libpq can do."""
-        return tuple("postgresql://?" + urlencode(_known(place)) for place in self.places)
+        return tuple("postgresql://?" + urlencode(_parse_host(place)) for place in self.hosts)
 
 
 def read_address(url: str) -> Address | None:
@@ -90,7 +90,7 @@ def _libpq_knows() -> set[str]:
     return {each.keyword.decode() for each in Conninfo.get_defaults()}
 
 
-def _known(place: Mapping[str, str]) -> dict[str, str]:
+def _parse_host(place: Mapping[str, str]) -> dict[str, str]:
     known = {name: value for name, value in place.items() if not name.startswith(_ONE_PER_DRIVER)}
     for name in known:
         if name not in _ASYNCPG_KNOWS:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
-class Connections:
+class ConnectionPool:
     """At most ``size`` open connections, opened when first needed. ``alive``: whether one may be used again."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Connections:
         # ``None`` stands for a place whose connection is closed.
         self._idle: SimpleQueue[PoolProxiedConnection | None] = SimpleQueue()
 
-    def take(self) -> PoolProxiedConnection:
+    def acquire(self) -> PoolProxiedConnection:
         """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use, and
         ``ConfigurationError`` in a child process."""
         if self._process != os.getpid():
@@ -36,13 +36,13 @@ class Connections:
         try:
             connection = self._idle.get_nowait()
         except Empty:
-            connection = None if self._may_open() else self._wait()
-        if connection is not None and not self._usable(connection):
+            connection = None if self._reserve_slot() else self._wait()
+        if connection is not None and not self._is_usable(connection):
             connection.invalidate()
             connection = None
         return connection or self._open()
 
-    def give_back(self, connection: PoolProxiedConnection) -> None:
+    def release(self, connection: PoolProxiedConnection) -> None:
         """Make ``connection`` idle."""
         self._idle.put(connection)
 
@@ -53,7 +53,7 @@ class Connections:
         if every:
             self.close()
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Close every connection: the idle ones now, one in use before it is used again."""
         self._round += 1
         self.close()
@@ -69,10 +69,10 @@ class Connections:
                 connection.invalidate()
             self._idle.put(None)
 
-    def _usable(self, connection: PoolProxiedConnection) -> bool:
+    def _is_usable(self, connection: PoolProxiedConnection) -> bool:
         return bool(connection.info["round"] == self._round) and self._alive(connection.driver_connection)
 
-    def _may_open(self) -> bool:
+    def _reserve_slot(self) -> bool:
         with self._guard:
             if self._unopened == 0:
                 return False

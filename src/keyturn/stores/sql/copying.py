@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.database import Database, find_database, require_database
 from keyturn.stores.sql.migrate import upgrade
-from keyturn.stores.sql.standing import COPYING, MOVED, standing
+from keyturn.stores.sql.standing import COPYING, MOVED, read_markers
 from keyturn.stores.sql.tables import (
     LOG,
     accounts,
@@ -35,9 +35,9 @@ BATCH: Final = 500
 PATIENCE_SECONDS: Final = 30.0
 
 # Revocations last: an entry is there at the earliest when what it ended is.
-_COPIED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, revocations)
+_TRANSFERRED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, revocations)
 _CLOSED: Final = (accounts, sessions, revocations)
-_HELD: Final = (signing_keys, accounts, sessions, revocations, audit)
+_LOCKED: Final = (signing_keys, accounts, sessions, revocations, audit)
 
 # Events were given their numbers by the source: the next must not meet one of them.
 _NEXT_EVENT: Final = """
@@ -49,7 +49,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
-class Copied:
+class TransferResult:
     """``rows``: per table. ``changed``: rows written in this run. ``finished``: whether the source is closed now."""
 
     rows: dict[str, int] = field(default_factory=dict[str, int])
@@ -57,11 +57,11 @@ class Copied:
     finished: bool = False
 
 
-def _untold(_table: str, _done: int, _total: int) -> None:
+def _no_progress(_table: str, _done: int, _total: int) -> None:
     pass
 
 
-def copy_database(source_url: str, target_url: str, progress: Progress = _untold) -> Copied:
+def copy_database(source_url: str, target_url: str, progress: Progress = _no_progress) -> TransferResult:
     """Bring the target up to the source; finish when nobody else uses the source.
 
     Raises ``ConfigurationError`` for URLs that cannot be used and for a target that holds something else, and
@@ -73,11 +73,11 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _untold
         with source.engine.connect() as here, target.engine.connect() as there:
             copied = _claim(here, there)
             if not copied.finished:
-                copied = _pass(here, there, progress)
+                copied = _transfer_pass(here, there, progress)
         if not copied.finished:
-            with _alone(source) as alone, target.engine.connect() as there:
+            with _exclusive(source) as alone, target.engine.connect() as there:
                 if alone is not None:
-                    copied.changed += _pass(alone, there, progress).changed
+                    copied.changed += _transfer_pass(alone, there, progress).changed
                     _compare(alone, there)
                     _close(alone)
                     copied.finished = True
@@ -99,34 +99,34 @@ def _opened(url: str, named: str) -> Database:
     return database
 
 
-def _claim(here: Connection, there: Connection) -> Copied:
+def _claim(here: Connection, there: Connection) -> TransferResult:
     """Mark the target as being copied to, if it is empty or is so already. Finished: all was done but to open it."""
-    number, marked = standing(here), standing(there)
+    number, marked = read_markers(here), read_markers(there)
     if MOVED in marked:
         raise ConfigurationError("the target was moved away itself; copy into an empty database")
     if marked.get(COPYING) == number[LOG]:
         finished = MOVED in number
-        return Copied({each.name: _count(there, each) for each in _COPIED if finished}, finished=finished)
+        return TransferResult({each.name: _count(there, each) for each in _TRANSFERRED if finished}, finished=finished)
     if MOVED in number:
         raise ConfigurationError("the source was moved already; nothing is written there any more")
     if marked[LOG] == number[LOG]:
         raise ConfigurationError("the target is the source, or a backup of it; copy into an empty database")
-    if COPYING in marked or any(_count(there, table) for table in _HELD):
+    if COPYING in marked or any(_count(there, table) for table in _LOCKED):
         raise ConfigurationError("the target holds something else; copy into an empty database")
     there.execute(insert(counters), {"name": COPYING, "value": number[LOG]})
-    return Copied()
+    return TransferResult()
 
 
-def _pass(here: Connection, there: Connection, progress: Progress) -> Copied:
-    copied = Copied()
-    for table in _COPIED:
+def _transfer_pass(here: Connection, there: Connection, progress: Progress) -> TransferResult:
+    copied = TransferResult()
+    for table in _TRANSFERRED:
         total, gone_through = _count(here, table), 0
         for rows, after, upto in _batches(here, table):
-            copied.changed += _level(there, table, rows, after, upto)
+            copied.changed += _sync_range(there, table, rows, after, upto)
             gone_through += len(rows)
             progress(table.name, gone_through, max(total, gone_through))
         copied.rows[table.name] = gone_through
-    for name, value in standing(here).items():
+    for name, value in read_markers(here).items():
         there.execute(delete(counters).where(counters.c.name == name))
         there.execute(insert(counters), {"name": name, "value": value})
     return copied
@@ -146,7 +146,7 @@ def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[An
         after = upto
 
 
-def _level(there: Connection, table: Table, rows: Sequence[Any], after: Any, upto: Any) -> int:
+def _sync_range(there: Connection, table: Table, rows: Sequence[Any], after: Any, upto: Any) -> int:
     """Make the target hold exactly ``rows`` between two keys. Answers how many were written or deleted."""
     found = {_key(table, row): row for row in there.execute(select(table).where(_between(table, after, upto)))}
     wanted = {_key(table, row): row for row in rows}
@@ -178,7 +178,7 @@ def _count(connection: Connection, table: Table) -> int:
 
 def _compare(here: Connection, there: Connection) -> None:
     """Raises ``StoreUnavailable`` unless both hold the same."""
-    for table in _COPIED:
+    for table in _TRANSFERRED:
         if _digest(here, table) != _digest(there, table):
             raise StoreUnavailable(f"{table.name} is not the same on both sides; run it again")
 
@@ -215,7 +215,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _alone(source: Database) -> Generator[Connection | None]:
+def _exclusive(source: Database) -> Generator[Connection | None]:
     """A connection beside which nobody writes until it ends; ``None`` when somebody else uses the source."""
     with source.engine.connect() as connection:
         held = _hold_server(connection) if source.address is not None else _hold_file(connection)

@@ -10,7 +10,7 @@ from typing import Any
 from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
-class Crew:
+class BoundedThreadPool:
     """At most ``threads`` calls at once and ``waiting`` behind them; past that ``StoreUnavailable`` at once, and for
     one that has not begun after ``patience_seconds``."""
 
@@ -33,9 +33,9 @@ class Crew:
             self._places.release()
             raise StoreUnavailable("the store is closed, or the machine has no thread left") from closed
         future.add_done_callback(self._leave)
-        return await self._begun(future)
+        return await self._is_started(future)
 
-    async def _begun(self, future: Future[Any]) -> Any:
+    async def _is_started(self, future: Future[Any]) -> Any:
         late = False
 
         def give_up() -> None:

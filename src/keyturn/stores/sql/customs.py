@@ -4,23 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from keyturn.stores.sql.turn import Turn
+from keyturn.stores.sql.turn import FairLock
 
 
-def _never(_error: Exception) -> bool:
+def _false(_error: Exception) -> bool:
     return False
 
 
-def _always(_connection: Any) -> bool:
+def _true(_connection: Any) -> bool:
     return True
 
 
-def _unlimited(_connection: Any, _give_up_at: float) -> None:
+def _no_deadline(_connection: Any, _give_up_at: float) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class Customs:
+class DriverHooks:
     """What a runner asks of its database's driver. Connections are the driver's own.
 
     ``begin``: how a transaction begins. ``turn``: who writes next, where one writer is let in at a time. ``busy``:
@@ -29,7 +29,7 @@ class Customs:
     """
 
     begin: str = "BEGIN"
-    turn: Turn | None = None
-    busy: Callable[[Exception], bool] = _never
-    alive: Callable[[Any], bool] = _always
-    limit: Callable[[Any, float], None] = _unlimited
+    write_lock: FairLock | None = None
+    is_busy: Callable[[Exception], bool] = _false
+    is_alive: Callable[[Any], bool] = _true
+    set_deadline: Callable[[Any, float], None] = _no_deadline

@@ -9,18 +9,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from keyturn.errors import ConfigurationError
-from keyturn.stores.feeds import Watch
+from keyturn.stores.feeds import ChangeNotifier
 from keyturn.stores.sql import sqlite
 from keyturn.stores.sql.address import Address, read_address
-from keyturn.stores.sql.customs import Customs
-from keyturn.stores.sql.turn import Turn
+from keyturn.stores.sql.customs import DriverHooks
+from keyturn.stores.sql.turn import FairLock
 
 EXAMPLE = "write it as in sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
 
-_Watching = Callable[[Callable[[], None]], Watch | None]
+_NotifierFactory = Callable[[Callable[[], None]], ChangeNotifier | None]
 
 
-def _unwatched(_replaced: Callable[[], None]) -> None:
+def _no_notifier(_replaced: Callable[[], None]) -> None:
     return None
 
 
@@ -35,9 +35,9 @@ class Database:
 
     label: str
     engine: Engine
-    counting: Engine
-    customs: Customs
-    watching: _Watching = _unwatched
+    throttle_engine: Engine
+    hooks: DriverHooks
+    notifier_factory: _NotifierFactory = _no_notifier
     address: Address | None = None
 
 
@@ -50,7 +50,7 @@ def find_database(url: str, deadline_seconds: float) -> Database:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, deadline_seconds)
-    return Database(parsed.render_as_string(), _engine(parsed), _engine(parsed), Customs())
+    return Database(parsed.render_as_string(), _engine(parsed), _engine(parsed), DriverHooks())
 
 
 def require_database(url: str) -> None:
@@ -67,10 +67,10 @@ def _postgresql(address: Address, deadline_seconds: float) -> Database:
         raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
     durable, counting = (libpq.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
 
-    def watching(_replaced: Callable[[], None]) -> Watch:
-        return listening.Listening(libpq.Opener(address, deadline_seconds, durable=True))
+    def watching(_replaced: Callable[[], None]) -> ChangeNotifier:
+        return listening.NotifyListener(libpq.PsycopgConnector(address, deadline_seconds, durable=True))
 
-    return Database(address.label, durable, counting, libpq.CUSTOMS, watching, address)
+    return Database(address.label, durable, counting, libpq.HOOKS, watching, address)
 
 
 def _sqlite(url: URL, deadline_seconds: float) -> Database:
@@ -78,7 +78,7 @@ def _sqlite(url: URL, deadline_seconds: float) -> Database:
     durable, counting = _engine(url), _engine(url)
     sqlite.prepare(durable, deadline_seconds / 2)
     sqlite.prepare(counting, deadline_seconds / 2, durable=False)
-    customs = Customs(begin="BEGIN IMMEDIATE", turn=Turn(), busy=sqlite.is_busy)
+    customs = DriverHooks(begin="BEGIN IMMEDIATE", write_lock=FairLock(), is_busy=sqlite.is_busy)
     return Database(url.render_as_string(), durable, counting, customs, partial(sqlite.DataVersion, url))
 
 

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
-from keyturn.stores.sql.crew import Crew
-from keyturn.stores.twin import AwaitedPort
+from keyturn.stores.sql.crew import BoundedThreadPool
+from keyturn.stores.twin import AsyncPort
 
 READERS = 4
 
 
-class Hands(Protocol):
+class AsyncPorts(Protocol):
     """The awaited ports of one store."""
 
     sessions: Any
@@ -25,21 +25,21 @@ class Hands(Protocol):
         ...
 
 
-class InThreads:
+class ThreadPorts:
     """Hands that call the methods of ``store`` in crews of at most ``size`` threads."""
 
     def __init__(self, store: Any, *, size: int, waiting: int, deadline_seconds: float) -> None:
         one_writer = store.database.customs.turn is not None
-        crew = partial(Crew, waiting=waiting, patience_seconds=deadline_seconds)
+        crew = partial(BoundedThreadPool, waiting=waiting, patience_seconds=deadline_seconds)
         self._readers = crew(READERS if one_writer else size, name="keyturn-store")
         # Where the database takes one writer at a time, more threads would only stand in line.
         self._writers = crew(1, name="keyturn-store-writer") if one_writer else self._readers
-        self.sessions = AwaitedPort(store.sessions, self._run)
-        self.accounts = AwaitedPort(store.accounts, self._run)
-        self.log = AwaitedPort(store.log, self._run)
-        self.throttles = AwaitedPort(store.throttles, self._run)
-        self.keys = AwaitedPort(store.keys, self._run)
-        self.audit = AwaitedPort(store.audit, self._run)
+        self.sessions = AsyncPort(store.sessions, self._run)
+        self.accounts = AsyncPort(store.accounts, self._run)
+        self.log = AsyncPort(store.log, self._run)
+        self.throttles = AsyncPort(store.throttles, self._run)
+        self.keys = AsyncPort(store.keys, self._run)
+        self.audit = AsyncPort(store.audit, self._run)
 
     async def close(self) -> None:
         """Let what runs finish, forget what waits."""
@@ -51,6 +51,6 @@ class InThreads:
         return crew.run(method, *arguments)
 
 
-def counting(size: int) -> int:
+def throttle_pool_size(size: int) -> int:
     """Connections for counted attempts beside ``size`` others."""
     return max(1, size // 4)

@@ -8,8 +8,8 @@ from keyturn.core.audit import AuditEvent
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
 from keyturn.ports import StoredKey
-from keyturn.stores.sql.operation import Operation, Taken, writes
-from keyturn.stores.sql.rows import bucket_of, event_of, key_of
+from keyturn.stores.sql.operation import Operation, UniqueViolation, writes
+from keyturn.stores.sql.rows import row_to_bucket, row_to_event, row_to_key
 from keyturn.stores.sql.tables import audit, signing_keys, throttles
 
 BATCH = 200
@@ -46,7 +46,7 @@ class Throttles:
 
     def load(self, key: str) -> Operation[Bucket | None]:
         rows = (yield _BUCKET, {"key": key}).rows
-        return bucket_of(rows[0]) if rows else None
+        return row_to_bucket(rows[0]) if rows else None
 
     @writes
     def replace(self, bucket: Bucket) -> Operation[bool]:
@@ -59,7 +59,7 @@ class Throttles:
             return (yield _SWAP_BUCKET, {**values, "b_key": bucket.key, "b_version": bucket.version - 1}).count == 1
         try:
             yield _NEW_BUCKET, {**values, "key": bucket.key}
-        except Taken:
+        except UniqueViolation:
             return False
         return True
 
@@ -72,7 +72,7 @@ class Keys:
     """``KeyStore``."""
 
     def list(self) -> Operation[Sequence[StoredKey]]:
-        return [key_of(row) for row in (yield _KEYS, {}).rows]
+        return [row_to_key(row) for row in (yield _KEYS, {}).rows]
 
     @writes
     def insert(self, key: StoredKey) -> Operation[bool]:
@@ -85,7 +85,7 @@ class Keys:
         }
         try:
             yield _NEW_KEY, values
-        except Taken:
+        except UniqueViolation:
             return False
         return True
 
@@ -110,4 +110,4 @@ class AuditTrail:
         yield _EVENT, values
 
     def recent(self, subject: Subject, limit: int) -> Operation[Sequence[AuditEvent]]:
-        return [event_of(row) for row in (yield _RECENT, {"subject": subject, "most": limit}).rows]
+        return [row_to_event(row) for row in (yield _RECENT, {"subject": subject, "most": limit}).rows]

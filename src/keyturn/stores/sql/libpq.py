@@ -15,14 +15,14 @@ from sqlalchemy.pool import NullPool
 
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.address import CONNECT_SECONDS, Address
-from keyturn.stores.sql.customs import Customs
-from keyturn.stores.sql.postgresql import introduction, judge_server
+from keyturn.stores.sql.customs import DriverHooks
+from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
 
 UNLIMITED_SECONDS = 60.0
 """Longest wait for an answer where nobody set a limit: migrations."""
 
 # Should the server's machine vanish: whatever is sent is acknowledged within seconds, or the connection ends.
-_ALARMS = {
+_DEADLINE_ERRORS = {
     "connect_timeout": str(CONNECT_SECONDS),
     "tcp_user_timeout": "5000",
     "keepalives_idle": "5",
@@ -42,7 +42,7 @@ class _Context:
     connection = None
 
 
-class LimitedConnection(psycopg.Connection[Any]):
+class DeadlineConnection(psycopg.Connection[Any]):
     """``give_up_at`` (monotonic): until then an answer is waited for. The server's own timeouts do not help against a
     server that is frozen, or a network that is cut."""
 
@@ -53,12 +53,12 @@ class LimitedConnection(psycopg.Connection[Any]):
         return super().wait(gen, interval, left if timeout is None else min(left, timeout))
 
 
-def limit(connection: LimitedConnection, give_up_at: float) -> None:
+def set_deadline(connection: DeadlineConnection, give_up_at: float) -> None:
     """Have everything asked on ``connection`` from now on end at ``give_up_at``."""
     connection.give_up_at = give_up_at
 
 
-def is_alive(connection: LimitedConnection) -> bool:
+def is_alive(connection: DeadlineConnection) -> bool:
     """Whether an idle connection may be used again. A server says nothing unasked, but for a goodbye."""
     if connection.closed:
         return False
@@ -67,19 +67,19 @@ def is_alive(connection: LimitedConnection) -> bool:
     return not poll.poll(0)
 
 
-CUSTOMS = Customs(alive=is_alive, limit=limit)
+HOOKS = DriverHooks(is_alive=is_alive, set_deadline=set_deadline)
 
 
-class Opener:
+class PsycopgConnector:
     """Opens connections to whichever of the servers is the primary, the one found last first."""
 
     def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
         self._address = address
-        self._places = address.places
-        self._introduction = introduction(deadline_seconds, durable=durable)
+        self._places = address.hosts
+        self._introduction = connection_setup_sql(deadline_seconds, durable=durable)
         self._found = 0
 
-    def __call__(self) -> LimitedConnection:
+    def __call__(self) -> DeadlineConnection:
         """Raises ``psycopg.Error``, or ``StoreUnavailable`` when the last one asked is a standby."""
         first, count = self._found, len(self._places)
         failure: Exception = StoreUnavailable("no server is named")
@@ -93,14 +93,14 @@ class Opener:
                 return connection
         raise failure
 
-    def _open(self, place: Mapping[str, str]) -> LimitedConnection:
-        name = make_conninfo(**{**_ALARMS, "client_encoding": "utf8", **place})
-        connection = LimitedConnection.connect(name, autocommit=True, prepare_threshold=0, context=_Context())
+    def _open(self, place: Mapping[str, str]) -> DeadlineConnection:
+        name = make_conninfo(**{**_DEADLINE_ERRORS, "client_encoding": "utf8", **place})
+        connection = DeadlineConnection.connect(name, autocommit=True, prepare_threshold=0, context=_Context())
         try:
             connection.give_up_at = time.monotonic() + CONNECT_SECONDS
             row = connection.execute(self._introduction.encode(), prepare=False).fetchone()
             connection.give_up_at = None
-            judge_server(row or (), self._address.label)
+            check_server(row or (), self._address.label)
         except BaseException:
             connection.close()
             raise
@@ -109,7 +109,7 @@ class Opener:
 
 def make_engine(address: Address, deadline_seconds: float, *, durable: bool) -> Engine:
     """An engine that opens connections and keeps none. ``durable``: as for ``introduction``."""
-    creator: Callable[[], Any] = Opener(address, deadline_seconds, durable=durable)
+    creator: Callable[[], Any] = PsycopgConnector(address, deadline_seconds, durable=durable)
     return create_engine(
         "postgresql+psycopg://",
         creator=creator,

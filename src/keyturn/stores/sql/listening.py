@@ -12,8 +12,8 @@ from psycopg.pq.abc import PGconn
 
 from keyturn import chance
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.libpq import LimitedConnection
-from keyturn.stores.sql.reasons import reason
+from keyturn.stores.sql.libpq import DeadlineConnection
+from keyturn.stores.sql.reasons import error_summary
 
 HEARTBEAT_SECONDS = 0.4
 """Longest time between two questions to the server: so late news is at most, should a notification be lost."""
@@ -34,7 +34,7 @@ _COUNTERS = b"SELECT name, value FROM counters ORDER BY name"
 _logger = logging.getLogger("keyturn.feed")
 
 
-class Listening:
+class NotifyListener:
     """A ``Watch`` over PostgreSQL, on a connection of its own that never writes.
 
     ``connect`` opens one to the primary. A pooler that forgets ``LISTEN`` makes news a heartbeat late, no more; while
@@ -44,7 +44,7 @@ class Listening:
 
     def __init__(
         self,
-        connect: Callable[[], LimitedConnection],
+        connect: Callable[[], DeadlineConnection],
         *,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = chance.jitter,
@@ -52,7 +52,7 @@ class Listening:
         self._connect = connect
         self._monotonic = monotonic
         self._jitter = jitter
-        self._connection: LimitedConnection | None = None
+        self._connection: DeadlineConnection | None = None
         self._connections = 0
         self._told = False
         self._failures = 0
@@ -63,7 +63,7 @@ class Listening:
         """Until the next look, at most."""
         return POLL_SECONDS if self._connection is None else HEARTBEAT_SECONDS
 
-    def version(self) -> object:
+    def change_token(self) -> object:
         """The log's counters as of now, or something new each time while they cannot be asked for. Never raises."""
         # Before the question: what is told after it was not yet in the answer, perhaps.
         told, self._told = self._told, False
@@ -72,9 +72,9 @@ class Listening:
         if self._connection is None and self._monotonic() < self._again_at:
             return object()
         try:
-            return self._look()
+            return self._check()
         except (psycopg.Error, StoreUnavailable, ConfigurationError) as error:
-            self._lost(error)
+            self._connection_lost(error)
             return object()
 
     def wait(self, seconds: float, stop: Event) -> None:
@@ -90,7 +90,7 @@ class Listening:
             if left <= 0:
                 return
             if poll.poll(min(_STOP_SECONDS, left) * 1000):
-                self._hear(self._connection.pgconn)
+                self._listen(self._connection.pgconn)
                 return
 
     def close(self) -> None:
@@ -99,11 +99,11 @@ class Listening:
             self._connection.close()
             self._connection = None
 
-    def _look(self) -> object:
+    def _check(self) -> object:
         if self._connection is None:
             self._connection = self._connect()
             self._connections += 1
-            self._connection.add_notify_handler(self._note)
+            self._connection.add_notify_handler(self._on_notification)
             self._ask(self._connection, _LISTEN)
         counters = tuple(self._ask(self._connection, _COUNTERS).fetchall())
         if self._failures:
@@ -112,11 +112,11 @@ class Listening:
         # Another connection may lead to a standby that took over, and the same counters to another log.
         return self._connections, counters
 
-    def _ask(self, connection: LimitedConnection, statement: bytes) -> psycopg.Cursor[Any]:
+    def _ask(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
         connection.give_up_at = self._monotonic() + ANSWER_SECONDS
         return connection.execute(statement, prepare=statement is _COUNTERS)
 
-    def _hear(self, connection: PGconn) -> None:
+    def _listen(self, connection: PGconn) -> None:
         try:
             connection.consume_input()
         except psycopg.Error:
@@ -124,13 +124,13 @@ class Listening:
         while connection.notifies() is not None:
             self._told = True
 
-    def _note(self, _notification: psycopg.Notify) -> None:
+    def _on_notification(self, _notification: psycopg.Notify) -> None:
         self._told = True
 
-    def _lost(self, error: Exception) -> None:
+    def _connection_lost(self, error: Exception) -> None:
         self.close()
         self._failures += 1
         if self._failures == 1:
-            _logger.warning("the database no longer tells of revocations, the log is polled: %s", reason(error))
+            _logger.warning("the database no longer tells of revocations, the log is polled: %s", error_summary(error))
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
         self._again_at = self._monotonic() + pause * (0.5 + self._jitter() / 2)

@@ -7,7 +7,7 @@ from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, se
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
-from keyturn.stores.sql.rows import entry_of, entry_values
+from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
 from keyturn.stores.sql.tables import APPENDED, LOG, PURGED, counters, revocations
 from keyturn.stores.sql.timeline import timeline
 
@@ -57,17 +57,17 @@ _RAISE_PURGED = (
 )
 
 
-def advance() -> Operation[int]:
+def next_sequence() -> Operation[int]:
     """The next sequence number, held until commit. First of all in its transaction, so that no two can deadlock."""
     answer = yield _ADVANCE, {}
     number: int = answer.rows[0][0]
     return number
 
 
-def record(entry: Revocation, sequence: int) -> Operation[Revocation]:
+def append_revocation(entry: Revocation, sequence: int) -> Operation[Revocation]:
     """Append ``entry`` under a number ``advance`` gave in the same transaction."""
     appended = replace(entry, sequence=sequence)
-    yield _APPEND, entry_values(appended)
+    yield _APPEND, revocation_to_row(appended)
     return appended
 
 
@@ -83,7 +83,7 @@ def purge_log(now: Instant) -> Operation[bool]:
     return len(expired) == BATCH
 
 
-def counts_of_log() -> Operation[dict[str, int]]:
+def log_counters() -> Operation[dict[str, int]]:
     """The log's counters, by name."""
     rows = (yield _COUNTERS, {}).rows
     counts = {name: value for name, value, _ in rows}
@@ -93,11 +93,11 @@ def counts_of_log() -> Operation[dict[str, int]]:
 
 def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]]:
     """Those that come next, in order."""
-    return tuple(map(entry_of, (yield _AFTER, {"after": sequence, "most": limit}).rows))
+    return tuple(map(row_to_revocation, (yield _AFTER, {"after": sequence, "most": limit}).rows))
 
 
 @writes
-def renumber(number: int) -> Operation[None]:
+def set_log_id(number: int) -> Operation[None]:
     """Another number for the log: whoever follows it takes a snapshot, and merges it into what is held."""
     yield _RENUMBER, {"number": number}
 
@@ -113,7 +113,7 @@ class Log:
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
         purged, appended, log, history, *first = rows[0]
-        entries = () if first[0] is None else tuple(entry_of(row[4:]) for row in rows)
+        entries = () if first[0] is None else tuple(row_to_revocation(row[4:]) for row in rows)
         reached = entries[-1].sequence if entries else sequence
         return RevocationPage(entries, reached, purged <= sequence <= appended, _number(log, history))
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.reasons import explain
+from keyturn.stores.sql.reasons import explain_connect_error
 
 _PATIENCE_MS = 30_000
 
@@ -37,7 +37,7 @@ def upgrade(engine: Engine, named: str = "KEYTURN_STORE") -> None:
     except CommandError:
         raise ConfigurationError("the database's schema is newer than this Keyturn") from None
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"{named}: cannot bring the schema up to date: {explain(error)}") from None
+        raise StoreUnavailable(f"{named}: cannot bring the schema up to date: {explain_connect_error(error)}") from None
 
 
 def configuration() -> Config:

@@ -15,30 +15,30 @@ from keyturn.core.revocation import RevocationPage
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import CONNECT_SECONDS, Address
-from keyturn.stores.sql.hands import counting
+from keyturn.stores.sql.hands import throttle_pool_size
 from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.log import Log
-from keyturn.stores.sql.native_connections import Link, NativeConnections
-from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
-from keyturn.stores.sql.parts import Parts, old, over, whole
-from keyturn.stores.sql.phrase import Phrase
-from keyturn.stores.sql.postgresql import introduction, judge_server
-from keyturn.stores.sql.reasons import reason
+from keyturn.stores.sql.native_connections import AsyncpgPool, PreparedConnection
+from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
+from keyturn.stores.sql.parts import Batches, purge_audit_before, purge_expired, read_snapshot
+from keyturn.stores.sql.phrase import CompiledStatement
+from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
+from keyturn.stores.sql.reasons import error_summary
 from keyturn.stores.sql.runner import UNSTORABLE
 from keyturn.stores.sql.sessions import Sessions
 
-_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, Taken)
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, UniqueViolation)
 
 _Loop = asyncio.AbstractEventLoop
 
 
-class NativeOpener:
+class AsyncpgConnector:
     """Opens connections to whichever of the servers is the primary, the one found last first."""
 
     def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
         self._label = address.label
         self._names = address.names_for_asyncpg()
-        self._introduction = introduction(deadline_seconds, durable=durable)
+        self._introduction = connection_setup_sql(deadline_seconds, durable=durable)
         self._found = 0
 
     async def __call__(self) -> asyncpg.Connection:
@@ -59,14 +59,14 @@ class NativeOpener:
         connection = await asyncpg.connect(name, timeout=CONNECT_SECONDS)
         try:
             row = await connection.fetchrow(self._introduction, timeout=CONNECT_SECONDS)
-            judge_server(tuple(row or ()), self._label)
+            check_server(tuple(row or ()), self._label)
         except BaseException:
             connection.terminate()
             raise
         return connection
 
 
-class NativeRunner:
+class AsyncpgRunner:
     """Runs operations for any number of tasks, over at most ``size`` connections per event loop.
 
     ``deadline_seconds``: longest time for one operation, all of its waits together. Whatever ends one early, a
@@ -77,13 +77,11 @@ class NativeRunner:
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], *, size: int, waiting: int, deadline_seconds: float
     ) -> None:
         self._deadline_seconds = deadline_seconds
-        self._make = partial(
-            NativeConnections, connect, size=size, waiting=waiting, patience_seconds=deadline_seconds / 3
-        )
+        self._make = partial(AsyncpgPool, connect, size=size, waiting=waiting, patience_seconds=deadline_seconds / 3)
         # A connection belongs to the event loop it was opened on.
-        self._pools: weakref.WeakKeyDictionary[_Loop, NativeConnections] = weakref.WeakKeyDictionary()
+        self._pools: weakref.WeakKeyDictionary[_Loop, AsyncpgPool] = weakref.WeakKeyDictionary()
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-        self._phrases: dict[Executable, Phrase] = {}
+        self._phrases: dict[Executable, CompiledStatement] = {}
 
     async def run(self, operation: Operation[T]) -> T:
         """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
@@ -97,9 +95,9 @@ class NativeRunner:
             if isinstance(error, ValueError):  # asyncpg's own word for a parameter it cannot encode
                 raise BadRequest(UNSTORABLE) from None
             # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
-            raise StoreUnavailable(reason(error)) from None
+            raise StoreUnavailable(error_summary(error)) from None
 
-    async def run_parts(self, parts: Parts[T]) -> T:
+    async def run_batches(self, parts: Batches[T]) -> T:
         """Run every operation of ``parts``, one after the other; each has the whole deadline."""
         answer: Any = None
         while True:
@@ -123,7 +121,7 @@ class NativeRunner:
         pool = self._pools.get(loop)
         if pool is None:
             pool = self._pools[loop] = self._make()
-        link = await pool.take()
+        link = await pool.acquire()
         try:
             result = await self._drive(link, operation)
         except BaseException as error:
@@ -131,10 +129,10 @@ class NativeRunner:
             lost = link.connection.is_closed() or isinstance(error, asyncio.CancelledError)
             pool.discard(link, every=lost)
             raise
-        pool.give_back(link)
+        pool.release(link)
         return result
 
-    async def _drive(self, link: Link, operation: Operation[T]) -> T:
+    async def _drive(self, link: PreparedConnection, operation: Operation[T]) -> T:
         begun = False
         try:
             step = next(operation)
@@ -142,7 +140,7 @@ class NativeRunner:
                 try:
                     answer = await self._perform(link, step)
                 except asyncpg.IntegrityConstraintViolationError:
-                    step = operation.throw(Taken())
+                    step = operation.throw(UniqueViolation())
                 else:
                     begun = step is Control.BEGIN or (begun and step is not Control.ROLLBACK)
                     step = operation.send(answer)
@@ -152,28 +150,28 @@ class NativeRunner:
             result: T = done.value
             return result
 
-    async def _perform(self, link: Link, step: Step) -> Answer:
-        if isinstance(step, Aside):
-            return Answer((await step.awaited(),), 0)
+    async def _perform(self, link: PreparedConnection, step: Step) -> Result:
+        if isinstance(step, ExternalCall):
+            return Result((await step.run_async(),), 0)
         if isinstance(step, Control):
             await link.connection.execute("BEGIN" if step is Control.BEGIN else "ROLLBACK")
-            return Answer((), 0)
+            return Result((), 0)
         phrase = self._phrases.get(step[0]) or self._compile(step[0])
         parameters = phrase.bind(step[1])
         statement = link.prepared.get(phrase.sql) or await link.prepare(phrase.sql)
         rows = await statement.fetch(*parameters)
-        return Answer(rows, _count(statement.get_statusmsg()))
+        return Result(rows, _count(statement.get_statusmsg()))
 
-    def _compile(self, statement: Executable) -> Phrase:
+    def _compile(self, statement: Executable) -> CompiledStatement:
         # Statements are constants of their modules, so this cannot grow without bound.
-        phrase = self._phrases[statement] = Phrase(statement, self._dialect)
+        phrase = self._phrases[statement] = CompiledStatement(statement, self._dialect)
         return phrase
 
 
-class NativePort:
+class AsyncpgPort:
     """A port whose methods run their definitions. Found as plain attributes from their first use on."""
 
-    def __init__(self, definition: object, runner: NativeRunner) -> None:
+    def __init__(self, definition: object, runner: AsyncpgRunner) -> None:
         self._definition = definition
         self._runner = runner
 
@@ -187,22 +185,22 @@ class NativePort:
         return call
 
 
-class _NativeSessions(NativePort):
+class _AsyncpgSessions(AsyncpgPort):
     async def purge(self, now: Instant) -> int:
-        return await self._runner.run_parts(over(now))
+        return await self._runner.run_batches(purge_expired(now))
 
 
-class _NativeLog(NativePort):
+class _AsyncpgLog(AsyncpgPort):
     async def snapshot(self) -> RevocationPage:
-        return await self._runner.run_parts(whole())
+        return await self._runner.run_batches(read_snapshot())
 
 
-class _NativeAudit(NativePort):
+class _AsyncpgAudit(AsyncpgPort):
     async def purge(self, before: Instant) -> int:
-        return await self._runner.run_parts(old(before))
+        return await self._runner.run_batches(purge_audit_before(before))
 
 
-class Native:
+class AsyncpgPorts:
     """Hands that await asyncpg."""
 
     def __init__(
@@ -215,21 +213,21 @@ class Native:
         accounts: Accounts | None = None,
     ) -> None:
         self._runners = tuple(
-            NativeRunner(
-                NativeOpener(address, deadline_seconds, durable=durable),
-                size=size if durable else counting(size),
+            AsyncpgRunner(
+                AsyncpgConnector(address, deadline_seconds, durable=durable),
+                size=size if durable else throttle_pool_size(size),
                 waiting=waiting,
                 deadline_seconds=deadline_seconds,
             )
             for durable in (True, False)
         )
         runner, fleeting = self._runners
-        self.sessions = _NativeSessions(Sessions(), runner)
-        self.accounts = NativePort(accounts or Accounts(), runner)
-        self.log = _NativeLog(Log(), runner)
-        self.throttles = NativePort(Throttles(), fleeting)
-        self.keys = NativePort(Keys(), runner)
-        self.audit = _NativeAudit(AuditTrail(), runner)
+        self.sessions = _AsyncpgSessions(Sessions(), runner)
+        self.accounts = AsyncpgPort(accounts or Accounts(), runner)
+        self.log = _AsyncpgLog(Log(), runner)
+        self.throttles = AsyncpgPort(Throttles(), fleeting)
+        self.keys = AsyncpgPort(Keys(), runner)
+        self.audit = _AsyncpgAudit(AuditTrail(), runner)
 
     async def close(self) -> None:
         """Close every connection."""

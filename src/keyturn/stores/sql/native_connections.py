@@ -11,7 +11,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
-class Link:
+class PreparedConnection:
     """A connection, and the statements ``prepared`` on it."""
 
     __slots__ = ("connection", "prepared")
@@ -26,7 +26,7 @@ class Link:
         return statement
 
 
-class NativeConnections:
+class AsyncpgPool:
     """At most ``size`` connections of one event loop, opened when first needed; ``waiting`` may stand in line."""
 
     def __init__(
@@ -36,11 +36,11 @@ class NativeConnections:
         self._patience_seconds = patience_seconds
         self._places = asyncio.Semaphore(size)
         self._room = size + waiting
-        self._idle: list[Link] = []
+        self._idle: list[PreparedConnection] = []
         self._process = os.getpid()
         self._closed = False
 
-    async def take(self) -> Link:
+    async def acquire(self) -> PreparedConnection:
         """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use or too many wait, and
         ``ConfigurationError`` in a child process."""
         if self._process != os.getpid():
@@ -52,12 +52,12 @@ class NativeConnections:
                 link = self._idle.pop()
                 if not link.connection.is_closed():
                     return link
-            return Link(await self._connect())
+            return PreparedConnection(await self._connect())
         except BaseException:
             self._leave()
             raise
 
-    def give_back(self, link: Link) -> None:
+    def release(self, link: PreparedConnection) -> None:
         """Make ``link`` idle."""
         if self._closed:
             link.connection.terminate()
@@ -65,7 +65,7 @@ class NativeConnections:
             self._idle.append(link)
         self._leave()
 
-    def discard(self, link: Link, *, every: bool = False) -> None:
+    def discard(self, link: PreparedConnection, *, every: bool = False) -> None:
         """Close ``link`` at once, which undoes whatever was open on it. ``every``: the idle ones as well."""
         link.connection.terminate()
         self._leave()

@@ -23,30 +23,30 @@ BEGIN, ROLLBACK = Control.BEGIN, Control.ROLLBACK
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Result:
     """Rows of a statement that returns any; ``count``: how many rows it changed."""
 
     rows: Sequence[Any]
     count: int
 
 
-class Taken(Exception):
+class UniqueViolation(Exception):
     """Thrown into an operation at the statement that broke a unique constraint. Nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ExternalCall:
     """Something done elsewhere while the transaction is open: raising, it undoes the transaction; done, it stays done
     even if the commit fails. ``now`` and ``awaited`` do the same; the answer is the one row."""
 
-    now: Callable[[], object]
-    awaited: Callable[[], Awaitable[object]]
+    run: Callable[[], object]
+    run_async: Callable[[], Awaitable[object]]
 
 
 T = TypeVar("T")
 Statement = tuple[Executable, Mapping[str, object]]
-Step = Statement | Control | Aside
-Operation = Generator[Step, Answer, T]
+Step = Statement | Control | ExternalCall
+Operation = Generator[Step, Result, T]
 
 _Definition = TypeVar("_Definition", bound=Callable[..., Operation[Any]])
 

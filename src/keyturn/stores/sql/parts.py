@@ -7,22 +7,22 @@ from typing import Any
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.sql.ledgers import BATCH, purge_audit
-from keyturn.stores.sql.log import counts_of_log, entries_after, purge_log
+from keyturn.stores.sql.log import entries_after, log_counters, purge_log
 from keyturn.stores.sql.operation import Operation, T
-from keyturn.stores.sql.sessions import purge_sessions, sessions_over
+from keyturn.stores.sql.sessions import expired_sessions, purge_sessions
 from keyturn.stores.sql.tables import APPENDED, LOG
 
 PAGE = 2000
 """Entries read at once: an event loop is held up for milliseconds."""
 
-Parts = Generator[tuple[Operation[Any], bool], Any, T]
+Batches = Generator[tuple[Operation[Any], bool], Any, T]
 """Yields operations, each with whether it writes; is sent what they answer."""
 
 
-def over(now: Instant) -> Parts[int]:
+def purge_expired(now: Instant) -> Batches[int]:
     """``SessionStore.purge``."""
     count, after = 0, ""
-    while sids := (yield sessions_over(now, after), False):
+    while sids := (yield expired_sessions(now, after), False):
         count += yield purge_sessions(now, after, sids[-1]), True
         after = sids[-1]
     while (yield purge_log(now), True):
@@ -30,7 +30,7 @@ def over(now: Instant) -> Parts[int]:
     return count
 
 
-def old(before: Instant) -> Parts[int]:
+def purge_audit_before(before: Instant) -> Batches[int]:
     """``AuditLog.purge``."""
     count, deleted = 0, BATCH
     while deleted == BATCH:
@@ -39,15 +39,15 @@ def old(before: Instant) -> Parts[int]:
     return count
 
 
-def whole() -> Parts[RevocationPage]:
+def read_snapshot() -> Batches[RevocationPage]:
     """``RevocationLog.snapshot``."""
     while True:
         # The number first: what is appended between two reads is then taken twice, never missed.
-        before = yield counts_of_log(), False
+        before = yield log_counters(), False
         entries: list[Revocation] = []
         while part := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
             entries += part
-        after = yield counts_of_log(), False
+        after = yield log_counters(), False
         # Else a standby took over in between, and these are of two logs.
         if after[LOG] == before[LOG]:
             return RevocationPage(

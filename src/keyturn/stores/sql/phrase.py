@@ -13,7 +13,7 @@ from sqlalchemy import ClauseElement, Dialect, Executable
 from keyturn.errors import BadRequest
 
 
-class Phrase:
+class CompiledStatement:
     """``sql`` as the driver takes it; ``bind`` puts parameters in its shape, positional or named."""
 
     __slots__ = ("_fixed", "_pick", "sql")

@@ -9,14 +9,14 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 _logger = logging.getLogger("keyturn.store")
 
 # remote_write and remote_apply wait for this server's disk, too, and for a standby besides: they stay.
-_LASTING = """(SELECT set_config('synchronous_commit', 'on', false)
+_DURABLE = """(SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') IN ('off', 'local'))"""
-_FLEETING = "set_config('synchronous_commit', 'off', false)"
+_NOT_DURABLE = "set_config('synchronous_commit', 'off', false)"
 
 _warned: set[str] = set()
 
 
-def introduction(deadline_seconds: float, *, durable: bool) -> str:
+def connection_setup_sql(deadline_seconds: float, *, durable: bool) -> str:
     """One statement, one round trip: what the server is, and the rules for this connection.
 
     A client that froze, or is cut off, must not hold a lock for ever: least of all that of the log's counter.
@@ -28,11 +28,11 @@ def introduction(deadline_seconds: float, *, durable: bool) -> str:
         set_config('statement_timeout', '{limit}', false),
         set_config('idle_in_transaction_session_timeout', '{limit}', false),
         set_config('default_transaction_isolation', 'read committed', false),
-        {_LASTING if durable else _FLEETING},
+        {_DURABLE if durable else _NOT_DURABLE},
         (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name = 'idle_session_timeout')"""  # noqa: S608  # numbers and constants of this module
 
 
-def judge_server(row: Sequence[Any], label: str) -> None:
+def check_server(row: Sequence[Any], label: str) -> None:
     """``row``: the answer. Raises ``StoreUnavailable`` for a standby: what it says may no longer be so."""
     read_only, encoding, syncs, *_ = row
     if read_only:

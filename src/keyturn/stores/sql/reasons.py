@@ -4,7 +4,7 @@ with, or a piece of the URL, and that may be a piece of the password (CWE-532)."
 from typing import Final
 
 _NO_HOST: Final = "this host name has no address; in a password, @ is written %40, : %3A and / %2F"
-_SAID: Final = (
+_MESSAGES: Final = (
     ("authentication failed", "the server refuses this user with this password"),
     ("does not exist", "the server has no such database, or no such user"),
     ("refused", "nobody listens at this host and port"),
@@ -23,18 +23,18 @@ _SAID: Final = (
 """What a driver says when it cannot connect, and what we say. The first that fits."""
 
 
-def reason(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """What went wrong, without a word of the row it went wrong with."""
     cause = _cause(error)
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     return f"{type(cause).__name__.lstrip('_')} {name or ''}".strip()
 
 
-def explain(error: Exception) -> str:
+def explain_connect_error(error: Exception) -> str:
     """As ``reason``, for whoever set the URL: with what is most likely wrong with it, where that is known."""
     message = str(_cause(error))
-    found = next((ours for theirs, ours in _SAID if theirs in message), "")
-    return f"{found} ({reason(error)})" if found else reason(error)
+    found = next((ours for theirs, ours in _MESSAGES if theirs in message), "")
+    return f"{found} ({error_summary(error)})" if found else error_summary(error)
 
 
 def _cause(error: Exception) -> BaseException:

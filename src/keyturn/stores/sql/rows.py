@@ -18,7 +18,7 @@ _decode_amr = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def session_values(session: Session) -> dict[str, object]:
+def session_to_row(session: Session) -> dict[str, object]:
     """The columns of ``sessions``."""
     client = session.client
     return {
@@ -45,7 +45,7 @@ def session_values(session: Session) -> dict[str, object]:
     }
 
 
-def found_of(row: Sequence[Any]) -> LoadedSession:
+def row_to_session(row: Sequence[Any]) -> LoadedSession:
     """A row of ``sessions``, in column order, followed by its three marks."""
     (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
      scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *marks) = row  # fmt: skip
@@ -69,16 +69,16 @@ def found_of(row: Sequence[Any]) -> LoadedSession:
         end_reason,
         version,
     )
-    return LoadedSession(session, marks_of(marks))
+    return LoadedSession(session, row_to_floor(marks))
 
 
-def marks_of(row: Sequence[Any]) -> RevocationFloor:
+def row_to_floor(row: Sequence[Any]) -> RevocationFloor:
     """Generation of the subject, not-before of the client, not-before of everything; each may be missing."""
     generation, client, everything = row
     return RevocationFloor(generation or 0, Instant(max(client or 0, everything or 0)))
 
 
-def entry_values(entry: Revocation) -> dict[str, object]:
+def revocation_to_row(entry: Revocation) -> dict[str, object]:
     """The columns of ``revocations``."""
     return {
         "sequence": entry.sequence,
@@ -90,13 +90,13 @@ def entry_values(entry: Revocation) -> dict[str, object]:
     }
 
 
-def entry_of(row: Sequence[Any]) -> Revocation:
+def row_to_revocation(row: Sequence[Any]) -> Revocation:
     """A row of ``revocations``, in column order."""
     sequence, kind, key, value, at, expires_at = row
     return Revocation(RevocationKind(kind), key, value, at, expires_at, sequence)
 
 
-def account_values(account: Account) -> dict[str, object]:
+def account_to_row(account: Account) -> dict[str, object]:
     """The columns of ``accounts``."""
     return {
         "subject": account.subject,
@@ -108,23 +108,23 @@ def account_values(account: Account) -> dict[str, object]:
     }
 
 
-def account_of(row: Sequence[Any]) -> Account:
+def row_to_account(row: Sequence[Any]) -> Account:
     """A row of ``accounts``, in column order."""
     subject, identifier, password_hash, created_at, disabled, version = row
     return Account(subject, identifier, password_hash, created_at, bool(disabled), version)
 
 
-def bucket_of(row: Sequence[Any]) -> Bucket:
+def row_to_bucket(row: Sequence[Any]) -> Bucket:
     """A row of ``throttles``, in column order."""
     return Bucket(*row)
 
 
-def key_of(row: Sequence[Any]) -> StoredKey:
+def row_to_key(row: Sequence[Any]) -> StoredKey:
     """A row of ``signing_keys``, in column order."""
     return StoredKey(*row)
 
 
-def event_of(row: Sequence[Any]) -> AuditEvent:
+def row_to_event(row: Sequence[Any]) -> AuditEvent:
     """A row of ``audit``, in column order, without its id."""
     event, *rest = row
     return AuditEvent(AuditEventType(event), *rest)

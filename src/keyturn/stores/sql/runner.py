@@ -9,12 +9,12 @@ from sqlalchemy import Engine, Executable, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
-from keyturn.stores.sql.connections import Connections
-from keyturn.stores.sql.customs import Customs
-from keyturn.stores.sql.operation import Answer, Aside, Control, Operation, Step, T, Taken
-from keyturn.stores.sql.parts import Parts
-from keyturn.stores.sql.phrase import Phrase
-from keyturn.stores.sql.reasons import reason
+from keyturn.stores.sql.connections import ConnectionPool
+from keyturn.stores.sql.customs import DriverHooks
+from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
+from keyturn.stores.sql.parts import Batches
+from keyturn.stores.sql.phrase import CompiledStatement
+from keyturn.stores.sql.reasons import error_summary
 
 UNSTORABLE = "a value no store can hold"
 
@@ -31,36 +31,36 @@ class Runner:
     wants done in its own way; all runners on it share them.
     """
 
-    def __init__(self, engine: Engine, customs: Customs, *, size: int, deadline_seconds: float) -> None:
+    def __init__(self, engine: Engine, customs: DriverHooks, *, size: int, deadline_seconds: float) -> None:
         self._engine = engine
-        self._busy = customs.busy
-        self._limit = customs.limit
+        self._busy = customs.is_busy
+        self._limit = customs.set_deadline
         self._dbapi: Any = engine.dialect.loaded_dbapi
         # Three waits at most: for the turn, for a connection, for other processes.
         self._deadline_seconds, self._patience_seconds = deadline_seconds, deadline_seconds / 3
-        self._connections = Connections(engine, size, self._patience_seconds, customs.alive)
-        self._turn = customs.turn
+        self._connections = ConnectionPool(engine, size, self._patience_seconds, customs.is_alive)
+        self._turn = customs.write_lock
         self._begin = customs.begin
-        self._phrases: dict[Executable, Phrase] = {}
+        self._phrases: dict[Executable, CompiledStatement] = {}
 
     def run(self, operation: Operation[T], *, writes: bool) -> T:
         """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
         turn = self._turn if writes else None
         if turn is not None:
-            turn.take(self._patience_seconds)
+            turn.acquire(self._patience_seconds)
         try:
             return self._run(operation)
         except (UnicodeEncodeError, OverflowError, self._dbapi.DataError):
             # A lone surrogate (JSON has them) or a number of more than 64 bits.
             raise BadRequest(UNSTORABLE) from None
-        except (self._dbapi.Error, SQLAlchemyError, Taken) as error:
+        except (self._dbapi.Error, SQLAlchemyError, UniqueViolation) as error:
             # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
-            raise StoreUnavailable(reason(error)) from None
+            raise StoreUnavailable(error_summary(error)) from None
         finally:
             if turn is not None:
-                turn.pass_on()
+                turn.release()
 
-    def run_parts(self, parts: Parts[T]) -> T:
+    def run_batches(self, parts: Batches[T]) -> T:
         """Run every operation of ``parts``, one after the other; each has the whole deadline."""
         try:
             operation, writes = next(parts)
@@ -70,9 +70,9 @@ class Runner:
             result: T = done.value
             return result
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Go on with new connections: the old ones lead to a database that is no longer there."""
-        self._connections.renew()
+        self._connections.reset()
 
     def close(self) -> None:
         """Close the connections nobody is using."""
@@ -80,7 +80,7 @@ class Runner:
 
     def _run(self, operation: Operation[T]) -> T:
         give_up_at = time.monotonic() + self._deadline_seconds
-        connection = self._connections.take()
+        connection = self._connections.acquire()
         driven: Any = connection.driver_connection
         self._limit(driven, give_up_at)
         try:
@@ -93,7 +93,7 @@ class Runner:
         except BaseException:
             self._connections.discard(connection)
             raise
-        self._connections.give_back(connection)
+        self._connections.release(connection)
         return result
 
     def _drive(self, connection: PoolProxiedConnection, operation: Operation[T]) -> T:
@@ -110,7 +110,7 @@ class Runner:
                 try:
                     answer = self._perform(cursor, step, begun)
                 except self._dbapi.IntegrityError:
-                    step = operation.throw(Taken())
+                    step = operation.throw(UniqueViolation())
                 else:
                     begun = step is Control.BEGIN or (begun and step is not Control.ROLLBACK)
                     step = operation.send(answer)
@@ -120,9 +120,9 @@ class Runner:
             result: T = done.value
             return result
 
-    def _perform(self, cursor: Any, step: Step, begun: bool) -> Answer:
-        if isinstance(step, Aside):
-            return Answer((step.now(),), 0)
+    def _perform(self, cursor: Any, step: Step, begun: bool) -> Result:
+        if isinstance(step, ExternalCall):
+            return Result((step.run(),), 0)
         if isinstance(step, Control):
             sql, parameters = (self._begin if step is Control.BEGIN else "ROLLBACK"), ()
         else:
@@ -133,10 +133,10 @@ class Runner:
         except self._dbapi.OperationalError as error:
             if begun or not self._busy(error):
                 raise
-            self._insist(cursor, sql, parameters)
-        return Answer((), cursor.rowcount) if cursor.description is None else Answer(cursor.fetchall(), 0)
+            self._execute_retrying(cursor, sql, parameters)
+        return Result((), cursor.rowcount) if cursor.description is None else Result(cursor.fetchall(), 0)
 
-    def _insist(self, cursor: Any, sql: str, parameters: Any) -> None:
+    def _execute_retrying(self, cursor: Any, sql: str, parameters: Any) -> None:
         # Only ever outside a transaction: a statement that met a lock has done nothing yet.
         give_up_at = time.monotonic() + self._patience_seconds
         while True:
@@ -149,9 +149,9 @@ class Runner:
             else:
                 return
 
-    def _compile(self, statement: Executable) -> Phrase:
+    def _compile(self, statement: Executable) -> CompiledStatement:
         # Statements are constants of their modules, so this cannot grow without bound.
-        phrase = self._phrases[statement] = Phrase(statement, self._engine.dialect)
+        phrase = self._phrases[statement] = CompiledStatement(statement, self._engine.dialect)
         return phrase
 
 

@@ -9,9 +9,9 @@ from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.ports import MAX_LISTED
-from keyturn.stores.sql.log import advance, record
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Taken, writes
-from keyturn.stores.sql.rows import found_of, marks_of, session_values
+from keyturn.stores.sql.log import append_revocation, next_sequence
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
+from keyturn.stores.sql.rows import row_to_floor, row_to_session, session_to_row
 from keyturn.stores.sql.tables import PURGED, counters, marks, sessions
 
 BATCH = 200
@@ -28,23 +28,23 @@ def _marks(subject: ColumnElement[str], client_id: ColumnElement[str]) -> tuple[
 
 
 _named = sessions.c.sid == bindparam("b_sid")
-_FOUND = select(*sessions.c, *_marks(sessions.c.subject, sessions.c.client_id))
-_LOAD = _FOUND.where(_named)
+_SESSION_COLUMNS = select(*sessions.c, *_marks(sessions.c.subject, sessions.c.client_id))
+_LOAD = _SESSION_COLUMNS.where(_named)
 _LIST = (
-    _FOUND.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None))
+    _SESSION_COLUMNS.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None))
     .order_by(sessions.c.created_at.desc(), sessions.c.sid)
     .limit(MAX_LISTED)
 )
 _TOUCH = update(counters).where(counters.c.name == PURGED).values(value=counters.c.value)
 _MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
 _INSERT = insert(sessions)
-_LASTING = ("sid", "subject")
+_DURABLE_SWAP = ("sid", "subject")
 _SWAP = (
     update(sessions)
     .where(_named, sessions.c.version == bindparam("b_version"))
-    .values({column.name: bindparam(column.name) for column in sessions.c if column.name not in _LASTING})
+    .values({column.name: bindparam(column.name) for column in sessions.c if column.name not in _DURABLE_SWAP})
 )
-_OVER = (
+_EXPIRED = (
     select(sessions.c.sid)
     .where(sessions.c.expires_at <= bindparam("now"), sessions.c.sid > bindparam("after"))
     .order_by(sessions.c.sid)
@@ -72,15 +72,15 @@ def _raise_generation(subject: Subject) -> Operation[int]:
     return 1
 
 
-def void(voiding: GenerationIncrement) -> Operation[Revocation]:
+def increment_generation(voiding: GenerationIncrement) -> Operation[Revocation]:
     """The body of ``SessionStore.void``, inside a transaction that ``advance`` has opened the log in."""
-    sequence = yield from advance()
+    sequence = yield from next_sequence()
     generation = yield from _raise_generation(voiding.subject)
     entry = Revocation(RevocationKind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)
-    return (yield from record(entry, sequence))
+    return (yield from append_revocation(entry, sequence))
 
 
-def carry(session: Session, subject: Subject, generation: int) -> Operation[bool]:
+def move_to_generation(session: Session, subject: Subject, generation: int) -> Operation[bool]:
     """Swap a session of ``subject`` over to the new ``generation``; false when it lost or was void before."""
     if session.subject != subject or session.generation != generation - 1:
         return False
@@ -88,16 +88,16 @@ def carry(session: Session, subject: Subject, generation: int) -> Operation[bool
 
 
 def _swap(session: Session) -> Operation[bool]:
-    values = session_values(session)
+    values = session_to_row(session)
     values["b_sid"], values["b_version"] = values.pop("sid"), session.version - 1
     del values["subject"]
     return (yield _SWAP, values).count == 1
 
 
-def sessions_over(now: Instant, after: str) -> Operation[Sequence[str]]:
+def expired_sessions(now: Instant, after: str) -> Operation[Sequence[str]]:
     """Sids of one batch that may be deleted, in order. It reads, however long that takes: no writer waits for it."""
     # By sid, not by expiry: an index over a column that every use changes would cost each rotation a second write.
-    return [row[0] for row in (yield _OVER, {"now": now, "after": after}).rows]
+    return [row[0] for row in (yield _EXPIRED, {"now": now, "after": after}).rows]
 
 
 @writes
@@ -112,27 +112,27 @@ class Sessions:
     @writes
     def insert(self, session: Session) -> Operation[None]:
         try:
-            yield _INSERT, session_values(session)
-        except Taken:
+            yield _INSERT, session_to_row(session)
+        except UniqueViolation:
             raise ValueError("session id taken") from None
 
     def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
         rows = (yield _LOAD, {"b_sid": sid}).rows
-        return found_of(rows[0]) if rows else None
+        return row_to_session(rows[0]) if rows else None
 
     def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
-        return marks_of((yield _MARKS, {"subject": subject, "client_id": client_id}).rows[0])
+        return row_to_floor((yield _MARKS, {"subject": subject, "client_id": client_id}).rows[0])
 
     @writes
     def replace(self, session: Session, entry: Revocation | None = None) -> Operation[int | None]:
         if entry is None:
             return 0 if (yield from _swap(session)) else None
         yield BEGIN
-        sequence = yield from advance()
+        sequence = yield from next_sequence()
         if not (yield from _swap(session)):
             yield ROLLBACK
             return None
-        return (yield from record(entry, sequence)).sequence
+        return (yield from append_revocation(entry, sequence)).sequence
 
     @writes
     def wait_durable(self, session: Session) -> Operation[bool]:
@@ -145,20 +145,20 @@ class Sessions:
     @writes
     def increment_generation(self, voiding: GenerationIncrement) -> Operation[Revocation]:
         yield BEGIN
-        return (yield from void(voiding))
+        return (yield from increment_generation(voiding))
 
     @writes
     def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         yield BEGIN
-        sequence = yield from advance()
+        sequence = yield from next_sequence()
         named: dict[str, object] = {"b_kind": entry.kind.value, "b_key": entry.key}
         if (yield _VALUE, named).rows[0][0]:
             yield _LIFT, {**named, "value": entry.value}
         else:
             yield _FIRST, {"kind": entry.kind.value, "key": entry.key, "value": entry.value}
-        return (yield from record(entry, sequence))
+        return (yield from append_revocation(entry, sequence))
 
     def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
-        return [found_of(row) for row in (yield _LIST, {"subject": subject}).rows]
+        return [row_to_session(row) for row in (yield _LIST, {"subject": subject}).rows]

@@ -101,7 +101,7 @@ class DataVersion:
         self._file: tuple[int, int] | None = None
         self._connect()
 
-    def version(self) -> object:
+    def change_token(self) -> object:
         """Changes when anything was committed. Raises ``OSError`` while there is no file: nothing can be known."""
         if self._found() != self._file:
             self._file = None

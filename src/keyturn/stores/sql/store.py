@@ -6,22 +6,22 @@ from typing import cast
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
-from keyturn.stores.feeds import Watch
+from keyturn.stores.feeds import ChangeNotifier
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import read_address
 from keyturn.stores.sql.database import find_database
-from keyturn.stores.sql.hands import Hands, InThreads, counting
+from keyturn.stores.sql.hands import AsyncPorts, ThreadPorts, throttle_pool_size
 from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
-from keyturn.stores.sql.log import Log, renumber
+from keyturn.stores.sql.log import Log, set_log_id
 from keyturn.stores.sql.migrate import upgrade
-from keyturn.stores.sql.parts import old, over, whole
+from keyturn.stores.sql.parts import purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.runner import Runner, RunPort
 from keyturn.stores.sql.sessions import Sessions
-from keyturn.stores.sql.standing import refuse_to_serve
+from keyturn.stores.sql.standing import check_servable
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
-UPKEEP = 4
+MAINTENANCE_SECONDS = 4
 WAITING = 1000
 
 
@@ -48,11 +48,11 @@ class SqlStore:
         self.engine = database.engine
         upgrade(self.engine)
         if serving:
-            refuse_to_serve(self.engine, apart=accounts is not None)
-        run = partial(Runner, customs=database.customs, deadline_seconds=deadline_seconds)
+            check_servable(self.engine, sessions_in_redis=accounts is not None)
+        run = partial(Runner, customs=database.hooks, deadline_seconds=deadline_seconds)
         self._runner = runner = run(self.engine, size=size)
         # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
-        self._counting = run(database.counting, size=counting(size))
+        self._counting = run(database.throttle_engine, size=throttle_pool_size(size))
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
         self.log = cast(RevocationLog, _RunLog(Log(), runner))
@@ -63,13 +63,13 @@ class SqlStore:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database.label!r})"
 
-    def watch(self) -> Watch | None:
+    def watch(self) -> ChangeNotifier | None:
         """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
-        return self.database.watching(self._renew)
+        return self.database.notifier_factory(self._reset_connections)
 
-    def renumber(self, number: int) -> None:
+    def set_log_id(self, number: int) -> None:
         """Give the revocation log another number, below 2^52: it went back in time."""
-        self._runner.run(renumber(number), writes=True)
+        self._runner.run(set_log_id(number), writes=True)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""
@@ -77,9 +77,9 @@ class SqlStore:
         self._counting.close()
         self.engine.dispose()
 
-    def _renew(self) -> None:
-        self._runner.renew()
-        self._counting.renew()
+    def _reset_connections(self) -> None:
+        self._runner.reset()
+        self._counting.reset()
 
 
 class AsyncSqlStore:
@@ -100,17 +100,17 @@ class AsyncSqlStore:
         address = read_address(url)
         native = address if address is not None and address.asyncpg else None
         # What is not awaited then is upkeep, in a thread or two.
-        plain = size if native is None else min(size, UPKEEP)
+        plain = size if native is None else min(size, MAINTENANCE_SECONDS)
         self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=plain, accounts=accounts)
-        self._hands: Hands
+        self._hands: AsyncPorts
         if native is not None:
-            from keyturn.stores.sql.native import Native
+            from keyturn.stores.sql.native import AsyncpgPorts
 
-            self._hands = Native(
+            self._hands = AsyncpgPorts(
                 native, deadline_seconds=deadline_seconds, size=size, waiting=WAITING, accounts=accounts
             )
         else:
-            self._hands = InThreads(store, size=size, waiting=WAITING, deadline_seconds=deadline_seconds)
+            self._hands = ThreadPorts(store, size=size, waiting=WAITING, deadline_seconds=deadline_seconds)
         self.sessions = self._hands.sessions
         self.accounts = self._hands.accounts
         self.log = self._hands.log
@@ -121,7 +121,7 @@ class AsyncSqlStore:
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
 
-    def watch(self) -> Watch | None:
+    def watch(self) -> ChangeNotifier | None:
         """As ``SqlStore.watch``, where a look never waits; ``None`` on PostgreSQL, where it waits for the server:
         follow ``store`` in a thread there, as an issuer does."""
         return self.store.watch() if self.store.database.address is None else None
@@ -134,14 +134,14 @@ class AsyncSqlStore:
 
 class _RunSessions(RunPort):
     def purge(self, now: Instant) -> int:
-        return self._runner.run_parts(over(now))
+        return self._runner.run_batches(purge_expired(now))
 
 
 class _RunLog(RunPort):
     def snapshot(self) -> RevocationPage:
-        return self._runner.run_parts(whole())
+        return self._runner.run_batches(read_snapshot())
 
 
 class _RunAudit(RunPort):
     def purge(self, before: Instant) -> int:
-        return self._runner.run_parts(old(before))
+        return self._runner.run_batches(purge_audit_before(before))

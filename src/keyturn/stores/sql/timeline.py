@@ -15,10 +15,10 @@ class timeline(FunctionElement[int]):  # noqa: N801  # named as SQL functions ar
 
 
 @compiles(timeline)
-def _one_history(_element: timeline, _compiler: Any, **_: Any) -> str:
+def _compile_default(_element: timeline, _compiler: Any, **_: Any) -> str:
     return "0"
 
 
 @compiles(timeline, "postgresql")
-def _of_the_server(_element: timeline, _compiler: Any, **_: Any) -> str:
+def _compile_postgresql(_element: timeline, _compiler: Any, **_: Any) -> str:
     return "keyturn_timeline()"

@@ -6,7 +6,7 @@ from threading import Lock
 from keyturn.errors import StoreUnavailable
 
 
-class Turn:
+class FairLock:
     """A lock that is handed to whoever waited longest.
 
     SQLite lets one writer in and has the others poll with growing pauses: under load an unlucky thread would
@@ -18,7 +18,7 @@ class Turn:
         self._taken = False
         self._waiting: deque[Lock] = deque()
 
-    def take(self, patience_seconds: float) -> None:
+    def acquire(self, patience_seconds: float) -> None:
         """Wait for the turn. Raises ``StoreUnavailable`` when it does not come within ``patience_seconds``."""
         with self._guard:
             if not self._taken:
@@ -30,7 +30,7 @@ class Turn:
         if not ticket.acquire(timeout=patience_seconds):
             self._leave(ticket)
 
-    def pass_on(self) -> None:
+    def release(self) -> None:
         """Hand the turn to the next in line."""
         with self._guard:
             if self._waiting:
