@@ -19,7 +19,7 @@ from bench.rounds import QUICK, Plan, Series
 from engines.redis import RedisServer
 from keyturn.core.instant import Instant
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.runner import Runner
+from keyturn.stores.redis.runner import RedisRunner
 from keyturn.stores.redis.sessions import Sessions
 
 PEERS = Path(__file__).with_name("peers")
@@ -61,7 +61,7 @@ def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
 def fill(url: str, count: int, told: Callable[[int], None] = lambda _: None) -> None:
     """As many sessions, each of a person of its own, written by the store's own scripts, many to a round trip."""
     now = Instant(int(time.time()))
-    runner, sessions, pending = Runner(read_address(url)), Sessions(), []
+    runner, sessions, pending = RedisRunner(read_address(url)), Sessions(), []
     try:
         for session in crowd(count, now, Instant(now + 30 * DAY)):
             pending.append(next(sessions.insert(session)))

@@ -44,7 +44,7 @@ class Told:
         entry = Revocation(RevocationKind.CLIENT, subject, NOW, NOW, Instant(NOW + lives))
         sequence = self.store.sessions.raise_not_before(entry).sequence
         for relay in self.relays:
-            relay.ring()
+            relay.wake()
         return sequence
 
     def relay(self) -> Relay:
@@ -71,7 +71,7 @@ class Told:
     def close(self) -> None:
         self.stop.set()
         for relay in self.relays:
-            relay.ring()
+            relay.wake()
         for thread in self.threads:
             thread.join(30)
         for relay in self.relays:
@@ -178,7 +178,7 @@ def test_a_stream_that_lost_its_end_is_mended_by_any_relay(told: Told, feed: Red
         for name, _ in client.xrange(stream, "2-0"):
             client.xdel(stream, name)
         client.execute_command("XSETID", stream, "1-9")
-        relay.ring()
+        relay.wake()
         until(lambda: bool(client.xrange(stream, "3-0", "3-0")))
     feed.start()
     until(lambda: feed.revocations.sequence == 3 and fresh(feed))
@@ -228,7 +228,7 @@ def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(to
         memory.entries.clear()
         memory.sequence = 0
     told.end("d")
-    relay.ring()
+    relay.wake()
     until(lambda: "d" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == set("abcd")
 

@@ -10,7 +10,7 @@ from engines.process import until
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import Session
-from keyturn.stores.redis.keys import LOG, find
+from keyturn.stores.redis.keys import LOG, locate
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 from stores.quarantined import Watched, loads
 
@@ -100,7 +100,7 @@ def test_a_record_that_cannot_be_read_does_not_keep_everybody_out(
     watched = Watched(tmp_path / "one.db", own_redis.url)
     ended, other, kept = end(watched), end(watched), new_session()
     watched.store.sessions.insert(kept)
-    found = find(ended.sid)
+    found = locate(ended.sid)
     assert found is not None
     key = found[0].session(found[1])
     with own_redis.client() as client:
@@ -119,7 +119,7 @@ def test_a_record_that_cannot_be_read_makes_nobody_else_wait(own_redis: RedisSer
     harmed, kept = new_session(), new_session()
     for each in (harmed, kept):
         watched.store.sessions.insert(each)
-    found = find(harmed.sid)
+    found = locate(harmed.sid)
     assert found is not None
     with own_redis.client() as client:
         client.set(found[0].session(found[1]), b"\x81\xa1a\x01")

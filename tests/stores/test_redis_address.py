@@ -8,7 +8,7 @@ import pytest
 from engines import RedisServer
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.connect import connect, connect_async, speaking
+from keyturn.stores.redis.connect import connect, connect_async, translate_errors
 
 PASSWORD = "correct horse"
 
@@ -118,12 +118,12 @@ def test_a_socket_and_a_login_are_used_in_both_colours(guarded: RedisServer) -> 
 def test_what_goes_wrong_is_one_refusal_that_quotes_nothing(guarded: RedisServer) -> None:
     client = connect(read_address(guarded.url))
     client.set("key", "value")
-    with pytest.raises(StoreUnavailable, match=r"^ResponseError WRONGTYPE$"), speaking():
+    with pytest.raises(StoreUnavailable, match=r"^ResponseError WRONGTYPE$"), translate_errors():
         client.lpush("key", "correct horse")
     client.close()
     guarded.kill()
     for url in (guarded.url, guarded.url.replace("redis:", "redis+cluster:").removesuffix("/0")):
-        with pytest.raises(StoreUnavailable) as refused, speaking():
+        with pytest.raises(StoreUnavailable) as refused, translate_errors():
             connect(read_address(url)).get("correct horse")
         assert refused.value.__cause__ is None
         assert "horse" not in str(refused.value)

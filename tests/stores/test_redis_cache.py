@@ -17,7 +17,7 @@ from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Breaker
+from keyturn.stores.redis.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
 from served import Served, serving
 from served.process import PASSWORD
@@ -167,18 +167,18 @@ def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., Both
 
 def test_a_breaker_lets_one_through_after_each_pause_and_the_pauses_grow() -> None:
     now = [0.0]
-    breaker = Breaker(lambda: now[0])
-    assert breaker.lets_through()
-    breaker.failed()
-    assert not breaker.lets_through()
+    breaker = CircuitBreaker(lambda: now[0])
+    assert breaker.allow()
+    breaker.record_failure()
+    assert not breaker.allow()
     now[0] += FIRST_PAUSE_SECONDS
-    assert [breaker.lets_through() for _ in range(3)] == [True, False, False]
+    assert [breaker.allow() for _ in range(3)] == [True, False, False]
     for _ in range(20):
-        breaker.failed()
+        breaker.record_failure()
     now[0] += LONGEST_PAUSE_SECONDS
-    assert breaker.lets_through()
-    breaker.answered()
-    assert [breaker.lets_through() for _ in range(3)] == [True] * 3
+    assert breaker.allow()
+    breaker.record_success()
+    assert [breaker.allow() for _ in range(3)] == [True] * 3
 
 
 def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: Path) -> None:

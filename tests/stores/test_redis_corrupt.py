@@ -15,7 +15,7 @@ from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.opening import RedisSessions, open_store
-from keyturn.stores.redis.keys import find
+from keyturn.stores.redis.keys import locate
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 
 FLIPS = 400
@@ -129,7 +129,7 @@ def test_a_redis_that_takes_no_write_can_be_read(
     for each in (session, gone):
         store.sessions.insert(each)
     store.log.snapshot()
-    found = find(gone.sid)
+    found = locate(gone.sid)
     assert found is not None
     with own_redis.client() as client:
         client.delete(found[0].session(found[1]))  # the list still names it: to list is to tidy up

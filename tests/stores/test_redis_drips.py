@@ -17,7 +17,7 @@ from engines.process import until
 from engines.redis import RedisServer
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.connect import connect, speaking
+from keyturn.stores.redis.connect import connect, translate_errors
 
 DEADLINE_SECONDS = 0.9
 AMPLE_SECONDS = 30.0
@@ -78,7 +78,7 @@ def _client(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> Any:
 
 
 def _reads(client: Any) -> bool:
-    with suppress(StoreUnavailable), speaking():
+    with suppress(StoreUnavailable), translate_errors():
         return bool(client.get("a") == b"1")
     return False
 
@@ -95,7 +95,7 @@ def test_a_dripped_answer_is_left_and_the_next_is_read(link: Link, own_redis: Re
     with _client(f"redis://127.0.0.1:{link.port}") as client:
         until(lambda: _reads(client))
         link.slow.set()
-        with pytest.raises(StoreUnavailable, match=r"TimeoutError|InvalidResponse"), speaking():
+        with pytest.raises(StoreUnavailable, match=r"TimeoutError|InvalidResponse"), translate_errors():
             client.get("a")
         assert link.left.wait(AMPLE_SECONDS), "the connection was left open"
         link.slow.clear()
@@ -105,7 +105,7 @@ def test_a_dripped_answer_is_left_and_the_next_is_read(link: Link, own_redis: Re
 def test_so_is_what_is_answered_while_a_connection_is_opened(link: Link) -> None:
     with _client(f"redis://:wrong@127.0.0.1:{link.port}") as client:
         link.slow.set()
-        with pytest.raises(StoreUnavailable, match="TimeoutError"), speaking():
+        with pytest.raises(StoreUnavailable, match="TimeoutError"), translate_errors():
             client.get("a")
     assert link.left.wait(AMPLE_SECONDS), "the connection was left open"
 

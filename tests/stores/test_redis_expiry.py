@@ -10,7 +10,7 @@ from engines import RedisServer
 from keyturn.core.instant import Instant
 from keyturn.core.session import Session
 from keyturn.stores.opening import RedisSessions, open_store
-from keyturn.stores.redis.keys import find
+from keyturn.stores.redis.keys import locate
 from keyturn.testing.contract.records import NOW, new_session
 
 HOUR, YEAR = 3600, 365 * 86400
@@ -26,7 +26,7 @@ def store(empty_redis: RedisServer, tmp_path: Path) -> Iterator[Any]:
 
 
 def time_to_live(server: RedisServer, session: Session) -> float:
-    found = find(session.sid)
+    found = locate(session.sid)
     assert found is not None
     place, handle = found
     with server.client() as client:

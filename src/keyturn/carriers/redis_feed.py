@@ -17,7 +17,7 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import StoreUnavailable, Unavailable
 from keyturn.stores.redis.address import Address, read_address
-from keyturn.stores.redis.connect import FAILURES, connect, reason
+from keyturn.stores.redis.connect import FAILURES, connect, error_summary
 from keyturn.stores.redis.relay import POINTER, stream_of
 from keyturn.verifier.fetch import Fetch
 from keyturn.verifier.http_feed import HttpFeed
@@ -118,7 +118,7 @@ class RelayedStream:
             finally:
                 client.close()
         except (*FAILURES, StoreUnavailable) as error:
-            raise Unavailable(f"Redis: {reason(error)}") from error
+            raise Unavailable(f"Redis: {error_summary(error)}") from error
 
     def _located(self, client: Any) -> int:
         pointer = client.get(POINTER)

@@ -27,7 +27,7 @@ class Shared:
     @property
     def reachable(self) -> bool:
         """Whether Redis answered when it was last asked. Nothing depends on it."""
-        return not (self.cache.breaker.broken or self.relay.breaker.broken)
+        return not (self.cache.breaker.broken or self.relay.breaker.is_open)
 
 
 def open_shared(

@@ -38,7 +38,7 @@ class Upkeep:
             threading.Thread(target=self._rounds, name="keyturn-upkeep", daemon=True),
         ]
         if self._relay is not None:
-            parts.near.subscribe(self._relay.ring)
+            parts.near.subscribe(self._relay.wake)
             run = self._relay.run
             self._threads.append(threading.Thread(target=run, args=(self._stop,), name="keyturn-relay", daemon=True))
 
@@ -50,7 +50,7 @@ class Upkeep:
     def start(self) -> None:
         """Begin."""
         if self._parts.quarantine is not None:
-            self._parts.quarantine.expect()
+            self._parts.quarantine.expect_failover()
         for each in self._threads:
             each.start()
 
@@ -58,7 +58,7 @@ class Upkeep:
         """End, and wait for what is under way."""
         self._stop.set()
         if self._relay is not None:
-            self._relay.ring()
+            self._relay.wake()
         for each in self._threads:
             if each.ident is not None:
                 each.join()

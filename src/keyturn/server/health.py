@@ -29,7 +29,7 @@ def _readyz(parts: Parts) -> Answer:
     async def readyz(_: Request) -> Response:
         store = await _reachable(parts)
         fresh = parts.near.is_fresh
-        quarantined = parts.quarantine is not None and parts.quarantine.lasts
+        quarantined = parts.quarantine is not None and parts.quarantine.is_active
         ready = store and fresh and not quarantined
         facts: dict[str, object] = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
         if parts.quarantine is not None:

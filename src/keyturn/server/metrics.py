@@ -50,7 +50,7 @@ class Metrics:
         self._count(self._hits, "near hits", near.hits)
         self._count(self._misses, "near misses", near.misses)
         if parts.quarantine is not None:
-            self._quarantined.set(parts.quarantine.lasts)
+            self._quarantined.set(parts.quarantine.is_active)
             self._count(self._changes, "changes", parts.quarantine.changes)
         if parts.shared is not None:
             counts = parts.shared.cache.counts

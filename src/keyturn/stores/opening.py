@@ -72,14 +72,14 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
     ``open_store`` does."""
     _check_redis_sessions(url)
     from keyturn.stores.redis.address import read_address
-    from keyturn.stores.redis.admission import adopt as write
-    from keyturn.stores.redis.runner import Runner
+    from keyturn.stores.redis.admission import rebind as write
+    from keyturn.stores.redis.runner import RedisRunner
     from keyturn.stores.sql.standing import bind
     from keyturn.stores.sql.store import SqlStore
 
     with (
         closing(SqlStore(url, serving=False)) as database,
-        closing(Runner(read_address(redis_sessions.url, "sessions"))) as redis,
+        closing(RedisRunner(read_address(redis_sessions.url, "sessions"))) as redis,
     ):
         write(redis, bind(database.engine)[0])
 

@@ -93,9 +93,9 @@ def _empty(sessions: str) -> Generator[None]:
         yield
         return
     client = _redis(sessions)
-    from keyturn.stores.redis.connect import speaking
+    from keyturn.stores.redis.connect import translate_errors
 
-    with speaking():
+    with translate_errors():
         held = client.dbsize()
     if held:
         raise ConfigurationError("sessions: that Redis holds something; name an empty database of it, as in .../15")

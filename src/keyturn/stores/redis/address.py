@@ -53,7 +53,7 @@ def _unix(parts: SplitResult, query: dict[str, str], setting: str) -> Address:
     if not parts.path:
         _refuse(setting, "the URL names no socket")
     options = {**_login(parts), "db": int(query.pop("db", "0")), "unix_socket_path": unquote(parts.path)}
-    _nothing_left(query, setting)
+    _require_no_options(query, setting)
     return Address("unix", (), options)
 
 
@@ -68,15 +68,15 @@ def _network(parts: SplitResult, query: dict[str, str], setting: str) -> Address
     tls = _tls(scheme, query, setting)
     path = [unquote(each) for each in parts.path.split("/")[1:] if each]
     name = path.pop(0) if kind == "sentinel" and path else ""
-    sentinel = {**_taken(query, _SENTINEL), **tls} if kind == "sentinel" else None
+    sentinel = {**_split_options(query, _SENTINEL), **tls} if kind == "sentinel" else None
     _check_path(kind, name, path, setting)
-    _nothing_left(query, setting)
+    _require_no_options(query, setting)
     database = {} if kind == "cluster" else {"db": int(path[0]) if path else 0}
     return Address(kind, hosts, {**_login(parts), **tls, **database}, name, sentinel)
 
 
 def _tls(scheme: str, query: dict[str, str], setting: str) -> dict[str, Any]:
-    given = _taken(query, _TLS)
+    given = _split_options(query, _TLS)
     if scheme == "rediss":
         return {"ssl": True, **given}
     if given:
@@ -112,11 +112,11 @@ def _login(parts: SplitResult) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-def _taken(query: dict[str, str], names: Mapping[str, str]) -> dict[str, str]:
+def _split_options(query: dict[str, str], names: Mapping[str, str]) -> dict[str, str]:
     return {theirs: query.pop(ours) for ours, theirs in names.items() if ours in query}
 
 
-def _nothing_left(query: Mapping[str, str], setting: str) -> None:
+def _require_no_options(query: Mapping[str, str], setting: str) -> None:
     if query:
         # Names only: a misspelt sentinel_password must not be quoted.
         _refuse(setting, f"unknown options in the URL: {', '.join(sorted(query))}")

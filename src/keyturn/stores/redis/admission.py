@@ -7,19 +7,19 @@ from typing import Final
 from sqlalchemy import Engine
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.redis.connect import Refused
+from keyturn.stores.redis.connect import AccessDenied
 from keyturn.stores.redis.keys import COUNTS
 from keyturn.stores.redis.operation import Call, Operation
-from keyturn.stores.redis.runner import Runner
+from keyturn.stores.redis.runner import RedisRunner
 from keyturn.stores.sql.standing import bind
 
-OTHERS_SECONDS: Final = 1.0
+PEER_WAIT_SECONDS: Final = 1.0
 """For another process, which has just drawn the number in the database, to write it in Redis as well."""
 
 _logger = logging.getLogger("keyturn.store")
 
 
-def admit(runner: Runner, database: Engine) -> int | None:
+def bind_database(runner: RedisRunner, database: Engine) -> int | None:
     """The number that binds Redis and database to each other; ``None`` while Redis is away, which is logged.
 
     Raises ``ConfigurationError`` for a Redis that refuses us, one that evicts, one that belongs to another database,
@@ -27,21 +27,21 @@ def admit(runner: Runner, database: Engine) -> int | None:
     lost everything, revocations among it.
     """
     try:
-        _judge(runner)
+        _check_settings(runner)
         return _bind(runner, database)
-    except Refused as refused:
+    except AccessDenied as refused:
         raise ConfigurationError(f"sessions: Redis does not let us in: {refused.detail}") from None
     except StoreUnavailable as away:
         _logger.warning("the Redis with the sessions cannot be asked: %s", away.detail)
         return None
 
 
-def adopt(runner: Runner, number: int) -> None:
+def rebind(runner: RedisRunner, number: int) -> None:
     """This Redis has that number from now on, unless it has another already. Raises ``StoreUnavailable``."""
-    runner.run(_adopt(number))
+    runner.run(_write_identity(number))
 
 
-def _judge(runner: Runner) -> None:
+def _check_settings(runner: RedisRunner) -> None:
     for memory in runner.info("memory"):
         if memory.get("maxmemory") and (policy := memory.get("maxmemory_policy", "noeviction")) != "noeviction":
             # Evicted, a mark or an entry of the log is a forgotten revocation (P1).
@@ -53,12 +53,12 @@ def _judge(runner: Runner) -> None:
         _logger.warning("the Redis with the sessions writes no append-only file: a restart of it loses them")
 
 
-def _bind(runner: Runner, database: Engine) -> int:
-    held = runner.run(_held())
+def _bind(runner: RedisRunner, database: Engine) -> int:
+    held = runner.run(_read_identity())
     number, before = bind(database)
     if held is None and before:
-        time.sleep(OTHERS_SECONDS)
-        held = runner.run(_held())
+        time.sleep(PEER_WAIT_SECONDS)
+        held = runner.run(_read_identity())
     if held is None and before:
         raise ConfigurationError(
             "sessions: this Redis holds nothing, and the sessions of this database are in one: set KEYTURN_SESSIONS as "
@@ -69,14 +69,14 @@ def _bind(runner: Runner, database: Engine) -> int:
             "sessions: this Redis holds the sessions of another database: set KEYTURN_SESSIONS as the other servers of "
             "this one do, or name a Redis (or a database of it, as in redis://host/1) that nobody else uses"
         )
-    adopt(runner, number)
+    rebind(runner, number)
     return number
 
 
-def _held() -> Operation[int | None]:
+def _read_identity() -> Operation[int | None]:
     found: bytes | None = yield Call("HGET", (COUNTS,), (b"d",))
     return None if found is None else int(found)
 
 
-def _adopt(number: int) -> Operation[None]:
+def _write_identity(number: int) -> Operation[None]:
     yield Call("HSETNX", (COUNTS,), (b"d", number))

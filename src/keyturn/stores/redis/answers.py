@@ -9,10 +9,10 @@ import redis
 _library: Any = redis
 # None is public; tests/stores/test_redis_drips.py sees to it that this one still reads as it did.
 _Parser: Any = _library._parsers._HiredisParser
-_WHENEVER: Final[Any] = object()
+_NO_DEADLINE: Final[Any] = object()
 
 
-def bounded(connection: Any) -> None:
+def use_bounded_parser(connection: Any) -> None:
     """Open ``connection`` so that its own timeout bounds each answer."""
     connection.set_parser(_BoundedParser)
     connection.on_connect()
@@ -26,9 +26,9 @@ class _BoundedParser(_Parser):  # type: ignore[misc]  # untyped, as all of the l
         above: Any = super()
         return above.read_response(*arguments, **names)
 
-    def read_from_socket(self, timeout: Any = _WHENEVER, raise_on_timeout: bool = True) -> Any:
+    def read_from_socket(self, timeout: Any = _NO_DEADLINE, raise_on_timeout: bool = True) -> Any:
         above: Any = super()
-        if timeout is not _WHENEVER:
+        if timeout is not _NO_DEADLINE:
             return above.read_from_socket(timeout, raise_on_timeout)
         now = time.monotonic()
         if self._ends_at is None:

@@ -7,7 +7,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 
 
-class Breaker:
+class CircuitBreaker:
     """For any number of threads. ``monotonic``: seconds that never go back."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -17,11 +17,11 @@ class Breaker:
         self._closed_at = float("-inf")
 
     @property
-    def broken(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the last that was heard is a failure."""
         return self._pause_seconds > 0
 
-    def lets_through(self) -> bool:
+    def allow(self) -> bool:
         """Whether to ask. After a pause one caller is let through to see; the others wait another."""
         if not self._pause_seconds:
             return True
@@ -32,12 +32,12 @@ class Breaker:
             self._closed_at = now + self._pause_seconds
             return True
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """It did not answer."""
         with self._lock:
             longer = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * self._pause_seconds))
             self._pause_seconds, self._closed_at = longer, self._monotonic() + longer
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """It did."""
         self._pause_seconds = 0.0

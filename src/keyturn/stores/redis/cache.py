@@ -14,7 +14,7 @@ from keyturn.core.sealed import Secrets
 from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession, LoadedSession, RevocationFloor
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.breaker import Breaker
+from keyturn.stores.redis.breaker import CircuitBreaker
 from keyturn.stores.redis.connect import FAILURES, connect, connect_async
 from keyturn.stores.redis.packed import pack_session, unpack_session
 
@@ -23,10 +23,10 @@ DEADLINE_SECONDS = 0.3
 
 CONNECTIONS = 16
 _MAC_BYTES = 16
-_AWAY = (*FAILURES, StoreUnavailable)
+_CONNECTION_ERRORS = (*FAILURES, StoreUnavailable)
 
 
-class _Written(msgspec.Struct, array_like=True):
+class _CacheRecord(msgspec.Struct, array_like=True):
     session: bytes
     generation: int
     not_before: int
@@ -35,7 +35,7 @@ class _Written(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Written).decode
+_decode = msgspec.msgpack.Decoder(_CacheRecord).decode
 
 
 class Counts:
@@ -56,29 +56,29 @@ class _Cache:
 
     def __init__(self, secrets: Secrets, monotonic: Callable[[], float]) -> None:
         self._keys = [Secrets.derive(each, b"copy") for each in secrets.all]
-        self.breaker = Breaker(monotonic)
+        self.breaker = CircuitBreaker(monotonic)
         self.counts = Counts()
 
-    def _named(self, sid: SessionId, log: int) -> bytes:
+    def _key(self, sid: SessionId, log: int) -> bytes:
         return b"kt:copy:%d:%s" % (log, sid.encode())
 
     def _pack(self, copy: CachedSession) -> tuple[bytes, bytes]:
         found, position = copy.loaded, copy.position
         packed = pack_session(found.session)
         marks = found.floor
-        body = _encode(_Written(packed, marks.generation, marks.not_before, position.sequence, copy.read_at))
-        name = self._named(found.session.sid, position.log_id)
+        body = _encode(_CacheRecord(packed, marks.generation, marks.not_before, position.sequence, copy.read_at))
+        name = self._key(found.session.sid, position.log_id)
         return name, _mac(self._keys[0], name, body) + body
 
     def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> CachedSession | None:
         """Counts a hit or a miss; what is not ours, or not whole, is a miss."""
-        copy = None if value is None else self._proven(sid, log, value)
+        copy = None if value is None else self._authenticated(sid, log, value)
         self.counts.hits += copy is not None
         self.counts.misses += copy is None
         return copy
 
-    def _proven(self, sid: SessionId, log: int, value: bytes) -> CachedSession | None:
-        name, mac, body = self._named(sid, log), value[:_MAC_BYTES], value[_MAC_BYTES:]
+    def _authenticated(self, sid: SessionId, log: int, value: bytes) -> CachedSession | None:
+        name, mac, body = self._key(sid, log), value[:_MAC_BYTES], value[_MAC_BYTES:]
         if not any(hmac.compare_digest(mac, _mac(key, name, body)) for key in self._keys):
             return None
         try:
@@ -91,7 +91,7 @@ class _Cache:
 
     def _failed(self) -> None:
         self.counts.failures += 1
-        self.breaker.failed()
+        self.breaker.record_failure()
 
 
 class RedisCache(_Cache):
@@ -104,26 +104,26 @@ class RedisCache(_Cache):
 
     def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """A copy read under the log numbered ``log``; ``None`` for whatever else there may be."""
-        if not self.breaker.lets_through():
+        if not self.breaker.allow():
             return None
         try:
-            value = self._redis().get(self._named(sid, log))
-        except _AWAY:
+            value = self._redis().get(self._key(sid, log))
+        except _CONNECTION_ERRORS:
             self._failed()
             return None
-        self.breaker.answered()
+        self.breaker.record_success()
         return self._unpack(sid, log, value)
 
     def put(self, copy: CachedSession) -> None:
         """Keep what the store just answered, for the others."""
-        if not self.breaker.lets_through():
+        if not self.breaker.allow():
             return
         try:
             self._redis().set(*self._pack(copy), ex=CACHE_TTL_SECONDS)
-        except _AWAY:
+        except _CONNECTION_ERRORS:
             self._failed()
         else:
-            self.breaker.answered()
+            self.breaker.record_success()
 
     def close(self) -> None:
         """Close every connection."""
@@ -147,26 +147,26 @@ class AsyncRedisCache(_Cache):
 
     async def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """As ``RedisCache.recall``."""
-        if not self.breaker.lets_through():
+        if not self.breaker.allow():
             return None
         try:
-            value = await self._redis().get(self._named(sid, log))
-        except _AWAY:
+            value = await self._redis().get(self._key(sid, log))
+        except _CONNECTION_ERRORS:
             self._failed()
             return None
-        self.breaker.answered()
+        self.breaker.record_success()
         return self._unpack(sid, log, value)
 
     async def put(self, copy: CachedSession) -> None:
         """As ``RedisCache.remember``."""
-        if not self.breaker.lets_through():
+        if not self.breaker.allow():
             return
         try:
             await self._redis().set(*self._pack(copy), ex=CACHE_TTL_SECONDS)
-        except _AWAY:
+        except _CONNECTION_ERRORS:
             self._failed()
         else:
-            self.breaker.answered()
+            self.breaker.record_success()
 
     async def close(self) -> None:
         """Close every connection."""

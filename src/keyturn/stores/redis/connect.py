@@ -9,7 +9,7 @@ from redis import asyncio as redis_asyncio
 
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.answers import bounded
+from keyturn.stores.redis.answers import use_bounded_parser
 
 # The library leaves half of itself without types.
 _sync: Any = redis
@@ -30,11 +30,11 @@ FAILURES: Final = (redis.RedisError, _sync.exceptions.RedisClusterException, OSE
 """Whatever goes wrong between us and Redis. ``TimeoutError`` is an ``OSError``."""
 
 
-class Unreadable(StoreUnavailable):
+class CorruptRecord(StoreUnavailable):
     """Redis answers, and what it holds there is not whole, or not ours: neither no session nor one."""
 
 
-class Refused(StoreUnavailable):
+class AccessDenied(StoreUnavailable):
     """Redis answers, and lets us not in, or not do what we must: no waiting will mend that."""
 
 
@@ -42,13 +42,13 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     """What to raise for it. Neither the message nor the cause goes on: an error quotes the command, and that holds
     secrets."""
     if isinstance(error, redis.AuthenticationError | _sync.exceptions.NoPermissionError):
-        return Refused(reason(error))
-    harmed = isinstance(error, redis.ResponseError) and str(error).startswith(_HARMED)
-    return (Unreadable if harmed else StoreUnavailable)(reason(error))
+        return AccessDenied(error_summary(error))
+    harmed = isinstance(error, redis.ResponseError) and str(error).startswith(_CORRUPT)
+    return (CorruptRecord if harmed else StoreUnavailable)(error_summary(error))
 
 
 @contextmanager
-def speaking() -> Generator[None, None, None]:
+def translate_errors() -> Generator[None, None, None]:
     """Turns whatever goes wrong between us and Redis into ``StoreUnavailable``."""
     try:
         yield
@@ -56,10 +56,10 @@ def speaking() -> Generator[None, None, None]:
         raise unavailable(error) from None
 
 
-_HARMED: Final = ("WRONGTYPE", "user_script:", "Error running script")
+_CORRUPT: Final = ("WRONGTYPE", "user_script:", "Error running script")
 """How Redis begins what it says of a key of another kind, and of a script that made no sense of a value."""
 
-_SAID: Final = (
+_REDIS_MESSAGES: Final = (
     ("uthentication required", "it wants a password"),
     ("without any password", "it has no password, and the URL names one"),
     ("invalid username-password", "it refuses this user with this password"),
@@ -71,12 +71,12 @@ _SAID: Final = (
 """What is said of a connection that cannot be made, and what we say."""
 
 
-def reason(error: BaseException) -> str:
+def error_summary(error: BaseException) -> str:
     """What may be said of an error: its class, the code word Redis begins its errors with, and what is likely wrong."""
     message = str(error)
     word = message.partition(" ")[0]
     spoken = isinstance(error, redis.ResponseError) and word.isascii() and word.isalpha() and word.isupper()
-    known = next((f": {ours}" for theirs, ours in _SAID if theirs in message), "")
+    known = next((f": {ours}" for theirs, ours in _REDIS_MESSAGES if theirs in message), "")
     return f"{type(error).__name__}{' ' + word if spoken else ''}{known}"
 
 
@@ -87,7 +87,7 @@ def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, con
     A cluster is asked for its layout at once: raises ``StoreUnavailable`` when no node of it answers.
     """
     if address.form == "cluster":
-        with speaking():
+        with translate_errors():
             return _client(_sync, address, deadline_seconds, connections)
     return _client(_sync, address, deadline_seconds, connections)
 
@@ -112,7 +112,7 @@ def _client(colour: Any, address: Address, deadline_seconds: float, connections:
         connections,
         deadline_seconds / 3,
         connection_class=_connection_class(colour, address, given),
-        **_located(address),
+        **_with_hosts(address),
         **_for_socket(address, given),
     )
     return colour.Redis.from_pool(pool)
@@ -132,7 +132,7 @@ def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str,
 
 def _bounds(colour: Any) -> dict[str, Any]:
     # Awaited, redis-py bounds the whole of an answer itself.
-    return {"redis_connect_func": bounded} if colour is _sync else {}
+    return {"redis_connect_func": use_bounded_parser} if colour is _sync else {}
 
 
 def _sentinel(address: Address, given: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _sentinel(address: Address, given: dict[str, Any]) -> dict[str, Any]:
     return {**(address.sentinel or {}), **times, "retry": given["retry"]}
 
 
-def _located(address: Address) -> dict[str, Any]:
+def _with_hosts(address: Address) -> dict[str, Any]:
     if address.form == "unix":
         return {"path": address.options["unix_socket_path"]}
     host, port = address.hosts[0]

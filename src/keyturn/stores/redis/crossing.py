@@ -11,7 +11,7 @@ from keyturn.stores.sql.accounts import Accounts, swap
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, Operation, UniqueViolation, writes
 
 
-class CrossingAccounts(Accounts):
+class AccountsWithRedisSessions(Accounts):
     """``AccountStore`` beside ``sessions`` elsewhere; ``run`` and ``run_awaited`` are asked from inside a transaction.
 
     Two stores have no commit in common, so the order is the promise: the row of the account is swapped and so held,

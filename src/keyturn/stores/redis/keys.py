@@ -10,11 +10,11 @@ from keyturn.stores.storable import check_storable
 LOG = b"{log}"
 COUNTS = b"{log}c"
 NONCES = b"{log}n"
-UNDER_WAY = b"{log}w"
+PENDING = b"{log}w"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Partition:
     """What is kept together. ``before``: what the key of a session begins with; the rest of it is its ``member``."""
 
     before: bytes
@@ -31,24 +31,24 @@ class Place:
         return self.lists + pack_subject(subject)
 
 
-def _place(number: int) -> Place:
+def _partition(number: int) -> Partition:
     tag = b"{%02x}" % number
-    return Place(tag + b"s", tag + b"m", tag + b"o", tag + b"u")
+    return Partition(tag + b"s", tag + b"m", tag + b"o", tag + b"u")
 
 
-EVERYWHERE = tuple(_place(number) for number in range(PARTITIONS))
+ALL_PARTITIONS = tuple(_partition(number) for number in range(PARTITIONS))
 
 
-def place_of(subject: Subject) -> Place:
+def partition_for(subject: Subject) -> Partition:
     """Raises ``BadRequest`` for a name that no store can hold."""
     check_storable(subject)
-    return EVERYWHERE[partition_of(subject)]
+    return ALL_PARTITIONS[partition_of(subject)]
 
 
-def find(sid: SessionId) -> tuple[Place, bytes] | None:
+def locate(sid: SessionId) -> tuple[Partition, bytes] | None:
     """The place of a session and its handle; ``None`` when the id is nobody's."""
     handle = decode_session_id(sid)
-    return None if handle is None else (EVERYWHERE[handle[0]], handle)
+    return None if handle is None else (ALL_PARTITIONS[handle[0]], handle)
 
 
 def generation_of(subject: Subject) -> bytes:

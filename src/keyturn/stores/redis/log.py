@@ -7,9 +7,9 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
-from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, UNDER_WAY
+from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, PENDING
 from keyturn.stores.redis.operation import Call, Operation
-from keyturn.stores.redis.packed import Printed, unpack_count, unpack_page
+from keyturn.stores.redis.packed import PageFields, unpack_count, unpack_page
 from keyturn.stores.storable import check_storable
 
 BATCH = 500
@@ -27,11 +27,11 @@ def _number() -> int:
 def append(pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
     """Append the entries the log does not have yet, by their nonces. Answers the sequence of each."""
     words = tuple(each for pair in pairs.items() for each in pair)
-    sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, UNDER_WAY), words, durable=True)
+    sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, PENDING), words, durable=True)
     return sequences
 
 
-def forget(now: Instant) -> Operation[None]:
+def trim(now: Instant) -> Operation[None]:
     """Delete expired entries from the oldest on, until a batch holds none: they expire nearly in order."""
     last = _FIRST
     while last:
@@ -43,7 +43,7 @@ class Log:
     """``RevocationLog``. ``number``: drawn for a log that has none."""
 
     def __init__(self, number: Numbers = _number) -> None:
-        self._number = number
+        self._log_id = number
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         check_storable(sequence)
@@ -63,6 +63,6 @@ class Log:
     def sequence(self) -> Operation[int]:
         return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))
 
-    def _page(self, sequence: int, limit: int) -> Operation[Printed]:
+    def _page(self, sequence: int, limit: int) -> Operation[PageFields]:
         start = b"%d-0" % (max(0, sequence) + 1)
-        return unpack_page(*(yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._number()))))
+        return unpack_page(*(yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._log_id()))))

@@ -15,7 +15,7 @@ from keyturn.core.placement import decode_session_id
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
 from keyturn.errors import BadRequest
-from keyturn.stores.redis.connect import Unreadable
+from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.storable import check_storable, check_storable_session
 
 P = ParamSpec("P")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _PWD = ("pwd",)
 
-Printed: TypeAlias = tuple[int, int, int, tuple[Revocation, ...]]
+PageFields: TypeAlias = tuple[int, int, int, tuple[Revocation, ...]]
 """Last number appended, last one purged, number of the log, and entries."""
 
 
@@ -91,18 +91,18 @@ def pack_session(session: Session) -> bytes:
         raise BadRequest("a value no store can hold") from None
 
 
-def _whole(read: Callable[P, T]) -> Callable[P, T]:
+def _checked(read: Callable[P, T]) -> Callable[P, T]:
     @wraps(read)
     def careful(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return read(*arguments, **named)
         except (msgspec.MsgspecError, ValueError, IndexError):
-            raise Unreadable("a record in Redis cannot be read") from None  # an error would quote it
+            raise CorruptRecord("a record in Redis cannot be read") from None  # an error would quote it
 
     return careful
 
 
-@_whole
+@_checked
 def unpack_session(sid: SessionId, value: bytes) -> Session:
     """The session ``pack_session`` made ``value`` of. Raises ``StoreUnavailable``."""
     packed = _decode(value)
@@ -161,7 +161,7 @@ def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
     return b"%d\0%d\0%s" % (at, expires_at, key.encode())
 
 
-@_whole
+@_checked
 def unpack_entry(sequence: int, text: bytes) -> Revocation:
     """The entry ``pack_entry`` made ``text`` of. Raises ``StoreUnavailable``."""
     kind, value, at, expires_at, key = text.split(b"\0", 4)
@@ -170,21 +170,21 @@ def unpack_entry(sequence: int, text: bytes) -> Revocation:
     )
 
 
-@_whole
-def unpack_page(appended: bytes, purged: bytes, log: bytes, found: Sequence[Sequence[bytes]]) -> Printed:
+@_checked
+def unpack_page(appended: bytes, purged: bytes, log: bytes, found: Sequence[Sequence[bytes]]) -> PageFields:
     """Three counts, and a stream's entries: of each its name, a number, and a text. Raises ``StoreUnavailable``."""
     entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
     return int(appended), int(purged), int(log), entries
 
 
-@_whole
+@_checked
 def unpack_count(found: bytes | None) -> int:
     """None at all is 0. Raises ``StoreUnavailable``."""
     return int(found or 0)
 
 
-@_whole
-def unpack_marks(generation: bytes | None, everything: bytes | None, client: bytes | None) -> RevocationFloor:
+@_checked
+def unpack_floor(generation: bytes | None, everything: bytes | None, client: bytes | None) -> RevocationFloor:
     """Each may be missing. Raises ``StoreUnavailable``."""
     return RevocationFloor(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
 

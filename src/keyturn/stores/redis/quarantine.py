@@ -20,24 +20,24 @@ from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, Revo
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
-from keyturn.stores.redis.connect import Unreadable
+from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.redis.keys import COUNTS, LOG
 from keyturn.stores.redis.log import BATCH, append
 from keyturn.stores.redis.operation import Call, Operation, Run, RunAwaited
 from keyturn.stores.redis.packed import pack_entry
-from keyturn.stores.redis.runner import Runner, RunPort
+from keyturn.stores.redis.runner import RedisPort, RedisRunner
 from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 
-LOOK_EVERY_SECONDS: Final = 0.25
+CHECK_SECONDS: Final = 0.25
 
-OTHERS_SECONDS: Final = 4 * LOOK_EVERY_SECONDS
+PEER_WAIT_SECONDS: Final = 4 * CHECK_SECONDS
 """After this process laid back what it remembers: for the others to have done so, before the log is believed."""
 
 REASON: Final = "revoked; a failover had lost it"
 
 _logger = logging.getLogger("keyturn.store")
 
-Remembered = Callable[[Instant], Iterable[Revocation]]
+RevocationSource = Callable[[Instant], Iterable[Revocation]]
 
 
 class Quarantine:
@@ -47,33 +47,33 @@ class Quarantine:
     it was last seen with, so that a change nobody watched is noticed by whoever starts next.
     """
 
-    def __init__(self, runner: Runner, seconds: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, runner: RedisRunner, seconds: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._runner = runner
         self._seconds = seconds
         self._monotonic = monotonic
-        self._sessions: Any = RunPort(Sessions(), runner.run)
+        self._sessions: Any = RedisPort(Sessions(), runner.run)
         self._identity: bytes | None = None
         self._number: bytes | None = None
         self._over_at: float | None = None
         self._log_closed = False
         self._watched = False
         self._suspected = True
-        self._bell = Event()
+        self._wakeup = Event()
         self.database: int | None = None
         """Number of the database these sessions belong to, written again where it was lost."""
         self.changes = 0
         """How often another Redis was found in the place of the one before."""
 
     @property
-    def lasts(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it is on."""
         return self._over_at is not None
 
-    def refuse(self) -> None:
+    def raise_if_active(self) -> None:
         """Raises ``StoreQuarantined`` while it lasts, ``StoreUnavailable`` while nobody knows whether it should."""
         self._refuse_until(self._over_at)
 
-    def refuse_log(self) -> None:
+    def raise_if_log_affected(self) -> None:
         """As ``refuse``, for readers of the log: only until what was lost is laid back.
 
         Before that, a reader who asks would be told that he knows every revocation, and would accept for good what
@@ -88,67 +88,67 @@ class Quarantine:
         if self._suspected and self._watched:
             raise StoreUnavailable("the Redis with the sessions has to be looked at before it is believed")
 
-    def expect(self) -> None:
+    def expect_failover(self) -> None:
         """It will be watched: nothing is believed before a first look, which is taken now if it can be."""
         self._watched = True
         with suppress(StoreUnavailable):
-            self.look()
+            self.check_identity()
 
-    def _note(self, error: StoreUnavailable) -> None:
+    def _record_error(self, error: StoreUnavailable) -> None:
         # One that has written did answer, and one that holds nonsense. Any other has to be looked at before it is
         # believed again.
-        if not isinstance(error, NotDurable | Unreadable):
+        if not isinstance(error, NotDurable | CorruptRecord):
             self._suspected = True
-            self._bell.set()
+            self._wakeup.set()
 
-    def gated(self, run: Run, refuse: Callable[[], None] | None = None) -> Run:
+    def guard(self, run: Run, raise_if_active: Callable[[], None] | None = None) -> Run:
         """``run``, refused while it must be: as ``refuse`` says, unless given another rule."""
-        refuse = refuse or self.refuse
+        raise_if_active = raise_if_active or self.raise_if_active
 
         def gate(operation: Operation[Any]) -> Any:
-            refuse()
+            raise_if_active()
             try:
                 return run(operation)
             except StoreUnavailable as error:
-                self._note(error)
+                self._record_error(error)
                 raise
 
         return gate
 
-    def gated_async(self, run: RunAwaited, refuse: Callable[[], None] | None = None) -> RunAwaited:
+    def guard_async(self, run: RunAwaited, raise_if_active: Callable[[], None] | None = None) -> RunAwaited:
         """As ``gated``, awaited."""
-        refuse = refuse or self.refuse
+        raise_if_active = raise_if_active or self.raise_if_active
 
         async def gate(operation: Operation[Any]) -> Any:
-            refuse()
+            raise_if_active()
             try:
                 return await run(operation)
             except StoreUnavailable as error:
-                self._note(error)
+                self._record_error(error)
                 raise
 
         return gate
 
-    def watch(self, stop: Event, remembered: Remembered, now: Callable[[], Instant]) -> None:
+    def watch(self, stop: Event, remembered: RevocationSource, now: Callable[[], Instant]) -> None:
         """Look every quarter of a second, and at once when something went wrong, until ``stop`` is set."""
         self._watched = True
         while not stop.is_set():
-            self._bell.clear()
+            self._wakeup.clear()
             try:
-                self.look()
-                if self.lasts:
-                    self.lay_back(remembered(now()), now())
-                    stop.wait(min(OTHERS_SECONDS, self._seconds))
+                self.check_identity()
+                if self.is_active:
+                    self.replay_revocations(remembered(now()), now())
+                    stop.wait(min(PEER_WAIT_SECONDS, self._seconds))
                     self._log_closed = False
-                    self._sit_out(stop)
+                    self._wait_out(stop)
             except StoreUnavailable:
                 pass  # requests meet the same, and say so
             except Exception:  # whatever it was: without this thread a quarantine would never end
                 _logger.exception("looking after the Redis with the sessions failed; it is tried again")
-            self._bell.wait(LOOK_EVERY_SECONDS)
+            self._wakeup.wait(CHECK_SECONDS)
         self._watched = False
 
-    def look(self) -> None:
+    def check_identity(self) -> None:
         """Begin a quarantine when another Redis is there. Raises ``StoreUnavailable``."""
         identity = _digest(self._runner.identities())
         known = self._identity or self._runner.run(_written())
@@ -160,7 +160,7 @@ class Quarantine:
             self._begin()
         self._identity, self._number, self._suspected = identity, number, False
 
-    def lay_back(self, entries: Iterable[Revocation], now: Instant) -> None:
+    def replay_revocations(self, entries: Iterable[Revocation], now: Instant) -> None:
         """End again what was ended, and say so in the log again, which may have lost what the sessions did not.
 
         Raises ``StoreUnavailable``; nothing is harmed by doing it twice, or by several processes.
@@ -170,17 +170,17 @@ class Quarantine:
             part = held[start : start + BATCH]
             for entry in part:
                 try:
-                    self._lay_back(entry, now)
-                except Unreadable as error:
+                    self._replay(entry, now)
+                except CorruptRecord as error:
                     # Nobody gets in with a record that cannot be read; everybody else must not wait for it.
                     _logger.warning("a revocation of %s cannot be laid back: %s", entry.kind.value, error.detail)
             self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in part}))
 
-    def _lay_back(self, entry: Revocation, now: Instant) -> None:
+    def _replay(self, entry: Revocation, now: Instant) -> None:
         if entry.kind is RevocationKind.SESSION:
-            self._lay_back_session(entry, now)
+            self._replay_session_end(entry, now)
         elif entry.kind is RevocationKind.SUBJECT:
-            self._lay_back_subject(entry, now)
+            self._replay_generation(entry, now)
         else:
             self._sessions.mark(entry)
 
@@ -194,20 +194,20 @@ class Quarantine:
             self._seconds,
         )
 
-    def _sit_out(self, stop: Event) -> None:
+    def _wait_out(self, stop: Event) -> None:
         """Looking on: a connection that breaks must not close the log until the end, nor another failover go unseen."""
         changes, over_at = self.changes, self._over_at or 0.0
         while not stop.is_set() and (left := over_at - self._monotonic()) > 0:
-            self._bell.wait(min(LOOK_EVERY_SECONDS, left))
-            self._bell.clear()
+            self._wakeup.wait(min(CHECK_SECONDS, left))
+            self._wakeup.clear()
             with suppress(StoreUnavailable):
-                self.look()
+                self.check_identity()
             if self.changes != changes:
                 return  # from the start
         self._over_at = None
         _logger.warning("sessions are read from Redis again")
 
-    def _lay_back_session(self, entry: Revocation, now: Instant) -> None:
+    def _replay_session_end(self, entry: Revocation, now: Instant) -> None:
         while (found := self._sessions.load(SessionId(entry.key))) is not None:
             session = found.session
             if session.ended_at is not None or (entry.value != ENDED and session.renewals >= entry.value):
@@ -219,7 +219,7 @@ class Quarantine:
             if self._sessions.replace(changed) is not None:
                 return
 
-    def _lay_back_subject(self, entry: Revocation, now: Instant) -> None:
+    def _replay_generation(self, entry: Revocation, now: Instant) -> None:
         subject = Subject(entry.key)
         while self._sessions.marks(subject, "").generation < entry.value:
             self._sessions.void(GenerationIncrement(subject, now, entry.expires_at))

@@ -16,8 +16,8 @@ import msgspec
 
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.breaker import Breaker
-from keyturn.stores.redis.connect import connect, reason
+from keyturn.stores.redis.breaker import CircuitBreaker
+from keyturn.stores.redis.connect import connect, error_summary
 
 POINTER: Final = b"{kt:feed}"
 """Number of the log whose stream is to be read. All keys of the feed lie in one slot."""
@@ -26,7 +26,7 @@ PAGE: Final = 500
 TRIM_EVERY_SECONDS: Final = 60.0
 DEADLINE_SECONDS: Final = 3.0
 
-_NOWHERE: Final = b"0-0"
+_STREAM_START: Final = b"0-0"
 _LARGEST: Final = 2**53
 """Of a number in a script; no log comes so far."""
 
@@ -80,31 +80,31 @@ class Relay:
         self._address = address
         self._interval_seconds = interval_seconds
         self._monotonic = monotonic
-        self.breaker = Breaker(monotonic)
+        self.breaker = CircuitBreaker(monotonic)
         self._client: Any = None
         self._append: Any = None
         self._number: int | None = None
-        self._last = _NOWHERE
+        self._last = _STREAM_START
         self._life = b""
         self._trimmed_at = float("-inf")
-        self._bell = Event()
+        self._wakeup = Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """There may be news. Never waits."""
-        self._bell.set()
+        self._wakeup.set()
 
     def run(self, stop: Event) -> None:
         """Relay until ``stop`` is set and the bell rung."""
         while not stop.is_set():
-            self._bell.clear()
+            self._wakeup.clear()
             more = False
-            if self.breaker.lets_through():
+            if self.breaker.allow():
                 try:
                     more = self.relay_once()
                 except Exception as error:  # whatever it is, the next try may succeed; verifiers have another carrier
-                    self._give_up(error)
+                    self._record_failure(error)
             if not more:
-                self._bell.wait(self._interval_seconds)
+                self._wakeup.wait(self._interval_seconds)
 
     def relay_once(self) -> bool:
         """Carry over one page. Answers whether there is more. Raises what Redis and the log raise."""
@@ -112,15 +112,17 @@ class Relay:
         if self._number is None:
             # Nothing is known of the stream: the script will say where it is.
             self._number, self._life = self._log.after(0, 1).log, b""
-        page: RevocationPage | None = None if _is_absurd(self._last) else self._log.after(_place(self._last), PAGE)
-        if page is None or (not page.complete and _place(self._last) > self._log.sequence()):
-            self._start_over(client)
+        page: RevocationPage | None = (
+            None if _is_impossible(self._last) else self._log.after(_stream_id(self._last), PAGE)
+        )
+        if page is None or (not page.complete and _stream_id(self._last) > self._log.sequence()):
+            self._reset_stream(client)
             return True
         if page.log_id != self._number:
             self._number = None
             return True
-        whole = self._carry(page)
-        self.breaker.answered()
+        whole = self._append_page(page)
+        self.breaker.record_success()
         if self._monotonic() - self._trimmed_at >= TRIM_EVERY_SECONDS:
             self._trim(client)
         return not whole or len(page.entries) == PAGE
@@ -130,35 +132,35 @@ class Relay:
         if self._client is not None:
             self._client.close()
 
-    def _carry(self, page: RevocationPage) -> bool:
+    def _append_page(self, page: RevocationPage) -> bool:
         """Whether the stream was where this relay believed it to be; it is told where it is."""
         stream = stream_of(page.log_id)
         pairs = [word for each in page.entries for word in (each.sequence, _written(each))]
         # A little less than the interval: else the one who beats would be kept from the next by his own last.
         lease = int(900 * self._interval_seconds)
-        words = (page.log_id, _place(self._last), self._last, lease, self._life, *pairs)
+        words = (page.log_id, _stream_id(self._last), self._last, lease, self._life, *pairs)
         done, self._last, self._life = self._append([stream, POINTER, stream + b":beat"], words)
         return bool(done)
 
-    def _start_over(self, client: Any) -> None:
+    def _reset_stream(self, client: Any) -> None:
         """The stream is ahead of the log: that went back in time, or somebody else wrote to the stream. A beat there
         would vouch for what nobody has read, and entries to come would be taken for told (P4)."""
         _logger.error("the stream in Redis is ahead of the revocation log: it is made anew")
         stream = stream_of(self._number or 0)
         client.delete(stream, stream + b":beat", POINTER)
-        self._last = _NOWHERE
+        self._last = _STREAM_START
 
     def _trim(self, client: Any) -> None:
         # The first that is alive: what lies before it stops nothing any more.
         oldest = self._log.after(0, 1).entries
-        first = oldest[0].sequence if oldest else _place(self._last)
+        first = oldest[0].sequence if oldest else _stream_id(self._last)
         client.xtrim(stream_of(self._number or 0), minid=first, approximate=False)
         self._trimmed_at = self._monotonic()
 
-    def _give_up(self, error: Exception) -> None:
-        if not self.breaker.broken:
-            _logger.warning("revocations are not relayed to Redis: %s", reason(error))
-        self.breaker.failed()
+    def _record_failure(self, error: Exception) -> None:
+        if not self.breaker.is_open:
+            _logger.warning("revocations are not relayed to Redis: %s", error_summary(error))
+        self.breaker.record_failure()
         self._number = None
         self.close()
         self._client = None
@@ -174,9 +176,9 @@ def _written(entry: Revocation) -> bytes:
     return _encode((entry.kind.value, entry.key, entry.value, entry.at, entry.expires_at))
 
 
-def _is_absurd(last: bytes) -> bool:
+def _is_impossible(last: bytes) -> bool:
     return any(int(each) > _LARGEST for each in last.split(b"-"))
 
 
-def _place(last: bytes) -> int:
+def _stream_id(last: bytes) -> int:
     return int(last.partition(b"-")[0])

@@ -17,13 +17,13 @@ from keyturn.stores.redis.connect import (
     FAILURES,
     connect,
     connect_async,
-    speaking,
+    translate_errors,
     unavailable,
 )
-from keyturn.stores.redis.network import Clustered, Commands, Exchange, Network, One, exchange, exchange_all
+from keyturn.stores.redis.network import Cluster, Commands, Execution, Network, SingleServer, execute, execute_all
 from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
 
-WAITING: Final = 1000
+MAX_WAITING: Final = 1000
 
 
 def _waiting(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
@@ -31,11 +31,11 @@ def _waiting(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
     return ("WAIT", replicas, int(250 * deadline_seconds)) if replicas else ()
 
 
-def _perform(network: Network, step: Step, wait: Sequence[Word]) -> Exchange:
-    return exchange(network, step, wait) if isinstance(step, Call) else exchange_all(network, step, wait)
+def _perform(network: Network, step: Step, wait: Sequence[Word]) -> Execution:
+    return execute(network, step, wait) if isinstance(step, Call) else execute_all(network, step, wait)
 
 
-class Runner:
+class RedisRunner:
     """Runs operations for any number of threads. ``replicas``: how many must have what is durable."""
 
     def __init__(
@@ -53,13 +53,13 @@ class Runner:
 
         self._address = address
         client = connect(address, deadline_seconds=deadline_seconds, connections=connections)
-        self._network = Clustered(client, node) if address.form == "cluster" else One(client)
+        self._network = Cluster(client, node) if address.form == "cluster" else SingleServer(client)
 
     def __repr__(self) -> str:
         return repr(self._address)
 
     @property
-    def waits(self) -> bool:
+    def needs_replicas(self) -> bool:
         """Whether a write is acknowledged only when replicas have it."""
         return bool(self._wait)
 
@@ -73,18 +73,18 @@ class Runner:
             result: T = done.value
             return result
         except FAILURES as error:
-            self._look_around()
+            self._refresh_topology()
             raise unavailable(error) from None
 
     def identities(self) -> list[str]:
         """Who each primary is: another one after a restart or a failover. Raises ``StoreUnavailable``."""
-        with speaking():
-            self._look_around()
+        with translate_errors():
+            self._refresh_topology()
             return [_identity(each) for each in self._network.primaries()]
 
     def info(self, section: str) -> list[dict[str, Any]]:
         """What each primary says of itself. Raises ``StoreUnavailable``."""
-        with speaking():
+        with translate_errors():
             return [each.info(section) for each in self._network.primaries()]
 
     def close(self) -> None:
@@ -97,13 +97,13 @@ class Runner:
         try:
             client, commands = next(exchanging)
             while True:
-                client, commands = exchanging.send(_say(client, commands))
+                client, commands = exchanging.send(_send(client, commands))
         except StopIteration as done:
             return done.value
 
-    def _look_around(self) -> None:
+    def _refresh_topology(self) -> None:
         # A node that is gone may have been replaced already.
-        if isinstance(self._network, Clustered):
+        if isinstance(self._network, Cluster):
             with suppress(*FAILURES):
                 self._network.layout.nodes_manager.initialize()
 
@@ -112,7 +112,7 @@ def _identity(client: Any) -> str:
     return f"{client.info('server')['run_id']}{client.info('replication')['master_replid']}"
 
 
-def _say(client: Any, commands: Commands) -> Sequence[Any]:
+def _send(client: Any, commands: Commands) -> Sequence[Any]:
     if len(commands) == 1:
         try:
             return (client.execute_command(*commands[0]),)
@@ -125,7 +125,7 @@ def _say(client: Any, commands: Commands) -> Sequence[Any]:
     return answers
 
 
-class AsyncRunner:
+class AsyncRedisRunner:
     """As ``Runner``, awaited, on any number of event loops. Past ``WAITING`` operations in line it answers
     ``StoreUnavailable`` at once."""
 
@@ -138,18 +138,18 @@ class AsyncRunner:
         replicas: int = 0,
     ) -> None:
         self._wait = _waiting(replicas, deadline_seconds)
-        self._places = connections + WAITING
+        self._places = connections + MAX_WAITING
 
         def node(host: str, port: int) -> Any:
             single = _single(address, host, port)
             return connect_async(single, deadline_seconds=deadline_seconds, connections=connections)
 
-        def network() -> One | Clustered:
+        def network() -> SingleServer | Cluster:
             client = connect_async(address, deadline_seconds=deadline_seconds, connections=connections)
-            return Clustered(client, node) if address.form == "cluster" else One(client)
+            return Cluster(client, node) if address.form == "cluster" else SingleServer(client)
 
         # A connection belongs to the event loop it was opened on.
-        self._networks: weakref.WeakKeyDictionary[Any, One | Clustered] = weakref.WeakKeyDictionary()
+        self._networks: weakref.WeakKeyDictionary[Any, SingleServer | Cluster] = weakref.WeakKeyDictionary()
         self._make = network
 
     async def run(self, operation: Operation[T]) -> T:
@@ -157,9 +157,9 @@ class AsyncRunner:
         if self._places == 0:
             raise StoreUnavailable("too many operations are waiting for the store")
         self._places -= 1
-        network: One | Clustered | None = None
+        network: SingleServer | Cluster | None = None
         try:
-            network = await self._here()
+            network = await self._network()
             step = next(operation)
             while True:
                 step = operation.send(await self._answer(network, step))
@@ -167,7 +167,7 @@ class AsyncRunner:
             result: T = done.value
             return result
         except FAILURES as error:
-            await _look_around(network)
+            await _refresh_topology(network)
             raise unavailable(error) from None
         finally:
             self._places += 1
@@ -178,12 +178,12 @@ class AsyncRunner:
         for each in () if network is None else _clients(network):
             await each.aclose()
 
-    async def _here(self) -> One | Clustered:
+    async def _network(self) -> SingleServer | Cluster:
         loop = asyncio.get_running_loop()
         network = self._networks.get(loop)
         if network is None:
             network = self._networks[loop] = self._make()
-        if isinstance(network, Clustered):
+        if isinstance(network, Cluster):
             await network.layout.initialize()
         return network
 
@@ -192,18 +192,18 @@ class AsyncRunner:
         try:
             client, commands = next(exchanging)
             while True:
-                client, commands = exchanging.send(await _say_awaited(client, commands))
+                client, commands = exchanging.send(await _send_async(client, commands))
         except StopIteration as done:
             return done.value
 
 
-async def _look_around(network: One | Clustered | None) -> None:
-    if isinstance(network, Clustered):
+async def _refresh_topology(network: SingleServer | Cluster | None) -> None:
+    if isinstance(network, Cluster):
         with suppress(*FAILURES):
             await network.layout.nodes_manager.initialize()
 
 
-async def _say_awaited(client: Any, commands: Commands) -> Sequence[Any]:
+async def _send_async(client: Any, commands: Commands) -> Sequence[Any]:
     if len(commands) == 1:
         try:
             return (await client.execute_command(*commands[0]),)
@@ -220,11 +220,11 @@ def _single(address: Address, host: str, port: int) -> Address:
     return replace(address, form="single", hosts=((host, port),))
 
 
-def _clients(network: One | Clustered) -> Sequence[Any]:
-    return (network.client,) if isinstance(network, One) else (network.layout, *network.clients.values())
+def _clients(network: SingleServer | Cluster) -> Sequence[Any]:
+    return (network.client,) if isinstance(network, SingleServer) else (network.layout, *network.clients.values())
 
 
-class RunPort:
+class RedisPort:
     """A port whose methods run their definitions, awaited where ``run`` is. Found as plain attributes from their first
     use on."""
 

@@ -113,7 +113,7 @@ return 1
 """KEYS: session, list, marks, outbox. ARGV: as for INSERT but the last, the version before, nonce and text of an entry,
 if any."""
 
-SETTLE = Script(
+WAIT_DURABLE = Script(
     """
 local stored = redis.call('GET', KEYS[1])
 if not stored then
@@ -129,7 +129,7 @@ return 1
 )
 """KEYS: session, marks. ARGV: its version. Writes something, so that WAIT waits for that and all before it."""
 
-VOID = Script(
+INCREMENT_GENERATION = Script(
     """
 local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 redis.call('HSET', KEYS[2], ARGV[2], 'subject\\0' .. generation .. '\\0' .. ARGV[3])
@@ -139,7 +139,7 @@ return {generation, redis.call('HGETALL', KEYS[2])}
 """KEYS: marks, outbox. ARGV: name of the generation, nonce, the entry but for its kind and value. Answers the
 generation and the outbox: voids of one subject are logged in the order of their generations."""
 
-VOID_AND_KEEP = Script(
+INCREMENT_AND_KEEP = Script(
     _SWAP
     + """
 local generation = tonumber(redis.call('HGET', KEYS[3], ARGV[7]) or '0')
@@ -153,7 +153,7 @@ return {generation, redis.call('HGETALL', KEYS[4])}
 )
 """KEYS: as for REPLACE. ARGV: as for REPLACE without an entry, then those of VOID, then the generation until now."""
 
-RAISE = Script(
+RAISE_NOT_BEFORE = Script(
     """
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if not held or tonumber(held) < tonumber(ARGV[2]) then

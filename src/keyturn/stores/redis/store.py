@@ -5,13 +5,13 @@ from typing import Any, cast
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.feeds import ChangeNotifier
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.admission import admit
-from keyturn.stores.redis.crossing import CrossingAccounts
+from keyturn.stores.redis.admission import bind_database
+from keyturn.stores.redis.crossing import AccountsWithRedisSessions
 from keyturn.stores.redis.log import Log
 from keyturn.stores.redis.quarantine import Quarantine
-from keyturn.stores.redis.runner import AsyncRunner, Runner, RunPort
+from keyturn.stores.redis.runner import AsyncRedisRunner, RedisPort, RedisRunner
 from keyturn.stores.redis.sessions import Sessions
-from keyturn.stores.redis.watch import LogWatch
+from keyturn.stores.redis.watch import StreamNotifier
 from keyturn.stores.sql.store import CONNECTIONS, AsyncSqlStore, SqlStore
 
 
@@ -28,26 +28,28 @@ class RedisStore:
     def __init__(
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
-        runner = Runner(read_address(sessions, "sessions"), replicas=replicas)
+        runner = RedisRunner(read_address(sessions, "sessions"), replicas=replicas)
         quarantine = Quarantine(runner, quarantine_seconds)
-        accounts = CrossingAccounts(Sessions(), quarantine.gated(runner.run))
+        accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(runner.run))
         self._join(SqlStore(url, size=size, accounts=accounts), runner, quarantine)
 
     @classmethod
-    def of(cls, database: SqlStore, runner: Runner, quarantine: Quarantine) -> "RedisStore":
+    def of(cls, database: SqlStore, runner: RedisRunner, quarantine: Quarantine) -> "RedisStore":
         """Over a database and a Redis that are open already."""
         store = cls.__new__(cls)
         store._join(database, runner, quarantine)
         return store
 
-    def _join(self, database: SqlStore, runner: Runner, quarantine: Quarantine) -> None:
+    def _join(self, database: SqlStore, runner: RedisRunner, quarantine: Quarantine) -> None:
         self.database = database
         self.quarantine = quarantine
         self._runner = runner
-        quarantine.database = admit(runner, database.engine)
-        self.sessions = cast(SessionStore, RunPort(Sessions(waits=runner.waits), quarantine.gated(runner.run)))
-        self._run_log = quarantine.gated(runner.run, quarantine.refuse_log)
-        self.log = cast(RevocationLog, RunPort(Log(), self._run_log))
+        quarantine.database = bind_database(runner, database.engine)
+        self.sessions = cast(
+            SessionStore, RedisPort(Sessions(needs_replicas=runner.needs_replicas), quarantine.guard(runner.run))
+        )
+        self._run_log = quarantine.guard(runner.run, quarantine.raise_if_log_affected)
+        self.log = cast(RevocationLog, RedisPort(Log(), self._run_log))
         self.accounts: AccountStore = database.accounts
         self.throttles: ThrottleStore = database.throttles
         self.keys: KeyStore = database.keys
@@ -58,7 +60,7 @@ class RedisStore:
 
     def watch(self) -> ChangeNotifier:
         """Waits for news instead of asking for it."""
-        return LogWatch(self._run_log)
+        return StreamNotifier(self._run_log)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""
@@ -73,14 +75,14 @@ class AsyncRedisStore:
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
         address = read_address(sessions, "sessions")
-        plain, self._runner = Runner(address, replicas=replicas), AsyncRunner(address, replicas=replicas)
+        plain, self._runner = RedisRunner(address, replicas=replicas), AsyncRedisRunner(address, replicas=replicas)
         quarantine = Quarantine(plain, quarantine_seconds)
-        run = quarantine.gated_async(self._runner.run)
-        accounts = CrossingAccounts(Sessions(), quarantine.gated(plain.run), run)
+        run = quarantine.guard_async(self._runner.run)
+        accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(plain.run), run)
         self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
         self.store = RedisStore.of(database.store, plain, quarantine)
-        self.sessions: Any = RunPort(Sessions(waits=plain.waits), run)
-        self.log: Any = RunPort(Log(), quarantine.gated_async(self._runner.run, quarantine.refuse_log))
+        self.sessions: Any = RedisPort(Sessions(needs_replicas=plain.needs_replicas), run)
+        self.log: Any = RedisPort(Log(), quarantine.guard_async(self._runner.run, quarantine.raise_if_log_affected))
         self.accounts: Any = database.accounts
         self.throttles: Any = database.throttles
         self.keys: Any = database.keys

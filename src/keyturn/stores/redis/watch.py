@@ -10,7 +10,7 @@ INTERVAL_SECONDS: Final = 0.25
 """Longest wait for an entry, well within what a connection waits for an answer. News is older than this never."""
 
 
-def _counts() -> Operation[tuple[bytes | None, bytes | None]]:
+def _read_counts() -> Operation[tuple[bytes | None, bytes | None]]:
     appended, log = yield Call("HMGET", (COUNTS,), (b"s", b"l"))
     return appended, log
 
@@ -19,7 +19,7 @@ def _wait(after: bytes, milliseconds: int) -> Operation[None]:
     yield Call("XREAD", (LOG,), (after + b"-0",), before=("BLOCK", milliseconds, "STREAMS"))
 
 
-class LogWatch:
+class StreamNotifier:
     """``Watch``. A blocked connection is woken by the append itself."""
 
     interval_seconds = INTERVAL_SECONDS
@@ -28,9 +28,9 @@ class LogWatch:
         self._run = run
         self._appended = b"0"
 
-    def version(self) -> object:
+    def change_token(self) -> object:
         """The last sequence number and the log's own. Raises ``StoreUnavailable``."""
-        counts = self._run(_counts())
+        counts = self._run(_read_counts())
         self._appended = counts[0] or b"0"
         return counts
 
