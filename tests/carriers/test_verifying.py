@@ -42,7 +42,7 @@ def ended(served: Served, verify: Verifier, name: str) -> None:
 
 def test_it_refuses_within_the_bound_whatever_redis_does(served: Served, own_redis: RedisServer) -> None:
     feed = RedisFeed(own_redis.url, served.url + "/auth/revocations", SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
-    verify = Verifier(served.url, served.url, feed=feed, feed_token=SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
+    verify = Verifier(served.url, served.url, feed=feed, service_token=SERVICE_TOKEN, staleness_seconds=BOUND_SECONDS)
     ended(served, verify, "before")
     own_redis.signal(signal.SIGSTOP)
     ended(served, verify, "frozen")

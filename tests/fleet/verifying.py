@@ -33,8 +33,8 @@ class Service:
             issuer,
             keys=keys,
             revocation="feed",
-            feed_token=service_token,
-            unknown="refuse",
+            service_token=service_token,
+            on_stale="refuse",
             staleness_seconds=bound_seconds,
             clock=lambda: time.time() + self.off_seconds,
         )

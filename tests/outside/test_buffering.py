@@ -50,7 +50,7 @@ def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Se
 def test_news_comes_in_time_all_the_same(proxied: tuple[Served, str]) -> None:
     served, url = proxied
     people = [_logged_in(served, number) for number in range(4)]
-    with closing(Verifier(url, url, revocation="feed", unknown="refuse", staleness_seconds=BOUND_SECONDS)) as verify:
+    with closing(Verifier(url, url, revocation="feed", on_stale="refuse", staleness_seconds=BOUND_SECONDS)) as verify:
         for access, _ in people:
             until(lambda: _accepts(verify, access))  # noqa: B023 - asked at once
         # Longer than the bound: the stream has been given up by now, if it is of no use.

@@ -78,7 +78,7 @@ def test_an_answer_is_waited_for_no_longer_than_it_may_take(drip: Drip, head: by
 def test_a_deadline_that_has_passed_lets_nothing_more_be_read() -> None:
     deadline = Deadline(0.0)
     with pytest.raises(TimeoutError):
-        deadline.left_seconds()
+        deadline.remaining_seconds()
 
 
 @pytest.mark.parametrize(("head", "drops"), [(CHUNKED, b"0"), (CHUNKED + b"1\r\nx\r\n", b"5;ext=ension")])

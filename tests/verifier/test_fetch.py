@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from keyturn.errors import ConfigurationError, Unavailable
-from keyturn.verifier.fetch import bearer, fetch, fetch_as, request, require_secure
+from keyturn.verifier.fetch import bearer_header, fetch, fetch_as, request, require_secure
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_anything_else_is_refused_before_it_is_asked(url: str) -> None:
 
 def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: Any) -> None:
     site.answers["/x"] = b'{"a":1}'
-    assert fetch(request(site.url + "/x", bearer("secret"), b"form")) == b'{"a":1}'
+    assert fetch(request(site.url + "/x", bearer_header("secret"), b"form")) == b'{"a":1}'
     method, _, headers, body = site.asked[0]
     assert (method, headers["Accept"], headers["Authorization"], body) == (
         "POST",
@@ -48,7 +48,7 @@ def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: 
         "Bearer secret",
         b"form",
     )
-    fetch(request(site.url + "/x", bearer(None)))
+    fetch(request(site.url + "/x", bearer_header(None)))
     assert "Authorization" not in site.asked[1][2]
 
 

@@ -131,9 +131,9 @@ def test_an_unknown_kid_waits_for_the_fetch_under_way(
     publisher.publish(other_key)
     publisher.gate.clear()
     monotonic.now = 300
-    assert cache.prepare() is None
-    under_way = cache.seek()
-    assert under_way is cache.seek()
+    assert cache.refresh_if_due() is None
+    under_way = cache.fetch_for_unknown_kid()
+    assert under_way is cache.fetch_for_unknown_kid()
     publisher.gate.set()
     assert verify(mint(signed_by=other_key))
     assert publisher.fetches == 2
@@ -210,9 +210,9 @@ def test_keys_that_could_not_be_confirmed_for_a_day_are_no_longer_believed(
 def test_a_flight_that_was_lost_is_not_waited_for_for_ever(
     publisher: Publisher, cache: KeyCache, monotonic: Any
 ) -> None:
-    lost = cache._flight = Future[None]()  # as a fork leaves it
+    lost = cache._pending_fetch = Future[None]()  # as a fork leaves it
     monotonic.now = 0
-    joined = cache.seek()
+    joined = cache.fetch_for_unknown_kid()
     assert joined is not lost
 
 
@@ -270,5 +270,5 @@ def test_a_schedule_never_tries_faster_than_it_retries(fetched_at: float, tried_
     schedule = KeySchedule(fetched_at=fetched_at, tried_at=tried_at, failed=failed)
     assert schedule.due_at >= tried_at + schedule.retry_seconds
     assert schedule.due_at >= fetched_at + schedule.refresh_seconds
-    assert not schedule.may_seek(tried_at + schedule.retry_seconds / 2)
-    assert schedule.believed(fetched_at + schedule.refresh_seconds)
+    assert not schedule.can_fetch_unknown_kid(tried_at + schedule.retry_seconds / 2)
+    assert schedule.is_usable(fetched_at + schedule.refresh_seconds)

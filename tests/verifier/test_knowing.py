@@ -25,20 +25,22 @@ LATER = Instant(2**40)
 
 def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
     with serving(tmp_path / "data", algorithm="ES256", service_token=SERVICE_TOKEN, staleness_seconds="30") as served:
-        verify = Verifier(served.url, served.url, feed_token=SERVICE_TOKEN, memo_tokens=10, staleness_seconds=30)
+        verify = Verifier(
+            served.url, served.url, service_token=SERVICE_TOKEN, token_cache_size=10, staleness_seconds=30
+        )
         with served.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
             token = client.post("/auth/signup", json=body).json()["access_token"]
             assert verify(token)
             assert verify(token)
-            assert not verify.at_least(1)
+            assert not verify.wait_for_sequence(1)
             ended = client.post("/auth/logout").json()
-        assert verify.at_least(ended["sequence"], wait_seconds=30)
+        assert verify.wait_for_sequence(ended["sequence"], wait_seconds=30)
         with pytest.raises(TokenRevoked):
             verify(token)
         metrics = verify.metrics()
         assert 0 <= metrics.staleness_seconds <= 30
-        assert (metrics.revocations, metrics.sequence, metrics.remembered) == (1, ended["sequence"], 1)
+        assert (metrics.revocations, metrics.sequence, metrics.cached_tokens) == (1, ended["sequence"], 1)
         assert (metrics.hits, metrics.misses) == (1, 1)
         assert isinstance(verify.feed, HttpFeed)
         assert metrics.problem == verify.feed.problem == ""
@@ -57,7 +59,7 @@ def test_an_issuer_that_dies_is_found_again_and_nothing_is_missed(tmp_path: Path
             served.kill()
             served.start()
             ended = client.post("/auth/logout").json()
-        assert verify.at_least(ended["sequence"], wait_seconds=30)
+        assert verify.wait_for_sequence(ended["sequence"], wait_seconds=30)
         with pytest.raises(TokenRevoked):
             verify(token)
         # Not by asking for ever: the stream is told again, from where it broke off.
@@ -98,12 +100,12 @@ def test_what_is_done_without_news_can_be_said(mint: Mint, key: SigningKey, cloc
     site.answers["/feed"] = b"nonsense"
     site.answers["/introspect"] = {"active": True}
     token = mint(iss=site.url)
-    asks = Verifier(site.url, "orders", feed_token="service", unknown="introspect", clock=clock)
+    asks = Verifier(site.url, "orders", service_token="service", on_stale="introspect", clock=clock)
     assert asks(token)
-    refuses = Verifier(site.url, "orders", feed_token="service", unknown="refuse", clock=clock)
+    refuses = Verifier(site.url, "orders", service_token="service", on_stale="refuse", clock=clock)
     with pytest.raises(RevocationUnknown):
         refuses(token)
-    own = Verifier(site.url, "orders", introspect=lambda _: True, unknown="refuse", clock=clock)
+    own = Verifier(site.url, "orders", introspect=lambda _: True, on_stale="refuse", clock=clock)
     with pytest.raises(RevocationUnknown):
         own(token)
     for each in (asks, refuses, own):
@@ -113,7 +115,7 @@ def test_what_is_done_without_news_can_be_said(mint: Mint, key: SigningKey, cloc
 @pytest.mark.parametrize("unknown", ["accept", "introspect", ""])
 def test_to_accept_is_no_choice(unknown: Any) -> None:
     with pytest.raises(ConfigurationError, match="unknown"):
-        Verifier("https://auth.example.com", "orders", unknown=unknown)
+        Verifier("https://auth.example.com", "orders", on_stale=unknown)
 
 
 def test_figures_of_a_verifier_that_has_done_nothing() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.verifier.memo import Memo
+from keyturn.verifier.memo import TokenCache
 
 
 def seen(ends_at: int) -> Any:
@@ -14,7 +14,7 @@ def seen(ends_at: int) -> Any:
 
 
 def test_an_entry_is_dropped_when_it_ends() -> None:
-    memo = Memo(10)
+    memo = TokenCache(10)
     memo.insert("a", seen(100), 0)
     memo.insert("b", seen(200), 99)
     assert set(memo.entries) == {"a", "b"}
@@ -23,21 +23,21 @@ def test_an_entry_is_dropped_when_it_ends() -> None:
 
 
 def test_past_its_capacity_the_one_nearest_its_end_goes_first() -> None:
-    memo = Memo(2)
+    memo = TokenCache(2)
     for token, ends_at in (("long", 300), ("short", 100), ("middle", 200)):
         memo.insert(token, seen(ends_at), 0)
     assert set(memo.entries) == {"long", "middle"}
 
 
 def test_a_memo_without_capacity_remembers_nothing() -> None:
-    memo = Memo(0)
+    memo = TokenCache(0)
     memo.insert("a", seen(100), 0)
     assert memo.entries == {}
 
 
 @given(st.integers(1, 5), st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 50), st.integers(0, 40))))
 def test_it_never_outgrows_its_capacity(capacity: int, inserts: list[tuple[str, int, int]]) -> None:
-    memo = Memo(capacity)
+    memo = TokenCache(capacity)
     for token, lives, now in inserts:
         memo.insert(token, seen(now + lives), now)
         assert len(memo.entries) <= len(memo._ends) <= capacity

@@ -10,7 +10,7 @@ import pytest
 from engines.process import until
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.metadata import Discovery, metadata_url
-from keyturn.verifier.threads import ForkedLock
+from keyturn.verifier.threads import ForkSafeLock
 
 ISSUER = "https://auth.example.com"
 GOOD = {"issuer": ISSUER, "jwks_uri": ISSUER + "/jwks", "introspection_endpoint": ISSUER + "/ask", "more": 1}
@@ -103,7 +103,7 @@ def test_an_endpoint_the_issuer_does_not_name_is_unavailable() -> None:
         discovery.endpoint("revocations_endpoint")
 
 
-class Counted(ForkedLock):
+class Counted(ForkSafeLock):
     """Keeps a list of the threads that have asked for it."""
 
     def __init__(self) -> None:

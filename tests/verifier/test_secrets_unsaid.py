@@ -7,11 +7,11 @@ import pytest
 
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier import HttpFeed, Verifier
-from keyturn.verifier.fetch import bearer, fetch, request, require_secure
+from keyturn.verifier.fetch import bearer_header, fetch, request, require_secure
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import Question
+from keyturn.verifier.judge import IntrospectionNeeded
 from keyturn.verifier.streaming import listen
-from keyturn.verifier.trouble import Trouble
+from keyturn.verifier.trouble import OutageLog
 
 ISSUER = "https://auth.example.com"
 SECRET = "c2VydmljZQ"
@@ -22,10 +22,10 @@ SECRET = "c2VydmljZQ"
 )
 def test_a_service_token_that_can_be_none_is_refused_at_once_and_not_quoted(token: str) -> None:
     for made in (
-        lambda: bearer(token),
+        lambda: bearer_header(token),
         lambda: HttpFeed(ISSUER, token),
         lambda: HttpIntrospection(ISSUER, token),
-        lambda: Verifier(ISSUER, "orders", feed_token=token),
+        lambda: Verifier(ISSUER, "orders", service_token=token),
     ):
         with pytest.raises(ConfigurationError, match="the service token") as refused:
             made()
@@ -72,11 +72,11 @@ def test_a_type_of_document_is_quoted(site: Any) -> None:
 
 def test_trouble_is_one_line_of_bounded_length(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    Trouble("it failed").meet(Unavailable("a\nWARNING all is well\x1b[2J" + "x" * 1000))
+    OutageLog("it failed").failed(Unavailable("a\nWARNING all is well\x1b[2J" + "x" * 1000))
     said = caplog.records[0].getMessage()
     assert said.startswith("it failed: a\\nWARNING all is well\\x1b[2Jxx")
     assert len(said) < 600
 
 
 def test_the_token_that_is_asked_about_is_not_shown() -> None:
-    assert SECRET not in repr(Question(SECRET))
+    assert SECRET not in repr(IntrospectionNeeded(SECRET))

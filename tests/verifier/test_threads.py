@@ -16,7 +16,7 @@ from keyturn.errors import RevocationUnknown, Unavailable
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import HttpFeed, KeyCache, Verifier, threads
 from keyturn.verifier.metadata import Discovery
-from keyturn.verifier.threads import ForkedLock
+from keyturn.verifier.threads import ForkSafeLock
 
 Mint = Callable[..., str]
 REVOCATIONS = {"revocations_endpoint": "/feed"}
@@ -109,7 +109,7 @@ def test_a_child_forked_while_keys_and_metadata_are_fetched_verifies(
         return told if gate.wait(30) else None
 
     site.answers[path] = slow
-    verify = Verifier(site.url, "orders", clock=clock, feed_token="service")
+    verify = Verifier(site.url, "orders", clock=clock, service_token="service")
     parent = threading.Thread(target=verify, args=(mint(iss=site.url),))
     parent.start()
     while path not in site.paths():
@@ -126,7 +126,7 @@ def _verifies(verify: Verifier, token: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_lock_held_at_a_fork_is_free_in_the_child_and_held_in_the_parent() -> None:
-    lock = ForkedLock()
+    lock = ForkSafeLock()
 
     def take() -> None:
         with lock:
@@ -142,10 +142,10 @@ def test_a_lock_held_at_a_fork_is_free_in_the_child_and_held_in_the_parent() -> 
 
 
 def test_what_a_child_does_first_frees_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = ForkedLock()
+    lock = ForkSafeLock()
     monkeypatch.setattr(threads, "_locks", weakref.WeakSet([lock]))
     lock.__enter__()
-    threads._renew_all()
+    threads._reset_all()
     with lock:
         pass
 

@@ -6,20 +6,20 @@ import pytest
 
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-from keyturn.verifier.trouble import Trouble
+from keyturn.verifier.trouble import OutageLog
 
 PAGE = b'{"entries": [], "sequence": 4, "complete": true, "log": 7}'
 URL = "https://auth.example.com/f"
 
 
 def test_it_is_said_once_and_once_that_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
-    trouble = Trouble("the keys cannot be fetched")
+    trouble = OutageLog("the keys cannot be fetched")
     for _ in range(3):
-        trouble.meet(Unavailable("the issuer answered 500"))
-    assert trouble.said == "the keys cannot be fetched: the issuer answered 500"
-    trouble.end()
-    trouble.end()
-    assert trouble.said == ""
+        trouble.failed(Unavailable("the issuer answered 500"))
+    assert trouble.message == "the keys cannot be fetched: the issuer answered 500"
+    trouble.recovered()
+    trouble.recovered()
+    assert trouble.message == ""
     assert [each.getMessage() for each in caplog.records] == [
         "the keys cannot be fetched: the issuer answered 500",
         "over: the keys cannot be fetched",
@@ -28,7 +28,7 @@ def test_it_is_said_once_and_once_that_it_is_over(caplog: pytest.LogCaptureFixtu
 
 
 def test_the_text_of_an_error_that_is_not_ours_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
-    Trouble("it failed").meet(OSError("Bearer secret"))
+    OutageLog("it failed").failed(OSError("Bearer secret"))
     assert caplog.records[0].getMessage() == "it failed: OSError"
 
 

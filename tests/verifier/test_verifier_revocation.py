@@ -181,7 +181,7 @@ def test_a_verifier_that_remembers_answers_as_one_that_does_not(
     feed, clock, monotonic = make_feed(), make_clock(NOW), make_clock(0)
     shared: dict[str, Any] = {"keys": KeySet([key]), "feed": feed, "clock": clock, "monotonic": monotonic}
     remembering = Verifier(ISSUER, "orders", **shared)
-    forgetting = Verifier(ISSUER, "orders", memo_tokens=0, **shared)
+    forgetting = Verifier(ISSUER, "orders", token_cache_size=0, **shared)
     tokens = [mint(), mint(sub="bob", sid="BbCdEfGhIjKlMnOpQrStuA"), mint(client_id="ios", iat=NOW + 1)]
     for move, amount in [("confirm", 0), *moves]:
         if move == "clock":

@@ -114,8 +114,8 @@ class _TokenDoor:
 
     def __init__(self, verifier: Verifier | AsyncVerifier) -> None:
         self._verifier = verifier
-        self._recall = verifier.recall
-        self._look = verifier.look
+        self._recall = verifier.check_cached
+        self._look = verifier.check_now
 
     def recall(self, scope: Scope) -> Principal | None:
         value = None

@@ -22,7 +22,7 @@ class Deadline:
         """Begin anew."""
         self._ends_at = time.monotonic() + self._seconds
 
-    def left_seconds(self) -> float:
+    def remaining_seconds(self) -> float:
         """Above 0. Raises ``TimeoutError`` once it has passed."""
         left = self._ends_at - time.monotonic()
         if left <= 0:
@@ -47,7 +47,7 @@ class _BoundedReads(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.left_seconds())
+        self._sock.settimeout(self._deadline.remaining_seconds())
         return self._read.readinto(buffer)
 
     def close(self) -> None:

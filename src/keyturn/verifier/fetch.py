@@ -62,46 +62,46 @@ def request(url: str, headers: Mapping[str, str] | None = None, body: bytes | No
     return Request(require_secure(url), body, {"Accept": "application/json", **(headers or {})})  # noqa: S310
 
 
-def fetch(asked: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH_BYTES) -> bytes:
+def fetch(request: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH_BYTES) -> bytes:
     """Send ``asked`` and read the body of its 200. Raises ``Unavailable`` for every other outcome.
 
     ``seconds`` bounds the connecting, and then the whole answer: a server that drips cannot hold a thread.
     """
-    with opened(asked, seconds) as response:
-        return _read(asked, response, max_bytes)
+    with open_response(request, seconds) as response:
+        return _read(request, response, max_bytes)
 
 
 @contextmanager
-def opened(asked: Request, seconds: float) -> Generator[BoundedResponse]:
+def open_response(request: Request, seconds: float) -> Generator[BoundedResponse]:
     """The 200 to ``asked``, its body not yet read. ``seconds``: of ``response.deadline``. Raises ``Unavailable`` for
     every other outcome, of what is done with it, too."""
     try:
-        with _opener.open(asked, timeout=seconds) as response:
+        with _opener.open(request, timeout=seconds) as response:
             if response.status != 200:
-                raise Unavailable(f"{named(asked)} answered {response.status}")
+                raise Unavailable(f"{display_url(request)} answered {response.status}")
             yield response
     except HTTPError as error:
         error.close()
-        raise Unavailable(f"{named(asked)} answered {error.code}{_HINTS.get(error.code, '')}") from None
+        raise Unavailable(f"{display_url(request)} answered {error.code}{_HINTS.get(error.code, '')}") from None
     except (OSError, HTTPException, ValueError) as error:
-        raise Unavailable(f"{named(asked)}: {_why(error)}") from error
+        raise Unavailable(f"{display_url(request)}: {_explain(error)}") from error
 
 
-def fetch_feed(asked: Request, seconds: float) -> bytes:
+def fetch_feed(request: Request, seconds: float) -> bytes:
     """``fetch``, of a page of the feed. ``seconds``: half of the staleness bound, so that after one question that was
     lost on the way there is time for another; a second at least, and no more than for anything else."""
-    return fetch(asked, min(FETCH_SECONDS, max(1.0, seconds)), FEED_BYTES)
+    return fetch(request, min(FETCH_SECONDS, max(1.0, seconds)), FEED_BYTES)
 
 
-def fetch_as(kind: type[Document], asked: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES) -> Document:
+def fetch_as(kind: type[Document], request: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES) -> Document:
     """What ``asked`` is answered with, read as ``kind``. Raises ``Unavailable`` when it is none."""
     try:
-        return msgspec.convert(decode_object(send(asked), max_bytes=max_bytes), kind)
+        return msgspec.convert(decode_object(send(request), max_bytes=max_bytes), kind)
     except (TokenMalformed, msgspec.ValidationError) as error:
-        raise Unavailable(f"{named(asked)}: {error}") from error
+        raise Unavailable(f"{display_url(request)}: {error}") from error
 
 
-def bearer(token: str | None) -> dict[str, str]:
+def bearer_header(token: str | None) -> dict[str, str]:
     """The Authorization header for ``token``, if there is one. Raises ``ConfigurationError`` for what can be none."""
     if token is None:
         return {}
@@ -111,19 +111,19 @@ def bearer(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def named(asked: Request) -> str:
+def display_url(request: Request) -> str:
     """What was asked, for people: without the query, which is another every time."""
-    return asked.full_url.partition("?")[0]
+    return request.full_url.partition("?")[0]
 
 
-def _why(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     """What ``error`` is, without what it quotes: headers we sent, or whatever the other side did."""
     cause = error.reason if isinstance(error, URLError) else error
     said = cause.strerror if isinstance(cause, OSError) else None
     return f"{type(cause).__name__}: {said}" if said else type(cause).__name__
 
 
-def _read(asked: Request, response: BoundedResponse, max_bytes: int) -> bytes:
+def _read(request: Request, response: BoundedResponse, max_bytes: int) -> bytes:
     declared = response.headers["Content-Length"]
     left = max_bytes + 1 if declared is None else int(declared)
     body = bytearray()
@@ -132,9 +132,9 @@ def _read(asked: Request, response: BoundedResponse, max_bytes: int) -> bytes:
         body += chunk
         left -= len(chunk)
         if len(body) > max_bytes:
-            raise Unavailable(f"{named(asked)} sent more than {max_bytes} bytes")
+            raise Unavailable(f"{display_url(request)} sent more than {max_bytes} bytes")
     if declared is not None and left:
-        raise Unavailable(f"{named(asked)} broke off")
+        raise Unavailable(f"{display_url(request)} broke off")
     return bytes(body)
 
 

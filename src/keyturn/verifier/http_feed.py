@@ -13,12 +13,12 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
 from keyturn.errors import Unavailable
-from keyturn.verifier.fetch import Fetch, bearer, fetch_feed
+from keyturn.verifier.fetch import Fetch, bearer_header, fetch_feed
 from keyturn.verifier.polling import poll
-from keyturn.verifier.reading import Reading
-from keyturn.verifier.streaming import Listen, Stream, listen
-from keyturn.verifier.threads import ForkedLock, begin
-from keyturn.verifier.trouble import Trouble
+from keyturn.verifier.reading import FeedReader
+from keyturn.verifier.streaming import Listen, SseReader, listen
+from keyturn.verifier.threads import ForkSafeLock, start_thread
+from keyturn.verifier.trouble import OutageLog
 
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -50,7 +50,7 @@ class HttpFeed:
         nonce: Callable[[], str] = chance.nonce,
     ) -> None:
         self._url = url
-        self._proof = bearer(token)
+        self._proof = bearer_header(token)
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._monotonic = monotonic
@@ -59,15 +59,15 @@ class HttpFeed:
         self._listen = stream
         self._jitter = jitter
         self._nonce = nonce
-        self._reading = Reading(staleness_seconds)
-        self._lock = ForkedLock()
+        self._reading = FeedReader(staleness_seconds)
+        self._lock = ForkSafeLock()
         self._stop = Event()
         self._thread: Thread | None = None
-        self._first: Future[None] = _started()
+        self._first: Future[None] = _never_started()
         self._stream_at = float("-inf")
         self._failures = 0
-        self._untold = Trouble("the revocation feed is not told, so it is asked for now and then")
-        self._unread = Trouble("the revocation feed cannot be read")
+        self._untold = OutageLog("the revocation feed is not told, so it is asked for now and then")
+        self._unread = OutageLog("the revocation feed cannot be read")
 
     @property
     def revocations(self) -> RevocationSet:
@@ -82,7 +82,7 @@ class HttpFeed:
     @property
     def problem(self) -> str:
         """Why news is late, or does not come at all; empty while it is told."""
-        return self._unread.said or self._untold.said
+        return self._unread.message or self._untold.message
 
     def start(self) -> Future[None]:
         """Read from now on. Answers what to wait for: the first news, or the first failure to get any."""
@@ -117,27 +117,27 @@ class HttpFeed:
 
         if self._listen is None:
             return
-        told = Stream(self._reading, self._now, self._monotonic, self._unslewed, self._nonce)
-        told.run(self._located(), self._proof, self._listen, lambda: self._heard(told.told, first))
+        told = SseReader(self._reading, self._now, self._monotonic, self._unslewed, self._nonce)
+        told.run(self._located(), self._proof, self._listen, lambda: self._on_event(told.told, first))
         if not told.told and not self._stop.is_set():
             raise Unavailable("the stream ended before it had told everything")
 
-    def _heard(self, told: bool, first: Future[None] | None) -> bool:
+    def _on_event(self, caught_up: bool, first: Future[None] | None) -> bool:
         """Whether to read on. ``told``: whether everything is held by now."""
-        if told:
+        if caught_up:
             self._settle(first)
-            self._untold.end()
-            self._unread.end()
+            self._untold.recovered()
+            self._unread.recovered()
             self._failures = 0
         return not self._stop.is_set()
 
     def _begin(self) -> None:
         """Call with the lock held."""
-        self._first = first = _started()
+        self._first = first = _never_started()
         try:
-            self._thread = begin(Thread(target=self._run, args=(first,), name="keyturn-feed", daemon=True))
+            self._thread = start_thread(Thread(target=self._run, args=(first,), name="keyturn-feed", daemon=True))
         except Unavailable as error:  # it is tried again by the next token; until then there is no news
-            self._unread.meet(error)
+            self._unread.failed(error)
             self._settle(first)
 
     def _run(self, first: Future[None]) -> None:
@@ -145,7 +145,7 @@ class HttpFeed:
             try:
                 pause = self._read(first)
             except Exception as error:  # the loop must outlive every answer; staleness is what is seen of it
-                self._unread.meet(error)
+                self._unread.failed(error)
                 pause = self._interval_seconds
             self._settle(first)
             self._stop.wait(pause)
@@ -157,15 +157,15 @@ class HttpFeed:
             try:
                 self.stream(first)
             except Exception as error:  # whatever it is, polling may still work
-                self._untold.meet(error)
-                self._stream_at = self._monotonic() + self._patience_seconds()
+                self._untold.failed(error)
+                self._stream_at = self._monotonic() + self._timeout_seconds()
             else:
                 return self._jitter() * self._interval_seconds / 4
         self.poll()
-        self._unread.end()
+        self._unread.recovered()
         return self._interval_seconds
 
-    def _patience_seconds(self) -> float:
+    def _timeout_seconds(self) -> float:
         """How long to poll before the next stream."""
         self._failures = min(self._failures + 1, 10)
         return min(_LONGEST_PAUSE_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
@@ -182,7 +182,7 @@ class HttpFeed:
         return Instant(int(self._clock()))
 
 
-def _started() -> Future[None]:
+def _never_started() -> Future[None]:
     future = Future[None]()
     future.set_running_or_notify_cancel()
     return future

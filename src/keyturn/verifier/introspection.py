@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from keyturn.verifier.fetch import Fetch, bearer, fetch, fetch_as, request
+from keyturn.verifier.fetch import Fetch, bearer_header, fetch, fetch_as, request
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -23,7 +23,7 @@ class HttpIntrospection:
 
     def __init__(self, url: str | Callable[[], str], token: str | None = None, *, send: Fetch = fetch) -> None:
         self._url = url
-        self._proof = bearer(token)
+        self._proof = bearer_header(token)
         self._send = send
 
     def __call__(self, token: str) -> bool:

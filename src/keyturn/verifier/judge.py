@@ -19,9 +19,9 @@ from keyturn.tokens.jws import parse_and_verify
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims, read_claims
 from keyturn.verifier.keys import KeySource
-from keyturn.verifier.memo import Memo, Seen
+from keyturn.verifier.memo import CachedToken, TokenCache
 from keyturn.verifier.metrics import VerifierMetrics
-from keyturn.verifier.trouble import reason
+from keyturn.verifier.trouble import error_summary
 
 Outcome = TypeVar("Outcome")
 
@@ -45,18 +45,18 @@ class RunningFeed(Feed, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class IntrospectionNeeded:
     """Ask the issuer whether ``token`` is active."""
 
     token: str = field(repr=False)
 
 
-Wait = Generator[Future[None] | Question, bool, Outcome]
-Steps = Wait[Principal]
+KeyFetchNeeded = Generator[Future[None] | IntrospectionNeeded, bool, Outcome]
+CheckSteps = KeyFetchNeeded[Principal]
 """Yields a future to wait for, or a question to ask (answered with whether the token is active)."""
 
 
-class _NoFeed:
+class _NullFeed:
     """No revocation knowledge, by the operator's explicit choice: never stale, and never heard of anything."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class _NoFeed:
         self.freshness = Freshness(float("inf"), float("inf"))
 
 
-class Judge:
+class TokenChecker:
     """Configuration and memory of one verifier, fixed once made. See ``Verifier`` for what the arguments mean."""
 
     def __init__(
@@ -79,12 +79,12 @@ class Judge:
         leeway_seconds: int,
         staleness_seconds: float,
         introspects: bool,
-        memo_tokens: int,
+        token_cache_size: int,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
-        self._feed: Feed = _NoFeed() if feed is None else feed
+        self._feed: Feed = _NullFeed() if feed is None else feed
         self._judges_revocation = feed is not None
         self._clock = clock
         self._monotonic = monotonic
@@ -92,7 +92,7 @@ class Judge:
         # The stricter of both: what the feed declares, and what this service is willing to act on.
         self._bound_seconds = float("inf") if feed is None else min(staleness_seconds, feed.freshness.bound_seconds)
         self._introspects = introspects
-        self._memo = Memo(memo_tokens)
+        self._memo = TokenCache(token_cache_size)
         self._entries = self._memo.entries
         self._recalled = 0
         self._read_tokens = 0
@@ -117,7 +117,7 @@ class Judge:
         """Where revocations come from."""
         return self._feed
 
-    def recall(self, token: str) -> Principal | None:
+    def check_cached(self, token: str) -> Principal | None:
         """The principal of a token seen before, if nothing speaks against it now; ``None`` sends it to judgement.
 
         Signature and fixed claims are remembered under the whole token and the very key set that proved them, in this
@@ -158,41 +158,41 @@ class Judge:
             age_seconds, len(held), held.sequence, self._recalled, self._read_tokens, len(self._entries), told
         )
 
-    def look(self, token: str) -> Principal | None:
+    def check_now(self, token: str) -> Principal | None:
         """Judge a token as far as nothing has to be waited for; ``None`` sends it to ``judge``. Raises as that does."""
         source = self._keys
         keys = source.current
         if keys is None or self._monotonic() >= source.due_at:
             return None
         try:
-            seen = self._examine(token, keys)
+            seen = self._check_signature(token, keys)
         except UnknownKey:
             return None
-        stands = self._stands(seen)
+        stands = self._is_live(seen)
         if stands is False:
             raise _revoked()
         return seen.principal if stands else None
 
-    def judge(self, token: str) -> Steps:
+    def check(self, token: str) -> CheckSteps:
         """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
         keys = yield from self._ready_keys()
         try:
-            seen = self._examine(token, keys)
+            seen = self._check_signature(token, keys)
         except UnknownKey:
-            waiting = self._keys.seek()
+            waiting = self._keys.fetch_for_unknown_kid()
             if waiting is None:
                 raise
             yield from _wait(waiting)
-            seen = self._examine(token, self._keys.current or keys)
-        verdict = self._known_verdict(seen)
+            seen = self._check_signature(token, self._keys.current or keys)
+        verdict = self._cached_verdict(seen)
         if verdict is Verdict.UNKNOWN:
-            verdict = yield from self._learn(token, seen)
+            verdict = yield from self._cache(token, seen)
         if verdict is Verdict.REVOKED:
             raise _revoked()
         return seen.principal
 
-    def _ready_keys(self) -> Wait[KeySet]:
-        waiting = self._keys.prepare()
+    def _ready_keys(self) -> KeyFetchNeeded[KeySet]:
+        waiting = self._keys.refresh_if_due()
         if waiting is not None:
             yield from _wait(waiting)
         keys = self._keys.current
@@ -200,7 +200,7 @@ class Judge:
             raise Unavailable("the keys of the issuer are not known")
         return keys
 
-    def _examine(self, token: str, keys: KeySet) -> Seen:
+    def _check_signature(self, token: str, keys: KeySet) -> CachedToken:
         """All of the judgement but revocation. A good token is remembered."""
         seen = self._entries.get(token)
         if seen is None or seen.keys is not keys:
@@ -210,7 +210,7 @@ class Judge:
             self._check(seen.claims, now)
         return seen
 
-    def _read(self, token: str, keys: KeySet) -> Seen:
+    def _read(self, token: str, keys: KeySet) -> CachedToken:
         """Judge a token seen for the first time. Written straight, for speed: ``_check`` has the reasons for a "no"."""
         self._read_tokens += 1
         payload, header = parse_and_verify(token, keys)
@@ -231,7 +231,7 @@ class Judge:
         ):
             self._check(claims, now)
             generation = max(generation, 0)  # without a feed a token may have none
-        seen = Seen(
+        seen = CachedToken(
             keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_from_claims(claims), claims
         )
         self._memo.insert(token, seen, now)
@@ -244,23 +244,23 @@ class Judge:
         check_audience(claims, self._audience)
         check_times(claims, now, self._leeway_seconds)
 
-    def _learn(self, token: str, seen: Seen) -> Wait[Verdict]:
+    def _cache(self, token: str, seen: CachedToken) -> KeyFetchNeeded[Verdict]:
         verdict = Verdict.UNKNOWN
         if isinstance(self._feed, RunningFeed):
             waiting = self._feed.start()
             if not waiting.done():
                 with suppress(TimeoutError):
                     yield waiting
-            verdict = self._known_verdict(seen)
-        return (yield from self._ask(token)) if verdict is Verdict.UNKNOWN else verdict
+            verdict = self._cached_verdict(seen)
+        return (yield from self._request_introspection(token)) if verdict is Verdict.UNKNOWN else verdict
 
-    def _known_verdict(self, seen: Seen) -> Verdict:
-        stands = self._stands(seen)
+    def _cached_verdict(self, seen: CachedToken) -> Verdict:
+        stands = self._is_live(seen)
         if stands is None:
             return Verdict.UNKNOWN
         return Verdict.LIVE if stands else Verdict.REVOKED
 
-    def _stands(self, seen: Seen) -> bool | None:
+    def _is_live(self, seen: CachedToken) -> bool | None:
         """``False`` when it is revoked; ``None`` when nothing says so, but the news is too old to say it is not."""
         feed, claims = self._feed, seen.claims
         # Freshness before the set, as in recall. What is known to be revoked stays so, however old the news.
@@ -275,13 +275,13 @@ class Judge:
             return False
         return fresh or None
 
-    def _ask(self, token: str) -> Wait[Verdict]:
+    def _request_introspection(self, token: str) -> KeyFetchNeeded[Verdict]:
         if not self._introspects:
             raise RevocationUnknown("the feed is older than the staleness bound and nobody can be asked")
         try:
-            active = yield Question(token)
+            active = yield IntrospectionNeeded(token)
         except Exception as error:  # whatever introspection fails with, it has said neither yes nor no
-            raise RevocationUnknown(f"the feed is stale and introspection failed: {reason(error)}") from error
+            raise RevocationUnknown(f"the feed is stale and introspection failed: {error_summary(error)}") from error
         return Verdict.LIVE if active is True else Verdict.REVOKED
 
 
@@ -289,8 +289,8 @@ def _revoked() -> TokenRevoked:
     return TokenRevoked("its session, subject or client was revoked, or everything was")
 
 
-def _wait(waiting: Future[None]) -> Wait[None]:
+def _wait(waiting: Future[None]) -> KeyFetchNeeded[None]:
     try:
         yield waiting
     except Exception as error:  # a thread may have failed with anything; none of it says that the login is bad
-        raise Unavailable(f"the keys of the issuer could not be fetched: {reason(error)}") from error
+        raise Unavailable(f"the keys of the issuer could not be fetched: {error_summary(error)}") from error

@@ -10,10 +10,10 @@ from keyturn.clocks import boottime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import Fetch, fetch, request
-from keyturn.verifier.threads import ForkedLock, begin
-from keyturn.verifier.trouble import Trouble
+from keyturn.verifier.threads import ForkSafeLock, start_thread
+from keyturn.verifier.trouble import OutageLog
 
-NEVER = float("-inf")
+LONG_AGO = float("-inf")
 
 
 @dataclass(slots=True)
@@ -27,34 +27,36 @@ class KeySchedule:
     """
 
     refresh_seconds: float = 300.0
-    keep_seconds: float = 86400.0
+    max_age_seconds: float = 86400.0
     retry_seconds: float = 5.0
     cooldown_seconds: float = 30.0
-    most_sought: int = 3
-    fetched_at: float = NEVER
-    tried_at: float = NEVER
+    max_unknown_kid_fetches: int = 3
+    fetched_at: float = LONG_AGO
+    tried_at: float = LONG_AGO
     failed: bool = False
-    sought_at: tuple[float, ...] = ()
+    unknown_kid_fetches: tuple[float, ...] = ()
 
     @property
     def due_at(self) -> float:
         """From this moment on a refresh is due."""
         return max(self.fetched_at + self.refresh_seconds, self.tried_at + self.retry_seconds)
 
-    def believed(self, now: float) -> bool:
+    def is_usable(self, now: float) -> bool:
         """Whether the keys held may still be used."""
-        return now - self.fetched_at <= self.keep_seconds
+        return now - self.fetched_at <= self.max_age_seconds
 
-    def may_seek(self, now: float) -> bool:
+    def can_fetch_unknown_kid(self, now: float) -> bool:
         """Whether an unknown kid is reason enough to fetch."""
-        return now - self.tried_at >= self.retry_seconds and len(self._sought(now)) < self.most_sought
+        return (
+            now - self.tried_at >= self.retry_seconds and len(self._recent_fetches(now)) < self.max_unknown_kid_fetches
+        )
 
-    def seek(self, now: float) -> None:
+    def record_unknown_kid_fetch(self, now: float) -> None:
         """An unknown kid was the reason."""
-        self.sought_at = (*self._sought(now), now)
+        self.unknown_kid_fetches = (*self._recent_fetches(now), now)
 
-    def _sought(self, now: float) -> tuple[float, ...]:
-        return tuple(each for each in self.sought_at if now - each < self.cooldown_seconds)
+    def _recent_fetches(self, now: float) -> tuple[float, ...]:
+        return tuple(each for each in self.unknown_kid_fetches if now - each < self.cooldown_seconds)
 
 
 class KeySource(Protocol):
@@ -64,11 +66,11 @@ class KeySource(Protocol):
     def current(self) -> KeySet | None: ...
     @property
     def due_at(self) -> float: ...
-    def prepare(self) -> "Future[None] | None":
+    def refresh_if_due(self) -> "Future[None] | None":
         """Start what is due. Answers what to wait for when there are no keys yet. Raises ``Unavailable``."""
         ...
 
-    def seek(self) -> "Future[None] | None":
+    def fetch_for_unknown_kid(self) -> "Future[None] | None":
         """A kid is unknown: what to wait for before looking again, if a fetch may be made for it."""
         ...
 
@@ -82,10 +84,10 @@ class FixedKeys:
         self.current: KeySet = keys
         self.due_at = float("inf")
 
-    def prepare(self) -> None:
+    def refresh_if_due(self) -> None:
         """Nothing is ever due."""
 
-    def seek(self) -> None:
+    def fetch_for_unknown_kid(self) -> None:
         """Nobody to ask."""
 
 
@@ -105,84 +107,84 @@ class KeyCache:
         monotonic: Callable[[], float] = boottime,
     ) -> None:
         self.current: KeySet | None = None
-        self.due_at = NEVER
+        self.due_at = LONG_AGO
         self._schedule = schedule or KeySchedule()
         self._locate = locate
         self._send = send
         self._monotonic = monotonic
-        self._lock = ForkedLock()
-        self._flight: Future[None] | None = None
+        self._lock = ForkSafeLock()
+        self._pending_fetch: Future[None] | None = None
         self._thread: Thread | None = None
         self._document = b""
-        self._trouble = Trouble("the issuer's keys cannot be fetched")
+        self._trouble = OutageLog("the issuer's keys cannot be fetched")
 
     @property
     def problem(self) -> str:
         """Why the last fetch failed; empty when it did not."""
-        return self._trouble.said
+        return self._trouble.message
 
-    def prepare(self) -> Future[None] | None:
+    def refresh_if_due(self) -> Future[None] | None:
         """See ``KeySource``. Keys past ``keep_seconds`` are dropped."""
         now = self._monotonic()
         with self._lock:
-            if self.current is not None and not self._schedule.believed(now):
+            if self.current is not None and not self._schedule.is_usable(now):
                 self.current = None
-            flight = self._launch(now) if now >= self.due_at or self._is_lost() else self._flight
+            flight = self._start_fetch(now) if now >= self.due_at or self._is_lost() else self._pending_fetch
             if self.current is not None:
                 return None
             if flight is None:
                 raise Unavailable("the issuer's keys could not be fetched; trying again soon")
             return flight
 
-    def seek(self) -> Future[None] | None:
+    def fetch_for_unknown_kid(self) -> Future[None] | None:
         """See ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be a new key's."""
         now = self._monotonic()
         with self._lock:
-            if self._flight is None:
-                if self._schedule.may_seek(now):
-                    self._schedule.seek(now)
+            if self._pending_fetch is None:
+                if self._schedule.can_fetch_unknown_kid(now):
+                    self._schedule.record_unknown_kid_fetch(now)
                 elif self._schedule.failed:
                     raise Unavailable("the last fetch of the issuer's keys failed")
                 else:
                     return None
-            return self._launch(now)
+            return self._start_fetch(now)
 
-    def _launch(self, now: float) -> Future[None]:
+    def _start_fetch(self, now: float) -> Future[None]:
         """Call with the lock held. The flight under way, or a new one."""
-        if self._flight is not None and not self._is_lost():
-            return self._flight
-        flight = self._flight = Future[None]()
+        if self._pending_fetch is not None and not self._is_lost():
+            return self._pending_fetch
+        flight = self._pending_fetch = Future[None]()
         flight.set_running_or_notify_cancel()
         self._schedule.tried_at = now
         self.due_at = self._schedule.due_at
         try:
-            self._thread = begin(Thread(target=self._fly, args=(flight,), name="keyturn-keys", daemon=True))
+            self._thread = start_thread(Thread(target=self._fetch, args=(flight,), name="keyturn-keys", daemon=True))
         except Unavailable as error:
-            self._trouble.meet(error)
-            self._land(failed=True)
+            self._trouble.failed(error)
+            self._finish_fetch(failed=True)
             flight.set_exception(error)
         return flight
 
     def _is_lost(self) -> bool:
         """Whether the thread of a flight is gone: it did not survive a fork."""
-        return self._flight is not None and (self._thread is None or not self._thread.is_alive())
+        return self._pending_fetch is not None and (self._thread is None or not self._thread.is_alive())
 
-    def _fly(self, flight: Future[None]) -> None:
+    def _fetch(self, flight: Future[None]) -> None:
         try:
             document = self._send(request(self._locate()))
             keys = self._read(document)
         except Exception as error:
-            self._trouble.meet(error)
+            self._trouble.failed(error)
             with self._lock:
-                self._land(failed=True)
+                self._finish_fetch(failed=True)
             flight.set_exception(error)
             return
         with self._lock:
             self.current, self._document = keys, document
             # Counted from when it was asked: the answer may have been old when it came.
             self._schedule.fetched_at = self._schedule.tried_at
-            self._land(failed=False)
-        self._trouble.end()
+            self._finish_fetch(failed=False)
+        self._trouble.recovered()
         flight.set_result(None)
 
     def _read(self, document: bytes) -> KeySet:
@@ -198,8 +200,8 @@ class KeyCache:
             raise Unavailable("the issuer publishes no key this verifier can use")
         return keys
 
-    def _land(self, *, failed: bool) -> None:
+    def _finish_fetch(self, *, failed: bool) -> None:
         """Call with the lock held."""
         self._schedule.failed = failed
         self.due_at = self._schedule.due_at
-        self._flight = None
+        self._pending_fetch = None

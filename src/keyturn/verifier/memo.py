@@ -7,10 +7,10 @@ import msgspec
 from keyturn.core.principal import Principal
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims
-from keyturn.verifier.threads import ForkedLock
+from keyturn.verifier.threads import ForkSafeLock
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False):
+class CachedToken(msgspec.Struct, frozen=True, gc=False):
     """What need not be worked out again while ``keys`` is still the key set; the rest is judged on every call.
 
     ``starts_at`` and ``ends_at`` are whole seconds with the leeway already in them.
@@ -26,7 +26,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     claims: Claims
 
 
-class Memo:
+class TokenCache:
     """At most ``capacity`` tokens, each forgotten when it expires; past that the one nearest its end goes first.
 
     ``entries`` is read without a lock: it only ever loses or gains whole entries.
@@ -36,11 +36,11 @@ class Memo:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.entries: dict[str, Seen] = {}
+        self.entries: dict[str, CachedToken] = {}
         self._ends: list[tuple[int, str]] = []
-        self._lock = ForkedLock()
+        self._lock = ForkSafeLock()
 
-    def insert(self, token: str, seen: Seen, now: float) -> None:
+    def insert(self, token: str, seen: CachedToken, now: float) -> None:
         """Remember ``token``. The bound counts re-insertions too, so that neither structure outgrows it."""
         ends = self._ends
         with self._lock:

@@ -10,7 +10,7 @@ import msgspec
 from keyturn.clocks import boottime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.fetch import Fetch, fetch, fetch_as, request, require_secure
-from keyturn.verifier.threads import ForkedLock, begin
+from keyturn.verifier.threads import ForkSafeLock, start_thread
 
 REFRESH_SECONDS = 300.0
 
@@ -61,7 +61,7 @@ class Discovery:
         self.issuer = issuer
         self._send = send
         self._monotonic = monotonic
-        self._lock = ForkedLock()
+        self._lock = ForkSafeLock()
         self._held: Metadata | None = None
         self._tried_at = float("-inf")
         self._tries = 0
@@ -74,7 +74,7 @@ class Discovery:
         if self._monotonic() - self._tried_at >= REFRESH_SECONDS:
             self._tried_at = self._monotonic()
             with suppress(Unavailable):  # no thread to be had: in five minutes, then
-                begin(Thread(target=self._refresh, name="keyturn-metadata", daemon=True))
+                start_thread(Thread(target=self._refresh, name="keyturn-metadata", daemon=True))
         return held
 
     def endpoint(self, name: str) -> str:

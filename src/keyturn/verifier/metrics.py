@@ -15,5 +15,5 @@ class VerifierMetrics:
     sequence: int
     hits: int
     misses: int
-    remembered: int
+    cached_tokens: int
     problem: str

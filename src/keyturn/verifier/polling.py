@@ -7,23 +7,23 @@ import msgspec
 from keyturn.core.instant import Instant
 from keyturn.errors import Unavailable
 from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
-from keyturn.verifier.reading import Line, Place, Reading, require_own
+from keyturn.verifier.reading import FeedEntry, FeedReader, SequenceNumber, check_nonce
 
-_PAGES = 10_000
-_SNAPSHOTS = 2
+_MAX_PAGES = 10_000
+_MAX_SNAPSHOTS = 2
 """Begun in one poll: the first, and one more when the log moved on meanwhile."""
 
 
 class _Page(msgspec.Struct):
-    entries: list[Line]
-    sequence: Place
+    entries: list[FeedEntry]
+    sequence: SequenceNumber
     complete: bool = True
-    log: Place = 0
+    log: SequenceNumber = 0
     nonce: str = ""
 
 
 def poll(
-    reading: Reading,
+    reading: FeedReader,
     url: str,
     proof: Mapping[str, str],
     *,
@@ -39,46 +39,46 @@ def poll(
     The confirmation counts from when the last page was *asked*: news may have come while the answer travelled.
     """
     snapshots = 0
-    for _ in range(_PAGES):
+    for _ in range(_MAX_PAGES):
         if stopped():
             return
         asked_at = monotonic()
-        page = _ask(f"{url}?{_place(reading)}nonce=", nonce(), proof, send)
+        page = _ask(f"{url}?{_query_cursor(reading)}nonce=", nonce(), proof, send)
         if _is_broken(page, reading):
             # Entries we never saw were purged, or the log went back in time.
-            snapshots = _again(reading, snapshots)
-        elif _take(page, reading):
-            reading.complete(asked_at, now())
+            snapshots = _restart(reading, snapshots)
+        elif _apply_page(page, reading):
+            reading.mark_complete(asked_at, now())
             return
-    raise Unavailable(f"the feed did not end within {_PAGES} pages")
+    raise Unavailable(f"the feed did not end within {_MAX_PAGES} pages")
 
 
 def _ask(url: str, nonce: str, proof: Mapping[str, str], send: Fetch) -> _Page:
     page = fetch_as(_Page, request(url + nonce, proof), send, FEED_BYTES)
-    require_own(page.nonce, nonce)
+    check_nonce(page.nonce, nonce)
     return page
 
 
-def _again(reading: Reading, snapshots: int) -> int:
-    reading.begin_again()
-    if snapshots == _SNAPSHOTS:
+def _restart(reading: FeedReader, snapshots: int) -> int:
+    reading.reset()
+    if snapshots == _MAX_SNAPSHOTS:
         raise Unavailable("the feed has a gap again and again")
     return snapshots + 1
 
 
-def _take(page: _Page, reading: Reading) -> bool:
+def _apply_page(page: _Page, reading: FeedReader) -> bool:
     """Whether it was the last."""
-    if page.entries and page.sequence == reading.place:
+    if page.entries and page.sequence == reading.sequence:
         raise Unavailable("the feed leads back to itself")
-    reading.take(page.entries, page.log, page.sequence)
+    reading.apply(page.entries, page.log, page.sequence)
     return not page.entries
 
 
-def _place(reading: Reading) -> str:
-    if reading.seeded:
-        return f"after={reading.place}&"
-    return f"seed={reading.place}&" if reading.place else ""
+def _query_cursor(reading: FeedReader) -> str:
+    if reading.has_snapshot:
+        return f"after={reading.sequence}&"
+    return f"seed={reading.sequence}&" if reading.sequence else ""
 
 
-def _is_broken(page: _Page, reading: Reading) -> bool:
-    return not page.complete or page.sequence < reading.place or not reading.continues(page.log, reading.place)
+def _is_broken(page: _Page, reading: FeedReader) -> bool:
+    return not page.complete or page.sequence < reading.sequence or not reading.continues(page.log, reading.sequence)

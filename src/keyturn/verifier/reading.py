@@ -10,36 +10,36 @@ from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationSet
 from keyturn.errors import Unavailable
 
-Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Place = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+WholeSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+SequenceNumber = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 """A place in a log: what an issuer takes back as ``Last-Event-ID`` and ``after``, eighteen digits."""
 
 
-def require_own(told: str, nonce: str) -> None:
+def check_nonce(response_nonce: str, nonce: str) -> None:
     """Raises ``Unavailable`` unless what was ``told`` answers the question with this ``nonce``: whatever a cache, or
     whoever recorded it, gives to another is news of then, not of now (replay, CWE-294)."""
-    if told != nonce:
+    if response_nonce != nonce:
         raise Unavailable("the feed's answer is not to this question: a cache on the way keeps what it must not keep")
 
 
-class Line(msgspec.Struct):
+class FeedEntry(msgspec.Struct):
     """One entry, as the issuer writes it."""
 
     kind: (
         RevocationKind  # a kind this verifier does not know makes the page unreadable: it must go stale, never skip it
     )
     key: str
-    value: Whole
-    at: Whole
-    expires_at: Whole
-    sequence: Place
+    value: WholeSeconds
+    at: WholeSeconds
+    expires_at: WholeSeconds
+    sequence: SequenceNumber
 
-    def entry(self) -> Revocation:
+    def revocation(self) -> Revocation:
         """The entry."""
         return Revocation(self.kind, self.key, self.value, Instant(self.at), Instant(self.expires_at), self.sequence)
 
 
-class Reading:
+class FeedReader:
     """Everything is merged, nothing is ever reset, so no answer can bring a revoked token back to life.
 
     ``log``: the number of the log it reads. ``place``: the sequence number it has read up to. ``seeded``: whether it
@@ -50,28 +50,28 @@ class Reading:
         self.revocations = RevocationSet()
         self.freshness = Freshness(bound_seconds)
         self.log: int | None = None
-        self.place = 0
-        self.seeded = False
+        self.sequence = 0
+        self.has_snapshot = False
 
     def continues(self, log: int, after: int) -> bool:
         """Whether what comes after ``after`` in ``log`` is what comes next here."""
-        return after == self.place and (log == self.log or (self.log is None and not self.seeded))
+        return after == self.sequence and (log == self.log or (self.log is None and not self.has_snapshot))
 
-    def begin_again(self) -> None:
+    def reset(self) -> None:
         """There is a gap: stale from now on, until a snapshot, merged into what is held, has filled it."""
         self.freshness.invalidate()
-        self.log, self.place, self.seeded, self.revocations.sequence = None, 0, False, 0
+        self.log, self.sequence, self.has_snapshot, self.revocations.sequence = None, 0, False, 0
 
-    def take(self, lines: Iterable[Line], log: int, sequence: int) -> None:
+    def apply(self, lines: Iterable[FeedEntry], log: int, sequence: int) -> None:
         """Merge what comes next, up to ``sequence``. Raises ``Unavailable`` for a line from beyond it."""
         for line in lines:
             if line.sequence > sequence:
                 raise Unavailable(f"entry {line.sequence} of the feed lies beyond {sequence}, where it says it ends")
-            self.revocations.apply(line.entry())
-        self.log, self.place = log, sequence
+            self.revocations.apply(line.revocation())
+        self.log, self.sequence = log, sequence
 
-    def complete(self, asked_at: float, now: Instant) -> None:
+    def mark_complete(self, asked_at: float, now: Instant) -> None:
         """Everything committed up to ``asked_at`` (monotonic seconds) is held. ``now``: what expired is forgotten."""
-        self.seeded, self.revocations.sequence = True, max(self.place, self.revocations.sequence)
+        self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
         self.revocations.expire(now)
         self.freshness.mark_complete(asked_at)

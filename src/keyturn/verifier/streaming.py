@@ -13,15 +13,15 @@ from keyturn.core.instant import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
 from keyturn.verifier.deadline import BoundedResponse
-from keyturn.verifier.fetch import FEED_BYTES, named, opened, request
-from keyturn.verifier.reading import Line, Place, Reading, require_own
+from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
+from keyturn.verifier.reading import FeedEntry, FeedReader, SequenceNumber, check_nonce
 
-SLOWEST = 0.999
+MIN_CLOCK_RATE = 0.999
 """A clock of ours and one of the issuer's, both quartz, drift apart by less than this in the minutes of one stream."""
 
 _CHUNK = 64 * 1024
 
-LAG = 0.75
+MAX_LAG_SHARE = 0.75
 """Of the staleness bound: news older than that comes too slowly for a stream; polling still has time to help."""
 
 Shape = TypeVar("Shape")
@@ -37,28 +37,28 @@ class _Opening(msgspec.Struct):
     nonce: str = ""
 
 
-class _News(msgspec.Struct):
+class _FeedEvent(msgspec.Struct):
     process: str
-    log: Place
-    after: Place
-    sequence: Place
-    entries: list[Line]
+    log: SequenceNumber
+    after: SequenceNumber
+    sequence: SequenceNumber
+    entries: list[FeedEntry]
     stamp: float | None = None
 
 
 @contextmanager
 def listen(asked: Request, seconds: float) -> Generator[Lines]:
     """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` for whatever is none, or breaks off."""
-    with opened(asked, seconds) as response:
+    with open_response(asked, seconds) as response:
         kind = response.headers.get_content_type()
         if kind != "text/event-stream":
-            raise Unavailable(f"{named(asked)} answered with {kind!r}, not with a stream")
+            raise Unavailable(f"{display_url(asked)} answered with {kind!r}, not with a stream")
         yield _lines(response)
 
 
 def _lines(response: BoundedResponse) -> Lines:
     begun = b""
-    while chunk := _heard(response):
+    while chunk := _read_events(response):
         *whole, begun = (begun + chunk).split(b"\n")
         if len(begun) > FEED_BYTES:
             raise Unavailable(f"the stream sent a line of more than {FEED_BYTES} bytes")
@@ -66,13 +66,13 @@ def _lines(response: BoundedResponse) -> Lines:
         yield b""  # an issuer that drips a line for ever is found to lag, as one that says nothing is
 
 
-def _heard(response: BoundedResponse) -> bytes:
+def _read_events(response: BoundedResponse) -> bytes:
     # A stream has no end, but each piece of it: one whose framing is dripped would never be heard (CWE-400).
     response.deadline.restart()
     return response.read1(_CHUNK)
 
 
-class Stream:
+class SseReader:
     """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``;
     ``unslewed``: seconds that no time daemon stretches; ``nonce``: text that does not come twice.
 
@@ -81,7 +81,7 @@ class Stream:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: FeedReader,
         now: Callable[[], Instant],
         monotonic: Callable[[], float],
         unslewed: Callable[[], float] = monotonic_raw,
@@ -97,7 +97,7 @@ class Stream:
         self._asked_unslewed = unslewed()
         self._opening: _Opening | None = None
 
-    def run(self, url: str, proof: Mapping[str, str], listen: Listen, heard: Callable[[], bool]) -> None:
+    def run(self, url: str, proof: Mapping[str, str], listen: Listen, on_event: Callable[[], bool]) -> None:
         """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop. ``proof``: the
         header that says who reads.
 
@@ -107,36 +107,36 @@ class Stream:
         with listen(request(f"{url}?nonce={self._nonce}", {**self._headers(), **proof}), bound_seconds / 2) as lines:
             for name, body in _events(lines):
                 if name:
-                    self._hear(name, body)
-                if not heard():
+                    self._handle_event(name, body)
+                if not on_event():
                     return
                 if (
                     self._monotonic() - max(self._asked_at, self._reading.freshness.complete_as_of)
-                    > bound_seconds * LAG
+                    > bound_seconds * MAX_LAG_SHARE
                 ):
                     raise Unavailable("the stream lags behind")
 
     def _headers(self) -> dict[str, str]:
         asks = {"Accept": "text/event-stream"}
         reading = self._reading
-        return {**asks, "Last-Event-ID": f"{reading.log}.{reading.place}"} if reading.seeded else asks
+        return {**asks, "Last-Event-ID": f"{reading.log}.{reading.sequence}"} if reading.has_snapshot else asks
 
-    def _hear(self, name: str, body: bytes) -> None:
+    def _handle_event(self, name: str, body: bytes) -> None:
         if name == "opening":
             self._opening = _read(_Opening, body)
-            require_own(self._opening.nonce, self._nonce)
+            check_nonce(self._opening.nonce, self._nonce)
         elif name in ("snapshot", "entries", "heartbeat"):
-            self._take(_read(_News, body), seeding=name == "snapshot")
+            self._apply(_read(_FeedEvent, body), seeding=name == "snapshot")
 
-    def _take(self, news: _News, *, seeding: bool) -> None:
+    def _apply(self, news: _FeedEvent, *, seeding: bool) -> None:
         reading = self._reading
         if seeding and news.after == 0:
-            reading.begin_again()
-        if reading.seeded == seeding or not reading.continues(news.log, news.after):
+            reading.reset()
+        if reading.has_snapshot == seeding or not reading.continues(news.log, news.after):
             raise Unavailable("the stream does not go on from where it was")
-        reading.take(news.entries, news.log, news.sequence)
+        reading.apply(news.entries, news.log, news.sequence)
         if news.stamp is not None:
-            reading.complete(self._moment(news.stamp - self._clock_of(news.process)), self._now())
+            reading.mark_complete(self._local_time(news.stamp - self._clock_of(news.process)), self._now())
             self.told = True
 
     def _clock_of(self, process: str) -> float:
@@ -144,13 +144,13 @@ class Stream:
             raise Unavailable("a process spoke that has not opened this stream: its clock is unknown")
         return self._opening.clock
 
-    def _moment(self, passed: float) -> float:
+    def _local_time(self, passed: float) -> float:
         """What our own clock said ``passed`` seconds after the issuer had heard of us, or earlier: never later.
 
         It heard of us after we had asked. Two clocks count, one that goes on while this machine sleeps and one that
         nobody slews; the older answer holds, and none lies ahead.
         """
-        certain = passed * (SLOWEST if passed > 0 else 1 / SLOWEST)
+        certain = passed * (MIN_CLOCK_RATE if passed > 0 else 1 / MIN_CLOCK_RATE)
         age_seconds = max(0.0, self._unslewed() - self._asked_unslewed - certain)
         return min(self._asked_at + certain, self._monotonic() - age_seconds)
 

@@ -9,7 +9,7 @@ from weakref import WeakSet
 from keyturn.errors import Unavailable
 
 
-def begin(thread: Thread) -> Thread:
+def start_thread(thread: Thread) -> Thread:
     """Start ``thread``. Raises ``Unavailable`` when the machine has no room for another."""
     try:
         thread.start()
@@ -18,7 +18,7 @@ def begin(thread: Thread) -> Thread:
     return thread
 
 
-class ForkedLock:
+class ForkSafeLock:
     """A lock that is free in a child process, whoever held it when the parent forked: that thread is not there."""
 
     def __init__(self) -> None:
@@ -33,18 +33,18 @@ class ForkedLock:
     ) -> None:
         self._lock.release()
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Forget who holds it."""
         self._lock = Lock()
 
 
-_locks: WeakSet[ForkedLock] = WeakSet()
+_locks: WeakSet[ForkSafeLock] = WeakSet()
 
 
-def _renew_all() -> None:
+def _reset_all() -> None:
     for lock in list(_locks):
-        lock.renew()
+        lock.reset()
 
 
 with suppress(AttributeError):  # where there is no fork
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(after_in_child=_reset_all)

@@ -8,32 +8,32 @@ _logger = logging.getLogger("keyturn.verifier")
 _LONGEST = 500
 
 
-class Trouble:
+class OutageLog:
     """``what``: the sentence that a reason follows."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self.error: Exception | None = None
 
-    def meet(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         """The last try failed."""
         if self.error is None:
-            _logger.warning("%s: %s", self._what, reason(error))
+            _logger.warning("%s: %s", self._what, error_summary(error))
         self.error = error
 
-    def end(self) -> None:
+    def recovered(self) -> None:
         """The last try did not fail."""
         if self.error is not None:
             _logger.warning("over: %s", self._what)
         self.error = None
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """As in the log; empty while all is well."""
-        return "" if self.error is None else f"{self._what}: {reason(self.error)}"
+        return "" if self.error is None else f"{self._what}: {error_summary(self.error)}"
 
 
-def reason(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """Why ``error`` was raised, for one line of the log (CWE-117), and not at any length."""
     # A refusal's detail is ours, though it may quote; the text of any other error may hold what was sent.
     told = (error.detail if isinstance(error, Refusal) else "") or type(error).__name__

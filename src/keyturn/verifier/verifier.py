@@ -17,7 +17,7 @@ from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import FETCH_SECONDS
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import Feed, Judge, Question, RunningFeed, Steps
+from keyturn.verifier.judge import CheckSteps, Feed, IntrospectionNeeded, RunningFeed, TokenChecker
 from keyturn.verifier.keys import FixedKeys, KeyCache, KeySource
 from keyturn.verifier.metadata import Discovery, metadata_url
 
@@ -32,7 +32,7 @@ _WAIT_SECONDS = 3 * FETCH_SECONDS
 Answer = TypeVar("Answer", bool, Awaitable[bool])
 
 
-class _Verifier(Judge, ABC, Generic[Answer]):
+class _Verifier(TokenChecker, ABC, Generic[Answer]):
     """What both colours take.
 
     ``issuer``: the only ``iss`` accepted. ``audience``: the ``aud`` that must be named (RFC 9068 section 4).
@@ -57,19 +57,19 @@ class _Verifier(Judge, ABC, Generic[Answer]):
         *,
         keys: KeySet | KeySource | None = None,
         feed: Feed | None = None,
-        feed_token: str | None = None,
+        service_token: str | None = None,
         revocation: Literal["feed", "none"] | None = None,
         introspect: Callable[[str], Answer] | None = None,
-        unknown: Literal["introspect", "refuse"] | None = None,
+        on_stale: Literal["introspect", "refuse"] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = boottime,
         leeway_seconds: int = 5,
         staleness_seconds: float = 5,
-        memo_tokens: int = 10_000,
+        token_cache_size: int = 10_000,
     ) -> None:
-        mode = revocation or _implied(keys, feed)
+        mode = revocation or _default_revocation(keys, feed)
         _check(issuer, audience, feed, mode)
-        _check_figures(leeway_seconds, staleness_seconds, memo_tokens)
+        _check_figures(leeway_seconds, staleness_seconds, token_cache_size)
         finds_feed = feed is None and mode == "feed"
         if keys is None or finds_feed:
             metadata_url(issuer)
@@ -79,17 +79,17 @@ class _Verifier(Judge, ABC, Generic[Answer]):
             locate = partial(discovery.endpoint, "revocations_endpoint")
             feed = self._own_feed = HttpFeed(
                 locate,
-                feed_token,
+                service_token,
                 interval_seconds=min(1.0, staleness_seconds / 4),
                 staleness_seconds=staleness_seconds,
                 clock=clock,
                 monotonic=monotonic,
             )
             finalize(self, feed.close)
-            if introspect is None and feed_token is not None and unknown != "refuse":
-                asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), feed_token)
-                introspect = self._coloured(asks)
-        _check_unknown(unknown, introspect is not None)
+            if introspect is None and service_token is not None and on_stale != "refuse":
+                asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), service_token)
+                introspect = self._with_steps(asks)
+        _check_on_stale(on_stale, introspect is not None)
         self._introspect: Callable[[str], Answer] | None = introspect
         super().__init__(
             issuer,
@@ -100,8 +100,8 @@ class _Verifier(Judge, ABC, Generic[Answer]):
             monotonic=monotonic,
             leeway_seconds=leeway_seconds,
             staleness_seconds=staleness_seconds,
-            introspects=introspect is not None and unknown != "refuse",
-            memo_tokens=memo_tokens,
+            introspects=introspect is not None and on_stale != "refuse",
+            token_cache_size=token_cache_size,
         )
 
     def close(self) -> None:
@@ -115,11 +115,11 @@ class _Verifier(Judge, ABC, Generic[Answer]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _reached(self, sequence: int) -> bool:
+    def _has_reached(self, sequence: int) -> bool:
         return self.feed.revocations.sequence >= sequence
 
     @abstractmethod
-    def _coloured(self, asks: HttpIntrospection) -> Callable[[str], Answer]:
+    def _with_steps(self, asks: HttpIntrospection) -> Callable[[str], Answer]:
         """Blocking introspection in this verifier's colour."""
 
 
@@ -133,27 +133,27 @@ class Verifier(_Verifier[bool]):
         ``TokenRevoked`` (401); ``RevocationUnknown`` and ``Unavailable`` (503), which never say that a login is bad.
         """
         try:
-            principal = self.recall(token)
+            principal = self.check_cached(token)
         except TypeError:
             raise TokenMalformed("a token is text") from None
-        return principal or self.look(token) or self._settle(self.judge(token))
+        return principal or self.check_now(token) or self._run(self.check(token))
 
-    def at_least(self, sequence: int, wait_seconds: float = 0.0) -> bool:
+    def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
         """Whether this verifier has heard of the revocation with this ``sequence``, as the issuer answered it: from
         then on nothing it ended is accepted here. Waits for it up to ``wait_seconds``."""
         give_up_at = time.monotonic() + wait_seconds
         if isinstance(self.feed, RunningFeed):
             self.feed.start()
-        while not self._reached(sequence) and time.monotonic() < give_up_at:
+        while not self._has_reached(sequence) and time.monotonic() < give_up_at:
             time.sleep(_LOOK_SECONDS)
-        return self._reached(sequence)
+        return self._has_reached(sequence)
 
-    def _settle(self, steps: Steps) -> Principal:
+    def _run(self, steps: CheckSteps) -> Principal:
         try:
             need = next(steps)
             while True:
                 try:
-                    answer = self._meet(need)
+                    answer = self._resolve(need)
                 except Exception as error:
                     need = steps.throw(error)
                 else:
@@ -162,13 +162,13 @@ class Verifier(_Verifier[bool]):
             principal: Principal = settled.value
             return principal
 
-    def _meet(self, need: Future[None] | Question) -> bool:
-        if isinstance(need, Question):
+    def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
+        if isinstance(need, IntrospectionNeeded):
             return self._introspect is not None and self._introspect(need.token)
         need.result(_WAIT_SECONDS)
         return True
 
-    def _coloured(self, asks: HttpIntrospection) -> Callable[[str], bool]:
+    def _with_steps(self, asks: HttpIntrospection) -> Callable[[str], bool]:
         return asks
 
 
@@ -178,26 +178,26 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
     async def __call__(self, token: str) -> Principal:
         """As ``Verifier.__call__``."""
         try:
-            principal = self.recall(token)
+            principal = self.check_cached(token)
         except TypeError:
             raise TokenMalformed("a token is text") from None
-        return principal or self.look(token) or await self._settle(self.judge(token))
+        return principal or self.check_now(token) or await self._run(self.check(token))
 
-    async def at_least(self, sequence: int, wait_seconds: float = 0.0) -> bool:
+    async def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
         """As ``Verifier.at_least``."""
         give_up_at = time.monotonic() + wait_seconds
         if isinstance(self.feed, RunningFeed):
             self.feed.start()
-        while not self._reached(sequence) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - a thread fills it
+        while not self._has_reached(sequence) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - a thread fills it
             await asyncio.sleep(_LOOK_SECONDS)
-        return self._reached(sequence)
+        return self._has_reached(sequence)
 
-    async def _settle(self, steps: Steps) -> Principal:
+    async def _run(self, steps: CheckSteps) -> Principal:
         try:
             need = next(steps)
             while True:
                 try:
-                    answer = await self._meet(need)
+                    answer = await self._resolve(need)
                 except Exception as error:
                     need = steps.throw(error)
                 else:
@@ -206,14 +206,14 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
             principal: Principal = settled.value
             return principal
 
-    async def _meet(self, need: Future[None] | Question) -> bool:
-        if isinstance(need, Question):
+    async def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
+        if isinstance(need, IntrospectionNeeded):
             return self._introspect is not None and await self._introspect(need.token)
         # The future is shared by all who wait: it is marked as running, so that no one who gives up cancels it.
         await asyncio.wait_for(asyncio.wrap_future(need), _WAIT_SECONDS)
         return True
 
-    def _coloured(self, asks: HttpIntrospection) -> Callable[[str], Awaitable[bool]]:
+    def _with_steps(self, asks: HttpIntrospection) -> Callable[[str], Awaitable[bool]]:
         return lambda token: asyncio.to_thread(asks, token)
 
 
@@ -225,7 +225,7 @@ def _key_source(keys: KeySet | KeySource | None, discovery: Discovery, monotonic
     return KeyCache(partial(discovery.endpoint, "jwks_uri"), monotonic=monotonic)
 
 
-def _implied(keys: KeySet | KeySource | None, feed: Feed | None) -> Literal["feed", "none"]:
+def _default_revocation(keys: KeySet | KeySource | None, feed: Feed | None) -> Literal["feed", "none"]:
     if keys is None or feed is not None:
         return "feed"
     _logger.warning("keys without a feed: a revoked access token is accepted until it expires (see revocation=)")
@@ -241,17 +241,17 @@ def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> No
         raise ConfigurationError("a feed was given and revocation='none' as well; choose one")
 
 
-def _check_unknown(unknown: str | None, introspects: bool) -> None:
-    if unknown not in (None, "introspect", "refuse"):
-        raise ConfigurationError(f"unknown is 'introspect' or 'refuse', not {unknown!r}: there is no 'accept' (P4)")
-    if unknown == "introspect" and not introspects:
+def _check_on_stale(on_stale: str | None, introspects: bool) -> None:
+    if on_stale not in (None, "introspect", "refuse"):
+        raise ConfigurationError(f"unknown is 'introspect' or 'refuse', not {on_stale!r}: there is no 'accept' (P4)")
+    if on_stale == "introspect" and not introspects:
         raise ConfigurationError("unknown='introspect' needs feed_token, or introspect")
 
 
-def _check_figures(leeway_seconds: int, staleness_seconds: float, memo_tokens: int) -> None:
+def _check_figures(leeway_seconds: int, staleness_seconds: float, token_cache_size: int) -> None:
     if not 0 <= leeway_seconds <= 60:
         raise ConfigurationError("leeway_seconds must lie between 0 and 60 (clock difference only)")
     if not 0 < staleness_seconds <= 300:
         raise ConfigurationError("staleness_seconds must lie above 0 and at most at 300")
-    if memo_tokens < 0:
+    if token_cache_size < 0:
         raise ConfigurationError("memo_tokens must not be negative")
