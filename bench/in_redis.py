@@ -31,7 +31,7 @@ from engines.redis import RedisServer
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 from keyturn_lab.compare.load import load
 
 CHAPTER = "Sessions in Redis"
@@ -98,7 +98,7 @@ def _request_sides(
 ) -> tuple[list[Side], list[bytearray]]:
     (session,) = open_sessions(issuer.parts, 1)
     ours = [bytearray(session_cookie(session, issuer.parts))]
-    guard = Guard(bare, issuer=issuer)
+    guard = AuthMiddleware(bare, issuer=issuer)
     star = StarStore(connection=plain)
     body = {"user_id": "ada", "__metadata__": {"lifetime": 0, "created": time.time(), "last_access": time.time()}}
     loop.run_until_complete(star.write("0" * 32, msgspec.json.encode(body), 0, DAY))

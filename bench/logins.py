@@ -16,7 +16,7 @@ from bench.houses import open_sessions, session_cookie, settings, sqlite_url
 from bench.requests import _receive, _scope, _send, bare
 from bench.rounds import Plan, Series, ratio, settled
 from keyturn import AsyncIssuer
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 
 CHAPTER = "Login beside other traffic"
 PASSWORD = "violet umbrella 7 o clock"
@@ -48,7 +48,7 @@ class Others:
     """Other people's requests: session checks, one every two milliseconds. Latency counts from when each was due."""
 
     def __init__(self, issuer: AsyncIssuer) -> None:
-        self._guard = Guard(bare, issuer=issuer)
+        self._guard = AuthMiddleware(bare, issuer=issuer)
         self._cookie = bytearray(session_cookie(open_sessions(issuer.parts, 1)[0], issuer.parts))
         self.milliseconds: list[float] = []
 

@@ -23,7 +23,7 @@ from keyturn.core.lifecycle import rotate
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.flows import drive_async, refresh
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 
 CHAPTER = "Refresh rotations on PostgreSQL"
 REQUESTS = "CPU that authentication adds to a request, session in PostgreSQL"
@@ -220,7 +220,7 @@ def _requests(url: str, plan: Plan) -> Figure:
         time.sleep(0.01)
     try:
         client, cookies = Client(loop, b"cookie"), _Cookies(issuer, 500)
-        cookies.guard = Guard(bare, issuer=issuer)
+        cookies.guard = AuthMiddleware(bare, issuer=issuer)
         client((cookies.guard, cookies.headers))
         sides = [
             Side("Keyturn, near-cache", client, lambda count: (cookies.guard, cookies.headers[:1] * count)),

@@ -17,7 +17,7 @@ from bench.houses import AUDIENCE, ISSUER, open_sessions, session_cookie, settin
 from bench.rounds import Plan, Series, Side, over, pinned, take_turns
 from bench.tokens import MOST, OURS, WHY, Mint
 from keyturn import AsyncIssuer, AsyncVerifier, KeySet
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 
 App = Callable[..., Awaitable[None]]
 Material = tuple[App, list[bytearray]]
@@ -145,7 +145,7 @@ def _bearer_sides(loop: asyncio.AbstractEventLoop) -> list[Side]:
 def _cookie_sides(loop: asyncio.AbstractEventLoop, memory: AsyncIssuer, sqlite: AsyncIssuer) -> list[Side]:
     client = Client(loop, b"cookie")
     cached, foreign = _Cookies(memory, 1), bytearray(b"theme=dark; session=" + b"0" * 32)
-    cached.guard = Guard(bare, issuer=memory)
+    cached.guard = AuthMiddleware(bare, issuer=memory)
     client((cached.guard, cached.headers))
     sessions = _starsessions(foreign)
     return [
@@ -160,7 +160,7 @@ def _cookie_sides(loop: asyncio.AbstractEventLoop, memory: AsyncIssuer, sqlite: 
 class _Cookies:
     """Session cookies of one house."""
 
-    guard: Guard
+    guard: AuthMiddleware
 
     def __init__(self, issuer: AsyncIssuer, count: int) -> None:
         self._issuer = issuer
@@ -171,11 +171,11 @@ class _Cookies:
         """As the first request after a start: the near-cache holds none of them."""
         for each in self._sessions:
             self._issuer.parts.near.evict(each.sid)
-        return Guard(bare, issuer=self._issuer), self.headers[:count]
+        return AuthMiddleware(bare, issuer=self._issuer), self.headers[:count]
 
 
-def _guard(mint: Mint) -> Guard:
-    return Guard(bare, verifier=AsyncVerifier(ISSUER, AUDIENCE, keys=KeySet([mint.key]), feed=mint.feed))
+def _guard(mint: Mint) -> AuthMiddleware:
+    return AuthMiddleware(bare, verifier=AsyncVerifier(ISSUER, AUDIENCE, keys=KeySet([mint.key]), feed=mint.feed))
 
 
 def _fastapi(mint: Mint | None) -> FastAPI:

@@ -15,7 +15,7 @@ from bench.rounds import Plan, Series
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.session import Session
 from keyturn.flows import revoke_session
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 
 CHAPTER = "Revocation to refusal in another process"
 ASK_SECONDS = 0.0002
@@ -106,7 +106,7 @@ def _first_news(issuer: AsyncIssuer) -> None:
 
 class _Asking:
     def __init__(self, issuer: AsyncIssuer) -> None:
-        self._guard = Guard(self._app, issuer=issuer)
+        self._guard = AuthMiddleware(self._app, issuer=issuer)
         self._status = 0
 
     async def status(self, cookie: bytes) -> int:

@@ -18,7 +18,7 @@ import pytest
 from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
-from keyturn.server.address import client_address, read_networks
+from keyturn.server.address import client_address, parse_networks
 from served import serving
 
 WRONG = "not the right words at all"
@@ -119,7 +119,7 @@ def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, c
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203"])
 def test_a_trusted_proxy_is_known_in_either_family(peer: str) -> None:
     """Else everybody behind it would share one bucket: one guesser, and nobody could log in."""
-    trusted = read_networks(["10.0.0.0/8"])
+    trusted = parse_networks(["10.0.0.0/8"])
     assert client_address(peer, [b"192.0.2.1"], trusted) == "192.0.2.1"
     assert client_address("::ffff:192.0.2.9", [b"192.0.2.1"], trusted) == "::ffff:192.0.2.9"
 

@@ -16,7 +16,7 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationSet
 from keyturn.flows import IssuedCredentials, drive
-from keyturn.integrations.asgi import PRINCIPAL, Guard
+from keyturn.integrations.asgi import PRINCIPAL, AuthMiddleware
 from keyturn.passwords import Argon2Hasher, Argon2Parameters
 
 ISSUER = "https://auth.example.com"
@@ -77,7 +77,7 @@ class House:
         self.near = parts.near
         self.hear()
         self.app = App()
-        self.guard = Guard(self.app, issuer=self.issuer, **guard)
+        self.guard = AuthMiddleware(self.app, issuer=self.issuer, **guard)
 
     def hear(self) -> None:
         """News from the feed, as of this moment."""
@@ -99,7 +99,7 @@ class House:
 
     @property
     def remembered(self) -> int:
-        return len(self.guard._door._memo)  # type: ignore[attr-defined]
+        return len(self.guard._authenticator_for._memo)  # type: ignore[attr-defined]
 
 
 class Answer:

@@ -9,7 +9,7 @@ from integrations.house import COOKIE, ISSUER, Answer, App, House, bearer, cooki
 from keyturn import Verifier
 from keyturn.errors import ConfigurationError
 from keyturn.flows import IssuedCredentials
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 
 
 @pytest.mark.parametrize("credential", [cookie, bearer])
@@ -113,7 +113,7 @@ def test_a_trusted_origin_may_act(make: Callable[..., House]) -> None:
 
 def test_lifespan_passes() -> None:
     guarded = App()
-    guard = Guard(guarded, verifier=Verifier(ISSUER, "orders", revocation="none"))
+    guard = AuthMiddleware(guarded, verifier=Verifier(ISSUER, "orders", revocation="none"))
     assert exchange(guard, {"type": "lifespan"}) == []
     assert guarded.callers == [None]
 
@@ -151,4 +151,4 @@ def test_a_guard_is_configured_one_way(house: House) -> None:
     verifier = Verifier(ISSUER, "orders", revocation="none")
     for wrong in ({}, {"verifier": verifier, "issuer": house.issuer}, {"issuer": house.issuer, "memo_cookies": 0}):
         with pytest.raises(ConfigurationError):
-            Guard(App(), **wrong)
+            AuthMiddleware(App(), **wrong)

@@ -10,7 +10,7 @@ from integrations.house import PASSWORD, House, cookie, run
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.errors import StoreUnavailable
-from keyturn.integrations.asgi import MEMO_COOKIE_BYTES
+from keyturn.integrations.asgi import MAX_CACHED_COOKIE_BYTES
 
 
 def test_a_cookie_seen_before_needs_no_flow(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_a_session_that_changed_meanwhile_is_not_remembered(house: House, monkey
         house.near.put(renewed)
         return answer
 
-    house.guard._door._memo.clear()  # type: ignore[attr-defined]
+    house.guard._authenticator_for._memo.clear()  # type: ignore[attr-defined]
     monkeypatch.setattr(asgi, "drive_async", renew_in_between)
     assert house.ask(cookie(issued)).status == 200
     assert house.remembered == 0
@@ -153,5 +153,5 @@ def test_the_memory_is_bounded(make: Callable[..., House]) -> None:
     for number in range(5):
         assert house.ask((name, b"%s; n=%d" % (value, number))).status == 200
     assert house.remembered == 3
-    house.ask((name, value + b"; n=" + b"x" * MEMO_COOKIE_BYTES))
+    house.ask((name, value + b"; n=" + b"x" * MAX_CACHED_COOKIE_BYTES))
     assert house.remembered == 3

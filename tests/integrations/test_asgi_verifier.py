@@ -6,11 +6,11 @@ from integrations.house import ISSUER, App, Feed, House, ask, bearer, cookie
 from keyturn import AsyncVerifier, Verifier
 from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 
 
 @pytest.fixture(params=[Verifier, AsyncVerifier])
-def guarded(request: pytest.FixtureRequest, house: House) -> tuple[Guard, App, Feed]:
+def guarded(request: pytest.FixtureRequest, house: House) -> tuple[AuthMiddleware, App, Feed]:
     app, feed = App(), Feed()
     verifier = request.param(
         ISSUER,
@@ -20,10 +20,10 @@ def guarded(request: pytest.FixtureRequest, house: House) -> tuple[Guard, App, F
         clock=house.clock,
         monotonic=lambda: house.monotonic.now - 100,
     )
-    return Guard(app, verifier=verifier, optional=False), app, feed
+    return AuthMiddleware(app, verifier=verifier, optional=False), app, feed
 
 
-def test_a_resource_server_knows_the_bearer(house: House, guarded: tuple[Guard, App, Feed]) -> None:
+def test_a_resource_server_knows_the_bearer(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:
     guard, app, feed = guarded
     issued = house.login()
     for _ in range(3):
@@ -34,7 +34,7 @@ def test_a_resource_server_knows_the_bearer(house: House, guarded: tuple[Guard, 
     assert ask(guard, bearer(issued)).code == "token_revoked"
 
 
-def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[Guard, App, Feed]) -> None:
+def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:
     guard, app, _ = guarded
     issued = house.login()
     ask(guard, bearer(issued))
@@ -51,7 +51,7 @@ def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[Guard, 
     assert len(app.callers) == 2
 
 
-def test_a_stale_feed_of_a_resource_server_is_503(house: House, guarded: tuple[Guard, App, Feed]) -> None:
+def test_a_stale_feed_of_a_resource_server_is_503(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:
     guard, _, _ = guarded
     issued = house.login()
     assert ask(guard, bearer(issued)).status == 200
@@ -61,7 +61,7 @@ def test_a_stale_feed_of_a_resource_server_is_503(house: House, guarded: tuple[G
 
 def test_an_optional_resource_server_lets_strangers_in() -> None:
     app = App()
-    guard = Guard(app, verifier=AsyncVerifier(ISSUER, "orders", revocation="none"), optional=True)
+    guard = AuthMiddleware(app, verifier=AsyncVerifier(ISSUER, "orders", revocation="none"), optional=True)
     assert ask(guard).status == 200
     assert ask(guard, (b"authorization", b"Bearer x y")).status == 401
     assert app.callers == [None]

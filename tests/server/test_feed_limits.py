@@ -16,7 +16,7 @@ import pytest
 
 from engines.process import until
 from keyturn.core.revocation import ENDED
-from keyturn.server.stream import STREAMS, WRITE_SECONDS
+from keyturn.server.stream import MAX_STREAMS, WRITE_SECONDS
 from keyturn.stores.sql.tables import APPENDED
 from served import Served, serving
 from served.process import PASSWORD
@@ -33,7 +33,7 @@ ASK = b"GET /auth/revocations HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r
 def open_files() -> Iterator[None]:
     """Room for a thousand connections, here and in servers that begin meanwhile; a user has 1,024 files at first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert hard > 2 * STREAMS, f"ulimit -Hn is {hard}: too few files for {STREAMS} streams and their readers"
+    assert hard > 2 * MAX_STREAMS, f"ulimit -Hn is {hard}: too few files for {MAX_STREAMS} streams and their readers"
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -93,10 +93,10 @@ def test_a_thousand_readers_hear_of_it_and_one_more_is_refused(served: Served) -
     body = {"email": "ada@example.com", "password": PASSWORD}
     with ExitStack() as stack, served.client() as ada:
         assert ada.post("/auth/signup", json=body).status_code == 201
-        wires = [stack.enter_context(Wire(served.url)) for _ in range(STREAMS)]
+        wires = [stack.enter_context(Wire(served.url)) for _ in range(MAX_STREAMS)]
         for each in wires:
             each.send(ASK)
-        until(lambda: gauge(served, "keyturn_feed_streams") == STREAMS, lambda: "not all were taken")
+        until(lambda: gauge(served, "keyturn_feed_streams") == MAX_STREAMS, lambda: "not all were taken")
         with Wire(served.url) as late:
             late.send(ASK)
             status, headers, answer = late.reply()
@@ -105,7 +105,7 @@ def test_a_thousand_readers_hear_of_it_and_one_more_is_refused(served: Served) -
         assert ada.post("/auth/logout").json()["revoked"]
         heard(wires, sid.encode())
         wires.pop().socket.close()
-        until(lambda: gauge(served, "keyturn_feed_streams") == STREAMS - 1, lambda: "one who left is still counted")
+        until(lambda: gauge(served, "keyturn_feed_streams") == MAX_STREAMS - 1, lambda: "one who left is still counted")
         with listening(served.url, "?after=0") as told:
             assert sid in next(told).keys
 

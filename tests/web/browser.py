@@ -20,8 +20,8 @@ from keyturn.stores.memory import MemoryStore
 from keyturn.stores.near import LocalSessionCache
 from keyturn.tokens import KeyEncryptor
 from keyturn.web.message import Header, Reply, Request
-from keyturn.web.routes import respond
-from keyturn.web.site import Site, service_digest, site
+from keyturn.web.routes import handle
+from keyturn.web.site import WebConfig, service_digest, web_config
 
 START = Instant(1_900_000_000)
 SECRET = b"s" * 32
@@ -36,7 +36,7 @@ ES256 = replace(BROWSER, token=TokenPolicy(algorithm="ES256"))
 class Browser:
     """One client of one site: keeps cookies, moves the clock, answers replies."""
 
-    site: Site
+    site: WebConfig
     ports: Ports
     now: Instant = START
     cookies: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Browser:
         if self.cookies:
             sent.append((b"cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()).encode()))
         request = Request(method, path, query, tuple(sent), body, self.address)
-        reply = drive(respond(request, self.now, self.site), self.ports)
+        reply = drive(handle(request, self.now, self.site), self.ports)
         self._keep(reply)
         return reply
 
@@ -141,7 +141,9 @@ def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: st
         shared_cache=NullSessionCache(),
         entropy=SystemEntropy(),
     )
-    place = site(realm, trusted_origins=["https://app.example.net"], service_digests=[service_digest(SERVICE_TOKEN)])
+    place = web_config(
+        realm, trusted_origins=["https://app.example.net"], service_digests=[service_digest(SERVICE_TOKEN)]
+    )
     return Browser(place, ports)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from keyturn.core.realm import IssuerConfig
 from keyturn.errors import BadRequest, Refusal, TokenMalformed, Unauthenticated
-from keyturn.web.extract import BEARER_CAP, Credential, cookie_of, extract
+from keyturn.web.extract import MAX_BEARER_CHARS, Credential, extract, read_cookie
 from keyturn.web.message import Header, Request
 from web.browser import Browser
 
@@ -51,7 +51,7 @@ def test_the_scheme_is_read_in_any_case(realm: IssuerConfig, scheme: bytes) -> N
         (b"Bearer =", TokenMalformed),
         (b"Bearer \xe9", TokenMalformed),
         (b'Bearer "a"', TokenMalformed),
-        (b"Bearer " + b"a" * BEARER_CAP, TokenMalformed),
+        (b"Bearer " + b"a" * MAX_BEARER_CHARS, TokenMalformed),
     ],
 )
 def test_a_header_that_is_no_good_never_falls_back_to_a_cookie(
@@ -75,7 +75,7 @@ def test_the_session_cookie_stands_before_the_access_cookie(realm: IssuerConfig)
 def test_the_refresh_cookie_is_no_credential_for_a_request(realm: IssuerConfig) -> None:
     refresh_only = request((b"cookie", b"__Host-kt_refresh=r"))
     assert extract(refresh_only, realm) is None
-    assert cookie_of(refresh_only, "refresh", realm) == "r"
+    assert read_cookie(refresh_only, "refresh", realm) == "r"
 
 
 def test_a_tossed_cookie_is_refused(realm: IssuerConfig) -> None:

@@ -7,7 +7,7 @@ from keyturn.core.sealed import CredentialKind, seal
 from keyturn.errors import StoreUnavailable, TokenInvalid, Unauthenticated
 from keyturn.web.guard import require_service
 from keyturn.web.message import Request
-from keyturn.web.site import Site, site
+from keyturn.web.site import WebConfig, web_config
 from web.browser import SERVICE_TOKEN, Browser, Make, bearer, document, set_cookies, text
 
 SESSION = "__Host-kt_session"
@@ -132,6 +132,6 @@ def test_a_service_is_known_by_its_token(browser: Browser) -> None:
 
 
 def test_without_service_tokens_no_token_is_one(browser: Browser) -> None:
-    bare: Site = site(browser.site.realm)
+    bare: WebConfig = web_config(browser.site.realm)
     with pytest.raises(TokenInvalid):
         require_service(service_request("anything"), bare)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, UnsupportedMediaType
 from keyturn.web.message import Request
-from keyturn.web.read import BODY_CAP, FIELDS_CAP, read_form, read_json, read_query
+from keyturn.web.read import MAX_BODY_BYTES, MAX_FIELDS, read_form, read_json, read_query
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ def test_a_compressed_body_is_refused() -> None:
 
 def test_a_body_over_the_cap_is_refused_unread() -> None:
     with pytest.raises(PayloadTooLarge):
-        read_json(json_request(b" " * (BODY_CAP + 1)), Shape)
+        read_json(json_request(b" " * (MAX_BODY_BYTES + 1)), Shape)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_form_is_not_json() -> None:
         b"email=\xc3\xa9",
         b"email=a b",
         b"email=a\n",
-        b"email=a&" + b"&".join(b"f%d=1" % n for n in range(FIELDS_CAP)),
+        b"email=a&" + b"&".join(b"f%d=1" % n for n in range(MAX_FIELDS)),
     ],
 )
 def test_what_is_not_a_strict_form_is_one_refusal(body: bytes) -> None:

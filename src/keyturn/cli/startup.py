@@ -15,7 +15,7 @@ from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
 from keyturn.passwords import default_hash_threads
-from keyturn.server.address import read_networks
+from keyturn.server.address import parse_networks
 from keyturn.server.logs import configure_logs
 
 GRACEFUL_SECONDS = 5
@@ -71,7 +71,7 @@ def _problems(settings: Settings, workers: int) -> list[str]:
     """What only a worker would notice: it would be started again and again, to fail each time."""
     problems: list[str] = []
     for check in (
-        lambda: read_networks(words(settings.trusted_proxies)),
+        lambda: parse_networks(words(settings.trusted_proxies)),
         lambda: [canonical_origin(each) for each in words(settings.trusted_origins)],
     ):
         try:

@@ -20,11 +20,11 @@ from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
 from keyturn.flows import drive_async
 from keyturn.ports import Ports
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.web.extract import bearer_token, cookie_of, extract
+from keyturn.web.extract import bearer_token, extract, read_cookie
 from keyturn.web.guard import guard, refuse_cross_origin
 from keyturn.web.message import Reply, Request, without_body
 from keyturn.web.problem import problem
-from keyturn.web.site import site
+from keyturn.web.site import web_config
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -35,8 +35,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 PRINCIPAL = "keyturn.principal"
 """Key of the scope under which the principal is found; ``None`` there means an optional guard let a stranger in."""
 
-MEMO_COOKIES = 10_000
-MEMO_COOKIE_BYTES = 2048
+COOKIE_CACHE_SIZE = 10_000
+MAX_CACHED_COOKIE_BYTES = 2048
 """A longer Cookie header is judged anew each time, so that nobody fills the memory with 16 KiB entries."""
 
 _REFUSED_SOCKET = 1008  # RFC 6455 section 7.4.1: policy violation; servers answer 403 before the handshake
@@ -53,14 +53,14 @@ class IssuerParts(Protocol):
     def clock(self) -> Callable[[], float]: ...
 
 
-class OwnIssuer(Protocol):
+class IssuerLike(Protocol):
     """An issuer in this process: ``AsyncIssuer`` is one."""
 
     @property
     def parts(self) -> IssuerParts: ...
 
 
-class Guard:
+class AuthMiddleware:
     """Lets only authenticated HTTP requests and WebSocket handshakes through to ``app``.
 
     Give either ``verifier`` (a resource server: bearer access tokens) or ``issuer`` (the issuer's own app: bearer,
@@ -76,15 +76,15 @@ class Guard:
         app: App,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
-        issuer: OwnIssuer | None = None,
+        issuer: IssuerLike | None = None,
         trusted_origins: tuple[str, ...] = (),
         optional: bool = False,
-        memo_cookies: int = MEMO_COOKIES,
+        cookie_cache_size: int = COOKIE_CACHE_SIZE,
     ) -> None:
         self._app = app
         self._optional = optional
-        self._door = _door(verifier, issuer, trusted_origins, memo_cookies)
-        self._recall = self._door.recall
+        self._authenticator_for = _authenticator_for(verifier, issuer, trusted_origins, cookie_cache_size)
+        self._recall = self._authenticator_for.authenticate_cached
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one request."""
@@ -92,24 +92,24 @@ class Guard:
         try:
             principal = self._recall(scope) if kind == "http" else None
             if principal is None and kind != "lifespan":
-                principal = await self._door.judge(scope, optional=self._optional)
+                principal = await self._authenticator_for.authenticate(scope, optional=self._optional)
         except Refusal as refusal:
             return await _refuse(refusal, scope, receive, send)
         scope[PRINCIPAL] = principal
         return await self._app(scope, receive, send)
 
 
-class _Door(Protocol):
-    def recall(self, scope: Scope) -> Principal | None:
+class _Authenticator(Protocol):
+    def authenticate_cached(self, scope: Scope) -> Principal | None:
         """The principal, where nothing has to be waited for and no rule but the credential's own applies."""
         ...
 
-    async def judge(self, scope: Scope, *, optional: bool) -> Principal | None:
+    async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
         """Judge a request with the reasons for every "no". ``None`` for no credential at all, where that is allowed."""
         ...
 
 
-class _TokenDoor:
+class _TokenAuthenticator:
     """Bearer access tokens, by a verifier."""
 
     def __init__(self, verifier: Verifier | AsyncVerifier) -> None:
@@ -117,7 +117,7 @@ class _TokenDoor:
         self._recall = verifier.check_cached
         self._look = verifier.check_now
 
-    def recall(self, scope: Scope) -> Principal | None:
+    def authenticate_cached(self, scope: Scope) -> Principal | None:
         value = None
         for name, each in scope["headers"]:
             if name == b"authorization":
@@ -130,7 +130,7 @@ class _TokenDoor:
         token = value[7:].decode("latin-1")
         return self._recall(token) or self._look(token)
 
-    async def judge(self, scope: Scope, *, optional: bool) -> Principal | None:
+    async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
         token = bearer_token(_request(scope))
         if token is None:
             if optional:
@@ -141,19 +141,19 @@ class _TokenDoor:
         return await asyncio.to_thread(self._verifier, token)
 
 
-class _IssuerDoor:
+class _SessionAuthenticator:
     """The issuer's own app: every credential it hands out, through the flows, and a memory of session cookies."""
 
-    def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], memo_cookies: int) -> None:
+    def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
         self._realm = parts.realm
         self._ports = parts.ports
         self._clock = parts.clock
         self._near_recall = parts.ports.session_cache.get
-        self._site = site(parts.realm, trusted_origins=trusted_origins)
-        self._capacity = memo_cookies
+        self._site = web_config(parts.realm, trusted_origins=trusted_origins)
+        self._capacity = cookie_cache_size
         self._memo: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
 
-    def recall(self, scope: Scope) -> Principal | None:
+    def authenticate_cached(self, scope: Scope) -> Principal | None:
         # What a browser may be tricked into goes the full way, with the CSRF rules.
         if scope["method"] not in SAFE_METHODS:
             return None
@@ -175,7 +175,7 @@ class _IssuerDoor:
         self._memo.pop(cookie, None)
         return None
 
-    async def judge(self, scope: Scope, *, optional: bool) -> Principal | None:
+    async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
         now, request = Instant(int(self._clock())), _request(scope)
         if optional and extract(request, self._realm) is None:
             return None
@@ -184,49 +184,51 @@ class _IssuerDoor:
             refuse_cross_origin(replace(request, method="POST"), self._site)
         principal = await drive_async(guard(request, now, self._site), self._ports)
         if principal.credential == "session" and request.method in SAFE_METHODS:
-            self._learn(request, principal, now)
+            self._cache_cookie(request, principal, now)
         return principal
 
-    def _learn(self, request: Request, principal: Principal, now: Instant) -> None:
+    def _cache_cookie(self, request: Request, principal: Principal, now: Instant) -> None:
         """Remember the whole Cookie header, under the very record that admits it."""
         cookies = request.values(b"cookie")
         found = self._near_recall(principal.sid)
-        if found is None or len(cookies) != 1 or len(cookies[0]) > MEMO_COOKIE_BYTES:
+        if found is None or len(cookies) != 1 or len(cookies[0]) > MAX_CACHED_COOKIE_BYTES:
             return
-        if self._admits(found, request, now):
-            self._make_room()
-            self._memo[cookies[0]] = (principal.sid, found, principal, self._until(found))
+        if self._is_still_good(found, request, now):
+            self._evict_oldest()
+            self._memo[cookies[0]] = (principal.sid, found, principal, self._good_until(found))
 
-    def _admits(self, found: LoadedSession, request: Request, now: Instant) -> bool:
+    def _is_still_good(self, found: LoadedSession, request: Request, now: Instant) -> bool:
         # Between the flow's answer and here another request may have renewed the session: prove it against *found*.
-        presented = parse(cookie_of(request, "session", self._realm) or "", CredentialKind.SESSION, self._realm.secrets)
+        presented = parse(
+            read_cookie(request, "session", self._realm) or "", CredentialKind.SESSION, self._realm.secrets
+        )
         try:
             admitted = check_session_token(found, presented.counter, now, self._realm.profile.session)
         except Refusal:
             return False
         return admitted is found.session and verify_mac(presented, found.session.seed)
 
-    def _until(self, found: LoadedSession) -> int:
+    def _good_until(self, found: LoadedSession) -> int:
         session, policy = found.session, self._realm.profile.session
         return min(session.last_seen_at + policy.touch_seconds, ends_at(session, policy))
 
-    def _make_room(self) -> None:
+    def _evict_oldest(self) -> None:
         while self._memo and len(self._memo) >= self._capacity:
             del self._memo[next(iter(self._memo))]
 
 
-def _door(
+def _authenticator_for(
     verifier: Verifier | AsyncVerifier | None,
-    issuer: OwnIssuer | None,
+    issuer: IssuerLike | None,
     trusted_origins: tuple[str, ...],
-    memo_cookies: int,
-) -> _Door:
-    if memo_cookies < 1:
+    cookie_cache_size: int,
+) -> _Authenticator:
+    if cookie_cache_size < 1:
         raise ConfigurationError("memo_cookies must be positive")
     if issuer is not None and verifier is None:
-        return _IssuerDoor(issuer.parts, trusted_origins, memo_cookies)
+        return _SessionAuthenticator(issuer.parts, trusted_origins, cookie_cache_size)
     if verifier is not None and issuer is None:
-        return _TokenDoor(verifier)
+        return _TokenAuthenticator(verifier)
     raise ConfigurationError("a guard takes either a verifier or an issuer")
 
 

@@ -8,7 +8,7 @@ from keyturn.errors import ConfigurationError
 Network = IPv4Network | IPv6Network
 
 
-def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Networks of the proxies to trust. Raises ``ConfigurationError`` naming each that is none."""
     problems = [f"trusted_proxies: {text!r} is not an address or network" for text in texts if not _network(text)]
     if problems:

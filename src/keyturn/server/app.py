@@ -20,15 +20,15 @@ from keyturn.compose.parts import Parts
 from keyturn.compose.settings import words
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
-from keyturn.server.address import read_networks
-from keyturn.server.audited import AuditedLog
-from keyturn.server.endpoints import Endpoints
+from keyturn.server.address import parse_networks
+from keyturn.server.audited import LoggingAuditLog
+from keyturn.server.endpoints import AuthApp
 from keyturn.server.health import health_routes
 from keyturn.server.logs import configure_logs
 from keyturn.server.metrics import Metrics
 from keyturn.server.stream import FeedStream
 from keyturn.web.problem import problem
-from keyturn.web.site import Site, service_digest, site
+from keyturn.web.site import WebConfig, service_digest, web_config
 
 PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 1.0
@@ -44,27 +44,27 @@ def create_app() -> Starlette:
 def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette:
     """The application over an issuer, which it closes when it shuts down."""
     metrics = Metrics(shared_metrics)
-    parts = _audited(issuer.parts, metrics)
-    trusted = read_networks(words(parts.settings.trusted_proxies))
-    served = site_of(parts)
+    parts = _with_event_log(issuer.parts, metrics)
+    trusted = parse_networks(words(parts.settings.trusted_proxies))
+    served = web_config_of(parts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
-        metrics.forget_the_dead()
+        metrics.remove_dead_workers()
         watching = asyncio.create_task(_watch(parts, metrics))
         async with issuer:
             yield
             watching.cancel()
 
-    endpoints = Endpoints(parts, served, metrics, trusted)
+    endpoints = AuthApp(parts, served, metrics, trusted)
     return Starlette(
         routes=[*health_routes(parts, metrics), Mount("/", FeedStream(parts, served, endpoints, metrics))],
         lifespan=lifespan,
-        exception_handlers={HTTPStatus.NOT_FOUND: _nowhere},
+        exception_handlers={HTTPStatus.NOT_FOUND: _not_found},
     )
 
 
-async def _nowhere(_request: Request, _failure: Exception) -> Response:
+async def _not_found(_request: Request, _failure: Exception) -> Response:
     # "OPTIONS *" is the one request target that is below no mount (RFC 9112 section 3.2.4).
     reply = problem(NotFound("no path"))
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
@@ -77,10 +77,10 @@ async def _watch(parts: Parts, metrics: Metrics) -> None:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def site_of(parts: Parts) -> Site:
+def web_config_of(parts: Parts) -> WebConfig:
     """The site these parts serve."""
     settings = parts.settings
-    return site(
+    return web_config(
         parts.realm,
         trusted_origins=words(settings.trusted_origins),
         service_digests=[service_digest(each) for each in words(settings.service_token)],
@@ -88,8 +88,8 @@ def site_of(parts: Parts) -> Site:
     )
 
 
-def _audited(parts: Parts, metrics: Metrics) -> Parts:
-    ports = replace(parts.ports, audit=AuditedLog(parts.ports.audit, metrics))
+def _with_event_log(parts: Parts, metrics: Metrics) -> Parts:
+    ports = replace(parts.ports, audit=LoggingAuditLog(parts.ports.audit, metrics))
     return replace(parts, ports=ports)
 
 

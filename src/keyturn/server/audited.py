@@ -10,7 +10,7 @@ from keyturn.server.metrics import Metrics
 log = structlog.get_logger("keyturn.audit")
 
 
-class AuditedLog:
+class LoggingAuditLog:
     """Wraps an awaited ``AuditLog``. An alarm is said before it is stored: a store in trouble must not silence it."""
 
     def __init__(self, audit: Any, metrics: Metrics) -> None:

@@ -16,8 +16,8 @@ from keyturn.server.metrics import Metrics
 from keyturn.server.stream import PATH as FEED
 from keyturn.web.message import Reply
 from keyturn.web.problem import problem
-from keyturn.web.routes import match, respond
-from keyturn.web.site import Site
+from keyturn.web.routes import handle, match
+from keyturn.web.site import WebConfig
 
 FLOW_SECONDS = 20.0
 """No request is worked on longer: a store that hangs is a store that is away."""
@@ -25,10 +25,10 @@ FLOW_SECONDS = 20.0
 log = structlog.get_logger("keyturn.server")
 
 
-class Endpoints:
+class AuthApp:
     """The ASGI application of everything in ``web.routes``. ``trusted``: networks of our own proxies."""
 
-    def __init__(self, parts: Parts, site: Site, metrics: Metrics, trusted: Sequence[Network]) -> None:
+    def __init__(self, parts: Parts, site: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
         self._parts = parts
         self._site = site
         self._metrics = metrics
@@ -45,7 +45,7 @@ class Endpoints:
         try:
             request = await read_request(scope, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
-                return await drive_async(respond(request, self._parts.now(), self._site), self._parts.ports)
+                return await drive_async(handle(request, self._parts.now(), self._site), self._parts.ports)
         except Refusal as refusal:
             return problem(refusal, scope["path"])
         except TimeoutError:

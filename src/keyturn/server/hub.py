@@ -15,11 +15,11 @@ from keyturn.core.revocation import RevocationPage
 from keyturn.flows import Flow
 from keyturn.flows.feed import PAGE_LIMIT, head_page, page_after
 from keyturn.stores.near import LocalSessionCache
-from keyturn.web.endpoints.service import Place, feed_answer, feed_from
+from keyturn.web.endpoints.service import FeedCursor, feed_response, read_feed
 from keyturn.web.shapes import FeedEntry
 
-KEPT_PAGES = 256
-KEPT_BYTES = 4 * 1024 * 1024
+MAX_CACHED_PAGES = 256
+MAX_CACHED_BYTES = 4 * 1024 * 1024
 """Of pages that slow readers may still take from memory; who has fallen further behind reads the log by himself."""
 
 SECONDS_PER_READER = 0.00005
@@ -32,20 +32,20 @@ log = structlog.get_logger("keyturn.feed")
 Read = Callable[[Flow[RevocationPage]], Awaitable[RevocationPage]]
 
 
-class News(msgspec.Struct, frozen=True, omit_defaults=True):
+class FeedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an event says. ``stamp``: seconds of this process's clock as of which the reader then knows everything;
     left out where more is to come. ``process``: whose clock, by a random name."""
 
-    process: str
+    clock_id: str
     log: int
     after: int
     sequence: int
     entries: list[FeedEntry]
-    stamp: float | None = None
+    complete_as_of: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class LogCursor:
     """Where a reader stands: in which log, after which sequence number."""
 
     log: int
@@ -53,15 +53,15 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EncodedEvent:
     """One event, encoded, and where a reader stands who has taken it. ``whole``: nothing more was there."""
 
     body: bytes
-    spot: Spot
+    spot: LogCursor
     whole: bool
 
 
-class Hub:
+class FeedBroadcaster:
     """One per worker. It looks when the near-cache has heard of something, and every ``heartbeat_seconds``.
 
     What it says is what it has itself just read from the log: a worker that cannot read it says nothing, and whoever
@@ -83,11 +83,11 @@ class Hub:
         """How often everybody was told something."""
         self.looks = 0
         """How often it has looked."""
-        self.head: Spot | None = None
+        self.head: LogCursor | None = None
         self.beat = b""
         self._read = read
         self._near = near
-        self._pages: OrderedDict[Spot, Told] = OrderedDict()
+        self._pages: OrderedDict[LogCursor, EncodedEvent] = OrderedDict()
         self._bells: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._said_at = float("-inf")
@@ -96,31 +96,31 @@ class Hub:
     def __len__(self) -> int:
         return len(self._bells)
 
-    def join(self, bell: asyncio.Event) -> None:
+    def join(self, wakeup: asyncio.Event) -> None:
         """Ring ``bell`` from now on. The hub runs while anybody listens."""
-        self._bells.add(bell)
+        self._bells.add(wakeup)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
-    def leave(self, bell: asyncio.Event) -> None:
+    def leave(self, wakeup: asyncio.Event) -> None:
         """Ring it no more."""
-        self._bells.discard(bell)
+        self._bells.discard(wakeup)
         if not self._bells and self._task is not None:
             self._task.cancel()
             self._task = self.head = None
             self._pages.clear()
 
-    def page_after(self, spot: Spot) -> Told | None:
+    def page_after(self, cursor: LogCursor) -> EncodedEvent | None:
         """The page that goes on from ``spot``, while it is kept."""
-        return self._pages.get(spot)
+        return self._pages.get(cursor)
 
-    async def look(self, place: Place, log_number: int | None) -> Told | None:
+    async def read_page(self, place: FeedCursor, log_number: int | None) -> EncodedEvent | None:
         """What is there for one reader alone. ``None`` when there is a gap: he needs a snapshot. Raises as a store."""
         asked_at = self.clock()
-        page = await self._read(feed_from(place))
+        page = await self._read(read_feed(place))
         if not page.complete or log_number not in (None, page.log_id):
             return None
-        return self._told(place, page, asked_at)
+        return self._encode(place, page, asked_at)
 
     async def _run(self) -> None:
         loop, news = asyncio.get_running_loop(), asyncio.Event()
@@ -133,17 +133,17 @@ class Hub:
         try:
             while True:
                 news.clear()
-                pause = await self._next_look()
+                pause = await self._next_check()
                 await asyncio.sleep(SECONDS_PER_READER * len(self._bells))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), pause)
         finally:
             stop()
 
-    async def _next_look(self) -> float:
+    async def _next_check(self) -> float:
         """Look, and ring. Answers how long to wait for news before the next look."""
         try:
-            more = await self._look()
+            more = await self._check_log()
             self._failures = 0
         except Exception as error:  # whatever it is, the next look may succeed; until then readers hear nothing
             more, self._failures = False, self._failures + 1
@@ -155,7 +155,7 @@ class Hub:
             return min(_LONGEST_PAUSE_SECONDS, 0.05 * 2.0 ** min(self._failures, 10))
         return 0.0 if more else self.heartbeat_seconds
 
-    async def _look(self) -> bool:
+    async def _check_log(self) -> bool:
         """Whether there is more to read at once."""
         head, asked_at = self.head, self.clock()
         if head is None:
@@ -163,12 +163,14 @@ class Hub:
         page = await self._read(page_after(head.sequence))
         if not page.complete or page.log_id != head.log:
             return await self._find_head()
-        told = self._told(Place(head.sequence, seeding=False), page, asked_at)
+        told = self._encode(FeedCursor(head.sequence, is_snapshot=False), page, asked_at)
         if page.entries:
-            self._keep(head, told)
+            self._cache_event(head, told)
             self.head = told.spot
         if told.whole and (page.entries or asked_at - self._said_at >= self.heartbeat_seconds / 2):
-            self.beat = _event("heartbeat", News(self.process, page.log_id, page.sequence, page.sequence, [], asked_at))
+            self.beat = _event(
+                "heartbeat", FeedEvent(self.process, page.log_id, page.sequence, page.sequence, [], asked_at)
+            )
             self._said_at = asked_at
             self.turn += 1
         return not told.whole
@@ -177,30 +179,35 @@ class Hub:
         # Whoever stands somewhere else finds out by looking for himself.
         self._pages.clear()
         page = await self._read(head_page())
-        self.head = Spot(page.log_id, page.sequence)
+        self.head = LogCursor(page.log_id, page.sequence)
         return False
 
-    def _keep(self, spot: Spot, told: Told) -> None:
-        self._pages[spot] = told
-        while len(self._pages) > KEPT_PAGES or sum(len(each.body) for each in self._pages.values()) > KEPT_BYTES:
+    def _cache_event(self, cursor: LogCursor, event: EncodedEvent) -> None:
+        self._pages[cursor] = event
+        while (
+            len(self._pages) > MAX_CACHED_PAGES
+            or sum(len(each.body) for each in self._pages.values()) > MAX_CACHED_BYTES
+        ):
             self._pages.popitem(last=False)
 
-    def _told(self, place: Place, page: RevocationPage, asked_at: float) -> Told:
+    def _encode(self, place: FeedCursor, page: RevocationPage, asked_at: float) -> EncodedEvent:
         whole = len(page.entries) < PAGE_LIMIT
-        entries = feed_answer(page).entries
+        entries = feed_response(page).entries
         stamp = asked_at if whole else None
-        news = News(self.process, page.log_id, place.sequence, page.sequence, entries, stamp)
-        return Told(_event("snapshot" if place.seeding else "entries", news), Spot(page.log_id, page.sequence), whole)
+        news = FeedEvent(self.process, page.log_id, place.sequence, page.sequence, entries, stamp)
+        return EncodedEvent(
+            _event("snapshot" if place.is_snapshot else "entries", news), LogCursor(page.log_id, page.sequence), whole
+        )
 
 
-def opening(hub: Hub, came_at: float, nonce: str) -> bytes:
+def opening_event(hub: FeedBroadcaster, came_at: float, nonce: str) -> bytes:
     """The first event of a stream. ``nonce``: of the question. ``clock``: what the hub's clock said when the request
     came; a reader maps each ``stamp`` to its own clock by it. ``retry``: milliseconds, for browsers."""
     said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds, "nonce": nonce}
     return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(said)
 
 
-def _event(name: str, news: News) -> bytes:
+def _event(name: str, news: FeedEvent) -> bytes:
     # Only what holds everything up to its number may be gone on from: a reader cut off in a snapshot begins again.
-    mark = b"" if news.stamp is None and name == "snapshot" else b"id: %d.%d\n" % (news.log, news.sequence)
+    mark = b"" if news.complete_as_of is None and name == "snapshot" else b"id: %d.%d\n" % (news.log, news.sequence)
     return b"event: %s\n%sdata: %s\n\n" % (name.encode(), mark, msgspec.json.encode(news))

@@ -69,7 +69,7 @@ class Metrics:
         MultiProcessCollector(pooled)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
         return generate_latest(pooled)
 
-    def forget_the_dead(self) -> None:
+    def remove_dead_workers(self) -> None:
         """Drop the gauges of workers that are gone: what they last said would stand for ever."""
         if not self._shared:
             return

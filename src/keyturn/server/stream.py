@@ -14,19 +14,19 @@ from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
 from keyturn.server.exchange import CONNECTION, send_reply
-from keyturn.server.hub import Hub, Spot, Told, opening
+from keyturn.server.hub import EncodedEvent, FeedBroadcaster, LogCursor, opening_event
 from keyturn.server.metrics import Metrics
-from keyturn.web.endpoints.service import Place, feed_place
+from keyturn.web.endpoints.service import FeedCursor, parse_cursor
 from keyturn.web.guard import require_feed_reader
 from keyturn.web.message import Request
 from keyturn.web.problem import problem
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 PATH = "/auth/revocations"
-STREAMS = 1000
+MAX_STREAMS = 1000
 """Of one worker; half of the connections it takes."""
 
-LOOKS = 4
+MAX_CATCH_UPS = 4
 """Readers of one worker who may catch up from the log at once."""
 
 WRITE_SECONDS = 10.0
@@ -58,7 +58,13 @@ class FeedStream:
     """
 
     def __init__(
-        self, parts: Parts, site: Site, rest: ASGIApp, metrics: Metrics, *, jitter: Callable[[], float] = chance.jitter
+        self,
+        parts: Parts,
+        site: WebConfig,
+        rest: ASGIApp,
+        metrics: Metrics,
+        *,
+        jitter: Callable[[], float] = chance.jitter,
     ) -> None:
         self._parts = parts
         self._site = site
@@ -66,9 +72,9 @@ class FeedStream:
         self._metrics = metrics
         self._jitter = jitter
         bound_seconds = parts.realm.profile.token.staleness_seconds
-        self._hub = Hub(self._read, parts.near, bound_seconds / 4)
+        self._hub = FeedBroadcaster(self._read, parts.near, bound_seconds / 4)
         self._longest_seconds = min(600.0, 60.0 * bound_seconds)
-        self._looks = asyncio.Semaphore(LOOKS)
+        self._looks = asyncio.Semaphore(MAX_CATCH_UPS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream, or pass on."""
@@ -90,7 +96,7 @@ class FeedStream:
     def _admit(self, scope: Scope, send: Send) -> "_Reader":
         request = Request("GET", PATH, scope["query_string"].decode("latin-1"), scope["headers"])
         require_feed_reader(request, self._site)
-        if len(self._hub) >= STREAMS:
+        if len(self._hub) >= MAX_STREAMS:
             raise Overloaded("too many feed readers on this worker", retry_after_seconds=5)
         place, number = _begin(request)
         ends_at = asyncio.get_running_loop().time() + self._longest_seconds * (1 + self._jitter()) / 2
@@ -117,9 +123,9 @@ class _Reader:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: FeedBroadcaster,
         looks: asyncio.Semaphore,
-        place: Place,
+        place: FeedCursor,
         number: int | None,
         send: Send,
         ends_at: float,
@@ -149,73 +155,75 @@ class _Reader:
             self._connection.on_shutdown = self._end
         try:
             await self._put({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            await self._write(opening(self._hub, came_at, self._place.nonce))
-            await self._tell_all()
+            await self._write(opening_event(self._hub, came_at, self._place.nonce))
+            await self._send_all()
             await self._write(b"", more=False)
         except TimeoutError:
-            await self._cut()
+            await self._abort()
 
     def leave(self) -> None:
         """The connection is for others from now on: not before, whatever else was sent on it meanwhile."""
         if self._connection is not None:
             self._connection.on_shutdown = None
 
-    async def _tell_all(self) -> None:
+    async def _send_all(self) -> None:
         time = asyncio.get_running_loop().time
         while not self._over and time() < self._ends_at:
             self.bell.clear()
-            if not await self._tell():
+            if not await self._send_next():
                 await self.bell.wait()
 
-    async def _tell(self) -> bool:
+    async def _send_next(self) -> bool:
         """Send what is there for this reader; whether there was anything to do."""
-        hub, spot = self._hub, self._spot()
+        hub, spot = self._hub, self._cursor()
         if spot is None or self._looked < 0:
-            return await self._look()
+            return await self._catch_up()
         told = hub.page_after(spot)
         if told is not None:
-            await self._take(told)
+            await self._send_event(told)
         elif spot == hub.head:
-            return await self._beat()
+            return await self._send_heartbeat()
         elif self._looked == hub.looks:
             return False
         else:
-            return await self._look()
+            return await self._catch_up()
         return True
 
-    async def _beat(self) -> bool:
+    async def _send_heartbeat(self) -> bool:
         if self._turn == self._hub.turn:
             return False
         self._turn = self._hub.turn
         await self._write(self._hub.beat)
         return True
 
-    async def _look(self) -> bool:
+    async def _catch_up(self) -> bool:
         """Read the log for this reader alone: when it comes, and while it is behind what the hub keeps."""
         self._looked, self._turn = self._hub.looks, self._hub.turn
         try:
             async with self._looks:
-                told = await self._hub.look(self._place, self._number)
+                told = await self._hub.read_page(self._place, self._number)
         except Exception as error:  # the answer has begun: all that is left is to end it, and the reader comes again
             log.warning("a feed stream ends early", detail=repr(error))
             self._over = True
             return True
         if told is None:
-            self._place, self._number, self._looked = Place(0, seeding=True), None, -1
+            self._place, self._number, self._looked = FeedCursor(0, is_snapshot=True), None, -1
             return True
-        await self._take(told)
+        await self._send_event(told)
         self._looked = self._looked if told.whole else -1
         return True
 
-    async def _take(self, told: Told) -> None:
+    async def _send_event(self, told: EncodedEvent) -> None:
         await self._write(told.body)
-        self._place = Place(told.spot.sequence, seeding=self._place.seeding and not told.whole)
+        self._place = FeedCursor(told.spot.sequence, is_snapshot=self._place.is_snapshot and not told.whole)
         self._number = told.spot.log
         if told.spot == self._hub.head:
             self._turn = self._hub.turn
 
-    def _spot(self) -> Spot | None:
-        return None if self._place.seeding or self._number is None else Spot(self._number, self._place.sequence)
+    def _cursor(self) -> LogCursor | None:
+        return (
+            None if self._place.is_snapshot or self._number is None else LogCursor(self._number, self._place.sequence)
+        )
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         await self._put({"type": "http.response.body", "body": body, "more_body": more})
@@ -225,7 +233,7 @@ class _Reader:
         async with asyncio.timeout(WRITE_SECONDS):
             await self._send(message)
 
-    async def _cut(self) -> None:
+    async def _abort(self) -> None:
         if self._connection is None:
             return
         self._connection.abort()
@@ -238,16 +246,16 @@ class _Reader:
         self.bell.set()
 
 
-def _begin(request: Request) -> tuple[Place, int | None]:
+def _begin(request: Request) -> tuple[FeedCursor, int | None]:
     """Where a reader goes on. Its Last-Event-ID counts more: a browser repeats the query it began with."""
     marks = request.values(b"last-event-id")
-    place = feed_place(request)
+    place = parse_cursor(request)
     if not marks:
         return place, None
     mark = _MARK.fullmatch(marks[0])
     if mark is None:
         raise InvalidMember("Last-Event-ID")
-    return Place(int(mark[2]), seeding=False, nonce=place.nonce), int(mark[1])
+    return FeedCursor(int(mark[2]), is_snapshot=False, nonce=place.nonce), int(mark[1])
 
 
 def _wants_stream(scope: Scope) -> bool:

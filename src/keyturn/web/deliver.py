@@ -11,16 +11,16 @@ from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import PlaintextToken
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.revoke import RevocationReceipt
-from keyturn.web.extract import Role
+from keyturn.web.extract import CookieRole
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
 from keyturn.web.shapes import IssuedAnswer, RevokedAnswer
 
 # RFC 6749 section 5.1 asks for both, for caches older than RFC 9111.
 _PRIVATE: tuple[Header, ...] = (*NO_STORE, (b"pragma", b"no-cache"))
-LOGIN_COOKIES: tuple[Role, ...] = ("session", "access", "refresh")
+LOGIN_COOKIES: tuple[CookieRole, ...] = ("session", "access", "refresh")
 """The cookies a login may live in; the device cookie is none of them."""
 
-_ROLES: dict[Deliver, tuple[Role, ...]] = {
+_ROLES: dict[Deliver, tuple[CookieRole, ...]] = {
     "cookie": ("session",),
     "tokens": (),
     "both": ("session",),
@@ -29,11 +29,15 @@ _ROLES: dict[Deliver, tuple[Role, ...]] = {
 
 
 def issued_reply(
-    status: int, issued: IssuedCredentials, now: Instant, realm: IssuerConfig, held: Collection[Role] = ()
+    status: int,
+    issued: IssuedCredentials,
+    now: Instant,
+    realm: IssuerConfig,
+    previous_tokens: Collection[CookieRole] = (),
 ) -> Reply:
     """What a login, a refresh or a step-up answers. ``held``: cookies of an earlier login that this one replaces:
     those it does not overwrite are taken away, or they would be presented instead of the new ones."""
-    stale = [_clear(role, realm) for role in held if role not in _ROLES[issued.deliver]]
+    stale = [_clear(role, realm) for role in previous_tokens if role not in _ROLES[issued.deliver]]
     return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, realm), *stale))
 
 
@@ -52,16 +56,16 @@ def _answer(issued: IssuedCredentials, now: Instant) -> IssuedAnswer:
         subject=session.subject,
         sid=session.sid,
         expires_at=issued.ends_at,
-        access_token=_revealed(issued.access_token if in_body else None),
+        access_token=_reveal(issued.access_token if in_body else None),
         token_type="Bearer" if in_body else UNSET,
         expires_in=UNSET if access_end is None else access_end - now,
-        refresh_token=_revealed(issued.refresh_token if in_body else None),
+        refresh_token=_reveal(issued.refresh_token if in_body else None),
         scope=session.scope or UNSET,
-        csrf_token=_revealed(issued.csrf_token),
+        csrf_token=_reveal(issued.csrf_token),
     )
 
 
-def _revealed(token: PlaintextToken | None) -> str | UnsetType:
+def _reveal(token: PlaintextToken | None) -> str | UnsetType:
     return UNSET if token is None else token.reveal()
 
 
@@ -78,7 +82,7 @@ def _cookies(issued: IssuedCredentials, now: Instant, realm: IssuerConfig) -> li
     return [each for each in (*cookies, _set("device", issued.device_token, MAX_AGE_SECONDS, realm)) if each]
 
 
-def _set(role: Role, token: PlaintextToken | None, seconds: int, realm: IssuerConfig) -> Header | None:
+def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, realm: IssuerConfig) -> Header | None:
     if token is None:
         return None
     policy = realm.profile.cookie
@@ -91,7 +95,7 @@ def _set(role: Role, token: PlaintextToken | None, seconds: int, realm: IssuerCo
     ).encode()
 
 
-def _clear(role: Role, realm: IssuerConfig) -> Header:
+def _clear(role: CookieRole, realm: IssuerConfig) -> Header:
     policy = realm.profile.cookie
     cleared = clear_cookie(policy.name(role), same_site=policy.same_site, secure=policy.secure)
     return b"set-cookie", cleared.encode()

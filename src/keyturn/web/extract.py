@@ -9,10 +9,10 @@ from keyturn.core.realm import IssuerConfig
 from keyturn.errors import BadRequest, TokenMalformed, Unauthenticated
 from keyturn.web.message import Request
 
-BEARER_CAP = 8 * 1024 + 64
+MAX_BEARER_CHARS = 8 * 1024 + 64
 """Bytes of an Authorization header that are looked at; no token of ours is longer."""
 
-Role = Literal["session", "access", "refresh", "device"]
+CookieRole = Literal["session", "access", "refresh", "device"]
 
 # RFC 9110 section 11.6.2 and RFC 6750 section 2.1: one scheme, in any case; one token; nothing else.
 _SCHEME = re.compile(rb"bearer(?: |\Z)", re.IGNORECASE)
@@ -40,10 +40,10 @@ def extract(request: Request, realm: IssuerConfig) -> Credential | None:
     token = bearer_token(request)
     if token is not None:
         return Credential("access", token, cookie=False)
-    session = cookie_of(request, "session", realm)
+    session = read_cookie(request, "session", realm)
     if session is not None:
         return Credential("session", session, cookie=True)
-    access = cookie_of(request, "access", realm)
+    access = read_cookie(request, "access", realm)
     return None if access is None else Credential("access", access, cookie=True)
 
 
@@ -61,13 +61,13 @@ def bearer_token(request: Request) -> str | None:
         raise BadRequest("more than one Authorization header")
     if not _SCHEME.match(values[0]):
         raise Unauthenticated("an Authorization scheme other than Bearer")
-    shape = _BEARER.fullmatch(values[0]) if len(values[0]) <= BEARER_CAP else None
+    shape = _BEARER.fullmatch(values[0]) if len(values[0]) <= MAX_BEARER_CHARS else None
     if shape is None:
         raise TokenMalformed("not one bearer token (RFC 6750 section 2.1)")
     return shape[1].decode()
 
 
-def cookie_of(request: Request, role: Role, realm: IssuerConfig) -> str | None:
+def read_cookie(request: Request, role: CookieRole, realm: IssuerConfig) -> str | None:
     """The value of our cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
     headers = request.values(b"cookie")
     return find_cookie(headers, realm.profile.cookie.name(role)) if headers else None

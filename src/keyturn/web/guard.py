@@ -11,10 +11,10 @@ from keyturn.flows.step import Flow
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.web.extract import Credential, bearer_token, extract
 from keyturn.web.message import Request
-from keyturn.web.site import Site, service_digest
+from keyturn.web.site import WebConfig, service_digest
 
 
-def guard(request: Request, now: Instant, site: Site) -> Flow[Principal]:
+def guard(request: Request, now: Instant, site: WebConfig) -> Flow[Principal]:
     """The principal of this request; the same whichever credential was presented.
 
     Raises ``Unauthenticated`` and its kin, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
@@ -31,7 +31,7 @@ def guard(request: Request, now: Instant, site: Site) -> Flow[Principal]:
     return principal
 
 
-def refuse_cross_origin(request: Request, site: Site) -> None:
+def refuse_cross_origin(request: Request, site: WebConfig) -> None:
     """Raises ``CrossOrigin`` when a browser sent an unsafe request from elsewhere. Login asks it too: login CSRF
     needs no cookie of the victim."""
     # Nearly every call is a safe one: spare it three searches of its headers.
@@ -46,7 +46,7 @@ def refuse_cross_origin(request: Request, site: Site) -> None:
     )
 
 
-def require_csrf_token(request: Request, sid: SessionId, site: Site) -> Flow[None]:
+def require_csrf_token(request: Request, sid: SessionId, site: WebConfig) -> Flow[None]:
     """Raises ``CsrfTokenRequired`` where the policy asks for a token in X-CSRF-Token and it is not that of ``sid``."""
     policy = site.realm.profile.cookie
     if not is_token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
@@ -57,7 +57,7 @@ def require_csrf_token(request: Request, sid: SessionId, site: Site) -> Flow[Non
     yield from verify_csrf_token(values[0].decode("latin-1"), sid, site.realm)
 
 
-def require_service(request: Request, site: Site) -> None:
+def require_service(request: Request, site: WebConfig) -> None:
     """Raises ``Unauthenticated`` or ``TokenInvalid`` unless the bearer token is one of the site's service tokens."""
     token = bearer_token(request)
     if token is None:
@@ -68,12 +68,12 @@ def require_service(request: Request, site: Site) -> None:
         raise TokenInvalid("not a service token of this site")
 
 
-def require_feed_reader(request: Request, site: Site) -> None:
+def require_feed_reader(request: Request, site: WebConfig) -> None:
     """As ``require_service``, unless the site's feed is open."""
     if not site.open_feed:
         require_service(request, site)
 
 
-def _verify(credential: Credential, now: Instant, site: Site) -> Flow[Principal]:
+def _verify(credential: Credential, now: Instant, site: WebConfig) -> Flow[Principal]:
     verify = verify_session if credential.kind == "session" else verify_access
     return (yield from verify(credential.text, now, site.realm))

@@ -13,14 +13,14 @@ from keyturn.errors import Refusal
 from keyturn.web.problem import OAUTH_PATHS, PROBLEM_TYPE, problem
 from keyturn.web.route import Route
 from keyturn.web.shapes import OAuthProblem, Problem
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 _REF = "#/components/schemas/{name}"
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": {"type": "string"}}}
 
 
-def document(routes: Sequence[Route], site: Site) -> dict[str, Any]:
+def document(routes: Sequence[Route], site: WebConfig) -> dict[str, Any]:
     """An OpenAPI 3.1 document of ``routes``, every refusal of each included."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -39,7 +39,7 @@ def document(routes: Sequence[Route], site: Site) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, site: Site) -> dict[str, Any]:
+def _operation(route: Route, site: WebConfig) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.endpoint.__name__ + ("_openid" if "openid" in route.path else ""),
         "summary": route.summary,
@@ -53,7 +53,7 @@ def _operation(route: Route, site: Site) -> dict[str, Any]:
     return operation
 
 
-def _security(route: Route, site: Site) -> list[dict[str, list[str]]]:
+def _security(route: Route, site: WebConfig) -> list[dict[str, list[str]]]:
     schemes: list[dict[str, list[str]]] = [{scheme: []} for scheme in route.schemes]
     return [*schemes, {}] if route.feed and site.open_feed else schemes
 

@@ -10,10 +10,10 @@ import msgspec
 from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, UnsupportedMediaType
 from keyturn.web.message import Request
 
-BODY_CAP = 16 * 1024
+MAX_BODY_BYTES = 16 * 1024
 """Bytes of a request body."""
 
-FIELDS_CAP = 32
+MAX_FIELDS = 32
 """Fields of a form or a query."""
 
 T = TypeVar("T")
@@ -64,8 +64,8 @@ def _text(request: Request, media: re.Pattern[bytes], name: str) -> str:
         raise UnsupportedMediaType(f"not exactly one Content-Type: {name}")
     if request.values(b"content-encoding"):
         raise UnsupportedMediaType("an encoded body")
-    if len(request.body) > BODY_CAP:
-        raise PayloadTooLarge(f"{len(request.body)} bytes; at most {BODY_CAP} are read")
+    if len(request.body) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"{len(request.body)} bytes; at most {MAX_BODY_BYTES} are read")
     try:
         return request.body.decode()
     except UnicodeDecodeError:
@@ -83,7 +83,7 @@ def _fields(text: str) -> dict[str, str]:
     if not _ENCODED.fullmatch(text):
         raise BadRequest("not application/x-www-form-urlencoded")
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_CAP)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise BadRequest("too many fields, or not UTF-8") from None
     fields = dict(pairs)

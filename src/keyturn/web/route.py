@@ -8,9 +8,9 @@ from keyturn.core.instant import Instant
 from keyturn.errors import Refusal
 from keyturn.flows.step import Flow
 from keyturn.web.message import Reply, Request
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
-Endpoint: TypeAlias = Callable[[Request, Instant, Site], Flow[Reply]]
+Endpoint: TypeAlias = Callable[[Request, Instant, WebConfig], Flow[Reply]]
 Media = Literal["application/json", "application/x-www-form-urlencoded"]
 Scheme = Literal["bearer", "session", "access", "refresh", "service"]
 

@@ -29,7 +29,7 @@ from keyturn.web.shapes import (
     StepUpBody,
     TokenForm,
 )
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -71,10 +71,10 @@ _TOKEN = (
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 
 
-def openapi(_request: Request, _now: Instant, site: Site) -> Flow[Reply]:
+def openapi(_request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
     """This document."""
     yield from ()
-    return json_reply(200, document(ROUTES, site), metadata.public(site))
+    return json_reply(200, document(ROUTES, site), metadata.public_cache_headers(site))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -179,7 +179,7 @@ def match(method: str, path: str) -> Route:
     return route
 
 
-def respond(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def handle(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """The reply to any request: the endpoint's, or its refusal as the endpoint says refusals."""
     try:
         route = match(request.method, request.path)

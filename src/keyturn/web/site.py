@@ -9,7 +9,7 @@ from keyturn.core.realm import IssuerConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class WebConfig:
     """``trusted_origins``: other origins whose browser requests may act on our cookies, as browsers spell them.
 
     ``service_digests``: SHA-256 of each token that resource servers read the feed and introspect with; more than one
@@ -27,15 +27,15 @@ class Site:
         return self.realm.issuer.rstrip("/") + path
 
 
-def site(
+def web_config(
     realm: IssuerConfig,
     *,
     trusted_origins: Iterable[str] = (),
     service_digests: Iterable[bytes] = (),
     open_feed: bool = False,
-) -> Site:
+) -> WebConfig:
     """A site with its origins checked. Raises ``ConfigurationError`` for what is no origin."""
-    return Site(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed)
+    return WebConfig(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed)
 
 
 def service_digest(token: str) -> bytes:

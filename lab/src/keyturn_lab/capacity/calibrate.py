@@ -25,7 +25,7 @@ from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, See
 from keyturn.issuer import Issuer
 from keyturn.stores.near import LocalSessionCache
 from keyturn.verifier import HttpFeed
-from keyturn.web.endpoints.service import feed_answer
+from keyturn.web.endpoints.service import feed_response
 from keyturn_lab.capacity.costs import Costs
 
 ENTRIES = 20_000
@@ -61,7 +61,7 @@ def _sid() -> SessionId:
 
 
 def _encoded(entries: list[Revocation]) -> bytes:
-    return msgspec.json.encode(feed_answer(RevocationPage(tuple(entries), entries[-1].sequence, log_id=_LOG)))
+    return msgspec.json.encode(feed_response(RevocationPage(tuple(entries), entries[-1].sequence, log_id=_LOG)))
 
 
 def _of_entries(entries: list[Revocation]) -> dict[str, float]:
@@ -107,7 +107,7 @@ def _pages(entries: list[Revocation]) -> Iterator[bytes]:
     for first in range(0, len(entries), _PAGE):
         yield _encoded(entries[first : first + _PAGE])
     while True:
-        yield msgspec.json.encode(feed_answer(RevocationPage((), entries[-1].sequence, log_id=_LOG)))
+        yield msgspec.json.encode(feed_response(RevocationPage((), entries[-1].sequence, log_id=_LOG)))
 
 
 def near_bytes() -> float:

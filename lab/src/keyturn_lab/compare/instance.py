@@ -16,7 +16,7 @@ import uvicorn
 
 from keyturn.compose.settings import read_settings
 from keyturn.errors import StoreUnavailable
-from keyturn.integrations.asgi import Guard
+from keyturn.integrations.asgi import AuthMiddleware
 from keyturn.issuer import AsyncIssuer
 from keyturn.stores.near import LocalSessionCache
 from keyturn.tokens import KeySet
@@ -59,11 +59,11 @@ def application(mode: str) -> Any:
     counted = replace(issuer.parts.ports, sessions=Counted(issuer.parts.ports.sessions))
     issuer.parts = replace(issuer.parts, ports=counted)
     if mode != "jwt":
-        return _with_controls(Guard(hello, issuer=issuer), issuer)
+        return _with_controls(AuthMiddleware(hello, issuer=issuer), issuer)
     realm = issuer.parts.realm
     keys = KeySet.from_jwks(json.dumps(issuer.parts.ring.jwks(issuer.parts.now())).encode())
     verifier = AsyncVerifier(realm.issuer, realm.audience[0], keys=keys, revocation="none")
-    return _with_controls(Guard(hello, verifier=verifier), issuer)
+    return _with_controls(AuthMiddleware(hello, verifier=verifier), issuer)
 
 
 def _with_controls(guarded: Any, issuer: AsyncIssuer) -> Any:

@@ -14,32 +14,32 @@ from keyturn.flows.replace import revoke_previous_sessions
 from keyturn.flows.signup import signup as sign_up
 from keyturn.flows.step import Flow
 from keyturn.web.deliver import LOGIN_COOKIES, issued_reply
-from keyturn.web.extract import Role, cookie_of
+from keyturn.web.extract import CookieRole, read_cookie
 from keyturn.web.guard import refuse_cross_origin
 from keyturn.web.message import Reply, Request
 from keyturn.web.read import read_json
 from keyturn.web.shapes import LoginBody
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
-LABEL_CAP = 120
+MAX_LABEL_CHARS = 120
 """Characters of a User-Agent that the device list shows."""
 
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 
-_Entrance = Callable[[LoginRequest, Instant, IssuerConfig], Flow[IssuedCredentials]]
+_LoginFlow = Callable[[LoginRequest, Instant, IssuerConfig], Flow[IssuedCredentials]]
 
 
-def signup(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def signup(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Make an account and log it in."""
-    return (yield from _enter(sign_up, 201, request, now, site))
+    return (yield from _run(sign_up, 201, request, now, site))
 
 
-def login(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def login(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Log in with a password."""
-    return (yield from _enter(log_in, 200, request, now, site))
+    return (yield from _run(log_in, 200, request, now, site))
 
 
-def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     # Login CSRF: another site must not log this browser in as somebody else. No cookie is needed for that attack.
     refuse_cross_origin(request, site)
     body = read_json(request, LoginBody)
@@ -48,10 +48,10 @@ def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, sit
         body.password,
         deliver=body.deliver,
         client=ClientInfo(body.client_id, _label(request), request.address),
-        device_token=_unless_tossed(request, "device", site),
+        device_token=_read_cookie_or_none(request, "device", site),
     )
     issued = yield from entrance(attempt, now, site.realm)
-    held = _held(request, site) if issued.deliver != "tokens" else {}
+    held = _previous_tokens(request, site) if issued.deliver != "tokens" else {}
     yield from revoke_previous_sessions(held.values(), issued.session.sid, now, site.realm)
     return issued_reply(status, issued, now, site.realm, held)
 
@@ -59,17 +59,17 @@ def _enter(entrance: _Entrance, status: int, request: Request, now: Instant, sit
 def _label(request: Request) -> str:
     agents = request.values(b"user-agent")
     shown = _UNPRINTABLE.sub("", agents[0].decode("latin-1")) if agents else ""
-    return shown.strip()[:LABEL_CAP]
+    return shown.strip()[:MAX_LABEL_CHARS]
 
 
-def _held(request: Request, site: Site) -> dict[Role, str]:
-    found: dict[Role, str | None] = {role: _unless_tossed(request, role, site) for role in LOGIN_COOKIES}
+def _previous_tokens(request: Request, site: WebConfig) -> dict[CookieRole, str]:
+    found: dict[CookieRole, str | None] = {role: _read_cookie_or_none(request, role, site) for role in LOGIN_COOKIES}
     return {role: text for role, text in found.items() if text is not None}
 
 
-def _unless_tossed(request: Request, role: Role, site: Site) -> str | None:
+def _read_cookie_or_none(request: Request, role: CookieRole, site: WebConfig) -> str | None:
     try:
-        return cookie_of(request, role, site.realm)
+        return read_cookie(request, role, site.realm)
     except BadRequest:
         # Cookie tossing must not keep anybody from logging in; which of two was meant cannot be known, so none counts.
         return None

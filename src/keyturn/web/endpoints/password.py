@@ -8,15 +8,15 @@ from keyturn.flows.password import change_password
 from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.web.deliver import issued_reply
-from keyturn.web.extract import cookie_of, extract
+from keyturn.web.extract import extract, read_cookie
 from keyturn.web.guard import guard
 from keyturn.web.message import Reply, Request
 from keyturn.web.read import read_json
 from keyturn.web.shapes import PasswordBody, StepUpBody
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 
-def password(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Change the password; every other session of the caller ends."""
     principal = yield from guard(request, now, site)
     body = read_json(request, PasswordBody)
@@ -25,7 +25,7 @@ def password(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     return issued_reply(200, (yield from changing), now, site.realm)
 
 
-def step_up(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def step_up(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Confirm the password: the session counts as freshly authenticated (RFC 9470)."""
     principal = yield from guard(request, now, site)
     body = read_json(request, StepUpBody)
@@ -34,7 +34,7 @@ def step_up(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     return issued_reply(200, (yield from confirming), now, site.realm)
 
 
-def _delivery(request: Request, sid: SessionId, site: Site) -> Deliver:
+def _delivery(request: Request, sid: SessionId, site: WebConfig) -> Deliver:
     """Renewed where it came from. Both ends every earlier session token, so one held beside a bearer token is too."""
     credential = extract(request, site.realm)
     if credential and credential.cookie:
@@ -42,9 +42,9 @@ def _delivery(request: Request, sid: SessionId, site: Site) -> Deliver:
     return "both" if _session_cookie_of(request, site) == sid else "tokens"
 
 
-def _session_cookie_of(request: Request, site: Site) -> SessionId | None:
+def _session_cookie_of(request: Request, site: WebConfig) -> SessionId | None:
     try:
-        text = cookie_of(request, "session", site.realm)
+        text = read_cookie(request, "session", site.realm)
         return parse(text, CredentialKind.SESSION, site.realm.secrets).sid if text else None
     except Refusal:
         return None

@@ -17,7 +17,7 @@ from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
 from keyturn.web.read import read_form, read_query
 from keyturn.web.shapes import FeedAnswer, FeedEntry, IntrospectForm, RevokedAnswer, RevokeForm
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 _NOTHING = RevokedAnswer(revoked=False, sequence=0, within_seconds=0)
 
@@ -40,16 +40,16 @@ class FeedQuery(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FeedCursor:
     """Where a reader of the feed goes on: after ``sequence``, within a snapshot while it is ``seeding``. ``nonce``: of
     its question."""
 
     sequence: int
-    seeding: bool
+    is_snapshot: bool
     nonce: str = ""
 
 
-def revoke(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def revoke(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """End the session of a token. Holding it is the authorisation; an unknown one is no error (RFC 7009, 2.2)."""
     form = read_form(request, RevokeForm)
     revoked = yield from _revoke(form.token, now, site)
@@ -58,43 +58,43 @@ def revoke(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     return json_reply(200, RevokedAnswer(True, revoked.sequence, revoked.within_seconds))
 
 
-def introspect(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def introspect(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """What is true of a token right now. RFC 7662 section 2.1: only for known services, or it is a token scanner."""
     require_service(request, site)
     form = read_form(request, IntrospectForm)
     return json_reply(200, (yield from ask_about(form.token, now, site.realm)))
 
 
-def revocations(request: Request, _now: Instant, site: Site) -> Flow[Reply]:
+def revocations(request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
     """A page of the feed as JSON; the server streams the same entries to whoever accepts text/event-stream."""
     require_feed_reader(request, site)
-    place = feed_place(request)
-    page = yield from feed_from(place)
-    return json_reply(200, feed_answer(page, place.nonce), (*NO_STORE, (b"vary", b"accept")))
+    place = parse_cursor(request)
+    page = yield from read_feed(place)
+    return json_reply(200, feed_response(page, place.nonce), (*NO_STORE, (b"vary", b"accept")))
 
 
-def feed_place(request: Request) -> Place:
+def parse_cursor(request: Request) -> FeedCursor:
     """Where the reader wants to go on. Raises ``InvalidMember``, ``BadRequest``."""
     query = read_query(request, FeedQuery)
     if query.after is None:
-        return Place(int(query.seed or 0), seeding=True, nonce=query.nonce)
+        return FeedCursor(int(query.seed or 0), is_snapshot=True, nonce=query.nonce)
     if query.seed is not None:
         raise InvalidMember("seed")
-    return Place(int(query.after), seeding=False, nonce=query.nonce)
+    return FeedCursor(int(query.after), is_snapshot=False, nonce=query.nonce)
 
 
-def feed_from(place: Place) -> Flow[RevocationPage]:
+def read_feed(place: FeedCursor) -> Flow[RevocationPage]:
     """The page that goes on from ``place``."""
-    return snapshot_page(place.sequence) if place.seeding else page_after(place.sequence)
+    return snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
 
 
-def feed_answer(page: RevocationPage, nonce: str = "") -> FeedAnswer:
+def feed_response(page: RevocationPage, nonce: str = "") -> FeedAnswer:
     """A page of the feed as it travels. ``nonce``: of the question."""
     entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
     return FeedAnswer(entries, page.sequence, page.complete, page.log_id, nonce)
 
 
-def _revoke(token: str, now: Instant, site: Site) -> Flow[RevocationReceipt | None]:
+def _revoke(token: str, now: Instant, site: WebConfig) -> Flow[RevocationReceipt | None]:
     try:
         sid = yield from session_id_of_token(token, now, site.realm)
         return (yield from revoke_session(sid, "revoked by its holder", now, site.realm))

@@ -17,12 +17,12 @@ from keyturn.web.extract import extract
 from keyturn.web.guard import guard
 from keyturn.web.message import NO_STORE, Header, Reply, Request, json_reply
 from keyturn.web.shapes import DeviceAnswer, DevicesAnswer, SessionAnswer
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 
-def session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Who is calling; with the CSRF token where a cookie said so, for a page that was loaded again."""
-    principal = yield from guard(_as_asked(request), now, site)
+    principal = yield from guard(_delivery(request), now, site)
     csrf_token: str | UnsetType = UNSET
     if _by_cookie(request, site):
         csrf_token = (yield from csrf_token_of(principal.sid, site.realm)).reveal()
@@ -38,10 +38,10 @@ def session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
         scope=" ".join(principal.scope),
         csrf_token=csrf_token,
     )
-    return json_reply(200, answer, (*NO_STORE, *_named(principal)))
+    return json_reply(200, answer, (*NO_STORE, *_describe(principal)))
 
 
-def sessions(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def sessions(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """The live sessions of the caller, newest first."""
     principal = yield from guard(request, now, site)
     devices = yield from list_sessions(principal.subject, now, site.realm)
@@ -49,7 +49,7 @@ def sessions(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     return json_reply(200, DevicesAnswer(sessions=shown))
 
 
-def end_session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def end_session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """End one of the caller's own sessions."""
     principal = yield from guard(request, now, site)
     # ``match`` has judged the last segment: it is spelled like a session id.
@@ -58,27 +58,27 @@ def end_session(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     return revoked_reply(revoked, site.realm, clear=sid == principal.sid and _by_cookie(request, site))
 
 
-def logout(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def logout(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """End the session of this request."""
     principal = yield from guard(request, now, site)
     revoked = yield from revoke_session(principal.sid, LOGOUT, now, site.realm)
     return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
 
 
-def logout_all(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def logout_all(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """End every session of the caller."""
     principal = yield from guard(request, now, site)
     revoked = yield from revoke_subject(principal.subject, now, site.realm)
     return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
 
 
-def _as_asked(request: Request) -> Request:
+def _delivery(request: Request) -> Request:
     # A proxy asks with GET on behalf of a request that may change something; anybody may say so: it is only stricter.
     unsafe = [each for each in request.values(b"x-original-method") if each.decode("latin-1") not in SAFE_METHODS]
     return replace(request, method=unsafe[0].decode("latin-1")) if unsafe else request
 
 
-def _named(principal: Principal) -> tuple[Header, ...]:
+def _describe(principal: Principal) -> tuple[Header, ...]:
     """For proxies, which read headers only. Percent-encoded: a name must not end a header (CWE-113)."""
     named = {
         b"keyturn-subject": principal.subject,
@@ -88,6 +88,6 @@ def _named(principal: Principal) -> tuple[Header, ...]:
     return tuple((name, quote(value, safe=" :/@").encode()) for name, value in named.items())
 
 
-def _by_cookie(request: Request, site: Site) -> bool:
+def _by_cookie(request: Request, site: WebConfig) -> bool:
     credential = extract(request, site.realm)
     return credential is not None and credential.cookie

@@ -6,17 +6,17 @@ from keyturn.errors import InvalidMember, UnsupportedGrantType
 from keyturn.flows.refresh import refresh
 from keyturn.flows.step import Flow
 from keyturn.web.deliver import issued_reply
-from keyturn.web.extract import cookie_of
+from keyturn.web.extract import read_cookie
 from keyturn.web.guard import refuse_cross_origin, require_csrf_token
 from keyturn.web.message import Reply, Request
 from keyturn.web.read import read_form
 from keyturn.web.shapes import TokenForm
-from keyturn.web.site import Site
+from keyturn.web.site import WebConfig
 
 GRANT_TYPES = ("refresh_token",)
 
 
-def token(request: Request, now: Instant, site: Site) -> Flow[Reply]:
+def token(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Continue a session (RFC 6749 section 6)."""
     form = read_form(request, TokenForm)
     if form.grant_type not in GRANT_TYPES:
@@ -30,8 +30,8 @@ def token(request: Request, now: Instant, site: Site) -> Flow[Reply]:
     return issued_reply(200, issued, now, site.realm)
 
 
-def _by_cookie(request: Request, site: Site) -> Flow[str]:
-    text = cookie_of(request, "refresh", site.realm)
+def _by_cookie(request: Request, site: WebConfig) -> Flow[str]:
+    text = read_cookie(request, "refresh", site.realm)
     if text is None:
         raise InvalidMember("refresh_token")
     refuse_cross_origin(request, site)
