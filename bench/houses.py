@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keyturn.compose.parts import Parts
+from keyturn.compose.parts import Components
 from keyturn.compose.settings import Settings
 from keyturn.core.instant import EPOCH, Subject
 from keyturn.core.lifecycle import open_session
@@ -23,13 +23,13 @@ def settings(store: str = "memory:", algorithm: str = "HS256", *, sessions: str 
         issuer=ISSUER,
         audience=AUDIENCE,
         store=store,
-        sessions=sessions,
+        session_store=sessions,
         secret="a secret for nothing but figures",
         service_token="a service token for figures only",
         algorithm=algorithm,
-        account_limit=100,
-        address_limit=100_000,
-        signup_limit=100_000,
+        login_limit_per_account=100,
+        login_limit_per_address=100_000,
+        signup_limit_per_address=100_000,
     )
 
 
@@ -40,27 +40,27 @@ def sqlite_url(within: Path | None = None) -> Iterator[str]:
         yield f"sqlite:///{Path(folder) / 'keyturn.db'}"
 
 
-def open_sessions(parts: Parts, count: int) -> list[Session]:
+def open_sessions(parts: Components, count: int) -> list[Session]:
     """Live sessions, in the store."""
     return [_open(parts) for _ in range(count)]
 
 
-def token_of(session: Session, kind: CredentialKind, counter: int, parts: Parts) -> str:
+def token_of(session: Session, kind: CredentialKind, counter: int, parts: Components) -> str:
     """A sealed credential of ``session``."""
-    return seal(kind, session.sid, counter, session.seed, parts.realm.secrets).reveal()
+    return seal(kind, session.sid, counter, session.seed, parts.config.secrets).reveal()
 
 
-def session_cookie(session: Session, parts: Parts) -> bytes:
+def session_cookie(session: Session, parts: Components) -> bytes:
     """The Cookie header of a browser that holds ``session``, and one cookie of somebody else's."""
-    name = parts.realm.profile.cookie.name("session")
+    name = parts.config.profile.cookie.name("session")
     return f"theme=dark; {name}={token_of(session, CredentialKind.SESSION, 0, parts)}".encode()
 
 
-def _open(parts: Parts) -> Session:
+def _open(parts: Components) -> Session:
     now = parts.now()
     subject = Subject("subject")
     sid = new_session_id(subject, os.urandom(16))
     draft = Session(sid, subject, Seed(os.urandom(32)), ClientInfo(), 0, now, now, now, EPOCH)
-    session = open_session(draft, RevocationFloor(), now, parts.realm.profile.session)
-    parts.plain.sessions.insert(session)  # type: ignore[attr-defined]  # the plain twin of the port
+    session = open_session(draft, RevocationFloor(), now, parts.config.profile.session)
+    parts.sync_ports.sessions.insert(session)  # type: ignore[attr-defined]  # the plain twin of the port
     return session

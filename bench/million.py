@@ -130,7 +130,7 @@ def _expiring(client: Any) -> Sweep:
 
 
 def _purging(issuer: Issuer) -> Sweep:
-    port: Any = issuer.parts.plain_store.sessions
+    port: Any = issuer.parts.sync_store.sessions
     return lambda: port.purge(Instant(int(time.time()) + 40 * DAY))
 
 
@@ -153,7 +153,7 @@ def _figures(
 
 def _checks(issuer: Issuer) -> Series:
     """Microseconds of single reads."""
-    port: Any = issuer.parts.plain_store.sessions
+    port: Any = issuer.parts.sync_store.sessions
     now = Instant(int(time.time()))
     held = [new_session(now) for _ in range(ASKED // 20)]
     for each in held:
@@ -186,7 +186,7 @@ def _sweeping(what: str, issuer: Issuer, sweep: Sweep) -> Figure:
 
 
 def _log_in(issuer: Issuer, waits: list[float], stop: threading.Event) -> None:
-    port: Any = issuer.parts.plain_store.sessions
+    port: Any = issuer.parts.sync_store.sessions
     while not stop.is_set():
         each = new_session(Instant(int(time.time()) + 50 * DAY))
         began_at = time.perf_counter()

@@ -172,7 +172,7 @@ def _together(loop: asyncio.AbstractEventLoop, name: str, acts: Sequence[Act]) -
 
 def _awaited_store(issuer: AsyncIssuer, session: Session) -> Act:
     port: Any = issuer.parts.ports.sessions
-    policy, sid, now = issuer.parts.realm.profile.session, session.sid, issuer.parts.now()
+    policy, sid, now = issuer.parts.config.profile.session, session.sid, issuer.parts.now()
 
     async def rotation() -> None:
         found = await port.load(sid)
@@ -188,7 +188,7 @@ def _awaited_flow(issuer: AsyncIssuer, session: Session, ports: Any) -> Act:
 
     async def rotation() -> None:
         nonlocal token
-        successor = (await drive_async(refresh(token, "tokens", now, parts.realm), ports)).refresh_token
+        successor = (await drive_async(refresh(token, "tokens", now, parts.config), ports)).refresh_token
         assert successor is not None
         token = successor.reveal()
 
@@ -216,7 +216,7 @@ async def _awaited_script(connection: Any, session: Session, *, reload: bool) ->
 def _requests(url: str, plan: Plan) -> Figure:
     loop = uvloop.new_event_loop()
     issuer = AsyncIssuer.open(settings(url))
-    while not issuer.parts.near.is_fresh:
+    while not issuer.parts.session_cache.is_fresh:
         time.sleep(0.01)
     try:
         client, cookies = Client(loop, b"cookie"), _Cookies(issuer, 500)

@@ -110,7 +110,7 @@ def measure(plan: Plan) -> list[Figure]:
 def _houses() -> Iterator[tuple[AsyncIssuer, AsyncIssuer]]:
     with sqlite_url() as url:
         memory, sqlite = AsyncIssuer.open(settings()), AsyncIssuer.open(settings(url))
-        while not sqlite.parts.near.is_fresh:
+        while not sqlite.parts.session_cache.is_fresh:
             time.sleep(0.01)
         try:
             yield memory, sqlite
@@ -170,7 +170,7 @@ class _Cookies:
     def cold(self, count: int) -> Material:
         """As the first request after a start: the near-cache holds none of them."""
         for each in self._sessions:
-            self._issuer.parts.near.evict(each.sid)
+            self._issuer.parts.session_cache.evict(each.sid)
         return AuthMiddleware(bare, issuer=self._issuer), self.headers[:count]
 
 

@@ -59,7 +59,7 @@ def between(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = 
 def _revoke(issuer: Issuer, session: Session) -> float:
     """The whole flow. Answers when the store had committed the revocation; an audit event follows it."""
     ports, committed_at = issuer.parts.ports, 0.0
-    flow = revoke_session(session.sid, "logout", issuer.parts.now(), issuer.parts.realm)
+    flow = revoke_session(session.sid, "logout", issuer.parts.now(), issuer.parts.config)
     try:
         step = next(flow)
         while True:
@@ -100,7 +100,7 @@ async def _serve_all(url: str, sessions: str, pipe: Connection) -> None:
 
 
 def _first_news(issuer: AsyncIssuer) -> None:
-    while not issuer.parts.near.is_fresh:
+    while not issuer.parts.session_cache.is_fresh:
         time.sleep(0.01)
 
 

@@ -96,7 +96,7 @@ def _sides(issuer: Issuer, connection: Connection) -> list[Side]:
 
 def _store(issuer: Issuer, session: Session) -> Callable[[], None]:
     port: Any = issuer.parts.ports.sessions
-    policy, sid, now = issuer.parts.realm.profile.session, session.sid, issuer.parts.now()
+    policy, sid, now = issuer.parts.config.profile.session, session.sid, issuer.parts.now()
 
     def rotation() -> None:
         found = port.load(sid)
@@ -112,7 +112,7 @@ def _flow(issuer: Issuer, session: Session, ports: Ports) -> Callable[[], None]:
 
     def rotation() -> None:
         nonlocal token
-        successor = drive(refresh(token, "tokens", now, parts.realm), ports).refresh_token
+        successor = drive(refresh(token, "tokens", now, parts.config), ports).refresh_token
         assert successor is not None
         token = successor.reveal()
 

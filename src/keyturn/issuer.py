@@ -10,9 +10,9 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from keyturn import flows
 from keyturn.clocks import boottime
 from keyturn.compose.home import complete_settings
-from keyturn.compose.parts import Clock, Parts, build_parts
+from keyturn.compose.parts import Clock, Components, build_components
 from keyturn.compose.settings import Settings, read_settings
-from keyturn.compose.upkeep import Upkeep, first_keys
+from keyturn.compose.upkeep import BackgroundTasks, first_keys
 from keyturn.core.instant import SessionId, Subject
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
@@ -51,7 +51,7 @@ def _attempt(
 
 
 def _signup(
-    parts: Parts,
+    parts: Components,
     identifier: str,
     password: str,
     *,
@@ -66,11 +66,11 @@ def _signup(
     ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
     """
     attempt = _attempt(identifier, password, deliver, client, None, scope, claims)
-    return flows.signup(attempt, parts.now(), parts.realm)
+    return flows.signup(attempt, parts.now(), parts.config)
 
 
 def _login(
-    parts: Parts,
+    parts: Components,
     identifier: str,
     password: str,
     *,
@@ -85,10 +85,10 @@ def _login(
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``.
     """
     attempt = _attempt(identifier, password, deliver, client, device, scope, claims)
-    return flows.login(attempt, parts.now(), parts.realm)
+    return flows.login(attempt, parts.now(), parts.config)
 
 
-def _verify(parts: Parts, token: str) -> Flow[Principal]:
+def _verify(parts: Components, token: str) -> Flow[Principal]:
     """Who holds this session token or access token.
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``;
@@ -96,70 +96,72 @@ def _verify(parts: Parts, token: str) -> Flow[Principal]:
     """
     require_type(str, token=token)
     verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
-    return verify(token, parts.now(), parts.realm)
+    return verify(token, parts.now(), parts.config)
 
 
-def _refresh(parts: Parts, token: str, *, deliver: Deliver = "tokens") -> Flow[IssuedCredentials]:
+def _refresh(parts: Components, token: str, *, deliver: Deliver = "tokens") -> Flow[IssuedCredentials]:
     """Rotate a refresh token. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
     ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``."""
     require_type(str, token=token)
-    return flows.refresh(token, parts.realm.resolve_delivery(deliver), parts.now(), parts.realm)
+    return flows.refresh(token, parts.config.resolve_delivery(deliver), parts.now(), parts.config)
 
 
-def _step_up(parts: Parts, sid: SessionId, password: str, *, deliver: Deliver | None = None) -> Flow[IssuedCredentials]:
+def _step_up(
+    parts: Components, sid: SessionId, password: str, *, deliver: Deliver | None = None
+) -> Flow[IssuedCredentials]:
     """Confirm the password within a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
     require_type(str, sid=sid, password=password)
-    return flows.confirm_password(sid, password, deliver, parts.now(), parts.realm)
+    return flows.confirm_password(sid, password, deliver, parts.now(), parts.config)
 
 
 def _change_password(
-    parts: Parts, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
+    parts: Components, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
 ) -> Flow[IssuedCredentials]:
     """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
     require_type(str, sid=sid, current=current, new=new)
-    return flows.change_password(sid, current, new, deliver, parts.now(), parts.realm)
+    return flows.change_password(sid, current, new, deliver, parts.now(), parts.config)
 
 
-def _logout(parts: Parts, sid: SessionId) -> Flow[RevocationReceipt]:
+def _logout(parts: Components, sid: SessionId) -> Flow[RevocationReceipt]:
     """End one session, every copy of it. Raises ``NotFound``."""
     require_type(str, sid=sid)
-    return flows.revoke_session(sid, LOGOUT, parts.now(), parts.realm)
+    return flows.revoke_session(sid, LOGOUT, parts.now(), parts.config)
 
 
-def _revoke_subject(parts: Parts, subject: Subject) -> Flow[RevocationReceipt]:
+def _revoke_subject(parts: Components, subject: Subject) -> Flow[RevocationReceipt]:
     """End every session of a subject."""
     require_name(subject=subject)
-    return flows.revoke_subject(subject, parts.now(), parts.realm)
+    return flows.revoke_subject(subject, parts.now(), parts.config)
 
 
-def _revoke_client(parts: Parts, client_id: str) -> Flow[RevocationReceipt]:
+def _revoke_client(parts: Components, client_id: str) -> Flow[RevocationReceipt]:
     """End every session of a client."""
     require_name(client_id=client_id)
-    return flows.revoke_client(client_id, parts.now(), parts.realm)
+    return flows.revoke_client(client_id, parts.now(), parts.config)
 
 
-def _revoke_everything(parts: Parts) -> Flow[RevocationReceipt]:
+def _revoke_everything(parts: Components) -> Flow[RevocationReceipt]:
     """End every session there is."""
-    return flows.revoke_everything(parts.now(), parts.realm)
+    return flows.revoke_everything(parts.now(), parts.config)
 
 
-def _introspect(parts: Parts, token: str) -> Flow[dict[str, object]]:
+def _introspect(parts: Components, token: str) -> Flow[dict[str, object]]:
     """What the store says of any credential (RFC 7662). Raises ``StoreUnavailable``."""
     require_type(str, token=token)
-    return flows.introspect(token, parts.now(), parts.realm)
+    return flows.introspect(token, parts.now(), parts.config)
 
 
-def _sessions(parts: Parts, subject: Subject) -> Flow[list[SessionSummary]]:
+def _sessions(parts: Components, subject: Subject) -> Flow[list[SessionSummary]]:
     """The live sessions of a subject, newest first."""
     require_name(subject=subject)
-    return flows.list_sessions(subject, parts.now(), parts.realm)
+    return flows.list_sessions(subject, parts.now(), parts.config)
 
 
-def _set_disabled(parts: Parts, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
+def _set_disabled(parts: Components, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
     """Disable or enable an account; its sessions end. Raises ``NotFound``."""
     require_name(subject=subject)
     require_type(bool, disabled=disabled)
-    return flows.set_disabled(subject, disabled, parts.now(), parts.realm)
+    return flows.set_disabled(subject, disabled, parts.now(), parts.config)
 
 
 class _BaseIssuer:
@@ -167,10 +169,10 @@ class _BaseIssuer:
 
     _is_async: bool
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Components) -> None:
         self.parts = parts
         self.process: int | None = os.getpid()
-        self._upkeep: Upkeep | None = None
+        self._upkeep: BackgroundTasks | None = None
 
     @classmethod
     def open(
@@ -181,11 +183,11 @@ class _BaseIssuer:
 
         Raises ``ConfigurationError``, ``StoreUnavailable``.
         """
-        parts = build_parts(settings, awaited=cls._is_async, clock=clock, monotonic=monotonic)
+        parts = build_components(settings, awaited=cls._is_async, clock=clock, monotonic=monotonic)
         issuer = cls(parts)
-        drive(first_keys(parts), parts.plain)
+        drive(first_keys(parts), parts.sync_ports)
         if background:
-            issuer._upkeep = Upkeep(parts)
+            issuer._upkeep = BackgroundTasks(parts)
             issuer._upkeep.start()
         return issuer
 
@@ -218,7 +220,7 @@ def _usable_ports(door: _BaseIssuer) -> Ports:
     return door.parts.ports
 
 
-def _sync_method(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
+def _sync_method(use: Callable[Concatenate[Components, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
     def method(self: "Issuer", /, *arguments: P.args, **named: P.kwargs) -> T:
         return drive(use(self.parts, *arguments, **named), _usable_ports(self))
 
@@ -227,7 +229,7 @@ def _sync_method(use: Callable[Concatenate[Parts, P], Flow[T]]) -> Callable[Conc
 
 
 def _async_method(
-    use: Callable[Concatenate[Parts, P], Flow[T]],
+    use: Callable[Concatenate[Components, P], Flow[T]],
 ) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
     def method(self: "AsyncIssuer", /, *arguments: P.args, **named: P.kwargs) -> Awaitable[T]:
         return drive_async(use(self.parts, *arguments, **named), _usable_ports(self))
@@ -244,8 +246,8 @@ class Issuer(_BaseIssuer):
     def close(self) -> None:
         """Stop upkeep, let hashing end, close the store."""
         self._release()
-        if self.parts.shared is not None:
-            self.parts.shared.cache.close()
+        if self.parts.redis_cache is not None:
+            self.parts.redis_cache.cache.close()
         self.parts.store.close()
 
     def __enter__(self) -> Self:
@@ -277,8 +279,8 @@ class AsyncIssuer(_BaseIssuer):
     async def close(self) -> None:
         """Stop upkeep, let hashing end, close the store."""
         self._release()
-        if self.parts.shared is not None:
-            await self.parts.shared.cache.close()
+        if self.parts.redis_cache is not None:
+            await self.parts.redis_cache.cache.close()
         await self.parts.store.close()
 
     async def __aenter__(self) -> Self:

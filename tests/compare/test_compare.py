@@ -125,7 +125,7 @@ def fill(corner: Corner) -> None:
     with Issuer.open(read_settings(corner.environment), background=False) as issuer:
         issuer.signup("ada@example.com", PASSWORD, deliver="both")
         for _ in range(SESSIONS):
-            issuer.parts.plain_store.sessions.insert(new_session())
+            issuer.parts.sync_store.sessions.insert(new_session())
 
 
 def held(redis: RedisServer) -> int:

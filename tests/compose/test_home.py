@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.compose.home import complete_settings, furnish
+from keyturn.compose.home import complete_settings, create_missing
 from keyturn.compose.settings import Settings
 from keyturn.errors import ConfigurationError
 
@@ -19,7 +19,7 @@ def mode(path: Path) -> int:
 
 def test_a_fresh_machine_gets_a_folder_and_secrets_of_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "data"
-    made = furnish(Settings(data=str(folder)), URL)
+    made = create_missing(Settings(data_dir=str(folder)), URL)
     assert mode(folder) == 0o700
     assert {path.name: mode(path) for path in folder.iterdir()} == {"secret": 0o600, "service-token": 0o600}
     assert len(made.lines) == 3
@@ -32,30 +32,30 @@ def test_a_fresh_machine_gets_a_folder_and_secrets_of_its_own(tmp_path: Path) ->
 
 
 def test_the_next_start_finds_what_the_first_one_made(tmp_path: Path) -> None:
-    first, again = (furnish(Settings(data=str(tmp_path / "data")), URL) for _ in range(2))
+    first, again = (create_missing(Settings(data_dir=str(tmp_path / "data")), URL) for _ in range(2))
     assert again.settings == first.settings
     assert again.lines == ()
 
 
 def test_what_is_configured_is_not_made(tmp_path: Path) -> None:
-    settings = Settings(data=str(tmp_path), secret="s" * 32, service_token="t" * 32, issuer="https://a.example")
-    made = furnish(settings, URL)
+    settings = Settings(data_dir=str(tmp_path), secret="s" * 32, service_token="t" * 32, issuer="https://a.example")
+    made = create_missing(settings, URL)
     assert (made.settings.secret, made.settings.audience) == ("s" * 32, "https://a.example")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("readable", [0o640, 0o604, 0o660])
 def test_a_secret_others_may_read_is_refused(tmp_path: Path, readable: int) -> None:
-    furnish(Settings(data=str(tmp_path / "data")), URL)
+    create_missing(Settings(data_dir=str(tmp_path / "data")), URL)
     (tmp_path / "data" / "secret").chmod(readable)
     with pytest.raises(ConfigurationError, match="chmod 600"):
-        furnish(Settings(data=str(tmp_path / "data")), URL)
+        create_missing(Settings(data_dir=str(tmp_path / "data")), URL)
 
 
 def test_a_folder_that_cannot_be_used_is_a_problem_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be used"):
-        furnish(Settings(data=str(tmp_path / "file")), URL)
+        create_missing(Settings(data_dir=str(tmp_path / "file")), URL)
 
 
 def test_processes_that_start_at_once_make_one_secret(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_processes_that_start_at_once_make_one_secret(tmp_path: Path) -> None:
 
 def test_production_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
-        complete_settings(Settings(profile="production", data=str(tmp_path / "data")), URL)
+        complete_settings(Settings(environment="production", data_dir=str(tmp_path / "data")), URL)
     assert not (tmp_path / "data").exists()
 
 
@@ -99,8 +99,8 @@ def test_a_folder_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(ConfigurationError, match="anybody may write"):
-        furnish(Settings(data=str(folder)), URL)
+        create_missing(Settings(data_dir=str(folder)), URL)
     assert list(folder.iterdir()) == []
     # As /tmp is: nobody may take away what is another's.
     folder.chmod(0o1777)
-    assert furnish(Settings(data=str(folder)), URL).settings.secret
+    assert create_missing(Settings(data_dir=str(folder)), URL).settings.secret

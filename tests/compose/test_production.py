@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyturn.compose.production import refuse_half_configured
+from keyturn.compose.production import check_production
 from keyturn.compose.settings import Settings
 from keyturn.errors import ConfigurationError
 
@@ -20,7 +20,7 @@ GOOD = {
 
 def problems(**changes: object) -> tuple[str, ...]:
     try:
-        refuse_half_configured(Settings(**{**GOOD, **changes}))  # type: ignore[arg-type]
+        check_production(Settings(**{**GOOD, **changes}))  # type: ignore[arg-type]
     except ConfigurationError as refused:
         return refused.problems
     return ()
@@ -33,7 +33,7 @@ def test_what_is_complete_is_accepted() -> None:
 
 def test_everything_missing_is_listed() -> None:
     with pytest.raises(ConfigurationError) as refused:
-        refuse_half_configured(Settings(profile="production", policy="relaxed"))
+        check_production(Settings(environment="production", profile="relaxed"))
     said = refused.value.problems
     for name in (
         "KEYTURN_SECRET",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.compose.realm import build_profile, build_realm
-from keyturn.compose.settings import Settings, read_settings, words
+from keyturn.compose.realm import build_issuer_config, build_profile
+from keyturn.compose.settings import Settings, read_settings, split_list
 from keyturn.errors import ConfigurationError
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -21,13 +21,13 @@ def test_the_stronger_source_wins(tmp_path: Path) -> None:
     (tmp_path / "keyturn.toml").write_text('policy = "mobile"\naccess_seconds = 120\nalgorithm = "ES256"\n')
     environ = {"KEYTURN_ACCESS_SECONDS": "180", "KEYTURN_ALGORITHM": "EdDSA", "PATH": "/bin"}
     settings = read_settings(environ, data=str(tmp_path), algorithm="RS256", profile=None)
-    assert (settings.policy, settings.access_seconds, settings.algorithm) == ("mobile", 180, "RS256")
-    assert settings.profile == "development"
+    assert (settings.profile, settings.access_token_seconds, settings.algorithm) == ("mobile", 180, "RS256")
+    assert settings.environment == "development"
 
 
 def test_the_data_folder_of_the_environment_is_where_the_file_is_looked_for(tmp_path: Path) -> None:
     (tmp_path / "keyturn.toml").write_text('policy = "banking"\n')
-    assert read_settings({"KEYTURN_DATA": str(tmp_path)}).policy == "banking"
+    assert read_settings({"KEYTURN_DATA": str(tmp_path)}).profile == "banking"
 
 
 def test_an_empty_variable_is_none_at_all() -> None:
@@ -81,16 +81,22 @@ def test_no_secret_shows_in_a_repr() -> None:
 
 
 def test_words_are_separated_by_commas() -> None:
-    assert words(" a, b ,,c ") == ("a", "b", "c")
-    assert words("") == ()
+    assert split_list(" a, b ,,c ") == ("a", "b", "c")
+    assert split_list("") == ()
 
 
 def test_single_figures_override_the_named_policy() -> None:
-    settings = Settings(policy="mobile", grace_seconds=0, access_seconds=90, account_limit=3, password_minimum=20)
+    settings = Settings(
+        profile="mobile",
+        refresh_grace_seconds=0,
+        access_token_seconds=90,
+        login_limit_per_account=3,
+        password_min_length=20,
+    )
     profile = build_profile(settings)
     assert (profile.session.grace_seconds, profile.token.access_seconds) == (0, 90)
     assert (profile.throttle.account_limit, profile.password.minimum) == (3, 20)
-    assert profile.session.overall_seconds == build_profile(Settings(policy="mobile")).session.overall_seconds
+    assert profile.session.overall_seconds == build_profile(Settings(profile="mobile")).session.overall_seconds
 
 
 def test_cookies_are_secure_wherever_the_issuer_is() -> None:
@@ -100,14 +106,19 @@ def test_cookies_are_secure_wherever_the_issuer_is() -> None:
 
 def test_every_part_of_a_policy_says_what_is_wrong_with_it() -> None:
     wrong = Settings(
-        secret="short", issuer="http://x", grace_seconds=301, access_seconds=3, account_limit=101, password_minimum=7
+        secret="short",
+        issuer="http://x",
+        refresh_grace_seconds=301,
+        access_token_seconds=3,
+        login_limit_per_account=101,
+        password_min_length=7,
     )
     with pytest.raises(ConfigurationError) as refused:
-        build_realm(wrong)
+        build_issuer_config(wrong)
     for name in ("KEYTURN_SECRET", "grace_seconds", "access_seconds", "account_limit", "password"):
         assert sum(name in each for each in refused.value.problems) == 1, name
     with pytest.raises(ConfigurationError, match="policy must be one of"):
-        build_profile(Settings(policy="relaxed"))
+        build_profile(Settings(profile="relaxed"))
 
 
 def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
@@ -127,6 +138,6 @@ def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
 )
 def test_what_would_be_noticed_too_late_is_refused_at_the_start(wrong: dict[str, str], said: str) -> None:
     good = {"issuer": "https://auth.example.com", "audience": "orders", "secret": SECRET}
-    assert build_realm(Settings(**good))
+    assert build_issuer_config(Settings(**good))
     with pytest.raises(ConfigurationError, match=said):
-        build_realm(Settings(**{**good, **wrong}))
+        build_issuer_config(Settings(**{**good, **wrong}))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from keyturn.compose.parts import Parts, build_parts
+from keyturn.compose.parts import Components, build_components
 from keyturn.compose.settings import Settings, read_settings
-from keyturn.compose.upkeep import LINGER_SECONDS, sweep
+from keyturn.compose.upkeep import LINGER_SECONDS, purge_expired
 from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
@@ -27,46 +27,46 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def opened() -> Iterator[list[Parts]]:
-    opened: list[Parts] = []
+def opened() -> Iterator[list[Components]]:
+    opened: list[Components] = []
     yield opened
     for parts in opened:
-        parts.plain_store.close()
+        parts.sync_store.close()
         parts.hasher.close()
 
 
-def build(opened: list[Parts], url: str, **changes: Any) -> Parts:
+def build(opened: list[Components], url: str, **changes: Any) -> Components:
     settings = Settings(issuer="https://auth.example.com", audience="api", store=url, secret="s" * 43, **changes)
-    opened.append(build_parts(settings, awaited=False, clock=lambda: NOW + 0.9))
+    opened.append(build_components(settings, awaited=False, clock=lambda: NOW + 0.9))
     return opened[-1]
 
 
-def ages_left(parts: Parts, *ages: int) -> list[int]:
+def ages_left(parts: Components, *ages: int) -> list[int]:
     """Of events of these ages, in seconds, the ones that a sweep leaves."""
     for age in ages:
         parts.store.audit.append(AuditEvent(AuditEventType.LOGIN, Instant(NOW - age), ADA))
-    drive(sweep(parts), parts.plain)
+    drive(purge_expired(parts), parts.sync_ports)
     return sorted(NOW - each.at for each in parts.store.audit.recent(ADA, len(ages)))
 
 
-def test_events_are_kept_for_400_days(opened: list[Parts], url: str) -> None:
+def test_events_are_kept_for_400_days(opened: list[Components], url: str) -> None:
     parts = build(opened, url)
     assert ages_left(parts, 0, DAY, 400 * DAY, 400 * DAY + 1, 4000 * DAY) == [0, DAY, 400 * DAY]
 
 
-def test_events_are_kept_as_long_as_was_asked_for(opened: list[Parts], url: str) -> None:
+def test_events_are_kept_as_long_as_was_asked_for(opened: list[Components], url: str) -> None:
     assert ages_left(build(opened, url, audit_days=1), 0, DAY, DAY + 1) == [0, DAY]
 
 
-def test_events_are_kept_for_ever_if_asked_for(opened: list[Parts], url: str) -> None:
+def test_events_are_kept_for_ever_if_asked_for(opened: list[Components], url: str) -> None:
     assert ages_left(build(opened, url, audit_days=0), 0, 40_000 * DAY - 1) == [0, 40_000 * DAY - 1]
 
 
-def test_the_longest_time_reaches_before_1970_and_harms_nothing(opened: list[Parts], url: str) -> None:
+def test_the_longest_time_reaches_before_1970_and_harms_nothing(opened: list[Components], url: str) -> None:
     assert ages_left(build(opened, url, audit_days=36_500), 0, NOW) == [0, NOW]
 
 
-def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Parts], url: str) -> None:
+def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Components], url: str) -> None:
     parts = build(opened, url)
     dead, living = new_session(expires_at=NOW), new_session(expires_at=NOW + 1)
     emptied, lingering = (Bucket(name, 0, Instant(NOW - LINGER_SECONDS + n), 1) for n, name in enumerate("ab"))
@@ -74,7 +74,7 @@ def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Parts], url
         parts.store.sessions.insert(session)
     for bucket in (emptied, lingering):
         parts.store.throttles.replace(bucket)
-    assert drive(sweep(parts), parts.plain) == 1
+    assert drive(purge_expired(parts), parts.sync_ports) == 1
     assert parts.store.sessions.load(dead.sid) is None
     assert parts.store.sessions.load(living.sid) is not None
     assert parts.store.throttles.load("a") is None
@@ -89,4 +89,4 @@ def test_days_that_are_no_number_of_days_end_the_start(days: str) -> None:
 
 @pytest.mark.parametrize("days", [0, 1, 36500])
 def test_days_are_read_from_the_environment(days: int) -> None:
-    assert read_settings({"KEYTURN_AUDIT_DAYS": str(days)}).audit_days == days
+    assert read_settings({"KEYTURN_AUDIT_DAYS": str(days)}).audit_retention_days == days

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from keyturn.compose.production import refuse_half_configured
+from keyturn.compose.production import check_production
 from keyturn.compose.settings import Settings, read_settings
 from keyturn.core.audit import AuditEventType
 from keyturn.server.metrics import Metrics
@@ -38,7 +38,7 @@ def complete(variables: dict[str, str], tmp_path: Path) -> Settings:
         path.write_text(value)
         given[name] = str(path)
     settings = read_settings(given)
-    refuse_half_configured(settings)
+    check_production(settings)
     return settings
 
 
@@ -46,7 +46,7 @@ def complete(variables: dict[str, str], tmp_path: Path) -> Settings:
 def test_compose_gives_every_issuer_settings_production_accepts(service: str, tmp_path: Path) -> None:
     issuer = compose()["services"][service]
     settings = complete(issuer["environment"], tmp_path)
-    assert settings.profile == "production"
+    assert settings.environment == "production"
     assert issuer["read_only"]
     assert issuer["cap_drop"] == ["ALL"]
 

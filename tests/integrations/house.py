@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from keyturn import AsyncIssuer
-from keyturn.compose.parts import build_parts
+from keyturn.compose.parts import build_components
 from keyturn.compose.settings import Settings
 from keyturn.compose.upkeep import first_keys
 from keyturn.core.freshness import Freshness
@@ -65,16 +65,16 @@ class House:
             secret="s3cret-" * 8,
             service_token="t0ken-" * 8,
             algorithm="EdDSA",
-            policy=policy,
+            profile=policy,
         )
-        parts = build_parts(settings, awaited=True, clock=self.clock, monotonic=self.monotonic)
+        parts = build_components(settings, awaited=True, clock=self.clock, monotonic=self.monotonic)
         parts.hasher.close()
         self.hasher = Argon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
         parts = replace(parts, ports=replace(parts.ports, hasher=self.hasher), hasher=self.hasher)
-        drive(first_keys(parts), parts.plain)
+        drive(first_keys(parts), parts.sync_ports)
         self.issuer = AsyncIssuer(parts)
         self.parts = parts
-        self.near = parts.near
+        self.near = parts.session_cache
         self.hear()
         self.app = App()
         self.guard = AuthMiddleware(self.app, issuer=self.issuer, **guard)

@@ -97,14 +97,14 @@ def test_an_idle_session_ends_by_the_clock(house: House) -> None:
     issued = house.login()
     house.ask(cookie(issued))
     house.ask(cookie(issued))
-    house.clock.now += house.parts.realm.profile.session.inactivity_seconds
+    house.clock.now += house.parts.config.profile.session.inactivity_seconds
     assert house.ask(cookie(issued)).code == "session_ended"
 
 
 def test_a_busy_session_ends_at_its_overall_timeout(make: Callable[..., House]) -> None:
     house = make("nist-aal2")
     issued = house.login()
-    end = issued.session.created_at + house.parts.realm.profile.session.overall_seconds
+    end = issued.session.created_at + house.parts.config.profile.session.overall_seconds
     while house.clock.now + 1800 < end:
         house.clock.now += 1800
         assert house.ask(cookie(issued)).status == 200
@@ -118,7 +118,7 @@ def test_a_due_touch_is_written_once(house: House, monkeypatch: pytest.MonkeyPat
     issued = house.login()
     house.ask(cookie(issued))
     flows = house.count_flows(monkeypatch)
-    house.clock.now += house.parts.realm.profile.session.touch_seconds
+    house.clock.now += house.parts.config.profile.session.touch_seconds
     for _ in range(3):
         assert house.ask(cookie(issued)).status == 200
     assert len(flows) == 1

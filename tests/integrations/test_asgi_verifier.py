@@ -15,7 +15,7 @@ def guarded(request: pytest.FixtureRequest, house: House) -> tuple[AuthMiddlewar
     verifier = request.param(
         ISSUER,
         "orders",
-        keys=house.parts.ring._keys.published(house.parts.now()),
+        keys=house.parts.keyring._keys.published(house.parts.now()),
         feed=feed,
         clock=house.clock,
         monotonic=lambda: house.monotonic.now - 100,

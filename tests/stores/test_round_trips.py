@@ -25,15 +25,15 @@ def following(folder: Path, **stores: str) -> Iterator[tuple[Issuer, str]]:
     with Issuer.from_env(data=str(folder), staleness_seconds=60, **stores) as issuer:
         token = issuer.signup("ada@example.com", "a bicycle made of rain", deliver="both").session_token
         assert token is not None
-        until(lambda: issuer.parts.near.is_fresh, lambda: "no news of the feed")
+        until(lambda: issuer.parts.session_cache.is_fresh, lambda: "no news of the feed")
         until(lambda: _recalled(issuer, token.reveal()), lambda: "it is never recalled")
         yield issuer, token.reveal()
 
 
 def _recalled(issuer: Issuer, token: str) -> bool:
-    before = issuer.parts.near.hits
+    before = issuer.parts.session_cache.hits
     issuer.verify(token)
-    return issuer.parts.near.hits > before
+    return issuer.parts.session_cache.hits > before
 
 
 def test_redis_hears_nothing_of_it(own_redis: RedisServer, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_redis_hears_nothing_of_it(own_redis: RedisServer, tmp_path: Path) -> No
         for _ in range(CHECKS):
             sid = issuer.verify(token).sid
         client.echo("half-time")
-        issuer.parts.near.evict(sid)
+        issuer.parts.session_cache.evict(sid)
         issuer.verify(token)
         client.echo("over")
         first, second = _loads(watched.listen(), "half-time"), _loads(watched.listen(), "over")

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from keyturn.cli.speak import announce, complaints
+from keyturn.cli.speak import print_lines, stderr
 
 GROUP = "keyturn.commands"
 LAB = ("capacity", "compare")
@@ -22,23 +22,23 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help text."""
         own = super().list_commands(ctx)
-        return [*own, *sorted(added().keys() - set(own))]
+        return [*own, *sorted(installed_commands().keys() - set(own))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command, or None. Ends with exit code 2 where keyturn-lab would have to be installed."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        entry = added().get(cmd_name)
+        entry = installed_commands().get(cmd_name)
         if entry is not None:
             return typer.main.get_command(entry.load())
         if cmd_name in LAB:
-            announce([_advice(cmd_name)], complaints)
+            print_lines([_advice(cmd_name)], stderr)
             raise typer.Exit(2)
         return None
 
 
-def added() -> dict[str, EntryPoint]:
+def installed_commands() -> dict[str, EntryPoint]:
     """Return what is installed, by the command's name."""
     return {each.name: each for each in entry_points(group=GROUP)}
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.desk import furnished, operator
-from keyturn.cli.speak import Data, Json, complaining, complaints, say
+from keyturn.cli.desk import load_settings, open_issuer
+from keyturn.cli.speak import Data, Json, print_result, report_errors, stderr
 from keyturn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,18 +20,18 @@ Target = Annotated[str, typer.Option("--to", help="An empty database, or one tha
 
 
 @database.command()
-@complaining
+@report_errors
 def upgrade(data: Data = None, as_json: Json = False) -> None:
     """Bring the schema to this version. Serving does it too; safe to run while servers start."""
-    store = _opened(data, makes=True)
+    store = _open_database(data, makes=True)
     try:
-        say({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
+        print_result({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
     finally:
         store.close()
 
 
 @database.command()
-@complaining
+@report_errors
 def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = False) -> None:
     """Move to another database with live sessions. Run it while servers run, then once more when they are stopped."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -39,14 +39,14 @@ def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = F
     from keyturn.stores.sql.copying import copy_database
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=complaints, transient=True) as progress:
+    with Progress(*columns, console=stderr, transient=True) as progress:
         task = progress.add_task("copying")
 
         def told(table: str, done: int, total: int) -> None:
             progress.update(task, description=table, completed=done, total=total)
 
-        copied = copy_database(source or furnished(data).store, to, told)
-    say(
+        copied = copy_database(source or load_settings(data).store, to, told)
+    print_result(
         {"finished": copied.finished, "changed": copied.changed, "rows": copied.rows},
         as_json,
         _sentence(copied),
@@ -56,58 +56,60 @@ def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = F
 
 
 @database.command()
-@complaining
-def restored(data: Data = None, as_json: Json = False) -> None:
+@report_errors
+def mark_restored(data: Data = None, as_json: Json = False) -> None:
     """Say that the database was put back from a backup: followers take a snapshot, and forget nothing over it."""
     from keyturn.ports import LOG_BITS
 
-    store = _opened(data)
+    store = _open_database(data)
     try:
         store.set_log_id(secrets.randbits(LOG_BITS))
-        say({"restored": True, "store": repr(store)}, as_json, "the revocation log has another number from now on")
+        print_result(
+            {"restored": True, "store": repr(store)}, as_json, "the revocation log has another number from now on"
+        )
     finally:
         store.close()
 
 
 @database.command("sessions-here")
-@complaining
-def sessions_here(data: Data = None, as_json: Json = False) -> None:
+@report_errors
+def use_sql_sessions(data: Data = None, as_json: Json = False) -> None:
     """Keep sessions in this database again, not in Redis. Ends every one: what was ended there was not ended here."""
     from keyturn.stores.sql.standing import clear_redis_marker
 
-    if furnished(data).sessions:
+    if load_settings(data).session_store:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is set, and says that they are in Redis; unset it")
-    store = _opened(data)
+    store = _open_database(data)
     try:
         clear_redis_marker(store.engine)
     finally:
         store.close()
-    with operator(data) as issuer:
+    with open_issuer(data) as issuer:
         issuer.revoke_everything()
-    say({"sessions": "here"}, as_json, "sessions are kept in this database again; everybody logs in anew")
+    print_result({"sessions": "here"}, as_json, "sessions are kept in this database again; everybody logs in anew")
 
 
 @database.command("sessions-lost")
-@complaining
-def sessions_lost(data: Data = None, as_json: Json = False) -> None:
+@report_errors
+def reset_redis_sessions(data: Data = None, as_json: Json = False) -> None:
     """Go on with a Redis that lost every session. Ends all that was ever issued: what was revoked is forgotten, too."""
     from keyturn.stores.opening import RedisSessions, bind_redis
 
-    settings = furnished(data)
-    if not settings.sessions:
+    settings = load_settings(data)
+    if not settings.session_store:
         raise ConfigurationError("sessions: KEYTURN_SESSIONS is not set; name the Redis to go on with")
-    bind_redis(settings.store, RedisSessions(settings.sessions))
-    with operator(data) as issuer:
+    bind_redis(settings.store, RedisSessions(settings.session_store))
+    with open_issuer(data) as issuer:
         issuer.revoke_everything()
-    say({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
+    print_result({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
 
 
-def _opened(data: str | None, *, makes: bool = False) -> "SqlStore":
+def _open_database(data: str | None, *, makes: bool = False) -> "SqlStore":
     """The database itself, whatever it is to be used for."""
     from keyturn.stores.opening import MEMORY
     from keyturn.stores.sql.store import SqlStore
 
-    url = furnished(data, makes=makes).store
+    url = load_settings(data, makes=makes).store
     if url == MEMORY:
         raise ConfigurationError("store: a store in memory has no database")
     return SqlStore(url, serving=False)

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from keyturn.cli.speak import announce, complaints
+from keyturn.cli.speak import print_lines, stderr
 
 if TYPE_CHECKING:
     from keyturn.compose.settings import Settings
     from keyturn.issuer import Issuer
 
 
-def furnished(data: str | None, *, makes: bool = False) -> "Settings":
+def load_settings(data: str | None, *, makes: bool = False) -> "Settings":
     """The settings of this data folder. ``makes``: what is missing, the store included, and says so.
 
     Raises ``ConfigurationError``, also where there is no store: what is done in one that this very command made is
@@ -24,18 +24,18 @@ def furnished(data: str | None, *, makes: bool = False) -> "Settings":
     if not makes:
         require_store(store_of(settings))
     made = complete_settings(settings, DEFAULT_ISSUER)
-    announce(made.lines, complaints)
+    print_lines(made.lines, stderr)
     return made.settings
 
 
-def operator(data: str | None, *, makes: bool = False) -> "Issuer":
+def open_issuer(data: str | None, *, makes: bool = False) -> "Issuer":
     """Open the store directly; the server may be running. ``makes``: as for ``furnished``.
 
     Raises ``ConfigurationError``, ``StoreUnavailable``.
     """
-    from keyturn.compose.parts import build_parts
+    from keyturn.compose.parts import build_components
     from keyturn.issuer import Issuer
 
-    parts = build_parts(furnished(data, makes=makes), awaited=False)
-    parts.ring.load(parts.store.keys.list())
+    parts = build_components(load_settings(data, makes=makes), awaited=False)
+    parts.keyring.load(parts.store.keys.list())
     return Issuer(parts)

@@ -7,7 +7,7 @@ from pathlib import Path
 from keyturn.errors import ConfigurationError
 
 
-def make_room(paths: Iterable[Path]) -> None:
+def ensure_writable(paths: Iterable[Path]) -> None:
     """Make the folder of each in a folder that is there. Raises ``ConfigurationError`` where nothing can be written."""
     for path in paths:
         try:

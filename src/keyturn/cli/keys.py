@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from keyturn.cli.desk import operator
-from keyturn.cli.speak import Data, Json, complaining, say, show
+from keyturn.cli.desk import open_issuer
+from keyturn.cli.speak import Data, Json, print_result, print_table, report_errors
 from keyturn.errors import NotFound
 
 if TYPE_CHECKING:
@@ -16,41 +16,43 @@ keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the 
 
 
 @keys.command("list")
-@complaining
+@report_errors
 def list_keys(data: Data = None, as_json: Json = False) -> None:
     """Show every key that is published, and what it is for."""
-    with operator(data) as issuer:
-        show(_rows(issuer), as_json, "Signing keys")
+    with open_issuer(data) as issuer:
+        print_table(_rows(issuer), as_json, "Signing keys")
 
 
 @keys.command("add")
-@complaining
+@report_errors
 def add(data: Data = None, as_json: Json = False) -> None:
     """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
     from keyturn.compose.upkeep import add_next_key
     from keyturn.flows import drive
 
-    with operator(data, makes=True) as issuer:
+    with open_issuer(data, makes=True) as issuer:
         drive(add_next_key(issuer.parts), issuer.parts.ports)
         newest = _rows(issuer)[-1]
-        say(newest, as_json, f"added key {newest['kid']} ({newest['algorithm']}); it signs from {newest['active_at']}")
+        print_result(
+            newest, as_json, f"added key {newest['kid']} ({newest['algorithm']}); it signs from {newest['active_at']}"
+        )
 
 
 @keys.command("withdraw")
-@complaining
-def withdraw(kid: str, data: Data = None, as_json: Json = False) -> None:
+@report_errors
+def remove(kid: str, data: Data = None, as_json: Json = False) -> None:
     """Delete a leaked key: what it signed is refused as soon as verifiers fetch the keys again."""
-    with operator(data) as issuer:
+    with open_issuer(data) as issuer:
         stored = issuer.parts.store.keys
         if kid not in {each.kid for each in stored.list()}:
             raise NotFound(f"no signing key {kid}")
         stored.delete(kid)
-        say({"withdrawn": kid}, as_json, f"withdrew key {kid}")
+        print_result({"withdrawn": kid}, as_json, f"withdrew key {kid}")
 
 
 def _rows(issuer: "Issuer") -> list[dict[str, object]]:
     parts = issuer.parts
-    states = parts.ring.states(parts.now())
+    states = parts.keyring.states(parts.now())
     return [
         {
             "kid": each.kid,

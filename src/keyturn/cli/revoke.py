@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.desk import operator
-from keyturn.cli.speak import Data, Json, complaining, say
+from keyturn.cli.desk import open_issuer
+from keyturn.cli.speak import Data, Json, print_result, report_errors
 from keyturn.core.account import normalise_identifier
 from keyturn.core.instant import SessionId, Subject
 from keyturn.errors import NotFound
@@ -23,44 +23,44 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @revoke.command(context_settings=TAKES_ID)
-@complaining
+@report_errors
 def session(sid: str, data: Data = None, as_json: Json = False) -> None:
     """End one session."""
-    with operator(data) as issuer:
+    with open_issuer(data) as issuer:
         _tell(issuer.logout(SessionId(sid)), as_json)
 
 
 @revoke.command(context_settings=TAKES_ID)
-@complaining
+@report_errors
 def subject(who: str, data: Data = None, as_json: Json = False) -> None:
     """End every session of a subject, named by its id or by the e-mail address of its account."""
-    with operator(data) as issuer:
+    with open_issuer(data) as issuer:
         known = _subject(issuer, who)
         live = len(issuer.sessions(known))
         _tell(issuer.revoke_subject(known), as_json, f"{live} live {'session' if live == 1 else 'sessions'}")
 
 
 @revoke.command(context_settings=TAKES_ID)
-@complaining
+@report_errors
 def client(client_id: str, data: Data = None, as_json: Json = False) -> None:
     """End every session of a client."""
-    with operator(data) as issuer:
+    with open_issuer(data) as issuer:
         _tell(issuer.revoke_client(client_id), as_json)
 
 
 @revoke.command()
-@complaining
-def everything(data: Data = None, as_json: Json = False, yes: Yes = False) -> None:
+@report_errors
+def everything_(data: Data = None, as_json: Json = False, yes: Yes = False) -> None:
     """End every session there is."""
     if not yes:
         typer.confirm("This logs everybody out. Go on?", abort=True)
-    with operator(data) as issuer:
+    with open_issuer(data) as issuer:
         _tell(issuer.revoke_everything(), as_json)
 
 
 def _subject(issuer: "Issuer", who: str) -> Subject:
     # A misspelt name must not be answered "revoked": in a leak that is false comfort.
-    accounts = issuer.parts.plain_store.accounts
+    accounts = issuer.parts.sync_store.accounts
     account = accounts.find(normalise_identifier(who)) if "@" in who else accounts.load(Subject(who))
     if account is None:
         raise NotFound(f"no account has the subject or address {who}")
@@ -75,4 +75,4 @@ def _tell(revoked: "RevocationReceipt", as_json: bool, met: str = "") -> None:
         "within_seconds": revoked.within_seconds,
     }
     done = f"revoked {met}".rstrip()
-    say(facts, as_json, f"{done}; the last copy stops working within {revoked.within_seconds} s")
+    print_result(facts, as_json, f"{done}; the last copy stops working within {revoked.within_seconds} s")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.speak import Data, complaining
+from keyturn.cli.speak import Data, report_errors
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -13,7 +13,7 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes to serve wi
 Profile = Annotated[str | None, typer.Option(help="development or production.")]
 
 
-@partial(complaining, what="start as configured")
+@partial(report_errors, what="start as configured")
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,

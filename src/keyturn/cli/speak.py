@@ -20,10 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data folder, keyturn-data unless told otherwise.")]
 
 console = Console()
-complaints = Console(stderr=True)
+stderr = Console(stderr=True)
 
 
-def show(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -> None:
+def print_table(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -> None:
     """Rows of one shape, as a table or as a JSON list."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
@@ -36,18 +36,18 @@ def show(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -
     console.print(table if rows else "nothing to show")
 
 
-def say(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
+def print_result(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
     """One answer, as a sentence or as a JSON object."""
     sys.stdout.write(msgspec.json.encode(facts).decode() + "\n" if as_json else sentence + "\n")
 
 
-def announce(lines: Sequence[str], to: Console) -> None:
+def print_lines(lines: Sequence[str], to: Console) -> None:
     """Lines as they are, whatever they are made of, and however long."""
     for line in lines:
         to.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def complaining(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
+def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
     """Turn what Keyturn refuses into words and exit code 2; every problem at once. ``what``: it cannot do then.
 
     A package that is not installed ends the command with the extras to install: commands import on use.
@@ -58,12 +58,12 @@ def complaining(command: Callable[P, T], what: str = "do this") -> Callable[P, T
         try:
             return command(*arguments, **named)
         except ConfigurationError as failure:
-            complaints.print(f"[bold]Keyturn cannot {what}:[/bold]")
-            announce([f"  - {problem}" for problem in failure.problems], complaints)
-            complaints.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
+            stderr.print(f"[bold]Keyturn cannot {what}:[/bold]")
+            print_lines([f"  - {problem}" for problem in failure.problems], stderr)
+            stderr.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
         except Refusal as refusal:
             # The detail was written for operators; the hint speaks to whoever sent a request.
-            announce([f"{refusal.code}: {refusal.detail or refusal.hint}"], complaints)
+            print_lines([f"{refusal.code}: {refusal.detail or refusal.hint}"], stderr)
         except ModuleNotFoundError as missing:
             raise missing_extra(missing) from None
         raise typer.Exit(2)

@@ -8,9 +8,9 @@ import sys
 
 import uvicorn
 
-from keyturn.cli.speak import announce, console
-from keyturn.compose.home import Made, complete_settings
-from keyturn.compose.settings import PREFIX, Settings, read_settings, words
+from keyturn.cli.speak import console, print_lines
+from keyturn.compose.home import PreparedSettings, complete_settings
+from keyturn.compose.settings import PREFIX, Settings, read_settings, split_list
 from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
@@ -26,9 +26,9 @@ def run_server(host: str, port: int, data: str | None, workers: int, profile: st
     """Serve until a signal ends it. Raises as ``prepare`` does."""
     made = prepare(read_settings(data=data, profile=profile), host, port, workers)
     # A bug in a worker must not find the secret in another program's environment: only names travel there.
-    _hand_over(made.settings, workers)
+    _export_settings(made.settings, workers)
     configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
-    _greet(made, host, port)
+    _print_banner(made, host, port)
     uvicorn.run(
         "keyturn.server.app:create_app",
         factory=True,
@@ -49,13 +49,13 @@ def run_server(host: str, port: int, data: str | None, workers: int, profile: st
     )
 
 
-def prepare(settings: Settings, host: str, port: int, workers: int) -> Made:
+def prepare(settings: Settings, host: str, port: int, workers: int) -> PreparedSettings:
     """Everything that is done once, before any worker: secrets, schema, first keys.
 
     Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
     """
     problems = [*_problems(settings, workers), *_port_problems(host, port)]
-    if problems and settings.profile == "development":
+    if problems and settings.environment == "development":
         raise ConfigurationError(*problems)
     try:
         made = complete_settings(settings, _reachable(host, port))
@@ -71,8 +71,8 @@ def _problems(settings: Settings, workers: int) -> list[str]:
     """What only a worker would notice: it would be started again and again, to fail each time."""
     problems: list[str] = []
     for check in (
-        lambda: parse_networks(words(settings.trusted_proxies)),
-        lambda: [canonical_origin(each) for each in words(settings.trusted_origins)],
+        lambda: parse_networks(split_list(settings.trusted_proxies)),
+        lambda: [canonical_origin(each) for each in split_list(settings.trusted_origins)],
     ):
         try:
             check()
@@ -103,8 +103,8 @@ def _reachable(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def _hand_over(settings: Settings, workers: int) -> None:
-    named = {"data": str(settings.folder.absolute()), "profile": settings.profile, "issuer": settings.issuer}
+def _export_settings(settings: Settings, workers: int) -> None:
+    named = {"data": str(settings.folder.absolute()), "profile": settings.environment, "issuer": settings.issuer}
     named["hash_threads"] = str(settings.hash_threads or max(1, default_hash_threads() // workers))
     for name, value in named.items():
         os.environ[PREFIX + name.upper()] = value
@@ -116,20 +116,20 @@ def _hand_over(settings: Settings, workers: int) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(pool)
 
 
-def _greet(made: Made, host: str, port: int) -> None:
-    announce(made.lines, console)
+def _print_banner(made: PreparedSettings, host: str, port: int) -> None:
+    print_lines(made.lines, console)
     url, settings = _reachable(host, port), made.settings
-    if settings.profile == "production":
-        announce([f"Keyturn serves {settings.issuer} on {url} (production); SIGTERM ends it."], console)
+    if settings.environment == "production":
+        print_lines([f"Keyturn serves {settings.issuer} on {url} (production); SIGTERM ends it."], console)
         return
     body = """'{"email": "ada@example.com", "password": "violet umbrella 7 o clock"}'"""
     send = "-H 'Content-Type: application/json'"
     lines = (
-        f"Keyturn serves on {url} ({settings.profile}); Ctrl-C ends it. Try:",
+        f"Keyturn serves on {url} ({settings.environment}); Ctrl-C ends it. Try:",
         "",
         f"  curl -c jar {send} -d {body} {url}/auth/signup",
         f"  curl -b jar {url}/auth/session",
         f"  curl -b jar -X POST {url}/auth/logout-all",
         "",
     )
-    announce(lines, console)
+    print_lines(lines, console)

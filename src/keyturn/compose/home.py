@@ -8,28 +8,28 @@ from pathlib import Path
 
 import msgspec
 
-from keyturn.compose.production import refuse_half_configured
+from keyturn.compose.production import check_production
 from keyturn.compose.settings import Settings
 from keyturn.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PreparedSettings:
     """Settings with nothing missing, and one line for each thing that was made."""
 
     settings: Settings
     lines: tuple[str, ...]
 
 
-def complete_settings(settings: Settings, issuer: str) -> Made:
+def complete_settings(settings: Settings, issuer: str) -> PreparedSettings:
     """``furnish``, or in production refuse: nothing may be generated, weak or missing there."""
-    if settings.profile == "production":
-        refuse_half_configured(settings)
-        return Made(settings, ())
-    return furnish(settings, issuer)
+    if settings.environment == "production":
+        check_production(settings)
+        return PreparedSettings(settings, ())
+    return create_missing(settings, issuer)
 
 
-def furnish(settings: Settings, issuer: str) -> Made:
+def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
     """Make the data folder, a secret, a service token and a SQLite store where the settings name none.
 
     ``issuer``: the URL this server can be reached under when ``settings`` names none.
@@ -44,8 +44,8 @@ def furnish(settings: Settings, issuer: str) -> Made:
         if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             # Whoever may write here may put another secret or another database in place of ours (CWE-732).
             raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
-        secret = settings.secret or _keep(folder / "secret", lines)
-        service_token = settings.service_token or _keep(folder / "service-token", lines)
+        secret = settings.secret or _keep_secret_file(folder / "secret", lines)
+        service_token = settings.service_token or _keep_secret_file(folder / "service-token", lines)
     except OSError as failure:
         raise ConfigurationError(f"the data folder {folder} cannot be used: {failure.strerror}") from failure
     complete = msgspec.structs.replace(
@@ -56,7 +56,7 @@ def furnish(settings: Settings, issuer: str) -> Made:
         issuer=settings.issuer or issuer,
         audience=settings.audience or settings.issuer or issuer,
     )
-    return Made(complete, (*lines, *_alone(settings)))
+    return PreparedSettings(complete, (*lines, *_private(settings)))
 
 
 def store_of(settings: Settings) -> str:
@@ -64,7 +64,7 @@ def store_of(settings: Settings) -> str:
     return settings.store or f"sqlite:///{settings.folder.absolute() / 'keyturn.db'}"
 
 
-def _alone(settings: Settings) -> list[str]:
+def _private(settings: Settings) -> list[str]:
     """Of a server on a database that others may share: what it does not share with them."""
     names = [name for name in ("issuer", "service_token") if not getattr(settings, name)]
     if not settings.store.startswith("postgres") or not names:
@@ -73,7 +73,7 @@ def _alone(settings: Settings) -> list[str]:
     return [f"{named} not set: they are this server's own, and others on its database will not take its tokens"]
 
 
-def _keep(path: Path, lines: list[str]) -> str:
+def _keep_secret_file(path: Path, lines: list[str]) -> str:
     if not path.exists():
         _write_once(path, secrets.token_hex(32))
         lines.append(f"made {path} (mode 0600)")

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from keyturn.clocks import boottime
-from keyturn.compose.realm import build_realm
+from keyturn.compose.realm import build_issuer_config
 from keyturn.compose.settings import Settings
-from keyturn.compose.shared import Shared, open_shared
+from keyturn.compose.shared import RedisSidecar, open_redis_sidecar
 from keyturn.core.instant import Instant
 from keyturn.core.realm import IssuerConfig
 from keyturn.errors import ConfigurationError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
-_LEFT_OUT = {each.name: each.default for each in msgspec.structs.fields(Settings)}
+_UNMASKED = {each.name: each.default for each in msgspec.structs.fields(Settings)}
 
 
 class SystemEntropy:
@@ -39,7 +39,7 @@ class SystemEntropy:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """Everything an issuer is made of.
 
     ``ports``: what flows of this issuer are driven with, awaited or not. ``plain``: the same, never awaited, for
@@ -48,14 +48,14 @@ class Parts:
     """
 
     settings: Settings
-    realm: IssuerConfig
+    config: IssuerConfig
     ports: Ports
-    plain: Ports
-    ring: KeyRing
-    near: LocalSessionCache
-    shared: Shared | None
+    sync_ports: Ports
+    keyring: KeyRing
+    session_cache: LocalSessionCache
+    redis_cache: RedisSidecar | None
     store: Any
-    plain_store: Any
+    sync_store: Any
     hasher: Any
     rollover: RolloverPolicy
     clock: Clock
@@ -64,19 +64,21 @@ class Parts:
     @property
     def quarantine(self) -> "Quarantine | None":
         """Of the Redis that holds the sessions, if one does."""
-        return getattr(self.plain_store, "quarantine", None)
+        return getattr(self.sync_store, "quarantine", None)
 
     def now(self) -> Instant:
         """This whole second."""
         return Instant(int(self.clock()))
 
 
-def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = boottime) -> Parts:
+def build_components(
+    settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = boottime
+) -> Components:
     """Open the store and wire everything. ``awaited``: ports for ``drive_async``.
 
     Raises ``ConfigurationError`` for settings that cannot be used, ``StoreUnavailable`` when the store is away.
     """
-    realm = build_realm(settings)
+    realm = build_issuer_config(settings)
     vault = KeyEncryptor(*realm.secrets.all)
     near = LocalSessionCache(realm.profile.token.staleness_seconds, monotonic)
     policy = _rollover(realm)
@@ -85,20 +87,20 @@ def build_parts(settings: Settings, *, awaited: bool, clock: Clock = time.time, 
     hasher = _hasher(settings, awaited)
     rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
     fixed = _Fixed(SigningKeyGenerator(vault), rules, ring, near)
-    shared = open_shared(settings, realm, plain_store.log, awaited, monotonic) if settings.redis else None
+    shared = open_redis_sidecar(settings, realm, plain_store.log, awaited, monotonic) if settings.redis_cache else None
     ports = _ports(store, hasher, fixed, shared.cache if shared else NullSessionCache())
     plain = _ports(plain_store, hasher, fixed, NullSessionCache())
-    return Parts(
+    return Components(
         settings, realm, ports, plain, ring, near, shared, store, plain_store, hasher, policy, clock, monotonic
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
-    foundry: SigningKeyGenerator
+    key_generator: SigningKeyGenerator
     passwords: NistPasswordRules
     signer: KeyRing
-    near: LocalSessionCache
+    session_cache: LocalSessionCache
 
 
 def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
@@ -110,17 +112,17 @@ def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
         keys=store.keys,
         audit=store.audit,
         hasher=hasher,
-        key_generator=fixed.foundry,
+        key_generator=fixed.key_generator,
         passwords=fixed.passwords,
         signer=fixed.signer,
-        session_cache=fixed.near,
+        session_cache=fixed.session_cache,
         shared_cache=cache,
         entropy=SystemEntropy(),
     )
 
 
 def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
-    apart = _apart(settings)
+    apart = _redis_sessions(settings)
     if not awaited:
         store = open_store(settings.store, settings.store_connections, apart)
         return store, store
@@ -128,10 +130,10 @@ def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
     return twin, twin.store
 
 
-def _apart(settings: Settings) -> RedisSessions | None:
-    if settings.sessions:
-        return RedisSessions(settings.sessions, settings.durable_replicas, settings.quarantine_seconds)
-    idle = [name for name in ("durable_replicas", "quarantine_seconds") if getattr(settings, name) != _LEFT_OUT[name]]
+def _redis_sessions(settings: Settings) -> RedisSessions | None:
+    if settings.session_store:
+        return RedisSessions(settings.session_store, settings.redis_min_replicas, settings.quarantine_seconds)
+    idle = [name for name in ("durable_replicas", "quarantine_seconds") if getattr(settings, name) != _UNMASKED[name]]
     if idle:
         # Who set them believes that his sessions are in Redis.
         named = " and ".join(f"KEYTURN_{name.upper()}" for name in idle)

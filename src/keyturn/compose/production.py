@@ -3,14 +3,14 @@
 from urllib.parse import urlsplit
 
 from keyturn.compose.realm import build_profile
-from keyturn.compose.settings import Settings, words
+from keyturn.compose.settings import Settings, split_list
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import secret_problem
 
 MAKE_SECRET = "make one with: openssl rand -hex 32"  # noqa: S105 - advice, not a secret
 
 
-def refuse_half_configured(settings: Settings) -> None:
+def check_production(settings: Settings) -> None:
     """Raises ``ConfigurationError`` listing every reason why these settings are not fit for production."""
     problems = [*_secrets(settings), *_names(settings), *_store(settings), *_policy(settings)]
     if problems:
@@ -19,7 +19,7 @@ def refuse_half_configured(settings: Settings) -> None:
 
 def _secrets(settings: Settings) -> list[str]:
     problems: list[str] = []
-    tokens = words(settings.service_token)
+    tokens = split_list(settings.service_token)
     named = {"SECRET": (settings.secret,) if settings.secret else (), "SERVICE_TOKEN": tokens}
     for name, values in named.items():
         if not values:
@@ -45,7 +45,7 @@ def _names(settings: Settings) -> list[str]:
         problems.append("KEYTURN_ISSUER is missing; it is this server's public https URL")
     elif urlsplit(settings.issuer).scheme != "https":
         problems.append("KEYTURN_ISSUER must be https: credentials travel with every request")
-    if not words(settings.audience):
+    if not split_list(settings.audience):
         problems.append("KEYTURN_AUDIENCE is missing; name the resource servers the access tokens are for")
     return problems
 

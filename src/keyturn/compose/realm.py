@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from keyturn.compose.settings import Settings, words
+from keyturn.compose.settings import Settings, split_list
 from keyturn.core.policy import PROFILES, CookiePolicy, Profile
 from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
@@ -17,7 +17,7 @@ P = TypeVar("P")
 TOKEN_FIGURES = ("access_seconds", "staleness_seconds", "rollover_seconds", "publish_seconds", "algorithm")
 
 
-def build_realm(settings: Settings) -> IssuerConfig:
+def build_issuer_config(settings: Settings) -> IssuerConfig:
     """Raises ``ConfigurationError`` with every problem of the settings."""
     problems: list[str] = []
     if urlsplit(settings.issuer).path not in ("", "/"):
@@ -30,7 +30,7 @@ def build_realm(settings: Settings) -> IssuerConfig:
     profile = _try(lambda: build_profile(settings), problems)
     if problems or secrets is None or profile is None:
         raise ConfigurationError(*problems)
-    return IssuerConfig(settings.issuer, words(settings.audience), secrets, profile, settings.credentials)
+    return IssuerConfig(settings.issuer, split_list(settings.audience), secrets, profile, settings.credentials)
 
 
 def build_secrets(settings: Settings) -> Secrets:
@@ -41,14 +41,14 @@ def build_secrets(settings: Settings) -> Secrets:
 
 def build_profile(settings: Settings) -> Profile:
     """The named profile with single figures overridden; cookies without TLS only where the issuer has none."""
-    profile = PROFILES.get(settings.policy)
+    profile = PROFILES.get(settings.profile)
     if profile is None:
-        raise ConfigurationError(f"policy must be one of {', '.join(PROFILES)}, not {settings.policy!r}")
+        raise ConfigurationError(f"policy must be one of {', '.join(PROFILES)}, not {settings.profile!r}")
     parts: dict[str, Callable[[], object]] = {
         "session": lambda: _with(profile.session, settings, "grace_seconds", unset=-1),
         "token": lambda: _with(profile.token, settings, *TOKEN_FIGURES),
         "throttle": lambda: _with(profile.throttle, settings, "account_limit", "address_limit", "signup_limit"),
-        "password": lambda: replace(profile.password, minimum=settings.password_minimum or profile.password.minimum),
+        "password": lambda: replace(profile.password, minimum=settings.password_min_length or profile.password.minimum),
         "cookie": lambda: _cookie(profile.cookie, settings),
     }
     problems: list[str] = []

@@ -20,44 +20,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Left out, ``secret``, ``service_token`` and ``store`` are made in the ``data`` folder (never in production).
     """
 
-    data: str = "keyturn-data"
-    profile: Literal["development", "production"] = "development"
+    data_dir: str = "keyturn-data"
+    environment: Literal["development", "production"] = "development"
     issuer: str = ""
     audience: str = ""
     store: str = ""
     store_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
-    sessions: str = ""
-    durable_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    session_store: str = ""
+    redis_min_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
     quarantine_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 10
-    redis: str = ""
+    redis_cache: str = ""
     secret: str = ""
     secret_previous: str = ""
     service_token: str = ""
-    policy: str = "browser"
+    profile: str = "browser"
     credentials: Credentials = "hybrid"
     algorithm: str = ""
     trusted_origins: str = ""
     trusted_proxies: str = ""
-    access_seconds: int = 0
-    staleness_seconds: int = 0
-    rollover_seconds: int = 0
-    publish_seconds: int = 0
-    grace_seconds: int = -1
-    password_minimum: int = 0
-    account_limit: int = 0
-    address_limit: int = 0
-    signup_limit: int = 0
+    access_token_seconds: int = 0
+    revocation_staleness_seconds: int = 0
+    key_lifetime_seconds: int = 0
+    key_publish_ahead_seconds: int = 0
+    refresh_grace_seconds: int = -1
+    password_min_length: int = 0
+    login_limit_per_account: int = 0
+    login_limit_per_address: int = 0
+    signup_limit_per_address: int = 0
     hash_threads: int = 0
     hash_queue: int = 64
-    audit_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 400
+    audit_retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 400
 
     def __repr__(self) -> str:
-        return f"Settings(profile={self.profile!r}, issuer={self.issuer!r}, policy={self.policy!r})"
+        return f"Settings(profile={self.environment!r}, issuer={self.issuer!r}, policy={self.profile!r})"
 
     @property
     def folder(self) -> Path:
         """The data folder."""
-        return Path(self.data)
+        return Path(self.data_dir)
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) -> Settings:
@@ -69,11 +69,11 @@ def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) 
     problems: list[str] = []
     given = {name: value for name, value in explicit.items() if value is not None}
     spoken = _environment(surroundings, problems)
-    data = str(given.get("data") or spoken.get("data") or Settings().data)
+    data = str(given.get("data") or spoken.get("data") or Settings().data_dir)
     return _checked({**_toml(Path(data) / "keyturn.toml", problems), **spoken, **given}, problems)
 
 
-def words(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     """A comma-separated setting as a tuple."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 

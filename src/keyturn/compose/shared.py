@@ -13,12 +13,12 @@ from keyturn.stores.opening import MEMORY
 if TYPE_CHECKING:
     from keyturn.stores.redis.relay import Relay
 
-BEATS = 8
+HEARTBEATS_PER_BOUND = 8
 """Within the staleness bound. A reader needs up to three of them to be sure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class RedisSidecar:
     """``cache``: a ``RedisCache``, or an ``AsyncRedisCache`` where the issuer is awaited."""
 
     cache: Any
@@ -30,9 +30,9 @@ class Shared:
         return not (self.cache.breaker.broken or self.relay.breaker.is_open)
 
 
-def open_shared(
+def open_redis_sidecar(
     settings: Settings, realm: IssuerConfig, log: Any, awaited: bool, monotonic: Callable[[], float]
-) -> Shared:
+) -> RedisSidecar:
     """Nothing is asked of Redis yet: an issuer starts without it, too. ``log``: not awaited.
 
     Raises ``ConfigurationError`` for a URL that cannot be used.
@@ -45,7 +45,9 @@ def open_shared(
     from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache
     from keyturn.stores.redis.relay import Relay
 
-    address = read_address(settings.redis)
+    address = read_address(settings.redis_cache)
     make = AsyncRedisCache if awaited else RedisCache
-    interval_seconds = realm.profile.token.staleness_seconds / BEATS
-    return Shared(make(address, realm.secrets, monotonic), Relay(log, address, interval_seconds, monotonic=monotonic))
+    interval_seconds = realm.profile.token.staleness_seconds / HEARTBEATS_PER_BOUND
+    return RedisSidecar(
+        make(address, realm.secrets, monotonic), Relay(log, address, interval_seconds, monotonic=monotonic)
+    )

@@ -46,7 +46,7 @@ class IssuerParts(Protocol):
     """What a guard needs of an issuer. ``near`` of the ports must be the cache its revocation feed pours into."""
 
     @property
-    def realm(self) -> IssuerConfig: ...
+    def config(self) -> IssuerConfig: ...
     @property
     def ports(self) -> Ports: ...
     @property
@@ -145,11 +145,11 @@ class _SessionAuthenticator:
     """The issuer's own app: every credential it hands out, through the flows, and a memory of session cookies."""
 
     def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
-        self._realm = parts.realm
+        self._realm = parts.config
         self._ports = parts.ports
         self._clock = parts.clock
         self._near_recall = parts.ports.session_cache.get
-        self._site = web_config(parts.realm, trusted_origins=trusted_origins)
+        self._site = web_config(parts.config, trusted_origins=trusted_origins)
         self._capacity = cookie_cache_size
         self._memo: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
 

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from keyturn.compose.parts import Parts
-from keyturn.compose.settings import words
+from keyturn.compose.parts import Components
+from keyturn.compose.settings import split_list
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
 from keyturn.server.address import parse_networks
@@ -45,7 +45,7 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
     """The application over an issuer, which it closes when it shuts down."""
     metrics = Metrics(shared_metrics)
     parts = _with_event_log(issuer.parts, metrics)
-    trusted = parse_networks(words(parts.settings.trusted_proxies))
+    trusted = parse_networks(split_list(parts.settings.trusted_proxies))
     served = web_config_of(parts)
 
     @asynccontextmanager
@@ -70,25 +70,25 @@ async def _not_found(_request: Request, _failure: Exception) -> Response:
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 
-async def _watch(parts: Parts, metrics: Metrics) -> None:
+async def _watch(parts: Components, metrics: Metrics) -> None:
     # Any worker may be asked for the figures of all of them.
     while True:
         metrics.watch(parts)
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def web_config_of(parts: Parts) -> WebConfig:
+def web_config_of(parts: Components) -> WebConfig:
     """The site these parts serve."""
     settings = parts.settings
     return web_config(
-        parts.realm,
-        trusted_origins=words(settings.trusted_origins),
-        service_digests=[service_digest(each) for each in words(settings.service_token)],
-        open_feed=settings.profile == "development",
+        parts.config,
+        trusted_origins=split_list(settings.trusted_origins),
+        service_digests=[service_digest(each) for each in split_list(settings.service_token)],
+        open_feed=settings.environment == "development",
     )
 
 
-def _with_event_log(parts: Parts, metrics: Metrics) -> Parts:
+def _with_event_log(parts: Components, metrics: Metrics) -> Components:
     ports = replace(parts.ports, audit=LoggingAuditLog(parts.ports.audit, metrics))
     return replace(parts, ports=ports)
 

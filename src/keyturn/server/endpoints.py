@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from keyturn.compose.parts import Parts
+from keyturn.compose.parts import Components
 from keyturn.errors import Refusal, StoreUnavailable, Unavailable
 from keyturn.flows import drive_async
 from keyturn.server.address import Network
@@ -28,7 +28,7 @@ log = structlog.get_logger("keyturn.server")
 class AuthApp:
     """The ASGI application of everything in ``web.routes``. ``trusted``: networks of our own proxies."""
 
-    def __init__(self, parts: Parts, site: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
+    def __init__(self, parts: Components, site: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
         self._parts = parts
         self._site = site
         self._metrics = metrics

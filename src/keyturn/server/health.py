@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from keyturn.compose.parts import Parts
+from keyturn.compose.parts import Components
 from keyturn.server.metrics import CONTENT_TYPE, Metrics
 
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def health_routes(parts: Parts, metrics: Metrics) -> list[Route]:
+def health_routes(parts: Components, metrics: Metrics) -> list[Route]:
     """``/livez``, ``/readyz`` and ``/metrics``."""
     return [
         Route("/livez", _livez),
@@ -25,24 +25,24 @@ async def _livez(_: Request) -> Response:
     return JSONResponse({"status": "alive"})
 
 
-def _readyz(parts: Parts) -> Answer:
+def _readyz(parts: Components) -> Answer:
     async def readyz(_: Request) -> Response:
         store = await _reachable(parts)
-        fresh = parts.near.is_fresh
+        fresh = parts.session_cache.is_fresh
         quarantined = parts.quarantine is not None and parts.quarantine.is_active
         ready = store and fresh and not quarantined
         facts: dict[str, object] = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
         if parts.quarantine is not None:
             facts["quarantine"] = quarantined
-        if parts.shared is not None:
+        if parts.redis_cache is not None:
             # For people to see: without it every answer is the same, and takes longer.
-            facts["redis"] = parts.shared.reachable
+            facts["redis"] = parts.redis_cache.reachable
         return JSONResponse(facts, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     return readyz
 
 
-async def _reachable(parts: Parts) -> bool:
+async def _reachable(parts: Components) -> bool:
     try:
         await parts.store.log.sequence()
     except Exception:  # whatever it says: it cannot be served from
@@ -50,7 +50,7 @@ async def _reachable(parts: Parts) -> bool:
     return True
 
 
-def _metrics(parts: Parts, metrics: Metrics) -> Answer:
+def _metrics(parts: Components, metrics: Metrics) -> Answer:
     async def exposition(_: Request) -> Response:
         metrics.watch(parts)
         return Response(metrics.render(), media_type=None, headers={"content-type": CONTENT_TYPE})

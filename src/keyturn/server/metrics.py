@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from keyturn.compose.parts import Parts
+from keyturn.compose.parts import Components
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -41,9 +41,9 @@ class Metrics:
         )
         self._counted: dict[str, int] = {}
 
-    def watch(self, parts: Parts) -> None:
+    def watch(self, parts: Components) -> None:
         """Note this process's feed and caches."""
-        near = parts.near
+        near = parts.session_cache
         self._staleness.set(near.age_seconds)
         self._held.set(near.revocation_count)
         self._cached.set(len(near))
@@ -52,8 +52,8 @@ class Metrics:
         if parts.quarantine is not None:
             self._quarantined.set(parts.quarantine.is_active)
             self._count(self._changes, "changes", parts.quarantine.changes)
-        if parts.shared is not None:
-            counts = parts.shared.cache.counts
+        if parts.redis_cache is not None:
+            counts = parts.redis_cache.cache.counts
             for outcome, count in (("hit", counts.hits), ("miss", counts.misses), ("failure", counts.failures)):
                 self._count(self.shared.labels(outcome), outcome, count)
 

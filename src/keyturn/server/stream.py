@@ -9,7 +9,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyturn import chance
-from keyturn.compose.parts import Parts
+from keyturn.compose.parts import Components
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
@@ -59,7 +59,7 @@ class FeedStream:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Components,
         site: WebConfig,
         rest: ASGIApp,
         metrics: Metrics,
@@ -71,8 +71,8 @@ class FeedStream:
         self._rest = rest
         self._metrics = metrics
         self._jitter = jitter
-        bound_seconds = parts.realm.profile.token.staleness_seconds
-        self._hub = FeedBroadcaster(self._read, parts.near, bound_seconds / 4)
+        bound_seconds = parts.config.profile.token.staleness_seconds
+        self._hub = FeedBroadcaster(self._read, parts.session_cache, bound_seconds / 4)
         self._longest_seconds = min(600.0, 60.0 * bound_seconds)
         self._looks = asyncio.Semaphore(MAX_CATCH_UPS)
 

@@ -160,8 +160,8 @@ def _of_open_store(issuer: Issuer, path: Path) -> dict[str, float]:
         "sqlite_session_bytes": held,
         "sqlite_appends": 1 / appends,
         "log_read_seconds": _seconds(lambda: store.log.after(last - 1, _PAGE), 500),
-        "sign_seconds": _seconds(lambda: issuer.parts.ring.sign({"sub": "subject"}, issuer.parts.now()), 50),
-        "keys_bytes": float(len(msgspec.json.encode(issuer.parts.ring.jwks(issuer.parts.now()))) + 400),
+        "sign_seconds": _seconds(lambda: issuer.parts.keyring.sign({"sub": "subject"}, issuer.parts.now()), 50),
+        "keys_bytes": float(len(msgspec.json.encode(issuer.parts.keyring.jwks(issuer.parts.now()))) + 400),
     }
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from keyturn.cli.files import make_room
-from keyturn.cli.speak import Json, complaining
+from keyturn.cli.files import ensure_writable
+from keyturn.cli.speak import Json, report_errors
 from keyturn.errors import ConfigurationError
 from keyturn_lab.capacity.demand import CARRIERS, STORES, typical
 
@@ -20,7 +20,7 @@ Whole = Annotated[int, typer.Option(min=1)]
 
 
 @app.command()
-@complaining
+@report_errors
 def capacity(
     sessions: Annotated[float, typer.Option(min=0, help="Sessions alive.")] = 1e6,
     subjects: Annotated[float | None, typer.Option(min=0, help="Half of the sessions unless told.")] = None,
@@ -62,7 +62,7 @@ def capacity(
         "revocations_per_second": revocations_per_second,
     }
     demand = replace(demand, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # floats, by name
-    make_room([report] if report else [])
+    ensure_writable([report] if report else [])
     print_study(solve(demand, nodes, seed, simulated_seconds, measured), report, as_json)
 
 

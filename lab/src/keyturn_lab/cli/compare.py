@@ -8,8 +8,8 @@ import msgspec
 import typer
 from rich.table import Table
 
-from keyturn.cli.files import make_room, write
-from keyturn.cli.speak import Json, announce, complaining, complaints, console
+from keyturn.cli.files import ensure_writable, write
+from keyturn.cli.speak import Json, console, print_lines, report_errors, stderr
 
 app = typer.Typer(add_completion=False)
 
@@ -24,7 +24,7 @@ Plots = Annotated[Path | None, typer.Option(help="Write the plots as SVG into th
 
 
 @app.command()
-@complaining
+@report_errors
 def compare(
     store: Store = "",
     sessions: Sessions = "",
@@ -44,10 +44,10 @@ def compare(
     from keyturn_lab.compare.measure import MODES, Plan, measure
     from keyturn_lab.compare.scratch import corner
 
-    make_room([path for path in (report, plots and plots / "scaling.svg") if path])
+    ensure_writable([path for path in (report, plots and plots / "scaling.svg") if path])
     plan = Plan(0.4, 1, 4, 300) if quick else Plan(seconds, runs, connections)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=complaints, transient=True) as progress:
+    with Progress(*columns, console=stderr, transient=True) as progress:
         task = progress.add_task("measuring", total=1 + plan.runs * len(MODES))
 
         def tick(what: str) -> None:
@@ -67,4 +67,6 @@ def compare(
     for name, *cells in told.rows_of(found):
         table.add_row(name, *(f"{value}\n[dim]{more}[/dim]" if more else value for value, more in cells))
     console.print(table)
-    announce([f"{record['machine']}; runs of {plan.seconds:g} s: {plan.runs}; medians, least to most below"], console)
+    print_lines(
+        [f"{record['machine']}; runs of {plan.seconds:g} s: {plan.runs}; medians, least to most below"], console
+    )

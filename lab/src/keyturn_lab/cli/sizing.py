@@ -9,7 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from keyturn.cli.files import write
-from keyturn.cli.speak import announce, complaints, console
+from keyturn.cli.speak import console, print_lines, stderr
 from keyturn_lab.capacity.calibrate import calibrate
 from keyturn_lab.capacity.costs import Costs
 from keyturn_lab.capacity.demand import Demand, Supply
@@ -20,7 +20,7 @@ from keyturn_lab.capacity.study import Study, spoken
 
 def solve(demand: Demand, nodes: int, seed: int, seconds: float | None, measured: bool) -> Study:
     """Compute and simulate one fleet. ``measured``: calibrate the costs on this machine first."""
-    with Progress(console=complaints, transient=True) as progress:
+    with Progress(console=stderr, transient=True) as progress:
         costs = Costs()
         if measured:
             task = progress.add_task("measuring", total=4)
@@ -41,7 +41,7 @@ def print_study(study: Study, report: Path | None, as_json: bool) -> None:
         return
     console.print(_figures(study))
     console.print(_limits(study))
-    announce([study.verdict], console)
+    print_lines([study.verdict], console)
 
 
 def _figures(study: Study) -> Table:

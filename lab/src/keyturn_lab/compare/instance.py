@@ -60,8 +60,8 @@ def application(mode: str) -> Any:
     issuer.parts = replace(issuer.parts, ports=counted)
     if mode != "jwt":
         return _with_controls(AuthMiddleware(hello, issuer=issuer), issuer)
-    realm = issuer.parts.realm
-    keys = KeySet.from_jwks(json.dumps(issuer.parts.ring.jwks(issuer.parts.now())).encode())
+    realm = issuer.parts.config
+    keys = KeySet.from_jwks(json.dumps(issuer.parts.keyring.jwks(issuer.parts.now())).encode())
     verifier = AsyncVerifier(realm.issuer, realm.audience[0], keys=keys, revocation="none")
     return _with_controls(AuthMiddleware(hello, verifier=verifier), issuer)
 
@@ -85,7 +85,7 @@ def _with_controls(guarded: Any, issuer: AsyncIssuer) -> Any:
 def _turn(issuer: AsyncIssuer, down: bool) -> None:
     Counted.down = down
     # The feed reads the same store: when that is away, there is no news either.
-    near: Any = issuer.parts.near
+    near: Any = issuer.parts.session_cache
     near.confirm = _hear_nothing if down else partial(LocalSessionCache.mark_complete, near)
 
 

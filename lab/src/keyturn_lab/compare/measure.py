@@ -140,7 +140,7 @@ def _revoke(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login)
             figure.samples.append(1e3 * max(0.0, last_at - revoked_at))
             return
         last_at = began_at
-    seconds = issuer.parts.realm.profile.token.access_seconds
+    seconds = issuer.parts.config.profile.token.access_seconds
     figure.samples.append(1e3 * seconds)
     figure.note = f"still accepted after {LONGEST_SECONDS / 2:g} s; until it expires"
 
@@ -178,7 +178,7 @@ def _weights(found: dict[str, Figure], mode: Mode, weight: float) -> None:
 
 def _open(issuer: Issuer) -> Any:
     session = new_session()
-    issuer.parts.plain_store.sessions.insert(session)
+    issuer.parts.sync_store.sessions.insert(session)
     return session
 
 
@@ -191,7 +191,7 @@ def _log_in(issuer: Issuer) -> Login:
             continue
         assert issued.session_token is not None  # noqa: S101 - both were asked for
         assert issued.access_token is not None  # noqa: S101 - as above
-        name = issuer.parts.realm.profile.cookie.name("session")
+        name = issuer.parts.config.profile.cookie.name("session")
         bearer = f"Authorization: Bearer {issued.access_token.reveal()}"
         return Login(issued.sid, f"Cookie: {name}={issued.session_token.reveal()}", bearer)
 
