@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from keyturn.core.instant import EPOCH, Instant, Subject
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import encode_session_id, new_session_id
 from keyturn.core.policy import PROFILES
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.session_id import encode_session_id, new_session_id
+from keyturn.core.types import EPOCH, Instant, Subject
 
 CLIENT = ClientInfo("default", "Firefox on Linux", "203.0.113.7")
 TOGETHER = 64

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keyturn.compose.parts import Components
-from keyturn.compose.settings import Settings
-from keyturn.core.instant import EPOCH, Subject
+from keyturn.config.components import Components
+from keyturn.config.settings import Settings
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import new_session_id
 from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.session_id import new_session_id
+from keyturn.core.types import EPOCH, Subject
 
 ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 
 
-def settings(store: str = "memory:", algorithm: str = "HS256", *, sessions: str = "") -> Settings:
+def settings(store: str = "memory:", algorithm: str = "HS256", *, session_store: str = "") -> Settings:
     """The default policies; limits on attempts as high as they go."""
     return Settings(
         issuer=ISSUER,
         audience=AUDIENCE,
         store=store,
-        session_store=sessions,
+        session_store=session_store,
         secret="a secret for nothing but figures",
         service_token="a service token for figures only",
         algorithm=algorithm,

@@ -29,8 +29,8 @@ from bench.rounds import QUICK, Plan, Series, Side, over, pinned, ratio, repeate
 from bench.weight import DAY, PEERS, install_peers, weigh
 from engines.redis import RedisServer
 from keyturn import AsyncIssuer, Issuer
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
+from keyturn.core.types import Instant
 from keyturn.integrations.asgi import AuthMiddleware
 from keyturn_lab.compare.load import load
 
@@ -69,7 +69,7 @@ def measure(plan: Plan) -> list[Figure]:
 def _requests(server: RedisServer, url: str, plan: Plan) -> Figure:
     loop = uvloop.new_event_loop()
     # Not followed: every check asks Redis.
-    issuer = AsyncIssuer.open(settings(url, sessions=server.url), background=False)
+    issuer = AsyncIssuer.open(settings(url, session_store=server.url), background=False)
     theirs = [redis_asyncio.from_url(server.url), redis_asyncio.from_url(server.url, decode_responses=True)]
     try:
         sides, headers = _request_sides(loop, issuer, *theirs)
@@ -188,7 +188,7 @@ def _commands(server: RedisServer, side: Side) -> float:
 
 
 def _rotations(server: RedisServer, url: str, plan: Plan) -> Figure:
-    with Issuer.open(settings(url, sessions=server.url), background=False) as issuer, server.client() as client:
+    with Issuer.open(settings(url, session_store=server.url), background=False) as issuer, server.client() as client:
         one, two = open_sessions(issuer.parts, 2)
         sides = [
             repeated(STORE, _store(issuer, one)),

@@ -19,8 +19,8 @@ from bench.rounds import QUICK, Plan, Series
 from bench.weight import fill
 from engines.redis import RedisServer
 from keyturn import Issuer
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
+from keyturn.core.types import Instant
 from keyturn.stores.sql.rows import session_to_row
 from keyturn.stores.sql.tables import sessions
 
@@ -70,7 +70,7 @@ def _in_redis(count: int) -> list[Figure]:
     redis = RedisServer(appendonly="no")
     redis.start()
     try:
-        with sqlite_url() as url, Issuer.open(settings(url, sessions=redis.url), background=False) as issuer:
+        with sqlite_url() as url, Issuer.open(settings(url, session_store=redis.url), background=False) as issuer:
             empty = _checks(issuer)
             with redis.client() as client:
                 before: Any = client.info("memory")

@@ -36,7 +36,7 @@ def measure(plan: Plan) -> list[Figure]:
 
 def between(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = "") -> Figure:
     """Milliseconds from the commit of the revocation to the first refusal; one clock for both processes."""
-    with Issuer.open(settings(url, sessions=sessions)) as issuer, _other(url, sessions) as other:
+    with Issuer.open(settings(url, session_store=sessions)) as issuer, _other(url, sessions) as other:
         opened = open_sessions(issuer.parts, plan.revocations)
         found = []
         for session in opened:
@@ -90,7 +90,7 @@ def _serve(url: str, sessions: str, pipe: Connection) -> None:
 
 
 async def _serve_all(url: str, sessions: str, pipe: Connection) -> None:
-    async with AsyncIssuer.open(settings(url, sessions=sessions)) as issuer:
+    async with AsyncIssuer.open(settings(url, session_store=sessions)) as issuer:
         await asyncio.to_thread(_first_news, issuer)
         asking = _Asking(issuer)
         pipe.send("ready")

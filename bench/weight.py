@@ -17,7 +17,7 @@ from bench.crowd import crowd
 from bench.figures import Figure, Goal
 from bench.rounds import QUICK, Plan, Series
 from engines.redis import RedisServer
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.runner import RedisRunner
 from keyturn.stores.redis.sessions import Sessions

@@ -3,13 +3,13 @@
 import os
 import random
 
-from keyturn import chance
+from keyturn import entropy
 
 
 def _of_a_fork() -> float:
     theirs, ours = os.pipe()
     if os.fork() == 0:
-        os.write(ours, str(chance.jitter()).encode())
+        os.write(ours, str(entropy.jitter()).encode())
         os._exit(0)
     os.wait()
     os.close(ours)
@@ -19,7 +19,7 @@ def _of_a_fork() -> float:
 
 def test_forks_draw_apart() -> None:
     state = random.getstate()
-    drawn = {_of_a_fork(), _of_a_fork(), chance.jitter()}
+    drawn = {_of_a_fork(), _of_a_fork(), entropy.jitter()}
     assert len(drawn) == 3
     assert all(0 <= each < 1 for each in drawn)
     assert random.getstate() == state, "the program's own random numbers are left alone"

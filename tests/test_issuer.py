@@ -22,7 +22,7 @@ ADA = "ada@example.com"
 
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[Issuer]:
-    with Issuer.from_env(data=str(tmp_path), background=False) as opened:
+    with Issuer.from_env(data_dir=str(tmp_path), background=False) as opened:
         yield opened
 
 
@@ -74,7 +74,7 @@ def test_a_value_of_another_type_is_refused_and_nothing_is_stored(
 def test_a_name_ends_where_an_index_of_postgresql_would(fresh: Fresh, tmp_path: Path) -> None:
     chance = random.Random(7)
     longest, longer = ("".join(chr(chance.randrange(0x10000, 0x10FFFF)) for _ in range(size)) for size in (255, 256))
-    with Issuer.from_env(data=str(tmp_path), store=fresh("postgresql"), background=False) as issuer:
+    with Issuer.from_env(data_dir=str(tmp_path), store=fresh("postgresql"), background=False) as issuer:
         revokes: dict[str, Any] = {"client_id": issuer.revoke_client, "subject": issuer.revoke_subject}
         for member, revoke in revokes.items():
             with pytest.raises(InvalidMember, match=member):
@@ -92,7 +92,7 @@ def test_a_refresh_delivers_only_what_is_offered(issuer: Issuer, ada: IssuedCred
 
 
 def test_a_closed_issuer_does_nothing_more(tmp_path: Path) -> None:
-    issuer = Issuer.from_env(data=str(tmp_path), background=False)
+    issuer = Issuer.from_env(data_dir=str(tmp_path), background=False)
     issued = issuer.signup(ADA, PASSWORD)
     issuer.close()
     with pytest.raises(ConfigurationError, match="closed"):
@@ -102,7 +102,7 @@ def test_a_closed_issuer_does_nothing_more(tmp_path: Path) -> None:
 
 def test_a_closed_async_issuer_does_nothing_more(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with AsyncIssuer.from_env(data=str(tmp_path), background=False) as issuer:
+        async with AsyncIssuer.from_env(data_dir=str(tmp_path), background=False) as issuer:
             issued = await issuer.signup(ADA, PASSWORD)
         with pytest.raises(ConfigurationError, match="closed"):
             await issuer.verify(str(issued.session_token))
@@ -114,7 +114,7 @@ def test_a_closed_async_issuer_does_nothing_more(tmp_path: Path) -> None:
 
 def test_an_async_issuer_serves_one_event_loop_after_another(tmp_path: Path) -> None:
     async def opened() -> tuple[AsyncIssuer, IssuedCredentials]:
-        issuer = AsyncIssuer.from_env(data=str(tmp_path), background=False)
+        issuer = AsyncIssuer.from_env(data_dir=str(tmp_path), background=False)
         return issuer, await issuer.signup(ADA, PASSWORD)
 
     issuer, issued = asyncio.run(opened())
@@ -127,8 +127,8 @@ def test_an_async_issuer_serves_one_event_loop_after_another(tmp_path: Path) -> 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_process_is_refused_instead_of_harming_its_parents_database(tmp_path: Path) -> None:
     """As under ``gunicorn --preload``: opened before the workers were forked."""
-    issuer, context = Issuer.from_env(data=str(tmp_path), background=False), multiprocessing.get_context("fork")
-    aio = AsyncIssuer.from_env(data=str(tmp_path), background=False)
+    issuer, context = Issuer.from_env(data_dir=str(tmp_path), background=False), multiprocessing.get_context("fork")
+    aio = AsyncIssuer.from_env(data_dir=str(tmp_path), background=False)
     issued = issuer.signup(ADA, PASSWORD)
     here, there = context.Pipe()
 

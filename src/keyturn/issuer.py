@@ -8,16 +8,16 @@ from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from keyturn import flows
-from keyturn.clocks import boottime
-from keyturn.compose.home import complete_settings
-from keyturn.compose.parts import Clock, Components, build_components
-from keyturn.compose.settings import Settings, read_settings
-from keyturn.compose.upkeep import BackgroundTasks, first_keys
-from keyturn.core.instant import SessionId, Subject
+from keyturn.clock import boottime
+from keyturn.config.background import BackgroundTasks, first_keys
+from keyturn.config.components import Clock, Components, build_components
+from keyturn.config.data_dir import complete_settings
+from keyturn.config.settings import Settings, read_settings
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import ClientInfo
 from keyturn.core.typed import require_name, require_type
+from keyturn.core.types import SessionId, Subject
 from keyturn.errors import ConfigurationError
 from keyturn.flows import Flow, IssuedCredentials, LoginRequest, RevocationReceipt, SessionSummary, drive, drive_async
 from keyturn.flows.revoke import LOGOUT

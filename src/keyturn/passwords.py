@@ -23,8 +23,8 @@ from typing import NamedTuple, TypeVar
 from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
-from keyturn.core.blocklist import Blocklist
 from keyturn.core.password import prepare_password, validate_password
+from keyturn.core.password_strength import Blocklist
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
 from keyturn.ports import PasswordCheck

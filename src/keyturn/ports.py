@@ -13,10 +13,10 @@ from typing import Protocol
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
 from keyturn.core.claims import AccessClaims
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, RevocationPage, Verdict
 from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant, SessionId, Subject
 
 MAX_LISTED = 1000
 """Sessions of one subject that are listed at most: a list nobody reads to its end must not cost every reader."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from keyturn.core.claims import ACCESS_TYPE, AccessClaims
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.errors import TokenInvalid
 from keyturn.ports import StoredKey
 from keyturn.tokens import KeyEncryptor, ScheduledKey, SigningKey, SigningKeySet, sign_compact, verify_token

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, jar, wired
-from keyturn.core.instant import Subject
+from keyturn.core.types import Subject
 from keyturn.issuer import Issuer
 from served import serving
 
@@ -29,7 +29,7 @@ UNUSABLE = ["a" * 5000, "a\x00b" * 6, "", "\u0301" * 300]
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
     # Sixteen wrong passwords for one account are no news here: what is compared is what they say.
-    with wired(account_limit=100) as made:
+    with wired(login_limit_per_account=100) as made:
         made.signup()
         subject = made.signup(OTHER, OTHER_PASSWORD).json["subject"]
         made.runner.run(made.issuer.set_disabled(Subject(subject), True))
@@ -123,7 +123,7 @@ def test_a_throttled_answer_says_nothing_about_the_account() -> None:
 
 
 def test_signup_is_the_documented_exception_and_counts_per_address() -> None:
-    with wired(signup_limit=8) as wire:
+    with wired(signup_limit_per_address=8) as wire:
         assert wire.signup().status == 201
         answers = [wire.signup(password="quite another long password") for _ in range(8)]
         assert [each.status for each in answers] == [409] * 5 + [429] * 3
@@ -145,12 +145,12 @@ ROUNDS = 25
 )
 def test_timing_tells_unknown_disabled_and_wrong_apart_no_better_than_chance(tmp_path: Path) -> None:
     """Interleaved: whatever else this machine does hits all alike. Noise goes when more is measured, a leak stays."""
-    with serving(tmp_path / "data", algorithm="ES256", account_limit="100") as served:
+    with serving(tmp_path / "data", algorithm="ES256", login_limit_per_account="100") as served:
         with served.client() as browser:
             subject = ""
             for email, password in ((EMAIL, PASSWORD), (OTHER, OTHER_PASSWORD)):
                 subject = browser.post("/auth/signup", json={"email": email, "password": password}).json()["subject"]
-        with Issuer.from_env(data=str(served.data), issuer=served.url, background=False) as issuer:
+        with Issuer.from_env(data_dir=str(served.data), issuer=served.url, background=False) as issuer:
             issuer.set_disabled(Subject(subject), True)
         taken: dict[str, list[float]] = {EMAIL: [], UNKNOWN: [], OTHER: []}
         with served.client() as client:

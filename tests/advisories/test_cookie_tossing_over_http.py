@@ -41,7 +41,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
 
 @pytest.fixture
 def prefix(wire: Wire) -> str:
-    return ISSUERS[wire.parts.realm.issuer]
+    return ISSUERS[wire.parts.config.issuer]
 
 
 @pytest.fixture

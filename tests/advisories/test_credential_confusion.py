@@ -18,7 +18,7 @@ KINDS = ("session", "refresh", "csrf", "device", "access", "service", "kid", "si
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    with wired(policy="browser-strict") as made:
+    with wired(profile="browser-strict") as made:
         yield made
 
 

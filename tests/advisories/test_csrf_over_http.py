@@ -43,7 +43,7 @@ TOKENS = ["none", "own", "other session's", "session token", "two"]
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    with wired(policy="browser-strict", trusted_origins=TRUSTED.decode()) as made:
+    with wired(profile="browser-strict", trusted_origins=TRUSTED.decode()) as made:
         made.signup(OTHER, OTHER_PASSWORD)
         yield made
 

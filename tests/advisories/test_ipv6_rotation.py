@@ -8,8 +8,8 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant
 from keyturn.core.throttle import Bucket, Rate, address_key, try_reserve
+from keyturn.core.types import Instant
 
 NOW = Instant(1_700_000_000)
 

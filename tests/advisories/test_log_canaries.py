@@ -95,7 +95,9 @@ def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, 
     data = tmp_path_factory.mktemp("canaries") / "data"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOG_LEVEL", "DEBUG")
-        with serving(data, workers=2, algorithm="ES256", password_minimum="8", account_limit="100") as served:
+        with serving(
+            data, workers=2, algorithm="ES256", password_min_length="8", login_limit_per_account="100"
+        ) as served:
             service = (data / "service-token").read_text().strip()
             with served.client() as client:
                 visit = Visit(client)

@@ -17,7 +17,7 @@ GRANT = {"grant_type": "refresh_token"}
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    with wired(policy="browser-strict") as made:
+    with wired(profile="browser-strict") as made:
         yield made
 
 
@@ -161,7 +161,10 @@ def test_nobody_ends_anothers_session_by_its_id(wire: Wire, ada: Answer, mallory
 
 def test_no_access_token_may_outlive_the_record_that_revokes_it() -> None:
     """An idle session is purged; its token, were it longer-lived, would be good and could be ended by nobody."""
-    with pytest.raises(ConfigurationError, match="access_seconds"), wired(policy="banking", access_seconds=301):
+    with (
+        pytest.raises(ConfigurationError, match="access_token_seconds"),
+        wired(profile="banking", access_token_seconds=301),
+    ):
         pass
-    with wired(policy="banking", access_seconds=300) as wire:
+    with wired(profile="banking", access_token_seconds=300) as wire:
         assert wire.signup().status == 201

@@ -116,7 +116,8 @@ def test_a_hash_changed_anywhere_still_gives_a_verdict(at: int, other: str) -> N
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"memory_kib": MAX_MEMORY_KIB + 1}, {"passes": 100}, {"lanes": 0}, {"passes": 0}, {"memory_kib": 7}]
+    "mistake",
+    [{"memory_cost": MAX_MEMORY_KIB + 1}, {"time_cost": 100}, {"parallelism": 0}, {"time_cost": 0}, {"memory_cost": 7}],
 )
 def test_our_own_parameters_obey_the_same_bounds(mistake: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):

@@ -14,16 +14,16 @@ import pytest
 from advisories.canaries import NEW_PASSWORD, PASSWORD, WRONG, birds_in
 from advisories.wire import EMAIL, SECRET, SERVICE, Wire, bearer, jar, wired
 from keyturn import errors
-from keyturn.compose.settings import Settings
+from keyturn.config.settings import Settings
 from keyturn.core.account import Account
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.sealed import CredentialKind, Secrets, parse
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.flows import Call, LoginRequest
 from keyturn.server.logs import configure_logs
 from keyturn.tokens import KeyEncryptor
-from keyturn.web.extract import Credential
+from keyturn.web.credentials import Credential
 from keyturn.web.message import Request
-from keyturn.web.shapes import LoginBody, PasswordBody, StepUpBody, TokenForm
+from keyturn.web.schemas import LoginBody, PasswordBody, StepUpBody, TokenForm
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,16 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
             account,
             wire.issuer,
             wire.parts,
-            wire.parts.realm,
+            wire.parts.config,
         ),
-        *(wire.parts.settings, wire.parts.ring, wire.parts.near, wire.parts.store, wire.parts.hasher, wire.parts.ports),
+        *(
+            wire.parts.settings,
+            wire.parts.keyring,
+            wire.parts.session_cache,
+            wire.parts.store,
+            wire.parts.hasher,
+            wire.parts.ports,
+        ),
         *(
             LoginRequest(EMAIL, PASSWORD, device_token=tokens["device_token"]),
             KeyEncryptor(SECRET.encode()),
@@ -85,7 +92,7 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
 
 def test_an_answer_shows_no_token_in_a_log(wire: Wire) -> None:
     answer = wire.login(email=EMAIL, password=PASSWORD)
-    from keyturn.web.shapes import IssuedAnswer
+    from keyturn.web.schemas import IssuedAnswer
 
     document = msgspec.json.decode(answer.body, type=IssuedAnswer)
     assert birds_in(repr(document).encode(), answer.json["refresh_token"], answer.json["access_token"]) == []

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from keyturn import Issuer
-from keyturn.compose.settings import Settings
-from keyturn.core.instant import SessionId
+from keyturn.config.settings import Settings
 from keyturn.core.sealed import CredentialKind, Secrets, parse, seal
 from keyturn.core.session import Seed
 from keyturn.core.throttle import sign_device_cookie, verify_device_cookie
+from keyturn.core.types import SessionId
 from keyturn.errors import ConfigurationError, LoginFailed, Refusal
 from keyturn.flows import IssuedCredentials
 from keyturn.tokens import KeyEncryptor, SigningKey, sign_compact

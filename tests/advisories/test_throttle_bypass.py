@@ -18,7 +18,7 @@ import pytest
 from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
-from keyturn.server.address import client_address, parse_networks
+from keyturn.server.client_address import client_address, parse_networks
 from served import serving
 
 WRONG = "not the right words at all"
@@ -98,7 +98,7 @@ FORWARDED = [
 
 @pytest.mark.parametrize(("name", "value"), FORWARDED)
 def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: bytes, value: bytes) -> None:
-    with wired(clock=clock, address_limit=8) as wire:
+    with wired(clock=clock, login_limit_per_address=8) as wire:
         answers = [guess(wire, f"user{n}@example.com", (name, value % n)) for n in range(12)]
     assert Counter(each.status for each in answers) == {401: Rate(8, WINDOW).burst, 429: 12 - Rate(8, WINDOW).burst}
 
@@ -107,7 +107,7 @@ def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: by
     "claimed", [b"198.51.100.%d, 192.0.2.1", b"garbage%d, 192.0.2.1", b"192.0.2.%d,, 192.0.2.1", b"%d,192.0.2.1"]
 )
 def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, claimed: bytes) -> None:
-    with wired(clock=clock, address_limit=8, trusted_proxies="203.0.113.0/24") as wire:
+    with wired(clock=clock, login_limit_per_address=8, trusted_proxies="203.0.113.0/24") as wire:
         answers = [guess(wire, f"user{n}@example.com", (b"x-forwarded-for", claimed % n)) for n in range(12)]
         assert sum(each.status == 401 for each in answers) == Rate(8, WINDOW).burst
         # Two headers are one list: the proxy appends, or adds a line.

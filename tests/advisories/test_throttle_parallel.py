@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant
 from keyturn.core.throttle import Bucket, Rate, release, try_reserve
+from keyturn.core.types import Instant
 
 NOW = Instant(1_700_000_000)
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyturn.core.freshness import Freshness
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
+from keyturn.core.types import Instant
 from keyturn.errors import TokenExpired, TokenInvalid, TokenMalformed, TokenRevoked, Unauthenticated
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import Verifier

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
-from keyturn.compose.settings import Settings
+from keyturn.config.settings import Settings
 from keyturn.issuer import AsyncIssuer
 from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher
 from keyturn.server.app import build_app
@@ -155,8 +155,8 @@ def wired(clock: Any = None, **settings: Any) -> Iterator[Wire]:
         "secret": SECRET,
         "service_token": SERVICE,
         "algorithm": "ES256",
-        "address_limit": 100_000,
-        "signup_limit": 100_000,
+        "login_limit_per_address": 100_000,
+        "signup_limit_per_address": 100_000,
         **settings,
     }
     timed = {} if clock is None else {"clock": clock}
@@ -165,7 +165,7 @@ def wired(clock: Any = None, **settings: Any) -> Iterator[Wire]:
     hasher = AsyncArgon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
     ports = replace(issuer.parts.ports, hasher=hasher)
     # In production, but with keys made here: a development feed is open to everybody.
-    closed = msgspec.structs.replace(issuer.parts.settings, profile="production")
+    closed = msgspec.structs.replace(issuer.parts.settings, environment="production")
     issuer.parts = replace(issuer.parts, settings=closed, hasher=hasher, ports=ports)
     transport = httpx.ASGITransport(app=build_app(issuer), client=("203.0.113.9", 4711))
     with Wire(issuer, asyncio.Runner(), transport) as wire:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keyturn import Issuer
-from keyturn.core.instant import Subject
+from keyturn.core.types import Subject
 from served import Served
 
 READERS = Path(__file__).with_name("readers.py")
@@ -90,5 +90,5 @@ def _told(child: subprocess.Popen[str]) -> Any:
 
 @contextmanager
 def _operator(served: Served) -> Iterator[Issuer]:
-    with Issuer.from_env(data=str(served.data), background=False) as issuer:
+    with Issuer.from_env(data_dir=str(served.data), background=False) as issuer:
         yield issuer

@@ -16,7 +16,7 @@ from typing import Any
 from keyturn.core.revocation import Revocation, RevocationSet
 from keyturn.verifier import HttpFeed
 from keyturn.verifier.fetch import fetch
-from keyturn.verifier.streaming import listen
+from keyturn.verifier.sse import listen
 
 
 class Noting(RevocationSet):

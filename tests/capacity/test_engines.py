@@ -9,8 +9,8 @@ import pytest
 
 from engines.fixtures import Fresh
 from engines.redis import RedisServer
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.stores.sql.store import SqlStore
 from keyturn_lab.capacity.costs import Costs
 

@@ -9,14 +9,14 @@ from urllib.request import Request
 import pytest
 
 from engines.redis import RedisServer
-from keyturn.carriers import RedisFeed
-from keyturn.clocks import boottime
-from keyturn.core.instant import Instant
+from keyturn.clock import boottime
 from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.relay import POINTER, Relay, stream_of
+from keyturn.transports import RedisFeed
 
 NOW = Instant(2_000_000_000)
 BOUND = 2.0
@@ -224,7 +224,7 @@ def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(to
     feed.start()
     until(lambda: fresh(feed) and len(feed.revocations.clients) == 3)
     memory = told.store.log._memory
-    with memory.lock:  # a backup was put back, and `keyturn db restored` forgotten
+    with memory.lock:  # a backup was put back, and `keyturn db mark-restored` forgotten
         memory.entries.clear()
         memory.sequence = 0
     told.end("d")

@@ -10,7 +10,7 @@ import pytest
 
 from engines.redis import RedisServer
 from keyturn import Verifier
-from keyturn.carriers import RedisFeed
+from keyturn.transports import RedisFeed
 from served import Served, serving
 from served.process import PASSWORD
 from served.revocation import last_accepted_at
@@ -21,7 +21,7 @@ BOUND_SECONDS = 4.0
 
 @pytest.fixture
 def served(tmp_path: Path, own_redis: RedisServer) -> Iterator[Served]:
-    settings = {"redis": own_redis.url, "service_token": SERVICE_TOKEN, "staleness_seconds": "4"}
+    settings = {"redis_cache": own_redis.url, "service_token": SERVICE_TOKEN, "revocation_staleness_seconds": "4"}
     with serving(tmp_path / "data", algorithm="ES256", **settings) as served:
         yield served
 

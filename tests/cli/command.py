@@ -58,8 +58,8 @@ SERVICE_TOKEN = "9216d5d98979fb1bd1310ba698dfb5ac2ffd72dbd01adfb7b8e1afed6a267e9
 def production(folder: Path) -> dict[str, str]:
     """Settings that are fit for production."""
     return {
-        "profile": "production",
-        "data": str(folder),
+        "environment": "production",
+        "data_dir": str(folder),
         "secret": SECRET,
         "service_token": SERVICE_TOKEN,
         "issuer": "https://auth.example.com",

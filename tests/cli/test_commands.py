@@ -22,19 +22,19 @@ PATIENCE_SECONDS = 30.0
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("operated") / "data"
-    with serving(data, algorithm="ES256", rollover_seconds="7200", publish_seconds="600") as server:
+    with serving(data, algorithm="ES256", key_lifetime_seconds="7200", key_publish_ahead_seconds="600") as server:
         yield server
 
 
 def here(served: Served, *arguments: str, given: str = "") -> Ran:
     return in_process(
         *arguments,
-        "--data",
+        "--data-dir",
         str(served.data),
         given=given,
         algorithm="ES256",
-        rollover_seconds="7200",
-        publish_seconds="600",
+        key_lifetime_seconds="7200",
+        key_publish_ahead_seconds="600",
     )
 
 
@@ -90,6 +90,23 @@ def test_an_id_that_begins_with_a_dash_is_no_option(served: Served, kind: str, n
     assert said.said.startswith("revoked;") if kind == "client" else said.complained.startswith("not_found: ")
 
 
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("db restored", "db mark-restored"),
+        ("db sessions-here", "db use-sql-sessions"),
+        ("db sessions-lost", "db reset-redis-sessions"),
+        ("revoke everything --yes", "revoke all"),
+        ("keys withdraw 1-x", "keys remove"),
+        ("serve --profile production", "--environment production"),
+    ],
+)
+def test_a_former_command_is_refused_with_the_new_name(former: str, now: str) -> None:
+    refused = in_process(*former.split())
+    assert refused.code == 2
+    assert now in refused.complained
+
+
 @pytest.mark.conforms("ASVS 7.4.5")
 def test_a_subject_and_a_client_are_ended(served: Served) -> None:
     ada, grace = login(served, "ada@example.com"), login(served, "grace@example.com", client_id="tv")
@@ -106,9 +123,9 @@ def test_a_subject_and_a_client_are_ended(served: Served) -> None:
 @pytest.mark.conforms("ASVS 7.4.5")
 def test_everything_is_ended_but_only_by_whoever_means_it(served: Served) -> None:
     issued = login(served, "all@example.com")
-    assert here(served, "revoke", "everything", given="n\n").code == 1
+    assert here(served, "revoke", "all", given="n\n").code == 1
     assert code(served, issued) == "live"
-    assert here(served, "revoke", "everything", "--yes", "--json").json["revoked"] is True
+    assert here(served, "revoke", "all", "--yes", "--json").json["revoked"] is True
     assert comes(lambda: code(served, issued), "token_revoked")
 
 
@@ -126,32 +143,32 @@ def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
 @pytest.mark.parametrize(("command", "run"), [("keys add", keyturn), ("db upgrade", in_process)])
 def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path, command: str, run: Callable[..., Ran]) -> None:
     folder = tmp_path / "new"
-    ran = run(*command.split(), "--data", str(folder))
+    ran = run(*command.split(), "--data-dir", str(folder))
     assert ran.code == 0
     assert f"made the data folder {folder}" in ran.complained
-    assert run("keys", "list", "--data", str(folder)).complained == ""
+    assert run("keys", "list", "--data-dir", str(folder)).complained == ""
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["an empty folder", "no folder"])
 @pytest.mark.parametrize(
     "command",
     [
-        *("revoke everything --yes", "revoke client web", "revoke subject ada@example.com", "revoke session x"),
-        *("keys list", "keys withdraw 1-x", "db restored", "db sessions-here", "db sessions-lost"),
+        *("revoke all --yes", "revoke client web", "revoke subject ada@example.com", "revoke session x"),
+        *("keys list", "keys remove 1-x", "db mark-restored", "db use-sql-sessions", "db reset-redis-sessions"),
     ],
 )
 def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: bool) -> None:
     folder = tmp_path / "misspelt"
     if there:
         folder.mkdir()
-    refused = in_process(*command.split(), "--data", str(folder))
+    refused = in_process(*command.split(), "--data-dir", str(folder))
     assert (refused.code, refused.said) == (2, "")
     assert refused.complained.startswith("Keyturn cannot do this:")
     assert f"there is no database {folder}/keyturn.db: run this where the server runs" in refused.complained
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
-@pytest.mark.parametrize("source", [["--from", "sqlite:///nothing.db"], ["--data", "nowhere"]], ids=" ".join)
+@pytest.mark.parametrize("source", [["--from", "sqlite:///nothing.db"], ["--data-dir", "nowhere"]], ids=" ".join)
 def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     refused = in_process("db", "copy", "--to", "sqlite:///new.db", *source)
@@ -161,7 +178,7 @@ def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], mon
 
 
 def test_a_process_that_is_refused_ends_with_the_same_code_and_words(tmp_path: Path) -> None:
-    command = ("revoke", "everything", "--yes", "--data", str(tmp_path / "misspelt"))
+    command = ("revoke", "all", "--yes", "--data-dir", str(tmp_path / "misspelt"))
     refused = keyturn(*command)
     assert (refused.code, refused.said) == (2, "")
     assert refused == in_process(*command)

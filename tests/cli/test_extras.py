@@ -71,7 +71,7 @@ def test_an_unknown_command_is_a_usage_error(without_lab: Path) -> None:
 
 
 def test_a_command_names_the_package_it_lacks_in_one_line(tmp_path: Path) -> None:
-    serve = f"from keyturn.cli import app; app(['serve', '--data', {str(tmp_path / 'data')!r}])"
+    serve = f"from keyturn.cli import app; app(['serve', '--data-dir', {str(tmp_path / 'data')!r}])"
     ran = without("uvicorn", serve)
     assert ran.returncode == 1
     assert ran.stderr == "the keyturn command needs uvicorn, which this installation lacks: " + (

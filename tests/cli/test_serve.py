@@ -74,7 +74,7 @@ def test_the_files_it_makes_are_its_owners_alone(served: Served) -> None:
 
 def test_production_refuses_with_everything_that_is_missing(tmp_path: Path) -> None:
     refused = keyturn(
-        *("serve", "--data", str(tmp_path / "data"), "--profile", "production", "--port", str(free_port())),
+        *("serve", "--data-dir", str(tmp_path / "data"), "--environment", "production", "--port", str(free_port())),
         trusted_proxies="nowhere",
         trusted_origins="nothing",
         issuer="http://auth.example.com",
@@ -121,13 +121,13 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
         ({"polcy": "mobile"}, "KEYTURN_POLCY is not a setting"),
         ({"trusted_proxies": "nowhere"}, "trusted_proxies"),
         ({"algorithm": "none"}, "none"),
-        ({"profile": "prod"}, "profile must be development or production, not 'prod'"),
+        ({"environment": "prod"}, "environment must be development or production, not 'prod'"),
     ],
 )
 def test_what_cannot_be_served_is_said_before_any_worker_starts(
     tmp_path: Path, settings: dict[str, str], words: str
 ) -> None:
-    arguments = ("--data", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
+    arguments = ("--data-dir", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
     refused = refusal(*arguments, **settings)
     assert refused.code == 2
     assert words in refused.complained
@@ -160,7 +160,7 @@ def test_a_secret_rolls_over_and_nobody_is_logged_out(tmp_path: Path) -> None:
         assert ask(served, {"authorization": f"Bearer {renewed['access_token']}"}) == 200
         served.stop()
         # A key sealed under a secret that is no longer known must stop the start, not the logins one by one.
-        refused = refusal("--data", str(served.data), "--port", str(free_port()), secret=new[:-1] + "0")
+        refused = refusal("--data-dir", str(served.data), "--port", str(free_port()), secret=new[:-1] + "0")
         assert refused.code == 2
         assert "Traceback" not in refused.complained
 
@@ -172,7 +172,7 @@ def ask(served: Served, headers: dict[str, str]) -> int:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_in_use_ends_the_server_with_words(served: Served, tmp_path: Path, workers: str) -> None:
     folder = tmp_path / "other"
-    refused = refusal("--data", str(folder), "--port", str(served.port), "--workers", workers, algorithm="ES256")
+    refused = refusal("--data-dir", str(folder), "--port", str(served.port), "--workers", workers, algorithm="ES256")
     assert refused.code not in (0, None)
     assert f"port {served.port} is in use" in refused.complained
     assert refused.said == ""
@@ -180,7 +180,7 @@ def test_a_port_in_use_ends_the_server_with_words(served: Served, tmp_path: Path
 
 
 def test_an_address_that_is_not_of_this_machine_is_said(tmp_path: Path) -> None:
-    refused = refusal("--data", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
+    refused = refusal("--data-dir", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
     assert refused.code == 2
     assert "cannot listen on 192.0.2.1" in refused.complained
     assert not (tmp_path / "data").exists()

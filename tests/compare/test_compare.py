@@ -16,7 +16,7 @@ from effort import LONG
 from engines.fixtures import Fresh
 from engines.redis import RedisServer
 from keyturn.cli.main import app
-from keyturn.compose.settings import read_settings
+from keyturn.config.settings import read_settings
 from keyturn.issuer import Issuer
 from keyturn_lab.capacity.calibrate import new_session
 from keyturn_lab.compare import measure

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.compose.home import complete_settings, create_missing
-from keyturn.compose.settings import Settings
+from keyturn.config.data_dir import complete_settings, create_missing
+from keyturn.config.settings import Settings
 from keyturn.errors import ConfigurationError
 
 URL = "http://127.0.0.1:8000"
@@ -60,8 +60,8 @@ def test_a_folder_that_cannot_be_used_is_a_problem_not_a_crash(tmp_path: Path) -
 
 def test_processes_that_start_at_once_make_one_secret(tmp_path: Path) -> None:
     program = (
-        "import sys; from keyturn.compose.home import furnish; from keyturn.compose.settings import Settings;"
-        "sys.stdin.read(); print(furnish(Settings(data=sys.argv[1]), 'http://x').settings.secret)"
+        "import sys; from keyturn.config.data_dir import create_missing; from keyturn.config.settings import Settings;"
+        "sys.stdin.read(); print(create_missing(Settings(data_dir=sys.argv[1]), 'http://x').settings.secret)"
     )
     crowd = [
         subprocess.Popen(

@@ -2,14 +2,14 @@
 
 import pytest
 
-from keyturn.compose.production import check_production
-from keyturn.compose.settings import Settings
+from keyturn.config.checks import check_production
+from keyturn.config.settings import Settings
 from keyturn.errors import ConfigurationError
 
 SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
 TOKEN = "9216d5d98979fb1bd1310ba698dfb5ac2ffd72dbd01adfb7b8e1afed6a267e96"
 GOOD = {
-    "profile": "production",
+    "environment": "production",
     "secret": SECRET,
     "service_token": TOKEN,
     "issuer": "https://auth.example.com",
@@ -41,7 +41,7 @@ def test_everything_missing_is_listed() -> None:
         "KEYTURN_ISSUER",
         "KEYTURN_AUDIENCE",
         "KEYTURN_STORE",
-        "policy",
+        "profile",
     ):
         assert sum(each.startswith(name) for each in said) == 1, name
 
@@ -60,7 +60,7 @@ def test_everything_missing_is_listed() -> None:
         ({"issuer": "http://auth.example.com"}, "KEYTURN_ISSUER must be https"),
         ({"audience": " , "}, "KEYTURN_AUDIENCE is missing"),
         ({"store": "memory:"}, "KEYTURN_STORE is memory"),
-        ({"access_seconds": 5}, "access_seconds"),
+        ({"access_token_seconds": 5}, "access_token_seconds"),
     ],
 )
 def test_what_is_weak_is_refused(changes: dict[str, object], words: str) -> None:

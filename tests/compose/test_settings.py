@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.compose.realm import build_issuer_config, build_profile
-from keyturn.compose.settings import Settings, read_settings, split_list
+from keyturn.config.issuer_config import build_issuer_config, build_profile
+from keyturn.config.settings import FORMER_NAMES, Settings, read_settings, split_list
 from keyturn.errors import ConfigurationError
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -18,20 +18,20 @@ def problems(environ: dict[str, str], **explicit: object) -> tuple[str, ...]:
 
 
 def test_the_stronger_source_wins(tmp_path: Path) -> None:
-    (tmp_path / "keyturn.toml").write_text('policy = "mobile"\naccess_seconds = 120\nalgorithm = "ES256"\n')
-    environ = {"KEYTURN_ACCESS_SECONDS": "180", "KEYTURN_ALGORITHM": "EdDSA", "PATH": "/bin"}
-    settings = read_settings(environ, data=str(tmp_path), algorithm="RS256", profile=None)
+    (tmp_path / "keyturn.toml").write_text('profile = "mobile"\naccess_token_seconds = 120\nalgorithm = "ES256"\n')
+    environ = {"KEYTURN_ACCESS_TOKEN_SECONDS": "180", "KEYTURN_ALGORITHM": "EdDSA", "PATH": "/bin"}
+    settings = read_settings(environ, data_dir=str(tmp_path), algorithm="RS256", environment=None)
     assert (settings.profile, settings.access_token_seconds, settings.algorithm) == ("mobile", 180, "RS256")
     assert settings.environment == "development"
 
 
 def test_the_data_folder_of_the_environment_is_where_the_file_is_looked_for(tmp_path: Path) -> None:
-    (tmp_path / "keyturn.toml").write_text('policy = "banking"\n')
-    assert read_settings({"KEYTURN_DATA": str(tmp_path)}).profile == "banking"
+    (tmp_path / "keyturn.toml").write_text('profile = "banking"\n')
+    assert read_settings({"KEYTURN_DATA_DIR": str(tmp_path)}).profile == "banking"
 
 
 def test_an_empty_variable_is_none_at_all() -> None:
-    assert read_settings({"KEYTURN_ISSUER": "", "KEYTURN_ACCESS_SECONDS": ""}) == Settings()
+    assert read_settings({"KEYTURN_ISSUER": "", "KEYTURN_ACCESS_TOKEN_SECONDS": ""}) == Settings()
 
 
 def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
@@ -46,15 +46,22 @@ def test_a_setting_and_its_file_do_not_go_together(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
-    (tmp_path / "keyturn.toml").write_text('policie = "mobile"\npublish_seconds = "soon"\n')
+    (tmp_path / "keyturn.toml").write_text('policie = "mobile"\nkey_publish_ahead_seconds = "soon"\n')
     environ = {
         "KEYTURN_ACCES_SECONDS": "60",
-        "KEYTURN_ROLLOVER_SECONDS": "ten",
-        "KEYTURN_PROFILE": "prod",
+        "KEYTURN_KEY_LIFETIME_SECONDS": "ten",
+        "KEYTURN_ENVIRONMENT": "prod",
         "KEYTURN_SECRET_FILE": str(tmp_path / "nothing"),
     }
-    said = problems(environ, data=str(tmp_path))
-    for name in ("KEYTURN_ACCES_SECONDS", "rollover_seconds", "profile", "nothing", "policie", "publish_seconds"):
+    said = problems(environ, data_dir=str(tmp_path))
+    for name in (
+        "KEYTURN_ACCES_SECONDS",
+        "key_lifetime_seconds",
+        "environment",
+        "nothing",
+        "policie",
+        "key_publish_ahead",
+    ):
         assert sum(name in each for each in said) == 1, (name, said)
     assert len(said) == 6
 
@@ -62,13 +69,13 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["= nonsense", "\x00", b"\xff\xfe"])
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path, text: str | bytes) -> None:
     (tmp_path / "keyturn.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    (said,) = problems({}, data=str(tmp_path))
+    (said,) = problems({}, data_dir=str(tmp_path))
     assert "keyturn.toml is not valid TOML" in said
 
 
 def test_a_file_that_cannot_be_opened_is_not_called_invalid(tmp_path: Path) -> None:
     (tmp_path / "keyturn.toml").mkdir()
-    (said,) = problems({}, data=str(tmp_path))
+    (said,) = problems({}, data_dir=str(tmp_path))
     assert said == f"{tmp_path / 'keyturn.toml'} cannot be read: Is a directory"
 
 
@@ -115,10 +122,34 @@ def test_every_part_of_a_policy_says_what_is_wrong_with_it() -> None:
     )
     with pytest.raises(ConfigurationError) as refused:
         build_issuer_config(wrong)
-    for name in ("KEYTURN_SECRET", "grace_seconds", "access_seconds", "account_limit", "password"):
+    for name in (
+        "KEYTURN_SECRET",
+        "refresh_grace_seconds",
+        "access_token_seconds",
+        "login_limit_per_account",
+        "password_min",
+    ):
         assert sum(name in each for each in refused.value.problems) == 1, name
-    with pytest.raises(ConfigurationError, match="policy must be one of"):
+    with pytest.raises(ConfigurationError, match="profile must be one of"):
         build_profile(Settings(profile="relaxed"))
+
+
+@pytest.mark.parametrize(("former", "now"), FORMER_NAMES.items())
+def test_a_former_name_is_refused_with_the_new_one(tmp_path: Path, former: str, now: str) -> None:
+    variable = f"KEYTURN_{former.upper()}"
+    assert problems({variable: "1"}) == (f"{variable} is now KEYTURN_{now.upper()}",)
+    assert problems({f"{variable}_FILE": "x"}) == (f"{variable}_FILE is now KEYTURN_{now.upper()}_FILE",)
+    (tmp_path / "keyturn.toml").write_text(f"{former} = 1\n")
+    assert problems({}, data_dir=str(tmp_path)) == (f"{former} is now {now} (keyturn.toml)",)
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_the_former_meaning_of_profile_is_refused_with_environment(tmp_path: Path, environment: str) -> None:
+    (said,) = problems({"KEYTURN_PROFILE": environment})
+    assert f"KEYTURN_ENVIRONMENT={environment}" in said
+    (tmp_path / "keyturn.toml").write_text(f'profile = "{environment}"\n')
+    (said,) = problems({}, data_dir=str(tmp_path))
+    assert f"environment={environment}" in said
 
 
 def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
@@ -131,7 +162,7 @@ def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
     [
         ({"algorithm": "none"}, "algorithm must be one of"),
         ({"algorithm": "rs256"}, "algorithm must be one of"),
-        ({"password_minimum": 1000}, "exceeds the maximum"),
+        ({"password_min_length": 1000}, "exceeds the maximum"),
         ({"issuer": "https://ada:secret@auth.example.com"}, "without query, fragment, user or space"),
         ({"issuer": "https://auth.example.com "}, "without query, fragment, user or space"),
     ],

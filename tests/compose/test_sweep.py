@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from keyturn.compose.parts import Components, build_components
-from keyturn.compose.settings import Settings, read_settings
-from keyturn.compose.upkeep import LINGER_SECONDS, purge_expired
+from keyturn.config.background import LINGER_SECONDS, purge_expired
+from keyturn.config.components import Components, build_components
+from keyturn.config.settings import Settings, read_settings
 from keyturn.core.audit import AuditEvent, AuditEventType
-from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import ConfigurationError
 from keyturn.flows import drive
 from keyturn.testing.contract.records import new_session
@@ -55,15 +55,15 @@ def test_events_are_kept_for_400_days(opened: list[Components], url: str) -> Non
 
 
 def test_events_are_kept_as_long_as_was_asked_for(opened: list[Components], url: str) -> None:
-    assert ages_left(build(opened, url, audit_days=1), 0, DAY, DAY + 1) == [0, DAY]
+    assert ages_left(build(opened, url, audit_retention_days=1), 0, DAY, DAY + 1) == [0, DAY]
 
 
 def test_events_are_kept_for_ever_if_asked_for(opened: list[Components], url: str) -> None:
-    assert ages_left(build(opened, url, audit_days=0), 0, 40_000 * DAY - 1) == [0, 40_000 * DAY - 1]
+    assert ages_left(build(opened, url, audit_retention_days=0), 0, 40_000 * DAY - 1) == [0, 40_000 * DAY - 1]
 
 
 def test_the_longest_time_reaches_before_1970_and_harms_nothing(opened: list[Components], url: str) -> None:
-    assert ages_left(build(opened, url, audit_days=36_500), 0, NOW) == [0, NOW]
+    assert ages_left(build(opened, url, audit_retention_days=36_500), 0, NOW) == [0, NOW]
 
 
 def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Components], url: str) -> None:
@@ -83,10 +83,10 @@ def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Components]
 
 @pytest.mark.parametrize("days", ["-1", "36501", "a year", "1.5"])
 def test_days_that_are_no_number_of_days_end_the_start(days: str) -> None:
-    with pytest.raises(ConfigurationError, match="audit_days"):
-        read_settings({"KEYTURN_AUDIT_DAYS": days})
+    with pytest.raises(ConfigurationError, match="audit_retention_days"):
+        read_settings({"KEYTURN_AUDIT_RETENTION_DAYS": days})
 
 
 @pytest.mark.parametrize("days", [0, 1, 36500])
 def test_days_are_read_from_the_environment(days: int) -> None:
-    assert read_settings({"KEYTURN_AUDIT_DAYS": str(days)}).audit_retention_days == days
+    assert read_settings({"KEYTURN_AUDIT_RETENTION_DAYS": str(days)}).audit_retention_days == days

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import Event, open_session, renew, revoke, rotate, step_up, touch
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
+from keyturn.core.types import Instant, SessionId, Subject
 
 POLICY = SessionPolicy(inactivity_seconds=600, overall_seconds=3600, grace_seconds=30)
 START = 1_800_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.blocklist import Blocklist
+from keyturn.core.password_strength import Blocklist
 from keyturn.passwords import load_blocklist
 
 SHIPPED = load_blocklist()

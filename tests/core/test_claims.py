@@ -13,12 +13,12 @@ from keyturn.core.claims import (
     check_times,
     principal_from_claims,
 )
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
 from keyturn.core.principal import Principal
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import ClientInfo, Seed, Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
 
 START = Instant(1_800_000_000)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.sessions import ACTS, DRAFT, POLICY, START, at, found, opened
-from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import (
     TRANSITIONS,
     Event,
@@ -24,6 +23,7 @@ from keyturn.core.lifecycle import (
     touch,
 )
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.types import Instant
 from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenRevoked
 
 # --- the table ----------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.blocklist import Blocklist
 from keyturn.core.password import MAX_PASSWORD_OCTETS, prepare_password, validate_password
+from keyturn.core.password_strength import Blocklist
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import PasswordRejected
 

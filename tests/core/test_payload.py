@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.claims import RESERVED
-from keyturn.core.payload import MAX_DEPTH, MAX_NODES, MAX_PAYLOAD_CHARS, guard_payload
+from keyturn.core.payload_guard import MAX_DEPTH, MAX_NODES, MAX_PAYLOAD_CHARS, guard_payload
 from keyturn.errors import PayloadRefused
 
 SID = "AbCdEfGhIjKlMnOpQrStuA"

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Subject
-from keyturn.core.placement import (
+from keyturn.core.session_id import (
     PARTITIONS,
     SESSION_ID_BYTES,
     decode_session_id,
@@ -13,6 +12,7 @@ from keyturn.core.placement import (
     new_session_id,
     partition_of,
 )
+from keyturn.core.types import Subject
 
 handles = st.binary(min_size=SESSION_ID_BYTES, max_size=SESSION_ID_BYTES)
 subjects = st.text(st.characters(exclude_categories=["Cs"]))

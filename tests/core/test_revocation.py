@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
+from keyturn.core.types import Instant, SessionId
 
 SIDS, SUBJECTS, CLIENTS = ("s1", "s2"), ("ada", "bob"), ("web", "ios")
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import SessionId
 from keyturn.core.sealed import MAX_CREDENTIAL_CHARS, CredentialKind, PlaintextToken, Secrets, parse, seal, verify_mac
 from keyturn.core.session import Seed
+from keyturn.core.types import SessionId
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
 
 SECRETS = Secrets(b"a" * 32)

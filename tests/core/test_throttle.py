@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant
 from keyturn.core.throttle import (
     Bucket,
     Rate,
@@ -16,6 +15,7 @@ from keyturn.core.throttle import (
     try_reserve,
     verify_device_cookie,
 )
+from keyturn.core.types import Instant
 
 NOW = Instant(1_700_000_000)
 TEN = Rate(10, 900)

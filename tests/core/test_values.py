@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from keyturn.core.account import MAX_IDENTIFIER_OCTETS, Account, normalise_identifier
 from keyturn.core.audit import ALERT_EVENTS, AuditEvent, AuditEventType
 from keyturn.core.freshness import Freshness
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import DELIVERIES, PROFILES, TokenPolicy
 from keyturn.core.principal import Principal
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import (
@@ -26,6 +25,7 @@ from keyturn.core.session import (
     Seed,
     Session,
 )
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import (
     BadRequest,
     ConfigurationError,

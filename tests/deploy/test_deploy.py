@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 import yaml
 
-from keyturn.compose.production import check_production
-from keyturn.compose.settings import Settings, read_settings
+from keyturn.config.checks import check_production
+from keyturn.config.settings import Settings, read_settings
 from keyturn.core.audit import AuditEventType
 from keyturn.server.metrics import Metrics
 

@@ -39,7 +39,7 @@ as a whole. Words in brackets narrow a clause to what is shown.
 
 What is known not to be kept is said where it is decided: [sign-up tells that an account exists](topics/threat-model.md)
 (ASVS 6.3.8), a retired refresh token [still answers inside the grace window](topics/refresh.md) (ASVS 10.4.5, RFC 9700
-4.14.2; `KEYTURN_GRACE_SECONDS=0` gives the plain rule), `mobile` sessions last
+4.14.2; `KEYTURN_REFRESH_GRACE_SECONDS=0` gives the plain rule), `mobile` sessions last
 [longer than NIST recommends](reference/policies.md), passwords are [normalised](topics/passwords.md) before they are
 compared (ASVS 6.2.8), access tokens are bearer tokens (ASVS 10.3.5), and failed logins are held to a
 [rate](decisions/0007-throttle-shape.md) without NIST SP 800-63B-4 3.2.2's cap of 100 in a row.

@@ -38,7 +38,7 @@ class Reader:
             self._ports["8000"] = str(shared.port)
         elif page.stopped:
             # What a first start makes is there, and no process: as after a server has stopped.
-            assert in_process("keys", "add", "--data", str(folder / DATA), **page.settings).code == 0
+            assert in_process("keys", "add", "--data-dir", str(folder / DATA), **page.settings).code == 0
         elif page.asks:
             self._own = Served(folder / DATA, settings=_environment(page))
             self._own.start()

@@ -9,7 +9,7 @@ from engines.postgres import Postgres
 from engines.redis import RedisCluster, RedisSentinels, RedisServer
 from engines.run import locked, numbered, run_folder
 from engines.shared import OUTSIDE, shared
-from keyturn.stores.opening import RedisSessions
+from keyturn.stores.open import RedisSessions
 
 Fresh = Callable[[str], str]
 

@@ -236,8 +236,8 @@ def _given(url: str) -> dict[str, str]:
         "service_token": SERVICE_TOKEN,
         "algorithm": "ES256",
         # An attempt that cannot be given back, its store being away, stays counted.
-        "account_limit": "100",
-        "staleness_seconds": str(int(BOUND_SECONDS)),
+        "login_limit_per_account": "100",
+        "revocation_staleness_seconds": str(int(BOUND_SECONDS)),
     }
 
 

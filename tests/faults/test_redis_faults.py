@@ -39,7 +39,7 @@ LONG = pytest.mark.long(stands_in=ONE_REDIS)
 def test_the_sessions_in_one_redis(own_redis: RedisServer, tmp_path: Path, name: str, record_property: Note) -> None:
     begin, end = FAULTS[name]
     fault = Fault(f"sessions in Redis: {name}", lambda _: begin(own_redis), lambda _: end(own_redis))
-    with staged(tmp_path, sessions=own_redis.url, quarantine_seconds=str(QUARANTINE_SECONDS)) as stage:
+    with staged(tmp_path, session_store=own_redis.url, quarantine_seconds=str(QUARANTINE_SECONDS)) as stage:
         endure(stage, fault, record_property)
 
 
@@ -58,7 +58,11 @@ def test_a_failover_of_sentinels_under_a_service(tmp_path: Path, record_property
     servers = RedisSentinels(replicas=2)
     servers.start()
     try:
-        settings = {"sessions": servers.url, "durable_replicas": "1", "quarantine_seconds": str(QUARANTINE_SECONDS)}
+        settings = {
+            "session_store": servers.url,
+            "redis_min_replicas": "1",
+            "quarantine_seconds": str(QUARANTINE_SECONDS),
+        }
         with staged(tmp_path, **settings) as stage:
             seconds = _failed_over(stage, servers.primary.kill)
             conclude(stage, "sentinels fail over, from the kill", seconds, record_property)
@@ -71,7 +75,11 @@ def test_a_failover_within_a_cluster_under_a_service(tmp_path: Path, record_prop
     cluster = RedisCluster(replicas=2)
     cluster.start()
     try:
-        settings = {"sessions": cluster.url, "durable_replicas": "1", "quarantine_seconds": str(QUARANTINE_SECONDS)}
+        settings = {
+            "session_store": cluster.url,
+            "redis_min_replicas": "1",
+            "quarantine_seconds": str(QUARANTINE_SECONDS),
+        }
         with staged(tmp_path, **settings) as stage:
             seconds = _failed_over(stage, _holder(cluster).kill)
             conclude(stage, "a primary of a cluster dies, from the kill", seconds, record_property)
@@ -90,7 +98,7 @@ def _holder(cluster: RedisCluster) -> RedisServer:
 
 
 def test_a_redis_beside_the_database_may_die(own_redis: RedisServer, tmp_path: Path, record_property: Note) -> None:
-    with staged(tmp_path, redis=own_redis.url) as stage:
+    with staged(tmp_path, redis_cache=own_redis.url) as stage:
         assert stage.revoke(stage.people[0])
         own_redis.kill()
         assert all(stage.revoke(each) for each in stage.people[1:4]), "it is asked for nothing that matters"

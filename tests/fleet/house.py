@@ -33,7 +33,7 @@ class House:
         """Run ``keyturn ARGUMENTS`` with the issuers' settings."""
         first = self.issuers[0]
         done = subprocess.run(
-            [sys.executable, "-c", "from keyturn.cli import app; app()", *arguments, "--data", str(first.data)],
+            [sys.executable, "-c", "from keyturn.cli import app; app()", *arguments, "--data-dir", str(first.data)],
             env=first.environment,
             check=True,
             capture_output=True,
@@ -60,7 +60,7 @@ def housed(folder: Path, count: int = 3, **settings: str) -> Iterator[House]:
             "service_token": SERVICE_TOKEN,
             "trusted_proxies": "127.0.0.1",
             "algorithm": "ES256",
-            "publish_seconds": str(PUBLISH_SECONDS),
+            "key_publish_ahead_seconds": str(PUBLISH_SECONDS),
             "hash_threads": "1",
             **settings,
         }

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from keyturn.core.instant import SessionId
 from keyturn.core.session import LoadedSession, Session
+from keyturn.core.types import SessionId
 from keyturn.errors import (
     StoreUnavailable,
 )
-from keyturn.stores.near import LocalSessionCache
+from keyturn.stores.session_cache import LocalSessionCache
 
 
 class Away:
@@ -30,9 +30,9 @@ class Unsettled:
         self.answers = list(answers)
 
     def load(self, sid: SessionId) -> LoadedSession:
-        return replace(self._load(sid), settled=False)
+        return replace(self._load(sid), durable=False)
 
-    def settle(self, session: Session) -> bool:
+    def wait_durable(self, session: Session) -> bool:
         return self.answers.pop(0)
 
 

@@ -8,26 +8,26 @@ from typing import Any
 import pytest
 
 from interleavings.rig import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, Seed
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
+from keyturn.flows.create_session import LoginRequest
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.drive import drive
-from keyturn.flows.enter import LoginRequest
-from keyturn.flows.feed import head_page, page_after, published_keys, snapshot_page
+from keyturn.flows.effects import Call, Flow
+from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.introspect import introspect, session_id_of_token
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
-from keyturn.flows.replace import revoke_previous_sessions
+from keyturn.flows.revocation_pages import head_page, page_after, published_keys, snapshot_page
 from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Call, Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.ports import StoredKey
@@ -72,7 +72,7 @@ class Busy(Hasher):
 class Strict(Anything):
     """No password is good enough."""
 
-    def judge(self, password: str, identifier: str) -> None:
+    def validate(self, password: str, identifier: str) -> None:
         raise PasswordRejected("too well known")
 
 
@@ -81,7 +81,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.store = MemoryStore(log=1)
-        extra = {"keys": self.store.keys, "foundry": Foundry(), "signer": Publishing(), "entropy": Repeating()}
+        extra = {"keys": self.store.keys, "key_generator": Foundry(), "signer": Publishing(), "entropy": Repeating()}
         self.ports = toy_ports(self.store, **extra)
         self.realm = realm()
         self.x: IssuedCredentials = self.run(signup(self.attempt(OLD), T0, self.realm))
@@ -146,7 +146,7 @@ class Case:
 CASES = [
     Case("signup", lambda s: signup(s.attempt(OLD, "bob@example.com"), T0, s.realm)),
     Case("login", lambda s: login(s.attempt(OLD), T0, s.realm)),
-    Case("login with a device", lambda s: login(s.attempt(OLD, device=s.x.device_token.reveal()), T0, s.realm)),  # type: ignore[union-attr]
+    Case("login with a device", lambda s: login(s.attempt(OLD, device_token=s.x.device_token.reveal()), T0, s.realm)),  # type: ignore[union-attr]
     Case("wrong login", lambda s: login(s.attempt(NEW), T0, s.realm)),
     Case("verify session", lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("touch", lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), Instant(T0 + 60), s.realm)),

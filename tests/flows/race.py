@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.catalogue import Stage
 from keyturn.flows.drive import drive
-from keyturn.flows.step import Flow
+from keyturn.flows.effects import Flow
 
 Rival = Callable[[], object]
 

@@ -13,11 +13,11 @@ from keyturn.core.sealed import CredentialKind
 from keyturn.core.throttle import Rate
 from keyturn.errors import LoginFailed, Throttled, TokenRevoked
 from keyturn.flows.accounts import set_disabled
+from keyturn.flows.effects import Flow
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Flow
 from keyturn.flows.throttle import AttemptReservation, release_reservations, reserve
 from keyturn.flows.verify import verify_session
 

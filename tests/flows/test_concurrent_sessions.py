@@ -8,14 +8,14 @@ import pytest
 from flows.catalogue import Stage, later, refused
 from flows.race import run_against
 from interleavings.rig import NEW, OLD, T0
-from keyturn.core.instant import Instant
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
+from keyturn.core.types import Instant
 from keyturn.errors import LoginFailed, TokenReused, TokenRevoked
+from keyturn.flows.effects import Flow
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session
-from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_session
 

@@ -15,7 +15,7 @@ from interleavings.world import World, freeze
 from keyturn.core.sealed import PlaintextToken
 from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.step import Call, Flow, call
+from keyturn.flows.effects import Call, Flow, call
 
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -104,7 +104,7 @@ def test_abandoned_anywhere_no_lock_or_turn_is_left_taken(case: Case) -> None:
 @ALL
 def test_no_step_shows_a_secret(case: Case) -> None:
     for step in steps(case):
-        assert repr(step) == str(step) == f"Step({step.port}.{step.method})"
+        assert repr(step) == str(step) == f"Call({step.port}.{step.method})"
         shown = [repr(each) for each in step.arguments if not isinstance(each, (str, bytes))]
         for text in shown:
             assert OLD not in text
@@ -144,7 +144,7 @@ class Awaited:
 def test_both_drivers_end_alike(case: Case) -> None:
     sync, mixed = Stage(), Stage()
     ports = copy(mixed.ports)
-    for name in ("sessions", "accounts", "throttles", "audit", "log", "keys", "hasher", "foundry"):
+    for name in ("sessions", "accounts", "throttles", "audit", "log", "keys", "hasher", "key_generator"):
         setattr(ports, name, Awaited(getattr(ports, name)))
 
     async def awaited() -> Any:

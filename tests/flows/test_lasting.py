@@ -6,8 +6,8 @@ import pytest
 
 from flows.catalogue import NEW, OLD, T0, Stage, later, refused
 from keyturn.core.audit import AuditEvent
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import HOUR
-from keyturn.core.realm import IssuerConfig
 from keyturn.errors import StoreUnavailable, TokenRevoked
 from keyturn.flows import change_password, confirm_password, login, verify_access, verify_session
 from keyturn.flows.revoke import revoke_everything, revoke_session

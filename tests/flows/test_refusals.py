@@ -9,8 +9,8 @@ import pytest
 from flows.catalogue import Stage, ended, forged, later, refused
 from interleavings.rig import NEW, OLD, T0
 from interleavings.world import World, freeze
-from keyturn.core.instant import SessionId, Subject
 from keyturn.core.sealed import CredentialKind
+from keyturn.core.types import SessionId, Subject
 from keyturn.errors import (
     AccountExists,
     CounterAhead,
@@ -30,13 +30,13 @@ from keyturn.errors import (
 )
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
+from keyturn.flows.effects import Flow
 from keyturn.flows.introspect import introspect, session_id_of_token
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 

@@ -12,9 +12,9 @@ from flows.catalogue import Stage, later, refused
 from interleavings.rig import ADA, OLD, T0, Hasher
 from keyturn.core.throttle import Bucket, Rate, account_key, address_key
 from keyturn.errors import Overloaded, StoreUnavailable
+from keyturn.flows.effects import Call
 from keyturn.flows.login import login
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Call
 from keyturn.flows.step_up import prove_password
 from keyturn.flows.throttle import reserve
 from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher

@@ -8,9 +8,9 @@ from flows.away import Away, Unsettled, near
 from flows.catalogue import KEYS, Busy, Stage, Strict, ended, later, refused
 from interleavings.rig import ADA, NEW, OLD, T0, realm
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.sealed import CredentialKind
+from keyturn.core.types import Instant
 from keyturn.errors import (
     CounterAhead,
     CsrfTokenRequired,
@@ -23,13 +23,13 @@ from keyturn.errors import (
 )
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
-from keyturn.flows.feed import page_after, snapshot_page
+from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.introspect import introspect, session_id_of_token
 from keyturn.flows.keys import roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
-from keyturn.flows.replace import revoke_previous_sessions
+from keyturn.flows.revocation_pages import page_after, snapshot_page
 from keyturn.flows.revoke import revoke_session
 from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
@@ -76,7 +76,7 @@ def test_too_many_attempts(stage: Stage) -> None:
     assert refused(stage, Throttled, login(stage.attempt(OLD), T0, tight)).retry_after_seconds > 0
     # The owner's own device is counted alone, and so is every session.
     device = stage.x.device_token.reveal() if stage.x.device_token else ""
-    assert stage.run(login(stage.attempt(OLD, device=device), T0, tight))
+    assert stage.run(login(stage.attempt(OLD, device_token=device), T0, tight))
     refused(stage, LoginFailed, confirm_password(stage.sid, NEW, None, T0, tight))
     refused(stage, Throttled, confirm_password(stage.sid, OLD, None, T0, tight))
     refused(stage, Throttled, signup(stage.attempt(OLD, "bob@example.com"), T0, tight))

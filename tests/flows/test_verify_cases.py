@@ -8,9 +8,9 @@ import pytest
 from flows.away import Away, ReadOnly, near
 from flows.catalogue import Stage, forged, later, refused
 from interleavings.rig import OLD, T0
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import (
     NotDurable,
     RevocationUnknown,
@@ -22,7 +22,7 @@ from keyturn.errors import (
 from keyturn.flows.revoke import revoke_subject
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.stores.near import LocalSessionCache
+from keyturn.stores.session_cache import LocalSessionCache
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_the_near_cache_never_says_no(stage: Stage) -> None:
     stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     refused(stage, TokenInvalid, verify_session(forged(stage, CredentialKind.SESSION), T0, stage.realm))
     here = stage.ports.session_cache
-    elsewhere = stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
+    elsewhere = stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), session_cache=near())
     renewed = elsewhere.session_token.reveal()
-    assert stage.run(verify_session(renewed, T0, stage.realm), near=here)
+    assert stage.run(verify_session(renewed, T0, stage.realm), session_cache=here)
     assert stage.run(verify_session(renewed, later(60), stage.realm))
     found = stage.store.sessions.load(stage.sid)
     assert found
@@ -88,20 +88,20 @@ class Kept:
     def __init__(self) -> None:
         self.copies: dict[tuple[SessionId, int], CachedSession] = {}
 
-    def recall(self, sid: SessionId, log: int) -> CachedSession | None:
+    def get(self, sid: SessionId, log: int) -> CachedSession | None:
         return self.copies.get((sid, log))
 
-    def remember(self, copy: CachedSession) -> None:
+    def put(self, copy: CachedSession) -> None:
         self.copies[copy.loaded.session.sid, copy.position.log_id] = copy
 
 
 @pytest.fixture
 def kept(stage: Stage) -> Kept:
     """One process has checked a session token; another shares what it read."""
-    stage.ports.session_cache, stage.ports.cache = following(stage), Kept()
+    stage.ports.session_cache, stage.ports.shared_cache = following(stage), Kept()
     stage.run(verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
     stage.ports.session_cache = following(stage)
-    return stage.ports.cache
+    return stage.ports.shared_cache
 
 
 class Counted:
@@ -127,19 +127,19 @@ def loads(stage: Stage, now: Instant = T0, counter: int = 0) -> int:
 
 def test_a_session_another_process_has_read_is_not_read_again(stage: Stage, kept: Kept) -> None:
     assert loads(stage) == 0
-    stage.ports.cache = None
+    stage.ports.shared_cache = None
     assert loads(stage) == 0  # it is in the near-cache from then on
 
 
 def test_a_stale_process_neither_believes_copies_nor_makes_any(stage: Stage, kept: Kept) -> None:
     stage.ports.session_cache = LocalSessionCache(5, lambda: 100.0)
-    stage.ports.cache = None  # not even asked
+    stage.ports.shared_cache = None  # not even asked
     assert loads(stage) == 1
 
 
 def test_an_old_copy_is_not_believed(stage: Stage, kept: Kept) -> None:
     held = next(iter(kept.copies.values()))
-    kept.remember(replace(held, read_at=Instant(T0 - CACHE_TTL_SECONDS - 1)))
+    kept.put(replace(held, read_at=Instant(T0 - CACHE_TTL_SECONDS - 1)))
     assert loads(stage) == 1
 
 
@@ -150,14 +150,14 @@ def test_a_session_that_is_due_for_a_touch_is_read(stage: Stage, kept: Kept) -> 
 
 
 def test_a_copy_of_before_a_renewal_says_nothing_about_the_token_after_it(stage: Stage, kept: Kept) -> None:
-    stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), near=near())
+    stage.run(confirm_password(stage.sid, OLD, "cookie", T0, stage.realm), session_cache=near())
     stage.ports.session_cache = following(stage)
     assert loads(stage, counter=1) == 1
     refused(stage, TokenRevoked, verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
 
 
 def test_a_copy_this_process_does_not_vouch_for_is_not_believed(stage: Stage, kept: Kept) -> None:
-    stage.run(revoke_subject(stage.x.session.subject, T0, stage.realm), near=near())
+    stage.run(revoke_subject(stage.x.session.subject, T0, stage.realm), session_cache=near())
     stage.ports.session_cache = following(stage)
     refused(stage, TokenRevoked, verify_session(stage.sealed(CredentialKind.SESSION, 0), T0, stage.realm))
 

@@ -10,7 +10,7 @@ from fuzz.bystander import Bystander
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    with wired(account_limit=100) as made:
+    with wired(login_limit_per_account=100) as made:
         made.signup()
         made.signup(OTHER, OTHER_PASSWORD)
         yield made

@@ -57,7 +57,7 @@ class Target:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     data = tmp_path_factory.mktemp("schema") / "data"
     with (
-        serving(data, workers=effort(1, 2), algorithm="ES256", account_limit="100") as served,
+        serving(data, workers=effort(1, 2), algorithm="ES256", login_limit_per_account="100") as served,
         served.client() as bystander,
     ):
         account = {"email": "bystander@example.com", "password": "a bicycle made of rain", "deliver": "both"}

@@ -29,7 +29,7 @@ TIMED = {
     "a moment that has passed": "assert time.monotonic() < began + 2",
     "a moment that was noted elsewhere": "assert came_at - began < 2",
     "an imported clock": "from time import monotonic as now\nassert now() - began < 2",
-    "the clock of the product": "from keyturn.clocks import uptime\nassert uptime() - began < 2",
+    "the clock of the product": "from keyturn.clock import uptime\nassert uptime() - began < 2",
     "a ratio": "one = time.monotonic() - began\nother = time.monotonic() - began\nassert one / other < 2",
     "a rate": "seconds = time.monotonic() - began\nassert uses / seconds > 1000",
 }

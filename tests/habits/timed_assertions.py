@@ -18,7 +18,7 @@ SAFE = "# Holds at any speed:"
 READ = ("monotonic", "perf_counter", "process_time", "thread_time", "time")
 CLOCKS = {
     *(f"time.{name}{unit}" for name in READ for unit in ("", "_ns")),
-    "keyturn.clocks.uptime",
+    "keyturn.clock.uptime",
 }
 READS_A_CLOCK = re.compile(r"monotonic|perf_counter|process_time|thread_time|\btime\(|uptime")
 SAME_KIND = {"abs", "float", "int", "list", "max", "mean", "median", "min", "quantiles", "round", "sorted", "sum"}

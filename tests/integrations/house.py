@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import pytest
 
 from keyturn import AsyncIssuer
-from keyturn.compose.parts import build_components
-from keyturn.compose.settings import Settings
-from keyturn.compose.upkeep import first_keys
+from keyturn.config.background import first_keys
+from keyturn.config.components import build_components
+from keyturn.config.settings import Settings
 from keyturn.core.freshness import Freshness
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationSet

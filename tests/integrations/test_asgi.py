@@ -149,6 +149,6 @@ def test_a_refused_websocket_is_answered_where_the_server_can(house: House) -> N
 
 def test_a_guard_is_configured_one_way(house: House) -> None:
     verifier = Verifier(ISSUER, "orders", revocation="none")
-    for wrong in ({}, {"verifier": verifier, "issuer": house.issuer}, {"issuer": house.issuer, "memo_cookies": 0}):
+    for wrong in ({}, {"verifier": verifier, "issuer": house.issuer}, {"issuer": house.issuer, "cookie_cache_size": 0}):
         with pytest.raises(ConfigurationError):
             AuthMiddleware(App(), **wrong)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from integrations.house import PASSWORD, House, cookie, run
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable
 from keyturn.integrations.asgi import MAX_CACHED_COOKIE_BYTES
 
@@ -148,7 +148,7 @@ def test_a_session_that_changed_meanwhile_is_not_remembered(house: House, monkey
 
 
 def test_the_memory_is_bounded(make: Callable[..., House]) -> None:
-    house = make(memo_cookies=3)
+    house = make(cookie_cache_size=3)
     name, value = cookie(house.login())
     for number in range(5):
         assert house.ask((name, b"%s; n=%d" % (value, number))).status == 200

@@ -4,8 +4,8 @@ import pytest
 
 from integrations.house import ISSUER, App, Feed, House, ask, bearer, cookie
 from keyturn import AsyncVerifier, Verifier
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.integrations.asgi import AuthMiddleware
 
 

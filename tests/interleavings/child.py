@@ -8,17 +8,17 @@ from threading import Barrier
 from typing import Any
 
 from interleavings.rig import ADA, OLD, T0, attempt, realm, toy_ports
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.sealed import CredentialKind, parse
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal, StoreUnavailable
+from keyturn.flows.create_session import LoginRequest
 from keyturn.flows.drive import drive
-from keyturn.flows.enter import LoginRequest
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_session, revoke_subject
 from keyturn.flows.signup import signup
-from keyturn.stores.opening import RedisSessions, open_async_store, open_store
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 
 REALM = realm()

@@ -7,7 +7,7 @@ import pytest
 
 from engines.fixtures import Fresh, apart_of
 from interleavings.explorer import Report
-from keyturn.stores.opening import RedisSessions
+from keyturn.stores.open import RedisSessions
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from interleavings.explorer import STORED, Actor, Explorer, Node
 from interleavings.rig import Rig
 from interleavings.scenes import Scene
 from keyturn.errors import StoreUnavailable
-from keyturn.flows.step import Call
+from keyturn.flows.effects import Call
 
 Transition = tuple[int, int, int]
 """World, actor, history of the actor."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from interleavings.world import World, freeze
 from keyturn.errors import StoreUnavailable
-from keyturn.flows.step import Call, Flow
+from keyturn.flows.effects import Call, Flow
 
-SHARED = ("sessions", "accounts", "throttles", "near", "cache", "log", "clock")
+SHARED = ("sessions", "accounts", "throttles", "session_cache", "shared_cache", "log", "clock")
 STORED = ("sessions", "accounts", "throttles")
 LOST = ("lost",)
 

@@ -7,11 +7,11 @@ from interleavings.explorer import Actor, AnyOf, Explorer, Node
 from interleavings.oracle import dead
 from interleavings.rig import Rig
 from interleavings.world import World, freeze
-from keyturn.core.instant import SessionId
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import CachedSession
-from keyturn.flows.step import Call, Flow
-from keyturn.stores.near import LocalSessionCache
+from keyturn.core.types import SessionId
+from keyturn.flows.effects import Call, Flow
+from keyturn.stores.session_cache import LocalSessionCache
 
 STALENESS_SECONDS = 5
 ASKING = ("verify", "access")
@@ -41,14 +41,14 @@ class CapturedNear(LocalSessionCache):
 
     def capture(self) -> Any:
         subjects = {subject: frozenset(sids) for subject, sids in self._by_subject.items()}
-        return dict(self._sessions), subjects, deepcopy(self._known), self._freshness.complete_as_of
+        return dict(self._sessions), subjects, deepcopy(self._revocations), self._freshness.complete_as_of
 
     def restore(self, held: Any) -> None:
         sessions, subjects, known, seen_at = held
         self._clear()
         self._sessions.update(sessions)
         self._by_subject.update({subject: set(sids) for subject, sids in subjects.items()})
-        self._known = deepcopy(known)
+        self._revocations = deepcopy(known)
         self._freshness.complete_as_of = seen_at
 
 
@@ -58,12 +58,12 @@ class HostileCache:
     def __init__(self) -> None:
         self.copies: dict[Any, CachedSession] = {}
 
-    def recall(self, sid: SessionId, log: int) -> AnyOf:
+    def get(self, sid: SessionId, log: int) -> AnyOf:
         every = self.copies.values()
         mine = [each for each in every if each.loaded.session.sid == sid and each.position.log_id == log]
         return AnyOf((None, *mine))
 
-    def remember(self, copy: CachedSession) -> None:
+    def put(self, copy: CachedSession) -> None:
         self.copies[freeze(copy)] = copy
 
     def capture(self) -> dict[Any, CachedSession]:
@@ -81,7 +81,7 @@ def two_processes(near: type[CapturedNear] = CapturedNear, sessions: int = 1, sh
     world = World(**nears, clock=clock, **({"cache": HostileCache()} if shared else {}))
     for each in "ab":
         world.nears[each].reset(world.store.log.snapshot())
-        world.nears[each].confirm(clock.read())
+        world.nears[each].mark_complete(clock.read())
     rig = Rig(world=world).sign_up()
     return rig.log_in("y") if sessions == 2 else rig
 
@@ -90,7 +90,7 @@ def cached(rig: Rig, home: str, session: str = "x") -> Rig:
     """Process ``home`` has seen the session already."""
     found = rig.world.store.sessions.load(rig.sid(session))
     assert found is not None
-    rig.world.nears[home].remember(found)
+    rig.world.nears[home].put(found)
     return rig
 
 
@@ -100,7 +100,7 @@ def copied(rig: Rig, session: str = "x") -> Rig:
     found = store.sessions.load(rig.sid(session))
     assert found is not None
     position = LogCursor(store.sessions._memory.log_id, store.log.sequence())
-    rig.world.nears["cache"].remember(CachedSession(found, position, rig.now))
+    rig.world.nears["cache"].put(CachedSession(found, position, rig.now))
     return rig
 
 
@@ -114,9 +114,9 @@ def feed(rig: Rig, name: str, home: str, polls: int = 1) -> Actor:
             asked_at = yield Call("clock", "read")
             page = yield Call("log", "after", (after, 100))
             for entry in page.entries:
-                yield Call("near", "apply", (entry,))
+                yield Call("session_cache", "apply", (entry,))
             after = page.sequence
-            yield Call("near", "confirm", (asked_at,))
+            yield Call("session_cache", "mark_complete", (asked_at,))
 
     return Actor(name, poll, ("feed",), lambda _: ("ok", ()), home, faulty=False)
 

@@ -11,7 +11,7 @@ from interleavings.lockstep import Diverged, Lockstep
 from interleavings.rig import Rig
 from interleavings.scenes import Scene
 from interleavings.world import World
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 
 FIRST = 2_000_000_000
 """When the first schedule is played: a real store may have a clock of its own, and delete what expired by it."""

@@ -12,27 +12,27 @@ from typing import Any
 from interleavings.explorer import LOST, Actor
 from interleavings.model import Life, Spec
 from interleavings.world import NoNear, World
-from keyturn.core.instant import Instant, SessionId
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Profile, SessionPolicy, ThrottlePolicy
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import CredentialKind, Secrets, seal
 from keyturn.core.session import ClientInfo
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
-from keyturn.flows import asks
+from keyturn.flows import effects
 from keyturn.flows.accounts import set_disabled
+from keyturn.flows.create_session import LoginRequest
 from keyturn.flows.drive import drive
-from keyturn.flows.enter import LoginRequest
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_session, revoke_subject
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.ports import PasswordCheck
-from keyturn.stores.alone import NullSessionCache
+from keyturn.stores.null_cache import NullSessionCache
 
 T0 = Instant(1_000_000)
 ADA, OLD, NEW, NEWER = "ada@example.com", "old password of ada", "new password of ada", "newer password of ada"
@@ -81,7 +81,7 @@ class Signer:
 class Anything:
     """A password rule that allows everything, and an audit log nobody reads."""
 
-    def judge(self, password: str, identifier: str) -> None:
+    def validate(self, password: str, identifier: str) -> None:
         return None
 
     def append(self, event: object) -> None:
@@ -90,7 +90,7 @@ class Anything:
 
 def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any) -> Any:
     near, cache = world.nears.get(home, NoNear()), world.nears.get("cache", NullSessionCache())
-    return toy_ports(world.store, near=near, cache=cache, entropy=Entropy(name, number), **others)
+    return toy_ports(world.store, session_cache=near, shared_cache=cache, entropy=Entropy(name, number), **others)
 
 
 def toy_ports(store: Any, **others: Any) -> Any:
@@ -105,8 +105,8 @@ def toy_ports(store: Any, **others: Any) -> Any:
         "hasher": Hasher(),
         "passwords": free,
         "signer": Signer(),
-        "near": NoNear(),
-        "cache": NullSessionCache(),
+        "session_cache": NoNear(),
+        "shared_cache": NullSessionCache(),
         "entropy": secrets,
     }
     return SimpleNamespace(**{**ports, **others})
@@ -220,7 +220,7 @@ class Rig:
         return self.actor(name, ("disable",), self._disable)
 
     def _disable(self) -> Flow[Any]:
-        account = yield from asks.find_account(self.identifier)
+        account = yield from effects.find_account(self.identifier)
         if account is None:
             raise NotFound("nobody is called so")
         return (yield from set_disabled(account.subject, True, self.now, self.realm))

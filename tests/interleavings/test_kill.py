@@ -21,7 +21,7 @@ from interleavings.rig import T0, toy_ports
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
-from keyturn.stores.opening import RedisSessions, open_store
+from keyturn.stores.open import RedisSessions, open_store
 
 KILLS = effort(4, 40)
 BYSTANDERS = 400

@@ -18,7 +18,7 @@ from interleavings.test_kill import Ledger, alive
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive
 from keyturn.flows.revoke import revoke_session
-from keyturn.stores.opening import open_store
+from keyturn.stores.open import open_store
 
 ROUNDS = effort(2, 6)
 BYSTANDERS = 60

@@ -11,14 +11,14 @@ from interleavings.near import CapturedNear, feed, time_passes
 from interleavings.rig import NEW, Rig, realm
 from interleavings.scenes import PAIRS, TRIPLES, explore
 from keyturn.core.freshness import Freshness
-from keyturn.core.instant import Subject
 from keyturn.core.lifecycle import revoke as ended
 from keyturn.core.lifecycle import step_up as stepped
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import LoadedSession
-from keyturn.flows import asks
+from keyturn.core.types import Subject
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.flows.revoke import RevocationReceipt, session_end, session_renewal
-from keyturn.flows.step import Flow
 from keyturn.stores.memory import MemorySessions, MemoryThrottles
 
 SCENES = {each.name: each for each in (*PAIRS, *TRIPLES)}
@@ -73,7 +73,7 @@ def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def stored(outcome: Any, now: Any, realm: Any) -> Flow[bool]:
-        yield from asks.replace(outcome.session)
+        yield from effects.replace(outcome.session)
         return True
 
     monkeypatch.setattr(flow_module("refresh"), "_store", stored)
@@ -82,9 +82,9 @@ def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.
 
 def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def hasty(sid: Any, reason: str, now: Any, realm: Any) -> Flow[RevocationReceipt]:
-        found = yield from asks.load(sid)
+        found = yield from effects.load(sid)
         assert found is not None
-        yield from asks.replace(ended(found, reason, now), session_end(sid, now, realm))
+        yield from effects.replace(ended(found, reason, now), session_end(sid, now, realm))
         return RevocationReceipt(0, 5)
 
     monkeypatch.setattr("interleavings.rig.revoke_session", hasty)
@@ -92,8 +92,8 @@ def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pyte
 
 
 def marks_after(identifier: str, client_id: str) -> Flow[Any]:
-    account = yield from asks.find_account(identifier)
-    marks = yield from asks.revocation_floor(account.subject if account else Subject(""), client_id)
+    account = yield from effects.find_account(identifier)
+    marks = yield from effects.revocation_floor(account.subject if account else Subject(""), client_id)
     return account, marks
 
 
@@ -101,29 +101,29 @@ def marks_after(identifier: str, client_id: str) -> Flow[Any]:
     "scene", ["login / disable", "change / login with the old password", "login that rehashes / change"]
 )
 def test_a_login_that_reads_its_marks_after_the_account_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module("login"), "_known", marks_after)
+    monkeypatch.setattr(flow_module("login"), "_load_account", marks_after)
     assert caught(scene)
 
 
 def test_a_login_that_reads_its_marks_before_the_account_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def marks_before(identifier: str, client_id: str) -> Flow[Any]:
         _, marks = yield from marks_after(identifier, client_id)
-        return (yield from asks.find_account(identifier)), marks
+        return (yield from effects.find_account(identifier)), marks
 
-    monkeypatch.setattr(flow_module("login"), "_known", marks_before)
+    monkeypatch.setattr(flow_module("login"), "_load_account", marks_before)
     assert caught("change / login with the new password")
 
 
 @pytest.mark.parametrize("scene", ["login / revoke subject", "login / revoke everything", "login / disable"])
 def test_a_login_that_reads_its_marks_after_hashing_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = flow_module("enter").enter
+    real = flow_module("create_session").create_session
 
     def late(subject: Any, marks: Any, attempt: Any, now: Any, realm: Any) -> Flow[Any]:
-        fresh = yield from asks.revocation_floor(subject, attempt.client.client_id)
+        fresh = yield from effects.revocation_floor(subject, attempt.client.client_id)
         session = yield from real(subject, fresh, attempt, now, realm)
         return session
 
-    monkeypatch.setattr(flow_module("login"), "enter", late)
+    monkeypatch.setattr(flow_module("login"), "create_session", late)
     violations = caught(scene)
     # A revocation alone cannot tell: such a login reads as one that began after it. A disabled account can.
     assert bool(violations) == (scene == "login / disable")
@@ -137,7 +137,7 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
             found = yield from module.live_session(proven.sid, now, realm)
             session = stepped(found, ("pwd",), now, realm.profile.session)
             entry = session_renewal(session.sid, session.renewals, now, realm)
-            if (yield from asks.replace(session, entry)) is not None:
+            if (yield from effects.replace(session, entry)) is not None:
                 return session
 
     monkeypatch.setattr(module, "_renewed", forgetful)
@@ -148,12 +148,12 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
 def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
     scene: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = asks.replace_account_and_revoke
+    real = effects.replace_account_and_revoke
 
     def apart(account: Any, voiding: Any, kept: Any = None) -> Flow[Any]:
         return (yield from real(account, voiding))
 
-    monkeypatch.setattr(asks, "replace_account_and_void", apart)
+    monkeypatch.setattr(effects, "replace_account_and_revoke", apart)
     assert caught(scene)
 
 
@@ -161,17 +161,17 @@ def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
 
 
 class Credulous(CapturedNear):
-    def _outdated(self, found: LoadedSession) -> bool:
+    def _is_outdated(self, found: LoadedSession) -> bool:
         return False
 
 
 class Hoarding(CapturedNear):
-    def _evict(self, sid: Any) -> None:
+    def _discard(self, sid: Any) -> None:
         pass
 
 
 class Deaf(CapturedNear):
-    def note(self, entry: Any) -> None:
+    def apply_local(self, entry: Any) -> None:
         pass
 
 
@@ -200,18 +200,18 @@ def test_a_process_that_does_not_note_its_own_revocations_is_caught(ender: str) 
 
 
 class Gullible(CapturedNear):
-    def vouch(self, copy: Any) -> bool:
+    def accept_copy(self, copy: Any) -> bool:
         return True
 
 
 class Timeless(CapturedNear):
     """Believes a copy whatever the age of its news."""
 
-    def position(self) -> Any:
-        return LogCursor(self._log or 0, self._known.sequence)
+    def cursor(self) -> Any:
+        return LogCursor(self._log or 0, self._revocations.sequence)
 
-    def vouch(self, copy: Any) -> bool:
-        return not self._is_outdated(copy.found)
+    def accept_copy(self, copy: Any) -> bool:
+        return not self._is_outdated(copy.loaded)
 
 
 def shared_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]]) -> list[str]:
@@ -229,5 +229,5 @@ def test_a_process_that_vouches_on_stale_news_is_caught() -> None:
 
 
 def test_a_cache_that_never_calls_its_news_stale_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Freshness, "holds", lambda self, now: True)
+    monkeypatch.setattr(Freshness, "is_fresh", lambda self, now: True)
     assert near_scene(CapturedNear, "revoke", lambda rig: [rig.verify("v", home="b"), time_passes("t", 6)], seen=True)

@@ -18,7 +18,7 @@ from interleavings.mutants import MUTANTS, Mutant
 from interleavings.plans import BRIEF, DRAWN, LARGE, SCENES, WHOLE, groups, planned
 from interleavings.player import Played, Player
 from interleavings.scenes import Scene
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.open import open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 
 GROUPS = groups()

@@ -15,7 +15,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.refresh import refresh
 from keyturn.flows.verify import verify_session
-from keyturn.stores.opening import RedisSessions, open_async_store, open_store
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
 
 USES = 1000
 PROCESSES = 4

@@ -45,22 +45,22 @@ def _freeze_record(record: Any) -> Any:
 class NoNear:
     """A process without a near-cache: every question goes to the store."""
 
-    def recall(self, sid: str) -> None:
+    def get(self, sid: str) -> None:
         return None
 
-    def remember(self, found: object) -> None:
+    def put(self, found: object) -> None:
         return None
 
-    def forget(self, sid: str) -> None:
+    def evict(self, sid: str) -> None:
         return None
 
-    def note(self, entry: object) -> None:
+    def apply_local(self, entry: object) -> None:
         return None
 
-    def position(self) -> None:
+    def cursor(self) -> None:
         return None
 
-    def judge(self, *claims: object) -> Verdict:
+    def check(self, *claims: object) -> Verdict:
         return Verdict.UNKNOWN
 
     def capture(self) -> None:

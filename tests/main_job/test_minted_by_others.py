@@ -15,8 +15,8 @@ from joserfc.jws import JWSRegistry
 
 from keyturn import Verifier
 from keyturn.core.freshness import Freshness
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
+from keyturn.core.types import Instant
 from keyturn.errors import Refusal, TokenExpired, TokenInvalid, TokenRevoked
 from keyturn.tokens import KeySet
 from main_job.node import Ask, node

@@ -80,7 +80,7 @@ def test_a_retired_refresh_token_ends_its_session_everywhere(mobile: Curl, ada: 
 
 
 def test_without_a_grace_window_the_second_use_is_reuse(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", grace_seconds="0") as served:
+    with serving(tmp_path / "data", refresh_grace_seconds="0") as served:
         mobile = Curl(served.url)
         account = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         issued = mobile.post("/auth/signup", account).json

@@ -20,14 +20,14 @@ from keyturn import AsyncVerifier, Verifier
 from keyturn.errors import Refusal
 
 issuer, token = sys.argv[1:]
-verify = Verifier(issuer, audience=issuer, unknown="refuse", staleness_seconds=30)
+verify = Verifier(issuer, audience=issuer, on_stale="refuse", staleness_seconds=30)
 
 async def judge_awaited():
-    with AsyncVerifier(issuer, audience=issuer, unknown="refuse", staleness_seconds=30) as awaited:
+    with AsyncVerifier(issuer, audience=issuer, on_stale="refuse", staleness_seconds=30) as awaited:
         return (await awaited(token)).subject
 
 print(verify(token).subject == asyncio.run(judge_awaited()), flush=True)
-print(verify.at_least(int(input()), wait_seconds=30), flush=True)
+print(verify.wait_for_sequence(int(input()), wait_seconds=30), flush=True)
 try:
     verify(token)
 except Refusal as refusal:
@@ -61,7 +61,7 @@ def test_it_needs_two_libraries(python: Path) -> None:
 
 
 def test_it_verifies_follows_the_feed_and_refuses_what_was_ended(python: Path, tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="30") as served:
+    with serving(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="30") as served:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         issued = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
         command = [str(python), "-c", SERVICE, served.url, issued["access_token"]]

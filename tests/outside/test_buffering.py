@@ -37,7 +37,12 @@ def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Se
     """An issuer, and its address behind nginx."""
     port, behind = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = {"ISSUER": url, "AUDIENCE": url, "ALGORITHM": "ES256", "STALENESS_SECONDS": str(int(BOUND_SECONDS))}
+    settings = {
+        "ISSUER": url,
+        "AUDIENCE": url,
+        "ALGORITHM": "ES256",
+        "REVOCATION_STALENESS_SECONDS": str(int(BOUND_SECONDS)),
+    }
     served = Served(tmp_path / "data", settings={f"KEYTURN_{k}": v for k, v in settings.items()}, port=behind)
     nginx = Nginx(port, PROXY.format(port=port, behind=behind, rules=request.param))
     served.start()

@@ -18,7 +18,7 @@ PASSWORD = "a bicycle made of rain"
 START_SECONDS = 60.0
 
 # Tests log in often and from one address: only tests about throttling keep the real limits.
-ROOMY = {"KEYTURN_ADDRESS_LIMIT": "100000", "KEYTURN_SIGNUP_LIMIT": "100000"}
+ROOMY = {"KEYTURN_LOGIN_LIMIT_PER_ADDRESS": "100000", "KEYTURN_SIGNUP_LIMIT_PER_ADDRESS": "100000"}
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Served:
 
     def start(self) -> None:
         """Start and wait until it is ready. The process leads a group of its own."""
-        arguments = ["--port", str(self.port), "--data", str(self.data), "--workers", str(self.workers)]
+        arguments = ["--port", str(self.port), "--data-dir", str(self.data), "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self._program, "serve", *arguments],

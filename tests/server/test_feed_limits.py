@@ -16,7 +16,7 @@ import pytest
 
 from engines.process import until
 from keyturn.core.revocation import ENDED
-from keyturn.server.stream import MAX_STREAMS, WRITE_SECONDS
+from keyturn.server.feed_stream import MAX_STREAMS, WRITE_SECONDS
 from keyturn.stores.sql.tables import APPENDED
 from served import Served, serving
 from served.process import PASSWORD
@@ -41,7 +41,7 @@ def open_files() -> Iterator[None]:
 
 @pytest.fixture
 def served(tmp_path: Path, open_files: None) -> Iterator[Served]:
-    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="10") as server:
+    with serving(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="10") as server:
         yield server
 
 
@@ -52,7 +52,7 @@ def fill(served: Served) -> None:
     with sqlite3.connect(served.data / "keyturn.db", timeout=30) as store:
         store.executemany("INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?)", rows)
         store.execute("UPDATE counters SET value = ? WHERE name = ?", (ENTRIES, APPENDED))
-    until(lambda: gauge(served, "keyturn_revocations_held") == ENTRIES, lambda: "the log was not read")
+    until(lambda: gauge(served, "keyturn_denylist_entries") == ENTRIES, lambda: "the log was not read")
 
 
 def gauge(served: Served, name: str) -> float:

@@ -24,7 +24,7 @@ Ended = Callable[[], str]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("stream") / "data"
-    with serving(data, algorithm="ES256", staleness_seconds="4") as server:
+    with serving(data, algorithm="ES256", revocation_staleness_seconds="4") as server:
         yield server
 
 
@@ -116,7 +116,9 @@ def test_a_mark_that_is_none_is_refused(served: Served, mark: str) -> None:
 
 
 def test_a_stream_that_cannot_read_the_log_says_nothing_and_ends(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with serving(tmp_path_factory.mktemp("broken") / "data", algorithm="ES256", staleness_seconds="1") as served:
+    with serving(
+        tmp_path_factory.mktemp("broken") / "data", algorithm="ES256", revocation_staleness_seconds="1"
+    ) as served:
         with listening(served.url, seconds=5) as told:
             assert next(told).name == "snapshot"
             with sqlite3.connect(served.data / "keyturn.db") as store:
@@ -181,7 +183,7 @@ def test_open_streams_are_counted(served: Served) -> None:
 def test_in_production_the_stream_needs_the_service_token(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("closed") / "data"
     settings = {
-        "KEYTURN_PROFILE": "production",
+        "KEYTURN_ENVIRONMENT": "production",
         "KEYTURN_SECRET": "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef",
         "KEYTURN_SERVICE_TOKEN": SERVICE_TOKEN,
         "KEYTURN_ISSUER": "https://auth.example.com",

@@ -71,7 +71,7 @@ def refresh(client: httpx.Client, token: str) -> httpx.Response:
 
 def test_nothing_acknowledged_is_lost_and_nothing_ended_comes_back(tmp_path: Path) -> None:
     draw = random.Random(9)
-    with serving(tmp_path / "data", workers=2, algorithm="ES256", grace_seconds="300") as served:
+    with serving(tmp_path / "data", workers=2, algorithm="ES256", refresh_grace_seconds="300") as served:
         with served.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
             client.post("/auth/signup", json=body)

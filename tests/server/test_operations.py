@@ -23,10 +23,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(
         tmp_path_factory.mktemp("operations") / "data",
         algorithm="ES256",
-        staleness_seconds=str(BOUND_SECONDS),
+        revocation_staleness_seconds=str(BOUND_SECONDS),
         hash_threads="1",
         hash_queue="4",
-        address_limit="8",
+        login_limit_per_address="8",
         service_token=SERVICE_TOKEN,
     ) as server:
         yield server
@@ -44,7 +44,7 @@ def test_a_forged_forwarding_header_is_no_way_around_the_throttle(served: Served
 
 def test_a_trusted_proxy_says_who_is_calling(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("proxied") / "data"
-    with serving(data, algorithm="ES256", trusted_proxies="127.0.0.0/8", address_limit="8") as served:
+    with serving(data, algorithm="ES256", trusted_proxies="127.0.0.0/8", login_limit_per_address="8") as served:
         body = {"email": "ada@example.com", "password": PASSWORD}
         with served.client() as client:
             client.post("/auth/signup", json=body, headers={"x-forwarded-for": "203.0.113.7, 198.51.100.9"})
@@ -61,8 +61,8 @@ def test_the_server_says_how_it_is(served: Served) -> None:
     httpx.get(served.url + "/auth/session")
     httpx.get(served.url + "/a/path/of/my/choosing")
     text = httpx.get(served.url + "/metrics").text
-    assert 'keyturn_requests_total{route="/auth/session",status="401"}' in text
-    assert 'keyturn_requests_total{route="unmatched",status="404"}' in text
+    assert 'keyturn_http_requests_total{route="/auth/session",status="401"}' in text
+    assert 'keyturn_http_requests_total{route="unmatched",status="404"}' in text
     assert 'keyturn_refusals_total{code="unauthenticated"}' in text
     assert "choosing" not in text
     age = next(line for line in text.splitlines() if line.startswith("keyturn_feed_age_seconds"))

@@ -34,14 +34,14 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def served(database: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data, url = tmp_path_factory.mktemp("postgresql") / "data", database.database()
-    settings = {"algorithm": "ES256", "hash_threads": "1", "staleness_seconds": str(STALENESS_SECONDS)}
+    settings = {"algorithm": "ES256", "hash_threads": "1", "revocation_staleness_seconds": str(STALENESS_SECONDS)}
     with serving(data, workers=WORKERS, store=url, store_connections=str(CONNECTIONS), **settings) as server:
         yield server
 
 
 def here(served: Served, *arguments: str) -> Ran:
     settings = {name.removeprefix("KEYTURN_").lower(): value for name, value in served.settings.items()}
-    return keyturn(*arguments, "--data", str(served.data), **settings)
+    return keyturn(*arguments, "--data-dir", str(served.data), **settings)
 
 
 def enter(served: Served, name: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -92,7 +92,7 @@ def test_a_database_that_is_away_ends_the_start_and_its_password_is_not_told(
     database: Postgres, tmp_path: Path
 ) -> None:
     away = database.url("nothing_of_this_name")
-    ran = keyturn("db", "upgrade", "--data", str(tmp_path / "data"), store=away)
+    ran = keyturn("db", "upgrade", "--data-dir", str(tmp_path / "data"), store=away)
     assert ran.code != 0
     assert "Traceback" not in ran.complained
     assert database.password not in ran.complained + ran.said

@@ -44,8 +44,8 @@ def signers(tokens: list[str]) -> set[str]:
 
 
 def test_no_valid_token_fails_during_several_rollovers(tmp_path: Path) -> None:
-    settings = {"rollover_seconds": str(ROLLOVER_SECONDS), "publish_seconds": str(PUBLISH_SECONDS)}
-    settings |= {"access_seconds": "120", "algorithm": "ES256"}
+    settings = {"key_lifetime_seconds": str(ROLLOVER_SECONDS), "key_publish_ahead_seconds": str(PUBLISH_SECONDS)}
+    settings |= {"access_token_seconds": "120", "algorithm": "ES256"}
     with serving(tmp_path / "data", workers=3, **settings) as served, served.client() as client:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         issued = client.post("/auth/signup", json=body).json()

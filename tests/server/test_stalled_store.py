@@ -24,7 +24,9 @@ SHM_LOCKS = (120, 8)
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("stalled") / "data"
-    with serving(data, algorithm="ES256", staleness_seconds=str(BOUND_SECONDS), grace_seconds="300") as server:
+    with serving(
+        data, algorithm="ES256", revocation_staleness_seconds=str(BOUND_SECONDS), refresh_grace_seconds="300"
+    ) as server:
         yield server
 
 
@@ -101,7 +103,7 @@ def test_a_store_nobody_may_write_to_still_answers_who_is_calling(
 
 
 def test_a_store_whose_file_was_replaced_is_not_ready(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256", staleness_seconds="1") as served:
+    with serving(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="1") as served:
         (served.data / "keyturn.db").rename(tmp_path / "elsewhere.db")
         until(lambda: not httpx.get(served.url + "/readyz").json()["feed"])
         ready = httpx.get(served.url + "/readyz")

@@ -18,15 +18,15 @@ from hypothesis.stateful import (
 from effort import effort
 from engines.fixtures import Fresh, apart_of
 from interleavings.rig import CALM, toy_ports
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import ClientInfo
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import Refusal
 from keyturn.flows.accounts import set_disabled
+from keyturn.flows.create_session import LoginRequest
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.enter import LoginRequest
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
@@ -36,7 +36,7 @@ from keyturn.flows.sessions import list_sessions
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.stores.opening import RedisSessions, open_async_store, open_store
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
 TIMES = effort(1, 20)

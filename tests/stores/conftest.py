@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.stores.feeds import LogFollower, connect_feed
+from keyturn.stores.log_follower import LogFollower, connect_feed
 from keyturn.stores.sql.store import SqlStore
 from stores.drain import NOW, Drain
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
+from keyturn.core.types import Instant
 
 NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 900)
@@ -24,7 +24,7 @@ class Drain:
     def reset(self, page: RevocationPage) -> None:
         self.resets.append(page)
 
-    def confirm(self, asked_at: float) -> None:
+    def mark_complete(self, asked_at: float) -> None:
         self.confirmed.append(asked_at)
 
     def expire(self, now: Instant) -> None:

@@ -6,10 +6,10 @@ from threading import Event, Thread
 from typing import Any
 
 from engines.process import until
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationSet
+from keyturn.core.types import Instant
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
-from keyturn.stores.opening import RedisSessions, open_store
+from keyturn.stores.open import RedisSessions, open_store
 from keyturn.testing.contract.records import NOW, new_session
 
 SECONDS = 1.5

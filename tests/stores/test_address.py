@@ -1,7 +1,7 @@
 import pytest
 
 from keyturn.errors import ConfigurationError
-from keyturn.stores.opening import open_store
+from keyturn.stores.open import open_store
 from keyturn.stores.sql.address import read_address
 
 SEVERAL = "postgresql://ada:hunter2@one:1111,two:2222/keyturn?application_name=keyturn"

@@ -15,7 +15,7 @@ from keyturn import Issuer
 from keyturn.cli import app
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import ConfigurationError
-from keyturn.stores.opening import RedisSessions, open_async_store, open_store
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
 from stores.quarantined import Watched
 
 PASSWORD = "a bicycle made of rain"
@@ -36,7 +36,7 @@ def test_a_wrong_password_is_a_start_up_error(url: str, own_redis: RedisServer, 
     try:
         for opened in (open_store, open_async_store):
             with pytest.raises(ConfigurationError, match="password") as refused:
-                opened(database(tmp_path), apart=RedisSessions(url.format(own_redis.port)))
+                opened(database(tmp_path), redis_sessions=RedisSessions(url.format(own_redis.port)))
             assert "another" not in str(refused.value)
     finally:
         with own_redis.client(password="violet") as client:
@@ -80,7 +80,7 @@ def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
     own_redis.kill()
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     assert "nobody listens" in said(caplog)
-    with pytest.raises(ConfigurationError, match="KEYTURN_SESSIONS"):
+    with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
         open_store(database(tmp_path))
     own_redis.start()
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
@@ -94,8 +94,8 @@ def test_another_empty_redis_is_refused(
     open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
     for wrong in (own_redis.url, empty_redis.at(OUTSIDE).url):
         for opened in (open_store, open_async_store):
-            with pytest.raises(ConfigurationError, match="sessions-lost"):
-                opened(url, apart=RedisSessions(wrong))
+            with pytest.raises(ConfigurationError, match="reset-redis-sessions"):
+                opened(url, redis_sessions=RedisSessions(wrong))
     open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
 
 
@@ -119,29 +119,29 @@ def test_one_emptied_under_a_running_process_stays_the_right_one(own_redis: Redi
 def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
     empty_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEYTURN_DATA", str(tmp_path))
+    monkeypatch.setenv("KEYTURN_DATA_DIR", str(tmp_path))
     run = CliRunner()
-    assert run.invoke(app, ["db", "sessions-lost"]).exit_code == 2, "there is no Redis"
-    monkeypatch.setenv("KEYTURN_SESSIONS", empty_redis.url)
+    assert run.invoke(app, ["db", "reset-redis-sessions"]).exit_code == 2, "there is no Redis"
+    monkeypatch.setenv("KEYTURN_SESSION_STORE", empty_redis.url)
     with Issuer.from_env(background=False) as issuer:
         issuer.signup("ada@example.com", PASSWORD)
     with empty_redis.client() as client:
         client.flushdb()
-    with pytest.raises(ConfigurationError, match="sessions-lost"):
+    with pytest.raises(ConfigurationError, match="reset-redis-sessions"):
         Issuer.from_env(background=False)
     for _ in range(2):
-        assert run.invoke(app, ["db", "sessions-lost"]).exit_code == 0
+        assert run.invoke(app, ["db", "reset-redis-sessions"]).exit_code == 0
     with closing(open_store(database(tmp_path), redis_sessions=RedisSessions(empty_redis.url))) as store:
         told = {each.kind for each in store.log.snapshot().entries}
     assert told == {RevocationKind.EVERYTHING}, "it is what a verifier refuses her access token by"
 
 
-@pytest.mark.parametrize("name", ["durable_replicas", "quarantine_seconds"])
+@pytest.mark.parametrize("name", ["redis_min_replicas", "quarantine_seconds"])
 def test_what_only_a_redis_with_sessions_does_is_refused_without_one(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=f"KEYTURN_{name.upper()} without KEYTURN_SESSIONS"):
-        Issuer.from_env(data=str(tmp_path), background=False, **{name: 1})
+    with pytest.raises(ConfigurationError, match=f"KEYTURN_{name.upper()} without KEYTURN_SESSION_STORE"):
+        Issuer.from_env(data_dir=str(tmp_path), background=False, **{name: 1})
 
 
 def test_a_redis_beside_a_store_in_memory_is_refused(empty_redis: RedisServer, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="memory"):
-        Issuer.from_env(data=str(tmp_path), store="memory:", redis=empty_redis.url, background=False)
+        Issuer.from_env(data_dir=str(tmp_path), store="memory:", redis_cache=empty_redis.url, background=False)

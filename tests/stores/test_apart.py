@@ -10,8 +10,8 @@ from engines.redis import RedisServer
 from keyturn import Issuer
 from keyturn.cli import app
 from keyturn.errors import ConfigurationError, Refusal
-from keyturn.stores.opening import RedisSessions, open_async_store, open_store
-from keyturn.stores.sql.copying import copy_database
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
+from keyturn.stores.sql.transfer import copy_database
 
 PASSWORD = "a bicycle made of rain"
 
@@ -23,7 +23,7 @@ def test_who_forgets_the_setting_is_refused(kind: str, empty_redis: RedisServer,
     for _ in range(2):
         open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
     for opened in (open_store, open_async_store):
-        with pytest.raises(ConfigurationError, match="KEYTURN_SESSIONS"):
+        with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
             opened(url)
 
 
@@ -31,7 +31,7 @@ def test_it_goes_with_the_database_in_a_move(empty_redis: RedisServer, tmp_path:
     old, new = f"sqlite:///{tmp_path}/old.db", f"sqlite:///{tmp_path}/new.db"
     open_store(old, redis_sessions=RedisSessions(empty_redis.url)).close()
     assert copy_database(old, new).finished
-    with pytest.raises(ConfigurationError, match="KEYTURN_SESSIONS"):
+    with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
         open_store(new)
     open_store(new, redis_sessions=RedisSessions(empty_redis.url)).close()
 
@@ -40,18 +40,18 @@ def test_brought_back_nobody_is_let_in_who_was_logged_out_meanwhile(
     empty_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = str(tmp_path)
-    monkeypatch.setenv("KEYTURN_DATA", data)
-    with Issuer.from_env(data=data, background=False) as issuer:
+    monkeypatch.setenv("KEYTURN_DATA_DIR", data)
+    with Issuer.from_env(data_dir=data, background=False) as issuer:
         ada = issuer.signup("ada@example.com", PASSWORD, deliver="both")
-    with Issuer.from_env(data=data, sessions=empty_redis.url, background=False) as issuer:
+    with Issuer.from_env(data_dir=data, session_store=empty_redis.url, background=False) as issuer:
         issuer.revoke_everything()
     run = CliRunner()
-    assert run.invoke(app, ["revoke", "everything", "--yes"]).exit_code == 2, "it would end nothing"
-    monkeypatch.setenv("KEYTURN_SESSIONS", empty_redis.url)
-    assert run.invoke(app, ["db", "sessions-here"]).exit_code == 2
-    monkeypatch.delenv("KEYTURN_SESSIONS")
+    assert run.invoke(app, ["revoke", "all", "--yes"]).exit_code == 2, "it would end nothing"
+    monkeypatch.setenv("KEYTURN_SESSION_STORE", empty_redis.url)
+    assert run.invoke(app, ["db", "use-sql-sessions"]).exit_code == 2
+    monkeypatch.delenv("KEYTURN_SESSION_STORE")
     for _ in range(2):
-        assert run.invoke(app, ["db", "sessions-here"]).exit_code == 0
+        assert run.invoke(app, ["db", "use-sql-sessions"]).exit_code == 0
     assert ada.session_token is not None
-    with Issuer.from_env(data=data, background=False) as issuer, pytest.raises(Refusal):
+    with Issuer.from_env(data_dir=data, background=False) as issuer, pytest.raises(Refusal):
         issuer.verify(ada.session_token.reveal())

@@ -11,8 +11,8 @@ from sqlalchemy.pool import NullPool
 from engines.postgres import Postgres
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.address import read_address
-from keyturn.stores.sql.connections import ConnectionPool
-from keyturn.stores.sql.libpq import HOOKS, make_engine
+from keyturn.stores.sql.connection_pool import ConnectionPool
+from keyturn.stores.sql.psycopg_driver import HOOKS, make_engine
 
 
 class Server:

@@ -13,12 +13,12 @@ import pytest
 
 from engines.fixtures import Fresh
 from engines.postgres import Postgres
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
-from keyturn.stores.opening import open_store
-from keyturn.stores.sql.copying import copy_database
+from keyturn.stores.open import open_store
 from keyturn.stores.sql.store import SqlStore
+from keyturn.stores.sql.transfer import copy_database
 from keyturn.testing.contract.records import LATER, NOW, new_account, new_session, voiding
 from served import Served, serving
 from served.process import PASSWORD
@@ -28,9 +28,9 @@ SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
 BODY = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
 
 
-def keyturn(*arguments: str, data: Path) -> tuple[int, dict[str, Any]]:
+def keyturn(*arguments: str, data_dir: Path) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-c", "from keyturn.cli import app; app()", *arguments, "--json", "--data", str(data)],
+        [sys.executable, "-c", "from keyturn.cli import app; app()", *arguments, "--json", "--data-dir", str(data_dir)],
         env={**os.environ, "KEYTURN_SECRET": SECRET},
         capture_output=True,
         text=True,
@@ -48,14 +48,14 @@ def test_sessions_go_on_in_the_new_database(tmp_path: Path, fresh: Fresh) -> Non
             kept = ada.post("/auth/signup", json=BODY).json()
             ended = eve.post("/auth/login", json=BODY).json()
             eve_cookies = dict(eve.cookies)
-            code, copied = keyturn("db", "copy", "--from", source, "--to", target, data=tmp_path / "data")
+            code, copied = keyturn("db", "copy", "--from", source, "--to", target, data_dir=tmp_path / "data")
             assert (code, copied["finished"]) == (1, False)
             eve.post("/auth/logout")
             kept = ada.post(
                 "/auth/token", data={"grant_type": "refresh_token", "refresh_token": kept["refresh_token"]}
             ).json()
             cookies = dict(ada.cookies)
-    code, copied = keyturn("db", "copy", "--from", source, "--to", target, data=tmp_path / "data")
+    code, copied = keyturn("db", "copy", "--from", source, "--to", target, data_dir=tmp_path / "data")
     assert (code, copied["finished"]) == (0, True)
     assert 0 < copied["changed"] < 20, "only what had changed"
     assert copied["rows"]["accounts"] == 1
@@ -91,14 +91,14 @@ def filled(url: str, count: int) -> None:
 
 KILLED_ON_THE_WAY = """
 import os, signal, sys
-from keyturn.stores.sql import copying
+from keyturn.stores.sql import transfer
 
 def progress(table, done, total):
     if (table, done) == (sys.argv[3], int(sys.argv[4])):
         os.kill(os.getpid(), signal.SIGKILL)
 
-copying.BATCH = 20
-copying.copy_database(*sys.argv[1:3], progress)
+transfer.BATCH = 20
+transfer.copy_database(*sys.argv[1:3], progress)
 """
 
 
@@ -174,8 +174,8 @@ def test_a_restored_database_says_so_and_its_readers_notice(tmp_path: Path) -> N
     (tmp_path / "data").mkdir()
     filled(url, 1)
     store: Any = open_store(url)
-    number = store.log.snapshot().log
-    code, told = keyturn("db", "restored", data=tmp_path / "data")
+    number = store.log.snapshot().log_id
+    code, told = keyturn("db", "mark-restored", data_dir=tmp_path / "data")
     assert (code, told["restored"]) == (0, True)
-    assert store.log.snapshot().log != number
+    assert store.log.snapshot().log_id != number
     store.close()

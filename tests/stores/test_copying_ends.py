@@ -11,17 +11,17 @@ import pytest
 from engines.fixtures import Fresh
 from engines.postgres import Postgres
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.opening import open_async_store, open_store
-from keyturn.stores.sql.copying import copy_database
+from keyturn.stores.open import open_async_store, open_store
+from keyturn.stores.sql.transfer import copy_database
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import new_session, voiding
 from stores.clients import until_nobody_has_open
 
 KILLED_BEFORE_IT_OPENS = """
 import os, signal, sys
-from keyturn.stores.sql import copying
-copying._open = lambda there: os.kill(os.getpid(), signal.SIGKILL)
-copying.copy_database(*sys.argv[1:])
+from keyturn.stores.sql import transfer
+transfer._open = lambda there: os.kill(os.getpid(), signal.SIGKILL)
+transfer.copy_database(*sys.argv[1:])
 """
 
 

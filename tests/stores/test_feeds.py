@@ -6,7 +6,7 @@ import pytest
 
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import EXPIRE_EVERY_SECONDS, LogFollower
+from keyturn.stores.log_follower import EXPIRE_EVERY_SECONDS, LogFollower
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.sql.store import SqlStore
 from stores.drain import NOW, Drain, mark

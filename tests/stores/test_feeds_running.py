@@ -8,10 +8,10 @@ import pytest
 
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import POLL_SECONDS, InProcessFeed, LogFollower, connect_feed
+from keyturn.stores.log_follower import POLL_SECONDS, InProcessFeed, LogFollower, connect_feed
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.near import LocalSessionCache
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.open import open_async_store, open_store
+from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from stores.drain import LATER, NOW, Drain, mark
 

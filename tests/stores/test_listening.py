@@ -17,9 +17,9 @@ from engines.postgres import Postgres
 from engines.process import until
 from keyturn.core.revocation import Revocation
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import LogFollower, connect_feed
-from keyturn.stores.sql.libpq import DeadlineConnection
-from keyturn.stores.sql.listening import POLL_SECONDS, NotifyListener
+from keyturn.stores.log_follower import LogFollower, connect_feed
+from keyturn.stores.sql.listen_notify import POLL_SECONDS, NotifyListener
+from keyturn.stores.sql.psycopg_driver import DeadlineConnection
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from stores.drain import Drain, mark
 
@@ -65,7 +65,7 @@ def watch(store: SqlStore) -> Iterator[NotifyListener]:
 @pytest.fixture
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only being told makes news."""
-    monkeypatch.setattr("keyturn.stores.sql.listening.HEARTBEAT_SECONDS", NEVER_SECONDS)
+    monkeypatch.setattr("keyturn.stores.sql.listen_notify.HEARTBEAT_SECONDS", NEVER_SECONDS)
 
 
 @contextmanager

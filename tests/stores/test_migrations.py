@@ -141,7 +141,7 @@ PROCESSES = effort(3, 6)
 
 def test_many_processes_may_make_the_same_database(url: str) -> None:
     program = (
-        "import sys\nfrom keyturn.stores.opening import open_store\n"
+        "import sys\nfrom keyturn.stores.open import open_store\n"
         "store = open_store(sys.argv[1])\nstore.throttles.purge(0)\nstore.close()\n"
     )
     command_line = [sys.executable, "-W", "error", "-c", program, url]

@@ -4,10 +4,10 @@ from threading import Event, Thread
 
 import pytest
 
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import ENDED, LogCursor, Revocation, RevocationKind, RevocationPage, Verdict
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
-from keyturn.stores.near import LINGER_SECONDS, LocalSessionCache
+from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.stores.session_cache import LINGER_SECONDS, LocalSessionCache
 
 NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 900)

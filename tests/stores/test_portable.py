@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import keyturn.stores.sql as room
-from keyturn.stores.sql.phrase import CompiledStatement
+from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.tables import metadata
 
 MODULES = [import_module(f"{room.__name__}.{module.name}") for module in pkgutil.iter_modules(room.__path__)]

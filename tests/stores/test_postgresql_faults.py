@@ -14,8 +14,8 @@ import pytest
 
 from engines.postgres import Postgres
 from engines.process import until
-from keyturn.core.instant import SessionId
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.testing.blocking import Blocking

@@ -14,9 +14,9 @@ from engines.fixtures import Fresh
 from engines.postgres import Postgres
 from engines.process import until
 from keyturn.core.revocation import Revocation, RevocationKind
-from keyturn.stores.feeds import LogFollower
+from keyturn.stores.log_follower import LogFollower
+from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.operation import BEGIN, Result, Step
-from keyturn.stores.sql.phrase import CompiledStatement
 from keyturn.stores.sql.sessions import Sessions
 from keyturn.stores.sql.store import SqlStore
 from stores.drain import LATER, NOW, Drain, mark

@@ -12,13 +12,13 @@ import pytest
 
 from engines import RedisServer
 from engines.process import until
-from keyturn.core.instant import Instant
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet, Verdict
+from keyturn.core.types import Instant
 from keyturn.errors import StoreQuarantined, StoreUnavailable
-from keyturn.stores.feeds import connect_feed
-from keyturn.stores.near import LocalSessionCache
-from keyturn.stores.opening import RedisSessions, open_store
+from keyturn.stores.log_follower import connect_feed
+from keyturn.stores.open import RedisSessions, open_store
+from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 from served import serving
 from served.process import PASSWORD
@@ -55,26 +55,26 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
         sessions.insert(each)
     with server.client() as client:
         client.save()
-    number = log.snapshot().log
+    number = log.snapshot().log_id
     entry = Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER)
     sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
     watched.remember(entry)
-    watched.remember(sessions.void(voiding(voided.subject)))
-    watched.remember(sessions.mark(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)))
-    watched.remember(sessions.mark(Revocation(RevocationKind.EVERYTHING, "", NOW - 9, NOW, LATER)))
+    watched.remember(sessions.increment_generation(voiding(voided.subject)))
+    watched.remember(sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)))
+    watched.remember(sessions.raise_not_before(Revocation(RevocationKind.EVERYTHING, "", NOW - 9, NOW, LATER)))
     watched.remember(Revocation(RevocationKind.SESSION, renewed.sid, 3, NOW, LATER))
     watched.remember(Revocation(RevocationKind.SESSION, "nobody's any more".ljust(22, "A"), ENDED, NOW, LATER))
     server.kill()
     server.start()
     until(lambda: watched.store.quarantine.changes == 1)
-    until(lambda: not watched.quarantined() and not watched.store.quarantine.lasts)
+    until(lambda: not watched.quarantined() and not watched.store.quarantine.is_active)
     assert sessions.load(ended.sid).session.ended_at == NOW
     assert sessions.load(renewed.sid).session.renewals == 3
     assert sessions.load(kept.sid).session.ended_at is None
-    assert sessions.marks(voided.subject, "web").generation == voided.generation + 1
-    assert sessions.marks(voided.subject, "web").not_before == NOW
-    assert sessions.marks(voided.subject, "other").not_before == NOW - 9
-    assert log.snapshot().log != number, "readers would take up where they were, and miss what was laid back"
+    assert sessions.revocation_floor(voided.subject, "web").generation == voided.generation + 1
+    assert sessions.revocation_floor(voided.subject, "web").not_before == NOW
+    assert sessions.revocation_floor(voided.subject, "other").not_before == NOW - 9
+    assert log.snapshot().log_id != number, "readers would take up where they were, and miss what was laid back"
     keys = {(each.kind, each.key) for each in log.snapshot().entries}
     assert {
         (RevocationKind.SESSION, ended.sid),
@@ -128,24 +128,24 @@ def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(watched: 
         watched.may_remember.clear()
         server.kill()
         with pytest.raises(StoreUnavailable):
-            watch.version()
+            watch.change_token()
         server.start()
         with pytest.raises(StoreUnavailable):
-            watch.version()
+            watch.change_token()
         watched.may_remember.set()
         until(lambda: reads(watched.store.log))
         assert quarantine.changes == 1, "it was read before anybody had looked"
-        assert watch.version()[1] is not None
+        assert watch.change_token()[1] is not None
 
 
 def test_a_process_that_starts_believes_nothing_before_its_first_look(server: RedisServer, tmp_path: Path) -> None:
     store: Any = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}", redis_sessions=RedisSessions(server.url))
     server.kill()
-    store.quarantine.expect()
+    store.quarantine.expect_failover()
     server.start()
     with pytest.raises(StoreUnavailable, match="looked at"):
         store.sessions.load(new_session().sid)
-    store.quarantine.expect()
+    store.quarantine.expect_failover()
     assert store.sessions.load(new_session().sid) is None
     store.close()
 
@@ -159,7 +159,7 @@ def test_one_that_nobody_watched_is_noticed_by_whoever_starts_next(server: Redis
     server.start()
     second = Watched(tmp_path / "keyturn.db", server.url)
     assert second.store.quarantine.changes == 1
-    until(lambda: not second.store.quarantine.lasts)
+    until(lambda: not second.store.quarantine.is_active)
     second.close()
 
 
@@ -169,14 +169,14 @@ def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(watched
         watched.store.sessions.load(new_session().sid)
     server.start()
     until(lambda: watched.store.quarantine.changes == 1)
-    until(lambda: not watched.quarantined() and not watched.store.quarantine.lasts)
+    until(lambda: not watched.quarantined() and not watched.store.quarantine.is_active)
 
 
 def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
     redis = RedisServer()
     redis.start()
     try:
-        with serving(tmp_path / "data", algorithm="ES256", sessions=redis.url, quarantine_seconds="8") as served:
+        with serving(tmp_path / "data", algorithm="ES256", session_store=redis.url, quarantine_seconds="8") as served:
             body = {"email": "ada@example.com", "password": PASSWORD}
             with served.client() as client:
                 assert client.post("/auth/signup", json=body).status_code == 201
@@ -191,7 +191,7 @@ def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
                 assert "keyturn_store_quarantined 1.0" in httpx.get(served.url + "/metrics").text
                 until(lambda: client.get("/readyz").status_code == 200)
                 assert client.get("/auth/session").status_code == 200, "a quarantine logs nobody out"
-                assert "keyturn_store_changes_total 1.0" in httpx.get(served.url + "/metrics").text
+                assert "keyturn_redis_failovers_total 1.0" in httpx.get(served.url + "/metrics").text
             assert "restarted or failed over" in served.log.read_text()
     finally:
         redis.remove()

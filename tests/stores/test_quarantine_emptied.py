@@ -36,7 +36,7 @@ def end(watched: Watched) -> Session:
 
 def is_over(watched: Watched) -> bool:
     quarantine = watched.store.quarantine
-    return quarantine.changes == 1 and not quarantine.lasts and not watched.quarantined()
+    return quarantine.changes == 1 and not quarantine.is_active and not watched.quarantined()
 
 
 def told(watched: Watched) -> set[tuple[RevocationKind, str]]:
@@ -50,7 +50,7 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
     ended, voided = end(one), new_session()
     one.remember(one.store.sessions.increment_generation(voiding(voided.subject)))
     known_to_two_alone = end(two)
-    number = one.store.log.snapshot().log
+    number = one.store.log.snapshot().log_id
     with own_redis.client() as client:
         client.flushall()
     for each in both:
@@ -61,7 +61,7 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
         (RevocationKind.SESSION, known_to_two_alone.sid),
     }
     assert told(one) == expected
-    assert one.store.log.snapshot().log != number
+    assert one.store.log.snapshot().log_id != number
     assert one.store.sessions.revocation_floor(voided.subject, "").generation == voided.generation + 1
 
 
@@ -89,7 +89,7 @@ def test_a_log_that_was_purged_to_its_end_is_not_taken_for_lost(
     with own_redis.client() as client:
         assert client.xlen(LOG) == 0
     for each in both:
-        each.store.quarantine.look()
+        each.store.quarantine.check_identity()
     assert [each.store.quarantine.changes for each in (one, two)] == [0, 0]
 
 

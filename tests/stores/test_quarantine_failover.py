@@ -25,7 +25,7 @@ def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(
         servers.primary.kill()
         killed_at = time.monotonic()
         until(lambda: watched.store.quarantine.changes >= 1, seconds=60)
-        until(lambda: not watched.store.quarantine.lasts, seconds=60)
+        until(lambda: not watched.store.quarantine.is_active, seconds=60)
         until(lambda: loads(watched.store, kept))
         record_property("figure", _said("sentinels", killed_at))
         for each in servers.servers:
@@ -61,7 +61,7 @@ def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path, record_property:
         cluster.servers[0].kill()
         killed_at = time.monotonic()
         until(lambda: watched.store.quarantine.changes >= 1, seconds=60)
-        until(lambda: not watched.store.quarantine.lasts, seconds=60)
+        until(lambda: not watched.store.quarantine.is_active, seconds=60)
         until(lambda: all(loads(watched.store, each) for each in kept), seconds=30)
         record_property("figure", _said("cluster of three primaries", killed_at))
         watched.close()

@@ -4,7 +4,7 @@ import pytest
 
 from engines.postgres import Postgres
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.opening import open_store
+from keyturn.stores.open import open_store
 
 PIECE = "pa@ss/word"
 

@@ -12,13 +12,13 @@ import pytest
 
 from engines.process import until
 from engines.redis import RedisCluster, RedisServer
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
+from keyturn.stores.redis.circuit_breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
 from served import Served, serving
 from served.process import PASSWORD
 
@@ -91,16 +91,16 @@ def make(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Callab
 def test_what_one_remembers_another_recalls(make: Callable[..., Both]) -> None:
     one, other = make(), make()
     copy = copy_of(claims={"role": "admin"}, amr=("pwd", "otp"), rotations=4, rotated_at=NOW)
-    assert other.recall(SID, 7) is None
-    one.remember(copy)
-    assert other.recall(SID, 7) == copy
-    assert other.recall(SID, 8) is None
-    assert other.recall(OTHER, 7) is None
+    assert other.get(SID, 7) is None
+    one.put(copy)
+    assert other.get(SID, 7) == copy
+    assert other.get(SID, 8) is None
+    assert other.get(OTHER, 7) is None
     assert (other.cache.counts.hits, other.cache.counts.misses, other.cache.counts.failures) == (1, 3, 0)
 
 
 def test_nobody_but_the_issuer_can_make_or_change_a_copy(make: Callable[..., Both], server: RedisServer) -> None:
-    make().remember(copy_of())
+    make().put(copy_of())
     with server.client() as client:
         (name,) = client.keys()
         value = client.get(name)
@@ -108,18 +108,18 @@ def test_nobody_but_the_issuer_can_make_or_change_a_copy(make: Callable[..., Bot
         forged = [value[:-1] + bytes((value[-1] ^ 1,)), value[1:], value[:16], b"", b"\0" * len(value), value + b"\0"]
         for each in forged:
             client.set(name, each)
-            assert make().recall(SID, 7) is None
+            assert make().get(SID, 7) is None
         # Somebody's own session under another's name, or under a log it was not read from.
         for sid, log in ((OTHER, 7), (SID, 8)):
             client.set(b"kt:copy:%d:%s" % (log, sid.encode()), value)
-            assert make().recall(sid, log) is None
+            assert make().get(sid, log) is None
         client.set(name, value)
-    assert make(Secrets(b"t" * 32)).recall(SID, 7) is None
-    assert make(Secrets(b"t" * 32, b"s" * 32)).recall(SID, 7) == copy_of()
+    assert make(Secrets(b"t" * 32)).get(SID, 7) is None
+    assert make(Secrets(b"t" * 32, b"s" * 32)).get(SID, 7) == copy_of()
 
 
 def test_a_copy_is_gone_after_ten_minutes(make: Callable[..., Both], server: RedisServer) -> None:
-    make().remember(copy_of())
+    make().put(copy_of())
     with server.client() as client:
         (name,) = client.keys()
         assert 500 < client.ttl(name) <= 600  # type: ignore[operator]  # the client is not awaited
@@ -127,10 +127,10 @@ def test_a_copy_is_gone_after_ten_minutes(make: Callable[..., Both], server: Red
 
 def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(make: Callable[..., Both]) -> None:
     cache = make(url="redis://127.0.0.1:1")
-    assert cache.recall(SID, 7) is None
-    cache.remember(copy_of())
+    assert cache.get(SID, 7) is None
+    cache.put(copy_of())
     assert cache.cache.counts.failures == 1
-    assert cache.cache.breaker.broken
+    assert cache.cache.breaker.is_open
 
 
 @pytest.mark.parametrize("deadline_seconds", [DEADLINE_SECONDS], indirect=True)
@@ -139,16 +139,16 @@ def test_it_is_asked_again_when_it_is_back(make: Callable[..., Both], server: Re
     cache = make()
 
     def remembers() -> bool:
-        cache.remember(copy_of())
-        return cache.recall(SID, 7) is not None
+        cache.put(copy_of())
+        return cache.get(SID, 7) is not None
 
     until(remembers)
     server.signal(signal.SIGSTOP)
     # Frozen until this is answered: nobody waits for it.
-    assert cache.recall(SID, 7) is None
+    assert cache.get(SID, 7) is None
     server.signal(signal.SIGCONT)
-    until(lambda: cache.recall(SID, 7) is not None)
-    assert not cache.cache.breaker.broken
+    until(lambda: cache.get(SID, 7) is not None)
+    assert not cache.cache.breaker.is_open
 
 
 def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., Both]) -> None:
@@ -156,13 +156,13 @@ def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., Both
     cluster.start()
     try:
         cache = make(url=cluster.url)
-        cache.remember(copy_of())
-        assert cache.recall(SID, 7) == copy_of()
+        cache.put(copy_of())
+        assert cache.get(SID, 7) == copy_of()
     finally:
         cluster.remove()
     gone = make(url="redis+cluster://127.0.0.1:1")
-    assert gone.recall(SID, 7) is None
-    gone.remember(copy_of())
+    assert gone.get(SID, 7) is None
+    gone.put(copy_of())
 
 
 def test_a_breaker_lets_one_through_after_each_pause_and_the_pauses_grow() -> None:
@@ -185,7 +185,7 @@ def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: P
     server = RedisServer()
     server.start()
     try:
-        with serving(tmp_path / "data", workers=2, algorithm="ES256", redis=server.url) as served:
+        with serving(tmp_path / "data", workers=2, algorithm="ES256", redis_cache=server.url) as served:
             body = {"email": "ada@example.com", "password": PASSWORD}
             with served.client() as client:
                 assert client.post("/auth/signup", json=body).status_code == 201
@@ -203,7 +203,10 @@ def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: P
                 cookies = dict(client.cookies)
                 assert client.post("/auth/logout").status_code == 200
             until(lambda: {_asked(served, cookies) for _ in range(10)} == {401}, lambda: "still accepted")
-            assert 'keyturn_shared_cache_total{outcome="hit"}' in httpx.get(served.url + "/metrics").text
+            assert (
+                'keyturn_session_cache_requests_total{cache="redis",result="hit"}'
+                in httpx.get(served.url + "/metrics").text
+            )
     finally:
         server.remove()
 

@@ -7,7 +7,7 @@ import pytest
 
 from engines import RedisCluster, RedisSentinels, RedisServer
 from engines.fixtures import Fresh
-from keyturn.stores.opening import RedisSessions, open_async_store, open_store
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
 

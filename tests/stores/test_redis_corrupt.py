@@ -14,7 +14,7 @@ from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.opening import RedisSessions, open_store
+from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.redis.keys import locate
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
 

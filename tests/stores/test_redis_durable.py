@@ -16,7 +16,7 @@ from keyturn.core.session import Session
 from keyturn.errors import NotDurable
 from keyturn.flows import refresh
 from keyturn.flows.verify import verify_session
-from keyturn.stores.opening import RedisSessions, open_store
+from keyturn.stores.open import RedisSessions, open_store
 
 Pair = tuple[RedisServer, RedisServer]
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engines import RedisServer
-from keyturn.core.instant import Instant
 from keyturn.core.session import Session
-from keyturn.stores.opening import RedisSessions, open_store
+from keyturn.core.types import Instant
+from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.redis.keys import locate
 from keyturn.testing.contract.records import NOW, new_session
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.feeds import LogFollower, connect_feed
+from keyturn.stores.log_follower import LogFollower, connect_feed
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.near import LocalSessionCache
+from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.stores.sql.sqlite import DataVersion
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.contract.records import LATER, NOW, new_session
@@ -33,7 +33,7 @@ class Near(LocalSessionCache):
         self.resets.append(page)
         super().reset(page)
 
-    def confirm(self, asked_at: float) -> None:
+    def mark_complete(self, asked_at: float) -> None:
         self.confirmed.append(asked_at)
         super().mark_complete(asked_at)
 

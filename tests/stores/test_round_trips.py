@@ -22,7 +22,7 @@ SCANS = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE 
 @contextmanager
 def following(folder: Path, **stores: str) -> Iterator[tuple[Issuer, str]]:
     """An issuer with fresh news of a minute's bound, and a session token that it has checked once."""
-    with Issuer.from_env(data=str(folder), staleness_seconds=60, **stores) as issuer:
+    with Issuer.from_env(data_dir=str(folder), revocation_staleness_seconds=60, **stores) as issuer:
         token = issuer.signup("ada@example.com", "a bicycle made of rain", deliver="both").session_token
         assert token is not None
         until(lambda: issuer.parts.session_cache.is_fresh, lambda: "no news of the feed")
@@ -37,7 +37,7 @@ def _recalled(issuer: Issuer, token: str) -> bool:
 
 
 def test_redis_hears_nothing_of_it(own_redis: RedisServer, tmp_path: Path) -> None:
-    opened = following(tmp_path, sessions=own_redis.url)
+    opened = following(tmp_path, session_store=own_redis.url)
     with opened as (issuer, token), own_redis.client() as client, client.monitor() as watched:
         for _ in range(CHECKS):
             sid = issuer.verify(token).sid
@@ -76,7 +76,7 @@ def _backends(postgres: Postgres, name: str) -> object:
 @pytest.mark.parametrize("kind", ["redis", "postgres"])
 def test_a_frozen_server_is_not_missed(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     server: RedisServer | Postgres = request.getfixturevalue(f"own_{kind}")
-    stores = {"sessions": server.url} if isinstance(server, RedisServer) else {"store": server.url()}
+    stores = {"session_store": server.url} if isinstance(server, RedisServer) else {"store": server.url()}
     with following(tmp_path, **stores) as (issuer, token):
         server.signal(signal.SIGSTOP)
         try:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from engines.fixtures import Fresh
-from keyturn.core.instant import SessionId
+from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.sql.native_connections import AsyncpgPool
+from keyturn.stores.sql.asyncpg_pool import AsyncpgPool
 from keyturn.stores.sql.store import AsyncSqlStore
 from keyturn.testing.contract.records import new_session
 

@@ -32,7 +32,7 @@ def test_a_thousand_writes_queue_behind_one_and_the_next_is_refused(url: str) ->
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("engine", ["engine", "counting"])
+@pytest.mark.parametrize("engine", ["engine", "throttle_engine"])
 def test_a_new_connection_waits_for_a_lock_for_half_of_the_deadline_and_then_the_runner_waits(
     engine: str, url: str
 ) -> None:

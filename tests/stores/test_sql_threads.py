@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from keyturn.core.instant import SessionId
 from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.sql.connections import ConnectionPool
-from keyturn.stores.sql.crew import BoundedThreadPool
+from keyturn.stores.sql.connection_pool import ConnectionPool
+from keyturn.stores.sql.fair_lock import FairLock
 from keyturn.stores.sql.operation import Operation
 from keyturn.stores.sql.runner import Runner
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
-from keyturn.stores.sql.turn import FairLock
+from keyturn.stores.sql.thread_pool import BoundedThreadPool
 from keyturn.testing.contract.records import LATER, NOW, ending, new_account, new_session, voiding
 
 

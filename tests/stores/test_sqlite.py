@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.core.instant import Instant
 from keyturn.core.session import Session
+from keyturn.core.types import Instant
 from keyturn.errors import BadRequest, ConfigurationError, StoreUnavailable
+from keyturn.stores.async_proxy import AsyncMemoryStore
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.sql.operation import BEGIN, Operation
 from keyturn.stores.sql.store import SqlStore
-from keyturn.stores.twin import AsyncMemoryStore
 from keyturn.testing.contract.records import NOW, ending, new_account, new_name, new_session, voiding
 
 
@@ -49,7 +49,7 @@ def test_an_existing_file_keeps_its_mode(path: Path) -> None:
 
 @pytest.mark.parametrize(("runner", "synchronous"), [("_runner", 2), ("_counting", 1)])
 def test_commits_are_durable_but_for_counted_attempts(store: SqlStore, runner: str, synchronous: int) -> None:
-    connection = getattr(store, runner)._connections.take()
+    connection = getattr(store, runner)._connections.acquire()
     cursor = connection.cursor()
     settings = {
         name: cursor.execute(f"PRAGMA {name}").fetchone()[0]

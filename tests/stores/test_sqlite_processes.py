@@ -4,16 +4,16 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from keyturn.core.instant import SessionId
+from keyturn.core.types import SessionId
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.contract.records import new_session
 
 WRITER = """
 import os, sys
 from dataclasses import replace
-from keyturn.core.instant import SessionId
+from keyturn.core.types import SessionId
 from keyturn.core.throttle import Bucket
-from keyturn.stores.opening import open_store
+from keyturn.stores.open import open_store
 store = open_store(sys.argv[1])
 sid, rounds = SessionId(sys.argv[2]), int(sys.argv[3])
 for number in range(1, rounds + 1):

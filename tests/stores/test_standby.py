@@ -12,8 +12,8 @@ from engines.postgres import Postgres
 from engines.process import until
 from keyturn import Issuer
 from keyturn.errors import StoreUnavailable, Unauthenticated
-from keyturn.stores.feeds import LogFollower
-from keyturn.stores.opening import open_store
+from keyturn.stores.log_follower import LogFollower
+from keyturn.stores.open import open_store
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import new_session
@@ -126,7 +126,7 @@ def test_a_revocation_that_would_be_lost_is_not_acknowledged_however_often_it_is
     primary, standby = pair
     database = primary.database().rpartition("/")[2]
     url = both(primary, standby, database)
-    with Issuer.from_env(data=str(tmp_path), store=url, background=False) as issuer:
+    with Issuer.from_env(data_dir=str(tmp_path), store=url, background=False) as issuer:
         issued = issuer.signup("ada@example.com", "violet umbrella 7 o clock", deliver="cookie")
         until(lambda: _count(standby, "sessions", database) == 1, lambda: "not replicated")
         # From here on a commit waits for a standby that hears nothing: it happens on the primary, and nowhere else.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.opening import open_async_store, open_store
+from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract

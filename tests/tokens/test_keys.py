@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import KeySet, SigningKey, VerifyingKey, sign_compact, verify_compact
-from keyturn.tokens.vetting import rsa_problem
+from keyturn.tokens.key_checks import rsa_problem
 
 
 def test_a_key_survives_export_and_import(key: SigningKey) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import (
     KeyState,

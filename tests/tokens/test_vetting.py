@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from effort import effort
 from keyturn.tokens import secret_problem
+from keyturn.tokens.key_checks import ed25519_problem, rsa_problem
 from keyturn.tokens.roca import PRIMES, is_roca
-from keyturn.tokens.vetting import ed25519_problem, rsa_problem
 
 P = 2**255 - 19
 

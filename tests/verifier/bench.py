@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from keyturn.core.instant import Instant
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.tokens import KeySet
 from keyturn.verifier import AsyncVerifier, Verifier
 

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.types import Instant
 
 URL = "https://auth.example.com/auth/revocations"
 NOW = 1_800_000_000

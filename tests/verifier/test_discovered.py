@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from keyturn.clocks import boottime
+from keyturn.clock import boottime
 from keyturn.core.principal import Principal
 from keyturn.errors import Refusal, RevocationUnknown, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
@@ -43,7 +43,7 @@ def make(request: pytest.FixtureRequest, site: Any, clock: Any) -> Iterator[Call
 def test_keys_and_feed_come_from_the_metadata(site: Any, make: Any, mint: Mint, key: SigningKey) -> None:
     site.publish(KeySet([key]), **ENDPOINTS)
     site.answers["/feed"] = EMPTY
-    verify = make(feed_token="service")
+    verify = make(service_token="service")
     assert site.asked == []
     assert verify(mint(iss=site.url)).subject == "ada"
     assert set(site.paths()) == {"/.well-known/oauth-authorization-server", "/jwks", "/feed"}
@@ -69,7 +69,7 @@ def test_without_news_the_issuer_is_asked_and_without_an_answer_it_is_503(
     site.publish(KeySet([key]), **ENDPOINTS)
     site.answers["/feed"] = b"nonsense"
     site.answers["/introspect"] = {"active": True}
-    verify, token = make(feed_token="service"), mint(iss=site.url)
+    verify, token = make(service_token="service"), mint(iss=site.url)
     assert verify(token)
     asked = [(method, headers, body) for method, path, headers, body in site.asked if path == "/introspect"]
     assert len(asked) == 1
@@ -102,7 +102,7 @@ def test_an_introspection_of_ones_own_is_preferred(site: Any, make: Any, mint: M
         return own(token)
 
     asynchronous = not isinstance(make(), Verifier)
-    verify = make(feed_token="service", introspect=own_async if asynchronous else own)
+    verify = make(service_token="service", introspect=own_async if asynchronous else own)
     assert verify(mint(iss=site.url))
     assert "/introspect" not in site.paths()
 
@@ -138,7 +138,7 @@ def test_a_feed_of_any_carrier_is_started_if_it_can_be(
     class Carried(make_feed):  # type: ignore[misc]  # a fixture, so mypy cannot know it
         def start(self) -> Future[None]:
             first = Future[None]()
-            self.freshness.confirm(boottime())
+            self.freshness.mark_complete(boottime())
             first.set_result(None)
             return first
 

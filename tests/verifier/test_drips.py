@@ -15,7 +15,7 @@ import pytest
 from keyturn.errors import Unavailable
 from keyturn.verifier.deadline import Deadline
 from keyturn.verifier.fetch import fetch, request
-from keyturn.verifier.streaming import listen
+from keyturn.verifier.sse import listen
 
 DRIP_SECONDS = 0.02
 LEFT_SECONDS = 30

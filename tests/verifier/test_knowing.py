@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from engines.process import until
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, RevocationUnknown, TokenRevoked
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import AsyncVerifier, HttpFeed, Verifier, VerifierMetrics
@@ -24,7 +24,9 @@ LATER = Instant(2**40)
 
 
 def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256", service_token=SERVICE_TOKEN, staleness_seconds="30") as served:
+    with serving(
+        tmp_path / "data", algorithm="ES256", service_token=SERVICE_TOKEN, revocation_staleness_seconds="30"
+    ) as served:
         verify = Verifier(
             served.url, served.url, service_token=SERVICE_TOKEN, token_cache_size=10, staleness_seconds=30
         )
@@ -72,7 +74,7 @@ def test_at_least_waits_as_long_as_it_is_told(kind: Any, key: SigningKey, feed: 
     verify = kind("https://auth.example.com", "orders", keys=KeySet([key]), feed=feed)
 
     def reached(sequence: int, wait_seconds: float = 0.0) -> bool:
-        answer = verify.at_least(sequence, wait_seconds)
+        answer = verify.wait_for_sequence(sequence, wait_seconds)
         return bool(asyncio.run(answer) if kind is AsyncVerifier else answer)
 
     assert reached(0)
@@ -90,7 +92,7 @@ def test_a_feed_that_was_never_asked_for_is_started_by_who_waits(site: Any, key:
     for kind in (Verifier, AsyncVerifier):
         feed = HttpFeed(site.url + "/feed")
         verify: Any = kind("https://auth.example.com", "orders", keys=KeySet([key]), feed=feed)
-        answer = verify.at_least(4, 30)
+        answer = verify.wait_for_sequence(4, 30)
         assert asyncio.run(answer) if kind is AsyncVerifier else answer
         feed.close()
 
@@ -114,7 +116,7 @@ def test_what_is_done_without_news_can_be_said(mint: Mint, key: SigningKey, cloc
 
 @pytest.mark.parametrize("unknown", ["accept", "introspect", ""])
 def test_to_accept_is_no_choice(unknown: Any) -> None:
-    with pytest.raises(ConfigurationError, match="unknown"):
+    with pytest.raises(ConfigurationError, match="on_stale"):
         Verifier("https://auth.example.com", "orders", on_stale=unknown)
 
 

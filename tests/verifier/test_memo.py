@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.verifier.memo import TokenCache
+from keyturn.verifier.token_cache import TokenCache
 
 
 def seen(ends_at: int) -> Any:

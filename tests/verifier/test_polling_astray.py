@@ -49,7 +49,7 @@ def test_an_answer_to_another_question_is_not_news(log: Log, polled: HttpFeed, m
 
 
 def test_a_feed_without_end_is_left(log: Log, polled: HttpFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyturn.verifier.polling._PAGES", 3)
+    monkeypatch.setattr("keyturn.verifier.polling._MAX_PAGES", 3)
     for each in "abcdefghi":
         log.append(each)
     with pytest.raises(Unavailable, match="did not end"):

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.claims import build_claims
-from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.realm import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import ClientInfo, Seed, Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import Refusal, TokenMalformed
 from keyturn.verifier.claims import _read_strictly, read_claims
 from verifier.bench import ISSUER, NOW, SID

@@ -7,11 +7,11 @@ import pytest
 
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier import HttpFeed, Verifier
+from keyturn.verifier.checker import IntrospectionNeeded
 from keyturn.verifier.fetch import bearer_header, fetch, request, require_secure
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import IntrospectionNeeded
-from keyturn.verifier.streaming import listen
-from keyturn.verifier.trouble import OutageLog
+from keyturn.verifier.outage_log import OutageLog
+from keyturn.verifier.sse import listen
 
 ISSUER = "https://auth.example.com"
 SECRET = "c2VydmljZQ"

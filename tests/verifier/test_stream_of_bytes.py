@@ -11,7 +11,7 @@ import pytest
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
 from keyturn.verifier.fetch import FEED_BYTES
-from keyturn.verifier.streaming import listen
+from keyturn.verifier.sse import listen
 
 
 def test_only_a_stream_is_read_as_one(site: Any) -> None:

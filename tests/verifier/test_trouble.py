@@ -6,7 +6,7 @@ import pytest
 
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-from keyturn.verifier.trouble import OutageLog
+from keyturn.verifier.outage_log import OutageLog
 
 PAGE = b'{"entries": [], "sequence": 4, "complete": true, "log": 7}'
 URL = "https://auth.example.com/f"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.principal import Principal
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import (
     ConfigurationError,
     TokenExpired,
@@ -42,7 +42,7 @@ def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:
 def test_a_remembered_token_is_not_checked_again(bench: Bench, mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
     token = mint()
     bench(token)
-    monkeypatch.setattr("keyturn.verifier.judge.open_token", None)
+    monkeypatch.setattr("keyturn.verifier.checker.parse_and_verify", None)
     assert bench(token).subject == "ada"
 
 
@@ -146,8 +146,8 @@ def test_a_source_that_has_no_keys_is_503(bench: Bench, mint: Mint) -> None:
         current = None
         due_at = float("inf")
 
-        def prepare(self) -> None: ...
-        def seek(self) -> None: ...
+        def refresh_if_due(self) -> None: ...
+        def fetch_for_unknown_kid(self) -> None: ...
 
     bench.make(keys=Keyless())
     with pytest.raises(Unavailable):
@@ -199,7 +199,7 @@ def test_a_token_from_the_future_waits_for_its_time(
         {"staleness_seconds": 0},
         {"staleness_seconds": 301},
         {"staleness_seconds": float("nan")},
-        {"memo_tokens": -1},
+        {"token_cache_size": -1},
         {"revocation": "accept"},
         {"revocation": "none"},
         {"keys": None, "issuer": "http://auth.example.com"},

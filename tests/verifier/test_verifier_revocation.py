@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
+from keyturn.core.types import Instant
 from keyturn.errors import Refusal, RevocationUnknown, TokenExpired, TokenInvalid, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import Verifier
@@ -58,7 +58,7 @@ def test_past_the_staleness_bound_nothing_is_accepted_and_nobody_is_logged_out(
     with pytest.raises(RevocationUnknown) as unknown:
         bench(token)
     assert (unknown.value.status, unknown.value.retry_after_seconds) == (503, 1)
-    bench.feed.freshness.confirm(5.001)
+    bench.feed.freshness.mark_complete(5.001)
     assert bench(token)
 
 
@@ -189,7 +189,7 @@ def test_a_verifier_that_remembers_answers_as_one_that_does_not(
         elif move == "monotonic":
             monotonic.now += amount
         elif move == "confirm":
-            feed.freshness.confirm(monotonic.now)
+            feed.freshness.mark_complete(monotonic.now)
         else:
             named = {"subject": "ada", "client": "web", "everything": "", "session": SID}[move]
             value = NOW + amount if move in ("client", "everything") else amount

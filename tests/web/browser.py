@@ -7,21 +7,21 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from keyturn.core.instant import Instant
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import BROWSER, Profile, TokenPolicy
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import Secrets
+from keyturn.core.types import Instant
 from keyturn.flows.drive import drive
 from keyturn.passwords import Argon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyRing, SigningKeyGenerator
-from keyturn.stores.alone import NullSessionCache
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.near import LocalSessionCache
+from keyturn.stores.null_cache import NullSessionCache
+from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.tokens import KeyEncryptor
+from keyturn.web.config import WebConfig, service_digest, web_config
 from keyturn.web.message import Header, Reply, Request
 from keyturn.web.routes import handle
-from keyturn.web.site import WebConfig, service_digest, web_config
 
 START = Instant(1_900_000_000)
 SECRET = b"s" * 32

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keyturn.core.realm import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.errors import BadRequest, Refusal, TokenMalformed, Unauthenticated
-from keyturn.web.extract import MAX_BEARER_CHARS, Credential, extract, read_cookie
+from keyturn.web.credentials import MAX_BEARER_CHARS, Credential, extract, read_cookie
 from keyturn.web.message import Header, Request
 from web.browser import Browser
 

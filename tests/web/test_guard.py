@@ -5,9 +5,9 @@ import pytest
 from keyturn.core.policy import BROWSER_STRICT
 from keyturn.core.sealed import CredentialKind, seal
 from keyturn.errors import StoreUnavailable, TokenInvalid, Unauthenticated
+from keyturn.web.config import WebConfig, web_config
 from keyturn.web.guard import require_service
 from keyturn.web.message import Request
-from keyturn.web.site import WebConfig, web_config
 from web.browser import SERVICE_TOKEN, Browser, Make, bearer, document, set_cookies, text
 
 SESSION = "__Host-kt_session"

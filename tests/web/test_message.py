@@ -2,7 +2,7 @@
 
 from keyturn.errors import Throttled
 from keyturn.web.message import Reply, Request, json_reply, without_body
-from keyturn.web.shapes import LoginBody
+from keyturn.web.schemas import LoginBody
 
 
 def test_a_request_answers_every_value_of_a_header() -> None:

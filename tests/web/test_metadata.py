@@ -6,7 +6,7 @@ import pytest
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import KeySet, verify_compact
 from keyturn.verifier.metadata import Metadata, check_metadata
-from keyturn.web.site import web_config
+from keyturn.web.config import web_config
 from web.browser import Browser, document, header, text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from keyturn.web import shapes
+from keyturn.web import schemas
 from keyturn.web.problem import problem
 from keyturn.web.route import Route
 from keyturn.web.routes import ROUTES
@@ -36,7 +36,7 @@ def test_every_shape_that_travels_is_described(described: dict[str, Any]) -> Non
     masked = {"Masked", "Struct"}
     named = {
         name
-        for name, each in vars(shapes).items()
+        for name, each in vars(schemas).items()
         if isinstance(each, type) and issubclass(each, msgspec.Struct) and name not in masked
     }
     assert named <= described["components"]["schemas"].keys()

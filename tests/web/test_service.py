@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from keyturn.core.instant import Instant, Subject
 from keyturn.core.revocation import GenerationIncrement
+from keyturn.core.types import Instant, Subject
 from web.browser import SERVICE_TOKEN, Browser, document, header, set_cookies, text
 
 NOTHING = {"revoked": False, "sequence": 0, "within_seconds": 0}
@@ -86,7 +86,7 @@ def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> No
 def test_a_long_snapshot_comes_in_pages(browser: Browser) -> None:
     sessions, now = browser.ports.sessions, Instant(browser.now)
     for number in range(2500):
-        sessions.void(GenerationIncrement(Subject(f"s{number}"), now, Instant(now + 600)))
+        sessions.increment_generation(GenerationIncrement(Subject(f"s{number}"), now, Instant(now + 600)))
     keys: list[str] = []
     query, ends = "", []
     while len(ends) < 3:

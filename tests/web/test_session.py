@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from web.browser import START, Browser, document, set_cookies, text
 
 SESSION, ACCESS, REFRESH = (f"__Host-kt_{role}" for role in ("session", "access", "refresh"))

@@ -5,25 +5,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.desk import load_settings, open_issuer
-from keyturn.cli.speak import Data, Json, print_result, report_errors, stderr
+from keyturn.cli.context import load_settings, open_issuer
+from keyturn.cli.former import RenamedCommands
+from keyturn.cli.output import DataDir, Json, print_result, report_errors, stderr
 from keyturn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from keyturn.stores.sql.copying import TransferResult
     from keyturn.stores.sql.store import SqlStore
+    from keyturn.stores.sql.transfer import TransferResult
 
-database = typer.Typer(no_args_is_help=True, help="The SQL database: its schema, a move to another one, a restore.")
+database = typer.Typer(
+    cls=RenamedCommands, no_args_is_help=True, help="The SQL database: its schema, a move to another one, a restore."
+)
 
-Source = Annotated[str | None, typer.Option("--from", help="Where everything is now; the settings' store unless told.")]
-Target = Annotated[str, typer.Option("--to", help="An empty database, or one that this copy was begun to.")]
+Source = Annotated[
+    str | None, typer.Option("--from", help="The database to copy from [default: the store of the settings].")
+]
+Target = Annotated[str, typer.Option("--to", help="An empty database, or the target of an unfinished copy.")]
 
 
 @database.command()
 @report_errors
-def upgrade(data: Data = None, as_json: Json = False) -> None:
+def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Bring the schema to this version. Serving does it too; safe to run while servers start."""
-    store = _open_database(data, makes=True)
+    store = _open_database(data_dir, makes=True)
     try:
         print_result({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
     finally:
@@ -32,11 +37,11 @@ def upgrade(data: Data = None, as_json: Json = False) -> None:
 
 @database.command()
 @report_errors
-def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = False) -> None:
+def copy(to: Target, source: Source = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Move to another database with live sessions. Run it while servers run, then once more when they are stopped."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from keyturn.stores.sql.copying import copy_database
+    from keyturn.stores.sql.transfer import copy_database
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as progress:
@@ -45,7 +50,7 @@ def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = F
         def told(table: str, done: int, total: int) -> None:
             progress.update(task, description=table, completed=done, total=total)
 
-        copied = copy_database(source or load_settings(data).store, to, told)
+        copied = copy_database(source or load_settings(data_dir).store, to, told)
     print_result(
         {"finished": copied.finished, "changed": copied.changed, "rows": copied.rows},
         as_json,
@@ -55,13 +60,13 @@ def copy(to: Target, source: Source = None, data: Data = None, as_json: Json = F
         raise typer.Exit(1)
 
 
-@database.command()
+@database.command("mark-restored")
 @report_errors
-def mark_restored(data: Data = None, as_json: Json = False) -> None:
-    """Say that the database was put back from a backup: followers take a snapshot, and forget nothing over it."""
+def mark_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Mark the database as restored from a backup. Verifiers read the log again and keep the revocations they hold."""
     from keyturn.ports import LOG_BITS
 
-    store = _open_database(data)
+    store = _open_database(data_dir)
     try:
         store.set_log_id(secrets.randbits(LOG_BITS))
         print_result(
@@ -71,45 +76,47 @@ def mark_restored(data: Data = None, as_json: Json = False) -> None:
         store.close()
 
 
-@database.command("sessions-here")
+@database.command("use-sql-sessions")
 @report_errors
-def use_sql_sessions(data: Data = None, as_json: Json = False) -> None:
-    """Keep sessions in this database again, not in Redis. Ends every one: what was ended there was not ended here."""
-    from keyturn.stores.sql.standing import clear_redis_marker
+def use_sql_sessions(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Keep sessions in this database instead of Redis. Revokes every session and token."""
+    from keyturn.stores.sql.markers import clear_redis_marker
 
-    if load_settings(data).session_store:
-        raise ConfigurationError("sessions: KEYTURN_SESSIONS is set, and says that they are in Redis; unset it")
-    store = _open_database(data)
+    if load_settings(data_dir).session_store:
+        raise ConfigurationError(
+            "session_store: KEYTURN_SESSION_STORE is set, and says that they are in Redis; unset it"
+        )
+    store = _open_database(data_dir)
     try:
         clear_redis_marker(store.engine)
     finally:
         store.close()
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
     print_result({"sessions": "here"}, as_json, "sessions are kept in this database again; everybody logs in anew")
 
 
-@database.command("sessions-lost")
+@database.command("reset-redis-sessions")
 @report_errors
-def reset_redis_sessions(data: Data = None, as_json: Json = False) -> None:
-    """Go on with a Redis that lost every session. Ends all that was ever issued: what was revoked is forgotten, too."""
-    from keyturn.stores.opening import RedisSessions, bind_redis
+def reset_redis_sessions(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Continue with an emptied Redis session store. Revokes every session and token: revocations are lost, too."""
+    from keyturn.stores.open import RedisSessions, bind_redis
 
-    settings = load_settings(data)
+    settings = load_settings(data_dir)
     if not settings.session_store:
-        raise ConfigurationError("sessions: KEYTURN_SESSIONS is not set; name the Redis to go on with")
+        raise ConfigurationError("session_store: KEYTURN_SESSION_STORE is not set; name the Redis to go on with")
     bind_redis(settings.store, RedisSessions(settings.session_store))
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
     print_result({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
 
 
-def _open_database(data: str | None, *, makes: bool = False) -> "SqlStore":
+def _open_database(data_dir: str | None, *, makes: bool = False) -> "SqlStore":
     """The database itself, whatever it is to be used for."""
-    from keyturn.stores.opening import MEMORY
+    from keyturn.stores.open import MEMORY
     from keyturn.stores.sql.store import SqlStore
 
-    url = load_settings(data, makes=makes).store
+    url = load_settings(data_dir, makes=makes).store
     if url == MEMORY:
         raise ConfigurationError("store: a store in memory has no database")
     return SqlStore(url, serving=False)

@@ -2,19 +2,19 @@
 
 import typer
 
-from keyturn.cli.speak import Data, Json, print_result, report_errors
+from keyturn.cli.output import DataDir, Json, print_result, report_errors
 from keyturn.errors import ConfigurationError
 
 
 @report_errors
-def doctor(data: Data = None, as_json: Json = False) -> None:
+def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Check the settings against the production profile. Exit code 1 when something is missing."""
-    from keyturn.compose.production import check_production
-    from keyturn.compose.settings import read_settings
+    from keyturn.config.checks import check_production
+    from keyturn.config.settings import read_settings
 
     problems: tuple[str, ...] = ()
     try:
-        check_production(read_settings(data=data))
+        check_production(read_settings(data_dir=data_dir))
     except ConfigurationError as failure:
         problems = failure.problems
     sentence = "\n".join(["not fit for production:", *(f"  - {each}" for each in problems)])

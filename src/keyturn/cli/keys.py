@@ -5,32 +5,35 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from keyturn.cli.desk import open_issuer
-from keyturn.cli.speak import Data, Json, print_result, print_table, report_errors
+from keyturn.cli.context import open_issuer
+from keyturn.cli.former import RenamedCommands
+from keyturn.cli.output import DataDir, Json, print_result, print_table, report_errors
 from keyturn.errors import NotFound
 
 if TYPE_CHECKING:
     from keyturn.issuer import Issuer
 
-keys = typer.Typer(no_args_is_help=True, help="Signing keys: list them, add the next one, withdraw a leaked one.")
+keys = typer.Typer(
+    cls=RenamedCommands, no_args_is_help=True, help="Signing keys: list them, add the next one, remove a leaked one."
+)
 
 
 @keys.command("list")
 @report_errors
-def list_keys(data: Data = None, as_json: Json = False) -> None:
+def list_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show every key that is published, and what it is for."""
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         print_table(_rows(issuer), as_json, "Signing keys")
 
 
 @keys.command("add")
 @report_errors
-def add(data: Data = None, as_json: Json = False) -> None:
+def add(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
-    from keyturn.compose.upkeep import add_next_key
+    from keyturn.config.background import add_next_key
     from keyturn.flows import drive
 
-    with open_issuer(data, makes=True) as issuer:
+    with open_issuer(data_dir, makes=True) as issuer:
         drive(add_next_key(issuer.parts), issuer.parts.ports)
         newest = _rows(issuer)[-1]
         print_result(
@@ -38,16 +41,16 @@ def add(data: Data = None, as_json: Json = False) -> None:
         )
 
 
-@keys.command("withdraw")
+@keys.command("remove")
 @report_errors
-def remove(kid: str, data: Data = None, as_json: Json = False) -> None:
+def remove(kid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Delete a leaked key: what it signed is refused as soon as verifiers fetch the keys again."""
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         stored = issuer.parts.store.keys
         if kid not in {each.kid for each in stored.list()}:
             raise NotFound(f"no signing key {kid}")
         stored.delete(kid)
-        print_result({"withdrawn": kid}, as_json, f"withdrew key {kid}")
+        print_result({"removed": kid}, as_json, f"removed key {kid}")
 
 
 def _rows(issuer: "Issuer") -> list[dict[str, object]]:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.added import Commands
 from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
 from keyturn.cli.keys import keys
+from keyturn.cli.plugins import Commands
 from keyturn.cli.revoke import revoke
 from keyturn.cli.serve import serve
 

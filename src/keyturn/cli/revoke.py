@@ -4,17 +4,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.desk import open_issuer
-from keyturn.cli.speak import Data, Json, print_result, report_errors
+from keyturn.cli.context import open_issuer
+from keyturn.cli.former import RenamedCommands
+from keyturn.cli.output import DataDir, Json, print_result, report_errors
 from keyturn.core.account import normalise_identifier
-from keyturn.core.instant import SessionId, Subject
+from keyturn.core.types import SessionId, Subject
 from keyturn.errors import NotFound
 
 if TYPE_CHECKING:
     from keyturn.flows import RevocationReceipt
     from keyturn.issuer import Issuer
 
-revoke = typer.Typer(no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are.")
+revoke = typer.Typer(
+    cls=RenamedCommands, no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are."
+)
 
 # One id in 64 begins with "-": base64url. It is no option, and an operator in a hurry must not have to know "--".
 TAKES_ID = {"ignore_unknown_options": True}
@@ -24,17 +27,17 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def session(sid: str, data: Data = None, as_json: Json = False) -> None:
+def session(sid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End one session."""
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         _tell(issuer.logout(SessionId(sid)), as_json)
 
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def subject(who: str, data: Data = None, as_json: Json = False) -> None:
+def subject(who: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a subject, named by its id or by the e-mail address of its account."""
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         known = _subject(issuer, who)
         live = len(issuer.sessions(known))
         _tell(issuer.revoke_subject(known), as_json, f"{live} live {'session' if live == 1 else 'sessions'}")
@@ -42,19 +45,19 @@ def subject(who: str, data: Data = None, as_json: Json = False) -> None:
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def client(client_id: str, data: Data = None, as_json: Json = False) -> None:
+def client(client_id: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a client."""
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         _tell(issuer.revoke_client(client_id), as_json)
 
 
-@revoke.command()
+@revoke.command("all")
 @report_errors
-def everything_(data: Data = None, as_json: Json = False, yes: Yes = False) -> None:
+def everything_(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False) -> None:
     """End every session there is."""
     if not yes:
         typer.confirm("This logs everybody out. Go on?", abort=True)
-    with open_issuer(data) as issuer:
+    with open_issuer(data_dir) as issuer:
         _tell(issuer.revoke_everything(), as_json)
 
 

@@ -5,23 +5,30 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.speak import Data, report_errors
+from keyturn.cli.output import DataDir, report_errors
+from keyturn.errors import ConfigurationError
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes to serve with.")]
-Profile = Annotated[str | None, typer.Option(help="development or production.")]
+Environment = Annotated[str | None, typer.Option(help="development or production [default: development].")]
+Former = Annotated[str | None, typer.Option("--profile", hidden=True)]
 
 
 @partial(report_errors, what="start as configured")
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
-    data: Data = None,
+    data_dir: DataDir = None,
     workers: Workers = 1,
-    profile: Profile = None,
+    environment: Environment = None,
+    profile: Former = None,
 ) -> None:
-    """Serve the HTTP API. Further settings come from KEYTURN_... variables and keyturn.toml in the data folder."""
+    """Serve the HTTP API. Further settings come from KEYTURN_... variables and keyturn.toml in the data directory."""
     from keyturn.cli.startup import run_server
 
-    run_server(host, port, data, workers, profile)
+    if profile is not None:
+        raise ConfigurationError(
+            f"--profile {profile} is now --environment {profile}; KEYTURN_PROFILE names a set of policies"
+        )
+    run_server(host, port, data_dir, workers, environment)

@@ -8,23 +8,23 @@ import sys
 
 import uvicorn
 
-from keyturn.cli.speak import console, print_lines
-from keyturn.compose.home import PreparedSettings, complete_settings
-from keyturn.compose.settings import PREFIX, Settings, read_settings, split_list
+from keyturn.cli.output import console, print_lines
+from keyturn.config.data_dir import PreparedSettings, complete_settings
+from keyturn.config.settings import PREFIX, Settings, read_settings, split_list
 from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
 from keyturn.passwords import default_hash_threads
-from keyturn.server.address import parse_networks
+from keyturn.server.client_address import parse_networks
 from keyturn.server.logs import configure_logs
 
 GRACEFUL_SECONDS = 5
 WORKER_SECONDS = 30
 
 
-def run_server(host: str, port: int, data: str | None, workers: int, profile: str | None) -> None:
+def run_server(host: str, port: int, data_dir: str | None, workers: int, environment: str | None) -> None:
     """Serve until a signal ends it. Raises as ``prepare`` does."""
-    made = prepare(read_settings(data=data, profile=profile), host, port, workers)
+    made = prepare(read_settings(data_dir=data_dir, environment=environment), host, port, workers)
     # A bug in a worker must not find the secret in another program's environment: only names travel there.
     _export_settings(made.settings, workers)
     configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
@@ -104,7 +104,11 @@ def _reachable(host: str, port: int) -> str:
 
 
 def _export_settings(settings: Settings, workers: int) -> None:
-    named = {"data": str(settings.folder.absolute()), "profile": settings.environment, "issuer": settings.issuer}
+    named = {
+        "data_dir": str(settings.folder.absolute()),
+        "environment": settings.environment,
+        "issuer": settings.issuer,
+    }
     named["hash_threads"] = str(settings.hash_threads or max(1, default_hash_threads() // workers))
     for name, value in named.items():
         os.environ[PREFIX + name.upper()] = value

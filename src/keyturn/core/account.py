@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from keyturn.core.instant import Instant, Subject
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import InvalidMember
 
 MAX_IDENTIFIER_OCTETS = 254

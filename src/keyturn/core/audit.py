@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 
 
 class AuditEventType(StrEnum):

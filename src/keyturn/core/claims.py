@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.principal import Principal
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
 
 ACCESS_TYPE = "at+jwt"

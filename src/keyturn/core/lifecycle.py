@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypedDict
 
-from keyturn.core.instant import Instant
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.types import Instant
 from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenReused, TokenRevoked
 
 

@@ -7,7 +7,7 @@ section 4.2 (OpaqueString).
 import unicodedata
 from collections.abc import Collection
 
-from keyturn.core.blocklist import Blocklist
+from keyturn.core.password_strength import Blocklist
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import PasswordRejected
 

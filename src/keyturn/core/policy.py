@@ -125,9 +125,9 @@ class PasswordPolicy:
     maximum: int = 256
 
     def __post_init__(self) -> None:
-        _require(self.minimum >= 8, "minimum password length must be at least 8 (NIST SP 800-63B-4 3.1.1.2)")
-        _require(self.maximum >= 64, "maximum password length must be at least 64 (NIST SP 800-63B-4 3.1.1.2)")
-        _require(self.minimum <= self.maximum, "minimum password length exceeds the maximum: no password would do")
+        _require(self.minimum >= 8, "minimum must be at least 8 characters (NIST SP 800-63B-4 3.1.1.2)")
+        _require(self.maximum >= 64, "maximum must be at least 64 characters (NIST SP 800-63B-4 3.1.1.2)")
+        _require(self.minimum <= self.maximum, "minimum exceeds the maximum: no password would do")
 
 
 @dataclass(frozen=True, slots=True)

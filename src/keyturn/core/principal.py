@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import Forbidden, StepUpRequired
 
 Credential = Literal["session", "access"]

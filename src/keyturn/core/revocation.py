@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from heapq import heappop, heappush
 
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.types import Instant, SessionId, Subject
 
 ENDED = 2**63 - 1
 """Value of a session entry whose session has ended: no counter reaches it."""

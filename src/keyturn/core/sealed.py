@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from keyturn.core.instant import SessionId
 from keyturn.core.session import Seed
+from keyturn.core.types import SessionId
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
 
 MAX_CREDENTIAL_CHARS: Final = 160

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
 from keyturn.core.revocation import LogCursor
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 
 CACHE_TTL_SECONDS = 600
 """How long a copy may be believed. Far below the hour for which revocation entries are kept at least, so that the entry

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 
 NONCE_BYTES = 16
 _DEVICE_COOKIE = re.compile(r"kt_device_([A-Za-z0-9_-]{22})\.[A-Za-z0-9_-]{43}")

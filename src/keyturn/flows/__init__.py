@@ -1,8 +1,9 @@
 """Flows: one file per use case, written once, driven with or without ``await``."""
 
 from keyturn.flows.accounts import set_disabled
+from keyturn.flows.create_session import LoginRequest
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.enter import LoginRequest
+from keyturn.flows.effects import Call, Flow, call
 from keyturn.flows.introspect import introspect
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
@@ -12,7 +13,6 @@ from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import RevocationReceipt, revoke_client, revoke_everything, revoke_session, revoke_subject
 from keyturn.flows.sessions import SessionSummary, list_sessions
 from keyturn.flows.signup import signup
-from keyturn.flows.step import Call, Flow, call
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 

@@ -1,13 +1,13 @@
 """CSRF tokens: bound to one session, useless without its cookie (OWASP CSRF Cheat Sheet, HMAC-based token)."""
 
-from keyturn.core.instant import SessionId
-from keyturn.core.realm import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import CredentialKind, ParsedCredential, PlaintextToken, parse, verify_mac
 from keyturn.core.session import Session
+from keyturn.core.types import SessionId
 from keyturn.errors import CsrfTokenRequired, TokenRevoked, Unauthenticated
-from keyturn.flows import asks
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import csrf_token
-from keyturn.flows.step import Flow
 
 
 def csrf_token_of(sid: SessionId, realm: IssuerConfig) -> Flow[PlaintextToken]:
@@ -38,5 +38,5 @@ def _parse(text: str, realm: IssuerConfig) -> ParsedCredential:
 
 def _session(sid: SessionId) -> Flow[Session | None]:
     # The seed of a session never changes, so a cached one is as good as the store's.
-    found = (yield from asks.get_cached(sid)) or (yield from asks.load(sid))
+    found = (yield from effects.get_cached(sid)) or (yield from effects.load(sid))
     return found.session if found else None

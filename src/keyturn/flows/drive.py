@@ -3,7 +3,7 @@
 from inspect import isawaitable
 from typing import Any
 
-from keyturn.flows.step import Call, Flow, T
+from keyturn.flows.effects import Call, Flow, T
 from keyturn.ports import Ports
 
 

@@ -1,15 +1,15 @@
 """Introspect: what the store says of any credential right now (RFC 7662). It never changes a session."""
 
 from keyturn.core.claims import AccessClaims, acr_for, check_issuer, check_times
-from keyturn.core.instant import Instant, SessionId
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, ends_at, session_state
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Unauthenticated
-from keyturn.flows import asks
-from keyturn.flows.find import load_by_credential
-from keyturn.flows.step import Flow
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
+from keyturn.flows.load_by_credential import load_by_credential
 from keyturn.flows.verify import is_good
 
 INACTIVE: dict[str, object] = {"active": False}
@@ -34,7 +34,7 @@ def session_id_of_token(token: str, now: Instant, realm: IssuerConfig) -> Flow[S
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from load_by_credential(parse(token, kind, realm.secrets))).session.sid
-    claims = yield from asks.verify_token(token, now)
+    claims = yield from effects.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     return SessionId(claims.sid)
 
@@ -43,10 +43,10 @@ def _active(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, obj
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from _sealed(parse(token, kind, realm.secrets), now, realm))
-    claims = yield from asks.verify_token(token, now)
+    claims = yield from effects.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     check_times(claims, now, realm.profile.token.leeway_seconds)
-    found = yield from asks.load(SessionId(claims.sid))
+    found = yield from effects.load(SessionId(claims.sid))
     return _access(claims) if found and is_good(found, claims, now, realm) else INACTIVE
 
 

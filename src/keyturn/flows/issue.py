@@ -4,15 +4,15 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 from keyturn.core.claims import acr_for, build_claims
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import ends_at
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import CredentialKind, PlaintextToken, seal
 from keyturn.core.session import Session
-from keyturn.flows import asks
-from keyturn.flows.step import Flow
+from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig)
 
 def access_token(session: Session, now: Instant, realm: IssuerConfig) -> Flow[tuple[PlaintextToken, Instant]]:
     """A signed access token and when it expires."""
-    jti = urlsafe_b64encode((yield from asks.random_bytes(12))).decode()
+    jti = urlsafe_b64encode((yield from effects.random_bytes(12))).decode()
     claims = build_claims(session, jti, now, realm)
-    signed = yield from asks.sign(claims, now)
+    signed = yield from effects.sign(claims, now)
     return PlaintextToken(signed), Instant(int(str(claims["exp"])))
 
 

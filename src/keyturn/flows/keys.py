@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from keyturn.core.instant import Instant
-from keyturn.flows import asks
-from keyturn.flows.step import Flow
+from keyturn.core.types import Instant
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.ports import StoredKey
 from keyturn.tokens.rollover import RolloverPolicy, next_active_at, next_rollover_at, states
 
@@ -14,24 +14,24 @@ def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequ
 
     Processes need not agree on who acts: a serial can be taken once, and whoever loses reads the winner's key.
     """
-    stored = yield from asks.stored_keys()
+    stored = yield from effects.stored_keys()
     due_at = next_rollover_at(stored, now, policy)
     if due_at is not None and due_at <= now:
         yield from _add(stored, algorithm, next_active_at(stored, now, policy))
-        stored = yield from asks.stored_keys()
+        stored = yield from effects.stored_keys()
     alive = states(stored, now, policy.retired_seconds)
     for dead in [each for each in stored if each.serial not in alive]:
-        yield from asks.delete_key(dead.kid)
+        yield from effects.delete_key(dead.kid)
     return [each for each in stored if each.serial in alive]
 
 
 def add_key(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
     """Add a next key now, whether due or not: it signs once it has been published long enough."""
-    stored = yield from asks.stored_keys()
+    stored = yield from effects.stored_keys()
     active_at = Instant(now + policy.publish_seconds) if stored else now
     yield from _add(stored, algorithm, active_at)
 
 
 def _add(stored: Sequence[StoredKey], algorithm: str, active_at: Instant) -> Flow[None]:
     serial = max((each.serial for each in stored), default=0) + 1
-    yield from asks.insert_key((yield from asks.make_key(algorithm, serial, active_at)))
+    yield from effects.insert_key((yield from effects.make_key(algorithm, serial, active_at)))

@@ -4,16 +4,16 @@ from dataclasses import replace as changed
 
 from keyturn.core.account import Account, normalise_identifier
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant, Subject
-from keyturn.core.payload import guard_payload
-from keyturn.core.realm import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.payload_guard import guard_payload
 from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import verify_device_cookie
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import LoginFailed, Throttled
-from keyturn.flows import asks
-from keyturn.flows.enter import LoginRequest, create_session, device_secret, issue_device_cookie
+from keyturn.flows import effects
+from keyturn.flows.create_session import LoginRequest, create_session, device_secret, issue_device_cookie
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
-from keyturn.flows.step import Flow
 from keyturn.flows.throttle import (
     AttemptReservation,
     release_if_unavailable,
@@ -47,18 +47,18 @@ def _reserve(
     try:
         return (yield from reserve_login(identifier, address, nonce, now, realm.profile.throttle))
     except Throttled:
-        yield from asks.audit(AuditEventType.LOGIN_THROTTLED, now, address=address)
+        yield from effects.audit(AuditEventType.LOGIN_THROTTLED, now, address=address)
         raise
 
 
 def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
     # An account and the marks of one and the same moment (CWE-367). A password changed, or an account disabled, between
     # two reads raises the generation: the old password must not open a session under the new one, nor the reverse.
-    account = yield from asks.find_account(identifier)
+    account = yield from effects.find_account(identifier)
     while True:
         subject = account.subject if account else Subject("")
-        marks = yield from asks.revocation_floor(subject, client_id)
-        again = yield from asks.find_account(identifier)
+        marks = yield from effects.revocation_floor(subject, client_id)
+        again = yield from effects.find_account(identifier)
         if again == account:
             return account, marks
         account = again
@@ -72,10 +72,10 @@ def _authenticate(
     # CWE-208: the same work for an account that does not exist.
     verdict = yield from verify_password(held, account.password_hash if account else None, attempt.password)
     if account is None or account.disabled or not verdict.matches:
-        yield from asks.audit(AuditEventType.LOGIN_FAILED, now, subject, address=attempt.client.address)
+        yield from effects.audit(AuditEventType.LOGIN_FAILED, now, subject, address=attempt.client.address)
         raise LoginFailed("unknown, disabled or wrong password")
     yield from release_reservations(held)
     if verdict.needs_rehash:
-        rehashed = yield from asks.hash_password(attempt.password)
-        yield from asks.replace_account(changed(account, password_hash=rehashed, version=account.version + 1))
+        rehashed = yield from effects.hash_password(attempt.password)
+        yield from effects.replace_account(changed(account, password_hash=rehashed, version=account.version + 1))
     return account, marks

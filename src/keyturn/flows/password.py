@@ -4,15 +4,15 @@ from dataclasses import replace as changed
 
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant, SessionId
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import step_up
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
-from keyturn.flows import asks
+from keyturn.core.types import Instant, SessionId
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.revoke import generation_increment
-from keyturn.flows.step import Flow
 from keyturn.flows.step_up import AMR, live_session, prove_password
 
 
@@ -27,15 +27,15 @@ def change_password(
     chosen = realm.resolve_delivery(deliver)
     found = yield from live_session(sid, now, realm)
     account = yield from prove_password(found.session, current, now, realm)
-    yield from asks.validate_password(new, account.identifier)
-    encoded = yield from asks.hash_password(new)
+    yield from effects.validate_password(new, account.identifier)
+    encoded = yield from effects.hash_password(new)
     while True:
         replaced = changed(account, password_hash=encoded, version=account.version + 1)
         session = yield from _replace(replaced, sid, now, realm)
         if session is not None:
             break
         account = yield from _load_proven(account, sid, current, now, realm)
-    yield from asks.audit(AuditEventType.PASSWORD_CHANGED, now, session.subject, sid)
+    yield from effects.audit(AuditEventType.PASSWORD_CHANGED, now, session.subject, sid)
     return (yield from issue(session, chosen, now, realm))
 
 
@@ -43,19 +43,19 @@ def _replace(account: Account, sid: SessionId, now: Instant, realm: IssuerConfig
     """Store the account, end the other sessions and renew this one, all or nothing; ``None`` when another write won."""
     found = yield from live_session(sid, now, realm)
     session = step_up(found, AMR, now, realm.profile.session)
-    entry = yield from asks.replace_account_and_revoke(
+    entry = yield from effects.replace_account_and_revoke(
         account, generation_increment(account.subject, now, realm), session
     )
     if entry is None:
         return None
-    yield from asks.apply_local(entry)
+    yield from effects.apply_local(entry)
     return changed(session, generation=entry.value)
 
 
 def _load_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
     """The account as another write left it; its password is proven again unless the account is the same."""
     found = yield from live_session(sid, now, realm)
-    account = yield from asks.load_account(proven.subject)
+    account = yield from effects.load_account(proven.subject)
     if account is not None and account.version == proven.version:
         return account
     return (yield from prove_password(found.session, current, now, realm))

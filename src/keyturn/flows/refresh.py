@@ -1,18 +1,18 @@
 """Refresh: one refresh token, any number of simultaneous uses, one successor."""
 
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import RotationResult, rotate
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.session import LoadedSession, Session
+from keyturn.core.types import Instant
 from keyturn.errors import CounterAhead, Refusal, TokenReused
-from keyturn.flows import asks
-from keyturn.flows.find import load_by_credential
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.load_by_credential import load_by_credential
 from keyturn.flows.revoke import session_end
-from keyturn.flows.step import Flow
 
 
 def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
@@ -39,21 +39,21 @@ def _persist(outcome: RotationResult, found: LoadedSession, now: Instant, realm:
         return (yield from _store(outcome, now, realm))
     # P3: the rotation that is answered again may be one that was never acknowledged. To hand out its successor is to
     # acknowledge it.
-    return outcome.refusal is not None or found.durable or (yield from asks.wait_durable(found.session))
+    return outcome.refusal is not None or found.durable or (yield from effects.wait_durable(found.session))
 
 
 def _store(outcome: RotationResult, now: Instant, realm: IssuerConfig) -> Flow[bool]:
     session = outcome.session
     entry = session_end(session.sid, now, realm) if outcome.refusal else None
-    sequence = yield from asks.replace(session, entry)
+    sequence = yield from effects.replace(session, entry)
     if sequence is None:
         return False
-    yield from (asks.apply_local(entry) if entry else asks.evict_cached(session.sid))
+    yield from (effects.apply_local(entry) if entry else effects.evict_cached(session.sid))
     return True
 
 
 def _audit_alert(refusal: Refusal, session: Session, now: Instant) -> Flow[None]:
     if isinstance(refusal, TokenReused):
-        yield from asks.audit(AuditEventType.TOKEN_REUSED, now, session.subject, session.sid)
+        yield from effects.audit(AuditEventType.TOKEN_REUSED, now, session.subject, session.sid)
     if isinstance(refusal, CounterAhead):
-        yield from asks.audit(AuditEventType.COUNTER_AHEAD, now, session.subject, session.sid)
+        yield from effects.audit(AuditEventType.COUNTER_AHEAD, now, session.subject, session.sid)

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import revoke
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import NotFound
-from keyturn.flows import asks
-from keyturn.flows.step import Flow
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 
 LOGOUT = "logout"
 """The reason of a session that its holder ended."""
@@ -41,30 +41,30 @@ def revoke_session(
     Raises ``NotFound``, the same for a session that does not exist and one of somebody else.
     """
     while True:
-        found = yield from asks.load(sid)
+        found = yield from effects.load(sid)
         if found is None or owner not in (None, found.session.subject):
             raise NotFound("no such session of this subject")
         if found.session.ended_at is not None:
             # Logged when it ended; logging it again would let the holder of a dead token fill the log (CWE-400).
             # Another process may have ended it, and this one not have heard yet.
-            if not (yield from asks.wait_durable(found.session)):
+            if not (yield from effects.wait_durable(found.session)):
                 continue  # P1: what is read here may be a write that was never acknowledged, and still be lost
-            yield from asks.apply_local(session_end(sid, now, realm))
-            return _receipt((yield from asks.log_sequence()), realm)
+            yield from effects.apply_local(session_end(sid, now, realm))
+            return _receipt((yield from effects.log_sequence()), realm)
         entry = session_end(sid, now, realm)
-        sequence = yield from asks.replace(revoke(found, reason, now), entry)
+        sequence = yield from effects.replace(revoke(found, reason, now), entry)
         if sequence is not None:
-            yield from asks.apply_local(entry)
+            yield from effects.apply_local(entry)
             event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
-            yield from asks.audit(event, now, found.session.subject, sid)
+            yield from effects.audit(event, now, found.session.subject, sid)
             return _receipt(sequence, realm)
 
 
 def revoke_subject(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of ``subject``: what was issued under a smaller generation is void."""
-    entry = yield from asks.increment_generation(generation_increment(subject, now, realm))
-    yield from asks.apply_local(entry)
-    yield from asks.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
+    entry = yield from effects.increment_generation(generation_increment(subject, now, realm))
+    yield from effects.apply_local(entry)
+    yield from effects.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
     return _receipt(entry.sequence, realm)
 
 
@@ -89,9 +89,9 @@ def _raise_not_before(
     # Ahead by the leeway: an issuer whose clock runs ahead has dated its sessions later; and by a second at least, for
     # what was issued earlier in this very second.
     not_before = now + max(1, realm.profile.token.leeway_seconds)
-    entry = yield from asks.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, realm)))
-    yield from asks.apply_local(entry)
-    yield from asks.audit(event, now)
+    entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, realm)))
+    yield from effects.apply_local(entry)
+    yield from effects.audit(event, now)
     return _receipt(entry.sequence, realm)
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from keyturn.core.instant import Instant, SessionId, Subject
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, session_state
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import Session
-from keyturn.flows import asks
-from keyturn.flows.step import Flow
+from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class SessionSummary:
 
 def list_sessions(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[list[SessionSummary]]:
     """The live sessions of ``subject``, newest first."""
-    found = yield from asks.list_sessions(subject)
+    found = yield from effects.list_sessions(subject)
     policy = realm.profile.session
     return [
         _summary(each.session) for each in found if session_state(each.session, each.floor, now, policy) is State.LIVE

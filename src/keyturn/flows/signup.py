@@ -4,15 +4,15 @@ from dataclasses import replace as changed
 
 from keyturn.core.account import Account, normalise_identifier
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant, Subject
-from keyturn.core.payload import guard_payload
-from keyturn.core.realm import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.payload_guard import guard_payload
 from keyturn.core.throttle import Rate, address_key
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import AccountExists
-from keyturn.flows import asks
-from keyturn.flows.enter import LoginRequest, create_session, issue_device_cookie, new_id
+from keyturn.flows import effects
+from keyturn.flows.create_session import LoginRequest, create_session, issue_device_cookie, new_id
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
-from keyturn.flows.step import Flow
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
 
 
@@ -25,12 +25,12 @@ def signup(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[Iss
     deliver = realm.resolve_delivery(attempt.deliver)
     guard_payload(attempt.claims)
     identifier = normalise_identifier(attempt.identifier)
-    yield from asks.validate_password(attempt.password, identifier)
+    yield from effects.validate_password(attempt.password, identifier)
     held = yield from _reserve(attempt.client.address, now, realm)
     # Read before there is an account: one disabled at once must not be entered under the generation that says so.
     subject = Subject((yield from new_id()))
-    marks = yield from release_if_unavailable(held, asks.revocation_floor(subject, attempt.client.client_id))
-    hashed = yield from release_if_unavailable(held, asks.hash_password(attempt.password))
+    marks = yield from release_if_unavailable(held, effects.revocation_floor(subject, attempt.client.client_id))
+    hashed = yield from release_if_unavailable(held, effects.hash_password(attempt.password))
     account = yield from _create(Account(subject, identifier, hashed, now))
     session = yield from create_session(account.subject, marks, attempt, now, realm)
     issued = yield from issue(session, deliver, now, realm)
@@ -45,7 +45,7 @@ def _reserve(address: str, now: Instant, realm: IssuerConfig) -> Flow[list[Attem
 
 
 def _create(account: Account) -> Flow[Account]:
-    if not (yield from asks.insert_account(account)):
+    if not (yield from effects.insert_account(account)):
         raise AccountExists("identifier is taken")
-    yield from asks.audit(AuditEventType.SIGNUP, account.created_at, account.subject)
+    yield from effects.audit(AuditEventType.SIGNUP, account.created_at, account.subject)
     return account

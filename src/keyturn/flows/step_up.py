@@ -2,17 +2,17 @@
 
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
-from keyturn.core.instant import Instant, SessionId
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import Event, require_transition, step_up
 from keyturn.core.policy import Deliver
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.session import LoadedSession, Session
 from keyturn.core.throttle import Rate
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import LoginFailed, TokenRevoked
-from keyturn.flows import asks
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.revoke import session_renewal
-from keyturn.flows.step import Flow
 from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
 
 AMR = ("pwd",)
@@ -33,13 +33,13 @@ def confirm_password(
         found = yield from live_session(sid, now, realm)
         yield from prove_password(found.session, password, now, realm)
         session = yield from _renewed(found.session, now, realm)
-    yield from asks.audit(AuditEventType.STEP_UP, now, session.subject, sid)
+    yield from effects.audit(AuditEventType.STEP_UP, now, session.subject, sid)
     return (yield from issue(session, chosen, now, realm))
 
 
 def live_session(sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[LoadedSession]:
     """The session as the store has it. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
-    found = yield from asks.load(sid)
+    found = yield from effects.load(sid)
     if found is None:
         raise TokenRevoked("the session is gone")
     require_transition(found, Event.STEP_UP, now, realm.profile.session)
@@ -52,10 +52,10 @@ def prove_password(session: Session, password: str, now: Instant, realm: IssuerC
     policy = realm.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
     held = yield from reserve([("session:" + session.sid, rate)], now)
-    account = yield from release_if_unavailable(held, asks.load_account(session.subject))
+    account = yield from release_if_unavailable(held, effects.load_account(session.subject))
     verdict = yield from verify_password(held, account.password_hash if account else None, password)
     if account is None or account.disabled or not verdict.matches:
-        yield from asks.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
+        yield from effects.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")
     yield from release_reservations(held)
     return account
@@ -72,6 +72,6 @@ def _renewed(proven: Session, now: Instant, realm: IssuerConfig) -> Flow[Session
             return None
         session = step_up(found, AMR, now, realm.profile.session)
         entry = session_renewal(session.sid, session.renewals, now, realm)
-        if (yield from asks.replace(session, entry)) is not None:
-            yield from asks.apply_local(entry)
+        if (yield from effects.replace(session, entry)) is not None:
+            yield from effects.apply_local(entry)
             return session

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from keyturn.core.instant import Instant
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate, account_key, address_key, device_key, release, try_reserve
+from keyturn.core.types import Instant
 from keyturn.errors import Overloaded, StoreUnavailable, Throttled
-from keyturn.flows import asks
-from keyturn.flows.step import Flow
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow
 from keyturn.ports import PasswordCheck
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptRe
 
 def verify_password(reservations: list[AttemptReservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
     """Compare a password under the attempts ``held``. Raises ``Overloaded``, and nothing stays reserved then."""
-    return (yield from release_if_unavailable(reservations, asks.verify_password(encoded, password)))
+    return (yield from release_if_unavailable(reservations, effects.verify_password(encoded, password)))
 
 
 def release_if_unavailable(reservations: list[AttemptReservation], flow: Flow[T]) -> Flow[T]:
@@ -74,16 +74,16 @@ def release_reservations(reservations: list[AttemptReservation]) -> Flow[None]:
     """Undo reservations: only failures count."""
     for each in reservations:
         while True:
-            found = yield from asks.load_bucket(each.key)
-            if found is None or (yield from asks.replace_bucket(release(found, each.reserved_at, each.rate))):
+            found = yield from effects.load_bucket(each.key)
+            if found is None or (yield from effects.replace_bucket(release(found, each.reserved_at, each.rate))):
                 break
 
 
 def _reserve_one(key: str, rate: Rate, now: Instant) -> Flow[int]:
     while True:
-        admission = try_reserve(key, (yield from asks.load_bucket(key)), now, rate)
+        admission = try_reserve(key, (yield from effects.load_bucket(key)), now, rate)
         if not admission.allowed:
             return admission.retry_after_seconds
         # Compare and swap: a parallel burst cannot be admitted twice on one reading.
-        if (yield from asks.replace_bucket(admission.bucket)):
+        if (yield from effects.replace_bucket(admission.bucket)):
             return 0

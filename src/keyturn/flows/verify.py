@@ -1,18 +1,18 @@
 """Verify: from a presented credential to a principal. The caches may say yes; only the store may say no."""
 
 from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_from_claims
-from keyturn.core.instant import Instant, SessionId
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, check_session_token, session_state
 from keyturn.core.principal import Principal
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.revocation import LogCursor, Verdict
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
 from keyturn.core.session import CachedSession, LoadedSession, Session
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal, RevocationUnknown, StoreQuarantined, StoreUnavailable, TokenRevoked
-from keyturn.flows import asks
-from keyturn.flows.find import load_by_credential
+from keyturn.flows import effects
+from keyturn.flows.effects import Flow, T
 from keyturn.flows.issue import session_principal
-from keyturn.flows.step import Flow, T
+from keyturn.flows.load_by_credential import load_by_credential
 
 
 def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
@@ -22,9 +22,9 @@ def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
     ``RevocationUnknown`` when neither the feed nor the store can tell.
     """
     presented = parse(text, CredentialKind.SESSION, realm.secrets)
-    session = _check_cached((yield from asks.get_cached(presented.sid)), presented, now, realm)
+    session = _check_cached((yield from effects.get_cached(presented.sid)), presented, now, realm)
     if session is None:
-        position = yield from asks.cache_cursor()
+        position = yield from effects.cache_cursor()
         session = (yield from _ask_cache(presented, position, now, realm)) or (
             yield from _ask_store(presented, position, now, realm)
         )
@@ -33,11 +33,11 @@ def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
 
 def verify_access(token: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
     """Who holds this access token. Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``."""
-    claims = yield from asks.verify_token(token, now)
+    claims = yield from effects.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     check_audience(claims, realm.audience[0])
     check_times(claims, now, realm.profile.token.leeway_seconds)
-    verdict = yield from asks.check_cached_claims(claims)
+    verdict = yield from effects.check_cached_claims(claims)
     if verdict is Verdict.REVOKED:
         raise TokenRevoked("the feed names its session, subject or client")
     # A revocation is kept as long as access tokens live by today's policy: one of an earlier, longer one outlasts it.
@@ -65,11 +65,11 @@ def _ask_cache(
     """What another process read, if this one's own news of revocations vouches for it."""
     if position is None:
         return None
-    copy = yield from asks.get_copy(presented.sid, position.log_id)
+    copy = yield from effects.get_copy(presented.sid, position.log_id)
     if copy is None or not copy.is_recent(now):
         return None
     session = _check_cached(copy.loaded, presented, now, realm)
-    return session if session is not None and (yield from asks.accept_copy(copy)) else None
+    return session if session is not None and (yield from effects.accept_copy(copy)) else None
 
 
 def _ask_store(
@@ -79,20 +79,20 @@ def _ask_store(
         found = yield from _unavailable_as_unknown(load_by_credential(presented))
         session = check_session_token(found, presented.counter, now, realm.profile.session)
         try:
-            if session is not found.session and (yield from asks.replace(session)) is None:
+            if session is not found.session and (yield from effects.replace(session)) is None:
                 continue
         except StoreUnavailable:
             # A full disk can still be read: the use goes unnoted, and the session ends early at worst, never late.
             return found.session
         stored = LoadedSession(session, found.floor)
-        yield from asks.put_cached(stored)
+        yield from effects.put_cached(stored)
         if position is not None:
-            yield from asks.put_copy(CachedSession(stored, position, now))
+            yield from effects.put_copy(CachedSession(stored, position, now))
         return session
 
 
 def _introspect(claims: AccessClaims, now: Instant, realm: IssuerConfig) -> Flow[None]:
-    found = yield from _unavailable_as_unknown(asks.load(SessionId(claims.sid)))
+    found = yield from _unavailable_as_unknown(effects.load(SessionId(claims.sid)))
     if found is None or not is_good(found, claims, now, realm):
         raise TokenRevoked("the store says its session has ended")
 

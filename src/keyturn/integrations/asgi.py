@@ -10,21 +10,21 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from keyturn.core.csrf import SAFE_METHODS
-from keyturn.core.instant import Instant, SessionId
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import check_session_token, ends_at
 from keyturn.core.principal import Principal
-from keyturn.core.realm import IssuerConfig
 from keyturn.core.sealed import CredentialKind, parse, verify_mac
 from keyturn.core.session import LoadedSession
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
 from keyturn.flows import drive_async
 from keyturn.ports import Ports
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.web.extract import bearer_token, extract, read_cookie
+from keyturn.web.config import web_config
+from keyturn.web.credentials import bearer_token, extract, read_cookie
 from keyturn.web.guard import guard, refuse_cross_origin
 from keyturn.web.message import Reply, Request, without_body
 from keyturn.web.problem import problem
-from keyturn.web.site import web_config
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

@@ -16,19 +16,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from keyturn.compose.parts import Components
-from keyturn.compose.settings import split_list
+from keyturn.config.components import Components
+from keyturn.config.settings import split_list
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
-from keyturn.server.address import parse_networks
-from keyturn.server.audited import LoggingAuditLog
-from keyturn.server.endpoints import AuthApp
+from keyturn.server.auth_app import AuthApp
+from keyturn.server.client_address import parse_networks
+from keyturn.server.event_log import LoggingAuditLog
+from keyturn.server.feed_stream import FeedStream
 from keyturn.server.health import health_routes
 from keyturn.server.logs import configure_logs
 from keyturn.server.metrics import Metrics
-from keyturn.server.stream import FeedStream
+from keyturn.web.config import WebConfig, service_digest, web_config
 from keyturn.web.problem import problem
-from keyturn.web.site import WebConfig, service_digest, web_config
 
 PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 1.0

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from keyturn.compose.parts import Components
+from keyturn.config.components import Components
 from keyturn.server.metrics import CONTENT_TYPE, Metrics
 
 Answer = Callable[[Request], Awaitable[Response]]

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from keyturn.errors import BadRequest, Overloaded, Refusal, RequestTimeout
-from keyturn.server.exchange import BODY_SECONDS, CONNECTION, HEADER_BYTES, send_reply
+from keyturn.server.asgi import BODY_SECONDS, CONNECTION, HEADER_BYTES, send_reply
 from keyturn.web.problem import problem
 
 HEAD_SECONDS = 10.0

@@ -8,6 +8,7 @@ from keyturn.tokens.algorithms import ALGORITHMS
 from keyturn.tokens.encoding import decode_base64url, decode_object, encode_base64url
 from keyturn.tokens.hmac_secrets import secret_problem
 from keyturn.tokens.jws import MAX_TOKEN_BYTES, VerifiedToken, sign_compact, verify_compact, verify_token
+from keyturn.tokens.key_encryption import KeyEncryptor
 from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet
 from keyturn.tokens.rollover import (
@@ -19,7 +20,6 @@ from keyturn.tokens.rollover import (
     next_rollover_at,
     states,
 )
-from keyturn.tokens.vault import KeyEncryptor
 
 __all__ = [
     "ALGORITHMS",

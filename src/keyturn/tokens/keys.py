@@ -24,7 +24,7 @@ from keyturn.tokens.algorithms import (
 )
 from keyturn.tokens.hmac_secrets import decodings
 from keyturn.tokens.jwk import members_of, published_forms, thumbprint_of
-from keyturn.tokens.vetting import MAX_RSA_BITS, MIN_RSA_BITS, key_problem
+from keyturn.tokens.key_checks import MAX_RSA_BITS, MIN_RSA_BITS, key_problem
 
 MAX_KID = 256
 """Longest ``kid`` in characters; a longer one is an attack on whatever looks it up."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
 from keyturn.tokens.keys import SigningKey
 from keyturn.tokens.keyset import KeySet

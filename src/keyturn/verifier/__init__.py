@@ -1,8 +1,8 @@
 """Verifier: what a resource server installs. No store and no flow in it."""
 
+from keyturn.verifier.checker import Feed, RunningFeed
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import Feed, RunningFeed
 from keyturn.verifier.keys import KeyCache, KeySchedule, KeySource
 from keyturn.verifier.metrics import VerifierMetrics
 from keyturn.verifier.verifier import AsyncVerifier, Verifier

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import TokenInvalid
 from keyturn.tokens.encoding import decode_object
 

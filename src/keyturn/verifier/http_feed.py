@@ -7,18 +7,18 @@ from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
 
-from keyturn import chance
-from keyturn.clocks import boottime, monotonic_raw
+from keyturn import entropy
+from keyturn.clock import boottime, monotonic_raw
 from keyturn.core.freshness import Freshness
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationSet
+from keyturn.core.types import Instant
 from keyturn.errors import Unavailable
+from keyturn.verifier.feed_reader import FeedReader
 from keyturn.verifier.fetch import Fetch, bearer_header, fetch_feed
+from keyturn.verifier.outage_log import OutageLog
 from keyturn.verifier.polling import poll
-from keyturn.verifier.reading import FeedReader
-from keyturn.verifier.streaming import Listen, SseReader, listen
+from keyturn.verifier.sse import Listen, SseReader, listen
 from keyturn.verifier.threads import ForkSafeLock, start_thread
-from keyturn.verifier.trouble import OutageLog
 
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -46,8 +46,8 @@ class HttpFeed:
         unslewed: Callable[[], float] = monotonic_raw,
         send: Fetch | None = None,
         stream: Listen | None = listen,
-        jitter: Callable[[], float] = chance.jitter,
-        nonce: Callable[[], str] = chance.nonce,
+        jitter: Callable[[], float] = entropy.jitter,
+        nonce: Callable[[], str] = entropy.nonce,
     ) -> None:
         self._url = url
         self._proof = bearer_header(token)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Protocol
 
-from keyturn.clocks import boottime
+from keyturn.clock import boottime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.fetch import Fetch, fetch, request
+from keyturn.verifier.outage_log import OutageLog
 from keyturn.verifier.threads import ForkSafeLock, start_thread
-from keyturn.verifier.trouble import OutageLog
 
 LONG_AGO = float("-inf")
 

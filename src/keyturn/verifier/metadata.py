@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from keyturn.clocks import boottime
+from keyturn.clock import boottime
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.fetch import Fetch, fetch, fetch_as, request, require_secure
 from keyturn.verifier.threads import ForkSafeLock, start_thread

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.errors import Unavailable
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader, SequenceNumber, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
-from keyturn.verifier.reading import FeedEntry, FeedReader, SequenceNumber, check_nonce
 
 _MAX_PAGES = 10_000
 _MAX_SNAPSHOTS = 2

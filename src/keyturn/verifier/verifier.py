@@ -10,14 +10,14 @@ from functools import partial
 from typing import Generic, Literal, Self, TypeVar
 from weakref import finalize
 
-from keyturn.clocks import boottime
+from keyturn.clock import boottime
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.keyset import KeySet
+from keyturn.verifier.checker import CheckSteps, Feed, IntrospectionNeeded, RunningFeed, TokenChecker
 from keyturn.verifier.fetch import FETCH_SECONDS
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
-from keyturn.verifier.judge import CheckSteps, Feed, IntrospectionNeeded, RunningFeed, TokenChecker
 from keyturn.verifier.keys import FixedKeys, KeyCache, KeySource
 from keyturn.verifier.metadata import Discovery, metadata_url
 
@@ -38,10 +38,10 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
     ``issuer``: the only ``iss`` accepted. ``audience``: the ``aud`` that must be named (RFC 9068 section 4).
     ``keys``: a ``KeySet`` or a ``KeySource``; left out, they come from the issuer's metadata (RFC 8414).
     ``feed``: has ``revocations`` and ``freshness``; left out, it comes from the issuer's metadata too, and so does
-    introspection, both authenticated by ``feed_token``. ``revocation="none"`` says outright that there is no feed: a
+    introspection, both authenticated by ``service_token``. ``revocation="none"`` says outright that there is no feed: a
     revoked token is then accepted until it expires. Keys handed in without a feed imply it, and are logged as such:
     offline verification; ``revocation="feed"`` with them still finds the feed by the metadata. ``introspect``: says
-    whether a token is active, when the news is too old to. ``unknown``: what to do then, ``"introspect"`` or
+    whether a token is active, when the news is too old to. ``on_stale``: what to do then, ``"introspect"`` or
     ``"refuse"`` (503); left out, it introspects where it can. To accept is not among the choices. ``clock``: seconds
     since 1970; ``monotonic``: seconds that never go back, shared with the feed. ``leeway_seconds``: for clock
     difference only. ``staleness_seconds``: oldest news acted on; a feed that declares less is taken at its word.
@@ -243,9 +243,9 @@ def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> No
 
 def _check_on_stale(on_stale: str | None, introspects: bool) -> None:
     if on_stale not in (None, "introspect", "refuse"):
-        raise ConfigurationError(f"unknown is 'introspect' or 'refuse', not {on_stale!r}: there is no 'accept' (P4)")
+        raise ConfigurationError(f"on_stale is 'introspect' or 'refuse', not {on_stale!r}: there is no 'accept' (P4)")
     if on_stale == "introspect" and not introspects:
-        raise ConfigurationError("unknown='introspect' needs feed_token, or introspect")
+        raise ConfigurationError("on_stale='introspect' needs service_token, or introspect")
 
 
 def _check_figures(leeway_seconds: int, staleness_seconds: float, token_cache_size: int) -> None:

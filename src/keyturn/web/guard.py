@@ -3,15 +3,15 @@
 import hmac
 
 from keyturn.core.csrf import SAFE_METHODS, check_origin, is_token_required
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.principal import Principal
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import CsrfTokenRequired, TokenInvalid, Unauthenticated
 from keyturn.flows.csrf import verify_csrf_token
-from keyturn.flows.step import Flow
+from keyturn.flows.effects import Flow
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.web.extract import Credential, bearer_token, extract
+from keyturn.web.config import WebConfig, service_digest
+from keyturn.web.credentials import Credential, bearer_token, extract
 from keyturn.web.message import Request
-from keyturn.web.site import WebConfig, service_digest
 
 
 def guard(request: Request, now: Instant, site: WebConfig) -> Flow[Principal]:

@@ -10,10 +10,10 @@ import msgspec
 
 from keyturn.core.policy import CookiePolicy
 from keyturn.errors import Refusal
+from keyturn.web.config import WebConfig
 from keyturn.web.problem import OAUTH_PATHS, PROBLEM_TYPE, problem
 from keyturn.web.route import Route
-from keyturn.web.shapes import OAuthProblem, Problem
-from keyturn.web.site import WebConfig
+from keyturn.web.schemas import OAuthProblem, Problem
 
 _REF = "#/components/schemas/{name}"
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}

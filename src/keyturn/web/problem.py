@@ -15,7 +15,7 @@ from keyturn.errors import (
     UnsupportedGrantType,
 )
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
-from keyturn.web.shapes import OAuthProblem, Problem
+from keyturn.web.schemas import OAuthProblem, Problem
 
 PROBLEM_TYPE = "application/problem+json"
 

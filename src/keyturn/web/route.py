@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.errors import Refusal
-from keyturn.flows.step import Flow
+from keyturn.flows.effects import Flow
+from keyturn.web.config import WebConfig
 from keyturn.web.message import Reply, Request
-from keyturn.web.site import WebConfig
 
 Endpoint: TypeAlias = Callable[[Request, Instant, WebConfig], Flow[Reply]]
 Media = Literal["application/json", "application/x-www-form-urlencoded"]

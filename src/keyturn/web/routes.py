@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from keyturn import errors
-from keyturn.core.instant import Instant
+from keyturn.core.types import Instant
 from keyturn.errors import MethodNotAllowed, NotFound, Refusal
-from keyturn.flows.step import Flow
+from keyturn.flows.effects import Flow
+from keyturn.web.config import WebConfig
 from keyturn.web.endpoints import login, metadata, password, service, session, token
 from keyturn.web.message import Reply, Request, json_reply, without_body
 from keyturn.web.openapi import document
 from keyturn.web.problem import problem
 from keyturn.web.route import Route, Scheme
-from keyturn.web.shapes import (
+from keyturn.web.schemas import (
     DevicesAnswer,
     FeedAnswer,
     IntrospectForm,
@@ -29,7 +30,6 @@ from keyturn.web.shapes import (
     StepUpBody,
     TokenForm,
 )
-from keyturn.web.site import WebConfig
 
 _FORM: Final = "application/x-www-form-urlencoded"
 

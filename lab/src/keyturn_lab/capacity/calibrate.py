@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from keyturn.compose.settings import Settings
-from keyturn.core.instant import EPOCH, Instant, SessionId, Subject
+from keyturn.config.settings import Settings
 from keyturn.core.lifecycle import open_session
-from keyturn.core.placement import new_session_id
 from keyturn.core.policy import BROWSER
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
+from keyturn.core.session_id import new_session_id
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.issuer import Issuer
-from keyturn.stores.near import LocalSessionCache
+from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.verifier import HttpFeed
 from keyturn.web.endpoints.service import feed_response
 from keyturn_lab.capacity.costs import Costs

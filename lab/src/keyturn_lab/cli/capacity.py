@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from keyturn.cli.files import ensure_writable
-from keyturn.cli.speak import Json, report_errors
+from keyturn.cli.output import Json, report_errors
 from keyturn.errors import ConfigurationError
 from keyturn_lab.capacity.demand import CARRIERS, STORES, typical
 

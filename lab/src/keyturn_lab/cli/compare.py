@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from keyturn.cli.files import ensure_writable, write
-from keyturn.cli.speak import Json, console, print_lines, report_errors, stderr
+from keyturn.cli.output import Json, console, print_lines, report_errors, stderr
 
 app = typer.Typer(add_completion=False)
 

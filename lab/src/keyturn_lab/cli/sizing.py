@@ -9,7 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from keyturn.cli.files import write
-from keyturn.cli.speak import console, print_lines, stderr
+from keyturn.cli.output import console, print_lines, stderr
 from keyturn_lab.capacity.calibrate import calibrate
 from keyturn_lab.capacity.costs import Costs
 from keyturn_lab.capacity.demand import Demand, Supply

@@ -14,11 +14,11 @@ from typing import Any
 
 import uvicorn
 
-from keyturn.compose.settings import read_settings
+from keyturn.config.settings import read_settings
 from keyturn.errors import StoreUnavailable
 from keyturn.integrations.asgi import AuthMiddleware
 from keyturn.issuer import AsyncIssuer
-from keyturn.stores.near import LocalSessionCache
+from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.tokens import KeySet
 from keyturn.verifier import AsyncVerifier
 
@@ -86,7 +86,7 @@ def _turn(issuer: AsyncIssuer, down: bool) -> None:
     Counted.down = down
     # The feed reads the same store: when that is away, there is no news either.
     near: Any = issuer.parts.session_cache
-    near.confirm = _hear_nothing if down else partial(LocalSessionCache.mark_complete, near)
+    near.mark_complete = _hear_nothing if down else partial(LocalSessionCache.mark_complete, near)
 
 
 def _hear_nothing(_asked_at: float) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from keyturn.compose.settings import read_settings
+from keyturn.config.settings import read_settings
 from keyturn.errors import StoreUnavailable
 from keyturn.issuer import Issuer
 from keyturn_lab.capacity.calibrate import near_bytes, new_session

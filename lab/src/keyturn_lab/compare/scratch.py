@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.reasons import explain_connect_error
+from keyturn.stores.sql.connect_errors import explain_connect_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ def corner(store: str, sessions: str, issuer: str) -> Generator[Corner]:
         with _database(store, folder) as (kind, url), _empty(sessions):
             given = {
                 "STORE": url,
-                "SESSIONS": sessions,
+                "SESSION_STORE": sessions,
                 "ISSUER": issuer,
                 "AUDIENCE": issuer,
                 "SECRET": secrets.token_hex(32),
                 "SERVICE_TOKEN": secrets.token_hex(32),
-                "DATA": str(folder),
+                "DATA_DIR": str(folder),
                 "ALGORITHM": "RS256",
-                "STALENESS_SECONDS": "1",
+                "REVOCATION_STALENESS_SECONDS": "1",
             }
             environment = {f"KEYTURN_{each}": value for each, value in given.items() if value}
             rest = {each: value for each, value in os.environ.items() if not each.startswith("KEYTURN_")}
@@ -98,7 +98,9 @@ def _empty(sessions: str) -> Generator[None]:
     with translate_errors():
         held = client.dbsize()
     if held:
-        raise ConfigurationError("sessions: that Redis holds something; name an empty database of it, as in .../15")
+        raise ConfigurationError(
+            "session_store: that Redis holds something; name an empty database of it, as in .../15"
+        )
     try:
         yield
     finally:
@@ -107,7 +109,7 @@ def _empty(sessions: str) -> Generator[None]:
 
 def _redis(url: str) -> Any:
     if find_spec("redis") is None:
-        raise ConfigurationError("sessions: redis is missing: pip install 'keyturn[redis]'")
+        raise ConfigurationError("session_store: redis is missing: pip install 'keyturn[redis]'")
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.connect import connect
 

@@ -4,9 +4,9 @@ For tests, examples and trying things out. What every other store must do, this 
 """
 
 from keyturn.stores.memory.accounts import MemoryAccounts
-from keyturn.stores.memory.ledgers import MemoryAudit, MemoryKeys, MemoryThrottles
+from keyturn.stores.memory.records import MemoryAudit, MemoryKeys, MemoryThrottles
 from keyturn.stores.memory.sessions import MemoryLog, MemorySessions
-from keyturn.stores.memory.shelf import MemoryState
+from keyturn.stores.memory.state import MemoryState
 
 __all__ = [
     "MemoryAccounts",

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, replace
 
 from keyturn.core.account import Account
-from keyturn.core.instant import Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
-from keyturn.stores.memory.shelf import MemoryState
-from keyturn.stores.storable import check_storable
+from keyturn.core.types import Subject
+from keyturn.stores.memory.state import MemoryState
+from keyturn.stores.validate import check_storable
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
-from keyturn.stores.memory.shelf import MemoryState
-from keyturn.stores.sink import RevocationSink
-from keyturn.stores.storable import check_storable, check_storable_session
+from keyturn.stores.memory.state import MemoryState
+from keyturn.stores.revocation_sink import RevocationSink
+from keyturn.stores.validate import check_storable, check_storable_session
 
 
 @dataclass(frozen=True, slots=True)

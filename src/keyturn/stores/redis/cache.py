@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession, LoadedSession, RevocationFloor
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.breaker import CircuitBreaker
+from keyturn.stores.redis.circuit_breaker import CircuitBreaker
+from keyturn.stores.redis.codec import pack_session, unpack_session
 from keyturn.stores.redis.connect import FAILURES, connect, connect_async
-from keyturn.stores.redis.packed import pack_session, unpack_session
 
 DEADLINE_SECONDS = 0.3
 """Past this the database, which is nearby as well, is asked instead."""

@@ -9,7 +9,7 @@ from redis import asyncio as redis_asyncio
 
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.answers import use_bounded_parser
+from keyturn.stores.redis.bounded_parser import use_bounded_parser
 
 # The library leaves half of itself without types.
 _sync: Any = redis

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from keyturn.core.instant import SessionId, Subject
-from keyturn.core.placement import PARTITIONS, decode_session_id, partition_of
-from keyturn.stores.redis.packed import pack_subject
-from keyturn.stores.storable import check_storable
+from keyturn.core.session_id import PARTITIONS, decode_session_id, partition_of
+from keyturn.core.types import SessionId, Subject
+from keyturn.stores.redis.codec import pack_subject
+from keyturn.stores.validate import check_storable
 
 LOG = b"{log}"
 COUNTS = b"{log}c"

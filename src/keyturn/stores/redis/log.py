@@ -3,14 +3,14 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
+from keyturn.core.types import Instant
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
+from keyturn.stores.redis.codec import PageFields, unpack_count, unpack_page
 from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, PENDING
 from keyturn.stores.redis.operation import Call, Operation
-from keyturn.stores.redis.packed import PageFields, unpack_count, unpack_page
-from keyturn.stores.storable import check_storable
+from keyturn.stores.validate import check_storable
 
 BATCH = 500
 """Entries looked at by one script: other callers wait for a millisecond at most."""

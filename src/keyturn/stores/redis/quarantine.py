@@ -14,17 +14,17 @@ from dataclasses import replace
 from threading import Event
 from typing import Any, Final
 
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
+from keyturn.stores.redis.codec import pack_entry
 from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.redis.keys import COUNTS, LOG
 from keyturn.stores.redis.log import BATCH, append
 from keyturn.stores.redis.operation import Call, Operation, Run, RunAwaited
-from keyturn.stores.redis.packed import pack_entry
 from keyturn.stores.redis.runner import RedisPort, RedisRunner
 from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 
@@ -182,7 +182,7 @@ class Quarantine:
         elif entry.kind is RevocationKind.SUBJECT:
             self._replay_generation(entry, now)
         else:
-            self._sessions.mark(entry)
+            self._sessions.raise_not_before(entry)
 
     def _begin(self) -> None:
         self.changes += 1
@@ -221,8 +221,8 @@ class Quarantine:
 
     def _replay_generation(self, entry: Revocation, now: Instant) -> None:
         subject = Subject(entry.key)
-        while self._sessions.marks(subject, "").generation < entry.value:
-            self._sessions.void(GenerationIncrement(subject, now, entry.expires_at))
+        while self._sessions.revocation_floor(subject, "").generation < entry.value:
+            self._sessions.increment_generation(GenerationIncrement(subject, now, entry.expires_at))
 
 
 def _digest(identities: Iterable[str]) -> bytes:

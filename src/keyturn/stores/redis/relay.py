@@ -16,7 +16,7 @@ import msgspec
 
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.stores.redis.address import Address
-from keyturn.stores.redis.breaker import CircuitBreaker
+from keyturn.stores.redis.circuit_breaker import CircuitBreaker
 from keyturn.stores.redis.connect import connect, error_summary
 
 POINTER: Final = b"{kt:feed}"
@@ -111,7 +111,7 @@ class Relay:
         client = self._redis()
         if self._number is None:
             # Nothing is known of the stream: the script will say where it is.
-            self._number, self._life = self._log.after(0, 1).log, b""
+            self._number, self._life = self._log.after(0, 1).log_id, b""
         page: RevocationPage | None = (
             None if _is_impossible(self._last) else self._log.after(_stream_id(self._last), PAGE)
         )

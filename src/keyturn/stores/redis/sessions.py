@@ -4,16 +4,13 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import encode_session_id
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.session_id import encode_session_id
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
 from keyturn.stores.redis import scripts
-from keyturn.stores.redis.keys import ALL_PARTITIONS, PENDING, Partition, generation_of, locate, partition_for
-from keyturn.stores.redis.log import append, trim
-from keyturn.stores.redis.operation import Call, Operation, Word
-from keyturn.stores.redis.packed import (
+from keyturn.stores.redis.codec import (
     pack_entry,
     pack_rest,
     pack_session,
@@ -21,7 +18,10 @@ from keyturn.stores.redis.packed import (
     unpack_floor,
     unpack_session,
 )
-from keyturn.stores.storable import check_storable
+from keyturn.stores.redis.keys import ALL_PARTITIONS, PENDING, Partition, generation_of, locate, partition_for
+from keyturn.stores.redis.log import append, trim
+from keyturn.stores.redis.operation import Call, Operation, Word
+from keyturn.stores.validate import check_storable
 
 LINGER_SECONDS = 3600
 """How long at least a session is kept past its end: by the clock of Redis, which decides nothing."""

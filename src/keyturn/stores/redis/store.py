@@ -3,15 +3,15 @@
 from typing import Any, cast
 
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
-from keyturn.stores.feeds import ChangeNotifier
+from keyturn.stores.log_follower import ChangeNotifier
+from keyturn.stores.redis.accounts import AccountsWithRedisSessions
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.admission import bind_database
-from keyturn.stores.redis.crossing import AccountsWithRedisSessions
+from keyturn.stores.redis.binding import bind_database
 from keyturn.stores.redis.log import Log
 from keyturn.stores.redis.quarantine import Quarantine
 from keyturn.stores.redis.runner import AsyncRedisRunner, RedisPort, RedisRunner
 from keyturn.stores.redis.sessions import Sessions
-from keyturn.stores.redis.watch import StreamNotifier
+from keyturn.stores.redis.stream_notifier import StreamNotifier
 from keyturn.stores.sql.store import CONNECTIONS, AsyncSqlStore, SqlStore
 
 

@@ -3,9 +3,9 @@
 from sqlalchemy import bindparam, insert, select, update
 
 from keyturn.core.account import Account
-from keyturn.core.instant import Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
+from keyturn.core.types import Subject
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
 from keyturn.stores.sql.rows import account_to_row, row_to_account
 from keyturn.stores.sql.sessions import increment_generation, move_to_generation

@@ -9,11 +9,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from keyturn.errors import ConfigurationError
-from keyturn.stores.feeds import ChangeNotifier
+from keyturn.stores.log_follower import ChangeNotifier
 from keyturn.stores.sql import sqlite
 from keyturn.stores.sql.address import Address, read_address
-from keyturn.stores.sql.customs import DriverHooks
-from keyturn.stores.sql.turn import FairLock
+from keyturn.stores.sql.driver_hooks import DriverHooks
+from keyturn.stores.sql.fair_lock import FairLock
 
 EXAMPLE = "write it as in sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
 
@@ -62,15 +62,15 @@ def require_database(url: str) -> None:
 
 def _postgresql(address: Address, deadline_seconds: float) -> Database:
     try:
-        from keyturn.stores.sql import libpq, listening
+        from keyturn.stores.sql import listen_notify, psycopg_driver
     except ImportError as missing:
         raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
-    durable, counting = (libpq.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
+    durable, counting = (psycopg_driver.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
 
     def watching(_replaced: Callable[[], None]) -> ChangeNotifier:
-        return listening.NotifyListener(libpq.PsycopgConnector(address, deadline_seconds, durable=True))
+        return listen_notify.NotifyListener(psycopg_driver.PsycopgConnector(address, deadline_seconds, durable=True))
 
-    return Database(address.label, durable, counting, libpq.HOOKS, watching, address)
+    return Database(address.label, durable, counting, psycopg_driver.HOOKS, watching, address)
 
 
 def _sqlite(url: URL, deadline_seconds: float) -> Database:

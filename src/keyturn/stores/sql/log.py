@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, select, true, update
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationPage
+from keyturn.core.types import Instant
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
 from keyturn.stores.sql.tables import APPENDED, LOG, PURGED, counters, revocations

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.reasons import explain_connect_error
+from keyturn.stores.sql.connect_errors import explain_connect_error
 
 _PATIENCE_MS = 30_000
 

@@ -7,10 +7,10 @@ import msgspec
 
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent, AuditEventType
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant
 from keyturn.ports import StoredKey
 
 _encode = msgspec.json.Encoder().encode

@@ -9,12 +9,12 @@ from sqlalchemy import Engine, Executable, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
-from keyturn.stores.sql.connections import ConnectionPool
-from keyturn.stores.sql.customs import DriverHooks
+from keyturn.stores.sql.batches import Batches
+from keyturn.stores.sql.compiled_statement import CompiledStatement
+from keyturn.stores.sql.connect_errors import error_summary
+from keyturn.stores.sql.connection_pool import ConnectionPool
+from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
-from keyturn.stores.sql.parts import Batches
-from keyturn.stores.sql.phrase import CompiledStatement
-from keyturn.stores.sql.reasons import error_summary
 
 UNSTORABLE = "a value no store can hold"
 

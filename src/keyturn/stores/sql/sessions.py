@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, insert, select, update
 
-from keyturn.core.instant import Instant, SessionId, Subject
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
 from keyturn.stores.sql.log import append_revocation, next_sequence
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes

@@ -34,7 +34,7 @@ def require_file(url: URL) -> None:
     if url.database and not Path(url.database).exists():
         raise ConfigurationError(
             f"there is no database {Path(url.database).absolute()}: "
-            "run this where the server runs, or name its folder with --data, or its database with KEYTURN_STORE"
+            "run this where the server runs, or name its folder with --data-dir, or its database with KEYTURN_STORE"
         )
 
 

@@ -3,21 +3,21 @@
 from functools import partial
 from typing import cast
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
+from keyturn.core.types import Instant
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
-from keyturn.stores.feeds import ChangeNotifier
+from keyturn.stores.log_follower import ChangeNotifier
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import read_address
+from keyturn.stores.sql.async_ports import AsyncPorts, ThreadPorts, throttle_pool_size
+from keyturn.stores.sql.batches import purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.database import find_database
-from keyturn.stores.sql.hands import AsyncPorts, ThreadPorts, throttle_pool_size
-from keyturn.stores.sql.ledgers import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.log import Log, set_log_id
+from keyturn.stores.sql.markers import check_servable
 from keyturn.stores.sql.migrate import upgrade
-from keyturn.stores.sql.parts import purge_audit_before, purge_expired, read_snapshot
+from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.runner import Runner, RunPort
 from keyturn.stores.sql.sessions import Sessions
-from keyturn.stores.sql.standing import check_servable
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
@@ -104,7 +104,7 @@ class AsyncSqlStore:
         self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=plain, accounts=accounts)
         self._hands: AsyncPorts
         if native is not None:
-            from keyturn.stores.sql.native import AsyncpgPorts
+            from keyturn.stores.sql.asyncpg_driver import AsyncpgPorts
 
             self._hands = AsyncpgPorts(
                 native, deadline_seconds=deadline_seconds, size=size, waiting=WAITING, accounts=accounts

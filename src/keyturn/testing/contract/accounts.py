@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.instant import Subject
 from keyturn.core.session import LoadedSession, RevocationFloor
+from keyturn.core.types import Subject
 from keyturn.errors import BadRequest
 from keyturn.testing.contract.records import (
     STRANGE_TEXTS,

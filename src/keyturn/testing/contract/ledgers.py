@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.audit import AuditEvent, AuditEventType
-from keyturn.core.instant import Instant, Subject
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import BadRequest
 from keyturn.ports import StoredKey
 from keyturn.testing.contract.records import NOW, STRANGE_TEXTS, UNSTORABLE_TEXTS, Store, new_name

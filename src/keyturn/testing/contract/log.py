@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from keyturn.core.instant import Instant, Subject
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
+from keyturn.core.types import Instant, Subject
 from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session, voiding
 
 

@@ -6,10 +6,10 @@ from functools import partial
 from threading import Event
 
 from keyturn.core.account import Account
-from keyturn.core.instant import Instant, Subject
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import Session
 from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant, Subject
 from keyturn.testing.contract.ledgers import new_key
 from keyturn.testing.contract.records import (
     LATER,

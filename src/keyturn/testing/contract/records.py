@@ -6,10 +6,10 @@ from threading import Barrier, Thread
 from typing import Any, Protocol, TypeVar
 
 from keyturn.core.account import Account
-from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import new_session_id, partition_of
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, Seed, Session
+from keyturn.core.session_id import new_session_id, partition_of
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 
 NOW = Instant(1_700_000_000)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.instant import Instant, SessionId, Subject
-from keyturn.core.placement import decode_session_id, encode_session_id, new_session_id, partition_of
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed
+from keyturn.core.session_id import decode_session_id, encode_session_id, new_session_id, partition_of
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import BadRequest
 from keyturn.ports import MAX_LISTED
 from keyturn.testing.contract.records import (

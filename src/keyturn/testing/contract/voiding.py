@@ -2,9 +2,9 @@
 
 import pytest
 
-from keyturn.core.instant import Instant, Subject
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor
+from keyturn.core.types import Instant, Subject
 from keyturn.testing.contract.records import LATER, NOW, Store, new_name, new_session, voiding
 
 

@@ -3,23 +3,23 @@
 import re
 from collections.abc import Callable
 
-from keyturn.core.instant import Instant
-from keyturn.core.realm import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.session import ClientInfo
+from keyturn.core.types import Instant
 from keyturn.errors import BadRequest
-from keyturn.flows.enter import LoginRequest
+from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.effects import Flow
+from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login as log_in
-from keyturn.flows.replace import revoke_previous_sessions
 from keyturn.flows.signup import signup as sign_up
-from keyturn.flows.step import Flow
-from keyturn.web.deliver import LOGIN_COOKIES, issued_reply
-from keyturn.web.extract import CookieRole, read_cookie
+from keyturn.web.config import WebConfig
+from keyturn.web.credentials import CookieRole, read_cookie
 from keyturn.web.guard import refuse_cross_origin
 from keyturn.web.message import Reply, Request
-from keyturn.web.read import read_json
-from keyturn.web.shapes import LoginBody
-from keyturn.web.site import WebConfig
+from keyturn.web.parse import read_json
+from keyturn.web.replies import LOGIN_COOKIES, issued_reply
+from keyturn.web.schemas import LoginBody
 
 MAX_LABEL_CHARS = 120
 """Characters of a User-Agent that the device list shows."""

@@ -1,12 +1,12 @@
 """/.well-known: the public keys, and where everything is (RFC 8414)."""
 
-from keyturn.core.instant import Instant
-from keyturn.flows.feed import published_keys
-from keyturn.flows.step import Flow
+from keyturn.core.types import Instant
+from keyturn.flows.effects import Flow
+from keyturn.flows.revocation_pages import published_keys
+from keyturn.web.config import WebConfig
 from keyturn.web.endpoints.token import GRANT_TYPES
 from keyturn.web.message import Header, Reply, Request, json_reply
-from keyturn.web.shapes import MetadataAnswer
-from keyturn.web.site import WebConfig
+from keyturn.web.schemas import MetadataAnswer
 
 CACHE_SECONDS = 300
 

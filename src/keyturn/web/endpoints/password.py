@@ -1,19 +1,19 @@
 """POST /auth/password and /auth/step-up: the password, within a session."""
 
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.policy import Deliver
 from keyturn.core.sealed import CredentialKind, parse
+from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal
+from keyturn.flows.effects import Flow
 from keyturn.flows.password import change_password
-from keyturn.flows.step import Flow
 from keyturn.flows.step_up import confirm_password
-from keyturn.web.deliver import issued_reply
-from keyturn.web.extract import extract, read_cookie
+from keyturn.web.config import WebConfig
+from keyturn.web.credentials import extract, read_cookie
 from keyturn.web.guard import guard
 from keyturn.web.message import Reply, Request
-from keyturn.web.read import read_json
-from keyturn.web.shapes import PasswordBody, StepUpBody
-from keyturn.web.site import WebConfig
+from keyturn.web.parse import read_json
+from keyturn.web.replies import issued_reply
+from keyturn.web.schemas import PasswordBody, StepUpBody
 
 
 def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:

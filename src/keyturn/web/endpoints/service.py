@@ -5,19 +5,19 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from keyturn.core.instant import Instant
 from keyturn.core.revocation import RevocationPage
+from keyturn.core.types import Instant
 from keyturn.errors import InvalidMember, NotFound, Unauthenticated
-from keyturn.flows.feed import page_after, snapshot_page
+from keyturn.flows.effects import Flow
 from keyturn.flows.introspect import introspect as ask_about
 from keyturn.flows.introspect import session_id_of_token
+from keyturn.flows.revocation_pages import page_after, snapshot_page
 from keyturn.flows.revoke import RevocationReceipt, revoke_session
-from keyturn.flows.step import Flow
+from keyturn.web.config import WebConfig
 from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
-from keyturn.web.read import read_form, read_query
-from keyturn.web.shapes import FeedAnswer, FeedEntry, IntrospectForm, RevokedAnswer, RevokeForm
-from keyturn.web.site import WebConfig
+from keyturn.web.parse import read_form, read_query
+from keyturn.web.schemas import FeedAnswer, FeedEntry, IntrospectForm, RevokedAnswer, RevokeForm
 
 _NOTHING = RevokedAnswer(revoked=False, sequence=0, within_seconds=0)
 

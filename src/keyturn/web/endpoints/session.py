@@ -6,18 +6,18 @@ from urllib.parse import quote
 from msgspec import UNSET, UnsetType
 
 from keyturn.core.csrf import SAFE_METHODS
-from keyturn.core.instant import Instant, SessionId
 from keyturn.core.principal import Principal
+from keyturn.core.types import Instant, SessionId
 from keyturn.flows.csrf import csrf_token_of
+from keyturn.flows.effects import Flow
 from keyturn.flows.revoke import LOGOUT, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
-from keyturn.flows.step import Flow
-from keyturn.web.deliver import revoked_reply
-from keyturn.web.extract import extract
+from keyturn.web.config import WebConfig
+from keyturn.web.credentials import extract
 from keyturn.web.guard import guard
 from keyturn.web.message import NO_STORE, Header, Reply, Request, json_reply
-from keyturn.web.shapes import DeviceAnswer, DevicesAnswer, SessionAnswer
-from keyturn.web.site import WebConfig
+from keyturn.web.replies import revoked_reply
+from keyturn.web.schemas import DeviceAnswer, DevicesAnswer, SessionAnswer
 
 
 def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:

@@ -1,17 +1,17 @@
 """POST /auth/token: the refresh grant, by body or, under token-cookies, by cookie."""
 
-from keyturn.core.instant import Instant
 from keyturn.core.sealed import CredentialKind, parse
+from keyturn.core.types import Instant
 from keyturn.errors import InvalidMember, UnsupportedGrantType
+from keyturn.flows.effects import Flow
 from keyturn.flows.refresh import refresh
-from keyturn.flows.step import Flow
-from keyturn.web.deliver import issued_reply
-from keyturn.web.extract import read_cookie
+from keyturn.web.config import WebConfig
+from keyturn.web.credentials import read_cookie
 from keyturn.web.guard import refuse_cross_origin, require_csrf_token
 from keyturn.web.message import Reply, Request
-from keyturn.web.read import read_form
-from keyturn.web.shapes import TokenForm
-from keyturn.web.site import WebConfig
+from keyturn.web.parse import read_form
+from keyturn.web.replies import issued_reply
+from keyturn.web.schemas import TokenForm
 
 GRANT_TYPES = ("refresh_token",)
 

@@ -1,0 +1,30 @@
+"""Refuse commands by the names they had before November 2026, and name the new ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from keyturn.cli.output import print_lines, stderr
+
+FORMER_NAMES: Mapping[str, str] = {
+    "restored": "mark-restored",
+    "sessions-here": "use-sql-sessions",
+    "sessions-lost": "reset-redis-sessions",
+    "everything": "all",
+    "withdraw": "remove",
+}
+
+
+class RenamedCommands(TyperGroup):
+    """A group of commands some of which had other names."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, or None. Ends with exit code 2 for a former name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in FORMER_NAMES:
+            group = ctx.command_path
+            print_lines([f"`{group} {cmd_name}` is now `{group} {FORMER_NAMES[cmd_name]}`"], stderr)
+            raise typer.Exit(2)
+        return command

@@ -1,0 +1,73 @@
+"""How commands speak: people read tables and sentences, programs read ``--json``; problems go to standard error."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Annotated, ParamSpec, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from keyturn.cli.extras import missing_extra
+from keyturn.errors import ConfigurationError, Refusal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DataDir = Annotated[
+    str | None, typer.Option(help="Directory of secrets, SQLite and keyturn.toml [default: keyturn-data].")
+]
+
+console = Console()
+stderr = Console(stderr=True)
+
+
+def print_table(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -> None:
+    """Rows of one shape, as a table or as a JSON list."""
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return
+    table = Table(title=title or None)
+    for name in rows[0] if rows else ():
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table if rows else "nothing to show")
+
+
+def print_result(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
+    """One answer, as a sentence or as a JSON object."""
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n" if as_json else sentence + "\n")
+
+
+def print_lines(lines: Sequence[str], to: Console) -> None:
+    """Lines as they are, whatever they are made of, and however long."""
+    for line in lines:
+        to.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
+    """Turn what Keyturn refuses into words and exit code 2; every problem at once. ``what``: it cannot do then.
+
+    A package that is not installed ends the command with the extras to install: commands import on use.
+    """
+
+    @wraps(command)
+    def careful(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return command(*arguments, **named)
+        except ConfigurationError as failure:
+            stderr.print(f"[bold]Keyturn cannot {what}:[/bold]")
+            print_lines([f"  - {problem}" for problem in failure.problems], stderr)
+            stderr.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
+        except Refusal as refusal:
+            # The detail was written for operators; the hint speaks to whoever sent a request.
+            print_lines([f"{refusal.code}: {refusal.detail or refusal.hint}"], stderr)
+        except ModuleNotFoundError as missing:
+            raise missing_extra(missing) from None
+        raise typer.Exit(2)
+
+    return careful

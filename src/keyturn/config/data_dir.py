@@ -1,0 +1,99 @@
+"""Home: the data folder. What is missing is made on first start, readable by its owner alone, and said aloud."""
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from keyturn.config.checks import check_production
+from keyturn.config.settings import Settings
+from keyturn.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSettings:
+    """Settings with nothing missing, and one line for each thing that was made."""
+
+    settings: Settings
+    lines: tuple[str, ...]
+
+
+def complete_settings(settings: Settings, issuer: str) -> PreparedSettings:
+    """``furnish``, or in production refuse: nothing may be generated, weak or missing there."""
+    if settings.environment == "production":
+        check_production(settings)
+        return PreparedSettings(settings, ())
+    return create_missing(settings, issuer)
+
+
+def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
+    """Make the data folder, a secret, a service token and a SQLite store where the settings name none.
+
+    ``issuer``: the URL this server can be reached under when ``settings`` names none.
+    Raises ``ConfigurationError`` when the folder cannot be written, or others may read what it holds.
+    """
+    lines: list[str] = []
+    folder = settings.folder
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lines.append(f"made the data folder {folder.absolute()}")
+        if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            # Whoever may write here may put another secret or another database in place of ours (CWE-732).
+            raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
+        secret = settings.secret or _keep_secret_file(folder / "secret", lines)
+        service_token = settings.service_token or _keep_secret_file(folder / "service-token", lines)
+    except OSError as failure:
+        raise ConfigurationError(f"the data folder {folder} cannot be used: {failure.strerror}") from failure
+    complete = msgspec.structs.replace(
+        settings,
+        secret=secret,
+        service_token=service_token,
+        store=store_of(settings),
+        issuer=settings.issuer or issuer,
+        audience=settings.audience or settings.issuer or issuer,
+    )
+    return PreparedSettings(complete, (*lines, *_private(settings)))
+
+
+def store_of(settings: Settings) -> str:
+    """The URL of their store."""
+    return settings.store or f"sqlite:///{settings.folder.absolute() / 'keyturn.db'}"
+
+
+def _private(settings: Settings) -> list[str]:
+    """Of a server on a database that others may share: what it does not share with them."""
+    names = [name for name in ("issuer", "service_token") if not getattr(settings, name)]
+    if not settings.store.startswith("postgres") or not names:
+        return []
+    named = " and ".join(f"KEYTURN_{name.upper()}" for name in names)
+    return [f"{named} not set: they are this server's own, and others on its database will not take its tokens"]
+
+
+def _keep_secret_file(path: Path, lines: list[str]) -> str:
+    if not path.exists():
+        _write_once(path, secrets.token_hex(32))
+        lines.append(f"made {path} (mode 0600)")
+    if path.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{path} may be read by others; run: chmod 600 {path}")
+    return path.read_text().strip()
+
+
+def _write_once(path: Path, text: str) -> None:
+    # Written aside and linked into place: a second process starting now reads a whole secret or makes none.
+    # Not the process id: in a container it is the same at every start, and a crash may have left the file behind.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()

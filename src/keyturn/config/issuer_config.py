@@ -1,0 +1,104 @@
+"""From settings to a realm: policies by name, single figures overridden, everything that is wrong said at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from keyturn.config.settings import Settings, split_list
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.policy import PROFILES, CookiePolicy, Profile
+from keyturn.core.sealed import Secrets
+from keyturn.errors import ConfigurationError
+from keyturn.tokens import ALGORITHMS
+
+P = TypeVar("P")
+
+FIELDS: Mapping[str, str] = {
+    "access_token_seconds": "access_seconds",
+    "revocation_staleness_seconds": "staleness_seconds",
+    "key_lifetime_seconds": "rollover_seconds",
+    "key_publish_ahead_seconds": "publish_seconds",
+    "algorithm": "algorithm",
+    "refresh_grace_seconds": "grace_seconds",
+    "login_limit_per_account": "account_limit",
+    "login_limit_per_address": "address_limit",
+    "signup_limit_per_address": "signup_limit",
+    "password_min_length": "minimum",
+}
+"""Settings that override one field of a profile's policies, and the field."""
+
+_TOKEN = ("access_token_seconds", "revocation_staleness_seconds", "key_lifetime_seconds", "key_publish_ahead_seconds")
+_THROTTLE = ("login_limit_per_account", "login_limit_per_address", "signup_limit_per_address")
+
+
+def build_issuer_config(settings: Settings) -> IssuerConfig:
+    """Raises ``ConfigurationError`` with every problem of the settings."""
+    problems: list[str] = []
+    if urlsplit(settings.issuer).path not in ("", "/"):
+        # RFC 8414 section 3.1 puts such an issuer's metadata where this server does not serve it.
+        problems.append(f"issuer {settings.issuer!r} has a path; serve Keyturn at the root of a host of its own")
+    if settings.algorithm and settings.algorithm not in ALGORITHMS:
+        # It would be noticed when the next key is made: a rollover later.
+        problems.append(f"algorithm must be one of {', '.join(ALGORITHMS)}, not {settings.algorithm!r}")
+    secrets = _try(lambda: build_secrets(settings), problems)
+    profile = _try(lambda: build_profile(settings), problems)
+    if problems or secrets is None or profile is None:
+        raise ConfigurationError(*problems)
+    return IssuerConfig(settings.issuer, split_list(settings.audience), secrets, profile, settings.credentials)
+
+
+def build_secrets(settings: Settings) -> Secrets:
+    """The current secret, and the previous one while it rolls over."""
+    previous = (settings.secret_previous,) if settings.secret_previous else ()
+    return Secrets(*(each.encode() for each in (settings.secret, *previous)))
+
+
+def build_profile(settings: Settings) -> Profile:
+    """The named profile with single figures overridden; cookies without TLS only where the issuer has none."""
+    profile = PROFILES.get(settings.profile)
+    if profile is None:
+        raise ConfigurationError(f"profile must be one of {', '.join(PROFILES)}, not {settings.profile!r}")
+    parts: dict[str, Callable[[], object]] = {
+        "session": lambda: _with(profile.session, settings, "refresh_grace_seconds", unset=-1),
+        "token": lambda: _with(profile.token, settings, *_TOKEN, "algorithm"),
+        "throttle": lambda: _with(profile.throttle, settings, *_THROTTLE),
+        "password": lambda: _with(profile.password, settings, "password_min_length"),
+        "cookie": lambda: _cookie(profile.cookie, settings),
+    }
+    problems: list[str] = []
+    built = {name: _try(build, problems) for name, build in parts.items()}
+    if problems:
+        raise ConfigurationError(*problems)
+    try:
+        return replace(profile, **built)  # type: ignore[arg-type]  # each part has the type of the one it replaces
+    except ConfigurationError as failure:
+        raise ConfigurationError(*(_in_settings(each, tuple(FIELDS)) for each in failure.problems)) from None
+
+
+def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
+    # Over plain http a Secure cookie is dropped by the client; a production profile refuses such an issuer.
+    return replace(policy, secure=urlsplit(settings.issuer).scheme == "https")
+
+
+def _with(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:
+    given = {FIELDS[name]: value for name in names if (value := getattr(settings, name)) not in (unset, "")}
+    try:
+        return replace(policy, **given)  # type: ignore[type-var]  # every policy is a dataclass
+    except ConfigurationError as failure:
+        # Policies name their fields; an operator knows the settings.
+        raise ConfigurationError(*(_in_settings(each, names) for each in failure.problems)) from None
+
+
+def _in_settings(problem: str, names: Sequence[str]) -> str:
+    for name in names:
+        problem = problem.replace(f"{FIELDS[name]} ", f"{name} ")
+    return problem
+
+
+def _try(build: Callable[[], P], problems: list[str]) -> P | None:
+    try:
+        return build()
+    except ConfigurationError as failure:
+        problems.extend(failure.problems)
+        return None

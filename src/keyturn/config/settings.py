@@ -1,0 +1,173 @@
+"""Settings: what an operator may say, in the environment or in ``keyturn.toml``. Text in, checked values out."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from keyturn.core.policy import PROFILES, Credentials
+from keyturn.errors import ConfigurationError
+
+PREFIX = "KEYTURN_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting; ``KEYTURN_`` and the name in capitals is its environment variable.
+
+    Left out, ``secret``, ``service_token`` and ``store`` are made in ``data_dir`` (never in production).
+    """
+
+    data_dir: str = "keyturn-data"
+    environment: Literal["development", "production"] = "development"
+    issuer: str = ""
+    audience: str = ""
+    store: str = ""
+    store_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
+    session_store: str = ""
+    redis_min_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    quarantine_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 10
+    redis_cache: str = ""
+    secret: str = ""
+    secret_previous: str = ""
+    service_token: str = ""
+    profile: str = "browser"
+    credentials: Credentials = "hybrid"
+    algorithm: str = ""
+    trusted_origins: str = ""
+    trusted_proxies: str = ""
+    access_token_seconds: int = 0
+    revocation_staleness_seconds: int = 0
+    key_lifetime_seconds: int = 0
+    key_publish_ahead_seconds: int = 0
+    refresh_grace_seconds: int = -1
+    password_min_length: int = 0
+    login_limit_per_account: int = 0
+    login_limit_per_address: int = 0
+    signup_limit_per_address: int = 0
+    hash_threads: int = 0
+    hash_queue: int = 64
+    audit_retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 400
+
+    def __repr__(self) -> str:
+        return f"Settings(environment={self.environment!r}, issuer={self.issuer!r}, profile={self.profile!r})"
+
+    @property
+    def folder(self) -> Path:
+        """``data_dir`` as a path."""
+        return Path(self.data_dir)
+
+
+def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) -> Settings:
+    """Settings from (weakest first) ``keyturn.toml`` in the data folder, the environment, and ``explicit`` ones.
+
+    ``environ`` defaults to the process's. Raises ``ConfigurationError`` naming every unknown name and wrong type.
+    """
+    surroundings = os.environ if environ is None else environ
+    problems: list[str] = []
+    given = {name: value for name, value in explicit.items() if value is not None}
+    from_environ = _environment(surroundings, problems)
+    data_dir = str(given.get("data_dir") or from_environ.get("data_dir") or Settings().data_dir)
+    return _checked({**_toml(Path(data_dir) / "keyturn.toml", problems), **from_environ, **given}, problems)
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """A comma-separated setting as a tuple."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+FORMER_NAMES: Mapping[str, str] = {
+    "policy": "profile",
+    "data": "data_dir",
+    "sessions": "session_store",
+    "redis": "redis_cache",
+    "durable_replicas": "redis_min_replicas",
+    "access_seconds": "access_token_seconds",
+    "grace_seconds": "refresh_grace_seconds",
+    "staleness_seconds": "revocation_staleness_seconds",
+    "rollover_seconds": "key_lifetime_seconds",
+    "publish_seconds": "key_publish_ahead_seconds",
+    "account_limit": "login_limit_per_account",
+    "address_limit": "login_limit_per_address",
+    "signup_limit": "signup_limit_per_address",
+    "password_minimum": "password_min_length",
+    "audit_days": "audit_retention_days",
+}
+"""Names of settings before November 2026, and what they are called now."""
+
+_ENVIRONMENTS = ("development", "production")
+
+
+def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
+    known = set(Settings.__struct_fields__)
+    found = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    found = {name: value for name, value in found.items() if value}
+    for name in [each for each in found if each.removesuffix("_file") in known and each.endswith("_file")]:
+        plain, path = name.removesuffix("_file"), Path(found.pop(name))
+        if plain in found:
+            problems.append(f"{PREFIX}{plain.upper()} and {PREFIX}{name.upper()} are both set; which one counts?")
+        found[plain] = _file(path, problems)
+    # A misspelt security setting must not be silently ignored.
+    problems += [_unknown(name, f"{PREFIX}{name.upper()}", PREFIX) for name in found if name not in known]
+    return {name: value for name, value in found.items() if name in known}
+
+
+def _unknown(name: str, shown: str, prefix: str = "") -> str:
+    """Say that no setting is called ``name``, and what it is called now."""
+    stem = name.removesuffix("_file")
+    if stem not in FORMER_NAMES:
+        return f"{shown} is not a setting; docs/reference/settings.md lists all of them"
+    now = FORMER_NAMES[stem] + name[len(stem) :]
+    return f"{shown} is now {prefix}{now.upper() if prefix else now}"
+
+
+def _file(path: Path, problems: list[str]) -> str:
+    try:
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as failure:
+        problems.append(f"{path} cannot be read: {getattr(failure, 'strerror', None) or failure}")
+        return ""
+    if not text:
+        # Left out, a secret would be made: another one than the operator believes to have set.
+        problems.append(f"{path} is empty")
+    return text
+
+
+def _toml(path: Path, problems: list[str]) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text()) if path.exists() else {}
+    except OSError as failure:
+        problems.append(f"{path} cannot be read: {failure.strerror}")
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        problems.append(f"{path} is not valid TOML: {failure}")
+        return {}
+
+
+def _checked(found: Mapping[str, object], problems: list[str]) -> Settings:
+    # Until November 2026, ``profile`` chose what ``environment`` chooses now.
+    if found.get("profile") in _ENVIRONMENTS:
+        chosen = found["profile"]
+        problems.append(
+            f"profile={chosen} is now environment={chosen} ({PREFIX}ENVIRONMENT={chosen}); "
+            f"profile is one of {', '.join(PROFILES)}"
+        )
+    for name, value in found.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as failure:
+            problems.append(_wrong(name, value, failure))
+    if problems:
+        raise ConfigurationError(*problems)
+    return msgspec.convert(found, Settings, strict=False)
+
+
+def _wrong(name: str, value: object, failure: msgspec.ValidationError) -> str:
+    kinds = get_type_hints(Settings)
+    if name not in kinds:
+        return f"{_unknown(name, name)} (keyturn.toml)"
+    if get_origin(kinds[name]) is Literal:
+        return f"{name} must be {' or '.join(get_args(kinds[name]))}, not {value!r}"
+    return f"setting {name}: {str(failure).removesuffix(f' - at `$.{name}`')}"

@@ -1,0 +1,194 @@
+"""Effects of flows: a flow is a generator that yields each call of a port and does no I/O itself.
+
+One function for each call pins the type of its result (see ``ports.py``). A flow may be stopped, cancelled or crash at
+any ``yield``: the calls it had yielded by then have happened, nothing else.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast
+
+from keyturn.core.account import Account
+from keyturn.core.audit import AuditEvent, AuditEventType
+from keyturn.core.claims import AccessClaims
+from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, Verdict
+from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
+from keyturn.core.throttle import Bucket
+from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.errors import StoreUnavailable
+from keyturn.ports import PasswordCheck, StoredKey
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Call:
+    """One call of a port: its ``method`` with ``arguments``, which may be secret and are left out of ``repr``."""
+
+    port: str
+    method: str
+    arguments: tuple[object, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Call({self.port}.{self.method})"
+
+
+Flow: TypeAlias = Generator[Call, Any, T]
+"""A generator that yields calls, is sent their results and returns ``T``."""
+
+
+def call(port: str, method: str, *arguments: object) -> Flow[Any]:
+    """Call one method of a port, as a flow: ``result = yield from call("sessions", "load", sid)``."""
+    return (yield Call(port, method, arguments))
+
+
+def insert(session: Session) -> Flow[None]:
+    yield from call("sessions", "insert", session)
+
+
+def load(sid: SessionId) -> Flow[LoadedSession | None]:
+    return cast("LoadedSession | None", (yield from call("sessions", "load", sid)))
+
+
+def revocation_floor(subject: Subject, client_id: str) -> Flow[RevocationFloor]:
+    return cast(RevocationFloor, (yield from call("sessions", "revocation_floor", subject, client_id)))
+
+
+def replace(session: Session, entry: Revocation | None = None) -> Flow[int | None]:
+    return cast("int | None", (yield from call("sessions", "replace", session, entry)))
+
+
+def wait_durable(session: Session) -> Flow[bool]:
+    return cast(bool, (yield from call("sessions", "wait_durable", session)))
+
+
+def increment_generation(increment: GenerationIncrement) -> Flow[Revocation]:
+    return cast(Revocation, (yield from call("sessions", "increment_generation", increment)))
+
+
+def raise_not_before(entry: Revocation) -> Flow[Revocation]:
+    return cast(Revocation, (yield from call("sessions", "raise_not_before", entry)))
+
+
+def list_sessions(subject: Subject) -> Flow[Sequence[LoadedSession]]:
+    return cast("Sequence[LoadedSession]", (yield from call("sessions", "list", subject)))
+
+
+def insert_account(account: Account) -> Flow[bool]:
+    return cast(bool, (yield from call("accounts", "insert", account)))
+
+
+def find_account(identifier: str) -> Flow[Account | None]:
+    return cast("Account | None", (yield from call("accounts", "find", identifier)))
+
+
+def load_account(subject: Subject) -> Flow[Account | None]:
+    return cast("Account | None", (yield from call("accounts", "load", subject)))
+
+
+def replace_account(account: Account) -> Flow[bool]:
+    return cast(bool, (yield from call("accounts", "replace", account)))
+
+
+def replace_account_and_revoke(
+    account: Account, increment: GenerationIncrement, keep_session: Session | None = None
+) -> Flow[Revocation | None]:
+    return cast(
+        "Revocation | None", (yield from call("accounts", "replace_and_revoke", account, increment, keep_session))
+    )
+
+
+def load_bucket(key: str) -> Flow[Bucket | None]:
+    return cast("Bucket | None", (yield from call("throttles", "load", key)))
+
+
+def replace_bucket(changed: Bucket) -> Flow[bool]:
+    return cast(bool, (yield from call("throttles", "replace", changed)))
+
+
+def audit(event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
+    # What it tells of is done. A "no" now would leave the caller without the credential that replaced theirs (P9).
+    with suppress(StoreUnavailable):
+        yield from call("audit", "append", AuditEvent(event, now, subject, sid, address))
+
+
+def hash_password(password: str) -> Flow[str]:
+    return cast(str, (yield from call("hasher", "hash", password)))
+
+
+def verify_password(encoded: str | None, password: str) -> Flow[PasswordCheck]:
+    return cast(PasswordCheck, (yield from call("hasher", "verify", encoded, password)))
+
+
+def validate_password(password: str, identifier: str) -> Flow[None]:
+    yield from call("passwords", "validate", password, identifier)
+
+
+def sign(claims: Mapping[str, object], now: Instant) -> Flow[str]:
+    return cast(str, (yield from call("signer", "sign", claims, now)))
+
+
+def verify_token(token: str, now: Instant) -> Flow[AccessClaims]:
+    return cast(AccessClaims, (yield from call("signer", "verify", token, now)))
+
+
+def get_cached(sid: SessionId) -> Flow[LoadedSession | None]:
+    return cast("LoadedSession | None", (yield from call("session_cache", "get", sid)))
+
+
+def put_cached(found: LoadedSession) -> Flow[None]:
+    yield from call("session_cache", "put", found)
+
+
+def cache_cursor() -> Flow[LogCursor | None]:
+    return cast("LogCursor | None", (yield from call("session_cache", "cursor")))
+
+
+def accept_copy(copy: CachedSession) -> Flow[bool]:
+    return cast(bool, (yield from call("session_cache", "accept_copy", copy)))
+
+
+def get_copy(sid: SessionId, log: int) -> Flow[CachedSession | None]:
+    return cast("CachedSession | None", (yield from call("shared_cache", "get", sid, log)))
+
+
+def put_copy(copy: CachedSession) -> Flow[None]:
+    yield from call("shared_cache", "put", copy)
+
+
+def evict_cached(sid: SessionId) -> Flow[None]:
+    yield from call("session_cache", "evict", sid)
+
+
+def apply_local(entry: Revocation) -> Flow[None]:
+    yield from call("session_cache", "apply_local", entry)
+
+
+def check_cached_claims(claims: AccessClaims) -> Flow[Verdict]:
+    arguments = (claims.sid, claims.sub, claims.gen, claims.client_id, claims.iat)
+    return cast(Verdict, (yield from call("session_cache", "check", *arguments)))
+
+
+def random_bytes(size: int) -> Flow[bytes]:
+    return cast(bytes, (yield from call("entropy", "token_bytes", size)))
+
+
+def stored_keys() -> Flow[Sequence[StoredKey]]:
+    return cast("Sequence[StoredKey]", (yield from call("keys", "list")))
+
+
+def insert_key(key: StoredKey) -> Flow[bool]:
+    return cast(bool, (yield from call("keys", "insert", key)))
+
+
+def delete_key(kid: str) -> Flow[None]:
+    yield from call("keys", "delete", kid)
+
+
+def make_key(algorithm: str, serial: int, active_at: Instant) -> Flow[StoredKey]:
+    return cast(StoredKey, (yield from call("key_generator", "make", algorithm, serial, active_at)))
+
+
+def log_sequence() -> Flow[int]:
+    return cast(int, (yield from call("log", "sequence")))

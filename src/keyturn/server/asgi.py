@@ -1,0 +1,71 @@
+"""Exchange: one ASGI request in, one ``web`` reply out. Limits on size and time are kept here."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.types import Receive, Scope, Send
+
+from keyturn.errors import BadRequest, NotFound, PayloadTooLarge, RequestTimeout
+from keyturn.server.client_address import Network, client_address
+from keyturn.web.message import Reply, Request
+
+BODY_BYTES = 16 * 1024
+HEADER_BYTES = 32 * 1024
+HEADER_COUNT = 100
+BODY_SECONDS = 10.0
+
+CONNECTION = "keyturn.connection"
+"""The ASGI extension under which the server hands over the connection itself."""
+
+
+async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network]) -> Request:
+    """The request with its body. Raises ``NotFound``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if b"%" in scope.get("raw_path", b""):
+        # None of our paths needs an escape: a second spelling only walks around what a proxy allows (CWE-177).
+        raise NotFound("an escaped path")
+    if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
+        raise BadRequest("too many or too large headers")
+    peer = scope["client"][0] if scope.get("client") else ""
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=await _read_body(headers, receive),
+        address=client_address(peer, [value for name, value in headers if name == b"x-forwarded-for"], trusted),
+        scheme=scope["scheme"],
+    )
+
+
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Send a whole reply."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
+    declared = [value for name, value in headers if name == b"content-length"]
+    # Not all of them: Python refuses to read a number of thousands of digits.
+    if declared and declared[0].isdigit() and int(declared[0][:20]) > BODY_BYTES:
+        raise PayloadTooLarge(f"declared {declared[0][:20].decode()} bytes")
+    try:
+        # A body that trickles in must not hold a place for ever (slowloris, CWE-400).
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _gather(receive)
+    except TimeoutError:
+        raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s") from None
+
+
+async def _gather(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("the client left in mid-body")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise PayloadTooLarge(f"more than {BODY_BYTES} bytes")
+        if not message.get("more_body", False):
+            return body

@@ -1,0 +1,75 @@
+"""Endpoints: ``web`` over ASGI. Every answer is counted and logged; none is a bare 500."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from keyturn.config.components import Components
+from keyturn.errors import Refusal, StoreUnavailable, Unavailable
+from keyturn.flows import drive_async
+from keyturn.server.asgi import read_request, send_reply
+from keyturn.server.client_address import Network
+from keyturn.server.feed_stream import PATH as FEED
+from keyturn.server.metrics import Metrics
+from keyturn.web.config import WebConfig
+from keyturn.web.message import Reply
+from keyturn.web.problem import problem
+from keyturn.web.routes import handle, match
+
+FLOW_SECONDS = 20.0
+"""No request is worked on longer: a store that hangs is a store that is away."""
+
+log = structlog.get_logger("keyturn.server")
+
+
+class AuthApp:
+    """The ASGI application of everything in ``web.routes``. ``trusted``: networks of our own proxies."""
+
+    def __init__(self, parts: Components, site: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
+        self._parts = parts
+        self._site = site
+        self._metrics = metrics
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        reply = await self._reply(scope, receive)
+        await send_reply(reply, send)
+        self._note(scope, reply, time.perf_counter() - started)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        try:
+            request = await read_request(scope, receive, self._trusted)
+            async with asyncio.timeout(FLOW_SECONDS):
+                return await drive_async(handle(request, self._parts.now(), self._site), self._parts.ports)
+        except Refusal as refusal:
+            return problem(refusal, scope["path"])
+        except TimeoutError:
+            return problem(StoreUnavailable(f"took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
+        except Exception:
+            log.exception("unexpected", path=scope["path"])
+            return problem(Unavailable("unexpected; see the log"), scope["path"])
+
+    def _note(self, scope: Scope, reply: Reply, seconds: float) -> None:
+        route, metrics, refusal = _route(scope), self._metrics, reply.refusal
+        metrics.requests.labels(route, str(reply.status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        facts: dict[str, object] = {"method": scope["method"], "route": route, "status": reply.status}
+        if refusal is not None:
+            metrics.refusals.labels(refusal.code).inc()
+            facts |= {"code": refusal.code, "detail": refusal.detail}
+        # Every verifier asks for news each second: only a refusal of that is worth a line of every log.
+        speak = log.debug if route == FEED and refusal is None else log.info
+        speak("request", **facts, milliseconds=round(seconds * 1000, 2))
+
+
+def _route(scope: Scope) -> str:
+    # The template, never the path: a path of the caller's choosing would make endless time series.
+    try:
+        return match(scope["method"], scope["path"]).path
+    except Refusal:
+        return "unmatched"

@@ -1,0 +1,221 @@
+"""Hub: the one reader of the revocation log behind all feed streams of a worker. One look, encoded once, tells all."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from keyturn.clock import monotonic_raw
+from keyturn.core.revocation import RevocationPage
+from keyturn.flows import Flow
+from keyturn.flows.revocation_pages import PAGE_LIMIT, head_page, page_after
+from keyturn.stores.session_cache import LocalSessionCache
+from keyturn.web.endpoints.service import FeedCursor, feed_response, read_feed
+from keyturn.web.schemas import FeedEntry
+
+MAX_CACHED_PAGES = 256
+MAX_CACHED_BYTES = 4 * 1024 * 1024
+"""Of pages that slow readers may still take from memory; who has fallen further behind reads the log by himself."""
+
+SECONDS_PER_READER = 0.00005
+"""Pause between two looks, for each reader: telling all of them must leave the worker time for its requests."""
+
+_LONGEST_PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger("keyturn.feed")
+
+Read = Callable[[Flow[RevocationPage]], Awaitable[RevocationPage]]
+
+
+class FeedEvent(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    rename={"clock_id": "process", "complete_as_of": "stamp"},
+):
+    """The data of one server-sent event.
+
+    ``complete_as_of`` (``stamp`` on the wire): seconds of this process's clock as of which the reader then knows every
+    revocation; left out where more pages follow. ``clock_id`` (``process``): a random name of that clock.
+    """
+
+    clock_id: str
+    log: int
+    after: int
+    sequence: int
+    entries: list[FeedEntry]
+    complete_as_of: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogCursor:
+    """Where a reader stands: in which log, after which sequence number."""
+
+    log: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvent:
+    """One event, encoded, and where a reader stands who has taken it. ``whole``: nothing more was there."""
+
+    body: bytes
+    spot: LogCursor
+    whole: bool
+
+
+class FeedBroadcaster:
+    """One per worker. It looks when the near-cache has heard of something, and every ``heartbeat_seconds``.
+
+    What it says is what it has itself just read from the log: a worker that cannot read it says nothing, and whoever
+    listens to it grows stale, as he must. Readers come as ``asyncio.Event``, set when there may be something to take.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        near: LocalSessionCache,
+        heartbeat_seconds: float,
+        *,
+        clock: Callable[[], float] = monotonic_raw,
+    ) -> None:
+        self.process = secrets.token_hex(8)
+        self.heartbeat_seconds = heartbeat_seconds
+        self.clock = clock
+        self.turn = 0
+        """How often everybody was told something."""
+        self.looks = 0
+        """How often it has looked."""
+        self.head: LogCursor | None = None
+        self.beat = b""
+        self._read = read
+        self._near = near
+        self._pages: OrderedDict[LogCursor, EncodedEvent] = OrderedDict()
+        self._bells: set[asyncio.Event] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._said_at = float("-inf")
+        self._failures = 0
+
+    def __len__(self) -> int:
+        return len(self._bells)
+
+    def join(self, wakeup: asyncio.Event) -> None:
+        """Ring ``bell`` from now on. The hub runs while anybody listens."""
+        self._bells.add(wakeup)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def leave(self, wakeup: asyncio.Event) -> None:
+        """Ring it no more."""
+        self._bells.discard(wakeup)
+        if not self._bells and self._task is not None:
+            self._task.cancel()
+            self._task = self.head = None
+            self._pages.clear()
+
+    def page_after(self, cursor: LogCursor) -> EncodedEvent | None:
+        """The page that goes on from ``spot``, while it is kept."""
+        return self._pages.get(cursor)
+
+    async def read_page(self, place: FeedCursor, log_number: int | None) -> EncodedEvent | None:
+        """What is there for one reader alone. ``None`` when there is a gap: he needs a snapshot. Raises as a store."""
+        asked_at = self.clock()
+        page = await self._read(read_feed(place))
+        if not page.complete or log_number not in (None, page.log_id):
+            return None
+        return self._encode(place, page, asked_at)
+
+    async def _run(self) -> None:
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+        def hear() -> None:
+            if not news.is_set():
+                loop.call_soon_threadsafe(news.set)
+
+        stop = self._near.subscribe(hear)
+        try:
+            while True:
+                news.clear()
+                pause = await self._next_check()
+                await asyncio.sleep(SECONDS_PER_READER * len(self._bells))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), pause)
+        finally:
+            stop()
+
+    async def _next_check(self) -> float:
+        """Look, and ring. Answers how long to wait for news before the next look."""
+        try:
+            more = await self._check_log()
+            self._failures = 0
+        except Exception as error:  # whatever it is, the next look may succeed; until then readers hear nothing
+            more, self._failures = False, self._failures + 1
+            log.warning("the revocation log cannot be read", detail=repr(error))
+        self.looks += 1
+        for bell in self._bells:
+            bell.set()
+        if self._failures:
+            return min(_LONGEST_PAUSE_SECONDS, 0.05 * 2.0 ** min(self._failures, 10))
+        return 0.0 if more else self.heartbeat_seconds
+
+    async def _check_log(self) -> bool:
+        """Whether there is more to read at once."""
+        head, asked_at = self.head, self.clock()
+        if head is None:
+            return await self._find_head()
+        page = await self._read(page_after(head.sequence))
+        if not page.complete or page.log_id != head.log:
+            return await self._find_head()
+        told = self._encode(FeedCursor(head.sequence, is_snapshot=False), page, asked_at)
+        if page.entries:
+            self._cache_event(head, told)
+            self.head = told.spot
+        if told.whole and (page.entries or asked_at - self._said_at >= self.heartbeat_seconds / 2):
+            self.beat = _event(
+                "heartbeat", FeedEvent(self.process, page.log_id, page.sequence, page.sequence, [], asked_at)
+            )
+            self._said_at = asked_at
+            self.turn += 1
+        return not told.whole
+
+    async def _find_head(self) -> bool:
+        # Whoever stands somewhere else finds out by looking for himself.
+        self._pages.clear()
+        page = await self._read(head_page())
+        self.head = LogCursor(page.log_id, page.sequence)
+        return False
+
+    def _cache_event(self, cursor: LogCursor, event: EncodedEvent) -> None:
+        self._pages[cursor] = event
+        while (
+            len(self._pages) > MAX_CACHED_PAGES
+            or sum(len(each.body) for each in self._pages.values()) > MAX_CACHED_BYTES
+        ):
+            self._pages.popitem(last=False)
+
+    def _encode(self, place: FeedCursor, page: RevocationPage, asked_at: float) -> EncodedEvent:
+        whole = len(page.entries) < PAGE_LIMIT
+        entries = feed_response(page).entries
+        stamp = asked_at if whole else None
+        news = FeedEvent(self.process, page.log_id, place.sequence, page.sequence, entries, stamp)
+        return EncodedEvent(
+            _event("snapshot" if place.is_snapshot else "entries", news), LogCursor(page.log_id, page.sequence), whole
+        )
+
+
+def opening_event(hub: FeedBroadcaster, came_at: float, nonce: str) -> bytes:
+    """The first event of a stream. ``nonce``: of the question. ``clock``: what the hub's clock said when the request
+    came; a reader maps each ``stamp`` to its own clock by it. ``retry``: milliseconds, for browsers."""
+    said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds, "nonce": nonce}
+    return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(said)
+
+
+def _event(name: str, news: FeedEvent) -> bytes:
+    # Only what holds everything up to its number may be gone on from: a reader cut off in a snapshot begins again.
+    mark = b"" if news.complete_as_of is None and name == "snapshot" else b"id: %d.%d\n" % (news.log, news.sequence)
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), mark, msgspec.json.encode(news))

@@ -1,0 +1,225 @@
+"""Feeds: how the entries of a revocation log reach a sink in this process."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Generator
+from threading import Event
+from typing import Any, Protocol
+
+from keyturn import entropy
+from keyturn.core.revocation import RevocationPage
+from keyturn.core.types import Instant
+from keyturn.stores.async_proxy import AsyncMemoryStore
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.revocation_sink import RevocationSink
+
+POLL_SECONDS = 0.005
+"""Between two looks where nothing says that there is news."""
+
+EXPIRE_EVERY_SECONDS = 30.0
+_PAGE = 1000
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+
+_logger = logging.getLogger("keyturn.feed")
+
+_LogCalls = Generator[tuple[str, tuple[object, ...]], Any, int]
+
+
+class ChangeNotifier(Protocol):
+    """A nearly free way to ask whether anything was committed at all.
+
+    ``interval_seconds``: longest pause between two looks; so late news is where nothing tells of it.
+    """
+
+    @property
+    def interval_seconds(self) -> float: ...
+
+    def change_token(self) -> object:
+        """Differs from the last answer when, and not only when, something was committed since."""
+        ...
+
+    def wait(self, seconds: float, stop: Event) -> None:
+        """Return as soon as something may have been committed or ``stop`` is set, after ``seconds`` at the latest."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+class LogFollower:
+    """Follows a ``RevocationLog``, sync or async, and pours it into a sink.
+
+    News counts as fresh as of when it was *asked* for. While the log cannot be read nothing is confirmed, so the
+    staleness bound of the sink bites by itself. ``now``: the wall clock the entries were written by, for forgetting
+    them; ``monotonic``: the sink's; ``jitter``: uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        log: Any,
+        sink: RevocationSink,
+        *,
+        watch: ChangeNotifier | None = None,
+        now: Callable[[], Instant] = lambda: Instant(int(time.time())),
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = entropy.jitter,
+    ) -> None:
+        self._log = log
+        self._sink = sink
+        self._watch = watch
+        self._now = now
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._sequence: int | None = None
+        self._log_id = 0
+        self._version: object = None
+        self._expired_at = float("-inf")
+        self._failures = 0
+
+    def poll_once(self, asked_at: float) -> int:
+        """Take what is new. Answers how many entries came. Raises what the log raises; nothing is confirmed then."""
+        questions = self._poll(asked_at)
+        try:
+            verb, arguments = next(questions)
+            while True:
+                verb, arguments = questions.send(getattr(self._log, verb)(*arguments))
+        except StopIteration as done:
+            count: int = done.value
+            return count
+
+    async def poll_once_async(self, asked_at: float) -> int:
+        """As ``poll_once``, over an awaited log."""
+        questions = self._poll(asked_at)
+        try:
+            verb, arguments = next(questions)
+            while True:
+                verb, arguments = questions.send(await getattr(self._log, verb)(*arguments))
+        except StopIteration as done:
+            count: int = done.value
+            return count
+
+    def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
+        """Follow until ``stop`` is set: the body of a thread. ``interval_seconds``: the watch's, unless said."""
+        while not stop.is_set():
+            try:
+                self.poll_once(self._monotonic())
+            except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
+                stop.wait(self._record_failure(error))
+            else:
+                self._wait(self._record_success(interval_seconds), stop)
+
+    async def run(
+        self,
+        *,
+        interval_seconds: float | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Follow until cancelled."""
+        while True:
+            try:
+                await self.poll_once_async(self._monotonic())
+            except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
+                pause = self._record_failure(error)
+            else:
+                pause = self._record_success(interval_seconds)
+            await sleep(pause)
+
+    def close(self) -> None:
+        """Let go of the watch."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def _poll(self, asked_at: float) -> _LogCalls:
+        # Read before the entries: what is committed in between changes it again, and is taken next time.
+        version = self._watch.change_token() if self._watch is not None else None
+        count = 0
+        if version is None or version != self._version:
+            count = yield from self._read_pages()
+            self._version = version
+        self._sink.mark_complete(asked_at)
+        if asked_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
+            self._sink.expire(self._now())
+            self._expired_at = asked_at
+        return count
+
+    def _read_pages(self) -> _LogCalls:
+        if self._sequence is None:
+            return (yield from self._read_snapshot())
+        count = 0
+        while True:
+            page: RevocationPage = yield "after", (self._sequence, _PAGE)
+            if not page.complete or page.log_id != self._log_id:
+                return count + (yield from self._read_snapshot())
+            for entry in page.entries:
+                self._sink.apply(entry)
+            self._sequence = page.sequence
+            count += len(page.entries)
+            if len(page.entries) < _PAGE:
+                return count
+
+    def _read_snapshot(self) -> _LogCalls:
+        page: RevocationPage = yield "snapshot", ()
+        self._sink.reset(page)
+        self._sequence, self._log_id = page.sequence, page.log_id
+        return len(page.entries)
+
+    def _record_failure(self, error: Exception) -> float:
+        self._failures += 1
+        if self._failures == 1:
+            _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
+        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
+        return longest * (0.5 + self._jitter() / 2)
+
+    def _wait(self, seconds: float, stop: Event) -> None:
+        if self._watch is None:
+            stop.wait(seconds)
+            return
+        try:
+            self._watch.wait(seconds, stop)
+        except Exception:  # a watch that is lost only makes news late: the next poll says whether the log is, too
+            stop.wait(seconds)
+
+    def _record_success(self, interval_seconds: float | None) -> float:
+        if self._failures:
+            _logger.warning("the revocation feed is read again after %d failed attempts", self._failures)
+        self._failures = 0
+        if interval_seconds is not None:
+            return interval_seconds
+        return POLL_SECONDS if self._watch is None else self._watch.interval_seconds
+
+
+class InProcessFeed:
+    """The feed of a memory store: every entry arrives inside the call that appends it, so there is nothing to run."""
+
+    def __init__(self, store: MemoryStore, sink: RevocationSink) -> None:
+        self._stop = store.log.subscribe(sink)
+
+    def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
+        """Wait for ``stop``."""
+        stop.wait()
+
+    async def run(self, *, interval_seconds: float | None = None) -> None:
+        """Wait to be cancelled."""
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        """Stop pouring."""
+        self._stop()
+
+
+def connect_feed(
+    store: Any,
+    sink: RevocationSink,
+    *,
+    now: Callable[[], Instant] = lambda: Instant(int(time.time())),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> LogFollower | InProcessFeed:
+    """The best feed ``store`` (sync or async) has for this process. Run it, or poll it; close it in the end."""
+    if isinstance(store, AsyncMemoryStore):
+        store = store.store
+    if isinstance(store, MemoryStore):
+        return InProcessFeed(store, sink)
+    return LogFollower(store.log, sink, watch=store.watch(), now=now, monotonic=monotonic)

@@ -1,0 +1,57 @@
+"""What a memory store holds, and the two things done to it from more than one port."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from threading import RLock
+
+from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
+from keyturn.ports import LOG_BITS
+from keyturn.stores.revocation_sink import RevocationSink
+
+
+@dataclass(slots=True)
+class MemoryState:
+    """What is held. Whoever reads or writes it holds ``lock``."""
+
+    lock: RLock = field(default_factory=RLock)
+    sessions: dict[SessionId, Session] = field(default_factory=dict[SessionId, Session])
+    marks: dict[tuple[RevocationKind, str], int] = field(default_factory=dict[tuple[RevocationKind, str], int])
+    entries: list[Revocation] = field(default_factory=list[Revocation])
+    sequence: int = 0
+    purged: int = 0
+    log_id: int = field(default_factory=lambda: secrets.randbits(LOG_BITS))
+    sinks: list[RevocationSink] = field(default_factory=list[RevocationSink])
+
+    def revocation_floor(self, subject: str, client_id: str) -> RevocationFloor:
+        raised = self.marks.get
+        not_before = max(
+            raised((RevocationKind.CLIENT, client_id), EPOCH), raised((RevocationKind.EVERYTHING, ""), EPOCH)
+        )
+        return RevocationFloor(raised((RevocationKind.SUBJECT, subject), 0), Instant(not_before))
+
+    def loaded(self, session: Session) -> LoadedSession:
+        return LoadedSession(session, self.revocation_floor(session.subject, session.client.client_id))
+
+    def can_keep(self, session: Session, subject: Subject) -> bool:
+        stored = self.sessions.get(session.sid)
+        generation = self.marks.get((RevocationKind.SUBJECT, subject), 0)
+        swaps = stored is not None and stored.version == session.version - 1
+        return swaps and session.subject == subject and session.generation == generation
+
+    def append(self, entry: Revocation) -> Revocation:
+        self.sequence += 1
+        appended = replace(entry, sequence=self.sequence)
+        self.entries.append(appended)
+        for sink in self.sinks:
+            sink.apply(appended)
+        return appended
+
+    def increment_generation(self, voiding: GenerationIncrement) -> Revocation:
+        named = (RevocationKind.SUBJECT, voiding.subject)
+        previous = self.marks.get(named, 0)
+        self.marks[named] = previous + 1
+        return self.append(
+            Revocation(RevocationKind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at)
+        )

@@ -1,0 +1,117 @@
+"""Open a store by its URL; a database's own packages are imported only when it is asked for."""
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from keyturn.errors import ConfigurationError
+from keyturn.stores.async_proxy import AsyncMemoryStore
+from keyturn.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from keyturn.stores.redis.store import AsyncRedisStore, RedisStore
+    from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
+
+MEMORY = "memory:"
+
+MAX_CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSessions:
+    """Sessions and the revocation log in the Redis at ``url``. ``replicas``: how many of its replicas must have a write
+    before it is acknowledged. ``quarantine_seconds``: how long it is not believed after a failover."""
+
+    url: str = field(repr=False)
+    replicas: int = 0
+    quarantine_seconds: float = 10.0
+
+
+def open_store(
+    url: str, connections: int = MAX_CONNECTIONS, redis_sessions: RedisSessions | None = None
+) -> "MemoryStore | SqlStore | RedisStore":
+    """``memory:``, ``sqlite:////var/lib/keyturn/keyturn.db`` or ``postgresql://...``, its schema made or upgraded.
+
+    ``connections``: to a database, at most; a quarter as many beside them count attempts. ``apart``: where sessions
+    live, if not there.
+    Raises ``ConfigurationError`` for a URL that cannot be used, ``StoreUnavailable`` when the database is away.
+    """
+    if redis_sessions is not None:
+        return _open_with_redis(url, connections, redis_sessions)
+    if url == MEMORY:
+        return MemoryStore()
+    from keyturn.stores.sql.store import SqlStore
+
+    return SqlStore(url, size=connections)
+
+
+def open_async_store(
+    url: str, connections: int = MAX_CONNECTIONS, redis_sessions: RedisSessions | None = None
+) -> "AsyncMemoryStore | AsyncSqlStore | AsyncRedisStore":
+    """As ``open_store``, with every port awaited. Opening itself waits for the database: do it before serving."""
+    if redis_sessions is not None:
+        return _open_with_redis_async(url, connections, redis_sessions)
+    if url == MEMORY:
+        return AsyncMemoryStore()
+    from keyturn.stores.sql.store import AsyncSqlStore
+
+    return AsyncSqlStore(url, size=connections)
+
+
+def require_store(url: str) -> None:
+    """Raises ``ConfigurationError`` where opening ``url`` would make the store."""
+    if url != MEMORY:
+        from keyturn.stores.sql.database import require_database
+
+        require_database(url)
+
+
+def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
+    """Say that the emptied Redis of ``apart`` holds the sessions of the database at ``url`` from now on. Raises as
+    ``open_store`` does."""
+    _check_redis_sessions(url)
+    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.binding import rebind as write
+    from keyturn.stores.redis.runner import RedisRunner
+    from keyturn.stores.sql.markers import bind
+    from keyturn.stores.sql.store import SqlStore
+
+    with (
+        closing(SqlStore(url, serving=False)) as database,
+        closing(RedisRunner(read_address(redis_sessions.url, "sessions"))) as redis,
+    ):
+        write(redis, bind(database.engine)[0])
+
+
+def _open_with_redis(url: str, connections: int, redis_sessions: RedisSessions) -> "RedisStore":
+    _check_redis_sessions(url)
+    from keyturn.stores.redis.store import RedisStore
+
+    return RedisStore(
+        url,
+        redis_sessions.url,
+        size=connections,
+        replicas=redis_sessions.replicas,
+        quarantine_seconds=redis_sessions.quarantine_seconds,
+    )
+
+
+def _open_with_redis_async(url: str, connections: int, redis_sessions: RedisSessions) -> "AsyncRedisStore":
+    _check_redis_sessions(url)
+    from keyturn.stores.redis.store import AsyncRedisStore
+
+    return AsyncRedisStore(
+        url,
+        redis_sessions.url,
+        size=connections,
+        replicas=redis_sessions.replicas,
+        quarantine_seconds=redis_sessions.quarantine_seconds,
+    )
+
+
+def _check_redis_sessions(url: str) -> None:
+    if url == MEMORY:
+        raise ConfigurationError("session_store: accounts must be in a database when sessions are in Redis; set store")
+    if find_spec("redis") is None:
+        raise ConfigurationError("session_store: redis is missing: pip install 'keyturn[redis]'")

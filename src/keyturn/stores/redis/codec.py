@@ -1,0 +1,202 @@
+"""Records to bytes, bytes to records: small, and with what a script compares at the front.
+
+A session is a MessagePack array of at least 16 members, so that its first begins at the fourth byte.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeAlias, TypeVar
+
+import msgspec
+
+from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.session_id import decode_session_id
+from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.errors import BadRequest
+from keyturn.stores.redis.connect import CorruptRecord
+from keyturn.stores.validate import check_storable, check_storable_session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PWD = ("pwd",)
+
+PageFields: TypeAlias = tuple[int, int, int, tuple[Revocation, ...]]
+"""Last number appended, last one purged, number of the log, and entries."""
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """The scripts read ``version``, ``subject``, ``client_id`` and ``expires_at``; moments that are an ``_after`` count
+    from ``created_at``."""
+
+    version: int
+    subject: msgspec.Raw
+    client_id: str
+    expires_at: int
+    created_at: int
+    auth_after: int
+    last_seen_after: int
+    seed: bytes
+    label: str
+    address: str
+    generation: int
+    amr: tuple[str, ...] | None
+    scope: str
+    claims: bytes | None
+    renewals: int
+    rotations: int
+    rotated_after: int | None
+    ended_after: int | None
+    end_reason: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+_encode_claims = msgspec.json.Encoder().encode
+_decode_claims = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def pack_session(session: Session) -> bytes:
+    """Raises ``BadRequest`` for what no store can hold."""
+    check_storable_session(session)
+    client, created = session.client, session.created_at
+    try:
+        claims = _encode_claims(session.claims) if session.claims else None
+        return _encode(
+            _Packed(
+                session.version,
+                _raw(pack_subject(session.subject)),
+                client.client_id,
+                session.expires_at,
+                created,
+                _after(session.auth_time, created),
+                _after(session.last_seen_at, created),
+                bytes(session.seed),
+                client.label,
+                client.address,
+                session.generation,
+                None if session.amr == _PWD else session.amr,
+                session.scope,
+                claims,
+                session.renewals,
+                session.rotations,
+                None if session.rotated_at is None else _after(session.rotated_at, created),
+                None if session.ended_at is None else _after(session.ended_at, created),
+                session.end_reason,
+            )
+        )
+    except (UnicodeEncodeError, OverflowError):
+        raise BadRequest("a value no store can hold") from None
+
+
+def _checked(read: Callable[P, T]) -> Callable[P, T]:
+    @wraps(read)
+    def careful(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return read(*arguments, **named)
+        except (msgspec.MsgspecError, ValueError, IndexError):
+            raise CorruptRecord("a record in Redis cannot be read") from None  # an error would quote it
+
+    return careful
+
+
+@_checked
+def unpack_session(sid: SessionId, value: bytes) -> Session:
+    """The session ``pack_session`` made ``value`` of. Raises ``StoreUnavailable``."""
+    packed = _decode(value)
+    created = packed.created_at
+    return Session(
+        sid,
+        _unpack_subject(bytes(packed.subject)),
+        Seed(packed.seed),
+        ClientInfo(packed.client_id, packed.label, packed.address),
+        packed.generation,
+        Instant(created),
+        _moment(packed.auth_after, created),
+        _moment(packed.last_seen_after, created),
+        Instant(packed.expires_at),
+        _PWD if packed.amr is None else packed.amr,
+        packed.scope,
+        {} if packed.claims is None else _decode_claims(packed.claims),
+        packed.renewals,
+        packed.rotations,
+        None if packed.rotated_after is None else _moment(packed.rotated_after, created),
+        None if packed.ended_after is None else _moment(packed.ended_after, created),
+        packed.end_reason,
+        packed.version,
+    )
+
+
+def pack_subject(subject: Subject) -> bytes:
+    """17 bytes for a subject of ours, which is 16 bytes as text; else its text. No text begins with U+0000."""
+    handle = decode_session_id(subject)
+    return subject.encode() if handle is None else b"\0" + handle
+
+
+def _raw(text: bytes) -> msgspec.Raw:
+    # Said to be text, which ours is not: the scripts know no other kind of bytes.
+    size = len(text)
+    if size < 32:
+        return msgspec.Raw(bytes((0xA0 | size,)) + text)
+    return msgspec.Raw(b"\xdb" + size.to_bytes(4, "big") + text)
+
+
+def _unpack_subject(raw: bytes) -> Subject:
+    packed = raw[1:] if raw[0] < 0xC0 else raw[5:]
+    if packed[:1] == b"\0":
+        return Subject(urlsafe_b64encode(packed[1:]).rstrip(b"=").decode())
+    return Subject(packed.decode())
+
+
+def pack_entry(entry: Revocation) -> bytes:
+    """The key last: it may be any text but one with U+0000, which no store holds. Raises ``BadRequest``."""
+    return b"%s\0%d\0%s" % (entry.kind.value.encode(), entry.value, pack_rest(entry.key, entry.at, entry.expires_at))
+
+
+def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
+    """What of an entry is known before its value. Raises ``BadRequest``."""
+    check_storable(key, at, expires_at)
+    return b"%d\0%d\0%s" % (at, expires_at, key.encode())
+
+
+@_checked
+def unpack_entry(sequence: int, text: bytes) -> Revocation:
+    """The entry ``pack_entry`` made ``text`` of. Raises ``StoreUnavailable``."""
+    kind, value, at, expires_at, key = text.split(b"\0", 4)
+    return Revocation(
+        RevocationKind(kind.decode()), key.decode(), int(value), Instant(int(at)), Instant(int(expires_at)), sequence
+    )
+
+
+@_checked
+def unpack_page(appended: bytes, purged: bytes, log: bytes, found: Sequence[Sequence[bytes]]) -> PageFields:
+    """Three counts, and a stream's entries: of each its name, a number, and a text. Raises ``StoreUnavailable``."""
+    entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
+    return int(appended), int(purged), int(log), entries
+
+
+@_checked
+def unpack_count(found: bytes | None) -> int:
+    """None at all is 0. Raises ``StoreUnavailable``."""
+    return int(found or 0)
+
+
+@_checked
+def unpack_floor(generation: bytes | None, everything: bytes | None, client: bytes | None) -> RevocationFloor:
+    """Each may be missing. Raises ``StoreUnavailable``."""
+    return RevocationFloor(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
+
+
+def _after(moment: int, created: int) -> int:
+    return _wrapped(moment - created)
+
+
+def _moment(after: int, created: int) -> Instant:
+    return Instant(_wrapped(created + after))
+
+
+def _wrapped(number: int) -> int:
+    # Around the circle of 64 bits: there and back is the same moment, whatever the two are.
+    return (number + 2**63) % 2**64 - 2**63

@@ -1,0 +1,56 @@
+"""Hands: who does the work of an awaited store. Here: threads; ``native`` has asyncpg."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
+
+from keyturn.stores.async_proxy import AsyncPort
+from keyturn.stores.sql.thread_pool import BoundedThreadPool
+
+READERS = 4
+
+
+class AsyncPorts(Protocol):
+    """The awaited ports of one store."""
+
+    sessions: Any
+    accounts: Any
+    log: Any
+    throttles: Any
+    keys: Any
+    audit: Any
+
+    async def close(self) -> None:
+        """Let what runs finish, forget what waits."""
+        ...
+
+
+class ThreadPorts:
+    """Hands that call the methods of ``store`` in crews of at most ``size`` threads."""
+
+    def __init__(self, store: Any, *, size: int, waiting: int, deadline_seconds: float) -> None:
+        one_writer = store.database.hooks.write_lock is not None
+        crew = partial(BoundedThreadPool, waiting=waiting, patience_seconds=deadline_seconds)
+        self._readers = crew(READERS if one_writer else size, name="keyturn-store")
+        # Where the database takes one writer at a time, more threads would only stand in line.
+        self._writers = crew(1, name="keyturn-store-writer") if one_writer else self._readers
+        self.sessions = AsyncPort(store.sessions, self._run)
+        self.accounts = AsyncPort(store.accounts, self._run)
+        self.log = AsyncPort(store.log, self._run)
+        self.throttles = AsyncPort(store.throttles, self._run)
+        self.keys = AsyncPort(store.keys, self._run)
+        self.audit = AsyncPort(store.audit, self._run)
+
+    async def close(self) -> None:
+        """Let what runs finish, forget what waits."""
+        self._writers.close()
+        self._readers.close()
+
+    def _run(self, method: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
+        crew = self._writers if getattr(method, "writes", False) else self._readers
+        return crew.run(method, *arguments)
+
+
+def throttle_pool_size(size: int) -> int:
+    """Connections for counted attempts beside ``size`` others."""
+    return max(1, size // 4)

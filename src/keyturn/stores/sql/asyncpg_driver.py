@@ -1,0 +1,243 @@
+"""Native: the very same operations, awaited over asyncpg."""
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql import asyncpg as dialects
+
+from keyturn.core.revocation import RevocationPage
+from keyturn.core.types import Instant
+from keyturn.errors import BadRequest, StoreUnavailable
+from keyturn.stores.sql.accounts import Accounts
+from keyturn.stores.sql.address import CONNECT_SECONDS, Address
+from keyturn.stores.sql.async_ports import throttle_pool_size
+from keyturn.stores.sql.asyncpg_pool import AsyncpgPool, PreparedConnection
+from keyturn.stores.sql.batches import Batches, purge_audit_before, purge_expired, read_snapshot
+from keyturn.stores.sql.compiled_statement import CompiledStatement
+from keyturn.stores.sql.connect_errors import error_summary
+from keyturn.stores.sql.log import Log
+from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
+from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
+from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
+from keyturn.stores.sql.runner import UNSTORABLE
+from keyturn.stores.sql.sessions import Sessions
+
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, UniqueViolation)
+
+_Loop = asyncio.AbstractEventLoop
+
+
+class AsyncpgConnector:
+    """Opens connections to whichever of the servers is the primary, the one found last first."""
+
+    def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
+        self._label = address.label
+        self._names = address.names_for_asyncpg()
+        self._introduction = connection_setup_sql(deadline_seconds, durable=durable)
+        self._found = 0
+
+    async def __call__(self) -> asyncpg.Connection:
+        """Raises what asyncpg raises, or ``StoreUnavailable`` when the last one asked is a standby."""
+        first, count = self._found, len(self._names)
+        failure: Exception = StoreUnavailable("no server is named")
+        for number in (*range(first, count), *range(first)):
+            try:
+                connection = await self._open(self._names[number])
+            except (*_FAILURES, StoreUnavailable) as error:
+                failure = error
+            else:
+                self._found = number
+                return connection
+        raise failure
+
+    async def _open(self, name: str) -> asyncpg.Connection:
+        connection = await asyncpg.connect(name, timeout=CONNECT_SECONDS)
+        try:
+            row = await connection.fetchrow(self._introduction, timeout=CONNECT_SECONDS)
+            check_server(tuple(row or ()), self._label)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+
+class AsyncpgRunner:
+    """Runs operations for any number of tasks, over at most ``size`` connections per event loop.
+
+    ``deadline_seconds``: longest time for one operation, all of its waits together. Whatever ends one early, a
+    cancellation too, ends its connection: it happened, or it did not.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], *, size: int, waiting: int, deadline_seconds: float
+    ) -> None:
+        self._deadline_seconds = deadline_seconds
+        self._make = partial(AsyncpgPool, connect, size=size, waiting=waiting, patience_seconds=deadline_seconds / 3)
+        # A connection belongs to the event loop it was opened on.
+        self._pools: weakref.WeakKeyDictionary[_Loop, AsyncpgPool] = weakref.WeakKeyDictionary()
+        self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+        self._phrases: dict[Executable, CompiledStatement] = {}
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await self._run(operation)
+        except (UnicodeEncodeError, OverflowError, asyncpg.DataError):
+            # A lone surrogate (JSON has them) or a number of more than 64 bits.
+            raise BadRequest(UNSTORABLE) from None
+        except _FAILURES as error:
+            if isinstance(error, ValueError):  # asyncpg's own word for a parameter it cannot encode
+                raise BadRequest(UNSTORABLE) from None
+            # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
+            raise StoreUnavailable(error_summary(error)) from None
+
+    async def run_batches(self, parts: Batches[T]) -> T:
+        """Run every operation of ``parts``, one after the other; each has the whole deadline."""
+        answer: Any = None
+        while True:
+            try:
+                operation, _ = parts.send(answer)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            answer = await self.run(operation)
+
+    def close(self) -> None:
+        """Close every connection of this loop, and of loops that are no more."""
+        for loop, pool in list(self._pools.items()):
+            if loop is asyncio.get_running_loop():
+                pool.close()
+            elif not loop.is_closed():
+                loop.call_soon_threadsafe(pool.close)
+
+    async def _run(self, operation: Operation[T]) -> T:
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            pool = self._pools[loop] = self._make()
+        link = await pool.acquire()
+        try:
+            result = await self._drive(link, operation)
+        except BaseException as error:
+            # Cancelled at the deadline, or gone: nor will the server answer on the idle ones.
+            lost = link.connection.is_closed() or isinstance(error, asyncio.CancelledError)
+            pool.discard(link, every=lost)
+            raise
+        pool.release(link)
+        return result
+
+    async def _drive(self, link: PreparedConnection, operation: Operation[T]) -> T:
+        begun = False
+        try:
+            step = next(operation)
+            while True:
+                try:
+                    answer = await self._perform(link, step)
+                except asyncpg.IntegrityConstraintViolationError:
+                    step = operation.throw(UniqueViolation())
+                else:
+                    begun = step is Control.BEGIN or (begun and step is not Control.ROLLBACK)
+                    step = operation.send(answer)
+        except StopIteration as done:
+            if begun:
+                await link.connection.execute("COMMIT")
+            result: T = done.value
+            return result
+
+    async def _perform(self, link: PreparedConnection, step: Step) -> Result:
+        if isinstance(step, ExternalCall):
+            return Result((await step.run_async(),), 0)
+        if isinstance(step, Control):
+            await link.connection.execute("BEGIN" if step is Control.BEGIN else "ROLLBACK")
+            return Result((), 0)
+        phrase = self._phrases.get(step[0]) or self._compile(step[0])
+        parameters = phrase.bind(step[1])
+        statement = link.prepared.get(phrase.sql) or await link.prepare(phrase.sql)
+        rows = await statement.fetch(*parameters)
+        return Result(rows, _count(statement.get_statusmsg()))
+
+    def _compile(self, statement: Executable) -> CompiledStatement:
+        # Statements are constants of their modules, so this cannot grow without bound.
+        phrase = self._phrases[statement] = CompiledStatement(statement, self._dialect)
+        return phrase
+
+
+class AsyncpgPort:
+    """A port whose methods run their definitions. Found as plain attributes from their first use on."""
+
+    def __init__(self, definition: object, runner: AsyncpgRunner) -> None:
+        self._definition = definition
+        self._runner = runner
+
+    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
+        define, run = getattr(self._definition, verb), self._runner.run
+
+        async def call(*arguments: object) -> Any:
+            return await run(define(*arguments))
+
+        setattr(self, verb, call)
+        return call
+
+
+class _AsyncpgSessions(AsyncpgPort):
+    async def purge(self, now: Instant) -> int:
+        return await self._runner.run_batches(purge_expired(now))
+
+
+class _AsyncpgLog(AsyncpgPort):
+    async def snapshot(self) -> RevocationPage:
+        return await self._runner.run_batches(read_snapshot())
+
+
+class _AsyncpgAudit(AsyncpgPort):
+    async def purge(self, before: Instant) -> int:
+        return await self._runner.run_batches(purge_audit_before(before))
+
+
+class AsyncpgPorts:
+    """Hands that await asyncpg."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        deadline_seconds: float,
+        size: int,
+        waiting: int,
+        accounts: Accounts | None = None,
+    ) -> None:
+        self._runners = tuple(
+            AsyncpgRunner(
+                AsyncpgConnector(address, deadline_seconds, durable=durable),
+                size=size if durable else throttle_pool_size(size),
+                waiting=waiting,
+                deadline_seconds=deadline_seconds,
+            )
+            for durable in (True, False)
+        )
+        runner, fleeting = self._runners
+        self.sessions = _AsyncpgSessions(Sessions(), runner)
+        self.accounts = AsyncpgPort(accounts or Accounts(), runner)
+        self.log = _AsyncpgLog(Log(), runner)
+        self.throttles = AsyncpgPort(Throttles(), fleeting)
+        self.keys = AsyncpgPort(Keys(), runner)
+        self.audit = _AsyncpgAudit(AuditTrail(), runner)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for each in self._runners:
+            each.close()
+        # A transport ends in the loop's next round.
+        await asyncio.sleep(0)
+
+
+def _count(status: str | None) -> int:
+    """Rows changed, as in ``UPDATE 1`` and ``INSERT 0 1``; 0 for ``SELECT 5``."""
+    verb, _, rest = (status or "SELECT 0").partition(" ")
+    return 0 if verb == "SELECT" else int(rest.rpartition(" ")[2])

@@ -1,0 +1,136 @@
+"""Listening: PostgreSQL says when the revocation log has grown; a heartbeat says that it still would."""
+
+import logging
+import select
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import psycopg
+from psycopg.pq.abc import PGconn
+
+from keyturn import entropy
+from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.stores.sql.connect_errors import error_summary
+from keyturn.stores.sql.psycopg_driver import DeadlineConnection
+
+HEARTBEAT_SECONDS = 0.4
+"""Longest time between two questions to the server: so late news is at most, should a notification be lost."""
+
+POLL_SECONDS = 0.1
+"""As ``HEARTBEAT_SECONDS``, while nobody listens and the log itself is read."""
+
+ANSWER_SECONDS = 1.0
+"""Longest wait for an answer on the connection that listens."""
+
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 2.0
+_STOP_SECONDS = 0.05
+
+_LISTEN = b"LISTEN keyturn"
+_COUNTERS = b"SELECT name, value FROM counters ORDER BY name"
+
+_logger = logging.getLogger("keyturn.feed")
+
+
+class NotifyListener:
+    """A ``Watch`` over PostgreSQL, on a connection of its own that never writes.
+
+    ``connect`` opens one to the primary. A pooler that forgets ``LISTEN`` makes news a heartbeat late, no more; while
+    there is no connection at all, every look says "perhaps", so that the log is read through the others.
+    ``jitter``: uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], DeadlineConnection],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = entropy.jitter,
+    ) -> None:
+        self._connect = connect
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._connection: DeadlineConnection | None = None
+        self._connections = 0
+        self._told = False
+        self._failures = 0
+        self._again_at = float("-inf")
+
+    @property
+    def interval_seconds(self) -> float:
+        """Until the next look, at most."""
+        return POLL_SECONDS if self._connection is None else HEARTBEAT_SECONDS
+
+    def change_token(self) -> object:
+        """The log's counters as of now, or something new each time while they cannot be asked for. Never raises."""
+        # Before the question: what is told after it was not yet in the answer, perhaps.
+        told, self._told = self._told, False
+        if told:
+            return object()  # the log itself is asked at once
+        if self._connection is None and self._monotonic() < self._again_at:
+            return object()
+        try:
+            return self._check()
+        except (psycopg.Error, StoreUnavailable, ConfigurationError) as error:
+            self._connection_lost(error)
+            return object()
+
+    def wait(self, seconds: float, stop: Event) -> None:
+        """Return at once when told of an entry, or when the connection ends."""
+        if self._connection is None:
+            stop.wait(seconds)
+            return
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLIN)
+        give_up_at = self._monotonic() + seconds
+        while not self._told and not stop.is_set():
+            left = give_up_at - self._monotonic()
+            if left <= 0:
+                return
+            if poll.poll(min(_STOP_SECONDS, left) * 1000):
+                self._listen(self._connection.pgconn)
+                return
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _check(self) -> object:
+        if self._connection is None:
+            self._connection = self._connect()
+            self._connections += 1
+            self._connection.add_notify_handler(self._on_notification)
+            self._ask(self._connection, _LISTEN)
+        counters = tuple(self._ask(self._connection, _COUNTERS).fetchall())
+        if self._failures:
+            _logger.warning("the database tells of revocations again, after %d failed attempts", self._failures)
+        self._failures = 0
+        # Another connection may lead to a standby that took over, and the same counters to another log.
+        return self._connections, counters
+
+    def _ask(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
+        connection.give_up_at = self._monotonic() + ANSWER_SECONDS
+        return connection.execute(statement, prepare=statement is _COUNTERS)
+
+    def _listen(self, connection: PGconn) -> None:
+        try:
+            connection.consume_input()
+        except psycopg.Error:
+            return  # it has ended: the next question says so
+        while connection.notifies() is not None:
+            self._told = True
+
+    def _on_notification(self, _notification: psycopg.Notify) -> None:
+        self._told = True
+
+    def _connection_lost(self, error: Exception) -> None:
+        self.close()
+        self._failures += 1
+        if self._failures == 1:
+            _logger.warning("the database no longer tells of revocations, the log is polled: %s", error_summary(error))
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
+        self._again_at = self._monotonic() + pause * (0.5 + self._jitter() / 2)

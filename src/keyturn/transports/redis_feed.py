@@ -1,0 +1,173 @@
+"""RedisFeed: the revocation feed from a Redis that the issuer relays it to, and from the issuer itself when that fails.
+
+What an entry and a beat mean is in ``stores/redis/relay.py``.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+import msgspec
+
+from keyturn import entropy
+from keyturn.clock import boottime
+from keyturn.core.revocation import RevocationKind
+from keyturn.core.types import Instant
+from keyturn.errors import StoreUnavailable, Unavailable
+from keyturn.stores.redis.address import Address, read_address
+from keyturn.stores.redis.connect import FAILURES, connect, error_summary
+from keyturn.stores.redis.relay import POINTER, stream_of
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader
+from keyturn.verifier.fetch import Fetch
+from keyturn.verifier.http_feed import HttpFeed
+from keyturn.verifier.sse import MAX_LAG_SHARE
+
+_PAGE: Final = 1000
+_MAX_POLLS: Final = 64
+
+Id = tuple[int, int]
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    kind: RevocationKind
+    key: str
+    value: int
+    at: int
+    expires_at: int
+
+
+_decode = msgspec.json.Decoder(_Entry).decode
+
+
+class RedisFeed(HttpFeed):
+    """A feed for ``Verifier(feed=...)``. ``redis_url``: as of ``KEYTURN_REDIS_CACHE``; reading rights are enough.
+
+    ``url``, ``token``: the issuer's feed, asked first, and whenever Redis is away or lags. The rest is as for
+    ``HttpFeed``. Raises ``ConfigurationError`` for a URL that cannot be used.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        url: str | Callable[[], str],
+        token: str | None = None,
+        *,
+        interval_seconds: float = 1.0,
+        staleness_seconds: float = 5.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = boottime,
+        send: Fetch | None = None,
+        jitter: Callable[[], float] = entropy.jitter,
+    ) -> None:
+        super().__init__(
+            url,
+            token,
+            interval_seconds=interval_seconds,
+            staleness_seconds=staleness_seconds,
+            clock=clock,
+            monotonic=monotonic,
+            send=send,
+            jitter=jitter,
+        )
+        self._address = read_address(redis_url, "redis_url")
+
+    def stream(self, first: Future[None] | None = None) -> None:
+        """Read what is relayed, until closed; ``first`` is settled by the first news. Raises ``Unavailable``."""
+        if not self._reading.has_snapshot:
+            # One question to the issuer is quicker than waiting for beats; without it, Redis alone will do.
+            self._try_poll()
+        if self._reading.has_snapshot:
+            self._settle(first)
+        RedisStreamReader(self._reading, self._now, self._monotonic).run(
+            self._address, lambda: self._on_event(self._reading.freshness.is_fresh(self._monotonic()), first)
+        )
+
+    def _try_poll(self) -> None:
+        try:
+            self.poll()
+        except Exception as error:  # whatever it is, Redis may do without
+            self._unread.failed(error)
+
+
+class RedisStreamReader:
+    """One connection to Redis, read into ``reading``."""
+
+    def __init__(self, reading: FeedReader, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
+        self._reading = reading
+        self._now = now
+        self._monotonic = monotonic
+        # When we asked, and what was the last in the stream at that time or later.
+        self._tops: deque[tuple[float, Id]] = deque(maxlen=_MAX_POLLS)
+
+    def run(self, address: Address, on_event: Callable[[], bool]) -> None:
+        """Read until ``heard``, asked after every answer, says to stop. Raises ``Unavailable`` when Redis is away, has
+        nothing, or lags."""
+        bound_seconds = self._reading.freshness.bound_seconds
+        began_at = self._monotonic()
+        try:
+            client = connect(address, deadline_seconds=3 * bound_seconds / 2, connections=2)
+            try:
+                log = self._located(client)
+                while on_event():
+                    self._read(client, log, bound_seconds / 8)
+                    age = self._monotonic() - max(began_at, self._reading.freshness.complete_as_of)
+                    if age > bound_seconds * MAX_LAG_SHARE:
+                        raise Unavailable("the feed in Redis lags behind")
+            finally:
+                client.close()
+        except (*FAILURES, StoreUnavailable) as error:
+            raise Unavailable(f"Redis: {error_summary(error)}") from error
+
+    def _located(self, client: Any) -> int:
+        pointer = client.get(POINTER)
+        if pointer is None:
+            raise Unavailable("nobody relays the feed to this Redis")
+        log, reading = int(pointer), self._reading
+        newest: Any = client.xrevrange(stream_of(log), count=1)
+        # A stream that ends before we are was made anew: what comes there next would be passed over.
+        if reading.log != log or not reading.has_snapshot or (newest and _id(newest[0][0])[0] < reading.sequence):
+            reading.reset()
+            reading.log = log
+        self._last: Id = (reading.sequence, 0)
+        return log
+
+    def _read(self, client: Any, log: int, wait_seconds: float) -> None:
+        asked_at = self._monotonic()
+        after = b"%d-%d" % self._last
+        answer = client.xread({stream_of(log): after}, count=_PAGE, block=max(1, int(1000 * wait_seconds)))
+        told: list[tuple[bytes, dict[bytes, bytes]]] = answer[0][1] if answer else []
+        for name, fields in told:
+            self._apply(_id(name), fields, log)
+        if len(told) < _PAGE:
+            self._tops.append((asked_at, self._last))
+        if not told and int(client.get(POINTER) or -1) != log:
+            raise Unavailable("the issuer has another log")
+
+    def _apply(self, name: Id, fields: dict[bytes, bytes], log: int) -> None:
+        self._last = name
+        if (text := fields.get(b"e")) is not None:
+            self._reading.apply([_feed_entry(name[0], text)], log, name[0])
+        elif (before := fields.get(b"b")) is not None and name[0] == self._reading.sequence:
+            asked_at = self._complete_as_of(_id(before))
+            if asked_at is not None:
+                self._reading.mark_complete(asked_at, self._now())
+
+    def _complete_as_of(self, before: Id) -> float | None:
+        """When we last asked without yet seeing ``before``: the log was read later than that."""
+        return next((at for at, top in reversed(self._tops) if top < before), None)
+
+
+def _id(name: bytes) -> Id:
+    place, _, turn = name.partition(b"-")
+    return int(place), int(turn)
+
+
+def _feed_entry(sequence: int, text: bytes) -> FeedEntry:
+    try:
+        entry = _decode(text)
+    except msgspec.MsgspecError as error:
+        # An entry this verifier cannot read must make it stale; it must never be passed over.
+        raise Unavailable(f"the feed in Redis: {error}") from error
+    return FeedEntry(entry.kind, entry.key, entry.value, entry.at, entry.expires_at, sequence)

@@ -1,0 +1,178 @@
+"""Streaming: the revocation feed as the issuer tells it, over Server-Sent Events (WHATWG HTML section 9.2)."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+from urllib.request import Request
+
+import msgspec
+
+from keyturn import entropy
+from keyturn.clock import monotonic_raw
+from keyturn.core.types import Instant
+from keyturn.errors import TokenMalformed, Unavailable
+from keyturn.tokens.encoding import decode_object
+from keyturn.verifier.deadline import BoundedResponse
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader, SequenceNumber, check_nonce
+from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
+
+MIN_CLOCK_RATE = 0.999
+"""A clock of ours and one of the issuer's, both quartz, drift apart by less than this in the minutes of one stream."""
+
+_CHUNK = 64 * 1024
+
+MAX_LAG_SHARE = 0.75
+"""Of the staleness bound: news older than that comes too slowly for a stream; polling still has time to help."""
+
+Shape = TypeVar("Shape")
+
+Lines = Iterator[bytes]
+Listen = Callable[[Request, float], AbstractContextManager[Lines]]
+"""Opens a stream of lines, given the longest silence in seconds. Raises ``Unavailable``."""
+
+
+class _Opening(msgspec.Struct):
+    process: str
+    clock: float
+    nonce: str = ""
+
+
+class _FeedEvent(msgspec.Struct):
+    process: str
+    log: SequenceNumber
+    after: SequenceNumber
+    sequence: SequenceNumber
+    entries: list[FeedEntry]
+    stamp: float | None = None
+
+
+@contextmanager
+def listen(asked: Request, seconds: float) -> Generator[Lines]:
+    """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` for whatever is none, or breaks off."""
+    with open_response(asked, seconds) as response:
+        kind = response.headers.get_content_type()
+        if kind != "text/event-stream":
+            raise Unavailable(f"{display_url(asked)} answered with {kind!r}, not with a stream")
+        yield _lines(response)
+
+
+def _lines(response: BoundedResponse) -> Lines:
+    begun = b""
+    while chunk := _read_events(response):
+        *whole, begun = (begun + chunk).split(b"\n")
+        if len(begun) > FEED_BYTES:
+            raise Unavailable(f"the stream sent a line of more than {FEED_BYTES} bytes")
+        yield from (line + b"\n" for line in whole)
+        yield b""  # an issuer that drips a line for ever is found to lag, as one that says nothing is
+
+
+def _read_events(response: BoundedResponse) -> bytes:
+    # A stream has no end, but each piece of it: one whose framing is dripped would never be heard (CWE-400).
+    response.deadline.restart()
+    return response.read1(_CHUNK)
+
+
+class SseReader:
+    """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``;
+    ``unslewed``: seconds that no time daemon stretches; ``nonce``: text that does not come twice.
+
+    ``told``: whether it has said, by now, that everything is held.
+    """
+
+    def __init__(
+        self,
+        reading: FeedReader,
+        now: Callable[[], Instant],
+        monotonic: Callable[[], float],
+        unslewed: Callable[[], float] = monotonic_raw,
+        nonce: Callable[[], str] = entropy.nonce,
+    ) -> None:
+        self.told = False
+        self._nonce = nonce()
+        self._reading = reading
+        self._now = now
+        self._monotonic = monotonic
+        self._unslewed = unslewed
+        self._asked_at = monotonic()
+        self._asked_unslewed = unslewed()
+        self._opening: _Opening | None = None
+
+    def run(self, url: str, proof: Mapping[str, str], listen: Listen, on_event: Callable[[], bool]) -> None:
+        """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop. ``proof``: the
+        header that says who reads.
+
+        Raises ``Unavailable`` for what breaks off, makes no sense, does not go on from where we are, or lags.
+        """
+        bound_seconds = self._reading.freshness.bound_seconds
+        with listen(request(f"{url}?nonce={self._nonce}", {**self._headers(), **proof}), bound_seconds / 2) as lines:
+            for name, body in _events(lines):
+                if name:
+                    self._handle_event(name, body)
+                if not on_event():
+                    return
+                if (
+                    self._monotonic() - max(self._asked_at, self._reading.freshness.complete_as_of)
+                    > bound_seconds * MAX_LAG_SHARE
+                ):
+                    raise Unavailable("the stream lags behind")
+
+    def _headers(self) -> dict[str, str]:
+        asks = {"Accept": "text/event-stream"}
+        reading = self._reading
+        return {**asks, "Last-Event-ID": f"{reading.log}.{reading.sequence}"} if reading.has_snapshot else asks
+
+    def _handle_event(self, name: str, body: bytes) -> None:
+        if name == "opening":
+            self._opening = _read(_Opening, body)
+            check_nonce(self._opening.nonce, self._nonce)
+        elif name in ("snapshot", "entries", "heartbeat"):
+            self._apply(_read(_FeedEvent, body), seeding=name == "snapshot")
+
+    def _apply(self, news: _FeedEvent, *, seeding: bool) -> None:
+        reading = self._reading
+        if seeding and news.after == 0:
+            reading.reset()
+        if reading.has_snapshot == seeding or not reading.continues(news.log, news.after):
+            raise Unavailable("the stream does not go on from where it was")
+        reading.apply(news.entries, news.log, news.sequence)
+        if news.stamp is not None:
+            reading.mark_complete(self._local_time(news.stamp - self._clock_of(news.process)), self._now())
+            self.told = True
+
+    def _clock_of(self, process: str) -> float:
+        if self._opening is None or self._opening.process != process:
+            raise Unavailable("a process spoke that has not opened this stream: its clock is unknown")
+        return self._opening.clock
+
+    def _local_time(self, passed: float) -> float:
+        """What our own clock said ``passed`` seconds after the issuer had heard of us, or earlier: never later.
+
+        It heard of us after we had asked. Two clocks count, one that goes on while this machine sleeps and one that
+        nobody slews; the older answer holds, and none lies ahead.
+        """
+        certain = passed * (MIN_CLOCK_RATE if passed > 0 else 1 / MIN_CLOCK_RATE)
+        age_seconds = max(0.0, self._unslewed() - self._asked_unslewed - certain)
+        return min(self._asked_at + certain, self._monotonic() - age_seconds)
+
+
+def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
+    """Name and body of each event; an empty name after a line that ends none."""
+    name, body = "", b""
+    for line in lines:
+        field, _, value = line.rstrip(b"\r\n").partition(b": ")
+        if field == b"event":
+            name = value.decode("ascii", "replace")
+        elif field == b"data":
+            body = value
+        if line in (b"\n", b"\r\n"):
+            yield name, body
+            name, body = "", b""
+        else:
+            yield "", b""
+
+
+def _read(kind: type[Shape], body: bytes) -> Shape:
+    try:
+        return msgspec.convert(decode_object(body, max_bytes=FEED_BYTES), kind)
+    except (TokenMalformed, msgspec.ValidationError) as error:
+        raise Unavailable(f"the stream: {error}") from error

@@ -1,0 +1,73 @@
+"""Extract: the credential a request presents. An Authorization header wins; a query string is never read."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from keyturn.core.cookie import find_cookie
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.errors import BadRequest, TokenMalformed, Unauthenticated
+from keyturn.web.message import Request
+
+MAX_BEARER_CHARS = 8 * 1024 + 64
+"""Bytes of an Authorization header that are looked at; no token of ours is longer."""
+
+CookieRole = Literal["session", "access", "refresh", "device"]
+
+# RFC 9110 section 11.6.2 and RFC 6750 section 2.1: one scheme, in any case; one token; nothing else.
+_SCHEME = re.compile(rb"bearer(?: |\Z)", re.IGNORECASE)
+_BEARER = re.compile(rb"[A-Za-z]+ +([A-Za-z0-9._~+/-]+=*)")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credential:
+    """A credential as presented, not judged. ``cookie``: a browser may have attached it by itself."""
+
+    kind: Literal["session", "access"]
+    text: str
+    cookie: bool
+
+    def __repr__(self) -> str:
+        return f"Credential({self.kind}, cookie={self.cookie})"
+
+
+def extract(request: Request, realm: IssuerConfig) -> Credential | None:
+    """The one credential that counts: the bearer token, else the session cookie, else the access cookie.
+
+    Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: a header that is there but no good never falls
+    back to a cookie, and a cookie that is there but no good never falls back to another.
+    """
+    token = bearer_token(request)
+    if token is not None:
+        return Credential("access", token, cookie=False)
+    session = read_cookie(request, "session", realm)
+    if session is not None:
+        return Credential("session", session, cookie=True)
+    access = read_cookie(request, "access", realm)
+    return None if access is None else Credential("access", access, cookie=True)
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of the Authorization header; ``None`` without one.
+
+    Raises ``BadRequest`` when there are several, ``Unauthenticated`` for another scheme, ``TokenMalformed`` for what
+    no token looks like.
+    """
+    values = request.values(b"authorization")
+    if not values:
+        return None
+    if len(values) > 1:
+        # Two values: whoever reads the first and whoever reads the last let different people in.
+        raise BadRequest("more than one Authorization header")
+    if not _SCHEME.match(values[0]):
+        raise Unauthenticated("an Authorization scheme other than Bearer")
+    shape = _BEARER.fullmatch(values[0]) if len(values[0]) <= MAX_BEARER_CHARS else None
+    if shape is None:
+        raise TokenMalformed("not one bearer token (RFC 6750 section 2.1)")
+    return shape[1].decode()
+
+
+def read_cookie(request: Request, role: CookieRole, realm: IssuerConfig) -> str | None:
+    """The value of our cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
+    headers = request.values(b"cookie")
+    return find_cookie(headers, realm.profile.cookie.name(role)) if headers else None

@@ -1,0 +1,101 @@
+"""Deliver: credentials on their way to their holder, in cookies, in a body, or both."""
+
+from collections.abc import Collection
+
+from msgspec import UNSET, UnsetType
+
+from keyturn.core.cookie import MAX_AGE_SECONDS, clear_cookie, set_cookie
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.policy import Deliver
+from keyturn.core.sealed import PlaintextToken
+from keyturn.core.types import Instant
+from keyturn.flows.issue import IssuedCredentials
+from keyturn.flows.revoke import RevocationReceipt
+from keyturn.web.credentials import CookieRole
+from keyturn.web.message import NO_STORE, Header, Reply, json_reply
+from keyturn.web.schemas import IssuedAnswer, RevokedAnswer
+
+# RFC 6749 section 5.1 asks for both, for caches older than RFC 9111.
+_PRIVATE: tuple[Header, ...] = (*NO_STORE, (b"pragma", b"no-cache"))
+LOGIN_COOKIES: tuple[CookieRole, ...] = ("session", "access", "refresh")
+"""The cookies a login may live in; the device cookie is none of them."""
+
+_ROLES: dict[Deliver, tuple[CookieRole, ...]] = {
+    "cookie": ("session",),
+    "tokens": (),
+    "both": ("session",),
+    "token-cookies": ("access", "refresh"),
+}
+
+
+def issued_reply(
+    status: int,
+    issued: IssuedCredentials,
+    now: Instant,
+    realm: IssuerConfig,
+    previous_tokens: Collection[CookieRole] = (),
+) -> Reply:
+    """What a login, a refresh or a step-up answers. ``held``: cookies of an earlier login that this one replaces:
+    those it does not overwrite are taken away, or they would be presented instead of the new ones."""
+    stale = [_clear(role, realm) for role in previous_tokens if role not in _ROLES[issued.deliver]]
+    return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, realm), *stale))
+
+
+def revoked_reply(revoked: RevocationReceipt, realm: IssuerConfig, *, clear: bool) -> Reply:
+    """What a revocation answers. ``clear``: the login that ended lived in this browser's cookies; only then, and only
+    after it ended, are they taken away (P9)."""
+    answer = RevokedAnswer(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
+    cookies = [_clear(role, realm) for role in LOGIN_COOKIES] if clear else []
+    return json_reply(200, answer, (*NO_STORE, *cookies))
+
+
+def _answer(issued: IssuedCredentials, now: Instant) -> IssuedAnswer:
+    session, in_body = issued.session, issued.deliver in ("tokens", "both")
+    access_end = issued.access_expires_at
+    return IssuedAnswer(
+        subject=session.subject,
+        sid=session.sid,
+        expires_at=issued.ends_at,
+        access_token=_reveal(issued.access_token if in_body else None),
+        token_type="Bearer" if in_body else UNSET,
+        expires_in=UNSET if access_end is None else access_end - now,
+        refresh_token=_reveal(issued.refresh_token if in_body else None),
+        scope=session.scope or UNSET,
+        csrf_token=_reveal(issued.csrf_token),
+    )
+
+
+def _reveal(token: PlaintextToken | None) -> str | UnsetType:
+    return UNSET if token is None else token.reveal()
+
+
+def _cookies(issued: IssuedCredentials, now: Instant, realm: IssuerConfig) -> list[Header]:
+    if issued.deliver == "tokens":
+        return []
+    seconds = min(max(issued.ends_at - now, 0), MAX_AGE_SECONDS)
+    values = {
+        "session": issued.session_token,
+        "access": issued.access_token,
+        "refresh": issued.refresh_token,
+    }
+    cookies = [_set(role, values[role], seconds, realm) for role in _ROLES[issued.deliver]]
+    return [each for each in (*cookies, _set("device", issued.device_token, MAX_AGE_SECONDS, realm)) if each]
+
+
+def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, realm: IssuerConfig) -> Header | None:
+    if token is None:
+        return None
+    policy = realm.profile.cookie
+    return b"set-cookie", set_cookie(
+        policy.name(role),
+        token.reveal(),
+        max_age_seconds=seconds,
+        same_site=policy.same_site,
+        secure=policy.secure,
+    ).encode()
+
+
+def _clear(role: CookieRole, realm: IssuerConfig) -> Header:
+    policy = realm.profile.cookie
+    cleared = clear_cookie(policy.name(role), same_site=policy.same_site, secure=policy.secure)
+    return b"set-cookie", cleared.encode()
