@@ -39,6 +39,6 @@ def test_what_is_avoided_is_in_the_glossary(word: str) -> None:
     assert re.search(rf"\b{re.escape(word)}\b", beside, re.I)
 
 
-@pytest.mark.parametrize("word", ["session", "grace window", "staleness bound", "refusal", "near-cache", "upkeep"])
+@pytest.mark.parametrize("word", ["session", "grace window", "staleness bound", "refusal", "session cache", "upkeep"])
 def test_the_words_we_build_on_are_explained(word: str) -> None:
     assert word in NAMED
