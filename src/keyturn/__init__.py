@@ -73,5 +73,5 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as missing:
         if module != "keyturn.issuer":
             raise
-        extras = "pip install 'keyturn[passwords,sql]'"
-        raise ImportError(f"an issuer needs {missing.name}, which this installation lacks: {extras}") from missing
+        extras = "pip install '.[passwords,sql]'"
+        raise ImportError(f"an issuer needs {missing.name}; in a clone of Keyturn: {extras}") from missing

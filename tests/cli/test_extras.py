@@ -20,14 +20,14 @@ def test_an_issuer_names_what_it_lacks() -> None:
     ran = without("argon2", "import keyturn; keyturn.Verifier; keyturn.Issuer")
     assert ran.returncode == 1
     assert "ImportError: an issuer needs argon2" in ran.stderr
-    assert "pip install 'keyturn[passwords,sql]'" in ran.stderr
+    assert "pip install '.[passwords,sql]'" in ran.stderr
 
 
 def test_the_command_names_what_it_lacks_in_one_line() -> None:
     ran = without("typer", "import keyturn.cli")
     assert ran.returncode == 1
-    assert ran.stderr == "the keyturn command needs typer, which this installation lacks: " + (
-        "pip install 'keyturn[server,cli]'\n"
+    assert ran.stderr == "the keyturn command needs typer, which is not installed; in a clone of Keyturn: " + (
+        "pip install '.[server,cli]'\n"
     )
 
 
@@ -74,6 +74,6 @@ def test_a_command_names_the_package_it_lacks_in_one_line(tmp_path: Path) -> Non
     serve = f"from keyturn.cli import app; app(['serve', '--data-dir', {str(tmp_path / 'data')!r}])"
     ran = without("uvicorn", serve)
     assert ran.returncode == 1
-    assert ran.stderr == "the keyturn command needs uvicorn, which this installation lacks: " + (
-        "pip install 'keyturn[server,cli]'\n"
+    assert ran.stderr == "the keyturn command needs uvicorn, which is not installed; in a clone of Keyturn: " + (
+        "pip install '.[server,cli]'\n"
     )

@@ -3,5 +3,7 @@
 
 def missing_extra(missing: ModuleNotFoundError) -> SystemExit:
     """Return the exit of a command whose module ``missing`` is not installed."""
-    extras = "pip install 'keyturn[server,cli]'"
-    return SystemExit(f"the keyturn command needs {missing.name}, which this installation lacks: {extras}")
+    extras = "pip install '.[server,cli]'"
+    return SystemExit(
+        f"the keyturn command needs {missing.name}, which is not installed; in a clone of Keyturn: {extras}"
+    )

@@ -38,7 +38,7 @@ def open_redis_sidecar(
     Raises ``ConfigurationError`` for a URL that cannot be used.
     """
     if find_spec("redis") is None:
-        raise ConfigurationError("redis_cache: redis is missing: pip install 'keyturn[redis]'")
+        raise ConfigurationError("redis_cache: redis is missing; in a clone of Keyturn: pip install '.[redis]'")
     if settings.store == MEMORY:
         raise ConfigurationError(
             "redis_cache: it stands beside a database, which all processes share; this store is memory"

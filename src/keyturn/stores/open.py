@@ -114,4 +114,4 @@ def _check_redis_sessions(url: str) -> None:
     if url == MEMORY:
         raise ConfigurationError("session_store: accounts must be in a database when sessions are in Redis; set store")
     if find_spec("redis") is None:
-        raise ConfigurationError("session_store: redis is missing: pip install 'keyturn[redis]'")
+        raise ConfigurationError("session_store: redis is missing; in a clone of Keyturn: pip install '.[redis]'")

@@ -63,7 +63,9 @@ def read_address(url: str) -> Address | None:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
     except ImportError as missing:
-        raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
+        raise ConfigurationError(
+            f"store: {missing.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
+        ) from None
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except ProgrammingError:

@@ -64,7 +64,9 @@ def _postgresql(address: Address, deadline_seconds: float) -> Database:
     try:
         from keyturn.stores.sql import listen_notify, psycopg_driver
     except ImportError as missing:
-        raise ConfigurationError(f"store: {missing.name} is missing: pip install 'keyturn[postgresql]'") from None
+        raise ConfigurationError(
+            f"store: {missing.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
+        ) from None
     durable, counting = (psycopg_driver.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
 
     def watching(_replaced: Callable[[], None]) -> ChangeNotifier:
