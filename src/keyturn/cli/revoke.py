@@ -53,7 +53,7 @@ def client(client_id: str, data_dir: DataDir = None, as_json: Json = False) -> N
 
 @revoke.command("all")
 @report_errors
-def everything_(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False) -> None:
+def revoke_all(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False) -> None:
     """End every session there is."""
     if not yes:
         typer.confirm("This logs everybody out. Go on?", abort=True)

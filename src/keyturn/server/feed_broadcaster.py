@@ -53,7 +53,7 @@ class FeedEvent(
 
 
 @dataclass(frozen=True, slots=True)
-class LogCursor:
+class StreamCursor:
     """Where a reader stands: in which log, after which sequence number."""
 
     log: int
@@ -65,7 +65,7 @@ class EncodedEvent:
     """One event, encoded, and where a reader stands who has taken it. ``whole``: nothing more was there."""
 
     body: bytes
-    spot: LogCursor
+    spot: StreamCursor
     whole: bool
 
 
@@ -91,11 +91,11 @@ class FeedBroadcaster:
         """How often everybody was told something."""
         self.looks = 0
         """How often it has looked."""
-        self.head: LogCursor | None = None
+        self.head: StreamCursor | None = None
         self.beat = b""
         self._read = read
         self._near = near
-        self._pages: OrderedDict[LogCursor, EncodedEvent] = OrderedDict()
+        self._pages: OrderedDict[StreamCursor, EncodedEvent] = OrderedDict()
         self._bells: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._said_at = float("-inf")
@@ -118,7 +118,7 @@ class FeedBroadcaster:
             self._task = self.head = None
             self._pages.clear()
 
-    def page_after(self, cursor: LogCursor) -> EncodedEvent | None:
+    def page_after(self, cursor: StreamCursor) -> EncodedEvent | None:
         """The page that goes on from ``spot``, while it is kept."""
         return self._pages.get(cursor)
 
@@ -187,10 +187,10 @@ class FeedBroadcaster:
         # Whoever stands somewhere else finds out by looking for himself.
         self._pages.clear()
         page = await self._read(head_page())
-        self.head = LogCursor(page.log_id, page.sequence)
+        self.head = StreamCursor(page.log_id, page.sequence)
         return False
 
-    def _cache_event(self, cursor: LogCursor, event: EncodedEvent) -> None:
+    def _cache_event(self, cursor: StreamCursor, event: EncodedEvent) -> None:
         self._pages[cursor] = event
         while (
             len(self._pages) > MAX_CACHED_PAGES
@@ -204,7 +204,9 @@ class FeedBroadcaster:
         stamp = asked_at if whole else None
         news = FeedEvent(self.process, page.log_id, place.sequence, page.sequence, entries, stamp)
         return EncodedEvent(
-            _event("snapshot" if place.is_snapshot else "entries", news), LogCursor(page.log_id, page.sequence), whole
+            _event("snapshot" if place.is_snapshot else "entries", news),
+            StreamCursor(page.log_id, page.sequence),
+            whole,
         )
 
 

@@ -14,7 +14,7 @@ from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
 from keyturn.server.asgi import CONNECTION, send_reply
-from keyturn.server.feed_broadcaster import EncodedEvent, FeedBroadcaster, LogCursor, opening_event
+from keyturn.server.feed_broadcaster import EncodedEvent, FeedBroadcaster, StreamCursor, opening_event
 from keyturn.server.metrics import Metrics
 from keyturn.web.config import WebConfig
 from keyturn.web.endpoints.service import FeedCursor, parse_cursor
@@ -220,9 +220,11 @@ class _Reader:
         if told.spot == self._hub.head:
             self._turn = self._hub.turn
 
-    def _cursor(self) -> LogCursor | None:
+    def _cursor(self) -> StreamCursor | None:
         return (
-            None if self._place.is_snapshot or self._number is None else LogCursor(self._number, self._place.sequence)
+            None
+            if self._place.is_snapshot or self._number is None
+            else StreamCursor(self._number, self._place.sequence)
         )
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:

@@ -211,8 +211,8 @@ class LocalSessionCache:
 
     def _insert(self, found: LoadedSession) -> None:
         session = found.session
-        revocation_count = self._sessions.get(session.sid)
-        if revocation_count is not None and revocation_count.session.version > session.version:
+        cached = self._sessions.get(session.sid)
+        if cached is not None and cached.session.version > session.version:
             return
         self._sessions[session.sid] = found
         self._sessions.move_to_end(session.sid)

@@ -56,11 +56,11 @@ class Sessions:
         if found is None:
             return None
         place, handle = found
-        value, pending, *revocation_floor = yield Call(scripts.LOAD, (place.session(handle), place.marks, place.outbox))
+        value, pending, *floor = yield Call(scripts.LOAD, (place.session(handle), place.marks, place.outbox))
         session = None if value is None else unpack_session(sid, value)
         if pending:
             yield from _confirm_durable(place, _pairs(pending), {str(sid), session.subject if session else ""})
-        return None if session is None else LoadedSession(session, unpack_floor(*revocation_floor), not self._waits)
+        return None if session is None else LoadedSession(session, unpack_floor(*floor), not self._waits)
 
     def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
         place = partition_for(subject)
