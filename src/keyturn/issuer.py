@@ -197,7 +197,7 @@ class _BaseIssuer:
     ) -> Self:
         """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
 
-        What is missing is made in the data folder, with a warning in the log, unless the profile is ``production``.
+        What is missing is made in the data folder, with a warning in the log, unless the environment is ``production``.
         Raises ``ConfigurationError``, ``StoreUnavailable``.
         """
         made = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER)

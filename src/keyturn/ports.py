@@ -104,7 +104,9 @@ class AccountStore(Protocol):
     def replace_and_revoke(
         self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Revocation | None:
-        """``replace`` and ``SessionStore.void`` in one transaction; ``None``, and nothing done, when a swap lost.
+        """``replace`` and ``SessionStore.increment_generation`` in one transaction.
+
+        ``None``, and nothing done, when a swap lost.
 
         ``kept``: the one session that outlives it, as it is to be. Swapped in the same transaction as by
         ``SessionStore.replace`` (the stored version must be ``kept.version - 1``), but stored at the generation the

@@ -62,8 +62,8 @@ def test_sentinels_have_a_login_of_their_own() -> None:
     ],
 )
 def test_what_says_nothing_is_refused_by_the_setting(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^sessions: "):
-        read_address(url, "sessions")
+    with pytest.raises(ConfigurationError, match=r"^session_store: "):
+        read_address(url, "session_store")
 
 
 @pytest.mark.parametrize("rest", ["h:port", "a,b", "h/x", "h?sentinel_password=correct%20horse", "h?tls_ca="])

@@ -22,7 +22,7 @@ class PreparedSettings:
 
 
 def complete_settings(settings: Settings, issuer: str) -> PreparedSettings:
-    """``furnish``, or in production refuse: nothing may be generated, weak or missing there."""
+    """``create_missing``, or in production refuse: nothing may be generated, weak or missing there."""
     if settings.environment == "production":
         check_production(settings)
         return PreparedSettings(settings, ())

@@ -71,8 +71,8 @@ class RevocationFloor:
 class LoadedSession:
     """A session with the marks it is judged under, read in one round trip.
 
-    ``settled``: false when the write it was left by may not be as lasting yet as the store makes every write before it
-    acknowledges it; ``SessionStore.settle`` waits for that.
+    ``durable``: false when the write it was left by may not be as lasting yet as the store makes every write before it
+    acknowledges it; ``SessionStore.wait_durable`` waits for that.
     """
 
     session: Session

@@ -5,7 +5,7 @@ from keyturn.core.types import SessionId
 
 
 class NullSessionCache:
-    """``ports.SharedCache`` that holds nothing."""
+    """``ports.SharedSessionCache`` that holds nothing."""
 
     def get(self, sid: SessionId, log: int) -> CachedSession | None:
         """A miss."""

@@ -79,7 +79,7 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
 
     with (
         closing(SqlStore(url, serving=False)) as database,
-        closing(RedisRunner(read_address(redis_sessions.url, "sessions"))) as redis,
+        closing(RedisRunner(read_address(redis_sessions.url, "session_store"))) as redis,
     ):
         write(redis, bind(database.engine)[0])
 

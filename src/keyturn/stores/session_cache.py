@@ -17,7 +17,7 @@ LINGER_SECONDS = 60
 
 
 class LocalSessionCache:
-    """``ports.NearCache`` in this process, and the sink its feed pours into. For any number of threads.
+    """``ports.SessionCache`` in this process, and the sink its feed pours into. For any number of threads.
 
     ``staleness_seconds``: the declared bound S. ``monotonic``: the clock it is measured on, in seconds, the same one
     the feed uses. ``capacity``: sessions held; the one used longest ago goes first.

@@ -45,7 +45,7 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
     ``"refuse"`` (503); left out, it introspects where it can. To accept is not among the choices. ``clock``: seconds
     since 1970; ``monotonic``: seconds that never go back, shared with the feed. ``leeway_seconds``: for clock
     difference only. ``staleness_seconds``: oldest news acted on; a feed that declares less is taken at its word.
-    ``memo_tokens``: most tokens remembered.
+    ``token_cache_size``: most tokens remembered.
 
     Raises ``ConfigurationError``. Nothing is fetched before the first token.
     """

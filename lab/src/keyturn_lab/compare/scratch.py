@@ -113,7 +113,7 @@ def _redis(url: str) -> Any:
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.connect import connect
 
-    return connect(read_address(url, "sessions"))
+    return connect(read_address(url, "session_store"))
 
 
 @contextmanager

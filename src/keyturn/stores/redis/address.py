@@ -39,7 +39,7 @@ class Address:
         return self.form == "unix" or bool(self.options.get("ssl")) or here
 
 
-def read_address(url: str, setting: str = "redis") -> Address:
+def read_address(url: str, setting: str = "redis_cache") -> Address:
     """Raises ``ConfigurationError``, naming ``setting`` and never the URL: it may hold a password."""
     try:
         parts = urlsplit(url)

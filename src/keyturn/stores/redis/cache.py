@@ -95,7 +95,7 @@ class _Cache:
 
 
 class RedisCache(_Cache):
-    """``SharedCache`` for threads."""
+    """``SharedSessionCache`` for threads."""
 
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
@@ -137,7 +137,7 @@ class RedisCache(_Cache):
 
 
 class AsyncRedisCache(_Cache):
-    """``SharedCache``, awaited."""
+    """``SharedSessionCache``, awaited."""
 
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)

@@ -1,7 +1,7 @@
 """Quarantine: a Redis that restarted or failed over may have lost what it acknowledged. That is noticed, said, and
 waited out; meanwhile every process lays back the revocations it remembers (P3).
 
-What no process remembers and no replica had is lost: the operator's ``durable_replicas`` says how likely that is.
+What no process remembers and no replica had is lost: the operator's ``redis_min_replicas`` says how likely that is.
 """
 
 import hashlib

@@ -28,7 +28,7 @@ class RedisStore:
     def __init__(
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
-        runner = RedisRunner(read_address(sessions, "sessions"), replicas=replicas)
+        runner = RedisRunner(read_address(sessions, "session_store"), replicas=replicas)
         quarantine = Quarantine(runner, quarantine_seconds)
         accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(runner.run))
         self._join(SqlStore(url, size=size, accounts=accounts), runner, quarantine)
@@ -74,7 +74,7 @@ class AsyncRedisStore:
     def __init__(
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
-        address = read_address(sessions, "sessions")
+        address = read_address(sessions, "session_store")
         plain, self._runner = RedisRunner(address, replicas=replicas), AsyncRedisRunner(address, replicas=replicas)
         quarantine = Quarantine(plain, quarantine_seconds)
         run = quarantine.guard_async(self._runner.run)

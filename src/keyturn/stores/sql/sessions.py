@@ -73,7 +73,7 @@ def _raise_generation(subject: Subject) -> Operation[int]:
 
 
 def increment_generation(voiding: GenerationIncrement) -> Operation[Revocation]:
-    """The body of ``SessionStore.void``, inside a transaction that ``advance`` has opened the log in."""
+    """The body of ``increment_generation``, inside a transaction that ``next_sequence`` has opened the log in."""
     sequence = yield from next_sequence()
     generation = yield from _raise_generation(voiding.subject)
     entry = Revocation(RevocationKind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)

@@ -7,7 +7,7 @@ from keyturn.testing.contract.records import NOW, Store, at_once, ending, new_ac
 
 
 class KeepingContract:
-    """``replace_and_void`` with a session to keep."""
+    """``replace_and_revoke`` with a session to keep."""
 
     def test_the_session_to_keep_is_stored_at_the_new_generation(self, store: Store) -> None:
         account = new_account()

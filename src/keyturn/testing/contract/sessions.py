@@ -179,7 +179,7 @@ class SessionContract:
         assert store.sessions.load(session.sid) == LoadedSession(ended, RevocationFloor())
 
     def test_only_what_is_stored_settles(self, store: Store) -> None:
-        """What ``settle`` says stands may be acknowledged: it must not say so of what another write replaced."""
+        """What ``wait_durable`` says stands may be acknowledged: it must not say so of what another write replaced."""
         session = new_session()
         assert not store.sessions.wait_durable(session)
         store.sessions.insert(session)
