@@ -1,4 +1,4 @@
-"""Site: what the endpoints of one server decide by, beside the realm."""
+"""Configuration of the HTTP endpoints of one server."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,11 +10,13 @@ from keyturn.core.issuer_config import IssuerConfig
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """``trusted_origins``: other origins whose browser requests may act on our cookies, as browsers spell them.
+    """Configuration of the HTTP endpoints, besides the issuer configuration. Build one with ``web_config``.
 
-    ``service_digests``: SHA-256 of each token that resource servers read the feed and introspect with; more than one
-    while they roll over. ``open_feed``: anyone may read the revocation feed, which names no credential but tells who
-    logs out when; for development, where a verifier should work from the issuer's URL alone. Build one with ``site``.
+    ``trusted_origins``: other origins whose browser requests may use the cookies, as browsers serialize them.
+    ``service_digests``: SHA-256 of each service token, which resource servers send to read the feed and to introspect;
+    more than one during a rollover.
+    ``open_feed``: serve the revocation feed without authentication. The feed holds no credential but shows who logs out
+    when. For development, where a verifier should need nothing but the issuer's URL.
     """
 
     realm: IssuerConfig
@@ -23,7 +25,7 @@ class WebConfig:
     open_feed: bool = False
 
     def url(self, path: str) -> str:
-        """The public address of ``path``, which starts with a slash."""
+        """Return the public URL of ``path``, which starts with a slash."""
         return self.realm.issuer.rstrip("/") + path
 
 
@@ -34,11 +36,13 @@ def web_config(
     service_digests: Iterable[bytes] = (),
     open_feed: bool = False,
 ) -> WebConfig:
-    """A site with its origins checked. Raises ``ConfigurationError`` for what is no origin."""
+    """Build a ``WebConfig``. Raises ``ConfigurationError`` if a trusted origin is not an origin."""
     return WebConfig(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed)
 
 
 def service_digest(token: str) -> bytes:
-    """What is kept of a service token. Unsalted on purpose: the token is random, at least 128 bits (NIST SP 800-63B-4
-    section 3.1.2.2 on look-up secrets)."""
+    """Return the SHA-256 of a service token.
+
+    Unsalted on purpose: the token is random, at least 128 bits (NIST SP 800-63B-4 section 3.1.2.2 on look-up secrets).
+    """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

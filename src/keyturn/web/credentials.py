@@ -1,4 +1,7 @@
-"""Extract: the credential a request presents. An Authorization header wins; a query string is never read."""
+"""Extraction of the credential from a request.
+
+An Authorization header takes precedence over cookies. The query string is never read.
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from keyturn.errors import BadRequest, TokenMalformed, Unauthenticated
 from keyturn.web.message import Request
 
 MAX_BEARER_CHARS = 8 * 1024 + 64
-"""Bytes of an Authorization header that are looked at; no token of ours is longer."""
+"""Longest accepted Authorization header, in bytes; no token issued by Keyturn is longer."""
 
 CookieRole = Literal["session", "access", "refresh", "device"]
 
@@ -21,7 +24,10 @@ _BEARER = re.compile(rb"[A-Za-z]+ +([A-Za-z0-9._~+/-]+=*)")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """A credential as presented, not judged. ``cookie``: a browser may have attached it by itself."""
+    """A presented credential, not yet verified.
+
+    ``cookie``: it came in a cookie, which browsers attach to requests by themselves.
+    """
 
     kind: Literal["session", "access"]
     text: str
@@ -32,10 +38,10 @@ class Credential:
 
 
 def extract(request: Request, realm: IssuerConfig) -> Credential | None:
-    """The one credential that counts: the bearer token, else the session cookie, else the access cookie.
+    """Return the bearer token, else the session cookie, else the access cookie, else None.
 
-    Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: a header that is there but no good never falls
-    back to a cookie, and a cookie that is there but no good never falls back to another.
+    Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: an invalid header never falls back to a cookie,
+    and an invalid cookie never falls back to another one.
     """
     token = bearer_token(request)
     if token is not None:
@@ -48,16 +54,16 @@ def extract(request: Request, realm: IssuerConfig) -> Credential | None:
 
 
 def bearer_token(request: Request) -> str | None:
-    """The token of the Authorization header; ``None`` without one.
+    """Return the token of the Authorization header, or None if the header is missing.
 
-    Raises ``BadRequest`` when there are several, ``Unauthenticated`` for another scheme, ``TokenMalformed`` for what
-    no token looks like.
+    Raises ``BadRequest`` for several headers, ``Unauthenticated`` for another scheme, ``TokenMalformed`` if the value
+    violates the syntax of a bearer token.
     """
     values = request.values(b"authorization")
     if not values:
         return None
     if len(values) > 1:
-        # Two values: whoever reads the first and whoever reads the last let different people in.
+        # Two values: a proxy that reads the first and a server that reads the last authenticate different callers.
         raise BadRequest("more than one Authorization header")
     if not _SCHEME.match(values[0]):
         raise Unauthenticated("an Authorization scheme other than Bearer")
@@ -68,6 +74,6 @@ def bearer_token(request: Request) -> str | None:
 
 
 def read_cookie(request: Request, role: CookieRole, realm: IssuerConfig) -> str | None:
-    """The value of our cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
+    """Return the value of the cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
     headers = request.values(b"cookie")
     return find_cookie(headers, realm.profile.cookie.name(role)) if headers else None

@@ -1,4 +1,4 @@
-"""Guard: who is calling, and whether a browser was tricked into calling. It reads, refuses, and clears nothing (P9)."""
+"""Authentication and CSRF protection of a request. The guard never clears a cookie (P9)."""
 
 import hmac
 
@@ -15,10 +15,10 @@ from keyturn.web.message import Request
 
 
 def guard(request: Request, now: Instant, site: WebConfig) -> Flow[Principal]:
-    """The principal of this request; the same whichever credential was presented.
+    """Authenticate the request. Return its principal, which is the same for every kind of credential.
 
-    Raises ``Unauthenticated`` and its kin, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
-    ``RevocationUnknown`` when nobody can tell.
+    Raises ``Unauthenticated`` and its subclasses, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
+    ``RevocationUnknown`` if the revocation state cannot be determined.
     """
     credential = extract(request, site.realm)
     if credential is None:
@@ -32,9 +32,11 @@ def guard(request: Request, now: Instant, site: WebConfig) -> Flow[Principal]:
 
 
 def refuse_cross_origin(request: Request, site: WebConfig) -> None:
-    """Raises ``CrossOrigin`` when a browser sent an unsafe request from elsewhere. Login asks it too: login CSRF
-    needs no cookie of the victim."""
-    # Nearly every call is a safe one: spare it three searches of its headers.
+    """Raise ``CrossOrigin`` if a browser sent an unsafe request from an untrusted origin.
+
+    Login calls it too: login CSRF needs no cookie of the victim.
+    """
+    # Most requests are safe: skip three searches of their headers.
     if request.method in SAFE_METHODS:
         return
     check_origin(
@@ -47,7 +49,7 @@ def refuse_cross_origin(request: Request, site: WebConfig) -> None:
 
 
 def require_csrf_token(request: Request, sid: SessionId, site: WebConfig) -> Flow[None]:
-    """Raises ``CsrfTokenRequired`` where the policy asks for a token in X-CSRF-Token and it is not that of ``sid``."""
+    """Raise ``CsrfTokenRequired`` if the policy requires a CSRF token and X-CSRF-Token is not that of ``sid``."""
     policy = site.realm.profile.cookie
     if not is_token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
         return
@@ -58,18 +60,18 @@ def require_csrf_token(request: Request, sid: SessionId, site: WebConfig) -> Flo
 
 
 def require_service(request: Request, site: WebConfig) -> None:
-    """Raises ``Unauthenticated`` or ``TokenInvalid`` unless the bearer token is one of the site's service tokens."""
+    """Raise ``Unauthenticated`` or ``TokenInvalid`` unless the bearer token is a configured service token."""
     token = bearer_token(request)
     if token is None:
         raise Unauthenticated("no service token was presented")
     digest = service_digest(token)
-    # CWE-208: every kept digest is compared, in constant time.
+    # CWE-208: compare every configured digest, each in constant time.
     if not any([hmac.compare_digest(digest, kept) for kept in site.service_digests]):
         raise TokenInvalid("not a service token of this site")
 
 
 def require_feed_reader(request: Request, site: WebConfig) -> None:
-    """As ``require_service``, unless the site's feed is open."""
+    """Require a service token unless ``open_feed`` is set. Raises as ``require_service``."""
     if not site.open_feed:
         require_service(request, site)
 

@@ -1,4 +1,4 @@
-"""Request and Reply: HTTP as plain values, so that any server or framework can carry it."""
+"""HTTP requests and replies as plain values, independent of any server or framework."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,18 @@ from keyturn.errors import Refusal
 Header = tuple[bytes, bytes]
 
 NO_STORE: tuple[Header, ...] = ((b"cache-control", b"no-store"),)
-"""Whatever concerns one caller is kept by nobody else (RFC 9111 section 5.2.2.5)."""
+"""Header that forbids caches to store the response of one caller (RFC 9111 section 5.2.2.5)."""
 
 _NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """``headers``: (lower-case name, value) as received, repeated ones apart. ``query``: raw, without ``?``.
+    """An HTTP request. Its ``repr`` shows no header, query or body, and so no credential.
 
-    ``path`` is percent-decoded; ``address`` the peer's, as far as the server trusts it. Credentials are masked.
+    ``headers``: (lower-case name, value) as received; repeated headers are separate items.
+    ``query``: raw, without ``?``. ``path``: percent-decoded.
+    ``address``: IP address of the client, from proxy headers only where the server trusts the proxy.
     """
 
     method: str
@@ -31,7 +33,7 @@ class Request:
     scheme: str = "https"
 
     def values(self, name: bytes) -> list[bytes]:
-        """Every value received under the header ``name`` (lower case)."""
+        """Return every value of the header ``name`` (lower case), in the order received."""
         return [value for each, value in self.headers if each == name]
 
     def __repr__(self) -> str:
@@ -40,7 +42,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
-    """``headers`` are complete, Content-Length included. ``refusal``: the "no" it says, for logs and metrics."""
+    """An HTTP response.
+
+    ``headers``: all of them, including Content-Length. ``refusal``: the refusal it reports, for logs and metrics.
+    """
 
     status: int
     headers: tuple[Header, ...] = ()
@@ -59,12 +64,12 @@ def json_reply(
     media_type: str = "application/json",
     refusal: Refusal | None = None,
 ) -> Reply:
-    """``document`` (a msgspec struct or plain JSON values) as a reply; not to be stored unless ``headers`` say so."""
+    """Encode ``document`` (a msgspec struct or plain JSON values) as a reply; ``headers`` default to ``NO_STORE``."""
     body = msgspec.json.encode(document)
     framing = ((b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), _NO_SNIFF)
     return Reply(status, (*framing, *headers), body, refusal)
 
 
 def without_body(reply: Reply) -> Reply:
-    """What HEAD answers: the headers of GET, its Content-Length too (RFC 9110 section 9.3.2)."""
+    """Return the reply to HEAD: the headers of GET, including its Content-Length (RFC 9110 section 9.3.2)."""
     return Reply(reply.status, reply.headers, b"", reply.refusal)

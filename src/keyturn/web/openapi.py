@@ -1,4 +1,4 @@
-"""OpenAPI: the document of the API, made from the routes and the shapes themselves."""
+"""The OpenAPI document, generated from the routes and the schemas."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema
 
 
 def document(routes: Sequence[Route], site: WebConfig) -> dict[str, Any]:
-    """An OpenAPI 3.1 document of ``routes``, every refusal of each included."""
+    """Return an OpenAPI 3.1 document of ``routes``, with every refusal of each."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, site)

@@ -1,4 +1,4 @@
-"""Read: bodies and query strings, strictly. Anything that is not what the endpoint documents is one refusal."""
+"""Strict parsers of JSON bodies, form bodies and query strings."""
 
 import json
 import re
@@ -11,27 +11,27 @@ from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, Unsupport
 from keyturn.web.message import Request
 
 MAX_BODY_BYTES = 16 * 1024
-"""Bytes of a request body."""
+"""Longest accepted request body, in bytes."""
 
 MAX_FIELDS = 32
-"""Fields of a form or a query."""
+"""Maximum number of fields in a form or a query."""
 
 T = TypeVar("T")
 
 _UTF8 = rb'(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*'
 _JSON = re.compile(rb"application/json" + _UTF8, re.IGNORECASE)
 _FORM = re.compile(rb"application/x-www-form-urlencoded" + _UTF8, re.IGNORECASE)
-# RFC 3986 section 2.1, and what browsers and curl leave bare; a stray "%" is read differently by different parsers.
+# RFC 3986 section 2.1, and characters that browsers and curl leave unencoded. Parsers disagree about a stray "%".
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
-# msgspec names the place of a wrong value ("$.email") and the name of a missing one ("`email`").
+# msgspec reports the path of a wrong value ("$.email") and the name of a missing one ("`email`").
 _PLACE = re.compile(r"at `\$\.(\w+)|required field `(\w+)`")
 
 
 def read_json(request: Request, shape: type[T]) -> T:
-    """The JSON body as ``shape``; members it does not know are ignored.
+    """Decode the JSON body as ``shape``. Unknown fields are ignored.
 
-    Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``BadRequest``; ``InvalidMember`` names what is missing or
-    of another type.
+    Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``BadRequest``, and ``InvalidMember`` with the name of a field
+    that is missing or of another type.
     """
     text = _text(request, _JSON, "application/json")
     try:
@@ -45,20 +45,21 @@ def read_json(request: Request, shape: type[T]) -> T:
 
 
 def read_form(request: Request, shape: type[T]) -> T:
-    """The form body as ``shape``. RFC 6749 section 3.2: repeated parameters are refused, empty ones are omitted.
+    """Decode the form body as ``shape``. Raises as ``read_json``.
 
-    Raises as ``read_json``.
+    RFC 6749 section 3.2: repeated parameters are refused, empty ones are omitted.
     """
     return _convert(_fields(_text(request, _FORM, "application/x-www-form-urlencoded")), shape)
 
 
 def read_query(request: Request, shape: type[T]) -> T:
-    """The query as ``shape``. Raises ``BadRequest`` and ``InvalidMember``."""
+    """Decode the query string as ``shape``. Raises ``BadRequest`` and ``InvalidMember``."""
     return _convert(_fields(request.query), shape)
 
 
 def _text(request: Request, media: re.Pattern[bytes], name: str) -> str:
-    # Judged before it is parsed: a form cannot pass for JSON, so no other site's page can send one unasked.
+    # Check the type before parsing: browsers send a JSON Content-Type across origins only after a CORS preflight,
+    # so a form on another site cannot pass for JSON.
     kinds = request.values(b"content-type")
     if len(kinds) != 1 or not media.fullmatch(kinds[0]):
         raise UnsupportedMediaType(f"not exactly one Content-Type: {name}")
@@ -102,5 +103,5 @@ def _convert(fields: dict[str, str], shape: type[T]) -> T:
 def _invalid(error: msgspec.ValidationError) -> InvalidMember:
     place = _PLACE.search(str(error))
     member = place and (place[1] or place[2])
-    # The message may quote what was sent (an unknown enum value): it stays out of the detail too.
+    # msgspec's message may quote the input (an unknown enum value): keep it out of the detail, too.
     return InvalidMember(member or "body")

@@ -1,4 +1,4 @@
-"""Problem: a refusal as HTTP says it. Never a Set-Cookie in it: a refusal destroys no credential (P9)."""
+"""Conversion of refusals to HTTP replies. Such a reply never sets a cookie: a refusal destroys no credential (P9)."""
 
 from http import HTTPStatus
 
@@ -31,17 +31,17 @@ _BEARER_ERRORS = {
 _OAUTH_ERRORS: tuple[tuple[type[Refusal], str, int | None], ...] = (
     (UnsupportedGrantType, "unsupported_grant_type", None),
     (CredentialsNotOffered, "unauthorized_client", 400),
-    # RFC 6749 section 4.1.2.1; section 5.2 has no word for it.
+    # RFC 6749 section 4.1.2.1; section 5.2 defines no such code.
     (Unavailable, "temporarily_unavailable", None),
 )
 
 
 OAUTH_PATHS = frozenset(("/auth/token", "/auth/revoke", "/auth/introspect"))
-"""Endpoints that OAuth libraries call: they answer as RFC 6749 section 5.2 says."""
+"""Endpoints that OAuth libraries call: their errors follow RFC 6749 section 5.2."""
 
 
 def problem(refusal: Refusal, path: str = "") -> Reply:
-    """The refusal as the endpoint at ``path`` says it. ``detail`` stays inside: it is for operators."""
+    """Return the reply for a refusal at ``path``. ``detail`` is left out: it is for operators only."""
     return _oauth(refusal, path) if path in OAUTH_PATHS else _problem(refusal)
 
 
@@ -75,7 +75,7 @@ def _oauth(refusal: Refusal, path: str) -> Reply:
 
 def _oauth_error(refusal: Refusal, path: str) -> tuple[str, int]:
     if isinstance(refusal, Unauthenticated):
-        # A refresh token that is no good is the grant's fault; elsewhere a 401 is about the caller (RFC 7662 2.3).
+        # /auth/token: the grant is invalid, not the client. Elsewhere a 401 is about the caller (RFC 7662 2.3).
         return ("invalid_grant", 400) if path == "/auth/token" else ("invalid_client", refusal.status)
     for kind, error, status in _OAUTH_ERRORS:
         if isinstance(refusal, kind):

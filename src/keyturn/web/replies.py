@@ -1,4 +1,4 @@
-"""Deliver: credentials on their way to their holder, in cookies, in a body, or both."""
+"""Replies that deliver credentials in cookies, in a JSON body, or both, and replies to revocations."""
 
 from collections.abc import Collection
 
@@ -15,10 +15,10 @@ from keyturn.web.credentials import CookieRole
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
 from keyturn.web.schemas import IssuedAnswer, RevokedAnswer
 
-# RFC 6749 section 5.1 asks for both, for caches older than RFC 9111.
+# RFC 6749 section 5.1 requires both headers: Pragma is for caches older than RFC 9111.
 _PRIVATE: tuple[Header, ...] = (*NO_STORE, (b"pragma", b"no-cache"))
 LOGIN_COOKIES: tuple[CookieRole, ...] = ("session", "access", "refresh")
-"""The cookies a login may live in; the device cookie is none of them."""
+"""Cookies that may carry the credentials of a login; the device cookie carries none."""
 
 _ROLES: dict[Deliver, tuple[CookieRole, ...]] = {
     "cookie": ("session",),
@@ -35,15 +35,21 @@ def issued_reply(
     realm: IssuerConfig,
     previous_tokens: Collection[CookieRole] = (),
 ) -> Reply:
-    """What a login, a refresh or a step-up answers. ``held``: cookies of an earlier login that this one replaces:
-    those it does not overwrite are taken away, or they would be presented instead of the new ones."""
+    """Build the reply to a login, a refresh or a step-up.
+
+    ``previous_tokens``: cookies of an earlier login that this one replaces. Those that are not overwritten are cleared:
+    the browser would present them instead of the new ones.
+    """
     stale = [_clear(role, realm) for role in previous_tokens if role not in _ROLES[issued.deliver]]
     return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, realm), *stale))
 
 
 def revoked_reply(revoked: RevocationReceipt, realm: IssuerConfig, *, clear: bool) -> Reply:
-    """What a revocation answers. ``clear``: the login that ended lived in this browser's cookies; only then, and only
-    after it ended, are they taken away (P9)."""
+    """Build the reply to a revocation.
+
+    ``clear``: clear the login cookies, because the revoked session was in them. Cookies are cleared only after the
+    session was revoked (P9).
+    """
     answer = RevokedAnswer(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
     cookies = [_clear(role, realm) for role in LOGIN_COOKIES] if clear else []
     return json_reply(200, answer, (*NO_STORE, *cookies))

@@ -1,4 +1,4 @@
-"""Route: one operation, and everything the API reference says of it."""
+"""The route of one operation, with the facts that the API reference shows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ Scheme = Literal["bearer", "session", "access", "refresh", "service"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``path`` is a template: ``{sid}`` stands for one session id. ``refusals``: all it may say.
+    """One operation of the API.
 
-    ``answer`` of ``None``: an open JSON object. ``schemes``: any one of them authenticates; none where it is public.
-    ``feed``: the revocation feed, which is also streamed, and public where the site says so.
+    ``path``: a template, in which ``{sid}`` stands for a session id. ``refusals``: every refusal it may return.
+    ``answer``: schema of the response; None: an open JSON object.
+    ``schemes``: any one of them authenticates; empty for a public operation.
+    ``feed``: the revocation feed, which is also streamed, and public if ``WebConfig.open_feed`` is set.
     """
 
     method: str
@@ -37,5 +39,5 @@ class Route:
 
     @property
     def summary(self) -> str:
-        """The first line of the endpoint's own description."""
+        """First line of the endpoint's docstring."""
         return (self.endpoint.__doc__ or "").strip().partition("\n")[0]

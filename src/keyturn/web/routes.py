@@ -1,4 +1,4 @@
-"""Routes: the table of all operations, from a method and a path to an endpoint."""
+"""Table of all operations, and dispatch from a method and a path to an endpoint."""
 
 import re
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 
 
 def openapi(_request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
-    """This document."""
+    """Return this OpenAPI document."""
     yield from ()
     return json_reply(200, document(ROUTES, site), metadata.public_cache_headers(site))
 
@@ -166,9 +166,9 @@ _SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 
 
 def match(method: str, path: str) -> Route:
-    """The route of this operation. HEAD is answered where GET is (RFC 9110 section 9.3.2); methods are case-sensitive.
+    """Return the route of a method and a path. HEAD maps to GET (RFC 9110 section 9.3.2); methods are case-sensitive.
 
-    Raises ``NotFound``; ``MethodNotAllowed`` with the Allow header's value.
+    Raises ``NotFound``, and ``MethodNotAllowed`` with the value of the Allow header.
     """
     found = _TABLE.get(_template(path))
     if found is None:
@@ -180,7 +180,7 @@ def match(method: str, path: str) -> Route:
 
 
 def handle(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """The reply to any request: the endpoint's, or its refusal as the endpoint says refusals."""
+    """Call the endpoint of the request. Return its reply, or the problem document of the refusal that it raised."""
     try:
         route = match(request.method, request.path)
         reply = yield from route.endpoint(request, now, site)
@@ -197,7 +197,7 @@ def _tabulate() -> dict[str, dict[str, Route]]:
 
 
 def _template(path: str) -> str:
-    # One spelling of one segment, nothing decoded twice, no dots, no trailing slash.
+    # Exact match only: nothing is decoded twice, and dot segments and trailing slashes are not normalized.
     if path in _TABLE:
         return "" if "{" in path else path
     stem, _, last = path.rpartition("/")

@@ -1,4 +1,4 @@
-"""Shapes: what travels in bodies. The OpenAPI document is made from these very structs."""
+"""Schemas of request and response bodies, from which the OpenAPI document is generated."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from keyturn.core.policy import Deliver
 from keyturn.core.principal import Credential
 from keyturn.core.revocation import RevocationKind
 
-# "$(?!\n)": in Python "$" alone also matches before a last line feed; ECMA-262 reads both alike.
+# "$(?!\n)": in Python "$" alone also matches before a final line feed; in ECMA-262 both mean the same.
 ClientName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)", description="What is logging in.")]
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
@@ -17,14 +17,14 @@ Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an
 
 
 class Masked(Struct, frozen=True):
-    """A body that may hold a secret: no traceback and no log shows it."""
+    """Base of bodies that may hold a secret: ``repr`` shows no field, in tracebacks and in logs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
 
 
 class LoginBody(Masked, frozen=True):
-    """What signup and login are asked with."""
+    """Request of signup and login."""
 
     email: Email
     password: str
@@ -33,41 +33,41 @@ class LoginBody(Masked, frozen=True):
 
 
 class PasswordBody(Masked, frozen=True):
-    """A password change."""
+    """Request of a password change."""
 
     current_password: str
     new_password: str
 
 
 class StepUpBody(Masked, frozen=True):
-    """The password once more."""
+    """Request of a step-up: the current password."""
 
     password: str
 
 
 class TokenForm(Masked, frozen=True):
-    """RFC 6749 section 6. Without ``refresh_token`` the refresh cookie is read."""
+    """Token request (RFC 6749 section 6). Without ``refresh_token`` the refresh cookie is read."""
 
     grant_type: Grant
     refresh_token: Token | None = None
 
 
 class RevokeForm(Masked, frozen=True):
-    """RFC 7009 section 2.1. The kind of a token shows in the token, so the hint is not needed."""
+    """Revocation request (RFC 7009 section 2.1). ``token_type_hint`` is ignored: the token itself shows its kind."""
 
     token: Token
     token_type_hint: str | None = None
 
 
 class IntrospectForm(Masked, frozen=True):
-    """RFC 7662 section 2.1."""
+    """Introspection request (RFC 7662 section 2.1)."""
 
     token: Token
     token_type_hint: str | None = None
 
 
 class IssuedAnswer(Masked, frozen=True):
-    """RFC 6749 section 5.1, and whose session it is. Tokens are left out where a cookie carries them."""
+    """Token response (RFC 6749 section 5.1) with the session's subject and id. Tokens in cookies are omitted."""
 
     subject: str
     sid: str
@@ -81,7 +81,7 @@ class IssuedAnswer(Masked, frozen=True):
 
 
 class SessionAnswer(Masked, frozen=True):
-    """The principal of this request."""
+    """Principal of this request."""
 
     subject: str
     sid: str
@@ -96,7 +96,7 @@ class SessionAnswer(Masked, frozen=True):
 
 
 class DeviceAnswer(Struct, frozen=True):
-    """One live session, as its owner sees it."""
+    """One active session, as shown to its owner."""
 
     sid: str
     current: bool
@@ -109,13 +109,17 @@ class DeviceAnswer(Struct, frozen=True):
 
 
 class DevicesAnswer(Struct, frozen=True):
-    """The device list. Never a credential in it."""
+    """List of active sessions. It never contains a credential."""
 
     sessions: list[DeviceAnswer]
 
 
 class RevokedAnswer(Struct, frozen=True):
-    """``sequence``: ask any verifier if it is at least this fresh. ``within_seconds``: when the last copy stops."""
+    """Receipt of a revocation.
+
+    ``sequence``: a verifier that has read the feed up to this number knows of the revocation.
+    ``within_seconds``: seconds until every verifier and every cache refuses the session.
+    """
 
     revoked: bool
     sequence: int
@@ -123,13 +127,13 @@ class RevokedAnswer(Struct, frozen=True):
 
 
 class IntrospectionAnswer(Struct, frozen=True):
-    """RFC 7662 section 2.2; more members follow when ``active``."""
+    """Introspection response (RFC 7662 section 2.2). It has more fields if ``active`` is true."""
 
     active: bool
 
 
 class FeedEntry(Struct, frozen=True):
-    """One revocation; see the topic page on revocation for what ``value`` means for each kind."""
+    """One revocation. The topic page on revocation explains ``value`` for each kind."""
 
     sequence: int
     kind: RevocationKind
@@ -140,9 +144,12 @@ class FeedEntry(Struct, frozen=True):
 
 
 class FeedAnswer(Struct, frozen=True):
-    """At most 1000 entries in order; go on after ``sequence`` until a page is empty. ``complete`` is false when older
-    ones were purged: take a snapshot. So do when ``log`` is another number than before: the log went back in time.
-    ``nonce`` is that of the question: an answer with another comes out of a cache, and says nothing of now."""
+    """Page of the feed: at most 1000 entries in order. Continue after ``sequence`` until a page is empty.
+
+    ``complete``: false if entries after the requested number were purged: take a snapshot.
+    ``log``: if it differs from the previous page, the log was rolled back (a restored backup): take a snapshot.
+    ``nonce``: that of the request. A response with another nonce comes from a cache and is not current.
+    """
 
     entries: list[FeedEntry]
     sequence: int
@@ -152,7 +159,7 @@ class FeedAnswer(Struct, frozen=True):
 
 
 class MetadataAnswer(Struct, frozen=True):
-    """RFC 8414 section 2; ``keyturn_revocations_endpoint`` is ours."""
+    """Authorization server metadata (RFC 8414 section 2). ``keyturn_revocations_endpoint`` is an extension."""
 
     issuer: str
     jwks_uri: str
@@ -169,13 +176,13 @@ class MetadataAnswer(Struct, frozen=True):
 
 
 class KeysAnswer(Struct, frozen=True):
-    """RFC 7517 section 5."""
+    """JSON Web Key Set (RFC 7517 section 5)."""
 
     keys: list[dict[str, str]]
 
 
 class Problem(Struct, frozen=True):
-    """RFC 9457; ``code`` is stable, ``hint`` says what to do next."""
+    """Problem document (RFC 9457). ``code`` is stable; ``hint`` describes what to do next."""
 
     type: str
     title: str
@@ -188,7 +195,7 @@ class Problem(Struct, frozen=True):
 
 
 class OAuthProblem(Struct, frozen=True):
-    """RFC 6749 section 5.2, with the members of a problem beside it."""
+    """Error response (RFC 6749 section 5.2), with the fields of a problem document in addition."""
 
     error: str
     error_description: str

@@ -1,1 +1,1 @@
-"""Endpoints: one generator for each, from a request to a reply. Refusals are raised, and said by ``problem``."""
+"""Endpoints: one generator each, from a request to a reply. A refusal is raised and converted by ``web.problem``."""

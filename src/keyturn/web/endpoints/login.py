@@ -22,7 +22,7 @@ from keyturn.web.replies import LOGIN_COOKIES, issued_reply
 from keyturn.web.schemas import LoginBody
 
 MAX_LABEL_CHARS = 120
-"""Characters of a User-Agent that the device list shows."""
+"""Length of the User-Agent in the list of sessions, in characters."""
 
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 
@@ -30,7 +30,7 @@ _LoginFlow = Callable[[LoginRequest, Instant, IssuerConfig], Flow[IssuedCredenti
 
 
 def signup(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """Make an account and log it in."""
+    """Create an account and log in to it."""
     return (yield from _run(sign_up, 201, request, now, site))
 
 
@@ -40,7 +40,7 @@ def login(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    # Login CSRF: another site must not log this browser in as somebody else. No cookie is needed for that attack.
+    # Login CSRF: another site must not log this browser in to the attacker's account. The attack needs no cookie.
     refuse_cross_origin(request, site)
     body = read_json(request, LoginBody)
     attempt = LoginRequest(
@@ -71,5 +71,5 @@ def _read_cookie_or_none(request: Request, role: CookieRole, site: WebConfig) ->
     try:
         return read_cookie(request, role, site.realm)
     except BadRequest:
-        # Cookie tossing must not keep anybody from logging in; which of two was meant cannot be known, so none counts.
+        # Cookie tossing (a sibling domain plants a second cookie) must not prevent a login: ignore ambiguous cookies.
         return None

@@ -1,4 +1,4 @@
-"""/.well-known: the public keys, and where everything is (RFC 8414)."""
+"""/.well-known: the JSON Web Key Set and the authorization server metadata (RFC 8414)."""
 
 from keyturn.core.types import Instant
 from keyturn.flows.effects import Flow
@@ -12,25 +12,28 @@ CACHE_SECONDS = 300
 
 
 def public_cache_headers(site: WebConfig) -> tuple[Header, ...]:
-    """Headers of public documents, which single-page applications of any origin read; no credential is in them."""
-    # Well below the time a next key is published before it signs, so that no cache meets a kid it cannot know.
+    """Return the headers of public documents: cacheable, and readable from any origin, as they hold no credential."""
+    # Well below the time for which a key is published before it signs: no cached key set lacks the active key.
     seconds = min(CACHE_SECONDS, site.realm.profile.token.publish_seconds // 3)
     return (b"cache-control", b"public, max-age=%d" % seconds), (b"access-control-allow-origin", b"*")
 
 
 def jwks(_request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """The keys that verify our access tokens: next, active and retired ones."""
+    """Return the public keys of the access tokens: next, active and retired."""
     return json_reply(200, (yield from published_keys(now)), public_cache_headers(site))
 
 
 def metadata(_request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
-    """Authorization server metadata. The OpenID document says the same: enough for clients that look there for keys."""
+    """Return the authorization server metadata (RFC 8414).
+
+    The OpenID document is the same: sufficient for clients that discover the keys from it.
+    """
     yield from ()
     return json_reply(200, metadata_response(site), public_cache_headers(site))
 
 
 def metadata_response(site: WebConfig) -> MetadataAnswer:
-    """The metadata of this site. The issuer stands exactly as in ``iss`` (RFC 8414 section 3.3)."""
+    """Build the metadata. ``issuer`` is exactly the value of ``iss`` (RFC 8414 section 3.3)."""
     return MetadataAnswer(
         issuer=site.realm.issuer,
         jwks_uri=site.url("/.well-known/jwks.json"),

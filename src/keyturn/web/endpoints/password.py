@@ -1,4 +1,4 @@
-"""POST /auth/password and /auth/step-up: the password, within a session."""
+"""POST /auth/password and /auth/step-up: endpoints that take the password within a session."""
 
 from keyturn.core.policy import Deliver
 from keyturn.core.sealed import CredentialKind, parse
@@ -17,7 +17,7 @@ from keyturn.web.schemas import PasswordBody, StepUpBody
 
 
 def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """Change the password; every other session of the caller ends."""
+    """Change the password and end every other session of the caller."""
     principal = yield from guard(request, now, site)
     body = read_json(request, PasswordBody)
     deliver = _delivery(request, principal.sid, site)
@@ -26,7 +26,7 @@ def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def step_up(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """Confirm the password: the session counts as freshly authenticated (RFC 9470)."""
+    """Confirm the password, so that the session counts as freshly authenticated (RFC 9470)."""
     principal = yield from guard(request, now, site)
     body = read_json(request, StepUpBody)
     deliver = _delivery(request, principal.sid, site)
@@ -35,7 +35,11 @@ def step_up(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def _delivery(request: Request, sid: SessionId, site: WebConfig) -> Deliver:
-    """Renewed where it came from. Both ends every earlier session token, so one held beside a bearer token is too."""
+    """Return the delivery that the request used.
+
+    ``both`` if the bearer token's session is also in a session cookie: a renewal invalidates every earlier session
+    token, so the cookie must be renewed, too.
+    """
     credential = extract(request, site.realm)
     if credential and credential.cookie:
         return "cookie" if credential.kind == "session" else "token-cookies"

@@ -1,4 +1,4 @@
-"""What resource servers ask: revocation (RFC 7009), introspection (RFC 7662) and the feed."""
+"""Endpoints for resource servers: revocation (RFC 7009), introspection (RFC 7662) and the feed."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,16 +23,22 @@ _NOTHING = RevokedAnswer(revoked=False, sequence=0, within_seconds=0)
 
 
 Number = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")]
-"""A sequence number; longer ones are not exact in every reader of JSON, and Python is slow to read endless ones."""
+"""A sequence number of at most 18 digits, to fit 64 bits.
+
+Not every JSON parser reads longer integers exactly, and Python parses very long ones in quadratic time.
+"""
 
 
 Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 
 
 class FeedQuery(Struct, frozen=True):
-    """``after``: the last sequence number the reader knows. ``seed``: of the last page of a snapshot it has read; 0,
-    and left out with ``after``, is where a snapshot begins. ``nonce``: comes back in the answer, so that a reader
-    knows it from one that a cache kept."""
+    """Query parameters of the feed.
+
+    ``after``: the last sequence number that the reader has. ``seed``: the last sequence number of a snapshot that the
+    reader is fetching. Without both, or with ``seed=0``, a new snapshot begins.
+    ``nonce``: echoed in the response, so that the reader can detect a response from a cache.
+    """
 
     after: Number | None = None
     seed: Number | None = None
@@ -41,8 +47,7 @@ class FeedQuery(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class FeedCursor:
-    """Where a reader of the feed goes on: after ``sequence``, within a snapshot while it is ``seeding``. ``nonce``: of
-    its question."""
+    """Position of a feed reader: after ``sequence``, of a snapshot or of the log. ``nonce``: that of the request."""
 
     sequence: int
     is_snapshot: bool
@@ -50,7 +55,10 @@ class FeedCursor:
 
 
 def revoke(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """End the session of a token. Holding it is the authorisation; an unknown one is no error (RFC 7009, 2.2)."""
+    """Revoke the session of a token (RFC 7009).
+
+    Possession of the token is the authorization. An unknown token is not an error (section 2.2).
+    """
     form = read_form(request, RevokeForm)
     revoked = yield from _revoke(form.token, now, site)
     if revoked is None:
@@ -59,14 +67,17 @@ def revoke(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def introspect(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """What is true of a token right now. RFC 7662 section 2.1: only for known services, or it is a token scanner."""
+    """Return the current state of a token (RFC 7662).
+
+    Requires a service token: section 2.1 demands authorization, to prevent token scanning.
+    """
     require_service(request, site)
     form = read_form(request, IntrospectForm)
     return json_reply(200, (yield from ask_about(form.token, now, site.realm)))
 
 
 def revocations(request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
-    """A page of the feed as JSON; the server streams the same entries to whoever accepts text/event-stream."""
+    """Return a page of the feed as JSON. The server streams the same entries to clients of text/event-stream."""
     require_feed_reader(request, site)
     place = parse_cursor(request)
     page = yield from read_feed(place)
@@ -74,7 +85,7 @@ def revocations(request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]
 
 
 def parse_cursor(request: Request) -> FeedCursor:
-    """Where the reader wants to go on. Raises ``InvalidMember``, ``BadRequest``."""
+    """Parse the position to continue from. Raises ``InvalidMember`` and ``BadRequest``."""
     query = read_query(request, FeedQuery)
     if query.after is None:
         return FeedCursor(int(query.seed or 0), is_snapshot=True, nonce=query.nonce)
@@ -84,12 +95,12 @@ def parse_cursor(request: Request) -> FeedCursor:
 
 
 def read_feed(place: FeedCursor) -> Flow[RevocationPage]:
-    """The page that goes on from ``place``."""
+    """Return the page after ``place``."""
     return snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
 
 
 def feed_response(page: RevocationPage, nonce: str = "") -> FeedAnswer:
-    """A page of the feed as it travels. ``nonce``: of the question."""
+    """Build the response for a page of the feed. ``nonce``: that of the request."""
     entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
     return FeedAnswer(entries, page.sequence, page.complete, page.log_id, nonce)
 

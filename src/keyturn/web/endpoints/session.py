@@ -1,4 +1,4 @@
-"""The principal of this request, its device list, and the ends of sessions."""
+"""Endpoints for the principal of the request, the list of sessions, and logout."""
 
 from dataclasses import asdict, replace
 from urllib.parse import quote
@@ -21,7 +21,10 @@ from keyturn.web.schemas import DeviceAnswer, DevicesAnswer, SessionAnswer
 
 
 def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """Who is calling; with the CSRF token where a cookie said so, for a page that was loaded again."""
+    """Return the principal of this request.
+
+    With a cookie also the CSRF token, for a page that was reloaded.
+    """
     principal = yield from guard(_delivery(request), now, site)
     csrf_token: str | UnsetType = UNSET
     if _by_cookie(request, site):
@@ -42,7 +45,7 @@ def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def sessions(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """The live sessions of the caller, newest first."""
+    """List the active sessions of the caller, newest first."""
     principal = yield from guard(request, now, site)
     devices = yield from list_sessions(principal.subject, now, site.realm)
     shown = [DeviceAnswer(current=each.sid == principal.sid, **asdict(each)) for each in devices]
@@ -50,9 +53,9 @@ def sessions(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def end_session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """End one of the caller's own sessions."""
+    """End one of the caller's sessions."""
     principal = yield from guard(request, now, site)
-    # ``match`` has judged the last segment: it is spelled like a session id.
+    # ``match`` has checked the last segment: it has the format of a session id.
     sid = SessionId(request.path.rpartition("/")[2])
     revoked = yield from revoke_session(sid, "ended by its owner", now, site.realm, owner=principal.subject)
     return revoked_reply(revoked, site.realm, clear=sid == principal.sid and _by_cookie(request, site))
@@ -73,13 +76,14 @@ def logout_all(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
 
 def _delivery(request: Request) -> Request:
-    # A proxy asks with GET on behalf of a request that may change something; anybody may say so: it is only stricter.
+    # An auth_request proxy sends GET on behalf of a request that may be unsafe. Any client may send the header: an
+    # unsafe method only adds checks.
     unsafe = [each for each in request.values(b"x-original-method") if each.decode("latin-1") not in SAFE_METHODS]
     return replace(request, method=unsafe[0].decode("latin-1")) if unsafe else request
 
 
 def _describe(principal: Principal) -> tuple[Header, ...]:
-    """For proxies, which read headers only. Percent-encoded: a name must not end a header (CWE-113)."""
+    """Return the principal as headers, for proxies. Percent-encoded against header injection (CWE-113)."""
     named = {
         b"keyturn-subject": principal.subject,
         b"keyturn-client": principal.client_id,

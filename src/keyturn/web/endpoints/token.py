@@ -1,4 +1,4 @@
-"""POST /auth/token: the refresh grant, by body or, under token-cookies, by cookie."""
+"""POST /auth/token: the refresh grant, with the token in the body or, for token-cookies, in a cookie."""
 
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.types import Instant
@@ -17,7 +17,7 @@ GRANT_TYPES = ("refresh_token",)
 
 
 def token(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
-    """Continue a session (RFC 6749 section 6)."""
+    """Exchange a refresh token for new tokens (RFC 6749 section 6)."""
     form = read_form(request, TokenForm)
     if form.grant_type not in GRANT_TYPES:
         raise UnsupportedGrantType("another grant_type")
