@@ -1,4 +1,4 @@
-"""Flows: one file per use case, written once, driven with or without ``await``."""
+"""Use cases as generators: one file each, written once and driven with or without ``await``."""
 
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.create_session import LoginRequest

@@ -1,4 +1,4 @@
-"""Accounts: close the door on one, or open it again."""
+"""Disabling and enabling of accounts."""
 
 from dataclasses import replace as changed
 
@@ -11,7 +11,7 @@ from keyturn.flows.revoke import RevocationReceipt, generation_increment
 
 
 def set_disabled(subject: Subject, disabled: bool, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
-    """Disable or enable an account; either way every session it had ends. Raises ``NotFound``."""
+    """Disable or enable an account. Both end every session of the account. Raises ``NotFound``."""
     while True:
         account = yield from effects.load_account(subject)
         if account is None:

@@ -1,4 +1,4 @@
-"""Enter: what login and signup share once the subject is known. A new session, and a mark on the device."""
+"""Creation of a session and of a device cookie, shared by login and signup."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,9 +21,10 @@ SEED_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """What a client asks with. ``device``: the value of its device cookie, if it has one.
+    """Input of a login or a signup.
 
-    ``scope`` and ``claims`` are the application's, never the client's; the payload guard checks ``claims``.
+    ``deliver``: the requested delivery, or None for the default. ``device_token``: value of the device cookie, if any.
+    ``scope``, ``claims``: set by the application, never by the client. The payload guard checks ``claims``.
     """
 
     identifier: str
@@ -38,8 +39,11 @@ class LoginRequest:
 def create_session(
     subject: Subject, marks: RevocationFloor, attempt: LoginRequest, now: Instant, realm: IssuerConfig
 ) -> Flow[Session]:
-    """Open a session under ``marks``, which were read before the authentication was checked: a revocation or a
-    password change that commits in between voids it."""
+    """Create a session under the revocation floor ``marks``.
+
+    The floor must be read before the password is verified: then a revocation or a password change that commits in
+    between voids the new session.
+    """
     sid = new_session_id(subject, (yield from effects.random_bytes(SESSION_ID_BYTES)))
     seed = Seed((yield from effects.random_bytes(SEED_BYTES)))
     draft = Session(sid, subject, seed, attempt.client, 0, now, now, now, EPOCH)
@@ -51,16 +55,16 @@ def create_session(
 
 
 def device_secret(realm: IssuerConfig) -> bytes:
-    """Key of device cookies. It opens no account: it only decides which bucket counts an attempt."""
+    """Derive the MAC key of device cookies. A device cookie only selects the throttle bucket of a login attempt."""
     return Secrets.derive(realm.secrets.current, b"device")
 
 
 def new_id() -> Flow[str]:
-    """A fresh 128-bit handle: 22 base64url characters."""
+    """Return a random 128-bit id as 22 base64url characters."""
     return encode_session_id((yield from effects.random_bytes(SESSION_ID_BYTES)))
 
 
 def issue_device_cookie(identifier: str, nonce: bytes | None, realm: IssuerConfig) -> Flow[PlaintextToken]:
-    """The device cookie of a browser that has just logged in; the one it has, if it is known already."""
+    """Sign the device cookie of a browser after a login. ``nonce``: that of its present device cookie, to keep it."""
     known = nonce or (yield from effects.random_bytes(NONCE_BYTES))
     return PlaintextToken(sign_device_cookie(identifier, known, device_secret(realm)))

@@ -11,7 +11,7 @@ from keyturn.flows.issue import csrf_token
 
 
 def csrf_token_of(sid: SessionId, realm: IssuerConfig) -> Flow[PlaintextToken]:
-    """The CSRF token of session ``sid``. Raises ``TokenRevoked`` when the session is gone."""
+    """Return the CSRF token of session ``sid``. Raises ``TokenRevoked`` if the session does not exist."""
     session = yield from _session(sid)
     if session is None:
         raise TokenRevoked("the session is gone")
@@ -19,9 +19,9 @@ def csrf_token_of(sid: SessionId, realm: IssuerConfig) -> Flow[PlaintextToken]:
 
 
 def verify_csrf_token(text: str, sid: SessionId, realm: IssuerConfig) -> Flow[None]:
-    """Raises ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. It never judges the session."""
+    """Raise ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. Does not check the session's state."""
     presented = _parse(text, realm)
-    # Another session's token: the attacker's own, planted in the victim's browser.
+    # Another session's token: the attacker's own, injected into the victim's browser.
     if presented.sid != sid or presented.counter != 0:
         raise CsrfTokenRequired("the CSRF token of another session")
     session = yield from _session(sid)
@@ -37,6 +37,6 @@ def _parse(text: str, realm: IssuerConfig) -> ParsedCredential:
 
 
 def _session(sid: SessionId) -> Flow[Session | None]:
-    # The seed of a session never changes, so a cached one is as good as the store's.
+    # The seed of a session never changes, so a cached session is as good as the stored one.
     found = (yield from effects.get_cached(sid)) or (yield from effects.load(sid))
     return found.session if found else None

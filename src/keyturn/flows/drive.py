@@ -1,4 +1,4 @@
-"""Drivers: run a flow against real ports, with or without ``await``."""
+"""Drivers, which run a flow against real ports, with or without ``await``."""
 
 from inspect import isawaitable
 from typing import Any
@@ -8,7 +8,7 @@ from keyturn.ports import Ports
 
 
 def drive(flow: Flow[T], ports: Ports) -> T:
-    """Run ``flow`` to its end. What a port raises is raised inside the flow, where it was asked."""
+    """Run ``flow`` and return its result. An exception from a port is raised inside the flow, at the ``yield``."""
     try:
         step = next(flow)
         while True:
@@ -23,7 +23,7 @@ def drive(flow: Flow[T], ports: Ports) -> T:
 
 
 async def drive_async(flow: Flow[T], ports: Ports) -> T:
-    """``drive``, awaiting whatever a port answers with an awaitable."""
+    """Run ``flow`` as ``drive`` does, and await results of ports that are awaitable."""
     try:
         step = next(flow)
         while True:

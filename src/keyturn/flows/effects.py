@@ -1,7 +1,7 @@
-"""Effects of flows: a flow is a generator that yields each call of a port and does no I/O itself.
+"""Effects of flows. A flow is a generator that yields each call of a port and does no I/O itself.
 
-One function for each call pins the type of its result (see ``ports.py``). A flow may be stopped, cancelled or crash at
-any ``yield``: the calls it had yielded by then have happened, nothing else.
+One function for each call declares the type of its result (see ``ports.py``). A flow may be cancelled, or its process
+may crash, at any ``yield``: exactly the calls yielded before have happened.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -108,7 +108,7 @@ def replace_bucket(changed: Bucket) -> Flow[bool]:
 
 
 def audit(event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
-    # What it tells of is done. A "no" now would leave the caller without the credential that replaced theirs (P9).
+    # The audited operation is committed. Failing now would withhold the credential that replaced the caller's (P9).
     with suppress(StoreUnavailable):
         yield from call("audit", "append", AuditEvent(event, now, subject, sid, address))
 

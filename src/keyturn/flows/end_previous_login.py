@@ -1,4 +1,4 @@
-"""Replace: a browser that logs in again holds one login afterwards, not two."""
+"""Revocation of the sessions that a new login in the same browser replaces."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -12,9 +12,9 @@ from keyturn.flows.revoke import revoke_session
 
 
 def revoke_previous_sessions(tokens: Iterable[str], keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
-    """End the sessions behind ``tokens``, other than ``keep`` (OWASP ASVS 5.0 7.2.4).
+    """Revoke the sessions of ``tokens``, other than ``keep`` (OWASP ASVS 5.0 7.2.4).
 
-    Only a credential that is good right now ends anything. The login has succeeded: what goes wrong here is left.
+    Only a valid credential revokes its session. Refusals are ignored, because the login has already succeeded.
     """
     for token in tokens:
         try:

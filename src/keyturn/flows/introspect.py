@@ -1,4 +1,4 @@
-"""Introspect: what the store says of any credential right now (RFC 7662). It never changes a session."""
+"""Introspection of any credential against the store (RFC 7662). It never changes a session."""
 
 from keyturn.core.claims import AccessClaims, acr_for, check_issuer, check_times
 from keyturn.core.issuer_config import IssuerConfig
@@ -16,9 +16,9 @@ INACTIVE: dict[str, object] = {"active": False}
 
 
 def introspect(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
-    """The RFC 7662 answer for a session, refresh or access token. A token that is not good says nothing but so.
+    """Return the RFC 7662 response for a session, refresh or access token; only ``active: false`` for an invalid one.
 
-    Raises ``StoreUnavailable``: "inactive" would log an honest caller out.
+    Raises ``StoreUnavailable`` instead of returning "inactive", which would log out a legitimate caller.
     """
     try:
         return (yield from _active(token, now, realm))
@@ -27,7 +27,7 @@ def introspect(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, 
 
 
 def session_id_of_token(token: str, now: Instant, realm: IssuerConfig) -> Flow[SessionId]:
-    """The session of a credential that its key or seed proves, whether still live or not.
+    """Verify the signature or MAC of a credential and return its session id. The session may have ended.
 
     Raises ``TokenMalformed`` or ``TokenInvalid``.
     """

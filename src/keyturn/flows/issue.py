@@ -1,4 +1,4 @@
-"""Issue: hand out the credentials of a session, as its delivery asks."""
+"""Issuance of the credentials of a session for a delivery."""
 
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ from keyturn.flows.effects import Flow
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredentials:
-    """What a login, a refresh or a step-up hands out. Tokens are masked; ``None`` where the delivery has no such.
+    """Credentials issued by a login, a refresh or a step-up.
 
-    ``access_expires_at`` and ``ends_at`` are whole seconds. ``device_token`` marks a browser that has logged in.
+    ``repr`` masks the tokens. A token is None if the delivery does not include it.
+    ``ends_at``: end of the session; ``access_expires_at``: expiry of the access token. Whole seconds since 1970.
+    ``device_token``: value of the device cookie, after a login or a signup.
     """
 
     session: Session
@@ -34,17 +36,17 @@ class IssuedCredentials:
 
     @property
     def subject(self) -> Subject:
-        """Whose session it is."""
+        """Subject of the session."""
         return self.session.subject
 
     @property
     def sid(self) -> SessionId:
-        """The session's public handle."""
+        """Id of the session; not a secret."""
         return self.session.sid
 
 
 def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
-    """The credentials of ``session`` at its present counters."""
+    """Issue the credentials of ``session`` at its present counters."""
     cookie = deliver in ("cookie", "both")
     access, expires_at = None, None
     if deliver != "cookie":
@@ -62,7 +64,7 @@ def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig)
 
 
 def access_token(session: Session, now: Instant, realm: IssuerConfig) -> Flow[tuple[PlaintextToken, Instant]]:
-    """A signed access token and when it expires."""
+    """Sign an access token. Return it with its expiry."""
     jti = urlsafe_b64encode((yield from effects.random_bytes(12))).decode()
     claims = build_claims(session, jti, now, realm)
     signed = yield from effects.sign(claims, now)
@@ -70,12 +72,12 @@ def access_token(session: Session, now: Instant, realm: IssuerConfig) -> Flow[tu
 
 
 def csrf_token(session: Session, realm: IssuerConfig) -> PlaintextToken:
-    """The session-bound CSRF token (OWASP CSRF Cheat Sheet): steady for the session, useless without its cookie."""
+    """Return the session's CSRF token (OWASP CSRF Cheat Sheet): constant per session, useless without its cookie."""
     return _seal(CredentialKind.CSRF, session, 0, realm)
 
 
 def session_principal(session: Session, realm: IssuerConfig) -> Principal:
-    """Who holds a session token that was admitted."""
+    """Return the principal of a session token that was verified."""
     return Principal(
         subject=session.subject,
         sid=session.sid,

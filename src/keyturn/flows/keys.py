@@ -1,4 +1,4 @@
-"""Keys: keep a next signing key ready, drop the dead ones. Run by every process, every few seconds, unasked."""
+"""Key rollover: prepare the next signing key and delete expired ones. Every process runs it every few seconds."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,10 @@ from keyturn.tokens.rollover import RolloverPolicy, next_active_at, next_rollove
 
 
 def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequence[StoredKey]]:
-    """Every key there is after what was due has been done.
+    """Add a next key if one is due, delete the expired keys, and return the others.
 
-    Processes need not agree on who acts: a serial can be taken once, and whoever loses reads the winner's key.
+    Processes need no leader: each serial number can be inserted once, and the process that loses the race reads the
+    winner's key.
     """
     stored = yield from effects.stored_keys()
     due_at = next_rollover_at(stored, now, policy)
@@ -26,7 +27,7 @@ def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequ
 
 
 def add_key(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
-    """Add a next key now, whether due or not: it signs once it has been published long enough."""
+    """Add a next key now, even if none is due. It signs after it was published for ``publish_seconds``."""
     stored = yield from effects.stored_keys()
     active_at = Instant(now + policy.publish_seconds) if stored else now
     yield from _add(stored, algorithm, active_at)

@@ -1,4 +1,4 @@
-"""Login: from a password to a session, and its credentials."""
+"""Login with a password."""
 
 from dataclasses import replace as changed
 
@@ -24,9 +24,9 @@ from keyturn.flows.throttle import (
 
 
 def login(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
-    """Authenticate and open a session.
+    """Verify the password, create a session and issue its credentials.
 
-    Raises ``LoginFailed`` (one answer, and the same work, for every cause), ``Throttled``, ``Overloaded``,
+    Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``PayloadRefused``.
     """
     deliver = realm.resolve_delivery(attempt.deliver)
@@ -52,8 +52,9 @@ def _reserve(
 
 
 def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
-    # An account and the marks of one and the same moment (CWE-367). A password changed, or an account disabled, between
-    # two reads raises the generation: the old password must not open a session under the new one, nor the reverse.
+    # Read the account and the revocation floor as of the same moment (CWE-367). A password change or a disabled account
+    # between the two reads raises the generation: the old password must not open a session under the new generation,
+    # nor the new password one under the old generation.
     account = yield from effects.find_account(identifier)
     while True:
         subject = account.subject if account else Subject("")

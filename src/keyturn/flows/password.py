@@ -1,4 +1,4 @@
-"""Change the password: the other sessions end in the very transaction that stores the new hash."""
+"""Password change. One transaction stores the new hash and ends the other sessions."""
 
 from dataclasses import replace as changed
 
@@ -19,9 +19,9 @@ from keyturn.flows.step_up import AMR, live_session, prove_password
 def change_password(
     sid: SessionId, current: str, new: str, deliver: Deliver | None, now: Instant, realm: IssuerConfig
 ) -> Flow[IssuedCredentials]:
-    """Replace the password; session ``sid`` stays, renewed, and every other one ends (OWASP ASVS 5.0 7.4.3).
+    """Replace the password, renew session ``sid`` and end every other session (OWASP ASVS 5.0 7.4.3).
 
-    Raises ``LoginFailed`` when ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
+    Raises ``LoginFailed`` if ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
     ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``.
     """
     chosen = realm.resolve_delivery(deliver)
@@ -40,7 +40,7 @@ def change_password(
 
 
 def _replace(account: Account, sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[Session | None]:
-    """Store the account, end the other sessions and renew this one, all or nothing; ``None`` when another write won."""
+    """Store the account, end the other sessions and renew this one atomically. Return None if another write won."""
     found = yield from live_session(sid, now, realm)
     session = step_up(found, AMR, now, realm.profile.session)
     entry = yield from effects.replace_account_and_revoke(
@@ -53,7 +53,7 @@ def _replace(account: Account, sid: SessionId, now: Instant, realm: IssuerConfig
 
 
 def _load_proven(proven: Account, sid: SessionId, current: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
-    """The account as another write left it; its password is proven again unless the account is the same."""
+    """Reload the account after a lost race. Verify its password again if the account has changed."""
     found = yield from live_session(sid, now, realm)
     account = yield from effects.load_account(proven.subject)
     if account is not None and account.version == proven.version:

@@ -1,4 +1,4 @@
-"""Refresh: one refresh token, any number of simultaneous uses, one successor."""
+"""Rotation of refresh tokens: concurrent uses of one token all get the same successor."""
 
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
@@ -18,15 +18,15 @@ from keyturn.flows.revoke import session_end
 def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
     """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
-    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` when a retired
-    token came back (its session is ended), ``CounterAhead`` when the store lost an acknowledged write.
+    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` if a retired token
+    is presented (this ends its session), ``CounterAhead`` if the store lost an acknowledged write.
     """
     presented = parse(text, CredentialKind.REFRESH, realm.secrets)
     while True:
         found = yield from load_by_credential(presented)
         outcome = rotate(found, presented.counter, now, realm.profile.session)
         if not (yield from _persist(outcome, found, now, realm)):
-            continue  # another request won: judge again from what it left
+            continue  # another request won the compare-and-swap: decide again from the session it stored
         if outcome.refusal is not None:
             yield from _audit_alert(outcome.refusal, found.session, now)
         outcome.or_raise()
@@ -34,11 +34,11 @@ def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> F
 
 
 def _persist(outcome: RotationResult, found: LoadedSession, now: Instant, realm: IssuerConfig) -> Flow[bool]:
-    """Whether what the outcome rests on is stored, and lasts."""
+    """Persist the rotated session. Return False if another request won the compare-and-swap."""
     if outcome.session is not found.session:
         return (yield from _store(outcome, now, realm))
-    # P3: the rotation that is answered again may be one that was never acknowledged. To hand out its successor is to
-    # acknowledge it.
+    # P3: within the grace window the rotation may be one that no replica has confirmed yet. Issuing its successor
+    # acknowledges it, so it must be durable first.
     return outcome.refusal is not None or found.durable or (yield from effects.wait_durable(found.session))
 
 

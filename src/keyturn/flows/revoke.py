@@ -1,4 +1,7 @@
-"""Revoke: end one session, all of a subject, a client's, or everything. Each is durable before it is answered."""
+"""Revocation of one session, of a subject's or a client's sessions, or of everything.
+
+Each revocation is durable before its flow returns.
+"""
 
 from dataclasses import dataclass
 
@@ -12,43 +15,47 @@ from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 
 LOGOUT = "logout"
-"""The reason of a session that its holder ended."""
+"""Reason recorded for a session that its owner ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationReceipt:
-    """``sequence``: ask any verifier if it is at least this fresh. ``within_seconds``: when the last copy stops."""
+    """Receipt of a revocation.
+
+    ``sequence``: a verifier that has read the feed up to this number knows of the revocation.
+    ``within_seconds``: time until every verifier and every cache refuses what was revoked.
+    """
 
     sequence: int
     within_seconds: int
 
 
 def session_end(sid: SessionId, now: Instant, realm: IssuerConfig) -> Revocation:
-    """The entry that ends ``sid`` everywhere; kept until no access token of the session can be alive."""
+    """Build the log entry that ends ``sid``. It expires after every access token of the session."""
     return Revocation(RevocationKind.SESSION, sid, ENDED, now, _expiry(now, realm))
 
 
 def session_renewal(sid: SessionId, renewals: int, now: Instant, realm: IssuerConfig) -> Revocation:
-    """The entry that voids every session token of ``sid`` before ``renewals``."""
+    """Build the log entry that voids every session token of ``sid`` with a counter below ``renewals``."""
     return Revocation(RevocationKind.SESSION, sid, renewals, now, _expiry(now, realm))
 
 
 def revoke_session(
     sid: SessionId, reason: str, now: Instant, realm: IssuerConfig, owner: Subject | None = None
 ) -> Flow[RevocationReceipt]:
-    """End one session, of ``owner`` if given. Ending it twice is harmless; the answer covers the first time.
+    """End one session, of ``owner`` if given. Idempotent: the receipt of a repetition covers the first revocation.
 
-    Raises ``NotFound``, the same for a session that does not exist and one of somebody else.
+    Raises ``NotFound``, both for a missing session and for one of another subject.
     """
     while True:
         found = yield from effects.load(sid)
         if found is None or owner not in (None, found.session.subject):
             raise NotFound("no such session of this subject")
         if found.session.ended_at is not None:
-            # Logged when it ended; logging it again would let the holder of a dead token fill the log (CWE-400).
-            # Another process may have ended it, and this one not have heard yet.
+            # The log has the entry already. A second one would let the holder of a revoked token fill the log
+            # (CWE-400). Apply it to the local cache: another process may have ended the session.
             if not (yield from effects.wait_durable(found.session)):
-                continue  # P1: what is read here may be a write that was never acknowledged, and still be lost
+                continue  # P1: the write that was read may be unacknowledged, and may still be lost
             yield from effects.apply_local(session_end(sid, now, realm))
             return _receipt((yield from effects.log_sequence()), realm)
         entry = session_end(sid, now, realm)
@@ -61,7 +68,7 @@ def revoke_session(
 
 
 def revoke_subject(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
-    """End every session of ``subject``: what was issued under a smaller generation is void."""
+    """End every session of ``subject``. Credentials issued under an earlier generation are void."""
     entry = yield from effects.increment_generation(generation_increment(subject, now, realm))
     yield from effects.apply_local(entry)
     yield from effects.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
@@ -74,20 +81,20 @@ def revoke_client(client_id: str, now: Instant, realm: IssuerConfig) -> Flow[Rev
 
 
 def revoke_everything(now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
-    """End every session there is: for the day a secret or a signing key leaked."""
+    """End every session of every subject, for example after a secret or a signing key leaked."""
     return (yield from _raise_not_before(RevocationKind.EVERYTHING, "", AuditEventType.REVOKED_EVERYTHING, now, realm))
 
 
 def generation_increment(subject: Subject, now: Instant, realm: IssuerConfig) -> GenerationIncrement:
-    """A request to raise the generation of ``subject``."""
+    """Build the request that raises the generation of ``subject``."""
     return GenerationIncrement(subject, now, _expiry(now, realm))
 
 
 def _raise_not_before(
     kind: RevocationKind, key: str, event: AuditEventType, now: Instant, realm: IssuerConfig
 ) -> Flow[RevocationReceipt]:
-    # Ahead by the leeway: an issuer whose clock runs ahead has dated its sessions later; and by a second at least, for
-    # what was issued earlier in this very second.
+    # Add the leeway: an issuer whose clock is ahead has dated its sessions later. Add a second at least, to cover
+    # credentials issued earlier within the present second.
     not_before = now + max(1, realm.profile.token.leeway_seconds)
     entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, realm)))
     yield from effects.apply_local(entry)

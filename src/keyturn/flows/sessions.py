@@ -1,4 +1,4 @@
-"""Sessions: the device list of a subject. Never a credential in it."""
+"""List of a subject's sessions, which never contains a credential."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from keyturn.flows.effects import Flow
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """One live session, as its owner sees it. Moments are whole seconds."""
+    """One live session, as shown to its owner. Times are in whole seconds since 1970."""
 
     sid: SessionId
     client_id: str
@@ -24,7 +24,7 @@ class SessionSummary:
 
 
 def list_sessions(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[list[SessionSummary]]:
-    """The live sessions of ``subject``, newest first."""
+    """List the live sessions of ``subject``, newest first."""
     found = yield from effects.list_sessions(subject)
     policy = realm.profile.session
     return [

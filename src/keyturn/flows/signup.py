@@ -1,4 +1,4 @@
-"""Signup: make an account and log it in."""
+"""Signup: creation of an account and of its first session."""
 
 from dataclasses import replace as changed
 
@@ -17,9 +17,9 @@ from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, r
 
 
 def signup(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
-    """Create an account and open its first session.
+    """Create an account, create its first session and issue its credentials.
 
-    Raises ``PasswordRejected`` with a reason fit to show, ``AccountExists``, ``Throttled``, ``Overloaded``,
+    Raises ``PasswordRejected`` with a reason for the user, ``AccountExists``, ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
     """
     deliver = realm.resolve_delivery(attempt.deliver)
@@ -27,7 +27,8 @@ def signup(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[Iss
     identifier = normalise_identifier(attempt.identifier)
     yield from effects.validate_password(attempt.password, identifier)
     held = yield from _reserve(attempt.client.address, now, realm)
-    # Read before there is an account: one disabled at once must not be entered under the generation that says so.
+    # Read the floor before the account is created: if the account is disabled at once, its generation rises, and this
+    # session must not be created under the raised generation.
     subject = Subject((yield from new_id()))
     marks = yield from release_if_unavailable(held, effects.revocation_floor(subject, attempt.client.client_id))
     hashed = yield from release_if_unavailable(held, effects.hash_password(attempt.password))
@@ -38,7 +39,7 @@ def signup(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[Iss
 
 
 def _reserve(address: str, now: Instant, realm: IssuerConfig) -> Flow[list[AttemptReservation]]:
-    # Once hashed for, a signup is never given back: it cost a password hash and may probe for an existing account.
+    # A reservation is not released after the hashing: the signup cost a password hash and may probe for an account.
     policy = realm.profile.throttle
     rate = Rate(policy.signup_limit, policy.window_seconds)
     return (yield from reserve([("signup-" + address_key(address), rate)], now))

@@ -1,4 +1,4 @@
-"""Step-up: the subject confirms the password within a session; it becomes fresh, and its session token is renewed."""
+"""Step-up: the subject confirms the password, and the session becomes fresh and gets a new session token."""
 
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
@@ -16,7 +16,7 @@ from keyturn.flows.revoke import session_renewal
 from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
 
 AMR = ("pwd",)
-"""RFC 8176: how a step-up authenticates."""
+"""Authentication methods of a step-up (RFC 8176)."""
 
 
 def confirm_password(
@@ -38,7 +38,7 @@ def confirm_password(
 
 
 def live_session(sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[LoadedSession]:
-    """The session as the store has it. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
+    """Load the session from the store. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
     found = yield from effects.load(sid)
     if found is None:
         raise TokenRevoked("the session is gone")
@@ -47,8 +47,11 @@ def live_session(sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[Load
 
 
 def prove_password(session: Session, password: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
-    """The account of the session's subject, whose password this is. A stolen session must not become a way to guess
-    it: attempts are counted per session. Raises ``LoginFailed``, ``Throttled``, ``Overloaded``."""
+    """Verify the password of the session's subject. Return the account.
+
+    Attempts are counted per session, so that a stolen session cannot be used to guess the password.
+    Raises ``LoginFailed``, ``Throttled``, ``Overloaded``.
+    """
     policy = realm.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
     held = yield from reserve([("session:" + session.sid, rate)], now)
@@ -62,9 +65,9 @@ def prove_password(session: Session, password: str, now: Instant, realm: IssuerC
 
 
 def _renewed(proven: Session, now: Instant, realm: IssuerConfig) -> Flow[Session | None]:
-    """Store the stepped-up session; every earlier session token of it is void everywhere.
+    """Store the renewed session. Every earlier session token of it becomes void.
 
-    ``None`` when its generation is no longer the one the password was proven under: that password may be the old one.
+    Return None if the generation has changed since the password was verified: that password may be the old one.
     """
     while True:
         found = yield from live_session(proven.sid, now, realm)

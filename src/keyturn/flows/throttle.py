@@ -1,4 +1,4 @@
-"""Throttle: reserve an attempt before the password is hashed, give it back when it succeeded."""
+"""Throttling: reserve an attempt before the password is hashed, and release it if the password is right."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,9 +26,10 @@ class AttemptReservation:
 def reserve_login(
     identifier: str, address: str, device: bytes | None, now: Instant, policy: ThrottlePolicy
 ) -> Flow[list[AttemptReservation]]:
-    """Count a login attempt. A known device is counted alone, so an attack from elsewhere never locks its owner out.
+    """Reserve a login attempt, per device if the device is known, else per address and per account.
 
-    Raises ``Throttled``; nothing stays reserved then.
+    Attempts on a known device have their own bucket, so that an attack from other devices never locks its owner out.
+    Raises ``Throttled``, with every reservation released.
     """
     window = policy.window_seconds
     if device is not None:
@@ -41,7 +42,7 @@ def reserve_login(
 
 
 def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptReservation]]:
-    """Count one attempt in every bucket of ``wanted``, or in none. Raises ``Throttled``."""
+    """Reserve one attempt in every bucket of ``wanted``, or in none. Raises ``Throttled``."""
     held: list[AttemptReservation] = []
     for key, rate in wanted:
         retry_after = yield from _reserve_one(key, rate, now)
@@ -53,15 +54,14 @@ def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptRe
 
 
 def verify_password(reservations: list[AttemptReservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
-    """Compare a password under the attempts ``held``. Raises ``Overloaded``, and nothing stays reserved then."""
+    """Verify a password. Raises ``Overloaded``, with ``reservations`` released."""
     return (yield from release_if_unavailable(reservations, effects.verify_password(encoded, password)))
 
 
 def release_if_unavailable(reservations: list[AttemptReservation], flow: Flow[T]) -> Flow[T]:
-    """Ask, before any password is compared, under the attempts ``held``.
+    """Run ``flow``. Release ``reservations`` if it raises ``Overloaded`` or ``StoreUnavailable``.
 
-    Raises ``Overloaded``, ``StoreUnavailable``: nobody looked, so nothing was attempted, and neither a flood nor an
-    outage may lock anybody out through the retries it causes.
+    No password was verified then, so no attempt was made: retries during a flood or an outage must not lock out users.
     """
     try:
         return (yield from flow)
@@ -71,7 +71,7 @@ def release_if_unavailable(reservations: list[AttemptReservation], flow: Flow[T]
 
 
 def release_reservations(reservations: list[AttemptReservation]) -> Flow[None]:
-    """Undo reservations: only failures count."""
+    """Release reservations, because only failed attempts count."""
     for each in reservations:
         while True:
             found = yield from effects.load_bucket(each.key)
@@ -84,6 +84,6 @@ def _reserve_one(key: str, rate: Rate, now: Instant) -> Flow[int]:
         admission = try_reserve(key, (yield from effects.load_bucket(key)), now, rate)
         if not admission.allowed:
             return admission.retry_after_seconds
-        # Compare and swap: a parallel burst cannot be admitted twice on one reading.
+        # Compare and swap: of parallel attempts that read the same bucket, one succeeds and the others read again.
         if (yield from effects.replace_bucket(admission.bucket)):
             return 0

@@ -1,4 +1,4 @@
-"""Verify: from a presented credential to a principal. The caches may say yes; only the store may say no."""
+"""Verification of a presented credential. A cache may only accept a credential; only the store may refuse one."""
 
 from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_from_claims
 from keyturn.core.issuer_config import IssuerConfig
@@ -16,10 +16,10 @@ from keyturn.flows.load_by_credential import load_by_credential
 
 
 def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
-    """Who holds this session token.
+    """Verify a session token and return its principal.
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``, ``CounterAhead``;
-    ``RevocationUnknown`` when neither the feed nor the store can tell.
+    ``RevocationUnknown`` if the feed is stale and the store is unavailable.
     """
     presented = parse(text, CredentialKind.SESSION, realm.secrets)
     session = _check_cached((yield from effects.get_cached(presented.sid)), presented, now, realm)
@@ -32,7 +32,10 @@ def verify_session(text: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
 
 
 def verify_access(token: str, now: Instant, realm: IssuerConfig) -> Flow[Principal]:
-    """Who holds this access token. Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``."""
+    """Verify an access token and return its principal.
+
+    Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``.
+    """
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, realm.issuer)
     check_audience(claims, realm.audience[0])
@@ -40,7 +43,8 @@ def verify_access(token: str, now: Instant, realm: IssuerConfig) -> Flow[Princip
     verdict = yield from effects.check_cached_claims(claims)
     if verdict is Verdict.REVOKED:
         raise TokenRevoked("the feed names its session, subject or client")
-    # A revocation is kept as long as access tokens live by today's policy: one of an earlier, longer one outlasts it.
+    # A revocation is kept for the present lifetime of access tokens. A token of an earlier policy with a longer
+    # lifetime outlasts it: ask the store.
     outlasts = claims.exp - claims.iat > realm.profile.token.access_seconds
     if verdict is Verdict.UNKNOWN or outlasts:
         yield from _introspect(claims, now, realm)
@@ -62,7 +66,7 @@ def _check_cached(
 def _ask_cache(
     presented: ParsedCredential, position: LogCursor | None, now: Instant, realm: IssuerConfig
 ) -> Flow[Session | None]:
-    """What another process read, if this one's own news of revocations vouches for it."""
+    """Return the session from the shared cache, if it is recent and valid and the local feed shows no revocation."""
     if position is None:
         return None
     copy = yield from effects.get_copy(presented.sid, position.log_id)
@@ -82,7 +86,7 @@ def _ask_store(
             if session is not found.session and (yield from effects.replace(session)) is None:
                 continue
         except StoreUnavailable:
-            # A full disk can still be read: the use goes unnoted, and the session ends early at worst, never late.
+            # A full disk can still be read. The use is not recorded: the session may end early, but never late.
             return found.session
         stored = LoadedSession(session, found.floor)
         yield from effects.put_cached(stored)
@@ -98,17 +102,17 @@ def _introspect(claims: AccessClaims, now: Instant, realm: IssuerConfig) -> Flow
 
 
 def is_good(found: LoadedSession, claims: AccessClaims, now: Instant, realm: IssuerConfig) -> bool:
-    """Whether the session behind an access token still stands, by what the store says."""
+    """Return True if the stored session of an access token is still valid for it."""
     stands = session_state(found.session, found.floor, now, realm.profile.session) not in (State.ENDED, State.VOID)
     marks = found.floor
     return stands and claims.gen >= marks.generation and claims.iat >= marks.not_before
 
 
 def _unavailable_as_unknown(question: Flow[T]) -> Flow[T]:
-    # P4: nobody can tell. Never "accept", and never 401, which would log an honest caller out.
+    # P4: the revocation state is unknown. Never accept, and never reply 401, which would log out a legitimate caller.
     try:
         return (yield from question)
     except StoreQuarantined:
-        raise  # it says by itself how long
+        raise  # it carries its own retry_after_seconds
     except StoreUnavailable as down:
         raise RevocationUnknown(down.detail) from down
