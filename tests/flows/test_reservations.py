@@ -15,7 +15,7 @@ from keyturn.errors import Overloaded, StoreUnavailable
 from keyturn.flows.effects import Call
 from keyturn.flows.login import login
 from keyturn.flows.signup import signup
-from keyturn.flows.step_up import prove_password
+from keyturn.flows.step_up import verify_session_password
 from keyturn.flows.throttle import reserve
 from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher
 
@@ -139,7 +139,7 @@ def test_an_attempt_there_was_no_room_for_is_not_counted(stage: Stage, start: Ca
         (lambda stage: login(stage.attempt(OLD), T0, stage.realm), "accounts"),
         (lambda stage: login(stage.attempt(OLD), T0, stage.realm), "sessions"),
         (lambda stage: signup(stage.attempt(OLD, "bob@example.com"), T0, stage.realm), "sessions"),
-        (lambda stage: prove_password(stage.x.session, OLD, T0, stage.realm), "accounts"),
+        (lambda stage: verify_session_password(stage.x.session, OLD, T0, stage.realm), "accounts"),
     ],
     ids=["login, accounts away", "login, sessions away", "signup, sessions away", "step-up, accounts away"],
 )

@@ -134,13 +134,13 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
 
     def forgetful(proven: Any, now: Any, realm: Any) -> Flow[Any]:
         while True:
-            found = yield from module.live_session(proven.sid, now, realm)
+            found = yield from module.load_live_session(proven.sid, now, realm)
             session = stepped(found, ("pwd",), now, realm.profile.session)
             entry = session_renewal(session.sid, session.renewals, now, realm)
             if (yield from effects.replace(session, entry)) is not None:
                 return session
 
-    monkeypatch.setattr(module, "_renewed", forgetful)
+    monkeypatch.setattr(module, "_renew", forgetful)
     assert caught("change / step-up")
 
 

@@ -1,6 +1,6 @@
 """Disabling and enabling of accounts."""
 
-from dataclasses import replace as changed
+from dataclasses import replace
 
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant, Subject
@@ -10,14 +10,14 @@ from keyturn.flows.effects import Flow
 from keyturn.flows.revoke import RevocationReceipt, generation_increment
 
 
-def set_disabled(subject: Subject, disabled: bool, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
+def set_disabled(subject: Subject, disabled: bool, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
     """Disable or enable an account. Both end every session of the account. Raises ``NotFound``."""
     while True:
         account = yield from effects.load_account(subject)
         if account is None:
             raise NotFound("no such account")
-        replaced = changed(account, disabled=disabled, version=account.version + 1)
-        entry = yield from effects.replace_account_and_revoke(replaced, generation_increment(subject, now, realm))
+        new_account = replace(account, disabled=disabled, version=account.version + 1)
+        entry = yield from effects.replace_account_and_revoke(new_account, generation_increment(subject, now, config))
         if entry is not None:
             yield from effects.apply_local(entry)
-            return RevocationReceipt(entry.sequence, realm.profile.token.staleness_seconds)
+            return RevocationReceipt(entry.sequence, config.profile.token.staleness_seconds)

@@ -1,8 +1,7 @@
 """Creation of a session and of a device cookie, shared by login and signup."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from dataclasses import replace as changed
+from dataclasses import dataclass, field, replace
 
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
@@ -37,26 +36,26 @@ class LoginRequest:
 
 
 def create_session(
-    subject: Subject, marks: RevocationFloor, attempt: LoginRequest, now: Instant, realm: IssuerConfig
+    subject: Subject, floor: RevocationFloor, request: LoginRequest, now: Instant, config: IssuerConfig
 ) -> Flow[Session]:
-    """Create a session under the revocation floor ``marks``.
+    """Create a session under a revocation floor.
 
     The floor must be read before the password is verified: then a revocation or a password change that commits in
     between voids the new session.
     """
     sid = new_session_id(subject, (yield from effects.random_bytes(SESSION_ID_BYTES)))
     seed = Seed((yield from effects.random_bytes(SEED_BYTES)))
-    draft = Session(sid, subject, seed, attempt.client, 0, now, now, now, EPOCH)
-    draft = changed(draft, scope=attempt.scope, claims=attempt.claims)
-    session = open_session(draft, marks, now, realm.profile.session)
+    draft = Session(sid, subject, seed, request.client, 0, now, now, now, EPOCH)
+    draft = replace(draft, scope=request.scope, claims=request.claims)
+    session = open_session(draft, floor, now, config.profile.session)
     yield from effects.insert(session)
-    yield from effects.audit(AuditEventType.LOGIN, now, subject, session.sid, attempt.client.address)
+    yield from effects.audit(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
     return session
 
 
-def device_secret(realm: IssuerConfig) -> bytes:
+def device_secret(config: IssuerConfig) -> bytes:
     """Derive the MAC key of device cookies. A device cookie only selects the throttle bucket of a login attempt."""
-    return Secrets.derive(realm.secrets.current, b"device")
+    return Secrets.derive(config.secrets.current, b"device")
 
 
 def new_id() -> Flow[str]:
@@ -64,7 +63,7 @@ def new_id() -> Flow[str]:
     return encode_session_id((yield from effects.random_bytes(SESSION_ID_BYTES)))
 
 
-def issue_device_cookie(identifier: str, nonce: bytes | None, realm: IssuerConfig) -> Flow[PlaintextToken]:
+def issue_device_cookie(identifier: str, nonce: bytes | None, config: IssuerConfig) -> Flow[PlaintextToken]:
     """Sign the device cookie of a browser after a login. ``nonce``: that of its present device cookie, to keep it."""
-    known = nonce or (yield from effects.random_bytes(NONCE_BYTES))
-    return PlaintextToken(sign_device_cookie(identifier, known, device_secret(realm)))
+    cookie_nonce = nonce or (yield from effects.random_bytes(NONCE_BYTES))
+    return PlaintextToken(sign_device_cookie(identifier, cookie_nonce, device_secret(config)))

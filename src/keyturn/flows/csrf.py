@@ -10,33 +10,33 @@ from keyturn.flows.effects import Flow
 from keyturn.flows.issue import csrf_token
 
 
-def csrf_token_of(sid: SessionId, realm: IssuerConfig) -> Flow[PlaintextToken]:
+def csrf_token_of(sid: SessionId, config: IssuerConfig) -> Flow[PlaintextToken]:
     """Return the CSRF token of session ``sid``. Raises ``TokenRevoked`` if the session does not exist."""
-    session = yield from _session(sid)
+    session = yield from _load_session(sid)
     if session is None:
         raise TokenRevoked("the session is gone")
-    return csrf_token(session, realm)
+    return csrf_token(session, config)
 
 
-def verify_csrf_token(text: str, sid: SessionId, realm: IssuerConfig) -> Flow[None]:
+def verify_csrf_token(text: str, sid: SessionId, config: IssuerConfig) -> Flow[None]:
     """Raise ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. Does not check the session's state."""
-    presented = _parse(text, realm)
+    credential = _parse(text, config)
     # Another session's token: the attacker's own, injected into the victim's browser.
-    if presented.sid != sid or presented.counter != 0:
+    if credential.sid != sid or credential.counter != 0:
         raise CsrfTokenRequired("the CSRF token of another session")
-    session = yield from _session(sid)
-    if session is None or not verify_mac(presented, session.seed):
+    session = yield from _load_session(sid)
+    if session is None or not verify_mac(credential, session.seed):
         raise CsrfTokenRequired("no session made this CSRF token")
 
 
-def _parse(text: str, realm: IssuerConfig) -> ParsedCredential:
+def _parse(text: str, config: IssuerConfig) -> ParsedCredential:
     try:
-        return parse(text, CredentialKind.CSRF, realm.secrets)
+        return parse(text, CredentialKind.CSRF, config.secrets)
     except Unauthenticated as refusal:
         raise CsrfTokenRequired(refusal.detail) from None
 
 
-def _session(sid: SessionId) -> Flow[Session | None]:
+def _load_session(sid: SessionId) -> Flow[Session | None]:
     # The seed of a session never changes, so a cached session is as good as the stored one.
-    found = (yield from effects.get_cached(sid)) or (yield from effects.load(sid))
-    return found.session if found else None
+    loaded = (yield from effects.get_cached(sid)) or (yield from effects.load(sid))
+    return loaded.session if loaded else None

@@ -10,34 +10,34 @@ from keyturn.ports import Ports
 def drive(flow: Flow[T], ports: Ports) -> T:
     """Run ``flow`` and return its result. An exception from a port is raised inside the flow, at the ``yield``."""
     try:
-        step = next(flow)
+        call = next(flow)
         while True:
             try:
-                answer = _call(step, ports)
-            except BaseException as failure:  # a cancelled flow must run its ``finally`` clauses too
-                step = flow.throw(failure)
+                result = _execute(call, ports)
+            except BaseException as error:  # a cancelled flow must run its ``finally`` clauses too
+                call = flow.throw(error)
             else:
-                step = flow.send(answer)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
+                call = flow.send(result)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
 
 
 async def drive_async(flow: Flow[T], ports: Ports) -> T:
     """Run ``flow`` as ``drive`` does, and await results of ports that are awaitable."""
     try:
-        step = next(flow)
+        call = next(flow)
         while True:
             try:
-                answer = _call(step, ports)
-                if isawaitable(answer):
-                    answer = await answer
-            except BaseException as failure:  # asyncio.CancelledError included
-                step = flow.throw(failure)
+                result = _execute(call, ports)
+                if isawaitable(result):
+                    result = await result
+            except BaseException as error:  # asyncio.CancelledError included
+                call = flow.throw(error)
             else:
-                step = flow.send(answer)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
+                call = flow.send(result)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
 
 
-def _call(step: Call, ports: Ports) -> Any:
-    return getattr(getattr(ports, step.port), step.method)(*step.arguments)
+def _execute(call: Call, ports: Ports) -> Any:
+    return getattr(getattr(ports, call.port), call.method)(*call.arguments)

@@ -103,8 +103,8 @@ def load_bucket(key: str) -> Flow[Bucket | None]:
     return cast("Bucket | None", (yield from call("throttles", "load", key)))
 
 
-def replace_bucket(changed: Bucket) -> Flow[bool]:
-    return cast(bool, (yield from call("throttles", "replace", changed)))
+def replace_bucket(bucket: Bucket) -> Flow[bool]:
+    return cast(bool, (yield from call("throttles", "replace", bucket)))
 
 
 def audit(event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
@@ -137,8 +137,8 @@ def get_cached(sid: SessionId) -> Flow[LoadedSession | None]:
     return cast("LoadedSession | None", (yield from call("session_cache", "get", sid)))
 
 
-def put_cached(found: LoadedSession) -> Flow[None]:
-    yield from call("session_cache", "put", found)
+def put_cached(loaded: LoadedSession) -> Flow[None]:
+    yield from call("session_cache", "put", loaded)
 
 
 def cache_cursor() -> Flow[LogCursor | None]:

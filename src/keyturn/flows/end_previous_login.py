@@ -11,19 +11,19 @@ from keyturn.flows.introspect import introspect
 from keyturn.flows.revoke import revoke_session
 
 
-def revoke_previous_sessions(tokens: Iterable[str], keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
+def revoke_previous_sessions(tokens: Iterable[str], keep: SessionId, now: Instant, config: IssuerConfig) -> Flow[None]:
     """Revoke the sessions of ``tokens``, other than ``keep`` (OWASP ASVS 5.0 7.2.4).
 
     Only a valid credential revokes its session. Refusals are ignored, because the login has already succeeded.
     """
     for token in tokens:
         try:
-            yield from _end(token, keep, now, realm)
+            yield from _revoke(token, keep, now, config)
         except Refusal:
             continue
 
 
-def _end(token: str, keep: SessionId, now: Instant, realm: IssuerConfig) -> Flow[None]:
-    held = yield from introspect(token, now, realm)
-    if held["active"] and held["sid"] != keep:
-        yield from revoke_session(SessionId(cast(str, held["sid"])), "replaced", now, realm)
+def _revoke(token: str, keep: SessionId, now: Instant, config: IssuerConfig) -> Flow[None]:
+    response = yield from introspect(token, now, config)
+    if response["active"] and response["sid"] != keep:
+        yield from revoke_session(SessionId(cast(str, response["sid"])), "replaced", now, config)

@@ -10,75 +10,75 @@ from keyturn.errors import Unauthenticated
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 from keyturn.flows.load_by_credential import load_by_credential
-from keyturn.flows.verify import is_good
+from keyturn.flows.verify import is_access_valid
 
 INACTIVE: dict[str, object] = {"active": False}
 
 
-def introspect(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
+def introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
     """Return the RFC 7662 response for a session, refresh or access token; only ``active: false`` for an invalid one.
 
     Raises ``StoreUnavailable`` instead of returning "inactive", which would log out a legitimate caller.
     """
     try:
-        return (yield from _active(token, now, realm))
+        return (yield from _introspect(token, now, config))
     except Unauthenticated:
         return INACTIVE
 
 
-def session_id_of_token(token: str, now: Instant, realm: IssuerConfig) -> Flow[SessionId]:
+def session_id_of_token(token: str, now: Instant, config: IssuerConfig) -> Flow[SessionId]:
     """Verify the signature or MAC of a credential and return its session id. The session may have ended.
 
     Raises ``TokenMalformed`` or ``TokenInvalid``.
     """
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
-            return (yield from load_by_credential(parse(token, kind, realm.secrets))).session.sid
+            return (yield from load_by_credential(parse(token, kind, config.secrets))).session.sid
     claims = yield from effects.verify_token(token, now)
-    check_issuer(claims, realm.issuer)
+    check_issuer(claims, config.issuer)
     return SessionId(claims.sid)
 
 
-def _active(token: str, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
+def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
-            return (yield from _sealed(parse(token, kind, realm.secrets), now, realm))
+            return (yield from _introspect_sealed(parse(token, kind, config.secrets), now, config))
     claims = yield from effects.verify_token(token, now)
-    check_issuer(claims, realm.issuer)
-    check_times(claims, now, realm.profile.token.leeway_seconds)
-    found = yield from effects.load(SessionId(claims.sid))
-    return _access(claims) if found and is_good(found, claims, now, realm) else INACTIVE
+    check_issuer(claims, config.issuer)
+    check_times(claims, now, config.profile.token.leeway_seconds)
+    loaded = yield from effects.load(SessionId(claims.sid))
+    return _access_response(claims) if loaded and is_access_valid(loaded, claims, now, config) else INACTIVE
 
 
-def _sealed(presented: ParsedCredential, now: Instant, realm: IssuerConfig) -> Flow[dict[str, object]]:
-    found = yield from load_by_credential(presented)
-    session = found.session
-    newest = session.renewals if presented.kind is CredentialKind.SESSION else session.rotations
-    if presented.counter != newest:
+def _introspect_sealed(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
+    loaded = yield from load_by_credential(credential)
+    session = loaded.session
+    current = session.renewals if credential.kind is CredentialKind.SESSION else session.rotations
+    if credential.counter != current:
         return INACTIVE
-    if session_state(session, found.floor, now, realm.profile.session) is not State.LIVE:
+    if session_state(session, loaded.floor, now, config.profile.session) is not State.LIVE:
         return INACTIVE
-    return _session(session, presented.kind, realm)
+    return _session_response(session, credential.kind, config)
 
 
-def _session(session: Session, kind: CredentialKind, realm: IssuerConfig) -> dict[str, object]:
+def _session_response(session: Session, kind: CredentialKind, config: IssuerConfig) -> dict[str, object]:
     return {
         "active": True,
         "token_type": f"{kind.value}_token",
-        "iss": realm.issuer,
+        "iss": config.issuer,
         "sub": session.subject,
         "sid": session.sid,
         "client_id": session.client.client_id,
         "scope": session.scope,
         "iat": session.created_at,
-        "exp": ends_at(session, realm.profile.session),
+        "exp": ends_at(session, config.profile.session),
         "auth_time": session.auth_time,
         "acr": acr_for(session.amr),
         "amr": list(session.amr),
     }
 
 
-def _access(claims: AccessClaims) -> dict[str, object]:
+def _access_response(claims: AccessClaims) -> dict[str, object]:
     names = ("iss", "sub", "aud", "sid", "client_id", "scope", "iat", "exp", "gen", "auth_time", "acr", "amr")
-    claimed: dict[str, object] = {name: getattr(claims, name) for name in names}
-    return {"active": True, "token_type": "Bearer", **claimed}
+    fields: dict[str, object] = {name: getattr(claims, name) for name in names}
+    return {"active": True, "token_type": "Bearer", **fields}

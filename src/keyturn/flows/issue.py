@@ -45,38 +45,40 @@ class IssuedCredentials:
         return self.session.sid
 
 
-def issue(session: Session, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
+def issue(session: Session, deliver: Deliver, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
     """Issue the credentials of ``session`` at its present counters."""
     cookie = deliver in ("cookie", "both")
     access, expires_at = None, None
     if deliver != "cookie":
-        access, expires_at = yield from access_token(session, now, realm)
+        access, expires_at = yield from access_token(session, now, config)
     return IssuedCredentials(
         session,
         deliver,
-        ends_at(session, realm.profile.session),
-        session_token=_seal(CredentialKind.SESSION, session, session.renewals, realm) if cookie else None,
-        csrf_token=csrf_token(session, realm) if deliver != "tokens" else None,
+        ends_at(session, config.profile.session),
+        session_token=_seal(CredentialKind.SESSION, session, session.renewals, config) if cookie else None,
+        csrf_token=csrf_token(session, config) if deliver != "tokens" else None,
         access_token=access,
-        refresh_token=_seal(CredentialKind.REFRESH, session, session.rotations, realm) if deliver != "cookie" else None,
+        refresh_token=_seal(CredentialKind.REFRESH, session, session.rotations, config)
+        if deliver != "cookie"
+        else None,
         access_expires_at=expires_at,
     )
 
 
-def access_token(session: Session, now: Instant, realm: IssuerConfig) -> Flow[tuple[PlaintextToken, Instant]]:
+def access_token(session: Session, now: Instant, config: IssuerConfig) -> Flow[tuple[PlaintextToken, Instant]]:
     """Sign an access token. Return it with its expiry."""
     jti = urlsafe_b64encode((yield from effects.random_bytes(12))).decode()
-    claims = build_claims(session, jti, now, realm)
-    signed = yield from effects.sign(claims, now)
-    return PlaintextToken(signed), Instant(int(str(claims["exp"])))
+    claims = build_claims(session, jti, now, config)
+    token = yield from effects.sign(claims, now)
+    return PlaintextToken(token), Instant(int(str(claims["exp"])))
 
 
-def csrf_token(session: Session, realm: IssuerConfig) -> PlaintextToken:
+def csrf_token(session: Session, config: IssuerConfig) -> PlaintextToken:
     """Return the session's CSRF token (OWASP CSRF Cheat Sheet): constant per session, useless without its cookie."""
-    return _seal(CredentialKind.CSRF, session, 0, realm)
+    return _seal(CredentialKind.CSRF, session, 0, config)
 
 
-def session_principal(session: Session, realm: IssuerConfig) -> Principal:
+def session_principal(session: Session, config: IssuerConfig) -> Principal:
     """Return the principal of a session token that was verified."""
     return Principal(
         subject=session.subject,
@@ -84,12 +86,12 @@ def session_principal(session: Session, realm: IssuerConfig) -> Principal:
         client_id=session.client.client_id,
         credential="session",
         auth_time=session.auth_time,
-        expires_at=min(session.expires_at, ends_at(session, realm.profile.session)),
+        expires_at=min(session.expires_at, ends_at(session, config.profile.session)),
         amr=session.amr,
         acr=acr_for(session.amr),
         scope=tuple(session.scope.split()),
     )
 
 
-def _seal(kind: CredentialKind, session: Session, counter: int, realm: IssuerConfig) -> PlaintextToken:
-    return seal(kind, session.sid, counter, session.seed, realm.secrets)
+def _seal(kind: CredentialKind, session: Session, counter: int, config: IssuerConfig) -> PlaintextToken:
+    return seal(kind, session.sid, counter, session.seed, config.secrets)

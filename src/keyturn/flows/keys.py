@@ -15,24 +15,24 @@ def roll_keys(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[Sequ
     Processes need no leader: each serial number can be inserted once, and the process that loses the race reads the
     winner's key.
     """
-    stored = yield from effects.stored_keys()
-    due_at = next_rollover_at(stored, now, policy)
+    keys = yield from effects.stored_keys()
+    due_at = next_rollover_at(keys, now, policy)
     if due_at is not None and due_at <= now:
-        yield from _add(stored, algorithm, next_active_at(stored, now, policy))
-        stored = yield from effects.stored_keys()
-    alive = states(stored, now, policy.retired_seconds)
-    for dead in [each for each in stored if each.serial not in alive]:
-        yield from effects.delete_key(dead.kid)
-    return [each for each in stored if each.serial in alive]
+        yield from _add(keys, algorithm, next_active_at(keys, now, policy))
+        keys = yield from effects.stored_keys()
+    key_states = states(keys, now, policy.retired_seconds)
+    for key in [each for each in keys if each.serial not in key_states]:
+        yield from effects.delete_key(key.kid)
+    return [each for each in keys if each.serial in key_states]
 
 
 def add_key(algorithm: str, now: Instant, policy: RolloverPolicy) -> Flow[None]:
     """Add a next key now, even if none is due. It signs after it was published for ``publish_seconds``."""
-    stored = yield from effects.stored_keys()
-    active_at = Instant(now + policy.publish_seconds) if stored else now
-    yield from _add(stored, algorithm, active_at)
+    keys = yield from effects.stored_keys()
+    active_at = Instant(now + policy.publish_seconds) if keys else now
+    yield from _add(keys, algorithm, active_at)
 
 
-def _add(stored: Sequence[StoredKey], algorithm: str, active_at: Instant) -> Flow[None]:
-    serial = max((each.serial for each in stored), default=0) + 1
+def _add(keys: Sequence[StoredKey], algorithm: str, active_at: Instant) -> Flow[None]:
+    serial = max((each.serial for each in keys), default=0) + 1
     yield from effects.insert_key((yield from effects.make_key(algorithm, serial, active_at)))

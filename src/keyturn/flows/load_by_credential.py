@@ -7,12 +7,12 @@ from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 
 
-def load_by_credential(presented: ParsedCredential) -> Flow[LoadedSession]:
-    """Load the session and verify the MAC of ``presented`` with its seed.
+def load_by_credential(credential: ParsedCredential) -> Flow[LoadedSession]:
+    """Load the session and verify the MAC of ``credential`` with its seed.
 
     Raises ``TokenInvalid``, both for a missing session and for a forged credential, so that they look the same.
     """
-    found = yield from effects.load(presented.sid)
-    if found is None or not verify_mac(presented, found.session.seed):
+    loaded = yield from effects.load(credential.sid)
+    if loaded is None or not verify_mac(credential, loaded.session.seed):
         raise TokenInvalid("no session made this credential")
-    return found
+    return loaded

@@ -1,6 +1,6 @@
 """Login with a password."""
 
-from dataclasses import replace as changed
+from dataclasses import replace
 
 from keyturn.core.account import Account, normalise_identifier
 from keyturn.core.audit import AuditEventType
@@ -23,29 +23,29 @@ from keyturn.flows.throttle import (
 )
 
 
-def login(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
+def login(request: LoginRequest, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
     """Verify the password, create a session and issue its credentials.
 
     Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``PayloadRefused``.
     """
-    deliver = realm.resolve_delivery(attempt.deliver)
-    guard_payload(attempt.claims)
-    identifier = normalise_identifier(attempt.identifier)
-    nonce = verify_device_cookie(attempt.device_token or "", identifier, device_secret(realm))
-    held = yield from _reserve(attempt, identifier, nonce, now, realm)
-    account, marks = yield from _authenticate(attempt, identifier, held, now)
-    session = yield from create_session(account.subject, marks, attempt, now, realm)
-    issued = yield from issue(session, deliver, now, realm)
-    return changed(issued, device_token=(yield from issue_device_cookie(identifier, nonce, realm)))
+    deliver = config.resolve_delivery(request.deliver)
+    guard_payload(request.claims)
+    identifier = normalise_identifier(request.identifier)
+    nonce = verify_device_cookie(request.device_token or "", identifier, device_secret(config))
+    reservations = yield from _reserve(request, identifier, nonce, now, config)
+    account, floor = yield from _authenticate(request, identifier, reservations, now)
+    session = yield from create_session(account.subject, floor, request, now, config)
+    issued = yield from issue(session, deliver, now, config)
+    return replace(issued, device_token=(yield from issue_device_cookie(identifier, nonce, config)))
 
 
 def _reserve(
-    attempt: LoginRequest, identifier: str, nonce: bytes | None, now: Instant, realm: IssuerConfig
+    request: LoginRequest, identifier: str, nonce: bytes | None, now: Instant, config: IssuerConfig
 ) -> Flow[list[AttemptReservation]]:
-    address = attempt.client.address
+    address = request.client.address
     try:
-        return (yield from reserve_login(identifier, address, nonce, now, realm.profile.throttle))
+        return (yield from reserve_login(identifier, address, nonce, now, config.profile.throttle))
     except Throttled:
         yield from effects.audit(AuditEventType.LOGIN_THROTTLED, now, address=address)
         raise
@@ -58,25 +58,27 @@ def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None,
     account = yield from effects.find_account(identifier)
     while True:
         subject = account.subject if account else Subject("")
-        marks = yield from effects.revocation_floor(subject, client_id)
-        again = yield from effects.find_account(identifier)
-        if again == account:
-            return account, marks
-        account = again
+        floor = yield from effects.revocation_floor(subject, client_id)
+        latest = yield from effects.find_account(identifier)
+        if latest == account:
+            return account, floor
+        account = latest
 
 
 def _authenticate(
-    attempt: LoginRequest, identifier: str, held: list[AttemptReservation], now: Instant
+    request: LoginRequest, identifier: str, reservations: list[AttemptReservation], now: Instant
 ) -> Flow[tuple[Account, RevocationFloor]]:
-    account, marks = yield from release_if_unavailable(held, _load_account(identifier, attempt.client.client_id))
+    account, floor = yield from release_if_unavailable(
+        reservations, _load_account(identifier, request.client.client_id)
+    )
     subject = account.subject if account else Subject("")
     # CWE-208: the same work for an account that does not exist.
-    verdict = yield from verify_password(held, account.password_hash if account else None, attempt.password)
-    if account is None or account.disabled or not verdict.matches:
-        yield from effects.audit(AuditEventType.LOGIN_FAILED, now, subject, address=attempt.client.address)
+    check = yield from verify_password(reservations, account.password_hash if account else None, request.password)
+    if account is None or account.disabled or not check.matches:
+        yield from effects.audit(AuditEventType.LOGIN_FAILED, now, subject, address=request.client.address)
         raise LoginFailed("unknown, disabled or wrong password")
-    yield from release_reservations(held)
-    if verdict.needs_rehash:
-        rehashed = yield from effects.hash_password(attempt.password)
-        yield from effects.replace_account(changed(account, password_hash=rehashed, version=account.version + 1))
-    return account, marks
+    yield from release_reservations(reservations)
+    if check.needs_rehash:
+        new_hash = yield from effects.hash_password(request.password)
+        yield from effects.replace_account(replace(account, password_hash=new_hash, version=account.version + 1))
+    return account, floor

@@ -15,36 +15,36 @@ from keyturn.flows.load_by_credential import load_by_credential
 from keyturn.flows.revoke import session_end
 
 
-def refresh(text: str, deliver: Deliver, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
+def refresh(text: str, deliver: Deliver, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
     """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` if a retired token
     is presented (this ends its session), ``CounterAhead`` if the store lost an acknowledged write.
     """
-    presented = parse(text, CredentialKind.REFRESH, realm.secrets)
+    credential = parse(text, CredentialKind.REFRESH, config.secrets)
     while True:
-        found = yield from load_by_credential(presented)
-        outcome = rotate(found, presented.counter, now, realm.profile.session)
-        if not (yield from _persist(outcome, found, now, realm)):
+        loaded = yield from load_by_credential(credential)
+        result = rotate(loaded, credential.counter, now, config.profile.session)
+        if not (yield from _persist(result, loaded, now, config)):
             continue  # another request won the compare-and-swap: decide again from the session it stored
-        if outcome.refusal is not None:
-            yield from _audit_alert(outcome.refusal, found.session, now)
-        outcome.or_raise()
-        return (yield from issue(outcome.session, deliver, now, realm))
+        if result.refusal is not None:
+            yield from _audit_alert(result.refusal, loaded.session, now)
+        result.or_raise()
+        return (yield from issue(result.session, deliver, now, config))
 
 
-def _persist(outcome: RotationResult, found: LoadedSession, now: Instant, realm: IssuerConfig) -> Flow[bool]:
+def _persist(result: RotationResult, loaded: LoadedSession, now: Instant, config: IssuerConfig) -> Flow[bool]:
     """Persist the rotated session. Return False if another request won the compare-and-swap."""
-    if outcome.session is not found.session:
-        return (yield from _store(outcome, now, realm))
+    if result.session is not loaded.session:
+        return (yield from _store(result, now, config))
     # P3: within the grace window the rotation may be one that no replica has confirmed yet. Issuing its successor
     # acknowledges it, so it must be durable first.
-    return outcome.refusal is not None or found.durable or (yield from effects.wait_durable(found.session))
+    return result.refusal is not None or loaded.durable or (yield from effects.wait_durable(loaded.session))
 
 
-def _store(outcome: RotationResult, now: Instant, realm: IssuerConfig) -> Flow[bool]:
-    session = outcome.session
-    entry = session_end(session.sid, now, realm) if outcome.refusal else None
+def _store(result: RotationResult, now: Instant, config: IssuerConfig) -> Flow[bool]:
+    session = result.session
+    entry = session_end(session.sid, now, config) if result.refusal else None
     sequence = yield from effects.replace(session, entry)
     if sequence is None:
         return False

@@ -29,11 +29,11 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
     page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
     if len(page.entries) == limit:
         return replace(page, complete=True)
-    end = yield from log_sequence()
-    # If both pages are of one log, ``end`` is a number of that log, and the second page has every entry up to it.
-    last = cast(RevocationPage, (yield from call("log", "after", after, limit)))
-    sequence = last.sequence if len(last.entries) == limit else max(end, last.sequence)
-    return replace(last, sequence=sequence, complete=page.log_id == last.log_id)
+    end_sequence = yield from log_sequence()
+    # If both pages are of one log, so is ``end_sequence``, and the second page has every entry up to that number.
+    second_page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
+    sequence = second_page.sequence if len(second_page.entries) == limit else max(end_sequence, second_page.sequence)
+    return replace(second_page, sequence=sequence, complete=page.log_id == second_page.log_id)
 
 
 def head_page() -> Flow[RevocationPage]:

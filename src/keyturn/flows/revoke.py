@@ -30,81 +30,81 @@ class RevocationReceipt:
     within_seconds: int
 
 
-def session_end(sid: SessionId, now: Instant, realm: IssuerConfig) -> Revocation:
+def session_end(sid: SessionId, now: Instant, config: IssuerConfig) -> Revocation:
     """Build the log entry that ends ``sid``. It expires after every access token of the session."""
-    return Revocation(RevocationKind.SESSION, sid, ENDED, now, _expiry(now, realm))
+    return Revocation(RevocationKind.SESSION, sid, ENDED, now, _expiry(now, config))
 
 
-def session_renewal(sid: SessionId, renewals: int, now: Instant, realm: IssuerConfig) -> Revocation:
+def session_renewal(sid: SessionId, renewals: int, now: Instant, config: IssuerConfig) -> Revocation:
     """Build the log entry that voids every session token of ``sid`` with a counter below ``renewals``."""
-    return Revocation(RevocationKind.SESSION, sid, renewals, now, _expiry(now, realm))
+    return Revocation(RevocationKind.SESSION, sid, renewals, now, _expiry(now, config))
 
 
 def revoke_session(
-    sid: SessionId, reason: str, now: Instant, realm: IssuerConfig, owner: Subject | None = None
+    sid: SessionId, reason: str, now: Instant, config: IssuerConfig, owner: Subject | None = None
 ) -> Flow[RevocationReceipt]:
     """End one session, of ``owner`` if given. Idempotent: the receipt of a repetition covers the first revocation.
 
     Raises ``NotFound``, both for a missing session and for one of another subject.
     """
     while True:
-        found = yield from effects.load(sid)
-        if found is None or owner not in (None, found.session.subject):
+        loaded = yield from effects.load(sid)
+        if loaded is None or owner not in (None, loaded.session.subject):
             raise NotFound("no such session of this subject")
-        if found.session.ended_at is not None:
+        if loaded.session.ended_at is not None:
             # The log has the entry already. A second one would let the holder of a revoked token fill the log
             # (CWE-400). Apply it to the local cache: another process may have ended the session.
-            if not (yield from effects.wait_durable(found.session)):
+            if not (yield from effects.wait_durable(loaded.session)):
                 continue  # P1: the write that was read may be unacknowledged, and may still be lost
-            yield from effects.apply_local(session_end(sid, now, realm))
-            return _receipt((yield from effects.log_sequence()), realm)
-        entry = session_end(sid, now, realm)
-        sequence = yield from effects.replace(revoke(found, reason, now), entry)
+            yield from effects.apply_local(session_end(sid, now, config))
+            return _receipt((yield from effects.log_sequence()), config)
+        entry = session_end(sid, now, config)
+        sequence = yield from effects.replace(revoke(loaded, reason, now), entry)
         if sequence is not None:
             yield from effects.apply_local(entry)
             event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
-            yield from effects.audit(event, now, found.session.subject, sid)
-            return _receipt(sequence, realm)
+            yield from effects.audit(event, now, loaded.session.subject, sid)
+            return _receipt(sequence, config)
 
 
-def revoke_subject(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
+def revoke_subject(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of ``subject``. Credentials issued under an earlier generation are void."""
-    entry = yield from effects.increment_generation(generation_increment(subject, now, realm))
+    entry = yield from effects.increment_generation(generation_increment(subject, now, config))
     yield from effects.apply_local(entry)
     yield from effects.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
-    return _receipt(entry.sequence, realm)
+    return _receipt(entry.sequence, config)
 
 
-def revoke_client(client_id: str, now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
+def revoke_client(client_id: str, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of a client."""
-    return (yield from _raise_not_before(RevocationKind.CLIENT, client_id, AuditEventType.REVOKED_CLIENT, now, realm))
+    return (yield from _raise_not_before(RevocationKind.CLIENT, client_id, AuditEventType.REVOKED_CLIENT, now, config))
 
 
-def revoke_everything(now: Instant, realm: IssuerConfig) -> Flow[RevocationReceipt]:
+def revoke_everything(now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of every subject, for example after a secret or a signing key leaked."""
-    return (yield from _raise_not_before(RevocationKind.EVERYTHING, "", AuditEventType.REVOKED_EVERYTHING, now, realm))
+    return (yield from _raise_not_before(RevocationKind.EVERYTHING, "", AuditEventType.REVOKED_EVERYTHING, now, config))
 
 
-def generation_increment(subject: Subject, now: Instant, realm: IssuerConfig) -> GenerationIncrement:
+def generation_increment(subject: Subject, now: Instant, config: IssuerConfig) -> GenerationIncrement:
     """Build the request that raises the generation of ``subject``."""
-    return GenerationIncrement(subject, now, _expiry(now, realm))
+    return GenerationIncrement(subject, now, _expiry(now, config))
 
 
 def _raise_not_before(
-    kind: RevocationKind, key: str, event: AuditEventType, now: Instant, realm: IssuerConfig
+    kind: RevocationKind, key: str, event: AuditEventType, now: Instant, config: IssuerConfig
 ) -> Flow[RevocationReceipt]:
     # Add the leeway: an issuer whose clock is ahead has dated its sessions later. Add a second at least, to cover
     # credentials issued earlier within the present second.
-    not_before = now + max(1, realm.profile.token.leeway_seconds)
-    entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, realm)))
+    not_before = now + max(1, config.profile.token.leeway_seconds)
+    entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, config)))
     yield from effects.apply_local(entry)
     yield from effects.audit(event, now)
-    return _receipt(entry.sequence, realm)
+    return _receipt(entry.sequence, config)
 
 
-def _expiry(now: Instant, realm: IssuerConfig) -> Instant:
-    return Instant(now + realm.profile.token.retired_seconds)
+def _expiry(now: Instant, config: IssuerConfig) -> Instant:
+    return Instant(now + config.profile.token.retired_seconds)
 
 
-def _receipt(sequence: int, realm: IssuerConfig) -> RevocationReceipt:
-    return RevocationReceipt(sequence, realm.profile.token.staleness_seconds)
+def _receipt(sequence: int, config: IssuerConfig) -> RevocationReceipt:
+    return RevocationReceipt(sequence, config.profile.token.staleness_seconds)

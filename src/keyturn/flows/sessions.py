@@ -23,12 +23,14 @@ class SessionSummary:
     expires_at: Instant
 
 
-def list_sessions(subject: Subject, now: Instant, realm: IssuerConfig) -> Flow[list[SessionSummary]]:
+def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[list[SessionSummary]]:
     """List the live sessions of ``subject``, newest first."""
-    found = yield from effects.list_sessions(subject)
-    policy = realm.profile.session
+    sessions = yield from effects.list_sessions(subject)
+    policy = config.profile.session
     return [
-        _summary(each.session) for each in found if session_state(each.session, each.floor, now, policy) is State.LIVE
+        _summary(each.session)
+        for each in sessions
+        if session_state(each.session, each.floor, now, policy) is State.LIVE
     ]
 
 

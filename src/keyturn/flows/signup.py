@@ -1,6 +1,6 @@
 """Signup: creation of an account and of its first session."""
 
-from dataclasses import replace as changed
+from dataclasses import replace
 
 from keyturn.core.account import Account, normalise_identifier
 from keyturn.core.audit import AuditEventType
@@ -16,31 +16,31 @@ from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
 
 
-def signup(attempt: LoginRequest, now: Instant, realm: IssuerConfig) -> Flow[IssuedCredentials]:
+def signup(request: LoginRequest, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
     """Create an account, create its first session and issue its credentials.
 
     Raises ``PasswordRejected`` with a reason for the user, ``AccountExists``, ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
     """
-    deliver = realm.resolve_delivery(attempt.deliver)
-    guard_payload(attempt.claims)
-    identifier = normalise_identifier(attempt.identifier)
-    yield from effects.validate_password(attempt.password, identifier)
-    held = yield from _reserve(attempt.client.address, now, realm)
+    deliver = config.resolve_delivery(request.deliver)
+    guard_payload(request.claims)
+    identifier = normalise_identifier(request.identifier)
+    yield from effects.validate_password(request.password, identifier)
+    reservations = yield from _reserve(request.client.address, now, config)
     # Read the floor before the account is created: if the account is disabled at once, its generation rises, and this
     # session must not be created under the raised generation.
     subject = Subject((yield from new_id()))
-    marks = yield from release_if_unavailable(held, effects.revocation_floor(subject, attempt.client.client_id))
-    hashed = yield from release_if_unavailable(held, effects.hash_password(attempt.password))
-    account = yield from _create(Account(subject, identifier, hashed, now))
-    session = yield from create_session(account.subject, marks, attempt, now, realm)
-    issued = yield from issue(session, deliver, now, realm)
-    return changed(issued, device_token=(yield from issue_device_cookie(identifier, None, realm)))
+    floor = yield from release_if_unavailable(reservations, effects.revocation_floor(subject, request.client.client_id))
+    password_hash = yield from release_if_unavailable(reservations, effects.hash_password(request.password))
+    account = yield from _create(Account(subject, identifier, password_hash, now))
+    session = yield from create_session(account.subject, floor, request, now, config)
+    issued = yield from issue(session, deliver, now, config)
+    return replace(issued, device_token=(yield from issue_device_cookie(identifier, None, config)))
 
 
-def _reserve(address: str, now: Instant, realm: IssuerConfig) -> Flow[list[AttemptReservation]]:
+def _reserve(address: str, now: Instant, config: IssuerConfig) -> Flow[list[AttemptReservation]]:
     # A reservation is not released after the hashing: the signup cost a password hash and may probe for an account.
-    policy = realm.profile.throttle
+    policy = config.profile.throttle
     rate = Rate(policy.signup_limit, policy.window_seconds)
     return (yield from reserve([("signup-" + address_key(address), rate)], now))
 

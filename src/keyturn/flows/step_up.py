@@ -20,61 +20,61 @@ AMR = ("pwd",)
 
 
 def confirm_password(
-    sid: SessionId, password: str, deliver: Deliver | None, now: Instant, realm: IssuerConfig
+    sid: SessionId, password: str, deliver: Deliver | None, now: Instant, config: IssuerConfig
 ) -> Flow[IssuedCredentials]:
     """Authenticate again within session ``sid`` (RFC 9470).
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
     ``CredentialsNotOffered``.
     """
-    chosen = realm.resolve_delivery(deliver)
+    delivery = config.resolve_delivery(deliver)
     session = None
     while session is None:
-        found = yield from live_session(sid, now, realm)
-        yield from prove_password(found.session, password, now, realm)
-        session = yield from _renewed(found.session, now, realm)
+        loaded = yield from load_live_session(sid, now, config)
+        yield from verify_session_password(loaded.session, password, now, config)
+        session = yield from _renew(loaded.session, now, config)
     yield from effects.audit(AuditEventType.STEP_UP, now, session.subject, sid)
-    return (yield from issue(session, chosen, now, realm))
+    return (yield from issue(session, delivery, now, config))
 
 
-def live_session(sid: SessionId, now: Instant, realm: IssuerConfig) -> Flow[LoadedSession]:
+def load_live_session(sid: SessionId, now: Instant, config: IssuerConfig) -> Flow[LoadedSession]:
     """Load the session from the store. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
-    found = yield from effects.load(sid)
-    if found is None:
+    loaded = yield from effects.load(sid)
+    if loaded is None:
         raise TokenRevoked("the session is gone")
-    require_transition(found, Event.STEP_UP, now, realm.profile.session)
-    return found
+    require_transition(loaded, Event.STEP_UP, now, config.profile.session)
+    return loaded
 
 
-def prove_password(session: Session, password: str, now: Instant, realm: IssuerConfig) -> Flow[Account]:
+def verify_session_password(session: Session, password: str, now: Instant, config: IssuerConfig) -> Flow[Account]:
     """Verify the password of the session's subject. Return the account.
 
     Attempts are counted per session, so that a stolen session cannot be used to guess the password.
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``.
     """
-    policy = realm.profile.throttle
+    policy = config.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
-    held = yield from reserve([("session:" + session.sid, rate)], now)
-    account = yield from release_if_unavailable(held, effects.load_account(session.subject))
-    verdict = yield from verify_password(held, account.password_hash if account else None, password)
-    if account is None or account.disabled or not verdict.matches:
+    reservations = yield from reserve([("session:" + session.sid, rate)], now)
+    account = yield from release_if_unavailable(reservations, effects.load_account(session.subject))
+    check = yield from verify_password(reservations, account.password_hash if account else None, password)
+    if account is None or account.disabled or not check.matches:
         yield from effects.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")
-    yield from release_reservations(held)
+    yield from release_reservations(reservations)
     return account
 
 
-def _renewed(proven: Session, now: Instant, realm: IssuerConfig) -> Flow[Session | None]:
+def _renew(verified_session: Session, now: Instant, config: IssuerConfig) -> Flow[Session | None]:
     """Store the renewed session. Every earlier session token of it becomes void.
 
     Return None if the generation has changed since the password was verified: that password may be the old one.
     """
     while True:
-        found = yield from live_session(proven.sid, now, realm)
-        if found.session.generation != proven.generation:
+        loaded = yield from load_live_session(verified_session.sid, now, config)
+        if loaded.session.generation != verified_session.generation:
             return None
-        session = step_up(found, AMR, now, realm.profile.session)
-        entry = session_renewal(session.sid, session.renewals, now, realm)
+        session = step_up(loaded, AMR, now, config.profile.session)
+        entry = session_renewal(session.sid, session.renewals, now, config)
         if (yield from effects.replace(session, entry)) is not None:
             yield from effects.apply_local(entry)
             return session

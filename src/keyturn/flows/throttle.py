@@ -34,23 +34,23 @@ def reserve_login(
     window = policy.window_seconds
     if device is not None:
         return (yield from reserve([(device_key(identifier, device), Rate(policy.device_limit, window))], now))
-    wanted = [
+    limits = [
         (address_key(address), Rate(policy.address_limit, window)),
         (account_key(identifier), Rate(policy.account_limit, window)),
     ]
-    return (yield from reserve(wanted, now))
+    return (yield from reserve(limits, now))
 
 
-def reserve(wanted: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptReservation]]:
-    """Reserve one attempt in every bucket of ``wanted``, or in none. Raises ``Throttled``."""
-    held: list[AttemptReservation] = []
-    for key, rate in wanted:
+def reserve(limits: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptReservation]]:
+    """Reserve one attempt in every bucket of ``limits``, or in none. Raises ``Throttled``."""
+    reservations: list[AttemptReservation] = []
+    for key, rate in limits:
         retry_after = yield from _reserve_one(key, rate, now)
         if retry_after:
-            yield from release_reservations(held)
+            yield from release_reservations(reservations)
             raise Throttled(key.partition(":")[0], retry_after_seconds=retry_after)
-        held.append(AttemptReservation(key, rate, now))
-    return held
+        reservations.append(AttemptReservation(key, rate, now))
+    return reservations
 
 
 def verify_password(reservations: list[AttemptReservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
@@ -74,16 +74,16 @@ def release_reservations(reservations: list[AttemptReservation]) -> Flow[None]:
     """Release reservations, because only failed attempts count."""
     for each in reservations:
         while True:
-            found = yield from effects.load_bucket(each.key)
-            if found is None or (yield from effects.replace_bucket(release(found, each.reserved_at, each.rate))):
+            bucket = yield from effects.load_bucket(each.key)
+            if bucket is None or (yield from effects.replace_bucket(release(bucket, each.reserved_at, each.rate))):
                 break
 
 
 def _reserve_one(key: str, rate: Rate, now: Instant) -> Flow[int]:
     while True:
-        admission = try_reserve(key, (yield from effects.load_bucket(key)), now, rate)
-        if not admission.allowed:
-            return admission.retry_after_seconds
+        decision = try_reserve(key, (yield from effects.load_bucket(key)), now, rate)
+        if not decision.allowed:
+            return decision.retry_after_seconds
         # Compare and swap: of parallel attempts that read the same bucket, one succeeds and the others read again.
-        if (yield from effects.replace_bucket(admission.bucket)):
+        if (yield from effects.replace_bucket(decision.bucket)):
             return 0
