@@ -88,7 +88,7 @@ def work_of(email: str, password: str, disabled: str = "") -> list[str]:
             object.__setattr__(ports, name, Watched(getattr(ports, name), noted))
         watched = [*noted]
         # The application holds its own copy of the ports: ask the issuer, whose flow is the same.
-        with pytest.raises(Exception, match="unknown, disabled or wrong"):
+        with pytest.raises(Exception, match="unknown account, disabled account or wrong"):
             wire.runner.run(wire.issuer.login(email, password))
     return noted[len(watched) :]
 

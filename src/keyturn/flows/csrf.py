@@ -14,7 +14,7 @@ def csrf_token_of(sid: SessionId, config: IssuerConfig) -> Flow[PlaintextToken]:
     """Return the CSRF token of session ``sid``. Raises ``TokenRevoked`` if the session does not exist."""
     session = yield from _load_session(sid)
     if session is None:
-        raise TokenRevoked("the session is gone")
+        raise TokenRevoked("the session does not exist")
     return csrf_token(session, config)
 
 
@@ -23,10 +23,10 @@ def verify_csrf_token(text: str, sid: SessionId, config: IssuerConfig) -> Flow[N
     credential = _parse(text, config)
     # Another session's token: the attacker's own, injected into the victim's browser.
     if credential.sid != sid or credential.counter != 0:
-        raise CsrfTokenRequired("the CSRF token of another session")
+        raise CsrfTokenRequired("the CSRF token belongs to another session")
     session = yield from _load_session(sid)
     if session is None or not verify_mac(credential, session.seed):
-        raise CsrfTokenRequired("no session made this CSRF token")
+        raise CsrfTokenRequired("the MAC of the CSRF token does not match its session")
 
 
 def _parse(text: str, config: IssuerConfig) -> ParsedCredential:

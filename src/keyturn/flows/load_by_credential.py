@@ -14,5 +14,5 @@ def load_by_credential(credential: ParsedCredential) -> Flow[LoadedSession]:
     """
     loaded = yield from effects.load(credential.sid)
     if loaded is None or not verify_mac(credential, loaded.session.seed):
-        raise TokenInvalid("no session made this credential")
+        raise TokenInvalid("the session does not exist, or the MAC of the credential does not match it")
     return loaded

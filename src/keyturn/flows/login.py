@@ -76,7 +76,7 @@ def _authenticate(
     check = yield from verify_password(reservations, account.password_hash if account else None, request.password)
     if account is None or account.disabled or not check.matches:
         yield from effects.audit(AuditEventType.LOGIN_FAILED, now, subject, address=request.client.address)
-        raise LoginFailed("unknown, disabled or wrong password")
+        raise LoginFailed("unknown account, disabled account or wrong password")
     yield from release_reservations(reservations)
     if check.needs_rehash:
         new_hash = yield from effects.hash_password(request.password)

@@ -47,6 +47,6 @@ def _reserve(address: str, now: Instant, config: IssuerConfig) -> Flow[list[Atte
 
 def _create(account: Account) -> Flow[Account]:
     if not (yield from effects.insert_account(account)):
-        raise AccountExists("identifier is taken")
+        raise AccountExists("an account with this identifier exists")
     yield from effects.audit(AuditEventType.SIGNUP, account.created_at, account.subject)
     return account

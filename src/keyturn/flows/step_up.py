@@ -41,7 +41,7 @@ def load_live_session(sid: SessionId, now: Instant, config: IssuerConfig) -> Flo
     """Load the session from the store. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
     loaded = yield from effects.load(sid)
     if loaded is None:
-        raise TokenRevoked("the session is gone")
+        raise TokenRevoked("the session does not exist")
     require_transition(loaded, Event.STEP_UP, now, config.profile.session)
     return loaded
 

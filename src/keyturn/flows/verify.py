@@ -42,7 +42,7 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     check_times(claims, now, config.profile.token.leeway_seconds)
     verdict = yield from effects.check_cached_claims(claims)
     if verdict is Verdict.REVOKED:
-        raise TokenRevoked("the feed names its session, subject or client")
+        raise TokenRevoked("the revocation feed lists the token's session, subject or client")
     # A revocation is kept for the present lifetime of access tokens. A token of an earlier policy with a longer
     # lifetime outlasts it: ask the store.
     outlives_revocations = claims.exp - claims.iat > config.profile.token.access_seconds
@@ -98,7 +98,7 @@ def _load_from_store(
 def _introspect(claims: AccessClaims, now: Instant, config: IssuerConfig) -> Flow[None]:
     loaded = yield from _unavailable_as_unknown(effects.load(SessionId(claims.sid)))
     if loaded is None or not is_access_valid(loaded, claims, now, config):
-        raise TokenRevoked("the store says its session has ended")
+        raise TokenRevoked("the session of the token has ended")
 
 
 def is_access_valid(loaded: LoadedSession, claims: AccessClaims, now: Instant, config: IssuerConfig) -> bool:
