@@ -8,15 +8,18 @@ from keyturn.core.types import Instant, Subject
 from keyturn.errors import InvalidMember
 
 MAX_IDENTIFIER_OCTETS = 254
-"""RFC 5321 section 4.5.3.1.3: no address that can receive mail is longer (octets)."""
+"""Longest identifier in octets. RFC 5321 section 4.5.3.1.3: no address that can receive mail is longer."""
 
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
-"""Default ignorable code points that ``isprintable`` lets pass (UAX 44): two spellings that look the same (UTS 39)."""
+"""Default ignorable code points (UAX 44) that ``isprintable`` accepts: two identifiers would look the same (UTS 39)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Account:
-    """``version`` is the compare-and-swap counter of the record. The password hash is masked in ``repr``."""
+    """Login record of one subject.
+
+    ``version``: compare-and-swap counter of the record. The password hash is masked in ``repr``.
+    """
 
     subject: Subject
     identifier: str
@@ -30,11 +33,12 @@ class Account:
 
 
 def normalise_identifier(text: str) -> str:
-    """The one spelling under which an e-mail address is stored and looked up (NFKC, case folded; UTS 39).
+    """Return the canonical spelling under which an e-mail address is stored and looked up.
 
-    Raises ``InvalidMember`` for anything that is not one address of at most 254 octets without spaces or controls.
+    The text is normalised to NFKC and case-folded (UTS 39). Raises ``InvalidMember`` for any text that is not one
+    address of at most 254 octets without spaces or control characters.
     """
-    # Putting marks in canonical order takes quadratic time: a long text is refused before it is normalised.
+    # Normalisation sorts combining marks in quadratic time: a long text is refused before it is normalised.
     if len(text) > 4 * MAX_IDENTIFIER_OCTETS:
         raise InvalidMember("email", "identifier is too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
@@ -45,7 +49,7 @@ def normalise_identifier(text: str) -> str:
 
 
 def _plain(text: str) -> bool:
-    # Lone surrogates cannot be stored; spaces and controls make two spellings look the same.
+    # Lone surrogates cannot be stored. Spaces and control characters make two identifiers look the same.
     try:
         size = len(text.encode())
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Audit events: what happened to whom, without a credential in it."""
+"""Audit events: security events with subject, session and address, never with a credential."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from keyturn.core.types import Instant
 
 
 class AuditEventType(StrEnum):
-    """Names of security events (OWASP Logging Vocabulary, in our words)."""
+    """Names of security events, adapted from the OWASP Logging Vocabulary."""
 
     SIGNUP = "signup"
     LOGIN = "login"
@@ -25,12 +25,15 @@ class AuditEventType(StrEnum):
 
 
 ALERT_EVENTS = frozenset((AuditEventType.COUNTER_AHEAD, AuditEventType.TOKEN_REUSED))
-"""Events an operator should be woken for: a lost write, a stolen refresh token."""
+"""Events that should page an operator: a lost write (``COUNTER_AHEAD``), a stolen refresh token (``TOKEN_REUSED``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """``subject`` and ``sid`` may be empty when unknown; ``address`` is the peer's; ``detail`` holds no secret."""
+    """One security event.
+
+    ``subject``, ``sid``: empty when unknown. ``address``: address of the peer. ``detail``: never contains a secret.
+    """
 
     event: AuditEventType
     at: Instant

@@ -1,4 +1,4 @@
-"""Access token claims (RFC 9068): build and check; and the guard that keeps secrets out of payloads."""
+"""Access token claims (RFC 9068): build them from a session, check them on verification."""
 
 from collections.abc import Collection, Iterable
 from typing import Protocol
@@ -10,7 +10,7 @@ from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
 
 ACCESS_TYPE = "at+jwt"
-"""RFC 9068 section 2.1: the ``typ`` that keeps other JWTs of the same issuer from being taken for access tokens."""
+"""``typ`` of access tokens. RFC 9068 section 2.1: other JWTs of the same issuer cannot be used as access tokens."""
 
 RESERVED = frozenset(
     (
@@ -30,7 +30,7 @@ RESERVED = frozenset(
         "amr",
     )
 )
-"""Claims Keyturn writes itself; nobody else may."""
+"""Claims that only Keyturn sets. The payload guard refuses them in an application's own claims."""
 
 
 _FACTORS = (
@@ -38,7 +38,7 @@ _FACTORS = (
     frozenset(("otp", "hwk", "swk", "pop", "sc", "sms", "tel")),
     frozenset(("face", "fpt", "iris", "retina", "vbm")),
 )
-"""Authentication methods (RFC 8176 section 2) by factor: what one knows, has, is."""
+"""Authentication methods (RFC 8176 section 2) by factor: knowledge, possession, biometric."""
 
 
 class AccessClaims(Protocol):
@@ -73,7 +73,7 @@ class AccessClaims(Protocol):
 
 
 def build_claims(session: Session, jti: str, now: Instant, realm: IssuerConfig) -> dict[str, object]:
-    """The claims of a new access token of ``session``; never alive longer than the session's overall timeout."""
+    """Build the claims of a new access token of ``session``; ``exp`` never exceeds the session's overall timeout."""
     issued_at = max(now, session.created_at)
     policy = realm.profile
     overall_end = session.created_at + policy.session.overall_seconds
@@ -94,7 +94,8 @@ def build_claims(session: Session, jti: str, now: Instant, realm: IssuerConfig) 
         "acr": acr_for(session.amr),
         "amr": list(session.amr),
     }
-    # Only where there is one (RFC 9068 sections 2.2.1 and 2.2.3); what the session's own claims say of them is gone.
+    # Present only when not empty (RFC 9068 sections 2.2.1 and 2.2.3). The session's own claims of these names are
+    # overwritten above, so that they never appear.
     for name in ("scope", "amr"):
         if not claims[name]:
             del claims[name]
@@ -102,29 +103,30 @@ def build_claims(session: Session, jti: str, now: Instant, realm: IssuerConfig) 
 
 
 def acr_for(amr: Collection[str]) -> str:
-    """NIST SP 800-63B-4 section 2.2: two different kinds of factor are AAL2, anything less is AAL1.
+    """Return the ``acr`` for authentication methods: ``aal2`` for two different kinds of factor, else ``aal1``.
 
-    Two secrets one knows are one factor; ``mfa``, ``user``, ``geo`` and names RFC 8176 does not list are none.
+    Source: NIST SP 800-63B-4 section 2.2. Two memorised secrets count as one factor. ``mfa``, ``user``, ``geo`` and
+    names that RFC 8176 does not list count as none.
     """
     kinds = sum(not kind.isdisjoint(amr) for kind in _FACTORS)
     return "aal2" if kinds > 1 else "aal1"
 
 
 def check_issuer(claims: AccessClaims, issuer: str) -> None:
-    """Raises ``TokenInvalid`` unless ``iss`` is exactly ``issuer`` (RFC 9068 section 4)."""
+    """Raise ``TokenInvalid`` unless ``iss`` is exactly ``issuer`` (RFC 9068 section 4)."""
     if claims.iss != issuer:
         raise TokenInvalid(f"iss is another issuer than {issuer!r}")
 
 
 def check_audience(claims: AccessClaims, audience: str) -> None:
-    """Raises ``TokenInvalid`` unless ``aud`` names ``audience`` (RFC 8725 section 3.9)."""
+    """Raise ``TokenInvalid`` unless ``aud`` contains ``audience`` (RFC 8725 section 3.9)."""
     named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if audience not in named:
         raise TokenInvalid(f"aud is another resource server than {audience!r}")
 
 
 def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
-    """Raises ``TokenExpired`` or ``TokenNotYetValid``; ``leeway_seconds`` covers clock difference only."""
+    """Raise ``TokenExpired`` or ``TokenNotYetValid``; ``leeway_seconds`` allows for clock skew only."""
     if now >= claims.exp + leeway_seconds:
         raise TokenExpired("exp has passed")
     if max(claims.nbf, claims.iat) > now + leeway_seconds:
@@ -132,8 +134,8 @@ def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
 
 
 def principal_from_claims(claims: AccessClaims) -> Principal:
-    """Who the bearer of these (already judged) claims is."""
-    # By position: once per new token, and faster than by name.
+    """Return the principal that these already checked claims describe."""
+    # Positional arguments: this runs once per new token, and they are faster than keyword arguments.
     return Principal(
         claims.sub,
         claims.sid,

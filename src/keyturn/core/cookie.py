@@ -1,8 +1,8 @@
-"""Cookies: a byte-strict reader of our own in the Cookie header, and a Set-Cookie writer that cannot be injected.
+"""Cookies: a byte-exact reader of the Cookie header, and a Set-Cookie writer that is safe from injection.
 
-A browser pins ``__Host-`` cookies to one host by their exact name; the pin is lost wherever a server is laxer about
-names than the browser. So our cookie is found by its exact bytes only, and a request that also carries something a
-laxer parser could take for it is refused. Other people's cookies are tolerated, whatever they hold.
+A browser ties a ``__Host-`` cookie to one host by its exact name. A server that matches names less strictly than the
+browser loses that protection. The reader therefore matches Keyturn's cookie by its exact bytes only, and refuses a
+request that also contains a cookie which a laxer parser could take for it. All other cookies are ignored.
 
 Sources: RFC 6265 sections 4.1, 4.2 and 5.4, RFC 6265bis section 4.1.3, RFC 9113 section 8.2.3.
 """
@@ -15,16 +15,16 @@ from typing import Literal
 from keyturn.errors import BadRequest, ConfigurationError
 
 MAX_HEADER_BYTES = 16 * 1024
-"""Bytes of all Cookie headers of one request together."""
+"""Limit for all Cookie headers of one request together, in bytes."""
 
 MAX_AGE_SECONDS = 400 * 24 * 60 * 60
-"""RFC 6265bis section 5.5: browsers keep no cookie longer than 400 days (seconds)."""
+"""400 days in seconds. RFC 6265bis section 5.5: browsers keep no cookie longer."""
 
 _VALUE = r"[A-Za-z0-9._-]+"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _PREFIX = re.compile(r"__[A-Za-z]+(?:-Http)?-")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
-# RFC 9110 section 5.5: CR, LF and NUL in a field value are an attack on some parser, ours or the next one.
+# RFC 9110 section 5.5: CR, LF and NUL in a field value are an attack on a parser, this one or the application's.
 _BROKEN = re.compile(rb"[\x00\r\n]")
 _PLAIN = re.compile(rb"[ !#-~]*")
 _UNSEEN = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
@@ -33,11 +33,12 @@ _OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
 
 
 def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
-    """The value of the cookie ``name`` in these Cookie header values; ``None`` when there is none.
+    """Return the value of the cookie ``name`` in these Cookie header values, or ``None``.
 
-    Raises ``BadRequest`` when it is there twice (within one header or across several), quoted, outside the token
-    alphabet, inside another cookie's quotes, beside ``$Version`` and its kin, or beside a look-alike: another case,
-    another or no prefix, space, quotes, control or non-ASCII bytes in the name. Also past 16 KiB of headers.
+    Raises ``BadRequest`` when the cookie appears twice (in one header or in several), is quoted, is outside the token
+    alphabet, stands inside another cookie's quotes, or comes with RFC 2965 attributes such as ``$Version``. Also for a
+    look-alike next to it (other case, other or no prefix, space, quotes, control or non-ASCII bytes in the name), and
+    for more than 16 KiB of Cookie headers.
     """
     # RFC 9113 section 8.2.3: a cookie header split for compression is joined with "; " before it is read.
     header = headers[0] if len(headers) == 1 else b"; ".join(headers)
@@ -47,7 +48,7 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     if alone := shape.pair.fullmatch(header):
         return alone[1].decode()
     if _PLAIN.fullmatch(header) and not (b"$" in header and _LEGACY.search(b";" + header)):
-        # Without quotes, $Version and hidden bytes, only something that spells our name can resemble it.
+        # Without quotes, $Version and control bytes, a look-alike must contain the cookie's name (the stem).
         found = shape.among.search(header)
         others = header[: found.start()] + header[found.end() :] if found else header
         if shape.stem not in others.lower():
@@ -56,7 +57,7 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
 
 
 class _Shape:
-    """What one cookie name looks like, and what resembles it."""
+    """Compiled patterns for one cookie name and for its look-alikes."""
 
     __slots__ = ("alike", "among", "pair", "stem")
 
@@ -65,9 +66,9 @@ class _Shape:
         pair = f"{re.escape(name)}=({_VALUE})"
         self.stem = stem.encode()
         self.pair = re.compile(pair.encode())
-        # RFC 6265 section 4.2.1 puts one space between pairs; hand-written clients forget it.
+        # RFC 6265 section 4.2.1 puts one space between pairs; some hand-written clients omit it.
         self.among = re.compile(rf"(?:\A|; ?){pair}(?=;|\Z)".encode())
-        # Every prefix browsers know (RFC 6265bis: __Host-, __Secure-, __Http-, __Host-Http-) and any they may learn.
+        # Every prefix of RFC 6265bis (__Host-, __Secure-, __Http-, __Host-Http-), and future ones of the same form.
         self.alike = re.compile(f"(?:__[a-z-]*-)?{re.escape(stem)}".encode())
 
 
@@ -82,7 +83,7 @@ def _search(header: bytes, shape: _Shape) -> str | None:
     if not ours:
         return None
     if len(ours) > 1:
-        # Cookie tossing: a sibling host can plant a second one, and which comes first is its choice.
+        # Cookie tossing: a sibling host can set a second cookie and choose which of the two comes first.
         raise BadRequest("the cookie appears more than once, or beside a look-alike")
     pieces = header.split(b";")
     if _LEGACY.search(b";" + header) or _is_inside_quotes(pieces[: ours[0]], pieces[ours[0] + 1 :]):
@@ -118,11 +119,12 @@ def set_cookie(
     path: str = "/",
     http_only: bool = True,
 ) -> str:
-    """A Set-Cookie header value, never with a Domain. ``max_age_seconds`` of ``None``: until the browser closes.
+    """Build a Set-Cookie header value, never with a Domain.
 
-    Raises ``ConfigurationError`` for anything that could inject an attribute or a header, and for what a browser
-    would drop: ``__Host-`` or ``__Secure-`` without Secure, ``__Host-`` off the root path, SameSite=None without
-    Secure, an age beyond 400 days.
+    ``max_age_seconds``: ``None`` makes a cookie that lasts until the browser closes. Raises ``ConfigurationError`` for
+    values that could inject an attribute or a header, and for cookies that a browser would drop: ``__Host-`` or
+    ``__Secure-`` without Secure, ``__Host-`` with another path than ``/``, SameSite=None without Secure, an age of
+    more than 400 days.
     """
     if not re.fullmatch(_VALUE, value):
         raise ConfigurationError("a cookie value is one or more of A-Z a-z 0-9 . _ -")
@@ -137,7 +139,7 @@ def clear_cookie(
     path: str = "/",
     http_only: bool = True,
 ) -> str:
-    """The Set-Cookie header value that removes what ``set_cookie`` set with the same arguments. Raises as it does."""
+    """Build the Set-Cookie header value that deletes a cookie set with these arguments. Raises as ``set_cookie``."""
     return _write(name, "", 0, same_site, secure, path, http_only)
 
 
@@ -168,7 +170,7 @@ def _check_attributes(name: str, max_age_seconds: int | None, same_site: str, pa
 
 
 def _check_prefix(name: str, same_site: str, secure: bool, path: str) -> None:
-    # Browsers compare prefixes without regard to case (RFC 6265bis section 4.1.3).
+    # Browsers compare prefixes case-insensitively (RFC 6265bis section 4.1.3).
     folded = name.lower()
     if folded.startswith(("__host-", "__secure-", "__http-")) and not secure:
         raise ConfigurationError("a __Host- or __Secure- cookie must be Secure")

@@ -1,8 +1,8 @@
-"""Cross-site request forgery: may a request that changes something act on the cookies it carries?
+"""Cross-site request forgery: decide if an unsafe request may use the cookies it carries.
 
-The rules are those of Go's ``net/http.CrossOriginProtection``: Fetch Metadata first, Origin against Host for older
-browsers, and no verdict on clients that send neither (no browser omits both on an unsafe request). They apply to
-login too: login CSRF needs no cookie. WebSocket handshakes are GET requests: judge those as ``POST``.
+The rules are those of Go's ``net/http.CrossOriginProtection``: Fetch Metadata first, then Origin against Host for
+older browsers. A request with neither header passes: no browser omits both on an unsafe request. The rules apply to
+login too, because login CSRF needs no cookie. WebSocket handshakes are GET requests: check them as ``POST``.
 
 Sources: W3C Fetch Metadata; RFC 6454 section 7; OWASP Cross-Site Request Forgery Prevention Cheat Sheet.
 """
@@ -15,7 +15,7 @@ from ipaddress import IPv6Address
 from keyturn.errors import ConfigurationError, CrossOrigin
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""RFC 9110 section 9.2.1, TRACE left out. Methods are case-sensitive: ``get`` is not safe."""
+"""Safe methods of RFC 9110 section 9.2.1 without TRACE. Methods are case-sensitive: ``get`` is not safe."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ORIGIN = re.compile(r"(https?)://([^/?#@\\\s]+)", re.IGNORECASE)
@@ -39,8 +39,8 @@ def check_origin(
 ) -> None:
     """Raise ``CrossOrigin`` when a browser sent this request from another origin.
 
-    The three headers are given as every value received under that name. A repeated or malformed one is refused.
-    ``trusted_origins``: as ``canonical_origin`` spells them.
+    ``sec_fetch_site``, ``origin``, ``host``: all values received for that header; a repeated or malformed header is
+    refused. ``trusted_origins``: in the form that ``canonical_origin`` returns.
     """
     if method in SAFE_METHODS:
         return
@@ -51,23 +51,24 @@ def check_origin(
         return
     if site is not None:
         raise CrossOrigin(f"Sec-Fetch-Site: {site!r}")
-    # Without both headers it is no browser, or one older than any that could be protected here.
+    # A request without both headers comes from no browser, or from one too old to be protected this way.
     if source is not None and not _same_host(source, _single(host, "Host")):
         raise CrossOrigin(f"Origin {source!r} is not the requested host")
 
 
 def is_token_required(method: str, *, credential_is_cookie: bool, csrf_token: bool) -> bool:
-    """Whether the request must also carry the session's CSRF token. ``csrf_token``: as ``CookiePolicy`` has it.
+    """Return True if the request must also carry the session's CSRF token.
 
-    A bearer token needs none: no browser attaches one by itself.
+    ``csrf_token``: the setting of that name in ``CookiePolicy``. A bearer token needs no CSRF token: browsers never
+    attach one automatically.
     """
     return csrf_token and credential_is_cookie and method not in SAFE_METHODS
 
 
 def canonical_origin(text: str) -> str:
-    """An origin as browsers spell it (RFC 6454 section 6.2): lower case, no default port, no path.
+    """Serialize an origin as browsers do (RFC 6454 section 6.2): lower case, no default port, no path.
 
-    Raises ``ConfigurationError`` for anything that is not one http(s) origin, ``null`` and ``*`` included.
+    Raises ``ConfigurationError`` for any text that is not one http(s) origin, ``null`` and ``*`` included.
     """
     spelled = _serialize_origin(text)
     if spelled is None:
@@ -79,19 +80,19 @@ def _single(values: Sequence[bytes], header: str) -> str | None:
     if not values:
         return None
     if len(values) > 1 or not values[0].isascii():
-        # Two values: whoever reads the first and whoever reads the last decide differently.
+        # A parser that takes the first of two values and one that takes the last decide differently.
         raise CrossOrigin(f"{header} is repeated or not ASCII")
     return values[0].decode()
 
 
 def _trusted(source: str, trusted_origins: Collection[str]) -> bool:
-    # "null" is every sandboxed frame and data: URL on the web; _spell never answers it.
+    # "null" is the origin of every sandboxed frame and data: URL; _serialize_origin never returns it.
     return _serialize_origin(source) in trusted_origins
 
 
 def _same_host(source: str, host: str | None) -> bool:
-    # The scheme is unknown behind a TLS proxy, so http://host on port 80 passes for a portless Host, as in Go;
-    # Strict-Transport-Security closes that, and Sec-Fetch-Site in every browser since 2023.
+    # The scheme is unknown behind a TLS proxy, so http://host on port 80 matches a Host without port, as in Go.
+    # Strict-Transport-Security closes that gap, and so does Sec-Fetch-Site in every browser since 2023.
     origin, here = _ORIGIN.fullmatch(source), _authority(host or "")
     there = origin and _authority(origin[2])
     if not (origin and there and here) or there.host != here.host:
@@ -111,7 +112,7 @@ def _serialize_origin(text: str) -> str | None:
 
 
 def _authority(text: str) -> _Authority | None:
-    """Host in its one spelling, and port. A trailing dot is kept: ``example.com.`` is another origin."""
+    """Parse host and port; the host in canonical form. A trailing dot is kept: ``example.com.`` is another origin."""
     parts = _AUTHORITY.fullmatch(text)
     port = int(parts[2]) if parts and parts[2] else None
     if parts is None or (port is not None and not 1 <= port <= 65535):

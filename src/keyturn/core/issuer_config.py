@@ -1,4 +1,4 @@
-"""Realm: everything one issuer decides by. Its name, its secrets, its policies; nothing that changes while it runs."""
+"""Issuer configuration: name, secrets and policies of one issuer. Immutable while the issuer runs."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -10,7 +10,11 @@ from keyturn.errors import ConfigurationError, CredentialsNotOffered
 
 @dataclass(frozen=True, slots=True)
 class IssuerConfig:
-    """``issuer``: its URL (``iss``). ``audience``: who its access tokens are for (``aud``)."""
+    """Name, secrets and policies of one issuer.
+
+    ``issuer``: its URL (``iss``). ``audience``: the resource servers of its access tokens (``aud``). Raises
+    ``ConfigurationError`` for an unusable URL or an empty audience.
+    """
 
     issuer: str
     audience: tuple[str, ...]
@@ -22,7 +26,7 @@ class IssuerConfig:
         parts = urlsplit(self.issuer)
         # RFC 8414 section 2: an issuer has no query and no fragment.
         named = parts.netloc and not parts.query and not parts.fragment
-        # Whoever holds a token reads ``iss``: credentials in it would be published. A space never matches again.
+        # ``iss`` is readable in every token: credentials in it would be published. A URL with a space never matches.
         if parts.scheme not in ("http", "https") or not named or "@" in parts.netloc or " " in self.issuer:
             raise ConfigurationError(
                 f"issuer must be an http(s) URL without query, fragment, user or space, not {self.issuer!r}"
@@ -31,7 +35,7 @@ class IssuerConfig:
             raise ConfigurationError("audience must name at least one resource server")
 
     def resolve_delivery(self, asked: Deliver | None) -> Deliver:
-        """The delivery to use. Raises ``CredentialsNotOffered`` when this realm does not hand it out."""
+        """Return the delivery to use. Raises ``CredentialsNotOffered`` for one that ``credentials`` does not allow."""
         offered = DELIVERIES[self.credentials]
         if asked is None:
             return offered[0]

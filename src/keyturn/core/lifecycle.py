@@ -1,4 +1,4 @@
-"""The life of a session: one table of what may happen when, and the pure functions that make it happen."""
+"""Session lifecycle: one table of states and transitions, and the pure functions that apply them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenReused, Tok
 
 
 class State(Enum):
-    """Where a session stands at one moment, under its marks and policy."""
+    """State of a session at one moment, given its revocation floor and policy."""
 
     LIVE = "live"
     IDLE = "idle"
@@ -22,7 +22,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What can be asked of a session."""
+    """Operation requested on a session."""
 
     TOUCH = "touch"
     RENEW = "renew"
@@ -40,11 +40,14 @@ TRANSITIONS: Mapping[State, Mapping[Event, State | type[Refusal]]] = {
     State.VOID: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
     State.ENDED: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
 }
-"""Every state and event: the state that follows, or the refusal it meets. Nothing leads out of ``ENDED``."""
+"""For every state and event: the next state, or the refusal to raise. No transition leaves ``ENDED``."""
 
 
 def session_state(session: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> State:
-    """Where ``session`` stands at ``now``. Ended beats void beats timed out, so that a refusal never flatters."""
+    """Return the state of ``session`` at ``now``.
+
+    Ended takes precedence over void, and void over timed out: a revoked session is never reported as a mere timeout.
+    """
     if session.ended_at is not None:
         return State.ENDED
     if session.generation < floor.generation or session.created_at < floor.not_before:
@@ -57,7 +60,7 @@ def session_state(session: Session, floor: RevocationFloor, now: Instant, policy
 
 
 def require_transition(found: LoadedSession, event: Event, now: Instant, policy: SessionPolicy) -> State:
-    """Look ``event`` up in ``TRANSITIONS``. Raises the refusal the table names."""
+    """Return the state after ``event``. Raises the refusal that ``TRANSITIONS`` names for it."""
     state = session_state(found.session, found.floor, now, policy)
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
@@ -66,10 +69,10 @@ def require_transition(found: LoadedSession, event: Event, now: Instant, policy:
 
 
 def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> Session:
-    """Start the clocks of ``draft`` under the marks read *before* the authentication was checked.
+    """Start the timeouts of ``draft``, under the revocation floor read *before* the authentication was checked.
 
-    A revocation of everything declares a not-before one second ahead (so that it also covers its own second);
-    a session opened after it starts there, never before.
+    A revocation of everything sets a not-before one second ahead, so that it also covers its own second. A session
+    opened after it is created at that time, never earlier.
     """
     created_at = Instant(max(now, floor.not_before))
     session = replace(
@@ -83,7 +86,7 @@ def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: S
 
 
 def touch(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
-    """Note the use of a session; the very same object when no write is due."""
+    """Record the use of a session. Return the same object when no write is due."""
     require_transition(found, Event.TOUCH, now, policy)
     session = found.session
     if now - session.last_seen_at < policy.touch_seconds:
@@ -92,14 +95,17 @@ def touch(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
 
 
 def renew(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
-    """A new session token for the same session: every earlier one is void (session fixation, CWE-384)."""
+    """Renew the session token; every earlier one becomes void (session fixation, CWE-384)."""
     require_transition(found, Event.RENEW, now, policy)
     session = found.session
     return replace(session, renewals=session.renewals + 1, **_touched_fields(session, now, policy))
 
 
 def step_up(found: LoadedSession, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
-    """The subject authenticated again: a fresh ``auth_time``, the methods joined, the session token renewed."""
+    """Record that the subject authenticated again.
+
+    Sets ``auth_time``, adds ``amr`` to the session's methods and renews the session token.
+    """
     require_transition(found, Event.STEP_UP, now, policy)
     session = found.session
     joined = tuple(dict.fromkeys((*session.amr, *amr)))
@@ -108,7 +114,7 @@ def step_up(found: LoadedSession, amr: tuple[str, ...], now: Instant, policy: Se
 
 
 def revoke(found: LoadedSession, reason: str, now: Instant) -> Session:
-    """End a session; the very same object when it has ended already: it keeps its first moment and reason."""
+    """End a session. Return the same object if it has ended before: the first time and reason are kept."""
     session = found.session
     if session.ended_at is not None:
         return session
@@ -117,24 +123,27 @@ def revoke(found: LoadedSession, reason: str, now: Instant) -> Session:
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """What a rotation decided: the session as it should now be stored, and the counter to answer or the refusal."""
+    """Outcome of a rotation: the session to store, and the successor's counter or a refusal."""
 
     session: Session
     counter: int = 0
     refusal: Refusal | None = None
 
     def or_raise(self) -> int:
-        """The counter of the successor. Raises the refusal, if that is what was decided."""
+        """Return the counter of the successor. Raises the refusal, if there is one."""
         if self.refusal is not None:
             raise self.refusal
         return self.counter
 
 
 def rotate(found: LoadedSession, presented: int, now: Instant, policy: SessionPolicy) -> RotationResult:
-    """Judge a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
+    """Decide on a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
 
-    Equal: rotate. One behind and inside the window, which starts at the rotation and never slides: the same
-    successor, no write. Ahead: the store has gone back in time. Anything else: reuse, and the session ends.
+    Equal to the stored counter: rotate.
+    One behind, within the grace window: the same successor, no write. The window starts at the rotation and never
+    slides.
+    Ahead: ``CounterAhead``, the store has lost a write.
+    Any other counter: ``TokenReused``, and the session ends.
     """
     require_transition(found, Event.ROTATE, now, policy)
     session = found.session
@@ -157,7 +166,10 @@ def _in_grace(session: Session, presented: int, now: Instant, policy: SessionPol
 
 
 def check_session_token(found: LoadedSession, presented: int, now: Instant, policy: SessionPolicy) -> Session:
-    """Judge a session token by its counter: only the newest is good. Answers the session, touched when due."""
+    """Check a session token by its counter; only the newest is valid. Return the session, touched when due.
+
+    Raises ``TokenRevoked`` for an earlier counter, ``CounterAhead`` for a later one, and as ``require_transition``.
+    """
     session = touch(found, now, policy)
     if presented < session.renewals:
         raise TokenRevoked("a renewed session's earlier token")
@@ -167,12 +179,12 @@ def check_session_token(found: LoadedSession, presented: int, now: Instant, poli
 
 
 def ends_at(session: Session, policy: SessionPolicy) -> Instant:
-    """When the session ends at the latest; no use of any kind moves it."""
+    """Return the overall timeout of the session. No use extends it."""
     return Instant(session.created_at + policy.overall_seconds)
 
 
 class _TouchedFields(TypedDict):
-    """What every use of a session changes."""
+    """Fields that every use of a session changes."""
 
     last_seen_at: Instant
     expires_at: Instant
@@ -187,5 +199,5 @@ def _touched_fields(session: Session, now: Instant, policy: SessionPolicy) -> _T
 
 
 def _expires_at(session: Session, last_seen_at: Instant, policy: SessionPolicy) -> Instant:
-    # Neither timeout may pass the overall one.
+    # The inactivity timeout never exceeds the overall timeout.
     return Instant(min(last_seen_at + policy.inactivity_seconds, ends_at(session, policy)))

@@ -1,4 +1,4 @@
-"""Passwords as people type them: one preparation for every place that sees one, and the rules for choosing one.
+"""Passwords: one normalisation for every use, and the rules for choosing one.
 
 Sources: NIST SP 800-63B-4 section 3.1.1.2 (length, blocklist, no composition rules, no truncation) and RFC 8265
 section 4.2 (OpaqueString).
@@ -12,18 +12,19 @@ from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import PasswordRejected
 
 MAX_PASSWORD_OCTETS = 4096
-"""Bytes of UTF-8 that are hashed at most; refused past it, never truncated."""
+"""Longest password in bytes of UTF-8. Longer ones are refused, never truncated."""
 
 
 MAX_COMBINING_MARKS = 30
-"""Combining marks in a row (UAX 15, Stream-Safe Text Format): putting more in order takes quadratic time."""
+"""Most combining marks in a row (UAX 15, Stream-Safe Text Format): normalisation sorts them in quadratic time."""
 
 
 def prepare_password(password: str) -> str:
-    """The one form of ``password`` that is measured, compared and hashed: OpaqueString of RFC 8265 section 4.2.
+    """Return ``password`` in the form that is measured, compared and hashed: OpaqueString of RFC 8265 section 4.2.
 
-    Every space is U+0020, the rest is NFC; case and width stay. Raises ``PasswordRejected`` for lone surrogates,
-    control characters, more than 30 combining marks in a row and more than 4096 octets.
+    Every kind of space becomes U+0020 and the text is normalised to NFC; case and width are kept. Raises
+    ``PasswordRejected`` for lone surrogates, control characters, more than 30 combining marks in a row and more than
+    4096 octets.
     """
     if len(password) > MAX_PASSWORD_OCTETS:
         raise PasswordRejected(f"A password has at most {MAX_PASSWORD_OCTETS} bytes.")
@@ -31,7 +32,7 @@ def prepare_password(password: str) -> str:
         raise PasswordRejected(f"A password has at most {MAX_COMBINING_MARKS} combining marks in a row.")
     spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
     prepared = unicodedata.normalize("NFC", spaced)
-    # Cc covers NUL, which cuts C strings short elsewhere; Cs are halves of characters and cannot be encoded.
+    # Cc includes NUL, which truncates C strings. Cs are lone surrogates, which cannot be encoded.
     if any(unicodedata.category(each) in ("Cc", "Cs") for each in prepared):
         raise PasswordRejected("A password has no control characters and no broken characters.")
     if len(prepared.encode()) > MAX_PASSWORD_OCTETS:
@@ -56,9 +57,9 @@ def validate_password(
     blocklist: Blocklist,
     service_names: Collection[str] = (),
 ) -> None:
-    """Raise ``PasswordRejected``, with a reason that is safe to show, unless ``password`` may be chosen.
+    """Raise ``PasswordRejected``, with a reason that is safe to show, if the rules forbid ``password``.
 
-    ``identifier``: the account's; ``service_names``: what the service calls itself. Lengths count code points.
+    ``identifier``: of the account. ``service_names``: names of the service. Lengths are in code points.
     """
     prepared = prepare_password(password)
     if len(prepared) < policy.minimum:

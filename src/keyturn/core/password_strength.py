@@ -1,8 +1,8 @@
-"""The blocklist: passwords that are tried first, and how far a password is from them.
+"""Password strength: a blocklist of common passwords, and an estimate of the guesses a password withstands.
 
 NIST SP 800-63B-4 section 3.1.1.2 asks for a comparison with commonly used, expected and compromised passwords,
-context-specific words included. Attackers try variations first, so the comparison looks through case, width,
-leet spelling, separators, reversal, repetition, keyboard walks, counting, years and padding.
+context-specific words included. Attackers also try variations, so the comparison ignores case, width, leet spelling
+and separators, and recognises reversal, repetition, keyboard walks, counting, years and padding.
 """
 
 import re
@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 GUESSES_EXPONENT = 9
-"""A password that falls within 10**9 guesses is refused, a random one of eight characters not: far beyond what
-throttling lets anyone try, and days of one graphics card against argon2id."""
+"""Guesses, as a power of ten, that a password must withstand.
+
+10**9 is far beyond what throttling allows online, and takes days on one graphics card against argon2id. A random
+password of eight characters passes.
+"""
 
 _WORD_COST = 3  # a few thousand entries: one in 10**3
 _RUN_COST = 2
@@ -50,7 +53,10 @@ _STEPS = frozenset(
 
 
 class Blocklist:
-    """``entries``: common passwords and words, in any spelling. Entries of four letters and more also count inside."""
+    """Common passwords and words.
+
+    ``entries``: in any spelling. Entries of four letters or more are also recognised as part of a longer password.
+    """
 
     __slots__ = ("_entries", "_longest")
 
@@ -62,33 +68,33 @@ class Blocklist:
         return len(self._entries)
 
     def entries(self) -> frozenset[str]:
-        """Every entry, as it is compared."""
+        """Return every entry, in the form used for comparison."""
         return self._entries
 
     def contains(self, password: str) -> bool:
-        """Whether ``password`` itself is an entry, but for spelling."""
+        """Return True if ``password`` is an entry, apart from case, width, separators and leet spelling."""
         return _letters(password) in self._entries
 
     def is_guessable(self, password: str, context: Iterable[str] = ()) -> bool:
-        """Whether it is put together from so few guessable pieces that 10**9 guesses would reach it.
+        """Return True if ``password`` consists of guessable pieces that 10**9 guesses would cover.
 
-        ``context``: words an attacker knows about this account: its identifier, the service's names.
+        ``context``: words an attacker knows about the account, such as its identifier and the service's names.
         """
         words = frozenset(_context_words(context))
         folded = _fold(password)
         bare = _SEPARATORS.sub("", folded)
-        # Which separators are used is worth something; how many of them is not.
+        # Each distinct separator adds at most 2 to the cost; more repetitions add nothing.
         used = _SEPARATORS.findall(folded)
         cost = min(self._cost(folded, words), self._cost(bare, words) + min(len(used), 2 * len(set(used))))
         return cost < min(GUESSES_EXPONENT, len(password))
 
     def _cost(self, text: str, context: frozenset[str]) -> int:
-        """Least sum over all ways to cut ``text`` into pieces, as a power of ten of guesses, capped."""
+        """Return the cost of the cheapest segmentation of ``text``: a power of ten of guesses, capped."""
         runs, letters = _Runs(text), text.translate(_LEET)
         reach = max(self._longest, _LONGEST_REPEAT, *map(len, context))
         least = [0]
         for end in range(1, len(text) + 1):
-            # Every piece starts within reach; one that starts too dear already cannot come out cheap.
+            # A piece is at most ``reach`` long. A start whose prefix already exceeds the limit cannot become cheaper.
             starts = [at for at in range(max(0, end - reach), end) if least[at] < GUESSES_EXPONENT]
             if not starts and least[-1] >= GUESSES_EXPONENT:
                 return GUESSES_EXPONENT
@@ -106,7 +112,7 @@ class Blocklist:
 
 
 class _Runs:
-    """Where in a text the keyboard is walked, or letters or digits are counted or repeated."""
+    """Runs in a text: keyboard walks, counting, and repeated characters."""
 
     def __init__(self, text: str) -> None:
         unshifted = text.translate(_SHIFTED)
@@ -118,21 +124,21 @@ class _Runs:
             self._since[at + 1] = self._since[at] if walked else at
 
     def starts(self, end: int) -> Iterator[int]:
-        """Every start of a run that ends at ``end``; a year counts as one."""
+        """Yield every start of a run that ends at ``end``; a year counts as a run."""
         yield from range(self._since[end], end - _SHORTEST_RUN + 1)
         if _YEAR.fullmatch(self._text, max(0, end - 4), end):
             yield end - 4
 
 
 def _repeats(text: str, end: int) -> Iterator[int]:
-    """Every start of a piece that ends at ``end`` and says again what stands right before it."""
+    """Yield every start of a piece that ends at ``end`` and repeats the text directly before it."""
     for size in range(1, min(_LONGEST_REPEAT, end // 2) + 1):
         if text[end - size : end] == text[end - 2 * size : end - size]:
             yield end - size
 
 
 def _context_words(context: Iterable[str]) -> Iterator[str]:
-    """What an attacker makes of an identifier or a name: all of it, and each of its parts."""
+    """Yield the words an attacker derives from identifiers and names: the whole and each part, also reversed."""
     for name in context:
         folded = _fold(name)
         for part in (folded, *folded.split("@"), *_SEPARATORS.split(folded)):
@@ -142,7 +148,7 @@ def _context_words(context: Iterable[str]) -> Iterator[str]:
 
 
 def _letters(text: str) -> str:
-    """Folded, leet undone, separators gone: the form in which entries are compared."""
+    """Return the form used for comparison: case-folded, without leet spelling and separators."""
     return _SEPARATORS.sub("", _fold(text).translate(_LEET))
 
 

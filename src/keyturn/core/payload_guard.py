@@ -1,8 +1,8 @@
-"""The payload guard: what may not be put into an access token, because whoever holds the token can read it.
+"""Payload guard: refuses claims that do not belong in an access token, because every holder can read the payload.
 
-A payload is encoded, not encrypted (RFC 7519 section 12, RFC 8725 section 3.12; CWE-522). The guard looks for what
-people put there by accident: a user record, a password hash, a key. It is a net under the developer, not a wall
-against one who wants to hide something.
+A payload is encoded, not encrypted (RFC 7519 section 12, RFC 8725 section 3.12; CWE-522). The guard detects secrets
+put there by accident: a user record, a password hash, a key. It protects against mistakes, not against a developer
+who hides a secret on purpose.
 """
 
 import json
@@ -16,7 +16,7 @@ from keyturn.core.claims import RESERVED
 from keyturn.errors import PayloadRefused
 
 MAX_PAYLOAD_CHARS: Final = 2048
-"""Most characters of JSON that claims of one's own may take: tokens travel in a header with every request."""
+"""Limit for an application's own claims, in characters of JSON: every request carries the token in a header."""
 
 MAX_DEPTH: Final = 5
 MAX_NODES: Final = 256
@@ -105,14 +105,16 @@ _ISSUED = re.compile(
     r"|3(0[0-5]|[68]\d)\d{11}|35(2[89]|[3-8]\d)\d{12,15}|6(011|5\d\d|4[4-9]\d)\d{12,15}|62\d{14,17}"
     r"|(5018|5020|5038|5893|6304|6759|676[1-3])\d{9,15}"
 )
-"""Visa, Mastercard (both ranges), American Express, Diners, JCB, Discover, UnionPay, Maestro: issuer and length."""
+"""Card numbers by issuer prefix and length: Visa, Mastercard (both ranges), American Express, Diners, JCB, Discover,
+UnionPay, Maestro."""
 
 
 def guard_payload(claims: Mapping[str, object]) -> None:
-    """Let claims of one's own into an access token, or say which one may not be there and what to store instead.
+    """Check an application's own claims before they go into an access token.
 
-    Raises ``PayloadRefused`` for reserved names, for what looks like a secret by name or by value, for whole user
-    records, and for what is no JSON or too much of it (``PAYLOAD_CAP`` characters, ``DEPTH_CAP`` levels).
+    Raises ``PayloadRefused``, naming the claim and what to store instead, for reserved names, names or values that
+    look like secrets, whole user records, values that JSON does not have, and claims beyond ``MAX_PAYLOAD_CHARS``
+    characters, ``MAX_DEPTH`` levels or ``MAX_NODES`` values.
     """
     for place, value in _walk(dict(claims)):
         if isinstance(value, dict):
@@ -131,7 +133,7 @@ def _refuse(place: _Path, what: str, instead: str) -> NoReturn:
 
 
 def _walk(claims: dict[str, object]) -> Iterator[tuple[_Path, object]]:
-    """Every value in the structure, outermost first, with where it is. Bounded before it is looked into."""
+    """Yield every value of the structure with its path, outermost first. The limits apply before a value is checked."""
     waiting: list[tuple[_Path, object]] = [((), claims)]
     for place, value in waiting:
         yield place, value
@@ -152,7 +154,7 @@ def _guard_mapping(place: _Path, mapping: dict[object, object]) -> None:
     for name, value in mapping.items():
         if not isinstance(name, str):
             _refuse(place, f"has a member named by a {type(name).__name__}", "JSON names members by text")
-        _guard_text((*place, "(a name)"), name)  # the name may be the secret: never repeat it
+        _guard_text((*place, "(a name)"), name)  # the name itself may be the secret: never put it in the message
         if not place and name in RESERVED:
             _refuse((name,), "is written by Keyturn itself", "choose another name")
         if _names_secret(name, value):
@@ -171,7 +173,7 @@ def _names_secret(name: str, value: object) -> bool:
         return bool(value) and bool(_SECRET_TEXT.fullmatch(plain) or _SECRET_EITHER.fullmatch(plain))
     if isinstance(value, list | tuple):
         return value not in ([], ()) and _SECRET_LIST.fullmatch(plain) is not None
-    # `otp: true` says that one was used, `token_version: 3` and `max_tokens: 100` count; `cvv: 123` is one.
+    # `otp: true` is a flag, `token_version: 3` and `max_tokens: 100` are counts; `cvv: 123` is a secret.
     return isinstance(value, int) and not isinstance(value, bool) and _SECRET_EITHER.fullmatch(plain) is not None
 
 
@@ -217,6 +219,6 @@ def _is_card(text: str) -> bool:
 
 
 def _luhn(digits: str) -> bool:
-    # ISO/IEC 7812-1 annex B: from the right, every second digit doubled, digits of the products added up.
+    # ISO/IEC 7812-1 annex B: double every second digit from the right, then add up the digits of the products.
     doubled = [sum(divmod(2 * int(each), 10)) for each in digits[-2::-2]]
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0

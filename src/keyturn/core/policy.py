@@ -1,4 +1,4 @@
-"""Policies: frozen, checked decisions of the operator, and named profiles with their sources."""
+"""Policies: immutable, validated settings, and named profiles with their sources."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,7 +17,7 @@ DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
     "jwt": ("tokens", "token-cookies"),
     "hybrid": ("cookie", "tokens", "both", "token-cookies"),
 }
-"""Which deliveries each ``credentials`` setting hands out; the first is the default."""
+"""Deliveries allowed for each value of ``credentials``; the first is the default."""
 
 
 def _require(holds: bool, problem: str) -> None:
@@ -27,9 +27,10 @@ def _require(holds: bool, problem: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """How long a session lives. All durations in seconds.
+    """Timeouts of a session, in seconds.
 
-    Raises ``ConfigurationError`` when a figure is not positive, or the inactivity timeout exceeds the overall one.
+    Raises ``ConfigurationError`` when ``inactivity_seconds`` is below 60 or above ``overall_seconds``, and when
+    ``grace_seconds`` (grace window of refresh tokens) is outside 0 to 300.
     """
 
     inactivity_seconds: int
@@ -44,16 +45,16 @@ class SessionPolicy:
 
     @property
     def touch_seconds(self) -> int:
-        """Least time between two writes of ``last_seen_at``: a plain read never writes.
+        """Shortest time between two writes of ``last_seen_at``, so that most reads do not write.
 
-        A session may therefore end up to this many seconds early for inactivity, never late.
+        A session may therefore time out up to this many seconds early, never late.
         """
         return min(MINUTE, self.inactivity_seconds // 10)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """Access tokens (RFC 9068) and the bound within which their revocation is known everywhere."""
+    """Access tokens (RFC 9068), signing keys, and the bound within which every verifier knows of a revocation."""
 
     access_seconds: int = 10 * MINUTE
     algorithm: str = "RS256"
@@ -74,33 +75,36 @@ class TokenPolicy:
 
     @property
     def retired_seconds(self) -> int:
-        """How long a retired signing key, or a revocation entry, is kept: no token it concerns is alive after.
+        """Retention of a retired signing key or a revocation: every token it applies to has expired by then.
 
-        An hour at least, so that ``access_seconds`` may be lowered from anything up to that without reviving a
-        revoked token that an earlier policy made.
+        At least an hour, so that lowering ``access_seconds`` from any value up to an hour does not revive a revoked
+        token that was issued under the earlier policy.
         """
         return max(self.access_seconds, HOUR) + 2 * self.leeway_seconds + self.staleness_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class CookiePolicy:
-    """RFC 6265bis section 4.1.3: ``__Host-`` pins a cookie to one host, over TLS, for every path."""
+    """Attributes of Keyturn's cookies.
+
+    RFC 6265bis section 4.1.3: the prefix ``__Host-`` ties a cookie to one host, over TLS, with ``Path=/``.
+    """
 
     secure: bool = True
     same_site: Literal["Lax", "Strict"] = "Lax"
     csrf_token: bool = False
 
     def name(self, role: str) -> str:
-        """Cookie name of ``role`` (session, access, refresh, device); prefixed wherever TLS is on."""
+        """Return the cookie name of ``role`` (session, access, refresh, device); prefixed when ``secure`` is set."""
         return f"__Host-kt_{role}" if self.secure else f"kt_{role}"
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottlePolicy:
-    """Failed logins, and signups per address, allowed per window.
+    """Failed logins per account, address and device, and signups per address, allowed per window.
 
-    The rate that NIST SP 800-63B-4 section 3.2.2 asks for. Its cap of 100 failures in a row is no lockout here: that
-    would hand every stranger the owner's door (see the conformance page).
+    NIST SP 800-63B-4 section 3.2.2 asks for this rate. Its cap of 100 consecutive failures is not implemented as a
+    lockout: any attacker could lock the owner out (see the conformance page).
     """
 
     account_limit: int = 10
@@ -119,7 +123,10 @@ class ThrottlePolicy:
 
 @dataclass(frozen=True, slots=True)
 class PasswordPolicy:
-    """NIST SP 800-63B-4 section 3.1.1.2: 15 characters alone, 8 beside a second factor; no composition rules."""
+    """Allowed length of a password, in code points.
+
+    NIST SP 800-63B-4 section 3.1.1.2: 15 characters as the only factor, 8 with a second factor; no composition rules.
+    """
 
     minimum: int = 15
     maximum: int = 256
@@ -132,7 +139,7 @@ class PasswordPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named bundle of policies. Raises ``ConfigurationError`` when access tokens outlive an idle session."""
+    """Named set of policies. Raises ``ConfigurationError`` when an access token would outlive an idle session."""
 
     name: str
     session: SessionPolicy
@@ -142,7 +149,7 @@ class Profile:
     password: PasswordPolicy = field(default_factory=PasswordPolicy)
 
     def __post_init__(self) -> None:
-        # A record is purged once it is idle for too long: a token that outlives its record cannot be revoked any more.
+        # The record of an idle session is purged: a token that outlives its record can no longer be revoked.
         idle = self.session.inactivity_seconds
         _require(self.token.access_seconds <= idle, f"access_seconds exceeds inactivity_seconds ({idle})")
 
@@ -159,8 +166,10 @@ BROWSER_STRICT = Profile(
 """OWASP Session Management Cheat Sheet: 15 to 30 minutes idle, 4 to 12 hours in all; a CSRF token on every write."""
 
 MOBILE = Profile("mobile", SessionPolicy(30 * DAY, 90 * DAY, grace_seconds=60))
-"""RFC 8252 and RFC 9700 section 4.14: long-lived native apps on rotating refresh tokens; a lossy network gets a
-longer grace window. Longer overall than NIST's AAL1 recommendation, as phones keep their own lock."""
+"""RFC 8252 and RFC 9700 section 4.14: long-lived native apps with rotating refresh tokens.
+
+The grace window is longer because mobile networks lose responses. The overall timeout exceeds NIST's AAL1
+recommendation because phones have a screen lock of their own."""
 
 NIST_AAL2 = Profile(
     "nist-aal2",

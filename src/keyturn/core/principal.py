@@ -1,4 +1,4 @@
-"""Principal: who is calling in this request, how strongly, since when, allowed what."""
+"""Principal: the authenticated subject of a request, with authentication methods, time and scope."""
 
 from typing import Literal, NamedTuple
 
@@ -9,11 +9,11 @@ Credential = Literal["session", "access"]
 
 
 class Principal(NamedTuple):
-    """The same value whichever key was presented; route code never needs to know which.
+    """Authenticated subject of a request; the same for a session token and an access token.
 
-    ``auth_time`` and ``expires_at`` are whole seconds; ``expires_at`` is when *this credential* ends at the latest.
-    A named tuple, because it cannot be changed and is made once per new token: a frozen dataclass takes four times
-    as long to make.
+    ``auth_time``, ``expires_at``: whole seconds. ``expires_at``: latest end of *this credential*.
+    A named tuple because it is immutable and created for every new token: a frozen dataclass takes four times as long
+    to create.
     """
 
     subject: Subject
@@ -27,11 +27,11 @@ class Principal(NamedTuple):
     scope: tuple[str, ...] = ()
 
     def require_scope(self, scope: str) -> None:
-        """Raises ``Forbidden`` unless ``scope`` was granted (RFC 6749 section 3.3)."""
+        """Raise ``Forbidden`` unless ``scope`` was granted (RFC 6749 section 3.3)."""
         if scope not in self.scope:
             raise Forbidden(f"scope {scope} is missing")
 
     def require_recent_auth(self, now: Instant, seconds: int) -> None:
-        """Raises ``StepUpRequired`` when the authentication is older than ``seconds`` (RFC 9470)."""
+        """Raise ``StepUpRequired`` when the authentication is older than ``seconds`` (RFC 9470)."""
         if now - self.auth_time > seconds:
             raise StepUpRequired(f"authenticated {now - self.auth_time} s ago")

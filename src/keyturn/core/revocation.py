@@ -1,7 +1,7 @@
-"""The revocation algebra: entries that combine by maximum, expire, and answer live, revoked or unknown.
+"""Revocation algebra: revocations that merge by maximum and expire, and the denylist made of them.
 
-Merging is a join of a semilattice: idempotent, commutative and associative, so entries may arrive twice or out of
-order and every holder still agrees.
+Merging is a join of a semilattice: idempotent, commutative and associative. Revocations may therefore arrive twice or
+out of order, and every process still reaches the same state.
 """
 
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ from heapq import heappop, heappush
 from keyturn.core.types import Instant, SessionId, Subject
 
 ENDED = 2**63 - 1
-"""Value of a session entry whose session has ended: no counter reaches it."""
+"""``value`` of a session revocation whose session has ended: no counter reaches it."""
 
 
 class RevocationKind(StrEnum):
-    """What an entry speaks of, and what its ``value`` means."""
+    """Target of a revocation; determines the meaning of ``key`` and ``value``."""
 
     SESSION = "session"
-    """``key``: sid. ``value``: least session-token counter still good; ``ENDED`` when the session is revoked."""
+    """``key``: sid. ``value``: lowest session token counter still valid; ``ENDED`` when the session is revoked."""
     SUBJECT = "subject"
-    """``key``: sub. ``value``: least generation still good."""
+    """``key``: sub. ``value``: lowest generation still valid."""
     CLIENT = "client"
-    """``key``: client_id. ``value``: what was issued before this instant is void."""
+    """``key``: client_id. ``value``: credentials issued before this instant are void."""
     EVERYTHING = "everything"
-    """``key``: empty. ``value``: what was issued before this instant is void."""
+    """``key``: empty. ``value``: credentials issued before this instant are void."""
 
 
 class Verdict(Enum):
-    """What is known of one credential. ``UNKNOWN`` is never to be read as ``LIVE`` nor as ``REVOKED``."""
+    """Revocation status of one credential. Never treat ``UNKNOWN`` as ``LIVE`` or as ``REVOKED``."""
 
     LIVE = "live"
     REVOKED = "revoked"
@@ -38,7 +38,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One revocation. ``sequence`` is given by the log; 0 until then. ``expires_at``: no token it stops lives on."""
+    """Entry of the revocation log.
+
+    ``expires_at``: all tokens it revokes have expired by then. ``sequence``: assigned by the log; 0 before.
+    """
 
     kind: RevocationKind
     key: str
@@ -50,7 +53,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class GenerationIncrement:
-    """Void what a subject holds: raise the generation by one."""
+    """Request to raise a subject's generation by one, which voids all its credentials."""
 
     subject: Subject
     at: Instant
@@ -59,10 +62,11 @@ class GenerationIncrement:
 
 @dataclass(frozen=True, slots=True)
 class RevocationPage:
-    """Entries after a sequence number. ``complete`` is false when older ones were purged: take a snapshot instead.
+    """Revocations after a sequence number.
 
-    ``log``: which log they are of. A log that went back in time (a restored backup, a failover that lost writes) gets
-    another number: its sequence numbers may be given out a second time, so whoever follows it takes a snapshot, too.
+    ``complete``: False when older ones were purged; the reader must take a snapshot instead.
+    ``log_id``: number of the log. A log that lost writes (restored backup, failover) gets a new number, because its
+    sequence numbers may be assigned a second time: its readers must take a snapshot, too.
     """
 
     entries: tuple[Revocation, ...]
@@ -73,7 +77,7 @@ class RevocationPage:
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """How far a reader has followed a revocation log: everything up to ``sequence`` of the log numbered ``log``."""
+    """Position of a reader in a revocation log: it has read everything up to ``sequence`` of the log ``log_id``."""
 
     log_id: int
     sequence: int
@@ -88,10 +92,10 @@ _MINUTE = 60
 
 @dataclass(slots=True)
 class RevocationSet:
-    """The denylist as one process holds it. Changed only by ``apply`` and ``expire``; no clock inside.
+    """Denylist of one process. Changed only by ``apply`` and ``expire``; reads no clock.
 
-    ``ended``: sids, as bytes. Nearly all entries are of that kind, so those are kept in as little room as Python has
-    for them, by the minute in which they may be forgotten.
+    ``ended``: sids of ended sessions, as bytes. Nearly all revocations are of this kind, so they are stored as
+    compactly as Python allows, grouped by the minute in which they expire.
     """
 
     sequence: int = 0
@@ -110,7 +114,7 @@ class RevocationSet:
         return len(self.ended) + len(self.renewed) + len(self.generations) + len(self.clients)
 
     def apply(self, entry: Revocation) -> None:
-        """Merge one entry; harmless when it is old news."""
+        """Merge one revocation. Merging it again has no effect."""
         if entry.kind is RevocationKind.SESSION and entry.value == ENDED:
             self._end(entry.key.encode(), -(-entry.expires_at // _MINUTE))
         elif entry.kind is RevocationKind.EVERYTHING:
@@ -118,11 +122,11 @@ class RevocationSet:
             self._everything_until = max(self._everything_until, entry.expires_at)
         else:
             self._raise(entry)
-        # Last: whoever reads in another thread that it has come (at_least) must find what it ended.
+        # Last: a thread that waits for this sequence (wait_for_sequence) must then find the revocation applied.
         self.sequence = max(self.sequence, entry.sequence)
 
     def expire(self, now: Instant) -> None:
-        """Forget entries whose tokens are all dead, ended sessions up to a minute late."""
+        """Remove revocations whose tokens have all expired; those of ended sessions up to a minute late."""
         for minute in sorted(each for each in self._ends if each * _MINUTE <= now):
             for sid in self._ends.pop(minute):
                 if self._later.get(sid, minute) <= minute:
@@ -135,7 +139,7 @@ class RevocationSet:
                 self._map_for(RevocationKind(kind)).pop(key, None)
 
     def entries(self, at: Instant) -> Iterator[Revocation]:
-        """All that is held, as entries dated ``at``; the order says nothing, and one may come twice."""
+        """Yield the contents as revocations dated ``at``, in no particular order; duplicates are possible."""
         for minute, sids in list(self._ends.items()):
             for sid in sids:
                 yield Revocation(RevocationKind.SESSION, sid.decode(), ENDED, at, Instant(minute * _MINUTE))
@@ -145,11 +149,11 @@ class RevocationSet:
             yield Revocation(RevocationKind.EVERYTHING, "", self.not_before, at, Instant(self._everything_until))
 
     def min_counter(self, sid: SessionId) -> int:
-        """Least session-token counter of ``sid`` still good, as far as this set knows."""
+        """Return the lowest session token counter of ``sid`` that this set does not revoke."""
         return ENDED if sid.encode() in self.ended else self.renewed.get(sid, 0)
 
     def revokes(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> bool:
-        """Whether an access token with these claims is revoked."""
+        """Return True if an access token with these claims is revoked."""
         return (
             sid.encode() in self.ended
             or generation < self.generations.get(subject, 0)

@@ -1,7 +1,7 @@
 """Sealed credentials: ``kt_<kind>_<sid>.<counter>.<mac>``, made from the server's secret and the session's seed.
 
-Both halves are needed: a stolen store holds no secret, a stolen secret holds no seed. The mac field is a 7-byte tag,
-which needs the secret alone, so that garbage is refused before any store is asked, and a 32-byte HMAC-SHA-256.
+Forging one takes both: a stolen store contains no secret, a stolen secret no seed. The mac field consists of a 7-byte
+tag and a 32-byte HMAC-SHA-256. The tag depends on the secret alone, so that garbage is refused without a store query.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from keyturn.core.types import SessionId
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
 
 MAX_CREDENTIAL_CHARS: Final = 160
-"""No sealed credential is longer (characters): anything longer is refused unread."""
+"""Longest sealed credential in characters; a longer text is refused without parsing."""
 
 _TAG_BYTES: Final = 7
 _SHAPE: Final = re.compile(
@@ -27,7 +27,7 @@ _SHAPE: Final = re.compile(
 
 
 class CredentialKind(StrEnum):
-    """Kinds of sealed credential. Each has a key of its own: none is ever good as another."""
+    """Kinds of sealed credential. Each has its own key, so that one kind is never accepted as another."""
 
     SESSION = "session"
     REFRESH = "refresh"
@@ -35,13 +35,16 @@ class CredentialKind(StrEnum):
 
 
 class PlaintextToken(str):
-    """A credential in the clear, on its way to its holder. A string, so that it goes into a header or a cookie as it
-    is; masked in ``repr``, so that the record, the traceback or the debugger holding it does not show it."""
+    """Credential in plain text, to be sent to the client.
+
+    A ``str``, so that it can be put into a header or a cookie. Masked in ``repr``, so that tracebacks, debuggers and
+    the ``repr`` of enclosing objects do not show it.
+    """
 
     __slots__ = ()
 
     def reveal(self) -> str:
-        """The credential as a plain ``str``."""
+        """Return the credential as a plain ``str``."""
         return str.__str__(self)
 
     def __repr__(self) -> str:
@@ -49,9 +52,9 @@ class PlaintextToken(str):
 
 
 class Secrets:
-    """The server's secret, and earlier ones still honoured while it rolls over. At least 32 bytes each.
+    """Server secret, and previous secrets that are still accepted during a rollover.
 
-    Raises ``ConfigurationError`` when one is shorter (NIST SP 800-107: as long as the hash).
+    At least 32 bytes each (NIST SP 800-107: as long as the hash). Raises ``ConfigurationError`` for a shorter one.
     """
 
     __slots__ = ("_tag_keys", "current", "previous")
@@ -65,16 +68,16 @@ class Secrets:
 
     @property
     def all(self) -> tuple[bytes, ...]:
-        """Every honoured secret, the current one first."""
+        """Accepted secrets, the current one first."""
         return (self.current, *self.previous)
 
     def tag_key(self, secret: bytes) -> bytes:
-        """Key of the short tag under ``secret``."""
+        """Return the key of the 7-byte tag for ``secret``."""
         return self._tag_keys[secret]
 
     @staticmethod
     def derive(secret: bytes, purpose: bytes, salt: bytes = b"") -> bytes:
-        """HKDF-SHA-256 (RFC 5869), one block: a 32-byte key for ``purpose``."""
+        """Derive a 32-byte key for ``purpose`` by HKDF-SHA-256 (RFC 5869), one block."""
         extracted = hmac.digest(salt or bytes(32), secret, "sha256")
         return hmac.digest(extracted, b"keyturn/" + purpose + b"\x01", "sha256")
 
@@ -84,7 +87,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ParsedCredential:
-    """A sealed credential whose shape and tag were good. Not proven until ``matches`` says so."""
+    """Sealed credential with a valid format and tag. Not authenticated until ``verify_mac`` returns True."""
 
     kind: CredentialKind
     sid: SessionId
@@ -97,7 +100,7 @@ class ParsedCredential:
 
 
 def seal(kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, secrets: Secrets) -> PlaintextToken:
-    """Make the credential of ``kind`` numbered ``counter``: always the same one for the same arguments."""
+    """Make the credential of ``kind`` with this ``counter``. Deterministic: same arguments, same credential."""
     body = f"kt_{kind.value}_{sid}.{counter}."
     mac = _mac(kind, body, seed, secrets.current)
     tag = _tag(body, mac, secrets.tag_key(secrets.current))
@@ -105,12 +108,12 @@ def seal(kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, secrets
 
 
 def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential:
-    """Read a credential of ``kind`` without asking a store.
+    """Parse a credential of ``kind`` and check its tag, without a store query.
 
-    Raises ``TokenMalformed`` when the shape or kind is wrong, ``TokenInvalid`` when no honoured secret made its tag.
+    Raises ``TokenMalformed`` for a wrong format or kind, ``TokenInvalid`` when no accepted secret made the tag.
     """
     shape = _SHAPE.fullmatch(text) if len(text) <= MAX_CREDENTIAL_CHARS else None
-    # A credential of one kind presented as another is refused by its name before its mac is asked.
+    # A credential of one kind presented as another is refused by its prefix, before any cryptography.
     if shape is None or shape[1] != kind.value:
         raise TokenMalformed(f"not a {kind.value} credential")
     raw = a2b_base64(shape[4].replace("-", "+").replace("_", "/"))
@@ -122,7 +125,7 @@ def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential
 
 
 def verify_mac(presented: ParsedCredential, seed: Seed) -> bool:
-    """Whether the session holding ``seed`` made this credential. Constant time."""
+    """Return True if the credential was made from ``seed``. Constant time."""
     body = f"kt_{presented.kind.value}_{presented.sid}.{presented.counter}."
     return hmac.compare_digest(presented.mac, _mac(presented.kind, body, seed, presented.secret))
 

@@ -1,4 +1,4 @@
-"""Session: the one record behind both keys. It is also its refresh tokens' family."""
+"""Session: the record behind session tokens and access tokens, and the family of its refresh tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,18 @@ from keyturn.core.revocation import LogCursor
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 
 CACHE_TTL_SECONDS = 600
-"""How long a copy may be believed. Far below the hour for which revocation entries are kept at least, so that the entry
-which ended a session outlives every copy of it, on clocks that differ by up to 40 minutes, too."""
+"""Lifetime of a cached session in seconds.
+
+Far below the minimum retention of revocations (one hour): the revocation that ended a session outlives every cached
+copy of it, even on clocks that differ by up to 40 minutes.
+"""
 
 
 class Seed(bytes):
-    """Random bytes kept only in the store; half of what every sealed credential is made from. Masked in ``repr``."""
+    """Random bytes that only the store has; with the server secret, the input of every sealed credential.
+
+    Masked in ``repr``.
+    """
 
     __slots__ = ()
 
@@ -24,7 +30,7 @@ class Seed(bytes):
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """What the login came from: shown in the device list, never trusted for a decision."""
+    """Client of a login, for display in the device list. Never used for a security decision."""
 
     client_id: str = "default"
     label: str = ""
@@ -35,8 +41,9 @@ class ClientInfo:
 class Session:
     """One authentication of one subject on one client.
 
-    ``renewals`` counts session tokens, ``rotations`` refresh tokens; ``version`` is the compare-and-swap counter
-    of the record. ``expires_at`` is when the record may be purged: the earlier of both timeouts as last judged.
+    ``renewals``: counter of session tokens. ``rotations``: counter of refresh tokens. ``version``: compare-and-swap
+    counter of the record. ``expires_at``: time from which the record may be purged, the earlier of both timeouts at
+    the last write.
     """
 
     sid: SessionId
@@ -61,7 +68,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class RevocationFloor:
-    """What voids sessions from outside them: the subject's generation, and a not-before for client and everything."""
+    """Lower bounds for a valid session: its subject's generation; the not-before of its client and of all sessions."""
 
     generation: int = 0
     not_before: Instant = EPOCH
@@ -69,10 +76,10 @@ class RevocationFloor:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSession:
-    """A session with the marks it is judged under, read in one round trip.
+    """Session and its revocation floor, read in one round trip.
 
-    ``durable``: false when the write it was left by may not be as lasting yet as the store makes every write before it
-    acknowledges it; ``SessionStore.wait_durable`` waits for that.
+    ``durable``: False while the last write of the session may not have reached the durability that the store
+    guarantees for acknowledged writes; ``SessionStore.wait_durable`` waits for that.
     """
 
     session: Session
@@ -82,10 +89,10 @@ class LoadedSession:
 
 @dataclass(frozen=True, slots=True)
 class CachedSession:
-    """A session as some process read it from the store, for the others of this issuer.
+    """Copy of a session that one process read from the store, for the other processes of this issuer.
 
-    ``position`` and ``read_at`` (wall clock) were taken *before* it was read: whatever ended the session since is in
-    the log after ``position``, with an entry dated after ``read_at``.
+    ``position`` and ``read_at`` (wall clock) were taken *before* the read. A revocation that ended the session since
+    is therefore in the log after ``position``, dated after ``read_at``.
     """
 
     loaded: LoadedSession
@@ -93,5 +100,5 @@ class CachedSession:
     read_at: Instant
 
     def is_recent(self, now: Instant) -> bool:
-        """Whether it is recent, by either clock: every entry that could speak against it is still kept."""
+        """Return True if the copy is recent, by either clock: every revocation that may apply to it is still kept."""
         return abs(now - self.read_at) <= CACHE_TTL_SECONDS

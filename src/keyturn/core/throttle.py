@@ -1,7 +1,7 @@
-"""Login throttling: how many attempts, counted against whom. Decided before the password is hashed.
+"""Login throttling: leaky buckets per account, device and address, checked before the password is hashed.
 
-An attempt is *reserved* first (``admit``), so that a parallel burst cannot outrun the count, and given back
-(``refund``) when it succeeded. Sources: OWASP ASVS 5.0 section 6.3.1, NIST SP 800-63B-4 section 3.2.2, and OWASP
+An attempt is *reserved* first (``try_reserve``), so that a parallel burst cannot exceed the limit, and released
+(``release``) after success. Sources: OWASP ASVS 5.0 section 6.3.1, NIST SP 800-63B-4 section 3.2.2, and OWASP
 "Slow Down Online Guessing Attacks with Device Cookies".
 """
 
@@ -20,9 +20,10 @@ _DEVICE_COOKIE = re.compile(r"kt_device_([A-Za-z0-9_-]{22})\.[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Attempts counted under one key. ``level`` is in seconds: it sinks by one per second from ``updated_at`` on.
+    """Leaky bucket that counts the attempts under one key.
 
-    ``version`` is the compare-and-swap counter; 0 means not stored yet.
+    ``level``: in seconds; decreases by one per second from ``updated_at`` on. ``version``: compare-and-swap counter;
+    0 when not stored yet.
     """
 
     key: str
@@ -32,7 +33,7 @@ class Bucket:
 
     @property
     def empty_at(self) -> int:
-        """From this instant on the bucket says nothing and may be purged."""
+        """Instant from which the bucket is empty and may be purged."""
         return self.updated_at + self.level
 
 
@@ -40,7 +41,7 @@ class Bucket:
 class Rate:
     """At most ``limit`` attempts in any ``window_seconds``, three quarters of them at once, the rest spread evenly.
 
-    A bucket that fills to the limit at once and also refills would let twice the limit through in one window.
+    A bucket that allowed the whole limit at once and also leaked would admit twice the limit in one window.
     """
 
     limit: int
@@ -48,20 +49,22 @@ class Rate:
 
     @property
     def burst(self) -> int:
-        """Attempts an empty bucket admits at once."""
+        """Attempts that an empty bucket admits at once."""
         return self.limit - self.limit // 4
 
     @property
     def cost_seconds(self) -> int:
-        """What one attempt adds to the level: ``burst + window/cost - 1 <= limit``."""
+        """Seconds one attempt adds to the level: ``burst + window/cost - 1 <= limit``."""
         return -(-self.window_seconds // (self.limit - self.burst + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottleDecision:
-    """``allowed``: store ``bucket`` by compare-and-swap, then go on; if the swap lost, load and ``admit`` again.
+    """Result of ``try_reserve``.
 
-    Refused: ``bucket`` is unchanged and need not be stored; ``retry_after_seconds`` is at least 1.
+    Allowed: store ``bucket`` by compare-and-swap before the attempt; if another request won the swap, load the bucket
+    and call ``try_reserve`` again. Refused: ``bucket`` is unchanged and need not be stored; ``retry_after_seconds`` is
+    at least 1.
     """
 
     bucket: Bucket
@@ -70,7 +73,7 @@ class ThrottleDecision:
 
 
 def try_reserve(key: str, found: Bucket | None, now: Instant, rate: Rate) -> ThrottleDecision:
-    """Reserve one attempt under ``key``. ``found``: what the store holds there."""
+    """Reserve one attempt under ``key``. ``found``: the stored bucket of that key."""
     bucket = found or Bucket(key, 0, now, 0)
     sunk = _leak(bucket, now, rate)
     level = sunk.level + rate.cost_seconds
@@ -81,41 +84,47 @@ def try_reserve(key: str, found: Bucket | None, now: Instant, rate: Rate) -> Thr
 
 
 def release(bucket: Bucket, reserved_at: Instant, rate: Rate) -> Bucket:
-    """Give back an attempt that succeeded. ``bucket``: as stored now; ``reserved_at``: the ``now`` it was admitted at.
+    """Release the reservation of an attempt that succeeded.
 
-    Only what has not sunk since is given back, so a slow success cannot erase other people's failures.
+    ``bucket``: as stored now. ``reserved_at``: the ``now`` of ``try_reserve``. Only the part that has not leaked since
+    is released, so that a slow success cannot erase the failures of others.
     """
     credit = max(0, rate.cost_seconds - (bucket.updated_at - reserved_at))
     return replace(bucket, level=max(0, bucket.level - credit), version=bucket.version + 1)
 
 
 def _leak(bucket: Bucket, now: Instant, rate: Rate) -> Bucket:
-    # Another machine's clock a little ahead of ours: time never runs backwards, or it could be counted twice.
-    # A clock that once ran far ahead must not lock an account until that day comes.
+    # The writer's clock may be slightly ahead: never go back in time, or the same seconds would leak twice.
+    # A writer whose clock once ran far ahead must not lock the account until that time comes.
     at = now if bucket.updated_at - now > rate.window_seconds else max(bucket.updated_at, now)
     level = max(0, bucket.level - max(0, at - bucket.updated_at))
-    # A stricter policy may have been configured since: never above a full bucket.
+    # Cap at a full bucket: a stricter policy may have been configured since the last write.
     return replace(bucket, level=min(level, rate.burst * rate.cost_seconds), updated_at=at)
 
 
 def account_key(identifier: str) -> str:
-    """Key of an account, existing or not. ``identifier``: normalised. Hashed: a counter stores nobody's address."""
+    """Return the key of an account, existing or not.
+
+    ``identifier``: normalised. It is hashed, so that counters store no e-mail addresses.
+    """
     return "account:" + _digest(b"account", identifier)
 
 
 def device_key(identifier: str, nonce: bytes) -> str:
-    """Key of one known device of one account. ``nonce``: of a device cookie that ``open_device`` accepted.
+    """Return the key of one known device of one account. ``nonce``: of an accepted device cookie.
 
-    OWASP device cookies: such a device is counted here alone. An attack on the account from elsewhere, or from the
-    same shared address, therefore never locks its owner out; the device's own guesses are bounded all the same.
+    OWASP device cookies: attempts from such a device count under this key only. An attack on the account from another
+    device, or from the same shared address, therefore never locks the owner out; guesses from the device itself are
+    limited all the same.
     """
     return "device:" + _digest(b"device" + nonce, identifier)
 
 
 def address_key(address: str) -> str:
-    """Key of a client address: IPv4 whole, IPv6 by its /64 (RFC 6177: one subscriber holds at least that).
+    """Return the key of a client address: the whole IPv4 address, or the /64 of an IPv6 address.
 
-    Anything that is no address shares one key: a client cannot leave its bucket by garbling its address.
+    RFC 6177: one subscriber has at least a /64. All invalid addresses share one key: a client cannot leave its bucket
+    by sending a malformed address.
     """
     try:
         parsed = _inner(ip_address(address.strip()))
@@ -134,9 +143,9 @@ def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
-    """The value of a device cookie, issued after a successful login. ``nonce``: 16 random bytes; ``key``: 32 bytes.
+    """Make the value of a device cookie, issued after a successful login.
 
-    Raises ``ValueError`` for a nonce of another size.
+    ``nonce``: 16 random bytes. ``key``: 32 bytes. Raises ``ValueError`` for a nonce of another size.
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError("a device nonce is 16 bytes")
@@ -145,12 +154,12 @@ def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
 
 
 def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None:
-    """The nonce of a device cookie sealed for ``identifier``, else ``None``: count the attempt as a stranger's."""
+    """Return the nonce of a device cookie signed for ``identifier``, or ``None`` for any other value."""
     shape = _DEVICE_COOKIE.fullmatch(text)
     if shape is None:
         return None
     nonce = urlsafe_b64decode(shape[1] + "==")
-    # Sealing again compares every character: a non-canonical spelling of the same bytes is refused too.
+    # Signing again and comparing the whole text also refuses a non-canonical spelling of the same bytes.
     return nonce if hmac.compare_digest(sign_device_cookie(identifier, nonce, key), text) else None
 
 
@@ -159,7 +168,7 @@ def _digest(domain: bytes, identifier: str) -> str:
 
 
 def _encode(identifier: str) -> bytes:
-    # Lone surrogates reach this from JSON; they are a key like any other, never a 500.
+    # JSON may contain lone surrogates: encode them like other characters, instead of failing with status 500.
     return identifier.encode("utf-8", "surrogatepass")
 
 

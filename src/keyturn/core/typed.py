@@ -1,12 +1,13 @@
-"""Typed: what a caller hands in is of the kind it must be, before anything is done with it."""
+"""Type checks of arguments, made before anything is done with them."""
 
 from keyturn.errors import InvalidMember
 
 
 def require_type(kind: type, **given: object) -> None:
-    """Raises ``TypeError`` naming the first of ``given`` that is not of ``kind``.
+    """Raise ``TypeError`` naming the first of ``given`` that is not of type ``kind``.
 
-    A subject that is an ``int``, or a flag that is a text, would be stored, and mean nobody or the opposite.
+    Otherwise a subject given as ``int`` would be stored and match no account, and a flag given as ``"false"`` would
+    be true.
     """
     for name, value in given.items():
         if not isinstance(value, kind):
@@ -14,11 +15,11 @@ def require_type(kind: type, **given: object) -> None:
 
 
 MAX_NAME_LENGTH = 255
-"""Of a name that stores look things up by, in characters: an entry of PostgreSQL's indexes takes 2,704 bytes."""
+"""Longest name in an index, in characters: an index entry of PostgreSQL has at most 2,704 bytes."""
 
 
 def require_name(**given: object) -> None:
-    """As ``require(str, ...)``. Raises ``InvalidMember`` for a text of more than ``NAME_LENGTH`` characters."""
+    """Check like ``require_type(str, ...)``; raise ``InvalidMember`` for more than ``MAX_NAME_LENGTH`` characters."""
     require_type(str, **given)
     for member, name in given.items():
         if isinstance(name, str) and len(name) > MAX_NAME_LENGTH:
