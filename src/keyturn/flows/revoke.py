@@ -50,7 +50,7 @@ def revoke_session(
     while True:
         loaded = yield from effects.load(sid)
         if loaded is None or owner not in (None, loaded.session.subject):
-            raise NotFound("this subject has no such session")
+            raise NotFound("no such session")
         if loaded.session.ended_at is not None:
             # The log has the entry already. A second one would let the holder of a revoked token fill the log
             # (CWE-400). Apply it to the local cache: another process may have ended the session.
