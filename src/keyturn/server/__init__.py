@@ -1,1 +1,1 @@
-"""Server: the ASGI application. HTTP in, ``web`` endpoints driven, HTTP out; logs, metrics and limits around it."""
+"""The HTTP server: an ASGI application that runs the ``web`` endpoints, with logs, metrics and limits."""

@@ -1,4 +1,4 @@
-"""The ASGI application, put together; one per worker process."""
+"""Construction of the ASGI application; one per worker process."""
 
 import asyncio
 import ctypes
@@ -35,14 +35,14 @@ WATCH_SECONDS = 1.0
 
 
 def create_app() -> Starlette:
-    """The application of a worker that ``keyturn serve`` started: settings come from the environment."""
+    """Build the application of a worker of ``keyturn serve``. Settings come from the environment."""
     configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
     _die_with_supervisor()
     return build_app(AsyncIssuer.from_env(), shared_metrics="PROMETHEUS_MULTIPROC_DIR" in os.environ)
 
 
 def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette:
-    """The application over an issuer, which it closes when it shuts down."""
+    """Build the application of an issuer. Its lifespan starts and closes the issuer."""
     metrics = Metrics(shared_metrics)
     parts = _with_event_log(issuer.parts, metrics)
     trusted = parse_networks(split_list(parts.settings.trusted_proxies))
@@ -65,20 +65,20 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
 
 
 async def _not_found(_request: Request, _failure: Exception) -> Response:
-    # "OPTIONS *" is the one request target that is below no mount (RFC 9112 section 3.2.4).
+    # "OPTIONS *" is the one request target that no mount matches (RFC 9112 section 3.2.4).
     reply = problem(NotFound("no path"))
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 
 async def _watch(parts: Components, metrics: Metrics) -> None:
-    # Any worker may be asked for the figures of all of them.
+    # Update the gauges regularly: any worker may serve /metrics for all of them.
     while True:
         metrics.watch(parts)
         await asyncio.sleep(WATCH_SECONDS)
 
 
 def web_config_of(parts: Components) -> WebConfig:
-    """The site these parts serve."""
+    """Build the web configuration from the settings."""
     settings = parts.settings
     return web_config(
         parts.config,
@@ -94,9 +94,9 @@ def _with_event_log(parts: Components, metrics: Metrics) -> Components:
 
 
 def _die_with_supervisor() -> None:
-    # An orphaned worker would hold the port with nobody to restart or stop it.
+    # An orphaned worker would keep the port open without a supervisor to restart or stop it.
     if sys.platform == "linux" and "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         supervisor = multiprocessing.parent_process()
         if supervisor is not None and not supervisor.is_alive():
-            raise SystemExit(1)  # it died before we had asked
+            raise SystemExit(1)  # it died before prctl was called

@@ -1,4 +1,4 @@
-"""Exchange: one ASGI request in, one ``web`` reply out. Limits on size and time are kept here."""
+"""Conversion of ASGI messages to ``web`` requests and replies, with limits on size and time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,14 +15,17 @@ HEADER_COUNT = 100
 BODY_SECONDS = 10.0
 
 CONNECTION = "keyturn.connection"
-"""The ASGI extension under which the server hands over the connection itself."""
+"""Name of the ASGI extension that holds the connection of the request."""
 
 
 async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network]) -> Request:
-    """The request with its body. Raises ``NotFound``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``."""
+    """Read a request and its body.
+
+    Raises ``NotFound``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.
+    """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     if b"%" in scope.get("raw_path", b""):
-        # None of our paths needs an escape: a second spelling only walks around what a proxy allows (CWE-177).
+        # No path of the API needs an escape. An escaped spelling would bypass path rules of a proxy (CWE-177).
         raise NotFound("an escaped path")
     if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
         raise BadRequest("too many or too large headers")
@@ -39,18 +42,18 @@ async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
-    """Send a whole reply."""
+    """Send a reply."""
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
     declared = [value for name, value in headers if name == b"content-length"]
-    # Not all of them: Python refuses to read a number of thousands of digits.
+    # Parse 20 digits at most: int() raises ValueError for thousands of digits.
     if declared and declared[0].isdigit() and int(declared[0][:20]) > BODY_BYTES:
         raise PayloadTooLarge(f"declared {declared[0][:20].decode()} bytes")
     try:
-        # A body that trickles in must not hold a place for ever (slowloris, CWE-400).
+        # A body that is sent slowly must not occupy a connection for ever (slowloris, CWE-400).
         async with asyncio.timeout(BODY_SECONDS):
             return await _gather(receive)
     except TimeoutError:

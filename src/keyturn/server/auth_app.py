@@ -1,4 +1,4 @@
-"""Endpoints: ``web`` over ASGI. Every answer is counted and logged; none is a bare 500."""
+"""ASGI application of the ``web`` endpoints. Every reply is counted and logged; an error is never a bare 500."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ from keyturn.web.problem import problem
 from keyturn.web.routes import handle, match
 
 FLOW_SECONDS = 20.0
-"""No request is worked on longer: a store that hangs is a store that is away."""
+"""Time limit of a request, in seconds. A store that does not respond within it counts as unavailable."""
 
 log = structlog.get_logger("keyturn.server")
 
 
 class AuthApp:
-    """The ASGI application of everything in ``web.routes``. ``trusted``: networks of our own proxies."""
+    """ASGI application of the routes in ``web.routes``. ``trusted``: networks of the trusted proxies."""
 
     def __init__(self, parts: Components, site: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
         self._parts = parts
@@ -35,7 +35,7 @@ class AuthApp:
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         started = time.perf_counter()
         reply = await self._reply(scope, receive)
         await send_reply(reply, send)
@@ -62,13 +62,13 @@ class AuthApp:
         if refusal is not None:
             metrics.refusals.labels(refusal.code).inc()
             facts |= {"code": refusal.code, "detail": refusal.detail}
-        # Every verifier asks for news each second: only a refusal of that is worth a line of every log.
+        # Every verifier polls the feed each second: log successful polls at debug level only.
         speak = log.debug if route == FEED and refusal is None else log.info
         speak("request", **facts, milliseconds=round(seconds * 1000, 2))
 
 
 def _route(scope: Scope) -> str:
-    # The template, never the path: a path of the caller's choosing would make endless time series.
+    # The template, never the path: arbitrary paths of a caller would create unlimited time series.
     try:
         return match(scope["method"], scope["path"]).path
     except Refusal:

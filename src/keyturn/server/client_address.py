@@ -1,4 +1,4 @@
-"""Who is calling: the peer's address, or what a *trusted* proxy says it is."""
+"""Client address of a request: the peer's, or the one that a trusted proxy reports."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -9,7 +9,7 @@ Network = IPv4Network | IPv6Network
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Networks of the proxies to trust. Raises ``ConfigurationError`` naming each that is none."""
+    """Parse the networks of the trusted proxies. Raises ``ConfigurationError`` naming each invalid one."""
     problems = [f"trusted_proxies: {text!r} is not an address or network" for text in texts if not _network(text)]
     if problems:
         raise ConfigurationError(*problems)
@@ -17,9 +17,9 @@ def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Network]) -> str:
-    """The nearest address no trusted proxy of ours stands behind.
+    """Return the nearest address that is not a trusted proxy.
 
-    ``forwarded``: the values of X-Forwarded-For, in order. Anyone may write that header: an entry counts only if
+    ``forwarded``: the values of X-Forwarded-For, in order. Any client may send that header: an entry counts only if
     every hop after it is trusted (throttle bypass by forged forwarding headers, CWE-348).
     """
     address = peer
@@ -36,7 +36,7 @@ def _trusted(address: str, networks: Sequence[Network]) -> bool:
     if not _is_address(address):
         return False
     parsed = ip_address(address)
-    # A socket that takes both families shows an IPv4 proxy as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2).
+    # A dual-stack socket shows an IPv4 proxy as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2).
     plain = parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed
     return any(plain in network for network in networks)
 

@@ -1,4 +1,4 @@
-"""Audited: the audit port that also counts and says aloud what it stores; alarms are logged as errors."""
+"""Audit port that also counts and logs the events it stores; alert events are logged as errors."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ log = structlog.get_logger("keyturn.audit")
 
 
 class LoggingAuditLog:
-    """Wraps an awaited ``AuditLog``. An alarm is said before it is stored: a store in trouble must not silence it."""
+    """Wrapper of an async ``AuditLog``. It logs an event before storing it, so that a failing store hides no alert."""
 
     def __init__(self, audit: Any, metrics: Metrics) -> None:
         self._audit = audit
         self._metrics = metrics
 
     async def append(self, event: AuditEvent) -> None:
-        """Count, say and store one event."""
+        """Count, log and store one event."""
         self._metrics.events.labels(event.event.value).inc()
         speak = log.error if event.event in ALERT_EVENTS else log.info
         speak(event.event.value, subject=event.subject, sid=event.sid, address=event.address)

@@ -1,4 +1,7 @@
-"""Hub: the one reader of the revocation log behind all feed streams of a worker. One look, encoded once, tells all."""
+"""Broadcaster of the revocation log to the feed streams of a worker.
+
+It reads the log once per change, encodes the event once and broadcasts it to every stream of the worker.
+"""
 
 import asyncio
 import secrets
@@ -20,10 +23,10 @@ from keyturn.web.schemas import FeedEntry
 
 MAX_CACHED_PAGES = 256
 MAX_CACHED_BYTES = 4 * 1024 * 1024
-"""Of pages that slow readers may still take from memory; who has fallen further behind reads the log by himself."""
+"""Total size of the pages kept for slow readers. A reader further behind reads the log separately."""
 
 SECONDS_PER_READER = 0.00005
-"""Pause between two looks, for each reader: telling all of them must leave the worker time for its requests."""
+"""Pause between two reads of the log, per reader, so that broadcasting leaves the worker time for its requests."""
 
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -38,10 +41,11 @@ class FeedEvent(
     omit_defaults=True,
     rename={"clock_id": "process", "complete_as_of": "stamp"},
 ):
-    """The data of one server-sent event.
+    """Data of one server-sent event.
 
-    ``complete_as_of`` (``stamp`` on the wire): seconds of this process's clock as of which the reader then knows every
-    revocation; left out where more pages follow. ``clock_id`` (``process``): a random name of that clock.
+    ``complete_as_of`` (``stamp`` on the wire): time of this process's clock, in seconds, as of which the reader then
+    knows every revocation; omitted if more pages follow.
+    ``clock_id`` (``process`` on the wire): random id of that clock.
     """
 
     clock_id: str
@@ -54,7 +58,7 @@ class FeedEvent(
 
 @dataclass(frozen=True, slots=True)
 class StreamCursor:
-    """Where a reader stands: in which log, after which sequence number."""
+    """Position of a reader: the id of the log and the last sequence number read."""
 
     log: int
     sequence: int
@@ -62,7 +66,7 @@ class StreamCursor:
 
 @dataclass(frozen=True, slots=True)
 class EncodedEvent:
-    """One event, encoded, and where a reader stands who has taken it. ``whole``: nothing more was there."""
+    """An encoded event. ``spot``: position of a reader after it. ``whole``: it reaches the end of the log."""
 
     body: bytes
     spot: StreamCursor
@@ -70,10 +74,11 @@ class EncodedEvent:
 
 
 class FeedBroadcaster:
-    """One per worker. It looks when the near-cache has heard of something, and every ``heartbeat_seconds``.
+    """Broadcaster of the revocation log; one per worker.
 
-    What it says is what it has itself just read from the log: a worker that cannot read it says nothing, and whoever
-    listens to it grows stale, as he must. Readers come as ``asyncio.Event``, set when there may be something to take.
+    It reads the log when the session cache reports a revocation, and every ``heartbeat_seconds``. A worker that cannot
+    read the log sends nothing, so that its readers become stale. A reader joins with an ``asyncio.Event``, which is set
+    when there may be an event to send.
     """
 
     def __init__(
@@ -88,9 +93,9 @@ class FeedBroadcaster:
         self.heartbeat_seconds = heartbeat_seconds
         self.clock = clock
         self.turn = 0
-        """How often everybody was told something."""
+        """Number of heartbeats broadcast."""
         self.looks = 0
-        """How often it has looked."""
+        """Number of reads of the log."""
         self.head: StreamCursor | None = None
         self.beat = b""
         self._read = read
@@ -105,13 +110,13 @@ class FeedBroadcaster:
         return len(self._bells)
 
     def join(self, wakeup: asyncio.Event) -> None:
-        """Ring ``bell`` from now on. The hub runs while anybody listens."""
+        """Add a reader, whose ``wakeup`` is set after each read. The broadcaster runs while it has readers."""
         self._bells.add(wakeup)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
     def leave(self, wakeup: asyncio.Event) -> None:
-        """Ring it no more."""
+        """Remove the reader of ``wakeup``. Without readers the broadcaster stops."""
         self._bells.discard(wakeup)
         if not self._bells and self._task is not None:
             self._task.cancel()
@@ -119,11 +124,14 @@ class FeedBroadcaster:
             self._pages.clear()
 
     def page_after(self, cursor: StreamCursor) -> EncodedEvent | None:
-        """The page that goes on from ``spot``, while it is kept."""
+        """Return the cached event that follows ``cursor``, or None."""
         return self._pages.get(cursor)
 
     async def read_page(self, place: FeedCursor, log_number: int | None) -> EncodedEvent | None:
-        """What is there for one reader alone. ``None`` when there is a gap: he needs a snapshot. Raises as a store."""
+        """Read the log for one reader. Return None if entries are missing, so that the reader needs a snapshot.
+
+        Raises as a store does.
+        """
         asked_at = self.clock()
         page = await self._read(read_feed(place))
         if not page.complete or log_number not in (None, page.log_id):
@@ -149,11 +157,11 @@ class FeedBroadcaster:
             stop()
 
     async def _next_check(self) -> float:
-        """Look, and ring. Answers how long to wait for news before the next look."""
+        """Read the log and wake the readers. Return the seconds to wait for a notification before the next read."""
         try:
             more = await self._check_log()
             self._failures = 0
-        except Exception as error:  # whatever it is, the next look may succeed; until then readers hear nothing
+        except Exception as error:  # the next read may succeed; until then no events are sent
             more, self._failures = False, self._failures + 1
             log.warning("the revocation log cannot be read", detail=repr(error))
         self.looks += 1
@@ -164,7 +172,7 @@ class FeedBroadcaster:
         return 0.0 if more else self.heartbeat_seconds
 
     async def _check_log(self) -> bool:
-        """Whether there is more to read at once."""
+        """Read the log after ``head``. Return True if there is more to read."""
         head, asked_at = self.head, self.clock()
         if head is None:
             return await self._find_head()
@@ -184,7 +192,7 @@ class FeedBroadcaster:
         return not told.whole
 
     async def _find_head(self) -> bool:
-        # Whoever stands somewhere else finds out by looking for himself.
+        # A reader at another position catches up by reading the log separately.
         self._pages.clear()
         page = await self._read(head_page())
         self.head = StreamCursor(page.log_id, page.sequence)
@@ -211,13 +219,17 @@ class FeedBroadcaster:
 
 
 def opening_event(hub: FeedBroadcaster, came_at: float, nonce: str) -> bytes:
-    """The first event of a stream. ``nonce``: of the question. ``clock``: what the hub's clock said when the request
-    came; a reader maps each ``stamp`` to its own clock by it. ``retry``: milliseconds, for browsers."""
+    """Encode the first event of a stream.
+
+    ``came_at``: time of the broadcaster's clock when the request arrived. A reader maps each ``stamp`` to its own clock
+    by it. ``nonce``: that of the request. The event sets ``retry``, in milliseconds, for browsers.
+    """
     said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds, "nonce": nonce}
     return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(said)
 
 
 def _event(name: str, news: FeedEvent) -> bytes:
-    # Only what holds everything up to its number may be gone on from: a reader cut off in a snapshot begins again.
+    # An id is a position to resume from. A snapshot is incomplete before its last page, so earlier pages have no id: a
+    # reader that is disconnected within a snapshot starts again.
     mark = b"" if news.complete_as_of is None and name == "snapshot" else b"id: %d.%d\n" % (news.log, news.sequence)
     return b"event: %s\n%sdata: %s\n\n" % (name.encode(), mark, msgspec.json.encode(news))

@@ -1,4 +1,4 @@
-"""Stream: the revocation feed as Server-Sent Events (WHATWG HTML section 9.2). Snapshot, entries, heartbeats."""
+"""The revocation feed as Server-Sent Events (WHATWG HTML section 9.2): snapshot, entries, heartbeats."""
 
 import asyncio
 import re
@@ -24,13 +24,13 @@ from keyturn.web.problem import problem
 
 PATH = "/auth/revocations"
 MAX_STREAMS = 1000
-"""Of one worker; half of the connections it takes."""
+"""Maximum number of streams of a worker: half of its connections."""
 
 MAX_CATCH_UPS = 4
-"""Readers of one worker who may catch up from the log at once."""
+"""Maximum number of readers of a worker that read the log concurrently to catch up."""
 
 WRITE_SECONDS = 10.0
-"""A reader that takes nothing for so long is cut off: its place is for others."""
+"""Time limit of a write. A reader that receives nothing for so long is disconnected."""
 
 READ_SECONDS = 20.0
 
@@ -41,20 +41,20 @@ log = structlog.get_logger("keyturn.feed")
 
 
 class Connection(Protocol):
-    """What a stream needs of the connection beneath it. ``on_shutdown``: called when the server is told to stop."""
+    """Connection of a stream. ``on_shutdown``: called when the server stops."""
 
     on_shutdown: Callable[[], None] | None
 
     def abort(self) -> None:
-        """Close at once; what was not sent is thrown away."""
+        """Close at once and discard unsent data."""
         ...
 
 
 class FeedStream:
-    """Answers ``Accept: text/event-stream`` on the feed's path; everything else is ``rest``'s.
+    """ASGI application that serves ``Accept: text/event-stream`` on the feed's path and passes the rest to ``rest``.
 
-    ``jitter``: uniform in [0, 1). A stream ends after a bounded age, so that readers spread over issuers, prove
-    themselves again, and compare their clocks with ours afresh (decision 0019).
+    A stream ends after a bounded time, so that readers spread over the issuers, authenticate again and compare their
+    clocks again (decision 0019). ``jitter``: a random number in [0, 1) that varies this time.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class FeedStream:
         self._looks = asyncio.Semaphore(MAX_CATCH_UPS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream, or pass on."""
+        """Serve a stream, or call the wrapped application."""
         if scope["type"] != "http" or scope["path"] != PATH or not _wants_stream(scope):
             await self._rest(scope, receive, send)
             return
@@ -119,7 +119,7 @@ class FeedStream:
 
 
 class _Reader:
-    """One stream. ``place`` and ``number``: where it goes on, in which log; ``None`` when the reader did not say."""
+    """One stream. ``place``: position to continue from. ``number``: id of the log, or None if the reader sent none."""
 
     def __init__(
         self,
@@ -144,13 +144,13 @@ class _Reader:
         self._looked = -1
 
     async def watch(self, receive: Receive) -> None:
-        """Notice when the reader leaves, or the server."""
+        """Wait until the client disconnects, and end the stream."""
         while (await receive())["type"] != "http.disconnect":
             pass
         self._end()
 
     async def run(self, came_at: float) -> None:
-        """Tell, until it is over. ``came_at``: when the request came, by the hub's clock."""
+        """Send events until the stream ends. ``came_at``: arrival of the request, by the broadcaster's clock."""
         if self._connection is not None:
             self._connection.on_shutdown = self._end
         try:
@@ -162,7 +162,7 @@ class _Reader:
             await self._abort()
 
     def leave(self) -> None:
-        """The connection is for others from now on: not before, whatever else was sent on it meanwhile."""
+        """Release the connection for its next request, which must not happen before this one ends."""
         if self._connection is not None:
             self._connection.on_shutdown = None
 
@@ -174,7 +174,7 @@ class _Reader:
                 await self.bell.wait()
 
     async def _send_next(self) -> bool:
-        """Send what is there for this reader; whether there was anything to do."""
+        """Send the next event. Return False if there is none."""
         hub, spot = self._hub, self._cursor()
         if spot is None or self._looked < 0:
             return await self._catch_up()
@@ -197,12 +197,12 @@ class _Reader:
         return True
 
     async def _catch_up(self) -> bool:
-        """Read the log for this reader alone: when it comes, and while it is behind what the hub keeps."""
+        """Read the log for this reader only: at its start, and while it is behind the broadcaster's cache."""
         self._looked, self._turn = self._hub.looks, self._hub.turn
         try:
             async with self._looks:
                 told = await self._hub.read_page(self._place, self._number)
-        except Exception as error:  # the answer has begun: all that is left is to end it, and the reader comes again
+        except Exception as error:  # the response has begun: it can only be ended, and the reader connects again
             log.warning("a feed stream ends early", detail=repr(error))
             self._over = True
             return True
@@ -231,7 +231,7 @@ class _Reader:
         await self._put({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _put(self, message: Message) -> None:
-        # Of a reader that takes nothing, no more is kept than the connection's own small buffer (CWE-400).
+        # For a reader that receives nothing, only the connection's own small buffer is kept in memory (CWE-400).
         async with asyncio.timeout(WRITE_SECONDS):
             await self._send(message)
 
@@ -249,7 +249,10 @@ class _Reader:
 
 
 def _begin(request: Request) -> tuple[FeedCursor, int | None]:
-    """Where a reader goes on. Its Last-Event-ID counts more: a browser repeats the query it began with."""
+    """Return the position to continue from and the id of its log.
+
+    Last-Event-ID takes precedence over the query, because a browser repeats its first query when it reconnects.
+    """
     marks = request.values(b"last-event-id")
     place = parse_cursor(request)
     if not marks:

@@ -1,4 +1,4 @@
-"""Health: is the process alive, may it get traffic, how is it doing."""
+"""Health endpoints: liveness, readiness and metrics."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +13,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def health_routes(parts: Components, metrics: Metrics) -> list[Route]:
-    """``/livez``, ``/readyz`` and ``/metrics``."""
+    """Return the routes ``/livez``, ``/readyz`` and ``/metrics``."""
     return [
         Route("/livez", _livez),
         Route("/readyz", _readyz(parts)),
@@ -35,7 +35,7 @@ def _readyz(parts: Components) -> Answer:
         if parts.quarantine is not None:
             facts["quarantine"] = quarantined
         if parts.redis_cache is not None:
-            # For people to see: without it every answer is the same, and takes longer.
+            # For information only: without Redis every reply is the same, but takes longer.
             facts["redis"] = parts.redis_cache.reachable
         return JSONResponse(facts, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
@@ -45,7 +45,7 @@ def _readyz(parts: Components) -> Answer:
 async def _reachable(parts: Components) -> bool:
     try:
         await parts.store.log.sequence()
-    except Exception:  # whatever it says: it cannot be served from
+    except Exception:  # any error: the store cannot be used
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, without a credential in it."""
+"""Logging configuration: one JSON object per line, without credentials."""
 
 import logging
 import re
@@ -13,13 +13,13 @@ from keyturn.errors import ConfigurationError
 SECRETS = re.compile(
     r"kt_(session|refresh|csrf|device)_[A-Za-z0-9_.-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
 )
-"""A last net under every line: whatever a library may say, no credential of ours is written (OWASP ASVS 5.0 16.2.5)."""
+"""Pattern of credentials, which are masked in every log line, also in those of libraries (OWASP ASVS 5.0 16.2.5)."""
 
 
 def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
-    """Send structlog and the standard library's loggers through one pipeline. ``human``: for a terminal.
+    """Configure one pipeline for structlog and the standard library's loggers. ``human``: format for a terminal.
 
-    Raises ``ConfigurationError`` for a level there is not.
+    Raises ``ConfigurationError`` for an unknown level.
     """
     levels = logging.getLevelNamesMapping()
     if level.upper() not in levels:
@@ -46,9 +46,9 @@ def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
 
 
 def _quiet(human: bool) -> None:
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it says at every start that it found nothing to do
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # at every start it logs that there is nothing to do
     if human:
-        # `keyturn serve` has said where it listens and how to end it.
+        # `keyturn serve` has printed the address and how to stop the server.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: rates, refusals, latency, and how fresh this process's news of revocations is."""
+"""Prometheus metrics: requests, refusals, latency, caches, and the age of the revocation feed."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 
 
 class Metrics:
-    """``shared``: where the worker processes of one server pool their figures (see ``PROMETHEUS_MULTIPROC_DIR``)."""
+    """Metrics of a worker. ``shared``: the workers of a server share them (see ``PROMETHEUS_MULTIPROC_DIR``)."""
 
     def __init__(self, shared: bool) -> None:
         self._shared = shared
@@ -42,7 +42,7 @@ class Metrics:
         self._counted: dict[str, int] = {}
 
     def watch(self, parts: Components) -> None:
-        """Note this process's feed and caches."""
+        """Update the metrics of this process's feed and caches."""
         near = parts.session_cache
         self._staleness.set(near.age_seconds)
         self._held.set(near.revocation_count)
@@ -62,7 +62,7 @@ class Metrics:
         self._counted[name] = count
 
     def render(self) -> bytes:
-        """The text exposition, of every worker where figures are pooled."""
+        """Return the metrics in text format, of all workers if they are shared."""
         if not self._shared:
             return generate_latest(self._own)
         pooled = CollectorRegistry()
@@ -70,7 +70,7 @@ class Metrics:
         return generate_latest(pooled)
 
     def remove_dead_workers(self) -> None:
-        """Drop the gauges of workers that are gone: what they last said would stand for ever."""
+        """Delete the gauges of workers that have exited, whose last values would remain for ever."""
         if not self._shared:
             return
         for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*_*.db"):

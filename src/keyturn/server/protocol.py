@@ -1,4 +1,4 @@
-"""Protocol: uvicorn's, with the limits it leaves out. Nobody holds a connection, or its memory, by sending slowly."""
+"""uvicorn's HTTP protocol with additional limits: a slow client cannot occupy a connection or its memory."""
 
 import asyncio
 from asyncio import TimerHandle
@@ -13,21 +13,21 @@ from keyturn.server.asgi import BODY_SECONDS, CONNECTION, HEADER_BYTES, send_rep
 from keyturn.web.problem import problem
 
 HEAD_SECONDS = 10.0
-"""From the first byte a connection may send to the end of the request's headers."""
+"""Time limit from the opening of a connection, or the first byte of a later request, to the end of its headers."""
 
 GRACE_SECONDS = 5.0
-"""How much later than ``BODY_SECONDS`` a connection is cut, whatever the application has answered."""
+"""Seconds after ``BODY_SECONDS`` at which the connection is closed, even if the application has replied."""
 
 HEAD_BYTES = 2 * HEADER_BYTES
-"""Of a head that has not ended: then it is not read on. Smaller ones are judged by ``read_request``."""
+"""Size at which incomplete headers are no longer read. ``read_request`` checks smaller ones."""
 
 
 CONNECTIONS = 2000
-"""Of one worker. Requests on further ones are refused; uvicorn's own limit would say so without Retry-After."""
+"""Maximum connections of a worker. Requests on others are refused; uvicorn's own limit sends no Retry-After."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Bounds what arrives, in time and size, from the first byte on (slowloris, CWE-400)."""
+    """HTTP protocol that limits the time and the size of a request from its first byte (slowloris, CWE-400)."""
 
     _deadline: TimerHandle | None = None
     _reading: Literal["nothing", "head", "body"] = "nothing"
@@ -36,31 +36,31 @@ class BoundedProtocol(HttpToolsProtocol):
     on_shutdown: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself does
-        """Accept a connection; it must speak soon."""
+        """Accept a connection and start the time limit of its first request."""
         super().connection_made(transport)
         self._expect(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Cancel the time limit of a closed connection."""
         self._expect(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head of the request has no end."""
+        """Parse received bytes. Refuse headers longer than ``HEAD_BYTES``."""
         super().data_received(data)
         self._head_bytes += len(data) if self._reading == "head" else 0
         if self._head_bytes > HEAD_BYTES:
             self._give_up(BadRequest("the headers do not end"))
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start the time limit of the request's headers."""
         super().on_message_begin()
         cast("dict[str, object]", self.scope)["extensions"] = {CONNECTION: self}
         self._reading, self._head_bytes = "head", 0
         self._expect(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
-        """Its head is complete."""
+        """Start the time limit of the body. Refuse the request if the worker has too many connections."""
         self._expect(BODY_SECONDS + GRACE_SECONDS)
         app = self.app
         if len(self.connections) > CONNECTIONS:
@@ -70,23 +70,23 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reading, self._head_bytes, self._begun = "body", 0, True
 
     def on_message_complete(self) -> None:
-        """It is complete: from here on uvicorn counts the pause until the next one."""
+        """Cancel the time limit: from now on uvicorn's keep-alive timeout applies."""
         self._reading = "nothing"
         self._expect(None)
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """The server stops: an answer without an end must find one."""
+        """End a stream on shutdown, which would otherwise never finish."""
         if self.on_shutdown is not None:
             self.on_shutdown()
         super().shutdown()
 
     def abort(self) -> None:
-        """Close at once; what was not sent is thrown away."""
+        """Close at once and discard unsent data."""
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """What is not HTTP is answered like everything else that is malformed."""
+        """Send invalid HTTP the same problem document as other malformed requests."""
         self._give_up(BadRequest(msg))
 
     def _expect(self, seconds: float | None) -> None:
@@ -105,7 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _may_answer(self) -> bool:
-        # While another request of this connection waits for its answer, ours would be taken for it.
+        # While an earlier request on this connection waits for its response, the client would mistake ours for it.
         if self._reading == "body":
             return not (self.pipeline or self.cycle.response_started)
         return not self._begun or self.cycle.response_complete
