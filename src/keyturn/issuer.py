@@ -19,7 +19,7 @@ from keyturn.core.session import ClientInfo
 from keyturn.core.typed import require_name, require_type
 from keyturn.core.types import SessionId, Subject
 from keyturn.errors import ConfigurationError
-from keyturn.flows import Flow, IssuedCredentials, LoginRequest, RevocationReceipt, SessionSummary, drive, drive_async
+from keyturn.flows import Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary, drive, drive_async
 from keyturn.flows.revoke import LOGOUT
 from keyturn.ports import Ports
 
@@ -40,14 +40,14 @@ def _attempt(
     device: str | None,
     scope: str,
     claims: Text | None,
-) -> LoginRequest:
+) -> LoginAttempt:
     chosen = ClientInfo() if client is None else client
     require_type(str, identifier=identifier, password=password, device=device or "", scope=scope)
     require_type(ClientInfo, client=chosen)
     require_type(str, label=chosen.label, address=chosen.address)
     require_name(client_id=chosen.client_id)
     require_type(Mapping, claims=claims or {})
-    return LoginRequest(identifier, password, deliver, chosen, device, scope, claims or {})
+    return LoginAttempt(identifier, password, deliver, chosen, device, scope, claims or {})
 
 
 def _signup(

@@ -175,5 +175,5 @@ def measure(client: httpx.Client, taken: dict[str, list[float]]) -> None:
 
 def test_no_other_endpoint_takes_an_address(wire: Wire) -> None:
     document = wire.get("/openapi.json").json
-    takers = {path for path, item in document["paths"].items() if re.search(r"LoginBody", json.dumps(item))}
+    takers = {path for path, item in document["paths"].items() if re.search(r"LoginRequest", json.dumps(item))}
     assert takers == {"/auth/login", "/auth/signup"}

@@ -18,12 +18,12 @@ from keyturn.config.settings import Settings
 from keyturn.core.account import Account
 from keyturn.core.sealed import CredentialKind, Secrets, parse
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.flows import Call, LoginRequest
+from keyturn.flows import Call, LoginAttempt
 from keyturn.server.logs import configure_logs
 from keyturn.tokens import KeyEncryptor
 from keyturn.web.credentials import Credential
 from keyturn.web.message import Request
-from keyturn.web.schemas import LoginBody, PasswordBody, StepUpBody, TokenForm
+from keyturn.web.schemas import LoginRequest, PasswordRequest, StepUpRequest, TokenRequest
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +65,13 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
             wire.parts.ports,
         ),
         *(
-            LoginRequest(EMAIL, PASSWORD, device_token=tokens["device_token"]),
+            LoginAttempt(EMAIL, PASSWORD, device_token=tokens["device_token"]),
             KeyEncryptor(SECRET.encode()),
             Settings(secret=SECRET),
         ),
-        *(LoginBody(EMAIL, PASSWORD), PasswordBody(PASSWORD, NEW_PASSWORD), StepUpBody(PASSWORD)),
+        *(LoginRequest(EMAIL, PASSWORD), PasswordRequest(PASSWORD, NEW_PASSWORD), StepUpRequest(PASSWORD)),
         *(
-            TokenForm("refresh_token", tokens["refresh_token"]),
+            TokenRequest("refresh_token", tokens["refresh_token"]),
             Credential("session", tokens["session_token"], cookie=True),
         ),
         *(
@@ -92,9 +92,9 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
 
 def test_an_answer_shows_no_token_in_a_log(wire: Wire) -> None:
     answer = wire.login(email=EMAIL, password=PASSWORD)
-    from keyturn.web.schemas import IssuedAnswer
+    from keyturn.web.schemas import IssuedResponse
 
-    document = msgspec.json.decode(answer.body, type=IssuedAnswer)
+    document = msgspec.json.decode(answer.body, type=IssuedResponse)
     assert birds_in(repr(document).encode(), answer.json["refresh_token"], answer.json["access_token"]) == []
 
 

@@ -119,12 +119,12 @@ def test_every_route_is_documented_with_its_shapes() -> None:
     written = {row[0].strip("`"): row[1:] for row in rows("http") if re.match("`[A-Z]+ /", row[0])}
     for route in ROUTES:
         asked, answers = written.pop(f"{route.method} {route.path}")
-        if route.body:
-            assert f"`{route.body.__name__}`" in asked
+        if route.request:
+            assert f"`{route.request.__name__}`" in asked
             assert ("form" in asked) == ("form" in route.media)
         assert all(f"`{each}`" in asked for each in route.query)
-        if route.answer and "openid" not in route.path:
-            assert f"`{route.answer.__name__}`" in answers
+        if route.response and "openid" not in route.path:
+            assert f"`{route.response.__name__}`" in answers
         assert (str(route.status) in answers.partition(":")[0]) == (route.status != 200)
     assert set(written) == set(OPERATIONS)
 

@@ -13,7 +13,7 @@ from keyturn.core.session import ClientInfo, Seed
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Call, Flow
@@ -87,8 +87,8 @@ class Stage:
         self.x: IssuedCredentials = self.run(signup(self.attempt(OLD), T0, self.realm))
         self.y: IssuedCredentials = self.run(login(self.attempt(OLD), T0, self.realm))
 
-    def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> LoginRequest:
-        return LoginRequest(
+    def attempt(self, password: str, identifier: str = ADA, **changes: Any) -> LoginAttempt:
+        return LoginAttempt(
             identifier, password, client=ClientInfo(address="192.0.2.1"), **{"deliver": "both", **changes}
         )
 

@@ -11,7 +11,7 @@ from interleavings.rig import ADA, OLD, T0, attempt, realm, toy_ports
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal, StoreUnavailable
-from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.drive import drive
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
@@ -76,7 +76,7 @@ def people(store: Any, count: int) -> Iterator[IssuedCredentials]:
 
 def bystander(store: Any, number: int) -> IssuedCredentials:
     """Another person, whose sessions end now and then."""
-    stranger = LoginRequest(f"{number}.{ADA}", OLD, "tokens")
+    stranger = LoginAttempt(f"{number}.{ADA}", OLD, "tokens")
     return drive(signup(stranger, T0, REALM), toy_ports(store))
 
 

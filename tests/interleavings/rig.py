@@ -20,7 +20,7 @@ from keyturn.core.types import Instant, SessionId
 from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
 from keyturn.flows import effects
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials
@@ -139,7 +139,7 @@ class Rig:
     def ports(self, home: str, name: str, number: int = 0) -> Any:
         return ports_of(self.world, home, f"{self.number}/{name}", number)
 
-    def attempt(self, password: str, device: str | None = None) -> LoginRequest:
+    def attempt(self, password: str, device: str | None = None) -> LoginAttempt:
         address = IPv4Address("10.0.0.0") + self.number
         trying = attempt(password, device)
         return replace(trying, identifier=self.identifier, client=ClientInfo(address=str(address)))
@@ -243,8 +243,8 @@ class Rig:
         return self.actor(name, ("step_up", session, password), start, home)
 
 
-def attempt(password: str, device: str | None = None) -> LoginRequest:
-    return LoginRequest(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
+def attempt(password: str, device: str | None = None) -> LoginAttempt:
+    return LoginAttempt(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
 
 
 def outcome(ending: object) -> Any:

@@ -25,7 +25,7 @@ from keyturn.core.session import ClientInfo
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import Refusal
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
@@ -117,8 +117,8 @@ class History(RuleBasedStateMachine):
         secrets = [b"%032d" % each for each in range(self.model.secret, max(-1, self.model.secret - 2), -1)]
         return IssuerConfig("https://auth.example", ("api",), Secrets(*secrets), PROFILE)
 
-    def attempt(self, name: str, password: str, client: str) -> LoginRequest:
-        return LoginRequest(f"{name}.{self.door.histories}@example.com", password, "both", ClientInfo(client))
+    def attempt(self, name: str, password: str, client: str) -> LoginAttempt:
+        return LoginAttempt(f"{name}.{self.door.histories}@example.com", password, "both", ClientInfo(client))
 
     def same(self, expected: str | None, flow: Any) -> Any:
         """Run ``flow``; it must end as the model said."""

@@ -2,7 +2,7 @@
 
 from keyturn.errors import Throttled
 from keyturn.web.message import Reply, Request, json_reply, without_body
-from keyturn.web.schemas import LoginBody
+from keyturn.web.schemas import LoginRequest
 
 
 def test_a_request_answers_every_value_of_a_header() -> None:
@@ -19,7 +19,7 @@ def test_neither_repr_shows_a_credential() -> None:
 
 
 def test_no_body_shows_its_secret() -> None:
-    assert repr(LoginBody("ada@example.com", "secret")) == "LoginBody(***)"
+    assert repr(LoginRequest("ada@example.com", "secret")) == "LoginRequest(***)"
 
 
 def test_a_json_reply_is_framed_and_not_stored() -> None:

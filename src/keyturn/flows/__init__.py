@@ -1,7 +1,7 @@
 """Use cases as generators: one file each, written once and driven with or without ``await``."""
 
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.effects import Call, Flow, call
 from keyturn.flows.introspect import introspect
@@ -20,7 +20,7 @@ __all__ = [
     "Call",
     "Flow",
     "IssuedCredentials",
-    "LoginRequest",
+    "LoginAttempt",
     "RevocationReceipt",
     "SessionSummary",
     "add_key",

@@ -19,7 +19,7 @@ SEED_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class LoginRequest:
+class LoginAttempt:
     """Input of a login or a signup.
 
     ``deliver``: the requested delivery, or None for the default. ``device_token``: value of the device cookie, if any.
@@ -36,7 +36,7 @@ class LoginRequest:
 
 
 def create_session(
-    subject: Subject, floor: RevocationFloor, request: LoginRequest, now: Instant, config: IssuerConfig
+    subject: Subject, floor: RevocationFloor, request: LoginAttempt, now: Instant, config: IssuerConfig
 ) -> Flow[Session]:
     """Create a session under a revocation floor.
 

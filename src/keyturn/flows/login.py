@@ -11,7 +11,7 @@ from keyturn.core.throttle import verify_device_cookie
 from keyturn.core.types import Instant, Subject
 from keyturn.errors import LoginFailed, Throttled
 from keyturn.flows import effects
-from keyturn.flows.create_session import LoginRequest, create_session, device_secret, issue_device_cookie
+from keyturn.flows.create_session import LoginAttempt, create_session, device_secret, issue_device_cookie
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import (
@@ -23,7 +23,7 @@ from keyturn.flows.throttle import (
 )
 
 
-def login(request: LoginRequest, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
+def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
     """Verify the password, create a session and issue its credentials.
 
     Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
@@ -41,7 +41,7 @@ def login(request: LoginRequest, now: Instant, config: IssuerConfig) -> Flow[Iss
 
 
 def _reserve(
-    request: LoginRequest, identifier: str, nonce: bytes | None, now: Instant, config: IssuerConfig
+    request: LoginAttempt, identifier: str, nonce: bytes | None, now: Instant, config: IssuerConfig
 ) -> Flow[list[AttemptReservation]]:
     address = request.client.address
     try:
@@ -66,7 +66,7 @@ def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None,
 
 
 def _authenticate(
-    request: LoginRequest, identifier: str, reservations: list[AttemptReservation], now: Instant
+    request: LoginAttempt, identifier: str, reservations: list[AttemptReservation], now: Instant
 ) -> Flow[tuple[Account, RevocationFloor]]:
     account, floor = yield from release_if_unavailable(
         reservations, _load_account(identifier, request.client.client_id)

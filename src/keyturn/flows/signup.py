@@ -10,13 +10,13 @@ from keyturn.core.throttle import Rate, address_key
 from keyturn.core.types import Instant, Subject
 from keyturn.errors import AccountExists
 from keyturn.flows import effects
-from keyturn.flows.create_session import LoginRequest, create_session, issue_device_cookie, new_id
+from keyturn.flows.create_session import LoginAttempt, create_session, issue_device_cookie, new_id
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
 
 
-def signup(request: LoginRequest, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
+def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
     """Create an account, create its first session and issue its credentials.
 
     Raises ``PasswordRejected`` with a reason for the user, ``AccountExists``, ``Throttled``, ``Overloaded``,

@@ -48,8 +48,8 @@ def _operation(route: Route, site: WebConfig) -> dict[str, Any]:
     }
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
-    if route.body:
-        operation["requestBody"] = {"required": True, "content": {route.media: {"schema": _ref(route.body)}}}
+    if route.request:
+        operation["requestBody"] = {"required": True, "content": {route.media: {"schema": _ref(route.request)}}}
     return operation
 
 
@@ -59,7 +59,7 @@ def _security(route: Route, site: WebConfig) -> list[dict[str, list[str]]]:
 
 
 def _success(route: Route) -> dict[str, Any]:
-    schema = _ref(route.answer) if route.answer else {"type": "object"}
+    schema = _ref(route.response) if route.response else {"type": "object"}
     content: dict[str, Any] = {"application/json": {"schema": schema}}
     if route.feed:
         content["text/event-stream"] = {"schema": {"type": "string"}}
@@ -109,7 +109,7 @@ def _ref(shape: type) -> dict[str, str]:
 
 
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
-    shapes = {shape for route in routes for shape in (route.body, route.answer) if shape}
+    shapes = {shape for route in routes for shape in (route.request, route.response) if shape}
     ordered = sorted({*shapes, Problem, OAuthProblem}, key=lambda shape: shape.__name__)
     return msgspec.json.schema_components(ordered, ref_template=_REF)[1]
 

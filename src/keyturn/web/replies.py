@@ -13,7 +13,7 @@ from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.revoke import RevocationReceipt
 from keyturn.web.credentials import CookieRole
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
-from keyturn.web.schemas import IssuedAnswer, RevokedAnswer
+from keyturn.web.schemas import IssuedResponse, RevokedResponse
 
 # RFC 6749 section 5.1 requires both headers: Pragma is for caches older than RFC 9111.
 _PRIVATE: tuple[Header, ...] = (*NO_STORE, (b"pragma", b"no-cache"))
@@ -50,15 +50,15 @@ def revoked_reply(revoked: RevocationReceipt, realm: IssuerConfig, *, clear: boo
     ``clear``: clear the login cookies, because the revoked session was in them. Cookies are cleared only after the
     session was revoked (P9).
     """
-    answer = RevokedAnswer(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
+    answer = RevokedResponse(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
     cookies = [_clear(role, realm) for role in LOGIN_COOKIES] if clear else []
     return json_reply(200, answer, (*NO_STORE, *cookies))
 
 
-def _answer(issued: IssuedCredentials, now: Instant) -> IssuedAnswer:
+def _answer(issued: IssuedCredentials, now: Instant) -> IssuedResponse:
     session, in_body = issued.session, issued.deliver in ("tokens", "both")
     access_end = issued.access_expires_at
-    return IssuedAnswer(
+    return IssuedResponse(
         subject=session.subject,
         sid=session.sid,
         expires_at=issued.ends_at,

@@ -20,7 +20,7 @@ class Route:
     """One operation of the API.
 
     ``path``: a template, in which ``{sid}`` stands for a session id. ``refusals``: every refusal it may return.
-    ``answer``: schema of the response; None: an open JSON object.
+    ``response``: schema of the response; None: an open JSON object.
     ``schemes``: any one of them authenticates; empty for a public operation.
     ``feed``: the revocation feed, which is also streamed, and public if ``WebConfig.open_feed`` is set.
     """
@@ -29,9 +29,9 @@ class Route:
     path: str
     endpoint: Endpoint
     refusals: tuple[type[Refusal], ...]
-    answer: type | None = None
+    response: type | None = None
     status: int = 200
-    body: type | None = None
+    request: type | None = None
     media: Media = "application/json"
     schemes: tuple[Scheme, ...] = ()
     query: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ class Masked(Struct, frozen=True):
         return f"{type(self).__name__}(***)"
 
 
-class LoginBody(Masked, frozen=True):
+class LoginRequest(Masked, frozen=True):
     """Request of signup and login."""
 
     email: Email
@@ -32,41 +32,41 @@ class LoginBody(Masked, frozen=True):
     client_id: ClientName = "default"
 
 
-class PasswordBody(Masked, frozen=True):
+class PasswordRequest(Masked, frozen=True):
     """Request of a password change."""
 
     current_password: str
     new_password: str
 
 
-class StepUpBody(Masked, frozen=True):
+class StepUpRequest(Masked, frozen=True):
     """Request of a step-up: the current password."""
 
     password: str
 
 
-class TokenForm(Masked, frozen=True):
+class TokenRequest(Masked, frozen=True):
     """Token request (RFC 6749 section 6). Without ``refresh_token`` the refresh cookie is read."""
 
     grant_type: Grant
     refresh_token: Token | None = None
 
 
-class RevokeForm(Masked, frozen=True):
+class RevokeRequest(Masked, frozen=True):
     """Revocation request (RFC 7009 section 2.1). ``token_type_hint`` is ignored: the token itself shows its kind."""
 
     token: Token
     token_type_hint: str | None = None
 
 
-class IntrospectForm(Masked, frozen=True):
+class IntrospectRequest(Masked, frozen=True):
     """Introspection request (RFC 7662 section 2.1)."""
 
     token: Token
     token_type_hint: str | None = None
 
 
-class IssuedAnswer(Masked, frozen=True):
+class IssuedResponse(Masked, frozen=True):
     """Token response (RFC 6749 section 5.1) with the session's subject and id. Tokens in cookies are omitted."""
 
     subject: str
@@ -80,7 +80,7 @@ class IssuedAnswer(Masked, frozen=True):
     csrf_token: str | UnsetType = UNSET
 
 
-class SessionAnswer(Masked, frozen=True):
+class SessionResponse(Masked, frozen=True):
     """Principal of this request."""
 
     subject: str
@@ -95,7 +95,7 @@ class SessionAnswer(Masked, frozen=True):
     csrf_token: str | UnsetType = UNSET
 
 
-class DeviceAnswer(Struct, frozen=True):
+class SessionSummaryResponse(Struct, frozen=True):
     """One active session, as shown to its owner."""
 
     sid: str
@@ -108,13 +108,13 @@ class DeviceAnswer(Struct, frozen=True):
     expires_at: Seconds
 
 
-class DevicesAnswer(Struct, frozen=True):
+class SessionsResponse(Struct, frozen=True):
     """List of active sessions. It never contains a credential."""
 
-    sessions: list[DeviceAnswer]
+    sessions: list[SessionSummaryResponse]
 
 
-class RevokedAnswer(Struct, frozen=True):
+class RevokedResponse(Struct, frozen=True):
     """Receipt of a revocation.
 
     ``sequence``: a verifier that has read the feed up to this number knows of the revocation.
@@ -126,7 +126,7 @@ class RevokedAnswer(Struct, frozen=True):
     within_seconds: int
 
 
-class IntrospectionAnswer(Struct, frozen=True):
+class IntrospectionResponse(Struct, frozen=True):
     """Introspection response (RFC 7662 section 2.2). It has more fields if ``active`` is true."""
 
     active: bool
@@ -143,7 +143,7 @@ class FeedEntry(Struct, frozen=True):
     expires_at: Seconds
 
 
-class FeedAnswer(Struct, frozen=True):
+class FeedResponse(Struct, frozen=True):
     """Page of the feed: at most 1000 entries in order. Continue after ``sequence`` until a page is empty.
 
     ``complete``: false if entries after the requested number were purged: take a snapshot.
@@ -158,7 +158,7 @@ class FeedAnswer(Struct, frozen=True):
     nonce: str
 
 
-class MetadataAnswer(Struct, frozen=True):
+class MetadataResponse(Struct, frozen=True):
     """Authorization server metadata (RFC 8414 section 2). ``keyturn_revocations_endpoint`` is an extension."""
 
     issuer: str
@@ -175,7 +175,7 @@ class MetadataAnswer(Struct, frozen=True):
     id_token_signing_alg_values_supported: tuple[str, ...]
 
 
-class KeysAnswer(Struct, frozen=True):
+class KeysResponse(Struct, frozen=True):
     """JSON Web Key Set (RFC 7517 section 5)."""
 
     keys: list[dict[str, str]]

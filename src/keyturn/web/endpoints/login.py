@@ -7,7 +7,7 @@ from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.session import ClientInfo
 from keyturn.core.types import Instant
 from keyturn.errors import BadRequest
-from keyturn.flows.create_session import LoginRequest
+from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.effects import Flow
 from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.issue import IssuedCredentials
@@ -19,14 +19,14 @@ from keyturn.web.guard import refuse_cross_origin
 from keyturn.web.message import Reply, Request
 from keyturn.web.parse import read_json
 from keyturn.web.replies import LOGIN_COOKIES, issued_reply
-from keyturn.web.schemas import LoginBody
+from keyturn.web.schemas import LoginRequest
 
 MAX_LABEL_CHARS = 120
 """Length of the User-Agent in the list of sessions, in characters."""
 
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 
-_LoginFlow = Callable[[LoginRequest, Instant, IssuerConfig], Flow[IssuedCredentials]]
+_LoginFlow = Callable[[LoginAttempt, Instant, IssuerConfig], Flow[IssuedCredentials]]
 
 
 def signup(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
@@ -42,8 +42,8 @@ def login(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     # Login CSRF: another site must not log this browser in to the attacker's account. The attack needs no cookie.
     refuse_cross_origin(request, site)
-    body = read_json(request, LoginBody)
-    attempt = LoginRequest(
+    body = read_json(request, LoginRequest)
+    attempt = LoginAttempt(
         body.email,
         body.password,
         deliver=body.deliver,

@@ -6,7 +6,7 @@ from keyturn.flows.revocation_pages import published_keys
 from keyturn.web.config import WebConfig
 from keyturn.web.endpoints.token import GRANT_TYPES
 from keyturn.web.message import Header, Reply, Request, json_reply
-from keyturn.web.schemas import MetadataAnswer
+from keyturn.web.schemas import MetadataResponse
 
 CACHE_SECONDS = 300
 
@@ -32,9 +32,9 @@ def metadata(_request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
     return json_reply(200, metadata_response(site), public_cache_headers(site))
 
 
-def metadata_response(site: WebConfig) -> MetadataAnswer:
+def metadata_response(site: WebConfig) -> MetadataResponse:
     """Build the metadata. ``issuer`` is exactly the value of ``iss`` (RFC 8414 section 3.3)."""
-    return MetadataAnswer(
+    return MetadataResponse(
         issuer=site.realm.issuer,
         jwks_uri=site.url("/.well-known/jwks.json"),
         token_endpoint=site.url("/auth/token"),

@@ -13,13 +13,13 @@ from keyturn.web.guard import guard
 from keyturn.web.message import Reply, Request
 from keyturn.web.parse import read_json
 from keyturn.web.replies import issued_reply
-from keyturn.web.schemas import PasswordBody, StepUpBody
+from keyturn.web.schemas import PasswordRequest, StepUpRequest
 
 
 def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Change the password and end every other session of the caller."""
     principal = yield from guard(request, now, site)
-    body = read_json(request, PasswordBody)
+    body = read_json(request, PasswordRequest)
     deliver = _delivery(request, principal.sid, site)
     changing = change_password(principal.sid, body.current_password, body.new_password, deliver, now, site.realm)
     return issued_reply(200, (yield from changing), now, site.realm)
@@ -28,7 +28,7 @@ def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 def step_up(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Confirm the password, so that the session counts as freshly authenticated (RFC 9470)."""
     principal = yield from guard(request, now, site)
-    body = read_json(request, StepUpBody)
+    body = read_json(request, StepUpRequest)
     deliver = _delivery(request, principal.sid, site)
     confirming = confirm_password(principal.sid, body.password, deliver, now, site.realm)
     return issued_reply(200, (yield from confirming), now, site.realm)

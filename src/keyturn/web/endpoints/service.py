@@ -17,9 +17,9 @@ from keyturn.web.config import WebConfig
 from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
 from keyturn.web.parse import read_form, read_query
-from keyturn.web.schemas import FeedAnswer, FeedEntry, IntrospectForm, RevokedAnswer, RevokeForm
+from keyturn.web.schemas import FeedEntry, FeedResponse, IntrospectRequest, RevokedResponse, RevokeRequest
 
-_NOTHING = RevokedAnswer(revoked=False, sequence=0, within_seconds=0)
+_NOTHING = RevokedResponse(revoked=False, sequence=0, within_seconds=0)
 
 
 Number = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")]
@@ -59,11 +59,11 @@ def revoke(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 
     Possession of the token is the authorization. An unknown token is not an error (section 2.2).
     """
-    form = read_form(request, RevokeForm)
+    form = read_form(request, RevokeRequest)
     revoked = yield from _revoke(form.token, now, site)
     if revoked is None:
         return json_reply(200, _NOTHING)
-    return json_reply(200, RevokedAnswer(True, revoked.sequence, revoked.within_seconds))
+    return json_reply(200, RevokedResponse(True, revoked.sequence, revoked.within_seconds))
 
 
 def introspect(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
@@ -72,7 +72,7 @@ def introspect(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     Requires a service token: section 2.1 demands authorization, to prevent token scanning.
     """
     require_service(request, site)
-    form = read_form(request, IntrospectForm)
+    form = read_form(request, IntrospectRequest)
     return json_reply(200, (yield from ask_about(form.token, now, site.realm)))
 
 
@@ -99,10 +99,10 @@ def read_feed(place: FeedCursor) -> Flow[RevocationPage]:
     return snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
 
 
-def feed_response(page: RevocationPage, nonce: str = "") -> FeedAnswer:
+def feed_response(page: RevocationPage, nonce: str = "") -> FeedResponse:
     """Build the response for a page of the feed. ``nonce``: that of the request."""
     entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
-    return FeedAnswer(entries, page.sequence, page.complete, page.log_id, nonce)
+    return FeedResponse(entries, page.sequence, page.complete, page.log_id, nonce)
 
 
 def _revoke(token: str, now: Instant, site: WebConfig) -> Flow[RevocationReceipt | None]:

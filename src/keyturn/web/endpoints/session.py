@@ -17,7 +17,7 @@ from keyturn.web.credentials import extract
 from keyturn.web.guard import guard
 from keyturn.web.message import NO_STORE, Header, Reply, Request, json_reply
 from keyturn.web.replies import revoked_reply
-from keyturn.web.schemas import DeviceAnswer, DevicesAnswer, SessionAnswer
+from keyturn.web.schemas import SessionResponse, SessionsResponse, SessionSummaryResponse
 
 
 def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
@@ -29,7 +29,7 @@ def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     csrf_token: str | UnsetType = UNSET
     if _by_cookie(request, site):
         csrf_token = (yield from csrf_token_of(principal.sid, site.realm)).reveal()
-    answer = SessionAnswer(
+    answer = SessionResponse(
         subject=principal.subject,
         sid=principal.sid,
         client_id=principal.client_id,
@@ -48,8 +48,8 @@ def sessions(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """List the active sessions of the caller, newest first."""
     principal = yield from guard(request, now, site)
     devices = yield from list_sessions(principal.subject, now, site.realm)
-    shown = [DeviceAnswer(current=each.sid == principal.sid, **asdict(each)) for each in devices]
-    return json_reply(200, DevicesAnswer(sessions=shown))
+    shown = [SessionSummaryResponse(current=each.sid == principal.sid, **asdict(each)) for each in devices]
+    return json_reply(200, SessionsResponse(sessions=shown))
 
 
 def end_session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:

@@ -11,14 +11,14 @@ from keyturn.web.guard import refuse_cross_origin, require_csrf_token
 from keyturn.web.message import Reply, Request
 from keyturn.web.parse import read_form
 from keyturn.web.replies import issued_reply
-from keyturn.web.schemas import TokenForm
+from keyturn.web.schemas import TokenRequest
 
 GRANT_TYPES = ("refresh_token",)
 
 
 def token(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     """Exchange a refresh token for new tokens (RFC 6749 section 6)."""
-    form = read_form(request, TokenForm)
+    form = read_form(request, TokenRequest)
     if form.grant_type not in GRANT_TYPES:
         raise UnsupportedGrantType("another grant_type")
     if form.refresh_token is not None:
