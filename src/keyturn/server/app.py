@@ -44,21 +44,21 @@ def create_app() -> Starlette:
 def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette:
     """Build the application of an issuer. Its lifespan starts and closes the issuer."""
     metrics = Metrics(shared_metrics)
-    parts = _with_event_log(issuer.parts, metrics)
-    trusted = parse_networks(split_list(parts.settings.trusted_proxies))
-    served = web_config_of(parts)
+    components = _with_event_log(issuer.parts, metrics)
+    proxies = parse_networks(split_list(components.settings.trusted_proxies))
+    config = web_config_of(components)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
         metrics.remove_dead_workers()
-        watching = asyncio.create_task(_watch(parts, metrics))
+        watch_task = asyncio.create_task(_watch(components, metrics))
         async with issuer:
             yield
-            watching.cancel()
+            watch_task.cancel()
 
-    endpoints = AuthApp(parts, served, metrics, trusted)
+    endpoints = AuthApp(components, config, metrics, proxies)
     return Starlette(
-        routes=[*health_routes(parts, metrics), Mount("/", FeedStream(parts, served, endpoints, metrics))],
+        routes=[*health_routes(components, metrics), Mount("/", FeedStream(components, config, endpoints, metrics))],
         lifespan=lifespan,
         exception_handlers={HTTPStatus.NOT_FOUND: _not_found},
     )
@@ -70,27 +70,27 @@ async def _not_found(_request: Request, _failure: Exception) -> Response:
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 
-async def _watch(parts: Components, metrics: Metrics) -> None:
+async def _watch(components: Components, metrics: Metrics) -> None:
     # Update the gauges regularly: any worker may serve /metrics for all of them.
     while True:
-        metrics.watch(parts)
+        metrics.watch(components)
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def web_config_of(parts: Components) -> WebConfig:
+def web_config_of(components: Components) -> WebConfig:
     """Build the web configuration from the settings."""
-    settings = parts.settings
+    settings = components.settings
     return web_config(
-        parts.config,
+        components.config,
         trusted_origins=split_list(settings.trusted_origins),
         service_digests=[service_digest(each) for each in split_list(settings.service_token)],
         open_feed=settings.environment == "development",
     )
 
 
-def _with_event_log(parts: Components, metrics: Metrics) -> Components:
-    ports = replace(parts.ports, audit=LoggingAuditLog(parts.ports.audit, metrics))
-    return replace(parts, ports=ports)
+def _with_event_log(components: Components, metrics: Metrics) -> Components:
+    ports = replace(components.ports, audit=LoggingAuditLog(components.ports.audit, metrics))
+    return replace(components, ports=ports)
 
 
 def _die_with_supervisor() -> None:

@@ -48,19 +48,19 @@ async def send_reply(reply: Reply, send: Send) -> None:
 
 
 async def _read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
-    declared = [value for name, value in headers if name == b"content-length"]
+    content_lengths = [value for name, value in headers if name == b"content-length"]
     # Parse 20 digits at most: int() raises ValueError for thousands of digits.
-    if declared and declared[0].isdigit() and int(declared[0][:20]) > BODY_BYTES:
-        raise PayloadTooLarge(f"declared {declared[0][:20].decode()} bytes")
+    if content_lengths and content_lengths[0].isdigit() and int(content_lengths[0][:20]) > BODY_BYTES:
+        raise PayloadTooLarge(f"declared {content_lengths[0][:20].decode()} bytes")
     try:
         # A body that is sent slowly must not occupy a connection for ever (slowloris, CWE-400).
         async with asyncio.timeout(BODY_SECONDS):
-            return await _gather(receive)
+            return await _receive_body(receive)
     except TimeoutError:
         raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s") from None
 
 
-async def _gather(receive: Receive) -> bytes:
+async def _receive_body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()

@@ -28,24 +28,24 @@ log = structlog.get_logger("keyturn.server")
 class AuthApp:
     """ASGI application of the routes in ``web.routes``. ``trusted``: networks of the trusted proxies."""
 
-    def __init__(self, parts: Components, site: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
-        self._parts = parts
-        self._site = site
+    def __init__(self, components: Components, config: WebConfig, metrics: Metrics, trusted: Sequence[Network]) -> None:
+        self._components = components
+        self._config = config
         self._metrics = metrics
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        started = time.perf_counter()
+        started_at = time.perf_counter()
         reply = await self._reply(scope, receive)
         await send_reply(reply, send)
-        self._note(scope, reply, time.perf_counter() - started)
+        self._record(scope, reply, time.perf_counter() - started_at)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         try:
             request = await read_request(scope, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
-                return await drive_async(handle(request, self._parts.now(), self._site), self._parts.ports)
+                return await drive_async(handle(request, self._components.now(), self._config), self._components.ports)
         except Refusal as refusal:
             return problem(refusal, scope["path"])
         except TimeoutError:
@@ -54,17 +54,17 @@ class AuthApp:
             log.exception("unexpected", path=scope["path"])
             return problem(Unavailable("unexpected; see the log"), scope["path"])
 
-    def _note(self, scope: Scope, reply: Reply, seconds: float) -> None:
+    def _record(self, scope: Scope, reply: Reply, seconds: float) -> None:
         route, metrics, refusal = _route(scope), self._metrics, reply.refusal
         metrics.requests.labels(route, str(reply.status)).inc()
         metrics.seconds.labels(route).observe(seconds)
-        facts: dict[str, object] = {"method": scope["method"], "route": route, "status": reply.status}
+        fields: dict[str, object] = {"method": scope["method"], "route": route, "status": reply.status}
         if refusal is not None:
             metrics.refusals.labels(refusal.code).inc()
-            facts |= {"code": refusal.code, "detail": refusal.detail}
+            fields |= {"code": refusal.code, "detail": refusal.detail}
         # Every verifier polls the feed each second: log successful polls at debug level only.
-        speak = log.debug if route == FEED and refusal is None else log.info
-        speak("request", **facts, milliseconds=round(seconds * 1000, 2))
+        write_log = log.debug if route == FEED and refusal is None else log.info
+        write_log("request", **fields, milliseconds=round(seconds * 1000, 2))
 
 
 def _route(scope: Scope) -> str:

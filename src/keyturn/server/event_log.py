@@ -20,6 +20,6 @@ class LoggingAuditLog:
     async def append(self, event: AuditEvent) -> None:
         """Count, log and store one event."""
         self._metrics.events.labels(event.event.value).inc()
-        speak = log.error if event.event in ALERT_EVENTS else log.info
-        speak(event.event.value, subject=event.subject, sid=event.sid, address=event.address)
+        write_log = log.error if event.event in ALERT_EVENTS else log.info
+        write_log(event.event.value, subject=event.subject, sid=event.sid, address=event.address)
         await self._audit.append(event)

@@ -66,11 +66,11 @@ class StreamCursor:
 
 @dataclass(frozen=True, slots=True)
 class EncodedEvent:
-    """An encoded event. ``spot``: position of a reader after it. ``whole``: it reaches the end of the log."""
+    """An encoded event. ``cursor``: position of a reader after it. ``is_last``: it reaches the end of the log."""
 
     body: bytes
-    spot: StreamCursor
-    whole: bool
+    cursor: StreamCursor
+    is_last: bool
 
 
 class FeedBroadcaster:
@@ -84,41 +84,41 @@ class FeedBroadcaster:
     def __init__(
         self,
         read: Read,
-        near: LocalSessionCache,
+        session_cache: LocalSessionCache,
         heartbeat_seconds: float,
         *,
         clock: Callable[[], float] = monotonic_raw,
     ) -> None:
-        self.process = secrets.token_hex(8)
+        self.clock_id = secrets.token_hex(8)
         self.heartbeat_seconds = heartbeat_seconds
         self.clock = clock
-        self.turn = 0
+        self.heartbeat_count = 0
         """Number of heartbeats broadcast."""
-        self.looks = 0
+        self.read_count = 0
         """Number of reads of the log."""
         self.head: StreamCursor | None = None
-        self.beat = b""
+        self.heartbeat = b""
         self._read = read
-        self._near = near
+        self._session_cache = session_cache
         self._pages: OrderedDict[StreamCursor, EncodedEvent] = OrderedDict()
-        self._bells: set[asyncio.Event] = set()
+        self._wakeups: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
-        self._said_at = float("-inf")
+        self._heartbeat_at = float("-inf")
         self._failures = 0
 
     def __len__(self) -> int:
-        return len(self._bells)
+        return len(self._wakeups)
 
     def join(self, wakeup: asyncio.Event) -> None:
         """Add a reader, whose ``wakeup`` is set after each read. The broadcaster runs while it has readers."""
-        self._bells.add(wakeup)
+        self._wakeups.add(wakeup)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
     def leave(self, wakeup: asyncio.Event) -> None:
         """Remove the reader of ``wakeup``. Without readers the broadcaster stops."""
-        self._bells.discard(wakeup)
-        if not self._bells and self._task is not None:
+        self._wakeups.discard(wakeup)
+        if not self._wakeups and self._task is not None:
             self._task.cancel()
             self._task = self.head = None
             self._pages.clear()
@@ -127,32 +127,32 @@ class FeedBroadcaster:
         """Return the cached event that follows ``cursor``, or None."""
         return self._pages.get(cursor)
 
-    async def read_page(self, place: FeedCursor, log_number: int | None) -> EncodedEvent | None:
+    async def read_page(self, position: FeedCursor, log_id: int | None) -> EncodedEvent | None:
         """Read the log for one reader. Return None if entries are missing, so that the reader needs a snapshot.
 
         Raises as a store does.
         """
-        asked_at = self.clock()
-        page = await self._read(read_feed(place))
-        if not page.complete or log_number not in (None, page.log_id):
+        read_at = self.clock()
+        page = await self._read(read_feed(position))
+        if not page.complete or log_id not in (None, page.log_id):
             return None
-        return self._encode(place, page, asked_at)
+        return self._encode(position, page, read_at)
 
     async def _run(self) -> None:
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        loop, notification = asyncio.get_running_loop(), asyncio.Event()
 
-        def hear() -> None:
-            if not news.is_set():
-                loop.call_soon_threadsafe(news.set)
+        def notify() -> None:
+            if not notification.is_set():
+                loop.call_soon_threadsafe(notification.set)
 
-        stop = self._near.subscribe(hear)
+        stop = self._session_cache.subscribe(notify)
         try:
             while True:
-                news.clear()
+                notification.clear()
                 pause = await self._next_check()
-                await asyncio.sleep(SECONDS_PER_READER * len(self._bells))
+                await asyncio.sleep(SECONDS_PER_READER * len(self._wakeups))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), pause)
+                    await asyncio.wait_for(notification.wait(), pause)
         finally:
             stop()
 
@@ -164,32 +164,32 @@ class FeedBroadcaster:
         except Exception as error:  # the next read may succeed; until then no events are sent
             more, self._failures = False, self._failures + 1
             log.warning("the revocation log cannot be read", detail=repr(error))
-        self.looks += 1
-        for bell in self._bells:
-            bell.set()
+        self.read_count += 1
+        for wakeup in self._wakeups:
+            wakeup.set()
         if self._failures:
             return min(_LONGEST_PAUSE_SECONDS, 0.05 * 2.0 ** min(self._failures, 10))
         return 0.0 if more else self.heartbeat_seconds
 
     async def _check_log(self) -> bool:
         """Read the log after ``head``. Return True if there is more to read."""
-        head, asked_at = self.head, self.clock()
+        head, read_at = self.head, self.clock()
         if head is None:
             return await self._find_head()
         page = await self._read(page_after(head.sequence))
         if not page.complete or page.log_id != head.log:
             return await self._find_head()
-        told = self._encode(FeedCursor(head.sequence, is_snapshot=False), page, asked_at)
+        event = self._encode(FeedCursor(head.sequence, is_snapshot=False), page, read_at)
         if page.entries:
-            self._cache_event(head, told)
-            self.head = told.spot
-        if told.whole and (page.entries or asked_at - self._said_at >= self.heartbeat_seconds / 2):
-            self.beat = _event(
-                "heartbeat", FeedEvent(self.process, page.log_id, page.sequence, page.sequence, [], asked_at)
+            self._cache_event(head, event)
+            self.head = event.cursor
+        if event.is_last and (page.entries or read_at - self._heartbeat_at >= self.heartbeat_seconds / 2):
+            self.heartbeat = _event(
+                "heartbeat", FeedEvent(self.clock_id, page.log_id, page.sequence, page.sequence, [], read_at)
             )
-            self._said_at = asked_at
-            self.turn += 1
-        return not told.whole
+            self._heartbeat_at = read_at
+            self.heartbeat_count += 1
+        return not event.is_last
 
     async def _find_head(self) -> bool:
         # A reader at another position catches up by reading the log separately.
@@ -206,30 +206,37 @@ class FeedBroadcaster:
         ):
             self._pages.popitem(last=False)
 
-    def _encode(self, place: FeedCursor, page: RevocationPage, asked_at: float) -> EncodedEvent:
-        whole = len(page.entries) < PAGE_LIMIT
+    def _encode(self, position: FeedCursor, page: RevocationPage, read_at: float) -> EncodedEvent:
+        is_last = len(page.entries) < PAGE_LIMIT
         entries = feed_response(page).entries
-        stamp = asked_at if whole else None
-        news = FeedEvent(self.process, page.log_id, place.sequence, page.sequence, entries, stamp)
+        complete_as_of = read_at if is_last else None
+        event = FeedEvent(self.clock_id, page.log_id, position.sequence, page.sequence, entries, complete_as_of)
         return EncodedEvent(
-            _event("snapshot" if place.is_snapshot else "entries", news),
+            _event("snapshot" if position.is_snapshot else "entries", event),
             StreamCursor(page.log_id, page.sequence),
-            whole,
+            is_last,
         )
 
 
-def opening_event(hub: FeedBroadcaster, came_at: float, nonce: str) -> bytes:
+def opening_event(broadcaster: FeedBroadcaster, arrived_at: float, nonce: str) -> bytes:
     """Encode the first event of a stream.
 
-    ``came_at``: time of the broadcaster's clock when the request arrived. A reader maps each ``stamp`` to its own clock
-    by it. ``nonce``: that of the request. The event sets ``retry``, in milliseconds, for browsers.
+    ``arrived_at``: time of the broadcaster's clock when the request arrived. A reader maps each ``stamp`` to its own
+    clock by it. ``nonce``: that of the request. The event sets ``retry``, in milliseconds, for browsers.
     """
-    said = {"process": hub.process, "clock": came_at, "heartbeat_seconds": hub.heartbeat_seconds, "nonce": nonce}
-    return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(said)
+    data = {
+        "process": broadcaster.clock_id,
+        "clock": arrived_at,
+        "heartbeat_seconds": broadcaster.heartbeat_seconds,
+        "nonce": nonce,
+    }
+    return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(data)
 
 
-def _event(name: str, news: FeedEvent) -> bytes:
+def _event(name: str, event: FeedEvent) -> bytes:
     # An id is a position to resume from. A snapshot is incomplete before its last page, so earlier pages have no id: a
     # reader that is disconnected within a snapshot starts again.
-    mark = b"" if news.complete_as_of is None and name == "snapshot" else b"id: %d.%d\n" % (news.log, news.sequence)
-    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), mark, msgspec.json.encode(news))
+    event_id = (
+        b"" if event.complete_as_of is None and name == "snapshot" else b"id: %d.%d\n" % (event.log, event.sequence)
+    )
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), event_id, msgspec.json.encode(event))

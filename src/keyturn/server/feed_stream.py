@@ -35,7 +35,7 @@ WRITE_SECONDS = 10.0
 READ_SECONDS = 20.0
 
 _HEADERS = ((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
-_MARK = re.compile(rb"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
+_EVENT_ID = re.compile(rb"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
 
 log = structlog.get_logger("keyturn.feed")
 
@@ -51,7 +51,7 @@ class Connection(Protocol):
 
 
 class FeedStream:
-    """ASGI application that serves ``Accept: text/event-stream`` on the feed's path and passes the rest to ``rest``.
+    """ASGI application that serves ``Accept: text/event-stream`` on the feed's path and passes the rest to ``app``.
 
     A stream ends after a bounded time, so that readers spread over the issuers, authenticate again and compare their
     clocks again (decision 0019). ``jitter``: a random number in [0, 1) that varies this time.
@@ -59,29 +59,29 @@ class FeedStream:
 
     def __init__(
         self,
-        parts: Components,
-        site: WebConfig,
-        rest: ASGIApp,
+        components: Components,
+        config: WebConfig,
+        app: ASGIApp,
         metrics: Metrics,
         *,
         jitter: Callable[[], float] = entropy.jitter,
     ) -> None:
-        self._parts = parts
-        self._site = site
-        self._rest = rest
+        self._components = components
+        self._config = config
+        self._app = app
         self._metrics = metrics
         self._jitter = jitter
-        bound_seconds = parts.config.profile.token.staleness_seconds
-        self._hub = FeedBroadcaster(self._read, parts.session_cache, bound_seconds / 4)
-        self._longest_seconds = min(600.0, 60.0 * bound_seconds)
-        self._looks = asyncio.Semaphore(MAX_CATCH_UPS)
+        bound_seconds = components.config.profile.token.staleness_seconds
+        self._broadcaster = FeedBroadcaster(self._read, components.session_cache, bound_seconds / 4)
+        self._max_seconds = min(600.0, 60.0 * bound_seconds)
+        self._catch_ups = asyncio.Semaphore(MAX_CATCH_UPS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a stream, or call the wrapped application."""
-        if scope["type"] != "http" or scope["path"] != PATH or not _wants_stream(scope):
-            await self._rest(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] != PATH or not _is_stream_requested(scope):
+            await self._app(scope, receive, send)
             return
-        came_at = self._hub.clock()
+        arrived_at = self._broadcaster.clock()
         try:
             reader = self._admit(scope, send)
         except Refusal as refusal:
@@ -89,59 +89,59 @@ class FeedStream:
             return
         self._metrics.streams.inc()
         try:
-            await self._serve(reader, receive, came_at)
+            await self._serve(reader, receive, arrived_at)
         finally:
             self._metrics.streams.dec()
 
     def _admit(self, scope: Scope, send: Send) -> "_Reader":
         request = Request("GET", PATH, scope["query_string"].decode("latin-1"), scope["headers"])
-        require_feed_reader(request, self._site)
-        if len(self._hub) >= MAX_STREAMS:
+        require_feed_reader(request, self._config)
+        if len(self._broadcaster) >= MAX_STREAMS:
             raise Overloaded("too many feed readers on this worker", retry_after_seconds=5)
-        place, number = _begin(request)
-        ends_at = asyncio.get_running_loop().time() + self._longest_seconds * (1 + self._jitter()) / 2
+        position, log_id = _parse_position(request)
+        ends_at = asyncio.get_running_loop().time() + self._max_seconds * (1 + self._jitter()) / 2
         connection = cast("Connection | None", scope.get("extensions", {}).get(CONNECTION))
-        return _Reader(self._hub, self._looks, place, number, send, ends_at, connection)
+        return _Reader(self._broadcaster, self._catch_ups, position, log_id, send, ends_at, connection)
 
-    async def _serve(self, reader: "_Reader", receive: Receive, came_at: float) -> None:
-        self._hub.join(reader.bell)
-        watching = asyncio.create_task(reader.watch(receive))
+    async def _serve(self, reader: "_Reader", receive: Receive, arrived_at: float) -> None:
+        self._broadcaster.join(reader.wakeup)
+        watch_task = asyncio.create_task(reader.watch(receive))
         try:
-            await reader.run(came_at)
+            await reader.run(arrived_at)
         finally:
-            watching.cancel()
+            watch_task.cancel()
             reader.leave()
-            self._hub.leave(reader.bell)
+            self._broadcaster.leave(reader.wakeup)
 
     async def _read(self, flow: Flow[RevocationPage]) -> RevocationPage:
         async with asyncio.timeout(READ_SECONDS):
-            return await drive_async(flow, self._parts.ports)
+            return await drive_async(flow, self._components.ports)
 
 
 class _Reader:
-    """One stream. ``place``: position to continue from. ``number``: id of the log, or None if the reader sent none."""
+    """One stream. ``position``: where it continues. ``log_id``: id of the log, or None if the reader sent none."""
 
     def __init__(
         self,
-        hub: FeedBroadcaster,
-        looks: asyncio.Semaphore,
-        place: FeedCursor,
-        number: int | None,
+        broadcaster: FeedBroadcaster,
+        catch_ups: asyncio.Semaphore,
+        position: FeedCursor,
+        log_id: int | None,
         send: Send,
         ends_at: float,
         connection: Connection | None,
     ) -> None:
-        self.bell = asyncio.Event()
-        self._hub = hub
-        self._looks = looks
-        self._place = place
-        self._number = number
+        self.wakeup = asyncio.Event()
+        self._broadcaster = broadcaster
+        self._catch_ups = catch_ups
+        self._position = position
+        self._log_id = log_id
         self._send = send
         self._ends_at = ends_at
         self._connection = connection
-        self._over = False
-        self._turn = -1
-        self._looked = -1
+        self._is_ended = False
+        self._last_heartbeat = -1
+        self._last_read = -1
 
     async def watch(self, receive: Receive) -> None:
         """Wait until the client disconnects, and end the stream."""
@@ -149,13 +149,13 @@ class _Reader:
             pass
         self._end()
 
-    async def run(self, came_at: float) -> None:
-        """Send events until the stream ends. ``came_at``: arrival of the request, by the broadcaster's clock."""
+    async def run(self, arrived_at: float) -> None:
+        """Send events until the stream ends. ``arrived_at``: arrival of the request, by the broadcaster's clock."""
         if self._connection is not None:
             self._connection.on_shutdown = self._end
         try:
             await self._put({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            await self._write(opening_event(self._hub, came_at, self._place.nonce))
+            await self._write(opening_event(self._broadcaster, arrived_at, self._position.nonce))
             await self._send_all()
             await self._write(b"", more=False)
         except TimeoutError:
@@ -168,63 +168,63 @@ class _Reader:
 
     async def _send_all(self) -> None:
         time = asyncio.get_running_loop().time
-        while not self._over and time() < self._ends_at:
-            self.bell.clear()
+        while not self._is_ended and time() < self._ends_at:
+            self.wakeup.clear()
             if not await self._send_next():
-                await self.bell.wait()
+                await self.wakeup.wait()
 
     async def _send_next(self) -> bool:
         """Send the next event. Return False if there is none."""
-        hub, spot = self._hub, self._cursor()
-        if spot is None or self._looked < 0:
+        broadcaster, cursor = self._broadcaster, self._cursor()
+        if cursor is None or self._last_read < 0:
             return await self._catch_up()
-        told = hub.page_after(spot)
-        if told is not None:
-            await self._send_event(told)
-        elif spot == hub.head:
+        event = broadcaster.page_after(cursor)
+        if event is not None:
+            await self._send_event(event)
+        elif cursor == broadcaster.head:
             return await self._send_heartbeat()
-        elif self._looked == hub.looks:
+        elif self._last_read == broadcaster.read_count:
             return False
         else:
             return await self._catch_up()
         return True
 
     async def _send_heartbeat(self) -> bool:
-        if self._turn == self._hub.turn:
+        if self._last_heartbeat == self._broadcaster.heartbeat_count:
             return False
-        self._turn = self._hub.turn
-        await self._write(self._hub.beat)
+        self._last_heartbeat = self._broadcaster.heartbeat_count
+        await self._write(self._broadcaster.heartbeat)
         return True
 
     async def _catch_up(self) -> bool:
         """Read the log for this reader only: at its start, and while it is behind the broadcaster's cache."""
-        self._looked, self._turn = self._hub.looks, self._hub.turn
+        self._last_read, self._last_heartbeat = self._broadcaster.read_count, self._broadcaster.heartbeat_count
         try:
-            async with self._looks:
-                told = await self._hub.read_page(self._place, self._number)
+            async with self._catch_ups:
+                event = await self._broadcaster.read_page(self._position, self._log_id)
         except Exception as error:  # the response has begun: it can only be ended, and the reader connects again
             log.warning("a feed stream ends early", detail=repr(error))
-            self._over = True
+            self._is_ended = True
             return True
-        if told is None:
-            self._place, self._number, self._looked = FeedCursor(0, is_snapshot=True), None, -1
+        if event is None:
+            self._position, self._log_id, self._last_read = FeedCursor(0, is_snapshot=True), None, -1
             return True
-        await self._send_event(told)
-        self._looked = self._looked if told.whole else -1
+        await self._send_event(event)
+        self._last_read = self._last_read if event.is_last else -1
         return True
 
-    async def _send_event(self, told: EncodedEvent) -> None:
-        await self._write(told.body)
-        self._place = FeedCursor(told.spot.sequence, is_snapshot=self._place.is_snapshot and not told.whole)
-        self._number = told.spot.log
-        if told.spot == self._hub.head:
-            self._turn = self._hub.turn
+    async def _send_event(self, event: EncodedEvent) -> None:
+        await self._write(event.body)
+        self._position = FeedCursor(event.cursor.sequence, is_snapshot=self._position.is_snapshot and not event.is_last)
+        self._log_id = event.cursor.log
+        if event.cursor == self._broadcaster.head:
+            self._last_heartbeat = self._broadcaster.heartbeat_count
 
     def _cursor(self) -> StreamCursor | None:
         return (
             None
-            if self._place.is_snapshot or self._number is None
-            else StreamCursor(self._number, self._place.sequence)
+            if self._position.is_snapshot or self._log_id is None
+            else StreamCursor(self._log_id, self._position.sequence)
         )
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
@@ -239,30 +239,30 @@ class _Reader:
         if self._connection is None:
             return
         self._connection.abort()
-        while not self._over:
-            await self.bell.wait()
-            self.bell.clear()
+        while not self._is_ended:
+            await self.wakeup.wait()
+            self.wakeup.clear()
 
     def _end(self) -> None:
-        self._over = True
-        self.bell.set()
+        self._is_ended = True
+        self.wakeup.set()
 
 
-def _begin(request: Request) -> tuple[FeedCursor, int | None]:
+def _parse_position(request: Request) -> tuple[FeedCursor, int | None]:
     """Return the position to continue from and the id of its log.
 
     Last-Event-ID takes precedence over the query, because a browser repeats its first query when it reconnects.
     """
-    marks = request.values(b"last-event-id")
-    place = parse_cursor(request)
-    if not marks:
-        return place, None
-    mark = _MARK.fullmatch(marks[0])
-    if mark is None:
+    event_ids = request.values(b"last-event-id")
+    position = parse_cursor(request)
+    if not event_ids:
+        return position, None
+    event_id = _EVENT_ID.fullmatch(event_ids[0])
+    if event_id is None:
         raise InvalidMember("Last-Event-ID")
-    return FeedCursor(int(mark[2]), is_snapshot=False, nonce=place.nonce), int(mark[1])
+    return FeedCursor(int(event_id[2]), is_snapshot=False, nonce=position.nonce), int(event_id[1])
 
 
-def _wants_stream(scope: Scope) -> bool:
+def _is_stream_requested(scope: Scope) -> bool:
     accepts = [value for name, value in scope["headers"] if name == b"accept"]
     return scope["method"] == "GET" and any(b"text/event-stream" in value for value in accepts)

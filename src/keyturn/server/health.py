@@ -9,15 +9,15 @@ from starlette.routing import Route
 from keyturn.config.components import Components
 from keyturn.server.metrics import CONTENT_TYPE, Metrics
 
-Answer = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def health_routes(parts: Components, metrics: Metrics) -> list[Route]:
+def health_routes(components: Components, metrics: Metrics) -> list[Route]:
     """Return the routes ``/livez``, ``/readyz`` and ``/metrics``."""
     return [
         Route("/livez", _livez),
-        Route("/readyz", _readyz(parts)),
-        Route("/metrics", _metrics(parts, metrics)),
+        Route("/readyz", _readyz(components)),
+        Route("/metrics", _metrics(components, metrics)),
     ]
 
 
@@ -25,34 +25,38 @@ async def _livez(_: Request) -> Response:
     return JSONResponse({"status": "alive"})
 
 
-def _readyz(parts: Components) -> Answer:
+def _readyz(components: Components) -> Handler:
     async def readyz(_: Request) -> Response:
-        store = await _reachable(parts)
-        fresh = parts.session_cache.is_fresh
-        quarantined = parts.quarantine is not None and parts.quarantine.is_active
-        ready = store and fresh and not quarantined
-        facts: dict[str, object] = {"status": "ready" if ready else "not ready", "store": store, "feed": fresh}
-        if parts.quarantine is not None:
-            facts["quarantine"] = quarantined
-        if parts.redis_cache is not None:
+        is_reachable = await _is_store_reachable(components)
+        is_fresh = components.session_cache.is_fresh
+        is_quarantined = components.quarantine is not None and components.quarantine.is_active
+        is_ready = is_reachable and is_fresh and not is_quarantined
+        body: dict[str, object] = {
+            "status": "ready" if is_ready else "not ready",
+            "store": is_reachable,
+            "feed": is_fresh,
+        }
+        if components.quarantine is not None:
+            body["quarantine"] = is_quarantined
+        if components.redis_cache is not None:
             # For information only: without Redis every reply is the same, but takes longer.
-            facts["redis"] = parts.redis_cache.reachable
-        return JSONResponse(facts, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
+            body["redis"] = components.redis_cache.reachable
+        return JSONResponse(body, 200 if is_ready else 503, headers=None if is_ready else {"retry-after": "1"})
 
     return readyz
 
 
-async def _reachable(parts: Components) -> bool:
+async def _is_store_reachable(components: Components) -> bool:
     try:
-        await parts.store.log.sequence()
+        await components.store.log.sequence()
     except Exception:  # any error: the store cannot be used
         return False
     return True
 
 
-def _metrics(parts: Components, metrics: Metrics) -> Answer:
+def _metrics(components: Components, metrics: Metrics) -> Handler:
     async def exposition(_: Request) -> Response:
-        metrics.watch(parts)
+        metrics.watch(components)
         return Response(metrics.render(), media_type=None, headers={"content-type": CONTENT_TYPE})
 
     return exposition

@@ -17,57 +17,65 @@ class Metrics:
 
     def __init__(self, shared: bool) -> None:
         self._shared = shared
-        self._own = registry = CollectorRegistry()
+        self._registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "keyturn_http_requests", "HTTP requests answered.", ["route", "status"], registry=registry
+            "keyturn_http_requests", "HTTP requests, by route and status.", ["route", "status"], registry=registry
         )
-        self.refusals = Counter("keyturn_refusals", "Refusals, by wire code.", ["code"], registry=registry)
+        self.refusals = Counter("keyturn_refusals", "Refusals, by error code.", ["code"], registry=registry)
         self.events = Counter("keyturn_security_events", "Security events, by name.", ["event"], registry=registry)
         self.seconds = Histogram(
-            "keyturn_http_request_duration_seconds", "Time to answer.", ["route"], buckets=_BUCKETS, registry=registry
+            "keyturn_http_request_duration_seconds",
+            "Duration of HTTP requests, in seconds.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=registry,
         )
-        self._staleness = self._gauge("keyturn_feed_age_seconds", "Age of the oldest worker's news.")
-        self._held = self._gauge("keyturn_denylist_entries", "Entries in the largest worker's set.")
-        self._cached = self._gauge("keyturn_session_cache_entries", "Sessions in the largest near-cache.")
+        self._staleness = self._gauge(
+            "keyturn_feed_age_seconds", "Age of the revocation feed in the most stale worker, in seconds."
+        )
+        self._denylist = self._gauge("keyturn_denylist_entries", "Revocations in the largest denylist of a worker.")
+        self._cache = self._gauge("keyturn_session_cache_entries", "Sessions in the largest session cache of a worker.")
         self._lookups = Counter(
             "keyturn_session_cache_requests", "Session lookups, by result.", ["cache", "result"], registry=registry
         )
         self.streams = Gauge(
             "keyturn_feed_streams", "Open feed streams.", registry=registry, multiprocess_mode="livesum"
         )
-        self._quarantined = self._gauge("keyturn_store_quarantined", "1 while sessions in Redis are not believed.")
-        self._changes = Counter(
-            "keyturn_redis_failovers", "Restarts and failovers of the Redis with the sessions.", registry=registry
+        self._quarantine = self._gauge(
+            "keyturn_store_quarantined", "1 while the Redis session store is quarantined, else 0."
         )
-        self._counted: dict[str, int] = {}
+        self._failovers = Counter(
+            "keyturn_redis_failovers", "Restarts and failovers of the Redis session store.", registry=registry
+        )
+        self._counts: dict[str, int] = {}
 
-    def watch(self, parts: Components) -> None:
+    def watch(self, components: Components) -> None:
         """Update the metrics of this process's feed and caches."""
-        near = parts.session_cache
-        self._staleness.set(near.age_seconds)
-        self._held.set(near.revocation_count)
-        self._cached.set(len(near))
-        for result, count in (("hit", near.hits), ("miss", near.misses)):
+        cache = components.session_cache
+        self._staleness.set(cache.age_seconds)
+        self._denylist.set(cache.revocation_count)
+        self._cache.set(len(cache))
+        for result, count in (("hit", cache.hits), ("miss", cache.misses)):
             self._count(self._lookups.labels("process", result), f"process {result}", count)
-        if parts.quarantine is not None:
-            self._quarantined.set(parts.quarantine.is_active)
-            self._count(self._changes, "changes", parts.quarantine.changes)
-        if parts.redis_cache is not None:
-            counts = parts.redis_cache.cache.counts
+        if components.quarantine is not None:
+            self._quarantine.set(components.quarantine.is_active)
+            self._count(self._failovers, "changes", components.quarantine.changes)
+        if components.redis_cache is not None:
+            counts = components.redis_cache.cache.counts
             for result, count in (("hit", counts.hits), ("miss", counts.misses), ("failure", counts.failures)):
                 self._count(self._lookups.labels("redis", result), f"redis {result}", count)
 
     def _count(self, counter: Counter, name: str, count: int) -> None:
-        counter.inc(count - self._counted.get(name, 0))
-        self._counted[name] = count
+        counter.inc(count - self._counts.get(name, 0))
+        self._counts[name] = count
 
     def render(self) -> bytes:
         """Return the metrics in text format, of all workers if they are shared."""
         if not self._shared:
-            return generate_latest(self._own)
-        pooled = CollectorRegistry()
-        MultiProcessCollector(pooled)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
-        return generate_latest(pooled)
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it unannotated
+        return generate_latest(registry)
 
     def remove_dead_workers(self) -> None:
         """Delete the gauges of workers that have exited, whose last values would remain for ever."""
@@ -79,4 +87,4 @@ class Metrics:
                 each.unlink(missing_ok=True)
 
     def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, registry=self._own, multiprocess_mode="livemax")
+        return Gauge(name, text, registry=self._registry, multiprocess_mode="livemax")

@@ -32,17 +32,17 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: TimerHandle | None = None
     _reading: Literal["nothing", "head", "body"] = "nothing"
     _head_bytes = 0
-    _begun = False
+    _has_received_request = False
     on_shutdown: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself does
         """Accept a connection and start the time limit of its first request."""
         super().connection_made(transport)
-        self._expect(HEAD_SECONDS)
+        self._set_deadline(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the time limit of a closed connection."""
-        self._expect(None)
+        self._set_deadline(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -50,29 +50,29 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         self._head_bytes += len(data) if self._reading == "head" else 0
         if self._head_bytes > HEAD_BYTES:
-            self._give_up(BadRequest("the headers do not end"))
+            self._refuse(BadRequest("the headers do not end"))
 
     def on_message_begin(self) -> None:
         """Start the time limit of the request's headers."""
         super().on_message_begin()
         cast("dict[str, object]", self.scope)["extensions"] = {CONNECTION: self}
         self._reading, self._head_bytes = "head", 0
-        self._expect(HEAD_SECONDS)
+        self._set_deadline(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
         """Start the time limit of the body. Refuse the request if the worker has too many connections."""
-        self._expect(BODY_SECONDS + GRACE_SECONDS)
+        self._set_deadline(BODY_SECONDS + GRACE_SECONDS)
         app = self.app
         if len(self.connections) > CONNECTIONS:
-            self.app = _overloaded
+            self.app = _refuse_overload
         super().on_headers_complete()
         self.app = app
-        self._reading, self._head_bytes, self._begun = "body", 0, True
+        self._reading, self._head_bytes, self._has_received_request = "body", 0, True
 
     def on_message_complete(self) -> None:
         """Cancel the time limit: from now on uvicorn's keep-alive timeout applies."""
         self._reading = "nothing"
-        self._expect(None)
+        self._set_deadline(None)
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -87,35 +87,35 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Send invalid HTTP the same problem document as other malformed requests."""
-        self._give_up(BadRequest(msg))
+        self._refuse(BadRequest(msg))
 
-    def _expect(self, seconds: float | None) -> None:
+    def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._too_late)
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._time_out)
 
-    def _too_late(self) -> None:
-        self._give_up(RequestTimeout("the request did not arrive in time"))
+    def _time_out(self) -> None:
+        self._refuse(RequestTimeout("the request did not arrive in time"))
 
-    def _give_up(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
             return
-        if self._may_answer():
-            self.transport.write(_whole(refusal))
+        if self._can_reply():
+            self.transport.write(_encode_reply(refusal))
         self.transport.close()
 
-    def _may_answer(self) -> bool:
+    def _can_reply(self) -> bool:
         # While an earlier request on this connection waits for its response, the client would mistake ours for it.
         if self._reading == "body":
             return not (self.pipeline or self.cycle.response_started)
-        return not self._begun or self.cycle.response_complete
+        return not self._has_received_request or self.cycle.response_complete
 
 
-def _whole(refusal: Refusal) -> bytes:
+def _encode_reply(refusal: Refusal) -> bytes:
     reply = problem(refusal)
     lines = [name + b": " + value + b"\r\n" for name, value in (*reply.headers, (b"connection", b"close"))]
     return STATUS_LINE[reply.status] + b"".join(lines) + b"\r\n" + reply.body
 
 
-async def _overloaded(scope: Scope, _receive: Receive, send: Send) -> None:
+async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:
     await send_reply(problem(Overloaded("too many connections"), scope["path"]), send)
