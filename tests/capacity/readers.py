@@ -42,7 +42,7 @@ def main(url: str, count: int, interval_seconds: float) -> None:
     stream = None if interval_seconds else listen
     feeds = [HttpFeed(url, interval_seconds=interval_seconds or 1.0, send=counted, stream=stream) for _ in range(count)]
     for number, feed in enumerate(feeds):
-        feed._reading.revocations = Noting(seen)
+        feed._reader.revocations = Noting(seen)
         # At no common phase, as services that were not started together are.
         threading.Timer(number * interval_seconds / count, feed.start).start()
     while not all(feed.freshness.complete_as_of > 0 for feed in feeds):

@@ -40,5 +40,5 @@ def test_it_never_outgrows_its_capacity(capacity: int, inserts: list[tuple[str, 
     memo = TokenCache(capacity)
     for token, lives, now in inserts:
         memo.insert(token, seen(now + lives), now)
-        assert len(memo.entries) <= len(memo._ends) <= capacity
+        assert len(memo.entries) <= len(memo._expirations) <= capacity
         assert token in memo.entries

@@ -75,7 +75,7 @@ def feed(told: Told, clock: Any, monotonic: Any) -> HttpFeed:
         raise Unavailable("polling is not what this test is about")
 
     return HttpFeed(
-        URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic, unslewed=monotonic, nonce=str
+        URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=monotonic, nonce=str
     )
 
 
@@ -174,7 +174,7 @@ def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
 
 
 def test_a_stream_that_was_told_to_another_is_not_news(told: Told, clock: Any, monotonic: Any) -> None:
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=monotonic)
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=monotonic)
     recorded = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
     told.streams = [recorded]
     with pytest.raises(Unavailable, match="a cache on the way"):
@@ -207,7 +207,7 @@ def test_news_is_as_old_as_it_can_be(
         monotonic.now, hardware.now = now, unslewed
 
     told.streams = [[opening(1000.0), later, news("snapshot", 0, 1, stamp=stamp)]]
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, unslewed=hardware, nonce=str)
+    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=hardware, nonce=str)
     with suppress(Unavailable):  # where it is so old that the stream is given up, too
         feed.stream()
     assert feed.freshness.complete_as_of == pytest.approx(seen_at, abs=1e-9)
@@ -243,8 +243,8 @@ def test_a_stream_that_ends_before_it_says_anything_is_tried_less_and_less_often
     for _ in range(8):
         told.streams = [[opening()]]
         feed._read(None)
-        pauses.append(feed._stream_at - monotonic.now)
-        monotonic.now = feed._stream_at
+        pauses.append(feed._next_stream_at - monotonic.now)
+        monotonic.now = feed._next_stream_at
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
@@ -259,7 +259,7 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
         stream=told,
         clock=clock,
         monotonic=monotonic,
-        unslewed=monotonic,
+        monotonic_raw=monotonic,
         interval_seconds=0.005,
         jitter=lambda: 0.0,
     )

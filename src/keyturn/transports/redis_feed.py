@@ -75,20 +75,20 @@ class RedisFeed(HttpFeed):
 
     def stream(self, first: Future[None] | None = None) -> None:
         """Read what is relayed, until closed; ``first`` is settled by the first news. Raises ``Unavailable``."""
-        if not self._reading.has_snapshot:
+        if not self._reader.has_snapshot:
             # One question to the issuer is quicker than waiting for beats; without it, Redis alone will do.
             self._try_poll()
-        if self._reading.has_snapshot:
-            self._settle(first)
-        RedisStreamReader(self._reading, self._now, self._monotonic).run(
-            self._address, lambda: self._on_event(self._reading.freshness.is_fresh(self._monotonic()), first)
+        if self._reader.has_snapshot:
+            self._resolve(first)
+        RedisStreamReader(self._reader, self._now, self._monotonic).run(
+            self._address, lambda: self._on_event(self._reader.freshness.is_fresh(self._monotonic()), first)
         )
 
     def _try_poll(self) -> None:
         try:
             self.poll()
         except Exception as error:  # whatever it is, Redis may do without
-            self._unread.failed(error)
+            self._feed_outage.failed(error)
 
 
 class RedisStreamReader:

@@ -78,24 +78,24 @@ class TokenChecker:
         monotonic: Callable[[], float],
         leeway_seconds: int,
         staleness_seconds: float,
-        introspects: bool,
+        can_introspect: bool,
         token_cache_size: int,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
         self._feed: Feed = _NullFeed() if feed is None else feed
-        self._judges_revocation = feed is not None
+        self._has_feed = feed is not None
         self._clock = clock
         self._monotonic = monotonic
         self._leeway_seconds = leeway_seconds
         # The stricter of both: what the feed declares, and what this service is willing to act on.
         self._bound_seconds = float("inf") if feed is None else min(staleness_seconds, feed.freshness.bound_seconds)
-        self._introspects = introspects
-        self._memo = TokenCache(token_cache_size)
-        self._entries = self._memo.entries
-        self._recalled = 0
-        self._read_tokens = 0
+        self._can_introspect = can_introspect
+        self._token_cache = TokenCache(token_cache_size)
+        self._entries = self._token_cache.entries
+        self._hits = 0
+        self._misses = 0
 
     @property
     def issuer(self) -> str:
@@ -123,39 +123,39 @@ class TokenChecker:
         Signature and fixed claims are remembered under the whole token and the very key set that proved them, in this
         verifier alone. Expiry, audience and revocation are judged here, on every call. Written straight, for speed.
         """
-        seen = self._entries.get(token)
-        if seen is None:
+        cached = self._entries.get(token)
+        if cached is None:
             return None
         source, feed = self._keys, self._feed
-        moment = self._monotonic()
+        now = self._monotonic()
         # Freshness before the set: the set read after is complete up to at least what was judged fresh.
         if (
-            seen.keys is not source.current
-            or moment >= source.due_at
-            or not seen.starts_at <= self._clock() < seen.ends_at
-            or self._audience not in seen.audiences
-            or not moment - feed.freshness.complete_as_of <= self._bound_seconds
+            cached.keys is not source.current
+            or now >= source.due_at
+            or not cached.starts_at <= self._clock() < cached.ends_at
+            or self._audience not in cached.audiences
+            or not now - feed.freshness.complete_as_of <= self._bound_seconds
         ):
             return None
-        revoked, claims = feed.revocations, seen.claims
+        revocations, claims = feed.revocations, cached.claims
         if (
-            seen.sid in revoked.ended
-            or seen.generation < revoked.generations.get(claims.sub, 0)
-            or claims.iat < revoked.not_before
-            or claims.iat < revoked.clients.get(claims.client_id, 0)
+            cached.sid in revocations.ended
+            or cached.generation < revocations.generations.get(claims.sub, 0)
+            or claims.iat < revocations.not_before
+            or claims.iat < revocations.clients.get(claims.client_id, 0)
         ):
             return None
-        self._recalled += 1
-        return seen.principal
+        self._hits += 1
+        return cached.principal
 
     def metrics(self) -> VerifierMetrics:
         """What there is to watch."""
         feed, age_seconds = self._feed, self._feed.freshness.age(self._monotonic())
-        held = feed.revocations
+        revocations = feed.revocations
         problems = [getattr(each, "problem", "") for each in (self._keys, feed)]
-        told = "; ".join(filter(None, problems))
+        problem = "; ".join(filter(None, problems))
         return VerifierMetrics(
-            age_seconds, len(held), held.sequence, self._recalled, self._read_tokens, len(self._entries), told
+            age_seconds, len(revocations), revocations.sequence, self._hits, self._misses, len(self._entries), problem
         )
 
     def check_now(self, token: str) -> Principal | None:
@@ -165,36 +165,36 @@ class TokenChecker:
         if keys is None or self._monotonic() >= source.due_at:
             return None
         try:
-            seen = self._check_signature(token, keys)
+            cached = self._check_signature(token, keys)
         except UnknownKey:
             return None
-        stands = self._is_live(seen)
-        if stands is False:
-            raise _revoked()
-        return seen.principal if stands else None
+        is_live = self._is_live(cached)
+        if is_live is False:
+            raise _revoked_error()
+        return cached.principal if is_live else None
 
     def check(self, token: str) -> CheckSteps:
         """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
         keys = yield from self._ready_keys()
         try:
-            seen = self._check_signature(token, keys)
+            cached = self._check_signature(token, keys)
         except UnknownKey:
-            waiting = self._keys.fetch_for_unknown_kid()
-            if waiting is None:
+            pending = self._keys.fetch_for_unknown_kid()
+            if pending is None:
                 raise
-            yield from _wait(waiting)
-            seen = self._check_signature(token, self._keys.current or keys)
-        verdict = self._cached_verdict(seen)
+            yield from _wait_for_keys(pending)
+            cached = self._check_signature(token, self._keys.current or keys)
+        verdict = self._cached_verdict(cached)
         if verdict is Verdict.UNKNOWN:
-            verdict = yield from self._cache(token, seen)
+            verdict = yield from self._resolve_unknown(token, cached)
         if verdict is Verdict.REVOKED:
-            raise _revoked()
-        return seen.principal
+            raise _revoked_error()
+        return cached.principal
 
     def _ready_keys(self) -> CheckFlow[KeySet]:
-        waiting = self._keys.refresh_if_due()
-        if waiting is not None:
-            yield from _wait(waiting)
+        pending = self._keys.refresh_if_due()
+        if pending is not None:
+            yield from _wait_for_keys(pending)
         keys = self._keys.current
         if keys is None:
             raise Unavailable("the keys of the issuer are not known")
@@ -202,17 +202,17 @@ class TokenChecker:
 
     def _check_signature(self, token: str, keys: KeySet) -> CachedToken:
         """All of the judgement but revocation. A good token is remembered."""
-        seen = self._entries.get(token)
-        if seen is None or seen.keys is not keys:
+        cached = self._entries.get(token)
+        if cached is None or cached.keys is not keys:
             return self._read(token, keys)
         now = self._clock()
-        if self._audience not in seen.audiences or not seen.starts_at <= now < seen.ends_at:
-            self._check(seen.claims, now)
-        return seen
+        if self._audience not in cached.audiences or not cached.starts_at <= now < cached.ends_at:
+            self._check_claims(cached.claims, now)
+        return cached
 
     def _read(self, token: str, keys: KeySet) -> CachedToken:
         """Judge a token seen for the first time. Written straight, for speed: ``_check`` has the reasons for a "no"."""
-        self._read_tokens += 1
+        self._misses += 1
         payload, header = parse_and_verify(token, keys)
         # RFC 9068 section 4, RFC 8725 section 3.11: another token of the same issuer is no access token.
         if header.typ != ACCESS_TYPE:
@@ -229,54 +229,54 @@ class TokenChecker:
             or self._audience not in audiences
             or not starts_at <= now < ends_at
         ):
-            self._check(claims, now)
+            self._check_claims(claims, now)
             generation = max(generation, 0)  # without a feed a token may have none
-        seen = CachedToken(
+        cached = CachedToken(
             keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_from_claims(claims), claims
         )
-        self._memo.insert(token, seen, now)
-        return seen
+        self._token_cache.insert(token, cached, now)
+        return cached
 
-    def _check(self, claims: Claims, now: float) -> None:
+    def _check_claims(self, claims: Claims, now: float) -> None:
         check_issuer(claims, self._issuer)
-        if self._judges_revocation and (not claims.sid or claims.gen < 0):
+        if self._has_feed and (not claims.sid or claims.gen < 0):
             raise TokenInvalid("no sid or gen: its revocation could never be known")
         check_audience(claims, self._audience)
         check_times(claims, now, self._leeway_seconds)
 
-    def _cache(self, token: str, seen: CachedToken) -> CheckFlow[Verdict]:
+    def _resolve_unknown(self, token: str, cached: CachedToken) -> CheckFlow[Verdict]:
         verdict = Verdict.UNKNOWN
         if isinstance(self._feed, RunningFeed):
-            waiting = self._feed.start()
-            if not waiting.done():
+            pending = self._feed.start()
+            if not pending.done():
                 with suppress(TimeoutError):
-                    yield waiting
-            verdict = self._cached_verdict(seen)
+                    yield pending
+            verdict = self._cached_verdict(cached)
         return (yield from self._request_introspection(token)) if verdict is Verdict.UNKNOWN else verdict
 
-    def _cached_verdict(self, seen: CachedToken) -> Verdict:
-        stands = self._is_live(seen)
-        if stands is None:
+    def _cached_verdict(self, cached: CachedToken) -> Verdict:
+        is_live = self._is_live(cached)
+        if is_live is None:
             return Verdict.UNKNOWN
-        return Verdict.LIVE if stands else Verdict.REVOKED
+        return Verdict.LIVE if is_live else Verdict.REVOKED
 
-    def _is_live(self, seen: CachedToken) -> bool | None:
+    def _is_live(self, cached: CachedToken) -> bool | None:
         """``False`` when it is revoked; ``None`` when nothing says so, but the news is too old to say it is not."""
-        feed, claims = self._feed, seen.claims
+        feed, claims = self._feed, cached.claims
         # Freshness before the set, as in recall. What is known to be revoked stays so, however old the news.
-        fresh = self._monotonic() - feed.freshness.complete_as_of <= self._bound_seconds
-        revoked = feed.revocations
+        is_fresh = self._monotonic() - feed.freshness.complete_as_of <= self._bound_seconds
+        revocations = feed.revocations
         if (
-            seen.sid in revoked.ended
-            or seen.generation < revoked.generations.get(claims.sub, 0)
-            or claims.iat < revoked.not_before
-            or claims.iat < revoked.clients.get(claims.client_id, 0)
+            cached.sid in revocations.ended
+            or cached.generation < revocations.generations.get(claims.sub, 0)
+            or claims.iat < revocations.not_before
+            or claims.iat < revocations.clients.get(claims.client_id, 0)
         ):
             return False
-        return fresh or None
+        return is_fresh or None
 
     def _request_introspection(self, token: str) -> CheckFlow[Verdict]:
-        if not self._introspects:
+        if not self._can_introspect:
             raise RevocationUnknown("the feed is older than the staleness bound and nobody can be asked")
         try:
             active = yield IntrospectionNeeded(token)
@@ -285,12 +285,12 @@ class TokenChecker:
         return Verdict.LIVE if active is True else Verdict.REVOKED
 
 
-def _revoked() -> TokenRevoked:
+def _revoked_error() -> TokenRevoked:
     return TokenRevoked("its session, subject or client was revoked, or everything was")
 
 
-def _wait(waiting: Future[None]) -> CheckFlow[None]:
+def _wait_for_keys(pending: Future[None]) -> CheckFlow[None]:
     try:
-        yield waiting
+        yield pending
     except Exception as error:  # a thread may have failed with anything; none of it says that the login is bad
         raise Unavailable(f"the keys of the issuer could not be fetched: {error_summary(error)}") from error

@@ -9,7 +9,7 @@ from keyturn.errors import TokenInvalid
 from keyturn.tokens.encoding import decode_object
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Moment = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
+NumericDate = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
 """A NumericDate every JSON reader agrees on: whole, and within the integers a double holds (RFC 8259 section 6)."""
 
 
@@ -23,17 +23,17 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     iss: Text
     sub: Annotated[Subject, msgspec.Meta(min_length=1)]
     aud: str | tuple[str, ...]
-    exp: Moment
-    iat: Moment
+    exp: NumericDate
+    iat: NumericDate
     jti: str = ""
     client_id: str = ""
     sid: SessionId = SessionId("")
     gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
     scope: str = ""
-    auth_time: Moment = EPOCH
+    auth_time: NumericDate = EPOCH
     acr: str = ""
     amr: tuple[str, ...] = ()
-    nbf: Moment = EPOCH
+    nbf: NumericDate = EPOCH
 
 
 _decode = msgspec.json.Decoder(Claims).decode

@@ -24,35 +24,35 @@ class Deadline:
 
     def remaining_seconds(self) -> float:
         """Above 0. Raises ``TimeoutError`` once it has passed."""
-        left = self._ends_at - time.monotonic()
-        if left <= 0:
+        remaining = self._ends_at - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        return left
+        return remaining
 
 
 class BoundedResponse(HTTPResponse):
     """Read until ``deadline``: the timeout of its connection, from when the request was sent."""
 
-    def __init__(self, sock: socket, *arguments: Any, **names: Any) -> None:
-        super().__init__(sock, *arguments, **names)
+    def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
         self.deadline = Deadline(sock.gettimeout() or 0.0)
-        self.fp = BufferedReader(_BoundedReads(self.fp, sock, self.deadline))
+        self.fp = BufferedReader(_DeadlineReader(self.fp, sock, self.deadline))
 
 
-class _BoundedReads(RawIOBase):
-    def __init__(self, read: BufferedReader, sock: socket, deadline: Deadline) -> None:
-        self._read, self._sock, self._deadline = read.detach(), sock, deadline
+class _DeadlineReader(RawIOBase):
+    def __init__(self, reader: BufferedReader, sock: socket, deadline: Deadline) -> None:
+        self._reader, self._sock, self._deadline = reader.detach(), sock, deadline
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._deadline.remaining_seconds())
-        return self._read.readinto(buffer)
+        return self._reader.readinto(buffer)
 
     def close(self) -> None:
         super().close()
-        self._read.close()
+        self._reader.close()
 
 
 class _Connection(HTTPConnection):
@@ -68,8 +68,8 @@ class BoundedHandler(HTTPHandler):
 
     def http_open(self, req: Request) -> HTTPResponse:
         """Send ``req``; its answer is a ``BoundedResponse``."""
-        made: Any = _Connection
-        return self.do_open(made, req)
+        connection_class: Any = _Connection
+        return self.do_open(connection_class, req)
 
 
 class BoundedSecureHandler(HTTPSHandler):
@@ -77,5 +77,5 @@ class BoundedSecureHandler(HTTPSHandler):
 
     def https_open(self, req: Request) -> HTTPResponse:
         """Send ``req``; its answer is a ``BoundedResponse``."""
-        made: Any = _SecureConnection
-        return self.do_open(made, req)
+        connection_class: Any = _SecureConnection
+        return self.do_open(connection_class, req)

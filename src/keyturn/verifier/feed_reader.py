@@ -62,12 +62,12 @@ class FeedReader:
         self.freshness.invalidate()
         self.log, self.sequence, self.has_snapshot, self.revocations.sequence = None, 0, False, 0
 
-    def apply(self, lines: Iterable[FeedEntry], log: int, sequence: int) -> None:
+    def apply(self, entries: Iterable[FeedEntry], log: int, sequence: int) -> None:
         """Merge what comes next, up to ``sequence``. Raises ``Unavailable`` for a line from beyond it."""
-        for line in lines:
-            if line.sequence > sequence:
-                raise Unavailable(f"entry {line.sequence} of the feed lies beyond {sequence}, where it says it ends")
-            self.revocations.apply(line.revocation())
+        for entry in entries:
+            if entry.sequence > sequence:
+                raise Unavailable(f"entry {entry.sequence} of the feed lies beyond {sequence}, where it says it ends")
+            self.revocations.apply(entry.revocation())
         self.log, self.sequence = log, sequence
 
     def mark_complete(self, asked_at: float, now: Instant) -> None:

@@ -24,7 +24,7 @@ FETCH_SECONDS = 5.0
 _CHUNK = 64 * 1024
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 _HINTS = {401: ": the service token is missing, or is not the issuer's"}
-_PRINTED = re.compile(r"[!-~]+")
+_PRINTABLE = re.compile(r"[!-~]+")
 
 Document = TypeVar("Document")
 
@@ -48,7 +48,7 @@ def require_secure(url: str) -> str:
         host, scheme, user = parts.hostname or "", parts.scheme, parts.username
     except ValueError:
         host, scheme, user = "", "", None
-    if user is not None or not _PRINTED.fullmatch(url or "-"):
+    if user is not None or not _PRINTABLE.fullmatch(url or "-"):
         # Not quoted: what stands before the @ is a password, and a line break would end a line of the log (CWE-117).
         raise ConfigurationError("an https URL holds neither a user's name nor a space, nor anything but ASCII")
     if not host or not (scheme == "https" or (scheme == "http" and _is_local(host))):
@@ -93,10 +93,12 @@ def fetch_feed(request: Request, seconds: float) -> bytes:
     return fetch(request, min(FETCH_SECONDS, max(1.0, seconds)), FEED_BYTES)
 
 
-def fetch_as(kind: type[Document], request: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES) -> Document:
+def fetch_as(
+    document_type: type[Document], request: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES
+) -> Document:
     """What ``asked`` is answered with, read as ``kind``. Raises ``Unavailable`` when it is none."""
     try:
-        return msgspec.convert(decode_object(send(request), max_bytes=max_bytes), kind)
+        return msgspec.convert(decode_object(send(request), max_bytes=max_bytes), document_type)
     except (TokenMalformed, msgspec.ValidationError) as error:
         raise Unavailable(f"{display_url(request)}: {error}") from error
 
@@ -119,21 +121,21 @@ def display_url(request: Request) -> str:
 def _explain(error: Exception) -> str:
     """What ``error`` is, without what it quotes: headers we sent, or whatever the other side did."""
     cause = error.reason if isinstance(error, URLError) else error
-    said = cause.strerror if isinstance(cause, OSError) else None
-    return f"{type(cause).__name__}: {said}" if said else type(cause).__name__
+    message = cause.strerror if isinstance(cause, OSError) else None
+    return f"{type(cause).__name__}: {message}" if message else type(cause).__name__
 
 
 def _read(request: Request, response: BoundedResponse, max_bytes: int) -> bytes:
     declared = response.headers["Content-Length"]
-    left = max_bytes + 1 if declared is None else int(declared)
+    remaining = max_bytes + 1 if declared is None else int(declared)
     body = bytearray()
     # read1 answers with what has come; read would wait for a whole chunk of a server that drips.
-    while left > 0 and (chunk := response.read1(min(left, _CHUNK))):
+    while remaining > 0 and (chunk := response.read1(min(remaining, _CHUNK))):
         body += chunk
-        left -= len(chunk)
+        remaining -= len(chunk)
         if len(body) > max_bytes:
             raise Unavailable(f"{display_url(request)} sent more than {max_bytes} bytes")
-    if declared is not None and left:
+    if declared is not None and remaining:
         raise Unavailable(f"{display_url(request)} broke off")
     return bytes(body)
 

@@ -20,7 +20,7 @@ from keyturn.verifier.polling import poll
 from keyturn.verifier.sse import Listen, SseReader, listen
 from keyturn.verifier.threads import ForkSafeLock, start_thread
 
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_BACKOFF_SECONDS = 60.0
 
 
 class HttpFeed:
@@ -43,70 +43,70 @@ class HttpFeed:
         staleness_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = boottime,
-        unslewed: Callable[[], float] = monotonic_raw,
+        monotonic_raw: Callable[[], float] = monotonic_raw,
         send: Fetch | None = None,
         stream: Listen | None = listen,
         jitter: Callable[[], float] = entropy.jitter,
         nonce: Callable[[], str] = entropy.nonce,
     ) -> None:
         self._url = url
-        self._proof = bearer_header(token)
+        self._auth_header = bearer_header(token)
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._monotonic = monotonic
-        self._unslewed = unslewed
+        self._monotonic_raw = monotonic_raw
         self._send = send or partial(fetch_feed, seconds=staleness_seconds / 2)
-        self._listen = stream
+        self._open_stream = stream
         self._jitter = jitter
         self._nonce = nonce
-        self._reading = FeedReader(staleness_seconds)
+        self._reader = FeedReader(staleness_seconds)
         self._lock = ForkSafeLock()
         self._stop = Event()
         self._thread: Thread | None = None
-        self._first: Future[None] = _never_started()
-        self._stream_at = float("-inf")
+        self._first_read: Future[None] = _new_future()
+        self._next_stream_at = float("-inf")
         self._failures = 0
-        self._untold = OutageLog("the revocation feed is not told, so it is asked for now and then")
-        self._unread = OutageLog("the revocation feed cannot be read")
+        self._stream_outage = OutageLog("the revocation feed is not told, so it is asked for now and then")
+        self._feed_outage = OutageLog("the revocation feed cannot be read")
 
     @property
     def revocations(self) -> RevocationSet:
         """What is revoked."""
-        return self._reading.revocations
+        return self._reader.revocations
 
     @property
     def freshness(self) -> Freshness:
         """How old the news is."""
-        return self._reading.freshness
+        return self._reader.freshness
 
     @property
     def problem(self) -> str:
         """Why news is late, or does not come at all; empty while it is told."""
-        return self._unread.message or self._untold.message
+        return self._feed_outage.message or self._stream_outage.message
 
     def start(self) -> Future[None]:
         """Read from now on. Answers what to wait for: the first news, or the first failure to get any."""
         with self._lock:
             if not self._stop.is_set() and (self._thread is None or not self._thread.is_alive()):
-                self._begin()
-            return self._first
+                self._start_thread()
+            return self._first_read
 
     def close(self) -> None:
         """Stop reading, for good; nobody waits for it any more. The feed then goes stale."""
         self._stop.set()
-        self._settle(self._first)
+        self._resolve(self._first_read)
 
     def poll(self) -> None:
         """Read until nothing newer is there, and confirm. Raises ``Unavailable``."""
         poll(
-            self._reading,
-            self._located(),
-            self._proof,
+            self._reader,
+            self._resolve_url(),
+            self._auth_header,
             send=self._send,
             now=self._now,
             monotonic=self._monotonic,
             nonce=self._nonce,
-            stopped=self._stop.is_set,
+            is_stopped=self._stop.is_set,
         )
 
     def stream(self, first: Future[None] | None = None) -> None:
@@ -115,74 +115,76 @@ class HttpFeed:
         Raises ``Unavailable`` for every other end.
         """
 
-        if self._listen is None:
+        if self._open_stream is None:
             return
-        told = SseReader(self._reading, self._now, self._monotonic, self._unslewed, self._nonce)
-        told.run(self._located(), self._proof, self._listen, lambda: self._on_event(told.told, first))
-        if not told.told and not self._stop.is_set():
+        reader = SseReader(self._reader, self._now, self._monotonic, self._monotonic_raw, self._nonce)
+        reader.run(
+            self._resolve_url(), self._auth_header, self._open_stream, lambda: self._on_event(reader.caught_up, first)
+        )
+        if not reader.caught_up and not self._stop.is_set():
             raise Unavailable("the stream ended before it had told everything")
 
     def _on_event(self, caught_up: bool, first: Future[None] | None) -> bool:
         """Whether to read on. ``told``: whether everything is held by now."""
         if caught_up:
-            self._settle(first)
-            self._untold.recovered()
-            self._unread.recovered()
+            self._resolve(first)
+            self._stream_outage.recovered()
+            self._feed_outage.recovered()
             self._failures = 0
         return not self._stop.is_set()
 
-    def _begin(self) -> None:
+    def _start_thread(self) -> None:
         """Call with the lock held."""
-        self._first = first = _never_started()
+        self._first_read = first = _new_future()
         try:
             self._thread = start_thread(Thread(target=self._run, args=(first,), name="keyturn-feed", daemon=True))
         except Unavailable as error:  # it is tried again by the next token; until then there is no news
-            self._unread.failed(error)
-            self._settle(first)
+            self._feed_outage.failed(error)
+            self._resolve(first)
 
     def _run(self, first: Future[None]) -> None:
         while not self._stop.is_set():
             try:
                 pause = self._read(first)
             except Exception as error:  # the loop must outlive every answer; staleness is what is seen of it
-                self._unread.failed(error)
+                self._feed_outage.failed(error)
                 pause = self._interval_seconds
-            self._settle(first)
+            self._resolve(first)
             self._stop.wait(pause)
-        self._settle(first)
+        self._resolve(first)
 
     def _read(self, first: Future[None] | None) -> float:
         """Stream, or poll once. Answers how long to pause."""
-        if self._listen is not None and self._monotonic() >= self._stream_at:
+        if self._open_stream is not None and self._monotonic() >= self._next_stream_at:
             try:
                 self.stream(first)
             except Exception as error:  # whatever it is, polling may still work
-                self._untold.failed(error)
-                self._stream_at = self._monotonic() + self._timeout_seconds()
+                self._stream_outage.failed(error)
+                self._next_stream_at = self._monotonic() + self._backoff_seconds()
             else:
                 return self._jitter() * self._interval_seconds / 4
         self.poll()
-        self._unread.recovered()
+        self._feed_outage.recovered()
         return self._interval_seconds
 
-    def _timeout_seconds(self) -> float:
+    def _backoff_seconds(self) -> float:
         """How long to poll before the next stream."""
         self._failures = min(self._failures + 1, 10)
-        return min(_LONGEST_PAUSE_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
+        return min(_MAX_BACKOFF_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
 
-    def _settle(self, first: Future[None] | None) -> None:
+    def _resolve(self, first: Future[None] | None) -> None:
         if first is not None:
             with suppress(InvalidStateError):  # settled already, maybe by close at this very moment
                 first.set_result(None)
 
-    def _located(self) -> str:
+    def _resolve_url(self) -> str:
         return self._url if isinstance(self._url, str) else self._url()
 
     def _now(self) -> Instant:
         return Instant(int(self._clock()))
 
 
-def _never_started() -> Future[None]:
+def _new_future() -> Future[None]:
     future = Future[None]()
     future.set_running_or_notify_cancel()
     return future

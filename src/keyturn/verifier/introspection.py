@@ -10,7 +10,7 @@ from keyturn.verifier.fetch import Fetch, bearer_header, fetch, fetch_as, reques
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     active: bool
 
 
@@ -23,10 +23,10 @@ class HttpIntrospection:
 
     def __init__(self, url: str | Callable[[], str], token: str | None = None, *, send: Fetch = fetch) -> None:
         self._url = url
-        self._proof = bearer_header(token)
+        self._auth_header = bearer_header(token)
         self._send = send
 
     def __call__(self, token: str) -> bool:
         url = self._url if isinstance(self._url, str) else self._url()
         body = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
-        return fetch_as(_Answer, request(url, {**_FORM, **self._proof}, body), self._send).active
+        return fetch_as(_Response, request(url, {**_FORM, **self._auth_header}, body), self._send).active

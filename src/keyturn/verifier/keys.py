@@ -13,7 +13,7 @@ from keyturn.verifier.fetch import Fetch, fetch, request
 from keyturn.verifier.outage_log import OutageLog
 from keyturn.verifier.threads import ForkSafeLock, start_thread
 
-LONG_AGO = float("-inf")
+_MINUS_INFINITY = float("-inf")
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class KeySchedule:
     retry_seconds: float = 5.0
     cooldown_seconds: float = 30.0
     max_unknown_kid_fetches: int = 3
-    fetched_at: float = LONG_AGO
-    tried_at: float = LONG_AGO
+    fetched_at: float = _MINUS_INFINITY
+    tried_at: float = _MINUS_INFINITY
     failed: bool = False
     unknown_kid_fetches: tuple[float, ...] = ()
 
@@ -107,7 +107,7 @@ class KeyCache:
         monotonic: Callable[[], float] = boottime,
     ) -> None:
         self.current: KeySet | None = None
-        self.due_at = LONG_AGO
+        self.due_at = _MINUS_INFINITY
         self._schedule = schedule or KeySchedule()
         self._locate = locate
         self._send = send
@@ -116,12 +116,12 @@ class KeyCache:
         self._pending_fetch: Future[None] | None = None
         self._thread: Thread | None = None
         self._document = b""
-        self._trouble = OutageLog("the issuer's keys cannot be fetched")
+        self._outage = OutageLog("the issuer's keys cannot be fetched")
 
     @property
     def problem(self) -> str:
         """Why the last fetch failed; empty when it did not."""
-        return self._trouble.message
+        return self._outage.message
 
     def refresh_if_due(self) -> Future[None] | None:
         """See ``KeySource``. Keys past ``keep_seconds`` are dropped."""
@@ -129,12 +129,12 @@ class KeyCache:
         with self._lock:
             if self.current is not None and not self._schedule.is_usable(now):
                 self.current = None
-            flight = self._start_fetch(now) if now >= self.due_at or self._is_lost() else self._pending_fetch
+            pending = self._start_fetch(now) if now >= self.due_at or self._has_lost_thread() else self._pending_fetch
             if self.current is not None:
                 return None
-            if flight is None:
+            if pending is None:
                 raise Unavailable("the issuer's keys could not be fetched; trying again soon")
-            return flight
+            return pending
 
     def fetch_for_unknown_kid(self) -> Future[None] | None:
         """See ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be a new key's."""
@@ -151,41 +151,41 @@ class KeyCache:
 
     def _start_fetch(self, now: float) -> Future[None]:
         """Call with the lock held. The flight under way, or a new one."""
-        if self._pending_fetch is not None and not self._is_lost():
+        if self._pending_fetch is not None and not self._has_lost_thread():
             return self._pending_fetch
-        flight = self._pending_fetch = Future[None]()
-        flight.set_running_or_notify_cancel()
+        pending = self._pending_fetch = Future[None]()
+        pending.set_running_or_notify_cancel()
         self._schedule.tried_at = now
         self.due_at = self._schedule.due_at
         try:
-            self._thread = start_thread(Thread(target=self._fetch, args=(flight,), name="keyturn-keys", daemon=True))
+            self._thread = start_thread(Thread(target=self._fetch, args=(pending,), name="keyturn-keys", daemon=True))
         except Unavailable as error:
-            self._trouble.failed(error)
+            self._outage.failed(error)
             self._finish_fetch(failed=True)
-            flight.set_exception(error)
-        return flight
+            pending.set_exception(error)
+        return pending
 
-    def _is_lost(self) -> bool:
+    def _has_lost_thread(self) -> bool:
         """Whether the thread of a flight is gone: it did not survive a fork."""
         return self._pending_fetch is not None and (self._thread is None or not self._thread.is_alive())
 
-    def _fetch(self, flight: Future[None]) -> None:
+    def _fetch(self, pending: Future[None]) -> None:
         try:
             document = self._send(request(self._locate()))
             keys = self._read(document)
         except Exception as error:
-            self._trouble.failed(error)
+            self._outage.failed(error)
             with self._lock:
                 self._finish_fetch(failed=True)
-            flight.set_exception(error)
+            pending.set_exception(error)
             return
         with self._lock:
             self.current, self._document = keys, document
             # Counted from when it was asked: the answer may have been old when it came.
             self._schedule.fetched_at = self._schedule.tried_at
             self._finish_fetch(failed=False)
-        self._trouble.recovered()
-        flight.set_result(None)
+        self._outage.recovered()
+        pending.set_result(None)
 
     def _read(self, document: bytes) -> KeySet:
         current = self.current

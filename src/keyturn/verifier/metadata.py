@@ -62,20 +62,20 @@ class Discovery:
         self._send = send
         self._monotonic = monotonic
         self._lock = ForkSafeLock()
-        self._held: Metadata | None = None
-        self._tried_at = float("-inf")
-        self._tries = 0
+        self._metadata: Metadata | None = None
+        self._last_attempt_at = float("-inf")
+        self._attempts = 0
 
     def metadata(self) -> Metadata:
         """Raises ``Unavailable`` when there is none yet and it cannot be had."""
-        held = self._held
-        if held is None:
-            return self._first(self._tries)
-        if self._monotonic() - self._tried_at >= REFRESH_SECONDS:
-            self._tried_at = self._monotonic()
+        metadata = self._metadata
+        if metadata is None:
+            return self._fetch_once(self._attempts)
+        if self._monotonic() - self._last_attempt_at >= REFRESH_SECONDS:
+            self._last_attempt_at = self._monotonic()
             with suppress(Unavailable):  # no thread to be had: in five minutes, then
                 start_thread(Thread(target=self._refresh, name="keyturn-metadata", daemon=True))
-        return held
+        return metadata
 
     def endpoint(self, name: str) -> str:
         """One endpoint. Raises ``Unavailable`` when the issuer names none."""
@@ -84,22 +84,22 @@ class Discovery:
             raise Unavailable(f"the metadata of {self.issuer!r} names no {name}")
         return url
 
-    def _first(self, tries: int) -> Metadata:
+    def _fetch_once(self, attempts: int) -> Metadata:
         with self._lock:
-            if self._held is None and self._tries != tries:
+            if self._metadata is None and self._attempts != attempts:
                 # One try for all who waited: each making its own would hold the last of them for minutes.
                 raise Unavailable(f"the metadata of {self.issuer!r} could not be had")
-            if self._held is None:
-                self._tried_at = self._monotonic()
+            if self._metadata is None:
+                self._last_attempt_at = self._monotonic()
                 try:
-                    self._held = self._fetched()
+                    self._metadata = self._fetch()
                 finally:
-                    self._tries += 1
-            return self._held
+                    self._attempts += 1
+            return self._metadata
 
     def _refresh(self) -> None:
         with suppress(Unavailable):
-            self._held = self._fetched()
+            self._metadata = self._fetch()
 
-    def _fetched(self) -> Metadata:
+    def _fetch(self) -> Metadata:
         return check_metadata(fetch_as(Metadata, request(metadata_url(self.issuer)), self._send), self.issuer)

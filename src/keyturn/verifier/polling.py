@@ -23,15 +23,15 @@ class _Page(msgspec.Struct):
 
 
 def poll(
-    reading: FeedReader,
+    reader: FeedReader,
     url: str,
-    proof: Mapping[str, str],
+    auth_header: Mapping[str, str],
     *,
     send: Fetch,
     now: Callable[[], Instant],
     monotonic: Callable[[], float],
     nonce: Callable[[], str],
-    stopped: Callable[[], bool] = lambda: False,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read until nothing newer is there, and confirm. ``proof``: the header that says who asks. ``stopped``: whether
     to ask no more, and confirm nothing. ``nonce``: another at every call. Raises ``Unavailable``.
@@ -40,45 +40,45 @@ def poll(
     """
     snapshots = 0
     for _ in range(_MAX_PAGES):
-        if stopped():
+        if is_stopped():
             return
-        asked_at = monotonic()
-        page = _ask(f"{url}?{_query_cursor(reading)}nonce=", nonce(), proof, send)
-        if _is_broken(page, reading):
+        requested_at = monotonic()
+        page = _fetch_page(f"{url}?{_query_cursor(reader)}nonce=", nonce(), auth_header, send)
+        if _has_gap(page, reader):
             # Entries we never saw were purged, or the log went back in time.
-            snapshots = _restart(reading, snapshots)
-        elif _apply_page(page, reading):
-            reading.mark_complete(asked_at, now())
+            snapshots = _restart(reader, snapshots)
+        elif _apply_page(page, reader):
+            reader.mark_complete(requested_at, now())
             return
     raise Unavailable(f"the feed did not end within {_MAX_PAGES} pages")
 
 
-def _ask(url: str, nonce: str, proof: Mapping[str, str], send: Fetch) -> _Page:
-    page = fetch_as(_Page, request(url + nonce, proof), send, FEED_BYTES)
+def _fetch_page(url: str, nonce: str, auth_header: Mapping[str, str], send: Fetch) -> _Page:
+    page = fetch_as(_Page, request(url + nonce, auth_header), send, FEED_BYTES)
     check_nonce(page.nonce, nonce)
     return page
 
 
-def _restart(reading: FeedReader, snapshots: int) -> int:
-    reading.reset()
+def _restart(reader: FeedReader, snapshots: int) -> int:
+    reader.reset()
     if snapshots == _MAX_SNAPSHOTS:
         raise Unavailable("the feed has a gap again and again")
     return snapshots + 1
 
 
-def _apply_page(page: _Page, reading: FeedReader) -> bool:
+def _apply_page(page: _Page, reader: FeedReader) -> bool:
     """Whether it was the last."""
-    if page.entries and page.sequence == reading.sequence:
+    if page.entries and page.sequence == reader.sequence:
         raise Unavailable("the feed leads back to itself")
-    reading.apply(page.entries, page.log, page.sequence)
+    reader.apply(page.entries, page.log, page.sequence)
     return not page.entries
 
 
-def _query_cursor(reading: FeedReader) -> str:
-    if reading.has_snapshot:
-        return f"after={reading.sequence}&"
-    return f"seed={reading.sequence}&" if reading.sequence else ""
+def _query_cursor(reader: FeedReader) -> str:
+    if reader.has_snapshot:
+        return f"after={reader.sequence}&"
+    return f"seed={reader.sequence}&" if reader.sequence else ""
 
 
-def _is_broken(page: _Page, reading: FeedReader) -> bool:
-    return not page.complete or page.sequence < reading.sequence or not reading.continues(page.log, reading.sequence)
+def _has_gap(page: _Page, reader: FeedReader) -> bool:
+    return not page.complete or page.sequence < reader.sequence or not reader.continues(page.log, reader.sequence)

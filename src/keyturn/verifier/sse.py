@@ -47,22 +47,22 @@ class _FeedEvent(msgspec.Struct):
 
 
 @contextmanager
-def listen(asked: Request, seconds: float) -> Generator[Lines]:
+def listen(stream_request: Request, seconds: float) -> Generator[Lines]:
     """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` for whatever is none, or breaks off."""
-    with open_response(asked, seconds) as response:
-        kind = response.headers.get_content_type()
-        if kind != "text/event-stream":
-            raise Unavailable(f"{display_url(asked)} answered with {kind!r}, not with a stream")
+    with open_response(stream_request, seconds) as response:
+        content_type = response.headers.get_content_type()
+        if content_type != "text/event-stream":
+            raise Unavailable(f"{display_url(stream_request)} answered with {content_type!r}, not with a stream")
         yield _lines(response)
 
 
 def _lines(response: BoundedResponse) -> Lines:
-    begun = b""
+    rest = b""
     while chunk := _read_events(response):
-        *whole, begun = (begun + chunk).split(b"\n")
-        if len(begun) > FEED_BYTES:
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > FEED_BYTES:
             raise Unavailable(f"the stream sent a line of more than {FEED_BYTES} bytes")
-        yield from (line + b"\n" for line in whole)
+        yield from (line + b"\n" for line in lines)
         yield b""  # an issuer that drips a line for ever is found to lag, as one that says nothing is
 
 
@@ -81,78 +81,80 @@ class SseReader:
 
     def __init__(
         self,
-        reading: FeedReader,
+        reader: FeedReader,
         now: Callable[[], Instant],
         monotonic: Callable[[], float],
-        unslewed: Callable[[], float] = monotonic_raw,
+        monotonic_raw: Callable[[], float] = monotonic_raw,
         nonce: Callable[[], str] = entropy.nonce,
     ) -> None:
-        self.told = False
+        self.caught_up = False
         self._nonce = nonce()
-        self._reading = reading
+        self._reader = reader
         self._now = now
         self._monotonic = monotonic
-        self._unslewed = unslewed
-        self._asked_at = monotonic()
-        self._asked_unslewed = unslewed()
+        self._monotonic_raw = monotonic_raw
+        self._requested_at = monotonic()
+        self._requested_at_raw = monotonic_raw()
         self._opening: _Opening | None = None
 
-    def run(self, url: str, proof: Mapping[str, str], listen: Listen, on_event: Callable[[], bool]) -> None:
+    def run(self, url: str, auth_header: Mapping[str, str], listen: Listen, on_event: Callable[[], bool]) -> None:
         """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop. ``proof``: the
         header that says who reads.
 
         Raises ``Unavailable`` for what breaks off, makes no sense, does not go on from where we are, or lags.
         """
-        bound_seconds = self._reading.freshness.bound_seconds
-        with listen(request(f"{url}?nonce={self._nonce}", {**self._headers(), **proof}), bound_seconds / 2) as lines:
+        bound_seconds = self._reader.freshness.bound_seconds
+        with listen(
+            request(f"{url}?nonce={self._nonce}", {**self._headers(), **auth_header}), bound_seconds / 2
+        ) as lines:
             for name, body in _events(lines):
                 if name:
                     self._handle_event(name, body)
                 if not on_event():
                     return
                 if (
-                    self._monotonic() - max(self._asked_at, self._reading.freshness.complete_as_of)
+                    self._monotonic() - max(self._requested_at, self._reader.freshness.complete_as_of)
                     > bound_seconds * MAX_LAG_SHARE
                 ):
                     raise Unavailable("the stream lags behind")
 
     def _headers(self) -> dict[str, str]:
-        asks = {"Accept": "text/event-stream"}
-        reading = self._reading
-        return {**asks, "Last-Event-ID": f"{reading.log}.{reading.sequence}"} if reading.has_snapshot else asks
+        headers = {"Accept": "text/event-stream"}
+        reader = self._reader
+        return {**headers, "Last-Event-ID": f"{reader.log}.{reader.sequence}"} if reader.has_snapshot else headers
 
     def _handle_event(self, name: str, body: bytes) -> None:
         if name == "opening":
-            self._opening = _read(_Opening, body)
+            self._opening = _decode(_Opening, body)
             check_nonce(self._opening.nonce, self._nonce)
         elif name in ("snapshot", "entries", "heartbeat"):
-            self._apply(_read(_FeedEvent, body), seeding=name == "snapshot")
+            self._apply(_decode(_FeedEvent, body), is_snapshot=name == "snapshot")
 
-    def _apply(self, news: _FeedEvent, *, seeding: bool) -> None:
-        reading = self._reading
-        if seeding and news.after == 0:
-            reading.reset()
-        if reading.has_snapshot == seeding or not reading.continues(news.log, news.after):
+    def _apply(self, event: _FeedEvent, *, is_snapshot: bool) -> None:
+        reader = self._reader
+        if is_snapshot and event.after == 0:
+            reader.reset()
+        if reader.has_snapshot == is_snapshot or not reader.continues(event.log, event.after):
             raise Unavailable("the stream does not go on from where it was")
-        reading.apply(news.entries, news.log, news.sequence)
-        if news.stamp is not None:
-            reading.mark_complete(self._local_time(news.stamp - self._clock_of(news.process)), self._now())
-            self.told = True
+        reader.apply(event.entries, event.log, event.sequence)
+        if event.stamp is not None:
+            reader.mark_complete(self._local_time(event.stamp - self._require_clock(event.process)), self._now())
+            self.caught_up = True
 
-    def _clock_of(self, process: str) -> float:
+    def _require_clock(self, process: str) -> float:
         if self._opening is None or self._opening.process != process:
             raise Unavailable("a process spoke that has not opened this stream: its clock is unknown")
         return self._opening.clock
 
-    def _local_time(self, passed: float) -> float:
+    def _local_time(self, elapsed: float) -> float:
         """What our own clock said ``passed`` seconds after the issuer had heard of us, or earlier: never later.
 
         It heard of us after we had asked. Two clocks count, one that goes on while this machine sleeps and one that
         nobody slews; the older answer holds, and none lies ahead.
         """
-        certain = passed * (MIN_CLOCK_RATE if passed > 0 else 1 / MIN_CLOCK_RATE)
-        age_seconds = max(0.0, self._unslewed() - self._asked_unslewed - certain)
-        return min(self._asked_at + certain, self._monotonic() - age_seconds)
+        min_elapsed = elapsed * (MIN_CLOCK_RATE if elapsed > 0 else 1 / MIN_CLOCK_RATE)
+        age_seconds = max(0.0, self._monotonic_raw() - self._requested_at_raw - min_elapsed)
+        return min(self._requested_at + min_elapsed, self._monotonic() - age_seconds)
 
 
 def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
@@ -171,7 +173,7 @@ def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
             yield "", b""
 
 
-def _read(kind: type[Shape], body: bytes) -> Shape:
+def _decode(kind: type[Shape], body: bytes) -> Shape:
     try:
         return msgspec.convert(decode_object(body, max_bytes=FEED_BYTES), kind)
     except (TokenMalformed, msgspec.ValidationError) as error:

@@ -32,20 +32,20 @@ class TokenCache:
     ``entries`` is read without a lock: it only ever loses or gains whole entries.
     """
 
-    __slots__ = ("_ends", "_lock", "capacity", "entries")
+    __slots__ = ("_expirations", "_lock", "capacity", "entries")
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.entries: dict[str, CachedToken] = {}
-        self._ends: list[tuple[int, str]] = []
+        self._expirations: list[tuple[int, str]] = []
         self._lock = ForkSafeLock()
 
-    def insert(self, token: str, seen: CachedToken, now: float) -> None:
+    def insert(self, token: str, cached: CachedToken, now: float) -> None:
         """Remember ``token``. The bound counts re-insertions too, so that neither structure outgrows it."""
-        ends = self._ends
+        expirations = self._expirations
         with self._lock:
-            while ends and (ends[0][0] <= now or len(ends) >= self.capacity):
-                self.entries.pop(heappop(ends)[1], None)
+            while expirations and (expirations[0][0] <= now or len(expirations) >= self.capacity):
+                self.entries.pop(heappop(expirations)[1], None)
             if self.capacity:
-                self.entries[token] = seen
-                heappush(ends, (seen.ends_at, token))
+                self.entries[token] = cached
+                heappush(expirations, (cached.ends_at, token))

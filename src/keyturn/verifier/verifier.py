@@ -23,16 +23,16 @@ from keyturn.verifier.metadata import Discovery, metadata_url
 
 _logger = logging.getLogger("keyturn.verifier")
 
-_LOOK_SECONDS = 0.001
+_POLL_SECONDS = 0.001
 """Between two looks at how far the feed has come, by whoever waits for that."""
 
 _WAIT_SECONDS = 3 * FETCH_SECONDS
 """Longest wait for keys or for the first news: the metadata, then what it points to, and some grace."""
 
-Answer = TypeVar("Answer", bool, Awaitable[bool])
+IsActive = TypeVar("IsActive", bool, Awaitable[bool])
 
 
-class _Verifier(TokenChecker, ABC, Generic[Answer]):
+class _Verifier(TokenChecker, ABC, Generic[IsActive]):
     """What both colours take.
 
     ``issuer``: the only ``iss`` accepted. ``audience``: the ``aud`` that must be named (RFC 9068 section 4).
@@ -59,7 +59,7 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
         feed: Feed | None = None,
         service_token: str | None = None,
         revocation: Literal["feed", "none"] | None = None,
-        introspect: Callable[[str], Answer] | None = None,
+        introspect: Callable[[str], IsActive] | None = None,
         on_stale: Literal["introspect", "refuse"] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = boottime,
@@ -68,14 +68,14 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
         token_cache_size: int = 10_000,
     ) -> None:
         mode = revocation or _default_revocation(keys, feed)
-        _check(issuer, audience, feed, mode)
-        _check_figures(leeway_seconds, staleness_seconds, token_cache_size)
-        finds_feed = feed is None and mode == "feed"
-        if keys is None or finds_feed:
+        _check_arguments(issuer, audience, feed, mode)
+        _check_limits(leeway_seconds, staleness_seconds, token_cache_size)
+        is_feed_discovered = feed is None and mode == "feed"
+        if keys is None or is_feed_discovered:
             metadata_url(issuer)
         discovery = Discovery(issuer, monotonic=monotonic)
         self._own_feed: HttpFeed | None = None
-        if finds_feed:
+        if is_feed_discovered:
             locate = partial(discovery.endpoint, "revocations_endpoint")
             feed = self._own_feed = HttpFeed(
                 locate,
@@ -87,10 +87,10 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
             )
             finalize(self, feed.close)
             if introspect is None and service_token is not None and on_stale != "refuse":
-                asks = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), service_token)
-                introspect = self._with_steps(asks)
+                introspection = HttpIntrospection(partial(discovery.endpoint, "introspection_endpoint"), service_token)
+                introspect = self._adapt_introspection(introspection)
         _check_on_stale(on_stale, introspect is not None)
-        self._introspect: Callable[[str], Answer] | None = introspect
+        self._introspect: Callable[[str], IsActive] | None = introspect
         super().__init__(
             issuer,
             audience,
@@ -100,7 +100,7 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
             monotonic=monotonic,
             leeway_seconds=leeway_seconds,
             staleness_seconds=staleness_seconds,
-            introspects=introspect is not None and on_stale != "refuse",
+            can_introspect=introspect is not None and on_stale != "refuse",
             token_cache_size=token_cache_size,
         )
 
@@ -119,7 +119,7 @@ class _Verifier(TokenChecker, ABC, Generic[Answer]):
         return self.feed.revocations.sequence >= sequence
 
     @abstractmethod
-    def _with_steps(self, asks: HttpIntrospection) -> Callable[[str], Answer]:
+    def _adapt_introspection(self, introspection: HttpIntrospection) -> Callable[[str], IsActive]:
         """Blocking introspection in this verifier's colour."""
 
 
@@ -145,7 +145,7 @@ class Verifier(_Verifier[bool]):
         if isinstance(self.feed, RunningFeed):
             self.feed.start()
         while not self._has_reached(sequence) and time.monotonic() < give_up_at:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
         return self._has_reached(sequence)
 
     def _run(self, steps: CheckSteps) -> Principal:
@@ -153,13 +153,13 @@ class Verifier(_Verifier[bool]):
             need = next(steps)
             while True:
                 try:
-                    answer = self._resolve(need)
+                    result = self._resolve(need)
                 except Exception as error:
                     need = steps.throw(error)
                 else:
-                    need = steps.send(answer)
-        except StopIteration as settled:
-            principal: Principal = settled.value
+                    need = steps.send(result)
+        except StopIteration as stop:
+            principal: Principal = stop.value
             return principal
 
     def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
@@ -168,8 +168,8 @@ class Verifier(_Verifier[bool]):
         need.result(_WAIT_SECONDS)
         return True
 
-    def _with_steps(self, asks: HttpIntrospection) -> Callable[[str], bool]:
-        return asks
+    def _adapt_introspection(self, introspection: HttpIntrospection) -> Callable[[str], bool]:
+        return introspection
 
 
 class AsyncVerifier(_Verifier[Awaitable[bool]]):
@@ -189,7 +189,7 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         if isinstance(self.feed, RunningFeed):
             self.feed.start()
         while not self._has_reached(sequence) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - a thread fills it
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return self._has_reached(sequence)
 
     async def _run(self, steps: CheckSteps) -> Principal:
@@ -197,13 +197,13 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
             need = next(steps)
             while True:
                 try:
-                    answer = await self._resolve(need)
+                    result = await self._resolve(need)
                 except Exception as error:
                     need = steps.throw(error)
                 else:
-                    need = steps.send(answer)
-        except StopIteration as settled:
-            principal: Principal = settled.value
+                    need = steps.send(result)
+        except StopIteration as stop:
+            principal: Principal = stop.value
             return principal
 
     async def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
@@ -213,8 +213,8 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         await asyncio.wait_for(asyncio.wrap_future(need), _WAIT_SECONDS)
         return True
 
-    def _with_steps(self, asks: HttpIntrospection) -> Callable[[str], Awaitable[bool]]:
-        return lambda token: asyncio.to_thread(asks, token)
+    def _adapt_introspection(self, introspection: HttpIntrospection) -> Callable[[str], Awaitable[bool]]:
+        return lambda token: asyncio.to_thread(introspection, token)
 
 
 def _key_source(keys: KeySet | KeySource | None, discovery: Discovery, monotonic: Callable[[], float]) -> KeySource:
@@ -232,7 +232,7 @@ def _default_revocation(keys: KeySet | KeySource | None, feed: Feed | None) -> L
     return "none"
 
 
-def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> None:
+def _check_arguments(issuer: str, audience: str, feed: Feed | None, revocation: str) -> None:
     if not issuer or not audience:
         raise ConfigurationError("a verifier needs an issuer and an audience (RFC 9068 section 4)")
     if revocation not in ("feed", "none"):
@@ -241,14 +241,14 @@ def _check(issuer: str, audience: str, feed: Feed | None, revocation: str) -> No
         raise ConfigurationError("a feed was given and revocation='none' as well; choose one")
 
 
-def _check_on_stale(on_stale: str | None, introspects: bool) -> None:
+def _check_on_stale(on_stale: str | None, can_introspect: bool) -> None:
     if on_stale not in (None, "introspect", "refuse"):
         raise ConfigurationError(f"on_stale is 'introspect' or 'refuse', not {on_stale!r}: there is no 'accept' (P4)")
-    if on_stale == "introspect" and not introspects:
+    if on_stale == "introspect" and not can_introspect:
         raise ConfigurationError("on_stale='introspect' needs service_token, or introspect")
 
 
-def _check_figures(leeway_seconds: int, staleness_seconds: float, token_cache_size: int) -> None:
+def _check_limits(leeway_seconds: int, staleness_seconds: float, token_cache_size: int) -> None:
     if not 0 <= leeway_seconds <= 60:
         raise ConfigurationError("leeway_seconds must lie between 0 and 60 (clock difference only)")
     if not 0 < staleness_seconds <= 300:
