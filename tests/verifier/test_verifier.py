@@ -30,7 +30,7 @@ def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:
         client_id="web",
         credential="access",
         auth_time=Instant(NOW - 60),
-        expires_at=Instant(NOW + 600),
+        credential_expires_at=Instant(NOW + 600),
         amr=("pwd", "otp"),
         acr="aal2",
         scope=("read", "write"),

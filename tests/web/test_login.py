@@ -34,7 +34,7 @@ def test_every_delivery_hands_out_exactly_its_credentials(browser: Browser, deli
     ):
         assert reply.status == status
         assert set_cookies(reply).keys() == COOKIES[deliver]
-        assert document(reply).keys() == {"subject", "sid", "expires_at"} | MEMBERS[deliver]
+        assert document(reply).keys() == {"subject", "sid", "session_expires_at"} | MEMBERS[deliver]
         assert header(reply, b"cache-control") == "no-store"
 
 
@@ -52,7 +52,7 @@ def test_cookies_are_pinned_and_live_as_long_as_the_session(browser: Browser) ->
 
 def test_a_login_says_when_it_ends(browser: Browser) -> None:
     answer = document(browser.signup("tokens"))
-    assert answer["expires_at"] == START + browser.site.realm.profile.session.overall_seconds
+    assert answer["session_expires_at"] == START + browser.site.realm.profile.session.overall_seconds
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 600)
 
 

@@ -17,7 +17,7 @@ def test_the_principal_is_the_same_by_cookie_and_by_bearer(browser: Browser) -> 
     assert {name: by_cookie[name] for name in same} == {name: by_bearer[name] for name in same}
     assert (by_cookie["sid"], by_cookie["auth_time"]) == (issued["sid"], START)
     assert (by_cookie["credential"], by_bearer["credential"]) == ("session", "access")
-    assert by_bearer["expires_at"] == START + 600
+    assert by_bearer["credential_expires_at"] == START + 600
 
 
 def test_the_csrf_token_is_told_to_a_cookie_only(browser: Browser) -> None:
@@ -55,7 +55,8 @@ def test_the_device_list_shows_every_login_and_no_credential(browser: Browser) -
         "address",
         "created_at",
         "last_seen_at",
-        "expires_at",
+        "idle_expires_at",
+        "session_expires_at",
     }
     by_phone = document(phone.get("/auth/sessions", str(tokens["access_token"])))["sessions"]
     assert [each["sid"] for each in by_phone if each["current"]] == [tokens["sid"]]  # type: ignore[union-attr]

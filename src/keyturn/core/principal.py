@@ -11,7 +11,7 @@ Credential = Literal["session", "access"]
 class Principal(NamedTuple):
     """Authenticated subject of a request; the same for a session token and an access token.
 
-    ``auth_time``, ``expires_at``: whole seconds. ``expires_at``: latest end of *this credential*.
+    ``auth_time``, ``credential_expires_at``: whole seconds. The latter: latest end of *the presented credential*.
     A named tuple because it is immutable and created for every new token: a frozen dataclass takes four times as long
     to create.
     """
@@ -21,7 +21,7 @@ class Principal(NamedTuple):
     client_id: str
     credential: Credential
     auth_time: Instant
-    expires_at: Instant
+    credential_expires_at: Instant
     amr: tuple[str, ...] = ()
     acr: str = ""
     scope: tuple[str, ...] = ()

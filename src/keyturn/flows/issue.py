@@ -20,18 +20,18 @@ class IssuedCredentials:
     """Credentials issued by a login, a refresh or a step-up.
 
     ``repr`` masks the tokens. A token is None if the delivery does not include it.
-    ``ends_at``: end of the session; ``access_expires_at``: expiry of the access token. Whole seconds since 1970.
+    ``session_expires_at``: end of the session in any case; ``token_expires_at``: expiry of the access token. Whole seconds since 1970.
     ``device_token``: value of the device cookie, after a login or a signup.
     """
 
     session: Session
     deliver: Deliver
-    ends_at: Instant
+    session_expires_at: Instant
     session_token: PlaintextToken | None = None
     csrf_token: PlaintextToken | None = None
     access_token: PlaintextToken | None = None
     refresh_token: PlaintextToken | None = None
-    access_expires_at: Instant | None = None
+    token_expires_at: Instant | None = None
     device_token: PlaintextToken | None = None
 
     @property
@@ -61,7 +61,7 @@ def issue(session: Session, deliver: Deliver, now: Instant, config: IssuerConfig
         refresh_token=_seal(CredentialKind.REFRESH, session, session.rotations, config)
         if deliver != "cookie"
         else None,
-        access_expires_at=expires_at,
+        token_expires_at=expires_at,
     )
 
 
@@ -86,7 +86,7 @@ def session_principal(session: Session, config: IssuerConfig) -> Principal:
         client_id=session.client.client_id,
         credential="session",
         auth_time=session.auth_time,
-        expires_at=min(session.expires_at, ends_at(session, config.profile.session)),
+        credential_expires_at=min(session.expires_at, ends_at(session, config.profile.session)),
         amr=session.amr,
         acr=acr_for(session.amr),
         scope=tuple(session.scope.split()),

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import State, session_state
+from keyturn.core.lifecycle import State, ends_at, session_state
+from keyturn.core.policy import SessionPolicy
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.flows import effects
@@ -12,7 +13,10 @@ from keyturn.flows.effects import Flow
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """One live session, as shown to its owner. Times are in whole seconds since 1970."""
+    """One live session, as shown to its owner. Times are in whole seconds since 1970.
+
+    ``idle_expires_at``: the session ends then unless it is used; ``session_expires_at``: it ends then in any case.
+    """
 
     sid: SessionId
     client_id: str
@@ -20,7 +24,8 @@ class SessionSummary:
     address: str
     created_at: Instant
     last_seen_at: Instant
-    expires_at: Instant
+    idle_expires_at: Instant
+    session_expires_at: Instant
 
 
 def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[list[SessionSummary]]:
@@ -28,13 +33,13 @@ def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[
     sessions = yield from effects.list_sessions(subject)
     policy = config.profile.session
     return [
-        _summary(each.session)
+        _summary(each.session, policy)
         for each in sessions
         if session_state(each.session, each.floor, now, policy) is State.LIVE
     ]
 
 
-def _summary(session: Session) -> SessionSummary:
+def _summary(session: Session, policy: SessionPolicy) -> SessionSummary:
     client = session.client
     return SessionSummary(
         session.sid,
@@ -44,4 +49,5 @@ def _summary(session: Session) -> SessionSummary:
         session.created_at,
         session.last_seen_at,
         session.expires_at,
+        ends_at(session, policy),
     )

@@ -57,11 +57,11 @@ def revoked_reply(revoked: RevocationReceipt, realm: IssuerConfig, *, clear: boo
 
 def _answer(issued: IssuedCredentials, now: Instant) -> IssuedResponse:
     session, in_body = issued.session, issued.deliver in ("tokens", "both")
-    access_end = issued.access_expires_at
+    access_end = issued.token_expires_at
     return IssuedResponse(
         subject=session.subject,
         sid=session.sid,
-        expires_at=issued.ends_at,
+        session_expires_at=issued.session_expires_at,
         access_token=_reveal(issued.access_token if in_body else None),
         token_type="Bearer" if in_body else UNSET,
         expires_in=UNSET if access_end is None else access_end - now,
@@ -78,7 +78,7 @@ def _reveal(token: PlaintextToken | None) -> str | UnsetType:
 def _cookies(issued: IssuedCredentials, now: Instant, realm: IssuerConfig) -> list[Header]:
     if issued.deliver == "tokens":
         return []
-    seconds = min(max(issued.ends_at - now, 0), MAX_AGE_SECONDS)
+    seconds = min(max(issued.session_expires_at - now, 0), MAX_AGE_SECONDS)
     values = {
         "session": issued.session_token,
         "access": issued.access_token,

@@ -71,7 +71,7 @@ class IssuedResponse(Masked, frozen=True):
 
     subject: str
     sid: str
-    expires_at: Seconds
+    session_expires_at: Seconds
     access_token: str | UnsetType = UNSET
     token_type: str | UnsetType = UNSET
     expires_in: Annotated[int, Meta(description="Seconds.")] | UnsetType = UNSET
@@ -88,7 +88,7 @@ class SessionResponse(Masked, frozen=True):
     client_id: str
     credential: Credential
     auth_time: Seconds
-    expires_at: Seconds
+    credential_expires_at: Seconds
     acr: str
     amr: tuple[str, ...]
     scope: str
@@ -105,7 +105,8 @@ class SessionSummaryResponse(Struct, frozen=True):
     address: str
     created_at: Seconds
     last_seen_at: Seconds
-    expires_at: Seconds
+    idle_expires_at: Seconds
+    session_expires_at: Seconds
 
 
 class SessionsResponse(Struct, frozen=True):

@@ -35,7 +35,7 @@ def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
         client_id=principal.client_id,
         credential=principal.credential,
         auth_time=principal.auth_time,
-        expires_at=principal.expires_at,
+        credential_expires_at=principal.credential_expires_at,
         acr=principal.acr,
         amr=principal.amr,
         scope=" ".join(principal.scope),
