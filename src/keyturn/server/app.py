@@ -66,7 +66,7 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
 
 async def _not_found(_request: Request, _failure: Exception) -> Response:
     # "OPTIONS *" is the one request target that no mount matches (RFC 9112 section 3.2.4).
-    reply = problem(NotFound("no path"))
+    reply = problem(NotFound("no such path"))
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 

@@ -26,9 +26,9 @@ async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     if b"%" in scope.get("raw_path", b""):
         # No path of the API needs an escape. An escaped spelling would bypass path rules of a proxy (CWE-177).
-        raise NotFound("an escaped path")
+        raise NotFound("the path contains %; no path of the API does")
     if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
-        raise BadRequest("too many or too large headers")
+        raise BadRequest(f"headers exceed the limit of {HEADER_COUNT} fields or {HEADER_BYTES} bytes")
     peer = scope["client"][0] if scope.get("client") else ""
     return Request(
         method=scope["method"],
@@ -51,7 +51,9 @@ async def _read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -
     content_lengths = [value for name, value in headers if name == b"content-length"]
     # Parse 20 digits at most: int() raises ValueError for thousands of digits.
     if content_lengths and content_lengths[0].isdigit() and int(content_lengths[0][:20]) > BODY_BYTES:
-        raise PayloadTooLarge(f"declared {content_lengths[0][:20].decode()} bytes")
+        raise PayloadTooLarge(
+            f"Content-Length is {content_lengths[0][:20].decode()}; at most {BODY_BYTES} bytes are accepted"
+        )
     try:
         # A body that is sent slowly must not occupy a connection for ever (slowloris, CWE-400).
         async with asyncio.timeout(BODY_SECONDS):
@@ -65,10 +67,10 @@ async def _receive_body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadRequest("the client left in mid-body")
+            raise BadRequest("the client disconnected before the end of the body")
         chunk: bytes = message.get("body", b"")
         body += chunk
         if len(body) > BODY_BYTES:
-            raise PayloadTooLarge(f"more than {BODY_BYTES} bytes")
+            raise PayloadTooLarge(f"the body exceeds {BODY_BYTES} bytes")
         if not message.get("more_body", False):
             return body

@@ -49,10 +49,10 @@ class AuthApp:
         except Refusal as refusal:
             return problem(refusal, scope["path"])
         except TimeoutError:
-            return problem(StoreUnavailable(f"took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
+            return problem(StoreUnavailable(f"the request took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
         except Exception:
             log.exception("unexpected", path=scope["path"])
-            return problem(Unavailable("unexpected; see the log"), scope["path"])
+            return problem(Unavailable("unexpected error; see the server's log"), scope["path"])
 
     def _record(self, scope: Scope, reply: Reply, seconds: float) -> None:
         route, metrics, refusal = _route(scope), self._metrics, reply.refusal

@@ -203,7 +203,7 @@ class _Reader:
             async with self._catch_ups:
                 event = await self._broadcaster.read_page(self._position, self._log_id)
         except Exception as error:  # the response has begun: it can only be ended, and the reader connects again
-            log.warning("a feed stream ends early", detail=repr(error))
+            log.warning("feed stream ended: the revocation log cannot be read", detail=repr(error))
             self._is_ended = True
             return True
         if event is None:

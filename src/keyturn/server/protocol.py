@@ -50,7 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         self._head_bytes += len(data) if self._reading == "head" else 0
         if self._head_bytes > HEAD_BYTES:
-            self._refuse(BadRequest("the headers do not end"))
+            self._refuse(BadRequest(f"the headers exceed {HEAD_BYTES} bytes"))
 
     def on_message_begin(self) -> None:
         """Start the time limit of the request's headers."""
@@ -95,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None if seconds is None else self.loop.call_later(seconds, self._time_out)
 
     def _time_out(self) -> None:
-        self._refuse(RequestTimeout("the request did not arrive in time"))
+        self._refuse(RequestTimeout("the request was not complete in time"))
 
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
@@ -118,4 +118,4 @@ def _encode_reply(refusal: Refusal) -> bytes:
 
 
 async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:
-    await send_reply(problem(Overloaded("too many connections"), scope["path"]), send)
+    await send_reply(problem(Overloaded(f"more than {CONNECTIONS} connections to this worker"), scope["path"]), send)
