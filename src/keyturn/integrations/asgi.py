@@ -1,7 +1,7 @@
-"""Guard: ASGI middleware that says who is calling, for any framework. It needs no store, no framework, no extras.
+"""ASGI middleware that authenticates requests, for any framework. It needs no store, no framework and no extras.
 
-The principal is put into ``scope["keyturn.principal"]``. What was judged before is judged again in a straight line,
-without a flow; whatever that line cannot vouch for goes the full way, which alone may refuse.
+The principal is stored in ``scope["keyturn.principal"]``. A credential that was verified before is checked against a
+cache, without a flow. If the cache cannot accept it, the flow decides: only the flow may refuse.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PRINCIPAL = "keyturn.principal"
-"""Key of the scope under which the principal is found; ``None`` there means an optional guard let a stranger in."""
+"""Key of the principal in the scope. The value is None for an anonymous request if ``optional`` is set."""
 
 COOKIE_CACHE_SIZE = 10_000
 MAX_CACHED_COOKIE_BYTES = 2048
-"""A longer Cookie header is judged anew each time, so that nobody fills the memory with 16 KiB entries."""
+"""Longest Cookie header that is cached, so that clients cannot fill the memory with 16 KiB entries."""
 
 _REFUSED_SOCKET = 1008  # RFC 6455 section 7.4.1: policy violation; servers answer 403 before the handshake
 
 
 class IssuerParts(Protocol):
-    """What a guard needs of an issuer. ``near`` of the ports must be the cache its revocation feed pours into."""
+    """Components of an issuer. ``session_cache`` of the ports must be the cache that follows the revocation feed."""
 
     @property
     def config(self) -> IssuerConfig: ...
@@ -54,21 +54,23 @@ class IssuerParts(Protocol):
 
 
 class IssuerLike(Protocol):
-    """An issuer in this process: ``AsyncIssuer`` is one."""
+    """An issuer in this process, such as ``AsyncIssuer``."""
 
     @property
     def parts(self) -> IssuerParts: ...
 
 
 class AuthMiddleware:
-    """Lets only authenticated HTTP requests and WebSocket handshakes through to ``app``.
+    """ASGI middleware that passes only authenticated HTTP requests and WebSocket handshakes to ``app``.
 
-    Give either ``verifier`` (a resource server: bearer access tokens) or ``issuer`` (the issuer's own app: bearer,
-    session cookie or access cookie, with CSRF rules). ``trusted_origins``: other origins whose browser requests may
-    act on the issuer's cookies. ``optional``: a request without any credential passes, its principal ``None``; a bad
-    credential is refused all the same. A ``Verifier`` that has to wait does so in a thread.
+    ``verifier``: for a resource server, which accepts bearer access tokens. A ``Verifier`` blocks in a thread.
+    ``issuer``: for an app of the issuer itself, which accepts bearer tokens, session cookies and access cookies, with
+    CSRF protection. Give exactly one of ``verifier`` and ``issuer``.
+    ``trusted_origins``: other origins whose browser requests may use the issuer's cookies.
+    ``optional``: pass a request without a credential, with None as its principal. An invalid credential is refused.
+    ``cookie_cache_size``: maximum number of cached Cookie headers.
 
-    Refusals are answered with ``web.problem``. Raises ``ConfigurationError``.
+    A refusal is sent as a problem document (``web.problem``). Raises ``ConfigurationError``.
     """
 
     def __init__(
@@ -101,16 +103,16 @@ class AuthMiddleware:
 
 class _Authenticator(Protocol):
     def authenticate_cached(self, scope: Scope) -> Principal | None:
-        """The principal, where nothing has to be waited for and no rule but the credential's own applies."""
+        """Return the principal if it is cached and no CSRF check is needed, else None. Never blocks."""
         ...
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
-        """Judge a request with the reasons for every "no". ``None`` for no credential at all, where that is allowed."""
+        """Authenticate a request. Raises a refusal; returns None without a credential if ``optional`` is set."""
         ...
 
 
 class _TokenAuthenticator:
-    """Bearer access tokens, by a verifier."""
+    """Authenticator of bearer access tokens, with a verifier."""
 
     def __init__(self, verifier: Verifier | AsyncVerifier) -> None:
         self._verifier = verifier
@@ -126,7 +128,7 @@ class _TokenAuthenticator:
                 value = each
         if value is None or value[:7] != b"Bearer ":
             return None
-        # The verifier is as strict about a token's shape as ``bearer_token`` is.
+        # The verifier is as strict about the syntax of a token as ``bearer_token`` is.
         token = value[7:].decode("latin-1")
         return self._recall(token) or self._look(token)
 
@@ -142,7 +144,7 @@ class _TokenAuthenticator:
 
 
 class _SessionAuthenticator:
-    """The issuer's own app: every credential it hands out, through the flows, and a memory of session cookies."""
+    """Authenticator of every credential of the issuer, with the flows and a cache of session cookies."""
 
     def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
         self._realm = parts.config
@@ -154,7 +156,7 @@ class _SessionAuthenticator:
         self._memo: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
-        # What a browser may be tricked into goes the full way, with the CSRF rules.
+        # An unsafe request may be forged in a browser (CSRF): leave it to ``authenticate``, which checks that.
         if scope["method"] not in SAFE_METHODS:
             return None
         cookie = None
@@ -169,7 +171,7 @@ class _SessionAuthenticator:
         if remembered is None:
             return None
         sid, found, principal, until = remembered
-        # The near-cache vouches for the record (freshness, revocation), the clock for the timeouts; both every time.
+        # Check each time: the session cache for freshness and revocation, the clock for the session's timeouts.
         if self._clock() < until and self._near_recall(sid) is found:
             return principal
         self._memo.pop(cookie, None)
@@ -180,7 +182,7 @@ class _SessionAuthenticator:
         if optional and extract(request, self._realm) is None:
             return None
         if scope["type"] == "websocket":
-            # Cross-site WebSocket hijacking: the handshake is a GET that browsers send anywhere with cookies.
+            # Cross-site WebSocket hijacking: the handshake is a GET, which browsers send to any origin with cookies.
             refuse_cross_origin(replace(request, method="POST"), self._site)
         principal = await drive_async(guard(request, now, self._site), self._ports)
         if principal.credential == "session" and request.method in SAFE_METHODS:
@@ -188,7 +190,7 @@ class _SessionAuthenticator:
         return principal
 
     def _cache_cookie(self, request: Request, principal: Principal, now: Instant) -> None:
-        """Remember the whole Cookie header, under the very record that admits it."""
+        """Cache the principal by the whole Cookie header, together with the session that accepts it."""
         cookies = request.values(b"cookie")
         found = self._near_recall(principal.sid)
         if found is None or len(cookies) != 1 or len(cookies[0]) > MAX_CACHED_COOKIE_BYTES:
@@ -198,7 +200,7 @@ class _SessionAuthenticator:
             self._memo[cookies[0]] = (principal.sid, found, principal, self._good_until(found))
 
     def _is_still_good(self, found: LoadedSession, request: Request, now: Instant) -> bool:
-        # Between the flow's answer and here another request may have renewed the session: prove it against *found*.
+        # Another request may have renewed the session since the flow ended: verify the token against *found*.
         presented = parse(
             read_cookie(request, "session", self._realm) or "", CredentialKind.SESSION, self._realm.secrets
         )
@@ -233,7 +235,7 @@ def _authenticator_for(
 
 
 def _request(scope: Scope) -> Request:
-    # A scope type that ASGI may learn one day has no method: it raises here, as the specification asks.
+    # An unknown scope type has no method and raises KeyError, as the ASGI specification requires.
     method = "GET" if scope["type"] == "websocket" else scope["method"]
     return Request(method, scope["path"], headers=scope["headers"])
 
