@@ -99,7 +99,7 @@ class House:
 
     @property
     def remembered(self) -> int:
-        return len(self.guard._authenticator_for._memo)  # type: ignore[attr-defined]
+        return len(self.guard._authenticator._cookie_cache)  # type: ignore[attr-defined]
 
 
 class Answer:

@@ -141,7 +141,7 @@ def test_a_session_that_changed_meanwhile_is_not_remembered(house: House, monkey
         house.near.put(renewed)
         return answer
 
-    house.guard._authenticator_for._memo.clear()  # type: ignore[attr-defined]
+    house.guard._authenticator._cookie_cache.clear()  # type: ignore[attr-defined]
     monkeypatch.setattr(asgi, "drive_async", renew_in_between)
     assert house.ask(cookie(issued)).status == 200
     assert house.remembered == 0

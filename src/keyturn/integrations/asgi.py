@@ -85,16 +85,16 @@ class AuthMiddleware:
     ) -> None:
         self._app = app
         self._optional = optional
-        self._authenticator_for = _authenticator_for(verifier, issuer, trusted_origins, cookie_cache_size)
-        self._recall = self._authenticator_for.authenticate_cached
+        self._authenticator = _authenticator_for(verifier, issuer, trusted_origins, cookie_cache_size)
+        self._authenticate_cached = self._authenticator.authenticate_cached
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one request."""
         kind = scope["type"]
         try:
-            principal = self._recall(scope) if kind == "http" else None
+            principal = self._authenticate_cached(scope) if kind == "http" else None
             if principal is None and kind != "lifespan":
-                principal = await self._authenticator_for.authenticate(scope, optional=self._optional)
+                principal = await self._authenticator.authenticate(scope, optional=self._optional)
         except Refusal as refusal:
             return await _refuse(refusal, scope, receive, send)
         scope[PRINCIPAL] = principal
@@ -116,8 +116,8 @@ class _TokenAuthenticator:
 
     def __init__(self, verifier: Verifier | AsyncVerifier) -> None:
         self._verifier = verifier
-        self._recall = verifier.check_cached
-        self._look = verifier.check_now
+        self._check_cached = verifier.check_cached
+        self._check_now = verifier.check_now
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
         value = None
@@ -130,14 +130,14 @@ class _TokenAuthenticator:
             return None
         # The verifier is as strict about the syntax of a token as ``bearer_token`` is.
         token = value[7:].decode("latin-1")
-        return self._recall(token) or self._look(token)
+        return self._check_cached(token) or self._check_now(token)
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
         token = bearer_token(_request(scope))
         if token is None:
             if optional:
                 return None
-            raise Unauthenticated("no bearer token was presented")
+            raise Unauthenticated("the request has no bearer token")
         if isinstance(self._verifier, AsyncVerifier):
             return await self._verifier(token)
         return await asyncio.to_thread(self._verifier, token)
@@ -147,13 +147,13 @@ class _SessionAuthenticator:
     """Authenticator of every credential of the issuer, with the flows and a cache of session cookies."""
 
     def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
-        self._realm = parts.config
+        self._config = parts.config
         self._ports = parts.ports
         self._clock = parts.clock
-        self._near_recall = parts.ports.session_cache.get
-        self._site = web_config(parts.config, trusted_origins=trusted_origins)
+        self._get_cached_session = parts.ports.session_cache.get
+        self._web_config = web_config(parts.config, trusted_origins=trusted_origins)
         self._capacity = cookie_cache_size
-        self._memo: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
+        self._cookie_cache: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
         # An unsafe request may be forged in a browser (CSRF): leave it to ``authenticate``, which checks that.
@@ -167,24 +167,24 @@ class _SessionAuthenticator:
                 cookie = value
             elif name == b"authorization":
                 return None
-        remembered = self._memo.get(cookie)
-        if remembered is None:
+        entry = self._cookie_cache.get(cookie)
+        if entry is None:
             return None
-        sid, found, principal, until = remembered
+        sid, loaded, principal, expires_at = entry
         # Check each time: the session cache for freshness and revocation, the clock for the session's timeouts.
-        if self._clock() < until and self._near_recall(sid) is found:
+        if self._clock() < expires_at and self._get_cached_session(sid) is loaded:
             return principal
-        self._memo.pop(cookie, None)
+        self._cookie_cache.pop(cookie, None)
         return None
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
         now, request = Instant(int(self._clock())), _request(scope)
-        if optional and extract(request, self._realm) is None:
+        if optional and extract(request, self._config) is None:
             return None
         if scope["type"] == "websocket":
             # Cross-site WebSocket hijacking: the handshake is a GET, which browsers send to any origin with cookies.
-            refuse_cross_origin(replace(request, method="POST"), self._site)
-        principal = await drive_async(guard(request, now, self._site), self._ports)
+            refuse_cross_origin(replace(request, method="POST"), self._web_config)
+        principal = await drive_async(guard(request, now, self._web_config), self._ports)
         if principal.credential == "session" and request.method in SAFE_METHODS:
             self._cache_cookie(request, principal, now)
         return principal
@@ -192,31 +192,31 @@ class _SessionAuthenticator:
     def _cache_cookie(self, request: Request, principal: Principal, now: Instant) -> None:
         """Cache the principal by the whole Cookie header, together with the session that accepts it."""
         cookies = request.values(b"cookie")
-        found = self._near_recall(principal.sid)
-        if found is None or len(cookies) != 1 or len(cookies[0]) > MAX_CACHED_COOKIE_BYTES:
+        loaded = self._get_cached_session(principal.sid)
+        if loaded is None or len(cookies) != 1 or len(cookies[0]) > MAX_CACHED_COOKIE_BYTES:
             return
-        if self._is_still_good(found, request, now):
+        if self._is_valid(loaded, request, now):
             self._evict_oldest()
-            self._memo[cookies[0]] = (principal.sid, found, principal, self._good_until(found))
+            self._cookie_cache[cookies[0]] = (principal.sid, loaded, principal, self._expiry(loaded))
 
-    def _is_still_good(self, found: LoadedSession, request: Request, now: Instant) -> bool:
-        # Another request may have renewed the session since the flow ended: verify the token against *found*.
-        presented = parse(
-            read_cookie(request, "session", self._realm) or "", CredentialKind.SESSION, self._realm.secrets
+    def _is_valid(self, loaded: LoadedSession, request: Request, now: Instant) -> bool:
+        # Another request may have renewed the session since the flow ended: verify the token against ``loaded``.
+        credential = parse(
+            read_cookie(request, "session", self._config) or "", CredentialKind.SESSION, self._config.secrets
         )
         try:
-            admitted = check_session_token(found, presented.counter, now, self._realm.profile.session)
+            session = check_session_token(loaded, credential.counter, now, self._config.profile.session)
         except Refusal:
             return False
-        return admitted is found.session and verify_mac(presented, found.session.seed)
+        return session is loaded.session and verify_mac(credential, loaded.session.seed)
 
-    def _good_until(self, found: LoadedSession) -> int:
-        session, policy = found.session, self._realm.profile.session
+    def _expiry(self, loaded: LoadedSession) -> int:
+        session, policy = loaded.session, self._config.profile.session
         return min(session.last_seen_at + policy.touch_seconds, ends_at(session, policy))
 
     def _evict_oldest(self) -> None:
-        while self._memo and len(self._memo) >= self._capacity:
-            del self._memo[next(iter(self._memo))]
+        while self._cookie_cache and len(self._cookie_cache) >= self._capacity:
+            del self._cookie_cache[next(iter(self._cookie_cache))]
 
 
 def _authenticator_for(
@@ -226,12 +226,12 @@ def _authenticator_for(
     cookie_cache_size: int,
 ) -> _Authenticator:
     if cookie_cache_size < 1:
-        raise ConfigurationError("memo_cookies must be positive")
+        raise ConfigurationError("cookie_cache_size must be at least 1")
     if issuer is not None and verifier is None:
         return _SessionAuthenticator(issuer.parts, trusted_origins, cookie_cache_size)
     if verifier is not None and issuer is None:
         return _TokenAuthenticator(verifier)
-    raise ConfigurationError("a guard takes either a verifier or an issuer")
+    raise ConfigurationError("AuthMiddleware requires either verifier or issuer, and not both")
 
 
 def _request(scope: Scope) -> Request:
