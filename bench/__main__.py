@@ -11,10 +11,10 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import in_redis, logins, million, plot, postgresql, report, requests, revocations, rotations, tokens
+from bench import logins, million, plot, postgresql, redis_sessions, report, requests, revocations, rotations, tokens
 from bench.figures import Figure
 from bench.machine import describe
-from bench.rounds import QUICK, Plan
+from bench.sampling import QUICK, Plan
 
 HOME = Path(__file__).parent
 CHAPTERS: dict[str, ModuleType] = {
@@ -24,7 +24,7 @@ CHAPTERS: dict[str, ModuleType] = {
     "rotations": rotations,
     "revocations": revocations,
     "postgresql": postgresql,
-    "redis": in_redis,
+    "redis": redis_sessions,
     "million": million,
 }
 

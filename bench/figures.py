@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.rounds import Series, ratio
+from bench.sampling import Series, ratio
 
 
 @dataclass

@@ -12,9 +12,9 @@ from statistics import quantiles
 from argon2.low_level import Type, hash_secret_raw
 
 from bench.figures import Figure, Goal
-from bench.houses import open_sessions, session_cookie, settings, sqlite_url
+from bench.fixtures import open_sessions, session_cookie, settings, sqlite_url
 from bench.requests import _receive, _scope, _send, bare
-from bench.rounds import Plan, Series, ratio, settled
+from bench.sampling import Plan, Series, ratio, settled
 from keyturn import AsyncIssuer
 from keyturn.integrations.asgi import AuthMiddleware
 

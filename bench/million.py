@@ -11,18 +11,18 @@ from typing import Any
 
 import psycopg
 
-from bench.crowd import crowd, logouts, new_session
 from bench.figures import Figure, Goal
-from bench.houses import settings, sqlite_url
+from bench.fixtures import settings, sqlite_url
+from bench.memory import fill
 from bench.postgresql import server as postgres_server
-from bench.rounds import QUICK, Plan, Series
-from bench.weight import fill
-from engines.redis import RedisServer
+from bench.sampling import QUICK, Plan, Series
+from bench.synthetic_data import crowd, logouts, new_session
 from keyturn import Issuer
 from keyturn.core.revocation import RevocationSet
 from keyturn.core.types import Instant
 from keyturn.stores.sql.rows import session_to_row
 from keyturn.stores.sql.tables import sessions
+from services.redis import RedisServer
 
 CHAPTER = "A million sessions"
 DAY = 86400

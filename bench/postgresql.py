@@ -12,18 +12,18 @@ import psycopg
 import uvloop
 
 from bench.figures import Figure, Goal
-from bench.houses import open_sessions, settings, token_of
+from bench.fixtures import open_sessions, settings, token_of
 from bench.requests import Client, _Cookies, bare
 from bench.revocations import between
 from bench.rotations import FLOW, STORE, _flow, _NoSigner, _store
-from bench.rounds import Plan, Series, Side, over, pinned, ratio, repeated, settled, take_turns
-from engines.postgres import Postgres
+from bench.sampling import Plan, Series, Side, over, pinned, ratio, repeated, settled, take_turns
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.lifecycle import rotate
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.flows import drive_async, refresh
 from keyturn.integrations.asgi import AuthMiddleware
+from services.postgres import Postgres
 
 CHAPTER = "Refresh rotations on PostgreSQL"
 REQUESTS = "CPU that authentication adds to a request, session in PostgreSQL"

@@ -13,8 +13,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionMiddleware
 
 from bench.figures import Figure, Goal
-from bench.houses import AUDIENCE, ISSUER, open_sessions, session_cookie, settings, sqlite_url
-from bench.rounds import Plan, Series, Side, over, pinned, take_turns
+from bench.fixtures import AUDIENCE, ISSUER, open_sessions, session_cookie, settings, sqlite_url
+from bench.sampling import Plan, Series, Side, over, pinned, take_turns
 from bench.tokens import MOST, OURS, WHY, Mint
 from keyturn import AsyncIssuer, AsyncVerifier, KeySet
 from keyturn.integrations.asgi import AuthMiddleware

@@ -9,9 +9,9 @@ from multiprocessing.connection import Connection
 from statistics import quantiles
 
 from bench.figures import Figure, Goal
-from bench.houses import open_sessions, session_cookie, settings, sqlite_url
+from bench.fixtures import open_sessions, session_cookie, settings, sqlite_url
 from bench.requests import _receive, _scope
-from bench.rounds import Plan, Series
+from bench.sampling import Plan, Series
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.session import Session
 from keyturn.flows import revoke_session

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, create_engine, event, update
 
 from bench.figures import Figure, Goal
-from bench.houses import open_sessions, settings, sqlite_url, token_of
-from bench.rounds import Plan, Series, Side, ratio, repeated, settled, take_turns
+from bench.fixtures import open_sessions, settings, sqlite_url, token_of
+from bench.sampling import Plan, Series, Side, ratio, repeated, settled, take_turns
 from keyturn import Issuer
 from keyturn.core.lifecycle import rotate
 from keyturn.core.sealed import CredentialKind

@@ -17,7 +17,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from bench.figures import Figure, Goal
-from bench.rounds import Plan, Side, pinned, take_turns
+from bench.sampling import Plan, Side, pinned, take_turns
 from keyturn import KeySet, Verifier
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet

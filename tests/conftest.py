@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# These rules are tried out alone, too, where there are no engines (tests/habits).
-ALONE = not (Path(__file__).parent / "engines").is_dir()
-pytest_plugins = [] if ALONE else ["engines.fixtures", "tiers.selection"]
+# These rules are tried out alone, too, where there is no `services` package (tests/repository).
+ALONE = not (Path(__file__).parent / "services").is_dir()
+pytest_plugins = [] if ALONE else ["services.fixtures", "tiers.selection"]
 
 
 def pytest_configure() -> None:
@@ -19,7 +19,7 @@ def pytest_configure() -> None:
     settings.register_profile("keyturn", deadline=None, max_examples=1000 if "TEST_LONG" in os.environ else 100)
     settings.load_profile("keyturn")
     if not ALONE:
-        import_module("engines.run").run_folder()
+        import_module("services.run").run_folder()
         patience = import_module("httpx")._config.DEFAULT_TIMEOUT_CONFIG
         # Five seconds judge the machine, too.
         patience.connect = patience.read = patience.write = patience.pool = 30.0

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from engines.fixtures import Fresh
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.session import ClientInfo
 from keyturn.errors import ConfigurationError, CredentialsNotOffered, InvalidMember, StoreUnavailable
 from keyturn.flows import IssuedCredentials
+from services.fixtures import Fresh
 
 PASSWORD = "a bicycle made of rain"
 ADA = "ada@example.com"

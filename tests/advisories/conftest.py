@@ -1,5 +1,5 @@
 """Keys, one per algorithm, and tokens forged with them."""
 
-from forging import every_key, forge, key, modulus
+from forgeries import every_key, forge, key, modulus
 
 __all__ = ["every_key", "forge", "key", "modulus"]

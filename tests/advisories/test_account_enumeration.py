@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, jar, wired
+from advisories.raw_http import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, jar, wired
 from keyturn.core.types import Subject
 from keyturn.issuer import Issuer
-from served import serving
+from server_process import serving
 
 UNKNOWN = "nobody@example.com"
 WRONG = "not the right words at all"

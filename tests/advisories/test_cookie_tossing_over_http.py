@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.wire import OTHER, OTHER_PASSWORD, Wire, wired
+from advisories.raw_http import OTHER, OTHER_PASSWORD, Wire, wired
 
 # A scheme has no case (RFC 3986 section 3.1): spelt in capitals, it once cost the cookies their prefix and Secure.
 ISSUERS = {

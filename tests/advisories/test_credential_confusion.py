@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from advisories.wire import SERVICE, Answer, Wire, bearer, jar, wired
+from advisories.raw_http import SERVICE, Answer, Wire, bearer, jar, wired
 
 REFRESH = {"grant_type": "refresh_token"}
 SITE = "__Host-kt_{}".format

@@ -12,7 +12,7 @@ from itertools import product
 
 import pytest
 
-from advisories.wire import (
+from advisories.raw_http import (
     EMAIL,
     FORM_TYPE,
     HOST,

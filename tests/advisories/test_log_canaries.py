@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from advisories.canaries import NEW_PASSWORD, PASSWORD, WRONG, birds_in
-from advisories.wire import EMAIL
-from served import Served, serving
+from advisories.raw_http import EMAIL
+from server_process import Served, serving
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.wire import OTHER, OTHER_PASSWORD, SERVICE, Answer, Wire, bearer, jar, wired
+from advisories.raw_http import OTHER, OTHER_PASSWORD, SERVICE, Answer, Wire, bearer, jar, wired
 from keyturn.errors import ConfigurationError
 
 SESSION, ACCESS, REFRESH = (f"__Host-kt_{role}" for role in ("session", "access", "refresh"))

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.wire import documented
-from served import Served, serving
-from server.wire import Wire
+from advisories.raw_http import documented
+from server.raw_http import Wire
+from server_process import Served, serving
 
 HOST = b"Host: x\r\n"
 POST = b"POST /auth/logout HTTP/1.1\r\n" + HOST

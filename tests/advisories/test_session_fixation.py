@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.wire import EMAIL, OTHER, OTHER_PASSWORD, PASSWORD, SERVICE, Wire, bearer, jar, wired
+from advisories.raw_http import EMAIL, OTHER, OTHER_PASSWORD, PASSWORD, SERVICE, Wire, bearer, jar, wired
 
 SESSION, ACCESS, REFRESH = (f"__Host-kt_{role}" for role in ("session", "access", "refresh"))
 NEW_PASSWORD = "a lighthouse full of spoons"

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from advisories.wire import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
+from advisories.raw_http import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
 from keyturn.server.client_address import client_address, parse_networks
-from served import serving
+from server_process import serving
 
 WRONG = "not the right words at all"
 WINDOW = ThrottlePolicy().window_seconds

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 from bench.__main__ import CHAPTERS, main
 from bench.figures import Figure, Goal
-from bench.rounds import QUICK, Plan, Series, over, ratio, repeated, take_turns
+from bench.sampling import QUICK, Plan, Series, over, ratio, repeated, take_turns
 
 from bench import plot, report
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from keyturn import Issuer
 from keyturn.core.types import Subject
-from served import Served
+from server_process import Served
 
 READERS = Path(__file__).with_name("readers.py")
 

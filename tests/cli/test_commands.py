@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from cli.command import Ran, in_process, keyturn
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
 
 PATIENCE_SECONDS = 30.0
 

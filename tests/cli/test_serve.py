@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from cli.command import SECRET, SERVICE_TOKEN, Ran, in_process, keyturn, production
-from engines.ports import free_port
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.ports import free_port
 
 
 @pytest.fixture(scope="module")

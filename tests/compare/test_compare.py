@@ -13,8 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from effort import LONG
-from engines.fixtures import Fresh
-from engines.redis import RedisServer
 from keyturn.cli.main import app
 from keyturn.config.settings import read_settings
 from keyturn.issuer import Issuer
@@ -24,7 +22,9 @@ from keyturn_lab.compare.load import Loaded, load
 from keyturn_lab.compare.measure import MODES, Figure, Found, Plan, Tick
 from keyturn_lab.compare.report import spoken
 from keyturn_lab.compare.scratch import Corner
-from served.process import PASSWORD
+from server_process.process import PASSWORD
+from services.fixtures import Fresh
+from services.redis import RedisServer
 
 SESSIONS = 300
 SHORT = ("--seconds", "0.2", "--runs", "1", "--connections", "2")

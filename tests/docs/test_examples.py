@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from docs.page import RUN, SHOWN, Page, pages
-from docs.reader import DATA, Reader
-from engines.postgres import Postgres
-from engines.run import locked
-from served import Served, serving
+from docs.page_runner import DATA, Reader
+from server_process import Served, serving
+from services.postgres import Postgres
+from services.run import locked
 
 PAGES = pages()
 RUNNABLE = [each for each in PAGES if each.runs]

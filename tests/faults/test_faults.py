@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engines.process import limit_files
-from faults.cable import Cable, State
-from faults.enduring import LASTS_SECONDS, Fault, Note, conclude, endure, refused_by_all
-from faults.stage import BOUND_SECONDS, Kept, Stage, staged
+from faults.environment import BOUND_SECONDS, Kept, Stage, staged
+from faults.fault_run import LASTS_SECONDS, Fault, Note, conclude, endure, refused_by_all
+from faults.tcp_proxy import Cable, State
+from services.process import limit_files
 
 Do = Callable[[Stage], object]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engines import RedisCluster, RedisSentinels, RedisServer
-from engines.process import limit_files
-from faults.enduring import Fault, Note, conclude, endure
-from faults.stage import Stage, staged
+from faults.environment import Stage, staged
+from faults.fault_run import Fault, Note, conclude, endure
+from services import RedisCluster, RedisSentinels, RedisServer
+from services.process import limit_files
 
 QUARANTINE_SECONDS = 2
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import httpx
 
 from effort import effort
-from fleet.house import Service
-from served.process import PASSWORD
+from fleet.environment import Service
+from server_process.process import PASSWORD
 
 PEOPLE = effort(3, 6)
 PAUSE_SECONDS = effort(200, 100) / 1000

@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from effort import effort
-from engines.process import until
 from figures import keep
-from fleet.house import PUBLISH_SECONDS, House, Service, housed
+from fleet.environment import PUBLISH_SECONDS, House, Service, housed
 from fleet.load import PEOPLE, Ledger, Person
 from keyturn.tokens.encoding import decode_base64url
-from served.process import PASSWORD
+from server_process.process import PASSWORD
+from services.process import until
 
 SECONDS = effort(4, 16)
 BOUND_SECONDS = 5.0

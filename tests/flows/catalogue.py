@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interleavings.rig import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
+from interleavings.harness import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
 from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, Seed
 from keyturn.core.types import Instant, SessionId

@@ -7,7 +7,7 @@ import pytest
 
 from flows.catalogue import Stage, refused
 from flows.race import run_against
-from interleavings.rig import ADA, NEW, OLD, T0
+from interleavings.harness import ADA, NEW, OLD, T0
 from keyturn.core.account import Account
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.throttle import Rate

@@ -7,7 +7,7 @@ import pytest
 
 from flows.catalogue import Stage, later, refused
 from flows.race import run_against
-from interleavings.rig import NEW, OLD, T0
+from interleavings.harness import NEW, OLD, T0
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.core.types import Instant

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from flows.catalogue import CASES, Case, Stage
-from interleavings.rig import NEW, OLD
-from interleavings.world import World, freeze
+from interleavings.harness import NEW, OLD
+from interleavings.state import World, freeze
 from keyturn.core.sealed import PlaintextToken
 from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable
 from keyturn.flows.drive import drive, drive_async

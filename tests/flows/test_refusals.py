@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flows.catalogue import Stage, ended, forged, later, refused
-from interleavings.rig import NEW, OLD, T0
-from interleavings.world import World, freeze
+from interleavings.harness import NEW, OLD, T0
+from interleavings.state import World, freeze
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.types import SessionId, Subject
 from keyturn.errors import (

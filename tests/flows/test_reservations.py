@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows.catalogue import Stage, later, refused
-from interleavings.rig import ADA, OLD, T0, Hasher
+from interleavings.harness import ADA, OLD, T0, Hasher
 from keyturn.core.throttle import Bucket, Rate, account_key, address_key
 from keyturn.errors import Overloaded, StoreUnavailable
 from keyturn.flows.effects import Call

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from flows.away import Away, Unsettled, near
 from flows.catalogue import KEYS, Busy, Stage, Strict, ended, later, refused
-from interleavings.rig import ADA, NEW, OLD, T0, realm
+from flows.unavailable_store import Away, Unsettled, near
+from interleavings.harness import ADA, NEW, OLD, T0, realm
 from keyturn.core.audit import AuditEventType
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.sealed import CredentialKind

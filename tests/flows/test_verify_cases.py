@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from flows.away import Away, ReadOnly, near
 from flows.catalogue import Stage, forged, later, refused
-from interleavings.rig import OLD, T0
+from flows.unavailable_store import Away, ReadOnly, near
+from interleavings.harness import OLD, T0
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession
 from keyturn.core.types import Instant, SessionId

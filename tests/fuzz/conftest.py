@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.wire import OTHER, OTHER_PASSWORD, Wire, wired
-from fuzz.bystander import Bystander
+from advisories.raw_http import OTHER, OTHER_PASSWORD, Wire, wired
+from fuzz.control_login import Bystander
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Bad bodies: each JSON endpoint by wrong types, sizes and encodings; and any bytes anywhere.
 
-One typed refusal each time (``advisories.wire.obey`` judges every answer: no 5xx, a documented code, no cookie
+One typed refusal each time (``advisories.raw_http.obey`` judges every answer: no 5xx, a documented code, no cookie
 cleared), and nothing lost: the login made before all this is good after it. Sources: CWE-20, CWE-176, CWE-400,
 CWE-674, RFC 8259 sections 4, 8 and 9, OWASP ASVS 5.0 1.5 and 2.2, "An Exploration of JSON Interoperability
 Vulnerabilities" (Bishop Fox, 2021).
@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from advisories.wire import EMAIL, FORM_TYPE, JSON_TYPE, SERVICE, Wire, bearer
+from advisories.raw_http import EMAIL, FORM_TYPE, JSON_TYPE, SERVICE, Wire, bearer
 from effort import effort
-from fuzz.bystander import FORM_PATHS, JSON_PATHS, Bystander, spelt
+from fuzz.control_login import FORM_PATHS, JSON_PATHS, Bystander, spelt
 
 VALUES: list[object] = [
     *(None, True, False, 0, -1, 1, 2**53, 2**64, -(2**63) - 1, 10**400, 1.5, 1e308, "", " ", "\t", "x", "null", "true"),

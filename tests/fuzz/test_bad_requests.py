@@ -8,8 +8,8 @@ from itertools import product
 import httpx
 import pytest
 
-from advisories.wire import FORM_TYPE, JSON_TYPE, SERVICE, Answer, Wire, bearer
-from fuzz.bystander import FORM_PATHS, JSON_PATHS, Bystander, spelt
+from advisories.raw_http import FORM_TYPE, JSON_TYPE, SERVICE, Answer, Wire, bearer
+from fuzz.control_login import FORM_PATHS, JSON_PATHS, Bystander, spelt
 from keyturn.web.route import Route
 from keyturn.web.routes import ROUTES
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from effort import effort
-from served import Served, serving
+from server_process import Served, serving
 
 SEED = "20260729"
 EXAMPLES = str(effort(2, 40))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from integrations.house import House
+from integrations.guarded_app import House
 
 
 @pytest.fixture

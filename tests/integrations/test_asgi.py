@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from integrations.house import COOKIE, ISSUER, Answer, App, House, bearer, cookie, exchange
+from integrations.guarded_app import COOKIE, ISSUER, Answer, App, House, bearer, cookie, exchange
 from keyturn import Verifier
 from keyturn.errors import ConfigurationError
 from keyturn.flows import IssuedCredentials

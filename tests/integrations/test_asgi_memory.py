@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integrations.house import PASSWORD, House, cookie, run
+from integrations.guarded_app import PASSWORD, House, cookie, run
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable

@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.house import ISSUER, App, Feed, House, ask, bearer, cookie
+from integrations.guarded_app import ISSUER, App, Feed, House, ask, bearer, cookie
 from keyturn import AsyncVerifier, Verifier
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.types import Instant

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from threading import Barrier
 from typing import Any
 
-from interleavings.rig import ADA, OLD, T0, attempt, realm, toy_ports
+from interleavings.harness import ADA, OLD, T0, attempt, realm, toy_ports
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal, StoreUnavailable

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engines.fixtures import Fresh, apart_of
 from interleavings.explorer import Report
 from keyturn.stores.open import RedisSessions
+from services.fixtures import Fresh, apart_of
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from interleavings.explorer import STORED, Actor, Explorer, Node
-from interleavings.rig import Rig
-from interleavings.scenes import Scene
+from interleavings.harness import Rig
+from interleavings.scenarios import Scene
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Call
 

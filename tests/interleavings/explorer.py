@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from interleavings.world import World, freeze
+from interleavings.state import World, freeze
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Call, Flow
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from interleavings.explorer import LOST, Explorer, Node
+from interleavings.harness import NEW, NEWER, OLD, Rig, credentials, ports_of
 from interleavings.model import Run, explained
-from interleavings.rig import NEW, NEWER, OLD, Rig, credentials, ports_of
-from interleavings.world import World, freeze
+from interleavings.state import World, freeze
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive

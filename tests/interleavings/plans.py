@@ -10,9 +10,9 @@ from pathlib import Path
 
 import interleavings
 import keyturn
-from engines.run import ROOT, locked
 from interleavings.cover import Chart, Cover, Schedule
-from interleavings.scenes import PAIRS, TRIPLES, Scene
+from interleavings.scenarios import PAIRS, TRIPLES, Scene
+from services.run import ROOT, locked
 
 DRAWN = 5
 """Schedules drawn at random of each scene."""

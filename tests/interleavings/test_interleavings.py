@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from interleavings.explorer import Report
-from interleavings.rig import Rig
-from interleavings.scenes import PAIRS, TRIPLES, Scene, explore
-from interleavings.world import World, freeze
+from interleavings.harness import Rig
+from interleavings.scenarios import PAIRS, TRIPLES, Scene, explore
+from interleavings.state import World, freeze
 
 
 @pytest.mark.parametrize("scene", [*PAIRS, *TRIPLES], ids=lambda scene: scene.name)

@@ -17,7 +17,7 @@ import pytest
 
 from effort import effort
 from interleavings.child import REALM, bystander, counter, patiently, people, rotate_until_killed, rotated, use
-from interleavings.rig import T0, toy_ports
+from interleavings.harness import T0, toy_ports
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect

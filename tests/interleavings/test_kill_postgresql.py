@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from effort import effort
-from engines.postgres import Postgres
-from engines.process import until
 from interleavings.child import REALM, bystander, counter, opened, people, use
-from interleavings.rig import T0, toy_ports
+from interleavings.harness import T0, toy_ports
 from interleavings.test_kill import Ledger, alive
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive
 from keyturn.flows.revoke import revoke_session
 from keyturn.stores.open import open_store
+from services.postgres import Postgres
+from services.process import until
 
 ROUNDS = effort(2, 6)
 BYSTANDERS = 60

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from interleavings import test_near, test_throttle
-from interleavings.near import CapturedNear, feed, time_passes
-from interleavings.rig import NEW, Rig, realm
-from interleavings.scenes import PAIRS, TRIPLES, explore
+from interleavings import test_session_caches, test_throttle
+from interleavings.harness import NEW, Rig, realm
+from interleavings.scenarios import PAIRS, TRIPLES, explore
+from interleavings.session_caches import CapturedNear, feed, time_passes
 from keyturn.core.freshness import Freshness
 from keyturn.core.lifecycle import revoke as ended
 from keyturn.core.lifecycle import step_up as stepped
@@ -87,7 +87,7 @@ def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pyte
         yield from effects.replace(ended(found, reason, now), session_end(sid, now, realm))
         return RevocationReceipt(0, 5)
 
-    monkeypatch.setattr("interleavings.rig.revoke_session", hasty)
+    monkeypatch.setattr("interleavings.harness.revoke_session", hasty)
     assert caught("refresh / revoke")
 
 
@@ -176,15 +176,15 @@ class Deaf(CapturedNear):
 
 
 def near_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]], seen: bool) -> list[str]:
-    rig, ending = test_near.stage(ender, seen, near)
-    return test_near.explore("", rig, [ending, *actors(rig)], 0).violations
+    rig, ending = test_session_caches.stage(ender, seen, near)
+    return test_session_caches.explore("", rig, [ending, *actors(rig)], 0).violations
 
 
 def told(rig: Rig) -> list[Any]:
     return [rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]
 
 
-@pytest.mark.parametrize("ender", test_near.ENDERS)
+@pytest.mark.parametrize("ender", test_session_caches.ENDERS)
 def test_a_cache_that_remembers_without_asking_its_set_is_caught(ender: str) -> None:
     assert near_scene(Credulous, ender, told, seen=False)
 
@@ -194,7 +194,7 @@ def test_a_cache_that_evicts_nothing_is_caught(ender: str) -> None:
     assert near_scene(Hoarding, ender, told, seen=True)
 
 
-@pytest.mark.parametrize("ender", test_near.ENDERS)
+@pytest.mark.parametrize("ender", test_session_caches.ENDERS)
 def test_a_process_that_does_not_note_its_own_revocations_is_caught(ender: str) -> None:
     assert near_scene(Deaf, ender, lambda rig: [rig.verify("v", home="a"), rig.verify("w", home="a")], seen=True)
 
@@ -215,11 +215,11 @@ class Timeless(CapturedNear):
 
 
 def shared_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]]) -> list[str]:
-    rig, ending = test_near.shared_stage(ender, near)
-    return test_near.explore("", rig, [ending, *actors(rig)], 0).violations
+    rig, ending = test_session_caches.shared_stage(ender, near)
+    return test_session_caches.explore("", rig, [ending, *actors(rig)], 0).violations
 
 
-@pytest.mark.parametrize("ender", test_near.ENDERS)
+@pytest.mark.parametrize("ender", test_session_caches.ENDERS)
 def test_a_process_that_vouches_for_any_copy_is_caught(ender: str) -> None:
     assert shared_scene(Gullible, ender, lambda rig: [rig.verify("v", home="b"), feed(rig, "f", "b")])
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from engines import Postgres
-from engines.fixtures import apart_of
-from engines.shared import shared
 from interleavings.mutants import MUTANTS, Mutant
 from interleavings.plans import BRIEF, DRAWN, LARGE, SCENES, WHOLE, groups, planned
-from interleavings.player import Played, Player
-from interleavings.scenes import Scene
+from interleavings.replay import Played, Player
+from interleavings.scenarios import Scene
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.testing.blocking import Blocking
+from services import Postgres
+from services.fixtures import apart_of
+from services.shared import shared
 
 GROUPS = groups()
 KINDS = ["sqlite", "postgresql", "redis", "redis cluster"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interleavings.child import REALM, counter, people, use, use_at_once, use_from_another_process
-from interleavings.rig import T0, toy_ports
+from interleavings.harness import T0, toy_ports
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.refresh import refresh

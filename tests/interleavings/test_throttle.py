@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from effort import effort
 from interleavings.explorer import LOST, Actor, Explorer, Node, Report
-from interleavings.rig import NEW, Rig, ports_of, realm
+from interleavings.harness import NEW, Rig, ports_of, realm
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
 

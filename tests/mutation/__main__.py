@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from engines.run import run_folder
 from mutation.choice import LEAST, choose
 from mutation.equivalents import Equivalent, read_equivalents
 from mutation.finder import all_mutants
@@ -16,6 +15,7 @@ from mutation.processes import end_all
 from mutation.report import Run, document, progress, table
 from mutation.source import PACKAGES, Mutant
 from mutation.trial import PASSED, Result, Trial, trial
+from services.run import run_folder
 
 SHARES = f"by package in proportion to its places for one, from {LEAST} mutants a package on at least {LEAST} in each"
 SHOWN_LINES = 20

@@ -7,7 +7,7 @@ from mutation.source import Mutant
 
 TESTS = Path(__file__).parents[1]
 # Fixtures and modules that start a server; a file that names one takes seconds instead of a fraction of one.
-_SERVERS = re.compile(r"\bengines\b|\bfresh\b|postgres|redis|\bserved\b", re.I)
+_SERVERS = re.compile(r"\bservices\b|\bfresh\b|postgres|redis|\bserver_process\b", re.I)
 
 
 def order_files(mutant: Mutant, tests: Path = TESTS) -> list[Path]:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.cleanup import end_processes, tree
-from engines.run import VARIABLE, run_folder
+from services.cleanup import end_processes, tree
+from services.run import VARIABLE, run_folder
 
 # Linux: the child is killed when the thread that started it ends, however that comes about.
 _DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from engines.cleanup import command_of, processes_of
-from engines.process import until
-from engines.run import VARIABLE, run_folder
 from mutation.finder import mutants_of
 from mutation.order import TESTS, order_files
 from mutation.processes import Ended, run
 from mutation.source import SRC, Mutant
 from mutation.trial import BROKEN, CAUGHT, HANG, SURVIVED, judge, read_verdict, trial
+from services.cleanup import command_of, processes_of
+from services.process import until
+from services.run import VARIABLE, run_folder
 
 
 def mutant_in(path: str) -> Mutant:
@@ -134,7 +134,7 @@ def test_a_command_that_hangs_is_ended_with_everything_it_started(tmp_path: Path
     until(lambda: state(pid) in "Z")
 
 
-SHARED = "import os, time; from engines.shared import shared; shared('redis'); print(os.environ['TMPDIR']); {then}"
+SHARED = "import os, time; from services.shared import shared; shared('redis'); print(os.environ['TMPDIR']); {then}"
 """A command that starts a server which belongs to a run, not to the command."""
 
 

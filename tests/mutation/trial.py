@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from engines.run import run_folder
 from mutation.order import TESTS, order_files
 from mutation.processes import Ended, run
 from mutation.source import SRC, Mutant
+from services.run import run_folder
 from tiers.session import INHERITED
 
 CAUGHT, HANG, SURVIVED, BROKEN = "caught", "caught (hang)", "survived", "broken off"

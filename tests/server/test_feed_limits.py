@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from engines.process import until
 from keyturn.core.revocation import ENDED
 from keyturn.server.feed_stream import MAX_STREAMS, WRITE_SECONDS
 from keyturn.stores.sql.tables import APPENDED
-from served import Served, serving
-from served.process import PASSWORD
 from server.feed import listening
-from server.wire import Wire
+from server.raw_http import Wire
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 ENTRIES = 60_000
 """About 8 MB of snapshot: more than a kernel takes for a reader who takes nothing."""

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
 from server.feed import STREAM, events, listening
 from server.test_shutdown import CUT_OFF
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 SERVICE_TOKEN = "5d0c8a3f9e7b4126a1d94c6be80f2733"
 Ended = Callable[[], str]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 ROUNDS = 3
 CLIENTS = 6

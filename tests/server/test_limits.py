@@ -8,8 +8,8 @@ from itertools import repeat
 import httpx
 import pytest
 
-from served import Served, serving
-from server.wire import Wire
+from server.raw_http import Wire
+from server_process import Served, serving
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from served import Served, serving
-from server.wire import Wire
+from server.raw_http import Wire
+from server_process import Served, serving
 
 PASSWORD = "the canary sings at half past four"
 WRONG = "a canary nobody may ever read"

@@ -10,9 +10,9 @@ from threading import Event
 import httpx
 import pytest
 
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 BOUND_SECONDS = 30
 SERVICE_TOKEN = "5d0c8a3f9e7b4126a1d94c6be80f2733"

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from cli.command import Ran, keyturn
-from engines.postgres import Postgres
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
-from server.crew import line_to_each
+from server.workers import line_to_each
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.postgres import Postgres
+from services.process import until
 
 WORKERS = 2
 CONNECTIONS = 3

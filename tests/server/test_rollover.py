@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import jwt
 
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
 
 ROLLOVER_SECONDS = 9
 PUBLISH_SECONDS = 8

@@ -3,8 +3,8 @@
 import signal
 from pathlib import Path
 
-from served import serving
-from served.process import PASSWORD
+from server_process import serving
+from server_process.process import PASSWORD
 
 
 def test_a_login_is_served_and_ended_by_every_worker(tmp_path: Path) -> None:

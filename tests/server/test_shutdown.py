@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
-from server.wire import Wire
+from server.raw_http import Wire
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 CLIENTS = 8
 CUT_OFF = "timeout graceful shutdown exceeded"

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 BOUND_SECONDS = 4
 SHM_LOCKS = (120, 8)

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from urllib.parse import urlencode
 
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
 
 USES = 1000
 

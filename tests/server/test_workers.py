@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from effort import effort
-from engines.process import until
-from served import Served, serving
-from served.process import PASSWORD
-from server.crew import Line, line_to_each, workers
+from server.workers import Line, line_to_each, workers
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
 
 WORKERS = 3
 BOUND_SECONDS = 5.0

@@ -16,8 +16,7 @@ from hypothesis.stateful import (
 )
 
 from effort import effort
-from engines.fixtures import Fresh, apart_of
-from interleavings.rig import CALM, toy_ports
+from interleavings.harness import CALM, toy_ports
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
 from keyturn.core.sealed import Secrets
@@ -37,6 +36,7 @@ from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.stores.open import RedisSessions, open_async_store, open_store
+from services.fixtures import Fresh, apart_of
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
 TIMES = effort(1, 20)

@@ -7,7 +7,7 @@ import pytest
 
 from keyturn.stores.log_follower import LogFollower, connect_feed
 from keyturn.stores.sql.store import SqlStore
-from stores.drain import NOW, Drain
+from stores.recording_sink import NOW, Drain
 
 
 @pytest.fixture

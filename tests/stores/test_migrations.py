@@ -12,7 +12,6 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
 from effort import effort
-from engines.postgres import Postgres
 from keyturn.core.revocation import GenerationIncrement
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.database import find_database
@@ -20,6 +19,7 @@ from keyturn.stores.sql.migrate import configuration, upgrade
 from keyturn.stores.sql.store import SqlStore
 from keyturn.stores.sql.tables import metadata
 from keyturn.testing.contract.records import new_session
+from services.postgres import Postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engines.fixtures import Fresh
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
+from services.fixtures import Fresh
 
 
 class TestPostgres(StoreContract):

@@ -12,14 +12,14 @@ from threading import Event
 import psycopg
 import pytest
 
-from engines.postgres import Postgres
-from engines.process import until
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import Store, new_session
+from services.postgres import Postgres
+from services.process import until
 
 DEADLINE_SECONDS = 1.2
 CROWDED_SECONDS = 4.0

@@ -10,16 +10,16 @@ import psycopg
 import pytest
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 
-from engines.fixtures import Fresh
-from engines.postgres import Postgres
-from engines.process import until
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.stores.log_follower import LogFollower
 from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.operation import BEGIN, Result, Step
 from keyturn.stores.sql.sessions import Sessions
 from keyturn.stores.sql.store import SqlStore
-from stores.drain import LATER, NOW, Drain, mark
+from services.fixtures import Fresh
+from services.postgres import Postgres
+from services.process import until
+from stores.recording_sink import LATER, NOW, Drain, mark
 
 
 class ByHand:

@@ -10,8 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from engines import RedisServer
-from engines.process import until
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet, Verdict
 from keyturn.core.types import Instant
@@ -20,9 +18,11 @@ from keyturn.stores.log_follower import connect_feed
 from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
-from served import serving
-from served.process import PASSWORD
-from stores.quarantined import Watched, reads
+from server_process import serving
+from server_process.process import PASSWORD
+from services import RedisServer
+from services.process import until
+from stores.monitored_redis import Watched, reads
 
 
 @pytest.fixture

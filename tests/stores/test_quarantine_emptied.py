@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from engines import RedisServer
-from engines.process import until
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import Session
 from keyturn.stores.redis.keys import LOG, locate
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
-from stores.quarantined import Watched, loads
+from services import RedisServer
+from services.process import until
+from stores.monitored_redis import Watched, loads
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engines import RedisCluster, RedisSentinels
-from engines.process import until
 from keyturn.errors import NotDurable
 from keyturn.testing.contract.records import new_session
-from stores.quarantined import SECONDS, Watched, inserted, loads
+from services import RedisCluster, RedisSentinels
+from services.process import until
+from stores.monitored_redis import SECONDS, Watched, inserted, loads
 
 Note = Callable[[str, object], None]
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engines import RedisServer
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.connect import connect, connect_async, translate_errors
+from services import RedisServer
 
 PASSWORD = "correct horse"
 

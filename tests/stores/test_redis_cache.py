@@ -10,8 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from engines.process import until
-from engines.redis import RedisCluster, RedisServer
 from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
@@ -19,8 +17,10 @@ from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
 from keyturn.stores.redis.circuit_breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
-from served import Served, serving
-from served.process import PASSWORD
+from server_process import Served, serving
+from server_process.process import PASSWORD
+from services.process import until
+from services.redis import RedisCluster, RedisServer
 
 SECRETS = Secrets(b"s" * 32)
 NOW = Instant(2_000_000_000)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engines import RedisCluster, RedisSentinels, RedisServer
-from engines.fixtures import Fresh
 from keyturn.stores.open import RedisSessions, open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
+from services import RedisCluster, RedisSentinels, RedisServer
+from services.fixtures import Fresh
 
 
 class TestOneServer(StoreContract):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from engines.redis import RedisServer
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
@@ -17,6 +16,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.redis.keys import locate
 from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
+from services.redis import RedisServer
 
 FLIPS = 400
 

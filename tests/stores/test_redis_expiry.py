@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from engines import RedisServer
 from keyturn.core.session import Session
 from keyturn.core.types import Instant
 from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.redis.keys import locate
 from keyturn.testing.contract.records import NOW, new_session
+from services import RedisServer
 
 HOUR, YEAR = 3600, 365 * 86400
 TOLERANCE = 60

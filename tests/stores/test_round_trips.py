@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engines.postgres import Postgres
-from engines.process import until
-from engines.redis import RedisServer
 from keyturn import Issuer
 from keyturn.stores.redis import scripts
+from services.postgres import Postgres
+from services.process import until
+from services.redis import RedisServer
 
 CHECKS = 100
 SCANS = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 'sessions'"

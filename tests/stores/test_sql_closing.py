@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from engines.fixtures import Fresh
 from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.asyncpg_pool import AsyncpgPool
 from keyturn.stores.sql.store import AsyncSqlStore
 from keyturn.testing.contract.records import new_session
+from services.fixtures import Fresh
 
 CALLS: dict[str, Callable[[AsyncSqlStore], object]] = {
     "read": lambda store: store.sessions.load(SessionId("unknown")),

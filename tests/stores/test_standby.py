@@ -8,8 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from engines.postgres import Postgres
-from engines.process import until
 from keyturn import Issuer
 from keyturn.errors import StoreUnavailable, Unauthenticated
 from keyturn.stores.log_follower import LogFollower
@@ -17,7 +15,9 @@ from keyturn.stores.open import open_store
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import new_session
-from stores.drain import Drain, mark
+from services.postgres import Postgres
+from services.process import until
+from stores.recording_sink import Drain, mark
 
 KINDS = ["psycopg, threads", "postgresql+psycopg", "postgresql+asyncpg"]
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engines.run import ROOT, run_folder
-from engines.shared import pids_of_shared
+from services.run import ROOT, run_folder
+from services.shared import pids_of_shared
 from tiers.checks import FAST, LOWEST, MUTANTS, SLOW, Check
 from tiers.costs import cpu_seconds
 from tiers.phases import PHASES, QUICK, RACES, Phase

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.run import ROOT, run_folder
+from services.run import ROOT, run_folder
 
 BIN = Path(sys.executable).parent
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.cleanup import children
-from engines.run import run_folder
+from services.cleanup import children
+from services.run import run_folder
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -27,8 +27,8 @@ JUDGED = ("core", "flows", "tokens", "verifier", "web")
 QUICK = Phase(
     "decisions",
     (
-        *(f"tests/{each}" for each in ("fuzz", "advisories", *JUDGED, "integrations", "compose")),
-        "tests/test_chance.py",
+        *(f"tests/{each}" for each in ("fuzz", "advisories", *JUDGED, "integrations", "config")),
+        "tests/test_entropy.py",
         "tests/test_issuer.py",
         "tests/test_passwords.py",
         CONTRACT,
@@ -39,7 +39,7 @@ QUICK = Phase(
 
 STORES = Phase(
     "stores",
-    tuple(f"tests/{each}" for each in ("stores", "interleavings", "state_machine", "carriers", "bench")),
+    tuple(f"tests/{each}" for each in ("stores", "interleavings", "state_machine", "transports", "bench")),
     workers=5,
     options=(f"--ignore={CONTRACT}",),
     group="loadgroup",
@@ -48,8 +48,11 @@ STORES = Phase(
 WAITING = Phase(
     "servers",
     (
-        *(f"tests/{each}" for each in ("faults", "fleet", "server", "docs", "cli", "compare", "capacity", "main_job")),
-        *(f"tests/{each}" for each in ("outside", "deploy", "engines", "tiers", "habits", "mutation")),
+        *(
+            f"tests/{each}"
+            for each in ("faults", "fleet", "server", "docs", "cli", "compare", "capacity", "end_to_end")
+        ),
+        *(f"tests/{each}" for each in ("external_clients", "deploy", "services", "tiers", "repository", "mutation")),
     ),
     workers=5,
     group="loadgroup",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from engines.run import run_folder
+from services.run import run_folder
 from tiers.selection import DURATIONS, unit
 
 LONG_SECONDS = 2.0

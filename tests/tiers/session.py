@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines.cleanup import command_of, orphans_of
-from engines.run import ROOT, run_folder
-from engines.shared import pids_of_shared
-from tiers.witness import VARIABLE
+from services.cleanup import command_of, orphans_of
+from services.run import ROOT, run_folder
+from services.shared import pids_of_shared
+from tiers.run_counter import VARIABLE
 
-PLUGINS = ("selection", "costs", "clients", "witness")
+PLUGINS = ("selection", "costs", "clients", "run_counter")
 GRACE_SECONDS = 5.0
 """How long a process that tests leave may take to end by itself."""
 INHERITED = ("PYTEST_ADDOPTS", "TEST_LONG")

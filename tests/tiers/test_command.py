@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.run import ROOT
+from services.run import ROOT
 from tiers.test_tiers import planted, python
 
 LONG = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.run import ROOT, VARIABLE
+from services.run import ROOT, VARIABLE
 
 FLAKE = """
 import pathlib

@@ -12,8 +12,8 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import RevocationSet
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import HttpFeed
-from verifier.bench import NOW, SID, Bench
-from verifier.log import URL, Log
+from verifier.harness import NOW, SID, Bench
+from verifier.issuer_feed import URL, Log
 
 
 class Clock:

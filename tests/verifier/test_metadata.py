@@ -7,10 +7,10 @@ from urllib.request import Request
 
 import pytest
 
-from engines.process import until
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.verifier.metadata import Discovery, metadata_url
 from keyturn.verifier.threads import ForkSafeLock
+from services.process import until
 
 ISSUER = "https://auth.example.com"
 GOOD = {"issuer": ISSUER, "jwks_uri": ISSUER + "/jwks", "introspection_endpoint": ISSUER + "/ask", "more": 1}

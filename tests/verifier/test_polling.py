@@ -12,7 +12,7 @@ import pytest
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-from verifier.log import LINE, NOW, URL, Log
+from verifier.issuer_feed import LINE, NOW, URL, Log
 
 
 def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) -> None:

@@ -19,7 +19,7 @@ from keyturn.errors import (
 )
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import AsyncVerifier, Verifier
-from verifier.bench import ISSUER, NOW, SID, Bench, Mint
+from verifier.harness import ISSUER, NOW, SID, Bench, Mint
 
 
 def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:

@@ -11,7 +11,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import Refusal, RevocationUnknown, TokenExpired, TokenInvalid, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import Verifier
-from verifier.bench import ISSUER, NOW, SID, Bench, Mint
+from verifier.harness import ISSUER, NOW, SID, Bench, Mint
 
 
 @pytest.mark.parametrize("seen", [False, True])

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, fields
 
 CALIBRATE = "measured: keyturn capacity --calibrate"
-SERVED = "measured: tests/capacity/test_measured.py, a served worker on one core"
-ENGINES = "measured: tests/capacity/test_engines.py"
+SERVED = "measured: tests/capacity/test_simulation_accuracy.py, a served worker on one core"
+ENGINES = "measured: tests/capacity/test_service_costs.py"
 BENCH = "measured: scripts/bench (bench/results/latest.json)"
 
 

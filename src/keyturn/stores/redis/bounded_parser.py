@@ -7,7 +7,7 @@ from typing import Any, Final
 import redis
 
 _library: Any = redis
-# None is public; tests/stores/test_redis_drips.py sees to it that this one still reads as it did.
+# None is public; tests/stores/test_redis_slow_replies.py sees to it that this one still reads as it did.
 _Parser: Any = _library._parsers._HiredisParser
 _NO_DEADLINE: Final[Any] = object()
 

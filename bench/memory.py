@@ -1,0 +1,117 @@
+"""What a session weighs in Redis, beside the peers'."""
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+from redis import asyncio as redis_asyncio
+from starsessions.stores.redis import RedisStore as StarStore
+
+from bench.figures import Figure, Goal
+from bench.sampling import QUICK, Plan, Series
+from bench.synthetic_data import crowd
+from keyturn.core.types import Instant
+from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.runner import RedisRunner
+from keyturn.stores.redis.sessions import Sessions
+from services.redis import RedisServer
+
+PEERS = Path(__file__).with_name("peers")
+DAY = 86400
+HEAVY = "a list of one session has a key and an expiry of its own, 100 B; a device has a label and an address"
+
+
+def install_peers() -> None:
+    """Those that run on Node."""
+    if not (PEERS / "node_modules").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True, capture_output=True)
+
+
+def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
+    """Bytes per session, ours and the peers'."""
+    count = 100_000 if plan.rounds > QUICK.rounds else 2_000
+    fillers: dict[str, Callable[[int], None]] = {
+        "Keyturn": lambda number: fill(server.url, number),
+        "express-session": lambda number: _express(server.url, number),
+        "starsessions": lambda number: asyncio.run(_starsessions(server.url, number)),
+        "Django": lambda number: _django(server.url, number),
+    }
+    found = []
+    for name, filler in fillers.items():
+        with server.client() as client:
+            client.flushall()
+            before = _used(client)
+            filler(count)
+            found.append(Series(name, [(_used(client) - before) / count]))
+    figure = Figure(chapter, f"bytes per session, {count:,} of them", "B", found)
+    figure.goals = [
+        Goal("at most 270 B, the index of each subject's sessions included", found[0].middle, 270.0, why=HEAVY)
+    ]
+    figure.note = "ours alone has an index by subject; used_memory after filling, less before"
+    plan.tick()
+    return figure
+
+
+def fill(url: str, count: int, told: Callable[[int], None] = lambda _: None) -> None:
+    """As many sessions, each of a person of its own, written by the store's own scripts, many to a round trip."""
+    now = Instant(int(time.time()))
+    runner, sessions, pending = RedisRunner(read_address(url)), Sessions(), []
+    try:
+        for session in crowd(count, now, Instant(now + 30 * DAY)):
+            pending.append(next(sessions.insert(session)))
+            if len(pending) == 1000:
+                runner.run(_all(pending))
+                told(len(pending))
+                pending = []
+        if pending:
+            runner.run(_all(pending))
+    finally:
+        runner.close()
+
+
+def _all(calls: list[Any]) -> Any:
+    yield calls
+
+
+def _express(url: str, count: int) -> None:
+    install_peers()
+    subprocess.run(["node", "fill.mjs", url, str(count)], cwd=PEERS, check=True)
+
+
+async def _starsessions(url: str, count: int) -> None:
+    store = StarStore(connection=redis_asyncio.from_url(url))
+    body = {"user_id": "Il8dtOY6zhi231QroNnKcQ", "__metadata__": {"lifetime": DAY, "created": 1e9, "last_access": 1e9}}
+    for _ in range(0, count, 100):
+        await asyncio.gather(
+            *(store.write(os.urandom(16).hex(), msgspec.json.encode(body), DAY, DAY) for _ in range(100))
+        )
+    await store._connection.aclose()
+
+
+def _django(url: str, count: int) -> None:
+    from django.conf import settings as django_settings
+
+    if not django_settings.configured:
+        django_settings.configure(
+            SECRET_KEY="a secret for nothing but figures",
+            CACHES={"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}},
+        )
+    from django.contrib.sessions.backends.cache import SessionStore
+
+    for number in range(count):
+        store = SessionStore()
+        store["_auth_user_id"] = str(number)
+        store["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+        store["_auth_user_hash"] = os.urandom(32).hex()
+        store.save(must_create=True)
+
+
+def _used(client: "redis.Redis") -> int:
+    info: Any = client.info("memory")
+    return int(info["used_memory"])

@@ -1,6 +1,0 @@
-"""Real database servers for tests, each on ports and in a folder of its own: started, hurt and stopped by the tests."""
-
-from engines.postgres import Postgres
-from engines.redis import RedisCluster, RedisSentinels, RedisServer
-
-__all__ = ["Postgres", "RedisCluster", "RedisSentinels", "RedisServer"]

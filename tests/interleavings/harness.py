@@ -1,0 +1,260 @@
+"""What scenes are built on: cheap deterministic ports, a person with two sessions, and the actors of the field."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from types import SimpleNamespace
+from typing import Any
+
+from interleavings.explorer import LOST, Actor
+from interleavings.model import Life, Spec
+from interleavings.state import NoNear, World
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.policy import Profile, SessionPolicy, ThrottlePolicy
+from keyturn.core.sealed import CredentialKind, Secrets, seal
+from keyturn.core.session import ClientInfo
+from keyturn.core.types import Instant, SessionId
+from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
+from keyturn.flows import effects
+from keyturn.flows.accounts import set_disabled
+from keyturn.flows.create_session import LoginAttempt
+from keyturn.flows.drive import drive
+from keyturn.flows.effects import Flow
+from keyturn.flows.issue import IssuedCredentials
+from keyturn.flows.login import login
+from keyturn.flows.password import change_password
+from keyturn.flows.refresh import refresh
+from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_session, revoke_subject
+from keyturn.flows.signup import signup
+from keyturn.flows.step_up import confirm_password
+from keyturn.flows.verify import verify_access, verify_session
+from keyturn.ports import PasswordCheck
+from keyturn.stores.null_cache import NullSessionCache
+
+T0 = Instant(1_000_000)
+ADA, OLD, NEW, NEWER = "ada@example.com", "old password of ada", "new password of ada", "newer password of ada"
+CALM = ThrottlePolicy(account_limit=100, address_limit=10_000, device_limit=100, signup_limit=1000)
+
+
+def realm(throttle: ThrottlePolicy = CALM) -> IssuerConfig:
+    profile = Profile("explored", SessionPolicy(3600, 86_400), throttle=throttle)
+    return IssuerConfig("https://auth.example", ("api",), Secrets(b"explored" * 4), profile)
+
+
+class Entropy:
+    """Bytes that depend on who asks and at which step, and on nothing else."""
+
+    def __init__(self, name: str, number: int = 0) -> None:
+        self.name, self.number = name, number
+
+    def token_bytes(self, size: int) -> bytes:
+        self.number += 1000
+        return hashlib.sha256(f"{self.name}/{self.number}".encode()).digest()[:size]
+
+
+class Hasher:
+    """No hash at all: hashing is not what is explored. An ``old:`` hash matches and is outdated."""
+
+    def hash(self, password: str) -> str:
+        return "new:" + password
+
+    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
+        age, _, held = (encoded or "none:").partition(":")
+        return PasswordCheck(age != "none" and held == password, needs_rehash=age == "old")
+
+
+class Signer:
+    """Claims in the clear: signing is not what is explored."""
+
+    def sign(self, claims: dict[str, object], now: Instant) -> str:
+        return "jws:" + json.dumps(claims, sort_keys=True)
+
+    def verify(self, token: str, now: Instant) -> Any:
+        if not token.startswith("jws:"):
+            raise TokenInvalid("not ours")
+        return SimpleNamespace(**{"nbf": 0, "scope": "", "amr": (), **json.loads(token[4:])})
+
+
+class Anything:
+    """A password rule that allows everything, and an audit log nobody reads."""
+
+    def validate(self, password: str, identifier: str) -> None:
+        return None
+
+    def append(self, event: object) -> None:
+        return None
+
+
+def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any) -> Any:
+    near, cache = world.nears.get(home, NoNear()), world.nears.get("cache", NullSessionCache())
+    return toy_ports(world.store, session_cache=near, shared_cache=cache, entropy=Entropy(name, number), **others)
+
+
+def toy_ports(store: Any, **others: Any) -> Any:
+    """Ports over any store, sync or async; all but the store is cheap."""
+    free = Anything()
+    ports = {
+        "sessions": store.sessions,
+        "accounts": store.accounts,
+        "throttles": store.throttles,
+        "log": store.log,
+        "audit": free,
+        "hasher": Hasher(),
+        "passwords": free,
+        "signer": Signer(),
+        "session_cache": NoNear(),
+        "shared_cache": NullSessionCache(),
+        "entropy": secrets,
+    }
+    return SimpleNamespace(**{**ports, **others})
+
+
+def credentials(issued: IssuedCredentials) -> dict[str, str]:
+    tokens = {"session": issued.session_token, "refresh": issued.refresh_token, "access": issued.access_token}
+    return {kind: token.reveal() for kind, token in tokens.items() if token}
+
+
+@dataclass
+class Rig:
+    """A person, her sessions ``x`` (and ``y``), and everything needed to act on them.
+
+    ``now``: when actors act. ``number``: rigs of different numbers meet in no record but those of everybody, so that
+    one database serves them all.
+    """
+
+    realm: IssuerConfig = field(default_factory=realm)
+    world: World = field(default_factory=World)
+    now: Instant = T0
+    names: dict[str, str] = field(default_factory=dict)
+    held: dict[str, IssuedCredentials] = field(default_factory=dict)
+    spec: Spec = field(default_factory=lambda: Spec(OLD, ()))
+    number: int = 0
+
+    def run(self, flow: Flow[Any], name: str) -> Any:
+        return drive(flow, self.ports(next(iter(self.world.nears)), name))
+
+    def ports(self, home: str, name: str, number: int = 0) -> Any:
+        return ports_of(self.world, home, f"{self.number}/{name}", number)
+
+    def attempt(self, password: str, device: str | None = None) -> LoginAttempt:
+        address = IPv4Address("10.0.0.0") + self.number
+        trying = attempt(password, device)
+        return replace(trying, identifier=self.identifier, client=ClientInfo(address=str(address)))
+
+    @property
+    def identifier(self) -> str:
+        return f"{self.number}.{ADA}"
+
+    def sign_up(self) -> "Rig":
+        issued = self.run(signup(self.attempt(OLD), self.now, self.realm), "x")
+        return self.know("x", issued)
+
+    def log_in(self, name: str) -> "Rig":
+        return self.know(name, self.run(login(self.attempt(OLD), self.now, self.realm), name))
+
+    def know(self, name: str, issued: IssuedCredentials) -> "Rig":
+        self.names[issued.session.sid] = name
+        self.held[name] = issued
+        self.spec = self.spec.put(name, Life())
+        return self
+
+    def rotate(self, name: str, times: int) -> "Rig":
+        for turn in range(times):
+            self.run(refresh(self.token(name, "refresh", turn), "tokens", self.now, self.realm), f"{name}{turn}")
+        self.spec = self.spec.put(name, replace(self.spec.life(name), rotations=times))
+        return self
+
+    def later(self, seconds: int) -> "Rig":
+        self.now = Instant(self.now + seconds)
+        slack = seconds <= self.realm.profile.session.grace_seconds
+        for name, life in self.spec.lives:
+            self.spec = self.spec.put(name, replace(life, slack=slack))
+        return self
+
+    @property
+    def subject(self) -> Any:
+        return self.held["x"].session.subject
+
+    def sid(self, name: str) -> SessionId:
+        return self.held[name].session.sid
+
+    def token(self, name: str, kind: str, counter: int) -> str:
+        session = self.held[name].session
+        return seal(CredentialKind(kind), session.sid, counter, session.seed, self.realm.secrets).reveal()
+
+    # --- actors ---------------------------------------------------------------------------------------------
+
+    def actor(self, name: str, op: tuple[Any, ...], start: Callable[[], Flow[Any]], home: str = "a") -> Actor:
+        return Actor(name, start, op, outcome, home)
+
+    def refresh(self, name: str, session: str = "x", counter: int = 0) -> Actor:
+        text = self.token(session, "refresh", counter)
+        start = lambda: refresh(text, "tokens", self.now, self.realm)  # noqa: E731 - a flow not yet begun
+        return self.actor(name, ("refresh", session, counter), start)
+
+    def verify(self, name: str, session: str = "x", counter: int = 0, home: str = "a") -> Actor:
+        text = self.token(session, "session", counter)
+        return self.actor(name, ("verify", session, counter), lambda: verify_session(text, self.now, self.realm), home)
+
+    def access(self, name: str, session: str = "x", home: str = "a") -> Actor:
+        text = credentials(self.held[session])["access"]
+        return self.actor(name, ("access", session, 0), lambda: verify_access(text, self.now, self.realm), home)
+
+    def revoke(self, name: str, session: str = "x", home: str = "a") -> Actor:
+        start = lambda: revoke_session(self.sid(session), "logout", self.now, self.realm)  # noqa: E731
+        return self.actor(name, ("revoke", session), start, home)
+
+    def revoke_subject(self, name: str, home: str = "a") -> Actor:
+        return self.actor(name, ("revoke_all",), lambda: revoke_subject(self.subject, self.now, self.realm), home)
+
+    def revoke_everything(self, name: str, home: str = "a") -> Actor:
+        return self.actor(name, ("revoke_all",), lambda: revoke_everything(self.now, self.realm), home)
+
+    def revoke_client(self, name: str) -> Actor:
+        return self.actor(name, ("revoke_all",), lambda: revoke_client("default", self.now, self.realm))
+
+    def disable(self, name: str) -> Actor:
+        return self.actor(name, ("disable",), self._disable)
+
+    def _disable(self) -> Flow[Any]:
+        account = yield from effects.find_account(self.identifier)
+        if account is None:
+            raise NotFound("nobody is called so")
+        return (yield from set_disabled(account.subject, True, self.now, self.realm))
+
+    def login(self, name: str, password: str = OLD, known: bool = False) -> Actor:
+        """``known``: from a device that logged in before, which is counted in one bucket instead of two."""
+        token = self.held["x"].device_token if known else None
+        trying = self.attempt(password, token.reveal() if token else None)
+        return self.actor(name, ("login", password), lambda: login(trying, self.now, self.realm))
+
+    def signup(self, name: str) -> Actor:
+        return self.actor(name, ("signup", OLD), lambda: signup(self.attempt(OLD), self.now, self.realm))
+
+    def change(self, name: str, session: str = "x", current: str = OLD, new: str = NEW, home: str = "a") -> Actor:
+        start = lambda: change_password(self.sid(session), current, new, "both", self.now, self.realm)  # noqa: E731
+        return self.actor(name, ("change", session, current, new), start, home)
+
+    def step_up(self, name: str, session: str = "x", password: str = OLD, home: str = "a") -> Actor:
+        start = lambda: confirm_password(self.sid(session), password, "both", self.now, self.realm)  # noqa: E731
+        return self.actor(name, ("step_up", session, password), start, home)
+
+
+def attempt(password: str, device: str | None = None) -> LoginAttempt:
+    return LoginAttempt(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
+
+
+def outcome(ending: object) -> Any:
+    """An ending in the model's words, with the credentials that came with it."""
+    if isinstance(ending, IssuedCredentials):
+        return ("ok", tuple(credentials(ending).items()))
+    if isinstance(ending, Unavailable):
+        return LOST
+    if isinstance(ending, Refusal):
+        return (type(ending).__name__, ())
+    if isinstance(ending, BaseException):
+        return LOST if type(ending).__name__ == "CancelledError" else (f"BROKEN {ending!r}", ())
+    return ("ok", ())

@@ -1,0 +1,188 @@
+"""Two processes, each with a near-cache, on one store; the feed between them is delivered one step at a time."""
+
+from copy import deepcopy
+from typing import Any
+
+from interleavings.explorer import Actor, AnyOf, Explorer, Node
+from interleavings.harness import Rig
+from interleavings.oracle import dead
+from interleavings.state import World, freeze
+from keyturn.core.revocation import LogCursor
+from keyturn.core.session import CachedSession
+from keyturn.core.types import SessionId
+from keyturn.flows.effects import Call, Flow
+from keyturn.stores.session_cache import LocalSessionCache
+
+STALENESS_SECONDS = 5
+ASKING = ("verify", "access")
+
+
+class Clock:
+    """The monotonic clock both processes share, in seconds; moved by a step like any other."""
+
+    def __init__(self) -> None:
+        self.at = 100
+
+    def read(self) -> int:
+        return self.at
+
+    def advance(self, seconds: int) -> None:
+        self.at += seconds
+
+    def capture(self) -> int:
+        return self.at
+
+    def restore(self, held: int) -> None:
+        self.at = held
+
+
+class CapturedNear(LocalSessionCache):
+    """The near-cache itself, with its contents taken out and put back."""
+
+    def capture(self) -> Any:
+        subjects = {subject: frozenset(sids) for subject, sids in self._by_subject.items()}
+        return dict(self._sessions), subjects, deepcopy(self._revocations), self._freshness.complete_as_of
+
+    def restore(self, held: Any) -> None:
+        sessions, subjects, known, seen_at = held
+        self._clear()
+        self._sessions.update(sessions)
+        self._by_subject.update({subject: set(sids) for subject, sids in subjects.items()})
+        self._revocations = deepcopy(known)
+        self._freshness.complete_as_of = seen_at
+
+
+class HostileCache:
+    """A shared cache that answers any copy it was ever given, or none: it loses, delays, and goes back in time."""
+
+    def __init__(self) -> None:
+        self.copies: dict[Any, CachedSession] = {}
+
+    def get(self, sid: SessionId, log: int) -> AnyOf:
+        every = self.copies.values()
+        mine = [each for each in every if each.loaded.session.sid == sid and each.position.log_id == log]
+        return AnyOf((None, *mine))
+
+    def put(self, copy: CachedSession) -> None:
+        self.copies[freeze(copy)] = copy
+
+    def capture(self) -> dict[Any, CachedSession]:
+        return dict(self.copies)
+
+    def restore(self, held: dict[Any, CachedSession]) -> None:
+        self.copies = dict(held)
+
+
+def two_processes(near: type[CapturedNear] = CapturedNear, sessions: int = 1, shared: bool = False) -> Rig:
+    """A rig whose actors live in process ``a`` or ``b``; all caches are fresh and empty. ``shared``: there is one that
+    both share."""
+    clock = Clock()
+    nears = {each: near(STALENESS_SECONDS, clock.read) for each in "ab"}
+    world = World(**nears, clock=clock, **({"cache": HostileCache()} if shared else {}))
+    for each in "ab":
+        world.nears[each].reset(world.store.log.snapshot())
+        world.nears[each].mark_complete(clock.read())
+    rig = Rig(world=world).sign_up()
+    return rig.log_in("y") if sessions == 2 else rig
+
+
+def cached(rig: Rig, home: str, session: str = "x") -> Rig:
+    """Process ``home`` has seen the session already."""
+    found = rig.world.store.sessions.load(rig.sid(session))
+    assert found is not None
+    rig.world.nears[home].put(found)
+    return rig
+
+
+def copied(rig: Rig, session: str = "x") -> Rig:
+    """Some process has put the session into the cache that all share."""
+    store = rig.world.store
+    found = store.sessions.load(rig.sid(session))
+    assert found is not None
+    position = LogCursor(store.sessions._memory.log_id, store.log.sequence())
+    rig.world.nears["cache"].put(CachedSession(found, position, rig.now))
+    return rig
+
+
+def feed(rig: Rig, name: str, home: str, polls: int = 1) -> Actor:
+    """What a follower does: ask the log, apply what came, confirm the moment it *asked*."""
+    position = rig.world.store.log.sequence()
+
+    def poll() -> Flow[None]:
+        after = position
+        for _ in range(polls):
+            asked_at = yield Call("clock", "read")
+            page = yield Call("log", "after", (after, 100))
+            for entry in page.entries:
+                yield Call("session_cache", "apply", (entry,))
+            after = page.sequence
+            yield Call("session_cache", "mark_complete", (asked_at,))
+
+    return Actor(name, poll, ("feed",), lambda _: ("ok", ()), home, faulty=False)
+
+
+def time_passes(name: str, seconds: int) -> Actor:
+    def advance() -> Flow[None]:
+        yield Call("clock", "advance", (seconds,))
+
+    return Actor(name, advance, ("time",), lambda _: ("ok", ()), faulty=False)
+
+
+def truth_when_it_began(rig: Rig) -> Any:
+    """For each verification: what was true in the store, and what its process had been told, when it began."""
+
+    def witness(world: World, actor: Actor) -> Any:
+        if actor.op[0] not in ASKING:
+            return None
+        memory, near = world.store.sessions._memory, world.nears[actor.home]
+        session = memory.sessions[rig.sid(actor.op[1])]
+        behind = session.renewals if actor.op[0] == "verify" else session.generation
+        void = dead(session, memory.marks) or actor.op[2] < behind
+        told = near.sequence >= memory.sequence
+        return void, told
+
+    return witness
+
+
+def honest_caches(explorer: Explorer, node: Node) -> list[str]:
+    """A void credential is accepted only by a process that was not told yet, and only within the staleness bound."""
+    complaints = []
+    for i, actor in enumerate(explorer.actors):
+        said = explorer.outcome(node.at[i])[0]
+        if actor.op[0] not in ASKING:
+            continue
+        void, told = node.seen[i] or (False, False)
+        own = any(other.home == actor.home for other in _enders(explorer, node, i))
+        late = any(_enders(explorer, node, j) for j in _done(node, i) if explorer.actors[j].op == ("time",))
+        if said == "ok" and void and (told or own or late):
+            complaints.append(f"{actor.name} accepted what was void: told={told} own={own} late={late}")
+        if said not in ("ok", "TokenRevoked", "lost"):
+            complaints.append(f"{actor.name} said {said}")
+    return complaints + _settled(explorer, node)
+
+
+def _done(node: Node, i: int) -> list[int]:
+    """Who was done when actor ``i`` began."""
+    return [j for j in range(len(node.at)) if node.before[i] >> j & 1]
+
+
+def _enders(explorer: Explorer, node: Node, i: int) -> list[Actor]:
+    """Who had ended the session, and been told so, when actor ``i`` began."""
+    enders = [j for j in _done(node, i) if explorer.actors[j].op[0] not in (*ASKING, "feed", "time")]
+    return [explorer.actors[j] for j in enders if explorer.outcome(node.at[j])[0] in ("ok", "TokenReused")]
+
+
+def _settled(explorer: Explorer, node: Node) -> list[str]:
+    """When all is over and a process has been told everything, its cache holds nothing void."""
+    world = explorer.world
+    world.restore(explorer.worlds.values[node.world])
+    memory = world.store.sessions._memory
+    complaints = []
+    for home in "ab":
+        near = world.nears[home]
+        if near.sequence >= memory.sequence:
+            for sid, found in near._sessions.items():
+                now = memory.sessions[sid]
+                if dead(now, memory.marks) or found.session.renewals < now.renewals:
+                    complaints.append(f"process {home} was told, and still holds what is void")
+    return complaints

@@ -1,5 +1,0 @@
-"""A real server process for tests: ``keyturn serve`` on a free port, its own data folder, stopped in the end."""
-
-from served.process import Served, serving
-
-__all__ = ["Served", "serving"]

@@ -1,0 +1,147 @@
+"""Whether a Redis may hold the sessions of a database is asked before anything is served."""
+
+import logging
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from keyturn import Issuer
+from keyturn.cli import app
+from keyturn.core.revocation import RevocationKind
+from keyturn.errors import ConfigurationError
+from keyturn.stores.open import RedisSessions, open_async_store, open_store
+from services.fixtures import Fresh
+from services.process import until
+from services.redis import RedisServer
+from services.shared import OUTSIDE
+from stores.monitored_redis import Watched
+
+PASSWORD = "a bicycle made of rain"
+
+
+def database(tmp_path: Path, name: str = "keyturn") -> str:
+    return f"sqlite:///{tmp_path}/{name}.db"
+
+
+def said(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(each.getMessage() for each in caplog.records if each.name == "keyturn.store")
+
+
+@pytest.mark.parametrize("url", ["redis://:another@127.0.0.1:{}/0", "redis://127.0.0.1:{}/0"])
+def test_a_wrong_password_is_a_start_up_error(url: str, own_redis: RedisServer, tmp_path: Path) -> None:
+    with own_redis.client() as client:
+        client.config_set("requirepass", "violet")
+    try:
+        for opened in (open_store, open_async_store):
+            with pytest.raises(ConfigurationError, match="password") as refused:
+                opened(database(tmp_path), redis_sessions=RedisSessions(url.format(own_redis.port)))
+            assert "another" not in str(refused.value)
+    finally:
+        with own_redis.client(password="violet") as client:
+            client.config_set("requirepass", "")
+
+
+def test_a_user_who_may_not_is_a_start_up_error(own_redis: RedisServer, tmp_path: Path) -> None:
+    with own_redis.client() as client:
+        client.execute_command("ACL", "SETUSER", "reader", "on", ">violet", "~*", "+info", "+get")
+    with pytest.raises(ConfigurationError, match="NoPermissionError"):
+        open_store(
+            database(tmp_path), redis_sessions=RedisSessions(f"redis://reader:violet@127.0.0.1:{own_redis.port}/0")
+        )
+
+
+def test_one_that_evicts_is_refused_and_one_that_cannot_is_not(own_redis: RedisServer, tmp_path: Path) -> None:
+    with own_redis.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+        client.config_set("maxmemory", "100mb")
+        with pytest.raises(ConfigurationError, match="noeviction"):
+            open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url))
+
+
+def test_one_without_a_file_is_warned_of(
+    own_redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "keyturn.store")
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+    assert said(caplog) == ""
+    with own_redis.client() as client:
+        client.config_set("appendonly", "no")
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+    assert "append-only" in said(caplog)
+
+
+def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
+    own_redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "keyturn.store")
+    own_redis.kill()
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+    assert "nobody listens" in said(caplog)
+    with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
+        open_store(database(tmp_path))
+    own_redis.start()
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_another_empty_redis_is_refused(
+    kind: str, empty_redis: RedisServer, own_redis: RedisServer, tmp_path: Path, fresh: Fresh
+) -> None:
+    url = database(tmp_path) if kind == "sqlite" else fresh("postgresql")
+    open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
+    for wrong in (own_redis.url, empty_redis.at(OUTSIDE).url):
+        for opened in (open_store, open_async_store):
+            with pytest.raises(ConfigurationError, match="reset-redis-sessions"):
+                opened(url, redis_sessions=RedisSessions(wrong))
+    open_store(url, redis_sessions=RedisSessions(empty_redis.url)).close()
+
+
+def test_the_redis_of_another_database_is_refused(empty_redis: RedisServer, tmp_path: Path) -> None:
+    open_store(database(tmp_path, "one"), redis_sessions=RedisSessions(empty_redis.url)).close()
+    with pytest.raises(ConfigurationError, match="another database"):
+        open_store(database(tmp_path, "two"), redis_sessions=RedisSessions(empty_redis.url))
+
+
+def test_one_emptied_under_a_running_process_stays_the_right_one(own_redis: RedisServer, tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "keyturn.db", own_redis.url)
+    try:
+        with own_redis.client() as client:
+            client.flushall()
+            until(lambda: bool(client.hget("{log}c", "d")))
+        open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+    finally:
+        watched.close()
+
+
+def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
+    empty_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYTURN_DATA_DIR", str(tmp_path))
+    run = CliRunner()
+    assert run.invoke(app, ["db", "reset-redis-sessions"]).exit_code == 2, "there is no Redis"
+    monkeypatch.setenv("KEYTURN_SESSION_STORE", empty_redis.url)
+    with Issuer.from_env(background=False) as issuer:
+        issuer.signup("ada@example.com", PASSWORD)
+    with empty_redis.client() as client:
+        client.flushdb()
+    with pytest.raises(ConfigurationError, match="reset-redis-sessions"):
+        Issuer.from_env(background=False)
+    for _ in range(2):
+        assert run.invoke(app, ["db", "reset-redis-sessions"]).exit_code == 0
+    with closing(open_store(database(tmp_path), redis_sessions=RedisSessions(empty_redis.url))) as store:
+        told = {each.kind for each in store.log.snapshot().entries}
+    assert told == {RevocationKind.EVERYTHING}, "it is what a verifier refuses her access token by"
+
+
+@pytest.mark.parametrize("name", ["redis_min_replicas", "quarantine_seconds"])
+def test_what_only_a_redis_with_sessions_does_is_refused_without_one(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"KEYTURN_{name.upper()} without KEYTURN_SESSION_STORE"):
+        Issuer.from_env(data_dir=str(tmp_path), background=False, **{name: 1})
+
+
+def test_a_redis_beside_a_store_in_memory_is_refused(empty_redis: RedisServer, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="memory"):
+        Issuer.from_env(data_dir=str(tmp_path), store="memory:", redis_cache=empty_redis.url, background=False)

@@ -1,0 +1,89 @@
+"""Redis with replicas that a write waits for: nothing is acknowledged that they do not have (P3)."""
+
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.catalogue import Stage, later
+from interleavings.harness import T0
+from keyturn.core.sealed import CredentialKind
+from keyturn.core.session import Session
+from keyturn.errors import NotDurable
+from keyturn.flows import refresh
+from keyturn.flows.verify import verify_session
+from keyturn.stores.open import RedisSessions, open_store
+from services import RedisServer
+from services.process import until
+
+Pair = tuple[RedisServer, RedisServer]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    primary = RedisServer()
+    replica = RedisServer(replicaof=f"127.0.0.1 {primary.port}")
+    primary.start()
+    replica.start()
+    _followed(primary)
+    yield primary, replica
+    replica.remove()
+    primary.remove()
+
+
+def _followed(primary: RedisServer) -> None:
+    """Wait until a replica acknowledges what is written."""
+    with primary.client() as client:
+        until(lambda: client.set("x", 1) and client.wait(1, 500) == 1, lambda: "no replica")
+
+
+@pytest.fixture
+def store(pair: Pair, tmp_path: Path) -> Iterator[Any]:
+    with closing(
+        open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(pair[0].url, replicas=1))
+    ) as store:
+        yield store
+
+
+def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has_it(
+    pair: Pair, store: Any, tmp_path: Path
+) -> None:
+    """The rotation happened on the primary alone. Its successor in a client's hands, a failover would forget it, and
+    take the honest client for one who is ahead of the store."""
+    primary, replica = pair
+    stage = Stage()
+    with suppress(NotDurable):
+        store.sessions.insert(stage.x.session)
+    until(lambda: _settles(store, stage.x.session), lambda: "no replica ever had it")
+    replica.kill()
+    token, session = stage.sealed(CredentialKind.REFRESH, 0), stage.sealed(CredentialKind.SESSION, 0)
+    for _ in range(3):
+        with pytest.raises(NotDurable):
+            stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
+    assert store.sessions.load(stage.sid).session.rotations == 1
+    assert stage.run(verify_session(session, later(60), stage.realm), sessions=store.sessions), "a use goes unnoted"
+    replica.start()
+    _followed(primary)
+    issued, again = (_acknowledged(stage, token, store) for _ in range(2))
+    assert issued.refresh_token.reveal() == again.refresh_token.reveal()
+    primary.kill()
+    with replica.client() as client:
+        client.replicaof("no", "one")
+    with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(replica.url))) as promoted:
+        assert promoted.sessions.load(stage.sid).session.rotations == 1
+
+
+def _settles(store: Any, session: Session) -> bool:
+    with suppress(NotDurable):
+        return bool(store.sessions.wait_durable(session))
+    return False
+
+
+def _acknowledged(stage: Stage, token: str, store: Any) -> Any:
+    """Refresh until a replica says in time that it has it: a busy machine may take a while."""
+    for _ in range(30):
+        with suppress(NotDurable):
+            return stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
+    raise AssertionError("no replica ever had it")

@@ -1,0 +1,284 @@
+"""The feed through a real Redis: complete before it is confirmed, whatever relays, verifier or Redis go through."""
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+from typing import Any
+from urllib.request import Request
+
+import pytest
+
+from keyturn.clock import boottime
+from keyturn.core.revocation import Revocation, RevocationKind
+from keyturn.core.types import Instant
+from keyturn.errors import ConfigurationError, Unavailable
+from keyturn.stores.memory import MemoryStore
+from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.relay import POINTER, Relay, stream_of
+from keyturn.transports import RedisFeed
+from services.redis import RedisServer
+
+NOW = Instant(2_000_000_000)
+BOUND = 2.0
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+class Told:
+    """A log, relays of it into a Redis, and a feed that reads there."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.server = server
+        self.store = MemoryStore()
+        self.stop = Event()
+        self.relays: list[Relay] = []
+        self.threads: list[Thread] = []
+        self.http = False
+
+    def end(self, subject: str, *, lives: int = 3600) -> int:
+        entry = Revocation(RevocationKind.CLIENT, subject, NOW, NOW, Instant(NOW + lives))
+        sequence = self.store.sessions.raise_not_before(entry).sequence
+        for relay in self.relays:
+            relay.wake()
+        return sequence
+
+    def relay(self) -> Relay:
+        relay = Relay(self.store.log, read_address(self.server.url), BOUND / 8)
+        thread = Thread(target=relay.run, args=(self.stop,), daemon=True)
+        self.relays.append(relay)
+        self.threads.append(thread)
+        thread.start()
+        return relay
+
+    def feed(self) -> RedisFeed:
+        def nobody(_asked: Request) -> bytes:
+            raise Unavailable("no issuer is reached")
+
+        return RedisFeed(
+            self.server.url,
+            "https://auth.example.com/auth/revocations",
+            send=nobody,
+            staleness_seconds=BOUND,
+            interval_seconds=0.1,
+            clock=lambda: NOW,
+        )
+
+    def close(self) -> None:
+        self.stop.set()
+        for relay in self.relays:
+            relay.wake()
+        for thread in self.threads:
+            thread.join(30)
+        for relay in self.relays:
+            relay.close()
+
+
+@pytest.fixture
+def told(own_redis: RedisServer) -> Iterator[Told]:
+    told = Told(own_redis)
+    yield told
+    told.close()
+
+
+@pytest.fixture
+def feed(told: Told) -> Iterator[RedisFeed]:
+    feed = told.feed()
+    yield feed
+    feed.close()
+
+
+def fresh(feed: RedisFeed) -> bool:
+    return feed.freshness.is_fresh(boottime())
+
+
+def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(told: Told, feed: RedisFeed) -> None:
+    first = told.end("a")
+    told.relay()
+    feed.start()
+    until(lambda: feed.revocations.sequence == first and fresh(feed))
+    last = told.end("b")
+    until(lambda: feed.revocations.sequence == last)
+    assert feed.revocations.clients == {"a": NOW, "b": NOW}
+    seen_at = feed.freshness.complete_as_of
+    until(lambda: feed.freshness.complete_as_of > seen_at + BOUND)
+    until(lambda: fresh(feed))
+
+
+def test_several_relays_make_one_stream_and_one_beat(told: Told, feed: RedisFeed) -> None:
+    for _ in range(4):
+        told.relay()
+    feed.start()
+    sequences = [told.end(f"client {number}") for number in range(50)]
+    until(lambda: feed.revocations.sequence == sequences[-1])
+    with told.server.client() as client:
+        found: Any = client.xrange(stream_of(told.store.log.snapshot().log_id))
+    entries = [name for name, fields in found if b"e" in fields]
+    assert entries == [b"%d-0" % each for each in sequences]
+    beats = [name for name, fields in found if b"b" in fields]
+    assert len({name.partition(b"-")[0] for name in beats}) == len(beats), "an older beat of a place is left"
+
+
+def test_without_beats_nothing_is_confirmed(told: Told, feed: RedisFeed) -> None:
+    told.end("a")
+    relay = Relay(told.store.log, read_address(told.server.url), 60.0)
+    while relay.relay_once():
+        pass
+    relay.relay_once()
+    relay.close()
+    feed.start()
+    until(lambda: "a" in feed.revocations.clients)
+    time.sleep(BOUND)
+    assert feed.freshness.complete_as_of == float("-inf"), "nobody has read the log since this reader asked"
+
+
+def test_a_reader_that_was_away_misses_nothing(told: Told) -> None:
+    told.relay()
+    one = told.feed()
+    one.start()
+    until(lambda: fresh(one))
+    missed = [told.end(f"client {number}") for number in range(3000)]
+    until(lambda: one.revocations.sequence == missed[-1])
+    other = told.feed()
+    other.start()
+    until(lambda: other.revocations.sequence == missed[-1] and fresh(other))
+    assert other.revocations.clients == one.revocations.clients
+    one.close()
+    other.close()
+
+
+def test_a_redis_that_dies_and_comes_back_empty_is_filled_again(told: Told, feed: RedisFeed) -> None:
+    told.end("a")
+    told.relay()
+    feed.start()
+    until(lambda: fresh(feed))
+    told.server.kill()
+    until(lambda: not fresh(feed))
+    told.end("b")
+    for file in told.server.folder.rglob("*.aof"):
+        file.unlink()
+    for file in told.server.folder.rglob("*.manifest"):
+        file.unlink()
+    told.server.start()
+    until(lambda: feed.revocations.sequence == 2 and fresh(feed))
+    assert set(feed.revocations.clients) == {"a", "b"}
+
+
+def test_a_stream_that_lost_its_end_is_mended_by_any_relay(told: Told, feed: RedisFeed) -> None:
+    relay = told.relay()
+    for each in "abc":
+        told.end(each)
+    with told.server.client() as client:
+        stream = stream_of(told.store.log.snapshot().log_id)
+        until(lambda: client.exists(stream) and bool(client.xrange(stream, "3-0", "3-0")))
+        for name, _ in client.xrange(stream, "2-0"):
+            client.xdel(stream, name)
+        client.execute_command("XSETID", stream, "1-9")
+        relay.wake()
+        until(lambda: bool(client.xrange(stream, "3-0", "3-0")))
+    feed.start()
+    until(lambda: feed.revocations.sequence == 3 and fresh(feed))
+    assert set(feed.revocations.clients) == set("abc")
+
+
+def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(told: Told, feed: RedisFeed) -> None:
+    told.end("a")
+    told.relay()
+    feed.start()
+    until(lambda: fresh(feed))
+    memory = told.store.log._memory
+    with memory.lock:  # no relay may read a log that is half another
+        memory.log_id += 1
+        memory.entries.clear()
+        memory.sequence = 0
+    told.end("b")
+    until(lambda: "b" in feed.revocations.clients and fresh(feed))
+    assert set(feed.revocations.clients) == {"a", "b"}
+    assert feed.revocations.sequence == 1
+
+
+@pytest.mark.parametrize("name", ["1000-0", "1000-7", "9223372036854775807-0", f"{2**64 - 1}-{2**64 - 1}"])
+def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(told: Told, feed: RedisFeed, name: str) -> None:
+    """P4: a beat after it would vouch that everything is held, and what is revoked next would be taken for told."""
+    told.end("a")
+    told.relay()
+    feed.start()
+    until(lambda: fresh(feed))
+    with told.server.client() as client:
+        stream = stream_of(told.store.log.snapshot().log_id)
+        client.xadd(stream, {"e": b'["session","nobody",1,1,2]'}, id=name)
+        told.end("b")
+        until(lambda: bool(client.xrange(stream, "2-0", "2-0")))
+    until(lambda: "b" in feed.revocations.clients and fresh(feed))
+    assert set(feed.revocations.clients) == {"a", "b"}
+
+
+def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(told: Told, feed: RedisFeed) -> None:
+    for each in "abc":
+        told.end(each)
+    relay = told.relay()
+    feed.start()
+    until(lambda: fresh(feed) and len(feed.revocations.clients) == 3)
+    memory = told.store.log._memory
+    with memory.lock:  # a backup was put back, and `keyturn db mark-restored` forgotten
+        memory.entries.clear()
+        memory.sequence = 0
+    told.end("d")
+    relay.wake()
+    until(lambda: "d" in feed.revocations.clients and fresh(feed))
+    assert set(feed.revocations.clients) == set("abcd")
+
+
+def test_what_is_over_is_trimmed_from_the_stream(told: Told) -> None:
+    told.end("a", lives=10)
+    relay = Relay(told.store.log, read_address(told.server.url), BOUND / 8)
+    while relay.relay_once():
+        pass
+    told.store.sessions.purge(Instant(NOW + 11))
+    told.end("b")
+    relay._trimmed_at = float("-inf")
+    while relay.relay_once():
+        pass
+    with told.server.client() as client:
+        found: Any = client.xrange(stream_of(told.store.log.snapshot().log_id))
+    assert [name for name, fields in found if b"e" in fields] == [b"2-0"]
+    relay.close()
+
+
+def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: RedisFeed) -> None:
+    with told.server.client() as client:
+        client.set(POINTER, 7)
+        client.xadd(stream_of(7), {"e": b'["tenant","a",1,1,2]'}, id="1-0")
+        client.xadd(stream_of(7), {"b": b"0-0"}, id="1-1")
+    feed.start().result(30)
+    until(lambda: feed.problem != "")
+    assert not fresh(feed)
+    assert len(feed.revocations) == 0
+
+
+def test_a_redis_nobody_relays_to_is_not_waited_for(told: Told, feed: RedisFeed) -> None:
+    feed.start().result(30)
+    assert not fresh(feed)
+    assert "nobody relays" in feed.problem or "cannot be read" in feed.problem
+
+
+def test_the_issuer_answers_where_redis_does_not(told: Told) -> None:
+    def send(asked: Request) -> bytes:
+        nonce = asked.full_url.partition("nonce=")[2]
+        return b'{"entries": [], "sequence": 4, "complete": true, "log": 7, "nonce": "%s"}' % nonce.encode()
+
+    gone = RedisFeed("redis://127.0.0.1:1", "https://auth.example.com/f", send=send, interval_seconds=0.1)
+    gone.start().result(30)
+    assert fresh(gone)
+    assert gone.revocations.sequence == 4
+    gone.close()
+
+
+def test_a_url_that_is_none_is_refused_and_not_quoted() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        RedisFeed("http://user:hunter2@example.com", "https://auth.example.com/f")
+    assert "hunter2" not in str(refused.value)
