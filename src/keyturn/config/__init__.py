@@ -1,1 +1,1 @@
-"""Compose: from settings to the parts of an issuer. The only room that names concrete stores."""
+"""Construction of an issuer's components from settings. The only package that imports concrete stores."""

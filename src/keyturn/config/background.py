@@ -1,5 +1,7 @@
-"""Upkeep: what every process does unasked, in threads of its own: following the revocation feed, relaying it, rolling
-keys, sweeping what is dead. A process whose upkeep stops is safe: past the staleness bound it asks the store."""
+"""Background tasks of every process: follow and relay the revocation feed, roll keys, purge expired records.
+
+If they stop, the process stays safe: after the staleness bound it asks the store.
+"""
 
 import logging
 import threading
@@ -13,20 +15,20 @@ from keyturn.flows.effects import stored_keys
 from keyturn.stores.log_follower import connect_feed
 
 PURGE_SECONDS = 60.0
-"""How often dead sessions, entries and buckets are deleted."""
+"""Interval at which expired sessions, log entries and buckets are deleted."""
 
 LINGER_SECONDS = 3600
 
 DAY_SECONDS = 86400
 
 KEYS_SECONDS = 15.0
-"""How often at least the signing keys are looked at."""
+"""Longest interval at which the signing keys are checked."""
 
 _logger = logging.getLogger("keyturn.upkeep")
 
 
 class BackgroundTasks:
-    """The threads of one process. Daemons: they never hold up an exit."""
+    """Background threads of one process. They are daemon threads, which never delay the exit."""
 
     def __init__(self, parts: Components) -> None:
         self._parts = parts
@@ -48,14 +50,14 @@ class BackgroundTasks:
             self._threads.append(watch)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         if self._parts.quarantine is not None:
             self._parts.quarantine.expect_failover()
         for each in self._threads:
             each.start()
 
     def close(self) -> None:
-        """End, and wait for what is under way."""
+        """Stop the threads and wait for them."""
         self._stop.set()
         if self._relay is not None:
             self._relay.wake()
@@ -67,7 +69,7 @@ class BackgroundTasks:
             self._relay.close()
 
     def _run_periodically(self) -> None:
-        # Well within the time a next key is published ahead, so that no process misses it.
+        # Well below the time for which a next key is published ahead, so that every process loads it in time.
         pause = min(KEYS_SECONDS, self._parts.rollover.publish_seconds / 4)
         swept_at = time.monotonic()
         while not self._stop.wait(pause):
@@ -81,18 +83,21 @@ class BackgroundTasks:
             drive(flow, self._parts.sync_ports)
         except Unavailable as away:
             _logger.warning("a round of upkeep failed, the next may not: %s", away.detail or away.code)
-        except Exception:  # whatever it was, the next round may succeed; nothing depends on this one
+        except Exception:  # the next round may succeed; nothing depends on this one
             _logger.exception("a round of upkeep failed")
 
 
 def refresh_keys(parts: Components) -> Flow[None]:
-    """Roll what is due and use what the store now holds."""
+    """Roll the signing keys if due and load the stored keys into the key ring."""
     stored = yield from roll_keys(parts.config.profile.token.algorithm, parts.now(), parts.rollover)
     parts.keyring.load(stored)
 
 
 def first_keys(parts: Components) -> Flow[None]:
-    """The keys to start with. Raises ``ConfigurationError`` in production when there is none: nothing is made there."""
+    """Load the signing keys at startup.
+
+    Raises ``ConfigurationError`` in production if the store holds none, because nothing is generated there.
+    """
     if parts.settings.environment == "production" and not (yield from stored_keys()):
         raise ConfigurationError("the store holds no signing key; make the first with: keyturn keys add")
     yield from refresh_keys(parts)
@@ -105,8 +110,12 @@ def add_next_key(parts: Components) -> Flow[None]:
 
 
 def purge_expired(parts: Components) -> Flow[int]:
-    """Delete what is dead, and security events older than ``audit_days``. Answers how many sessions went."""
-    # An attempt under way must not meet its bucket's number anew: what is deleted has been empty for an hour.
+    """Delete expired buckets and sessions, and security events older than ``audit_retention_days``.
+
+    Return the number of deleted sessions.
+    """
+    # Delete only buckets that have been empty for an hour: a deleted bucket restarts its version at 0, and a concurrent
+    # attempt could mistake that for the version it read.
     yield from call("throttles", "purge", Instant(parts.now() - LINGER_SECONDS))
     if parts.settings.audit_retention_days:
         yield from call("audit", "purge", Instant(parts.now() - parts.settings.audit_retention_days * DAY_SECONDS))

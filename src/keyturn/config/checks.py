@@ -1,4 +1,4 @@
-"""What a production profile refuses to start with: anything generated, weak or missing, all of it at once."""
+"""Checks of the settings in production, which report every generated, weak or missing setting at once."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ MAKE_SECRET = "make one with: openssl rand -hex 32"  # noqa: S105 - advice, not 
 
 
 def check_production(settings: Settings) -> None:
-    """Raises ``ConfigurationError`` listing every reason why these settings are not fit for production."""
+    """Raise ``ConfigurationError`` listing every reason why the settings are unfit for production."""
     problems = [*_secrets(settings), *_names(settings), *_store(settings), *_policy(settings)]
     if problems:
         raise ConfigurationError(*problems)

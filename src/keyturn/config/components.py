@@ -1,4 +1,4 @@
-"""Parts: an issuer taken apart. Realm, ports, keys and the near-cache, wired from settings, for one colour."""
+"""Components of an issuer, built from settings: configuration, ports, keys, session cache and store."""
 
 import secrets
 import time
@@ -33,18 +33,19 @@ _DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(Settings
 
 
 class SystemEntropy:
-    """The operating system's random source."""
+    """Random source of the operating system."""
 
     token_bytes = staticmethod(secrets.token_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Everything an issuer is made of.
+    """Components of an issuer.
 
-    ``ports``: what flows of this issuer are driven with, awaited or not. ``plain``: the same, never awaited, for
-    upkeep in threads of its own; likewise ``store`` and ``plain_store``. ``shared``: the Redis beside the store.
-    ``clock``: wall time in seconds; ``monotonic``: for staleness only.
+    ``ports``, ``store``: for the flows of this issuer; async if the issuer is.
+    ``sync_ports``, ``sync_store``: the same, always synchronous, for background threads.
+    ``redis_cache``: the Redis beside the store, or None.
+    ``clock``: wall time in seconds. ``monotonic``: clock for staleness only, in seconds.
     """
 
     settings: Settings
@@ -63,20 +64,20 @@ class Components:
 
     @property
     def quarantine(self) -> "Quarantine | None":
-        """Of the Redis that holds the sessions, if one does."""
+        """Quarantine of the Redis session store; None if sessions are not in Redis."""
         return getattr(self.sync_store, "quarantine", None)
 
     def now(self) -> Instant:
-        """This whole second."""
+        """Return the present time in whole seconds."""
         return Instant(int(self.clock()))
 
 
 def build_components(
     settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = boottime
 ) -> Components:
-    """Open the store and wire everything. ``awaited``: ports for ``drive_async``.
+    """Open the store and build the components. ``awaited``: build async ports, for ``drive_async``.
 
-    Raises ``ConfigurationError`` for settings that cannot be used, ``StoreUnavailable`` when the store is away.
+    Raises ``ConfigurationError`` for unusable settings, ``StoreUnavailable`` if the store cannot be reached.
     """
     realm = build_issuer_config(settings)
     vault = KeyEncryptor(*realm.secrets.all)
@@ -135,7 +136,7 @@ def _redis_sessions(settings: Settings) -> RedisSessions | None:
         return RedisSessions(settings.session_store, settings.redis_min_replicas, settings.quarantine_seconds)
     idle = [name for name in ("redis_min_replicas", "quarantine_seconds") if getattr(settings, name) != _DEFAULTS[name]]
     if idle:
-        # Who set them believes that his sessions are in Redis.
+        # Their presence suggests that the operator expects the sessions in Redis.
         named = " and ".join(f"KEYTURN_{name.upper()}" for name in idle)
         raise ConfigurationError(
             f"{named} without KEYTURN_SESSION_STORE: sessions are in the database, and it does nothing"

@@ -1,4 +1,4 @@
-"""Home: the data folder. What is missing is made on first start, readable by its owner alone, and said aloud."""
+"""The data directory. On first start missing secrets are generated there, readable by their owner only."""
 
 import os
 import secrets
@@ -15,14 +15,17 @@ from keyturn.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class PreparedSettings:
-    """Settings with nothing missing, and one line for each thing that was made."""
+    """Complete settings. ``lines``: one message for each file that was created."""
 
     settings: Settings
     lines: tuple[str, ...]
 
 
 def complete_settings(settings: Settings, issuer: str) -> PreparedSettings:
-    """``create_missing``, or in production refuse: nothing may be generated, weak or missing there."""
+    """Create missing settings in development; check the settings in production.
+
+    Raises ``ConfigurationError`` as ``create_missing`` or ``check_production`` does.
+    """
     if settings.environment == "production":
         check_production(settings)
         return PreparedSettings(settings, ())
@@ -30,10 +33,10 @@ def complete_settings(settings: Settings, issuer: str) -> PreparedSettings:
 
 
 def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
-    """Make the data folder, a secret, a service token and a SQLite store where the settings name none.
+    """Create the data directory and, where the settings have none, a secret, a service token and a SQLite store URL.
 
-    ``issuer``: the URL this server can be reached under when ``settings`` names none.
-    Raises ``ConfigurationError`` when the folder cannot be written, or others may read what it holds.
+    ``issuer``: URL of this server if ``settings`` has none.
+    Raises ``ConfigurationError`` if the directory cannot be written, or other users may write to it or read a secret.
     """
     lines: list[str] = []
     folder = settings.folder
@@ -42,7 +45,7 @@ def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lines.append(f"made the data folder {folder.absolute()}")
         if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            # Whoever may write here may put another secret or another database in place of ours (CWE-732).
+            # A user who may write to the directory could replace the secret or the database (CWE-732).
             raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
         secret = settings.secret or _keep_secret_file(folder / "secret", lines)
         service_token = settings.service_token or _keep_secret_file(folder / "service-token", lines)
@@ -60,12 +63,12 @@ def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
 
 
 def store_of(settings: Settings) -> str:
-    """The URL of their store."""
+    """Return the URL of the store: that of the settings, or SQLite in the data directory."""
     return settings.store or f"sqlite:///{settings.folder.absolute() / 'keyturn.db'}"
 
 
 def _private(settings: Settings) -> list[str]:
-    """Of a server on a database that others may share: what it does not share with them."""
+    """Return a warning if the database may be shared but generated settings are this server's own."""
     names = [name for name in ("issuer", "service_token") if not getattr(settings, name)]
     if not settings.store.startswith("postgres") or not names:
         return []
@@ -83,8 +86,9 @@ def _keep_secret_file(path: Path, lines: list[str]) -> str:
 
 
 def _write_once(path: Path, text: str) -> None:
-    # Written aside and linked into place: a second process starting now reads a whole secret or makes none.
-    # Not the process id: in a container it is the same at every start, and a crash may have left the file behind.
+    # Write a temporary file and link it: a process that starts concurrently reads a complete secret or creates none.
+    # The name is random, not the process id: in a container that is the same at every start, and a crash may have left
+    # the file behind.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

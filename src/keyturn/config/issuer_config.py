@@ -1,4 +1,4 @@
-"""From settings to a realm: policies by name, single figures overridden, everything that is wrong said at once."""
+"""Construction of the issuer configuration from settings. All problems are reported at once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,20 +26,20 @@ FIELDS: Mapping[str, str] = {
     "signup_limit_per_address": "signup_limit",
     "password_min_length": "minimum",
 }
-"""Settings that override one field of a profile's policies, and the field."""
+"""Settings that override a field of a profile's policies, each with the name of the field."""
 
 _TOKEN = ("access_token_seconds", "revocation_staleness_seconds", "key_lifetime_seconds", "key_publish_ahead_seconds")
 _THROTTLE = ("login_limit_per_account", "login_limit_per_address", "signup_limit_per_address")
 
 
 def build_issuer_config(settings: Settings) -> IssuerConfig:
-    """Raises ``ConfigurationError`` with every problem of the settings."""
+    """Build the issuer configuration. Raises ``ConfigurationError`` with every problem of the settings."""
     problems: list[str] = []
     if urlsplit(settings.issuer).path not in ("", "/"):
-        # RFC 8414 section 3.1 puts such an issuer's metadata where this server does not serve it.
+        # RFC 8414 section 3.1 puts the metadata of such an issuer at a path that this server does not serve.
         problems.append(f"issuer {settings.issuer!r} has a path; serve Keyturn at the root of a host of its own")
     if settings.algorithm and settings.algorithm not in ALGORITHMS:
-        # It would be noticed when the next key is made: a rollover later.
+        # Without this check the error would appear only when the next key is created, a rollover later.
         problems.append(f"algorithm must be one of {', '.join(ALGORITHMS)}, not {settings.algorithm!r}")
     secrets = _try(lambda: build_secrets(settings), problems)
     profile = _try(lambda: build_profile(settings), problems)
@@ -49,13 +49,13 @@ def build_issuer_config(settings: Settings) -> IssuerConfig:
 
 
 def build_secrets(settings: Settings) -> Secrets:
-    """The current secret, and the previous one while it rolls over."""
+    """Build the secrets: the current one, and the previous one during a rollover."""
     previous = (settings.secret_previous,) if settings.secret_previous else ()
     return Secrets(*(each.encode() for each in (settings.secret, *previous)))
 
 
 def build_profile(settings: Settings) -> Profile:
-    """The named profile with single figures overridden; cookies without TLS only where the issuer has none."""
+    """Build the profile with its overrides. Cookies are ``Secure`` unless the issuer's URL is plain http."""
     profile = PROFILES.get(settings.profile)
     if profile is None:
         raise ConfigurationError(f"profile must be one of {', '.join(PROFILES)}, not {settings.profile!r}")
@@ -77,7 +77,7 @@ def build_profile(settings: Settings) -> Profile:
 
 
 def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
-    # Over plain http a Secure cookie is dropped by the client; a production profile refuses such an issuer.
+    # Over plain http a client drops Secure cookies. Production refuses such an issuer.
     return replace(policy, secure=urlsplit(settings.issuer).scheme == "https")
 
 
@@ -86,7 +86,7 @@ def _with(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:
     try:
         return replace(policy, **given)  # type: ignore[type-var]  # every policy is a dataclass
     except ConfigurationError as failure:
-        # Policies name their fields; an operator knows the settings.
+        # Policies report their field names: replace them by the names of the settings.
         raise ConfigurationError(*(_in_settings(each, names) for each in failure.problems)) from None
 
 

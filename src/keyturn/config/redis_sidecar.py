@@ -1,4 +1,4 @@
-"""Shared: the Redis beside the store. A cache that all processes share, and a relay of the revocation log."""
+"""The optional Redis beside the store: a session cache shared by all processes, and a relay of the revocation log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from keyturn.stores.redis.relay import Relay
 
 HEARTBEATS_PER_BOUND = 8
-"""Within the staleness bound. A reader needs up to three of them to be sure."""
+"""Heartbeats of the relay per staleness bound. A reader may need three of them to confirm that it is up to date."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisSidecar:
-    """``cache``: a ``RedisCache``, or an ``AsyncRedisCache`` where the issuer is awaited."""
+    """Redis cache and relay. ``cache``: a ``RedisCache``, or an ``AsyncRedisCache`` for an async issuer."""
 
     cache: Any
     relay: "Relay"
 
     @property
     def reachable(self) -> bool:
-        """Whether Redis answered when it was last asked. Nothing depends on it."""
+        """True if the last call of Redis succeeded. For information only."""
         return not (self.cache.breaker.is_open or self.relay.breaker.is_open)
 
 
 def open_redis_sidecar(
     settings: Settings, realm: IssuerConfig, log: Any, awaited: bool, monotonic: Callable[[], float]
 ) -> RedisSidecar:
-    """Nothing is asked of Redis yet: an issuer starts without it, too. ``log``: not awaited.
+    """Build the cache and the relay, without connecting: an issuer also starts while Redis is down.
 
-    Raises ``ConfigurationError`` for a URL that cannot be used.
+    ``log``: the synchronous revocation log. Raises ``ConfigurationError`` for an unusable URL.
     """
     if find_spec("redis") is None:
         raise ConfigurationError("redis_cache: redis is missing; in a clone of Keyturn: pip install '.[redis]'")

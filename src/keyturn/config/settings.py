@@ -1,4 +1,4 @@
-"""Settings: what an operator may say, in the environment or in ``keyturn.toml``. Text in, checked values out."""
+"""Settings of an operator, read from the environment and from ``keyturn.toml``, and validated."""
 
 import os
 import tomllib
@@ -15,9 +15,9 @@ PREFIX = "KEYTURN_"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every setting; ``KEYTURN_`` and the name in capitals is its environment variable.
+    """All settings. The environment variable of a setting is ``KEYTURN_`` and its name in capitals.
 
-    Left out, ``secret``, ``service_token`` and ``store`` are made in ``data_dir`` (never in production).
+    If omitted, ``secret``, ``service_token`` and ``store`` are created in ``data_dir`` (never in production).
     """
 
     data_dir: str = "keyturn-data"
@@ -61,9 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) -> Settings:
-    """Settings from (weakest first) ``keyturn.toml`` in the data folder, the environment, and ``explicit`` ones.
+    """Read settings from ``keyturn.toml`` in the data directory, the environment and ``explicit``; the last one wins.
 
-    ``environ`` defaults to the process's. Raises ``ConfigurationError`` naming every unknown name and wrong type.
+    ``environ`` defaults to the process's. Raises ``ConfigurationError`` with every unknown name and invalid value.
     """
     surroundings = os.environ if environ is None else environ
     problems: list[str] = []
@@ -74,7 +74,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) 
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """A comma-separated setting as a tuple."""
+    """Split a comma-separated setting."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
@@ -95,7 +95,7 @@ FORMER_NAMES: Mapping[str, str] = {
     "password_minimum": "password_min_length",
     "audit_days": "audit_retention_days",
 }
-"""Names of settings before November 2026, and what they are called now."""
+"""Names of settings before November 2026, each with its present name."""
 
 _ENVIRONMENTS = ("development", "production")
 
@@ -115,7 +115,7 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, o
 
 
 def _unknown(name: str, shown: str, prefix: str = "") -> str:
-    """Say that no setting is called ``name``, and what it is called now."""
+    """Return the message that ``name`` is not a setting, with the present name of a renamed one."""
     stem = name.removesuffix("_file")
     if stem not in FORMER_NAMES:
         return f"{shown} is not a setting; docs/reference/settings.md lists all of them"
@@ -130,7 +130,7 @@ def _file(path: Path, problems: list[str]) -> str:
         problems.append(f"{path} cannot be read: {getattr(failure, 'strerror', None) or failure}")
         return ""
     if not text:
-        # Left out, a secret would be made: another one than the operator believes to have set.
+        # If an empty file counted as absent, another secret than the operator's would be generated.
         problems.append(f"{path} is empty")
     return text
 
