@@ -1,4 +1,4 @@
-"""Command line: ``keyturn serve`` and the operator's tools."""
+"""Command line interface: ``keyturn serve`` and tools for operators."""
 
 from keyturn.cli.extras import missing_extra
 

@@ -1,4 +1,4 @@
-"""The issuer an operator's command works with: the one the server of this data folder is."""
+"""Access of commands to the issuer of a data directory."""
 
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def load_settings(data_dir: str | None, *, makes: bool = False) -> "Settings":
-    """The settings of this data folder. ``makes``: what is missing, the store included, and says so.
+    """Load the settings of the data directory and report created files.
 
-    Raises ``ConfigurationError``, also where there is no store: what is done in one that this very command made is
-    false comfort.
+    ``makes``: create a missing store. Otherwise a missing store raises ``ConfigurationError``: a command that worked on
+    a newly created, empty store would report a success without effect.
     """
     from keyturn.config.data_dir import complete_settings, store_of
     from keyturn.config.settings import read_settings
@@ -29,9 +29,9 @@ def load_settings(data_dir: str | None, *, makes: bool = False) -> "Settings":
 
 
 def open_issuer(data_dir: str | None, *, makes: bool = False) -> "Issuer":
-    """Open the store directly; the server may be running. ``makes``: as for ``furnished``.
+    """Open the issuer that the server of the data directory runs. The server may be running.
 
-    Raises ``ConfigurationError``, ``StoreUnavailable``.
+    ``makes``: as for ``load_settings``. Raises ``ConfigurationError``, ``StoreUnavailable``.
     """
     from keyturn.config.components import build_components
     from keyturn.issuer import Issuer

@@ -1,4 +1,4 @@
-"""``keyturn db``: the SQL database, its schema, and what becomes of it in a move or a restore."""
+"""``keyturn db``: schema upgrades, copies and restores of the SQL database."""
 
 import secrets
 from typing import TYPE_CHECKING, Annotated
@@ -112,7 +112,7 @@ def reset_redis_sessions(data_dir: DataDir = None, as_json: Json = False) -> Non
 
 
 def _open_database(data_dir: str | None, *, makes: bool = False) -> "SqlStore":
-    """The database itself, whatever it is to be used for."""
+    """Open the database without checking that it may be served from."""
     from keyturn.stores.open import MEMORY
     from keyturn.stores.sql.store import SqlStore
 

@@ -1,4 +1,4 @@
-"""``keyturn doctor``: what stands between these settings and production."""
+"""``keyturn doctor``: a check of the settings for production."""
 
 import typer
 

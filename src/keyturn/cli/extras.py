@@ -1,4 +1,4 @@
-"""Name the extras that an installation lacks."""
+"""Messages about extras that are not installed."""
 
 
 def missing_extra(missing: ModuleNotFoundError) -> SystemExit:

@@ -1,4 +1,4 @@
-"""Files that commands are told to write: a place that cannot be written is said before the work, not after it."""
+"""Output files of commands. A file that cannot be written is reported before the work, not after it."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,10 @@ from keyturn.errors import ConfigurationError
 
 
 def ensure_writable(paths: Iterable[Path]) -> None:
-    """Make the folder of each in a folder that is there. Raises ``ConfigurationError`` where nothing can be written."""
+    """Check that ``paths`` can be written, and create their directories if the parent exists.
+
+    Raises ``ConfigurationError`` for the first path that cannot be written.
+    """
     for path in paths:
         try:
             path.parent.mkdir(exist_ok=True)
@@ -19,7 +22,7 @@ def ensure_writable(paths: Iterable[Path]) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Raises ``ConfigurationError`` when it cannot be written."""
+    """Write a file. Raises ``ConfigurationError`` if it cannot be written."""
     try:
         path.write_bytes(content)
     except OSError as failure:

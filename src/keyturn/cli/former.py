@@ -1,4 +1,4 @@
-"""Refuse commands by the names they had before November 2026, and name the new ones."""
+"""Refusal of commands by the names they had before November 2026."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ FORMER_NAMES: Mapping[str, str] = {
 
 
 class RenamedCommands(TyperGroup):
-    """A group of commands some of which had other names."""
+    """Command group that answers a former name with the present one."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command, or None. Ends with exit code 2 for a former name."""
+        """Return the command, or None. Exit with code 2 for a former name."""
         command = super().get_command(ctx, cmd_name)
         if command is None and cmd_name in FORMER_NAMES:
             group = ctx.command_path

@@ -1,4 +1,4 @@
-"""The ``keyturn`` command, put together."""
+"""The ``keyturn`` command and its groups."""
 
 from importlib.metadata import version
 from typing import Annotated

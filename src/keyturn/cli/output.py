@@ -1,4 +1,4 @@
-"""How commands speak: people read tables and sentences, programs read ``--json``; problems go to standard error."""
+"""Output of commands: tables and sentences, or JSON with ``--json``. Problems go to standard error."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ stderr = Console(stderr=True)
 
 
 def print_table(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -> None:
-    """Rows of one shape, as a table or as a JSON list."""
+    """Print rows with the same keys as a table or as a JSON list."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
@@ -39,20 +39,20 @@ def print_table(rows: Sequence[Mapping[str, object]], as_json: bool, title: str 
 
 
 def print_result(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
-    """One answer, as a sentence or as a JSON object."""
+    """Print a result as a sentence or as a JSON object."""
     sys.stdout.write(msgspec.json.encode(facts).decode() + "\n" if as_json else sentence + "\n")
 
 
 def print_lines(lines: Sequence[str], to: Console) -> None:
-    """Lines as they are, whatever they are made of, and however long."""
+    """Print lines literally: without markup, highlighting or wrapping."""
     for line in lines:
         to.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
-    """Turn what Keyturn refuses into words and exit code 2; every problem at once. ``what``: it cannot do then.
+    """Wrap a command to print its errors and exit with code 2. ``what``: completes "Keyturn cannot ...".
 
-    A package that is not installed ends the command with the extras to install: commands import on use.
+    Commands import packages on use: for a package that is not installed, print the extras to install.
     """
 
     @wraps(command)
@@ -64,7 +64,7 @@ def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P,
             print_lines([f"  - {problem}" for problem in failure.problems], stderr)
             stderr.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
         except Refusal as refusal:
-            # The detail was written for operators; the hint speaks to whoever sent a request.
+            # The detail is for operators; the hint is for HTTP clients.
             print_lines([f"{refusal.code}: {refusal.detail or refusal.hint}"], stderr)
         except ModuleNotFoundError as missing:
             raise missing_extra(missing) from None

@@ -1,4 +1,4 @@
-"""Find the commands that other distributions add, through the entry point group ``keyturn.commands``."""
+"""Commands of other distributions, found through the entry point group ``keyturn.commands``."""
 
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -10,22 +10,22 @@ from keyturn.cli.output import print_lines, stderr
 
 GROUP = "keyturn.commands"
 LAB = ("capacity", "compare")
-"""Commands of keyturn-lab: it is installed by path, so their names are all that is known before."""
+"""Names of keyturn-lab's commands, to advise its installation when it is missing."""
 
 
 class Commands(TyperGroup):
-    """List Keyturn's own commands, then the added ones.
+    """Command group that lists Keyturn's own commands before those of other distributions.
 
-    An added command is imported when it is run or listed, and cannot replace one of ours.
+    A command of another distribution is imported when it is run or listed, and cannot replace one of Keyturn's.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order of the help text."""
+        """Return the names of the commands in the order of the help text."""
         own = super().list_commands(ctx)
         return [*own, *sorted(installed_commands().keys() - set(own))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command, or None. Ends with exit code 2 where keyturn-lab would have to be installed."""
+        """Return the command, or None. Exit with code 2 for a command of keyturn-lab if that is not installed."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
@@ -39,7 +39,7 @@ class Commands(TyperGroup):
 
 
 def installed_commands() -> dict[str, EntryPoint]:
-    """Return what is installed, by the command's name."""
+    """Return the entry points of installed commands by name."""
     return {each.name: each for each in entry_points(group=GROUP)}
 
 

@@ -1,4 +1,4 @@
-"""``keyturn revoke``: end sessions from the operator's chair."""
+"""``keyturn revoke``: revocation of sessions by an operator."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ revoke = typer.Typer(
     cls=RenamedCommands, no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are."
 )
 
-# One id in 64 begins with "-": base64url. It is no option, and an operator in a hurry must not have to know "--".
+# Ids are base64url, so one in 64 begins with "-". Accept it as an argument: an operator need not write "--" first.
 TAKES_ID = {"ignore_unknown_options": True}
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -62,7 +62,7 @@ def revoke_all(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False
 
 
 def _subject(issuer: "Issuer", who: str) -> Subject:
-    # A misspelt name must not be answered "revoked": in a leak that is false comfort.
+    # A misspelt name must not be reported as revoked: during a leak the operator would rely on it.
     accounts = issuer.parts.sync_store.accounts
     account = accounts.find(normalise_identifier(who)) if "@" in who else accounts.load(Subject(who))
     if account is None:

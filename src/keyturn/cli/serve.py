@@ -1,4 +1,4 @@
-"""``keyturn serve``: the HTTP API."""
+"""``keyturn serve``: the HTTP server."""
 
 from functools import partial
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Start the server: prepare once, then run the workers."""
+"""Start of the server: preparation in the supervisor, then the workers."""
 
 import errno
 import os
@@ -23,9 +23,9 @@ WORKER_SECONDS = 30
 
 
 def run_server(host: str, port: int, data_dir: str | None, workers: int, environment: str | None) -> None:
-    """Serve until a signal ends it. Raises as ``prepare`` does."""
+    """Run the server until a signal stops it. Raises as ``prepare`` does."""
     made = prepare(read_settings(data_dir=data_dir, environment=environment), host, port, workers)
-    # A bug in a worker must not find the secret in another program's environment: only names travel there.
+    # Never put a generated secret into the environment, where other programs could read it: workers read the files.
     _export_settings(made.settings, workers)
     configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
     _print_banner(made, host, port)
@@ -35,7 +35,7 @@ def run_server(host: str, port: int, data_dir: str | None, workers: int, environ
         host=host,
         port=port,
         workers=workers,
-        # Forwarding headers are judged by our own rules: uvicorn trusts every local client's.
+        # ``trusted_proxies`` governs forwarding headers: uvicorn would trust those of every local client.
         proxy_headers=False,
         server_header=False,
         access_log=False,
@@ -43,16 +43,16 @@ def run_server(host: str, port: int, data_dir: str | None, workers: int, environ
         ws="none",
         http="keyturn.server.protocol:BoundedProtocol",
         timeout_keep_alive=30,
-        # On a busy machine a worker may take longer than uvicorn's 5 s to start: it must not be shot for that.
+        # On a busy machine a worker may take longer to start than uvicorn's 5 s, after which it would be killed.
         timeout_worker_healthcheck=WORKER_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
 
 
 def prepare(settings: Settings, host: str, port: int, workers: int) -> PreparedSettings:
-    """Everything that is done once, before any worker: secrets, schema, first keys.
+    """Create secrets, schema and first keys, once, before any worker starts. Return the complete settings.
 
-    Raises ``ConfigurationError``: in production with everything that is generated, weak or missing.
+    Raises ``ConfigurationError``; in production with every setting that is generated, weak or missing.
     """
     problems = [*_problems(settings, workers), *_port_problems(host, port)]
     if problems and settings.environment == "development":
@@ -68,7 +68,7 @@ def prepare(settings: Settings, host: str, port: int, workers: int) -> PreparedS
 
 
 def _problems(settings: Settings, workers: int) -> list[str]:
-    """What only a worker would notice: it would be started again and again, to fail each time."""
+    """Return problems that otherwise only a worker would detect, which would be restarted again and again."""
     problems: list[str] = []
     for check in (
         lambda: parse_networks(split_list(settings.trusted_proxies)),
@@ -84,7 +84,7 @@ def _problems(settings: Settings, workers: int) -> list[str]:
 
 
 def _port_problems(host: str, port: int) -> list[str]:
-    """Why nothing can listen there. The workers listen by themselves, after it was said where; so it is tried first."""
+    """Return problems of the address. Each worker binds it only after the banner was printed, so test it before."""
     where = f"{host} port {port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
