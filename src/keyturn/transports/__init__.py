@@ -1,4 +1,4 @@
-"""Carriers: other ways for the feed to reach a verifier. Each is a small extra; none knows a flow or a session."""
+"""Alternative transports of the revocation feed to a verifier. Each needs only a small extra."""
 
 from keyturn.transports.redis_feed import RedisFeed
 

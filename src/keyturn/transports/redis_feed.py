@@ -1,6 +1,6 @@
-"""RedisFeed: the revocation feed from a Redis that the issuer relays it to, and from the issuer itself when that fails.
+"""The revocation feed from a Redis stream that the issuer writes, with the issuer's HTTP feed as a fallback.
 
-What an entry and a beat mean is in ``stores/redis/relay.py``.
+``stores/redis/relay.py`` describes the entries and heartbeats of the stream.
 """
 
 import time
@@ -42,10 +42,11 @@ _decode = msgspec.json.Decoder(_Entry).decode
 
 
 class RedisFeed(HttpFeed):
-    """A feed for ``Verifier(feed=...)``. ``redis_url``: as of ``KEYTURN_REDIS_CACHE``; reading rights are enough.
+    """Feed for ``Verifier(feed=...)`` that reads from Redis.
 
-    ``url``, ``token``: the issuer's feed, asked first, and whenever Redis is away or lags. The rest is as for
-    ``HttpFeed``. Raises ``ConfigurationError`` for a URL that cannot be used.
+    ``redis_url``: the Redis of ``KEYTURN_REDIS_CACHE``; read access suffices.
+    ``url``, ``token``: the issuer's feed, polled first, and while Redis is unavailable or lags.
+    The other parameters are those of ``HttpFeed``. Raises ``ConfigurationError`` for an unusable URL.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class RedisFeed(HttpFeed):
         self._address = read_address(redis_url, "redis_url")
 
     def stream(self, first: Future[None] | None = None) -> None:
-        """Read what is relayed, until closed; ``first`` is settled by the first news. Raises ``Unavailable``."""
+        """Read the stream until closed. Resolves ``first`` when the feed is complete. Raises ``Unavailable``."""
         if not self._reader.has_snapshot:
-            # One question to the issuer is quicker than waiting for beats; without it, Redis alone will do.
+            # A poll of the issuer is faster than waiting for heartbeats. If it fails, Redis alone suffices.
             self._try_poll()
         if self._reader.has_snapshot:
             self._resolve(first)
@@ -87,23 +88,25 @@ class RedisFeed(HttpFeed):
     def _try_poll(self) -> None:
         try:
             self.poll()
-        except Exception as error:  # whatever it is, Redis may do without
+        except Exception as error:  # any error: Redis alone may suffice
             self._feed_outage.failed(error)
 
 
 class RedisStreamReader:
-    """One connection to Redis, read into ``reading``."""
+    """Reader of the Redis stream, over one connection, into a ``FeedReader``."""
 
     def __init__(self, reading: FeedReader, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
         self._reading = reading
         self._now = now
         self._monotonic = monotonic
-        # When we asked, and what was the last in the stream at that time or later.
+        # For each poll that reached the end of the stream: its time, and the last stream id then or later.
         self._tops: deque[tuple[float, Id]] = deque(maxlen=_MAX_POLLS)
 
     def run(self, address: Address, on_event: Callable[[], bool]) -> None:
-        """Read until ``heard``, asked after every answer, says to stop. Raises ``Unavailable`` when Redis is away, has
-        nothing, or lags."""
+        """Read until ``on_event``, called before every read, returns False.
+
+        Raises ``Unavailable`` if Redis is unreachable, holds no feed, or lags.
+        """
         bound_seconds = self._reading.freshness.bound_seconds
         began_at = self._monotonic()
         try:
@@ -126,7 +129,7 @@ class RedisStreamReader:
             raise Unavailable("nobody relays the feed to this Redis")
         log, reading = int(pointer), self._reading
         newest: Any = client.xrevrange(stream_of(log), count=1)
-        # A stream that ends before we are was made anew: what comes there next would be passed over.
+        # A stream that ends before our position was recreated: its next entries would be skipped as known.
         if reading.log != log or not reading.has_snapshot or (newest and _id(newest[0][0])[0] < reading.sequence):
             reading.reset()
             reading.log = log
@@ -155,7 +158,10 @@ class RedisStreamReader:
                 self._reading.mark_complete(asked_at, self._now())
 
     def _complete_as_of(self, before: Id) -> float | None:
-        """When we last asked without yet seeing ``before``: the log was read later than that."""
+        """Return the latest poll time at which stream id ``before`` had not appeared, or None.
+
+        The relay read the log after that time.
+        """
         return next((at for at, top in reversed(self._tops) if top < before), None)
 
 
@@ -168,6 +174,6 @@ def _feed_entry(sequence: int, text: bytes) -> FeedEntry:
     try:
         entry = _decode(text)
     except msgspec.MsgspecError as error:
-        # An entry this verifier cannot read must make it stale; it must never be passed over.
+        # An entry that this verifier cannot decode must make it stale; it must never be skipped.
         raise Unavailable(f"the feed in Redis: {error}") from error
     return FeedEntry(entry.kind, entry.key, entry.value, entry.at, entry.expires_at, sequence)
