@@ -1,7 +1,7 @@
 """Strict compact JWS and JWK on `cryptography` primitives, the signing key set and its rollover.
 
-The only room that touches keys. Refusals of tokens are TokenMalformed and TokenInvalid (UnknownKey among them);
-problems with keys are ConfigurationError.
+Only this package handles key material. Tokens are refused with TokenMalformed or TokenInvalid (including its subclass
+UnknownKey), keys with ConfigurationError.
 """
 
 from keyturn.tokens.algorithms import ALGORITHMS

@@ -1,6 +1,7 @@
-"""The signature algorithms of RFC 7518 section 3 and RFC 8037: what each key may do, precomputed once per key.
+"""Signature algorithms of RFC 7518 section 3 and RFC 8037, as functions precomputed once per key.
 
-A *check* says whether a signature fits its signing input; it never raises. A *sign* makes one.
+A ``VerifyFunction`` takes a signature and its signing input, returns True if they match, and never raises. A
+``SignFunction`` takes a signing input and returns the signature.
 """
 
 import hashlib
@@ -74,7 +75,7 @@ class Ecdsa:
 
         def check(signature: bytes, signing_input: bytes) -> bool:
             r, s = signature[:width], signature[width:]
-            # CVE-2022-21449: r and s are in 1..n-1. Bytes of one length compare as the numbers they spell.
+            # CVE-2022-21449: r and s must be in 1..n-1. Big-endian bytes of one length compare like their numbers.
             if len(signature) != size or not (zero < r < order and zero < s < order):
                 return False
             try:
@@ -138,7 +139,7 @@ class Hmac:
         return check
 
     def sign(self, secret: bytes) -> SignFunction:
-        # RFC 2104 section 4: both padded keys are hashed once per key. `hmac` copies three contexts each time, not two.
+        # RFC 2104 section 4: both padded keys are hashed once per key. `hmac` copies three contexts per call, this two.
         made = partial(hashlib.new, self.digest)
         size = made().block_size
         padded = (secret if len(secret) <= size else made(secret).digest()).ljust(size, b"\0")
@@ -189,7 +190,7 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 
 def find_algorithm(name: str) -> Algorithm:
-    """The algorithm called exactly ``name``; raises :class:`ConfigurationError` for any other, `none` included."""
+    """Return the algorithm named ``name``. Raises :class:`ConfigurationError` for any other name, ``none`` included."""
     if name not in ALGORITHMS:
         known = ", ".join(ALGORITHMS)
         raise ConfigurationError(f"{name!r} is not a signature algorithm Keyturn signs with; choose one of {known}")
@@ -197,7 +198,7 @@ def find_algorithm(name: str) -> Algorithm:
 
 
 def verifier_for(algorithm: Algorithm, public: PublicMaterial) -> VerifyFunction:
-    """The check of ``algorithm`` bound to ``public``; raises :class:`ConfigurationError` when they do not match."""
+    """Return the verify function for ``public``. Raises :class:`ConfigurationError` if the key is of another type."""
     match algorithm, public:
         case Rsa(), rsa.RSAPublicKey():
             return algorithm.check(public)
@@ -212,7 +213,7 @@ def verifier_for(algorithm: Algorithm, public: PublicMaterial) -> VerifyFunction
 
 
 def signer_for(algorithm: Algorithm, private: PrivateMaterial) -> SignFunction:
-    """The sign of ``algorithm`` bound to ``private``; raises :class:`ConfigurationError` when they do not match."""
+    """Return the sign function for ``private``. Raises :class:`ConfigurationError` if the key is of another type."""
     match algorithm, private:
         case Rsa(), rsa.RSAPrivateKey():
             return algorithm.sign(private)
@@ -227,7 +228,7 @@ def signer_for(algorithm: Algorithm, private: PrivateMaterial) -> SignFunction:
 
 
 def generate_key(algorithm: Algorithm, rsa_bits: int, randomness: Callable[[int], bytes]) -> PrivateMaterial:
-    """Fresh private material for ``algorithm``."""
+    """Generate a private key, or an HMAC secret, for ``algorithm``."""
     match algorithm:
         case Rsa():
             return rsa.generate_private_key(65537, rsa_bits)
@@ -240,7 +241,7 @@ def generate_key(algorithm: Algorithm, rsa_bits: int, randomness: Callable[[int]
 
 
 def _mismatch(algorithm: Algorithm, material: object) -> ConfigurationError:
-    # One algorithm per key (RFC 8725 section 3.1). The material itself is never in the message.
+    # One algorithm per key (RFC 8725 section 3.1). The message never contains key material.
     return ConfigurationError(
         f"{algorithm.name} needs a {algorithm.kty} key, not {type(material).__name__}; choose the matching algorithm"
     )
@@ -250,7 +251,7 @@ _OCTETS = [bytes((number,)) for number in range(256)]
 
 
 def _der_signature(r: bytes, s: bytes) -> bytes:
-    """Ecdsa-Sig-Value (RFC 3279 section 2.2.3): written by hand, for speed."""
+    """Encode an Ecdsa-Sig-Value (RFC 3279 section 2.2.3); written by hand, for speed."""
     body = _der_integer(r) + _der_integer(s)
     return (b"\x30" if len(body) < 128 else b"\x30\x81") + _OCTETS[len(body)] + body
 

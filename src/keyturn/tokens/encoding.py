@@ -1,6 +1,6 @@
-"""Strict canonical base64url and strict JSON objects: two spellings of one token would be two tokens.
+"""Strict canonical base64url and strict JSON objects, so that every token has exactly one encoding.
 
-Everything here raises :class:`keyturn.errors.TokenMalformed` and nothing else.
+All functions raise only :class:`keyturn.errors.TokenMalformed`.
 """
 
 import binascii
@@ -15,11 +15,11 @@ ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MAX_OBJECT_BYTES = 8192
 MAX_DEPTH = 8
 
-# base64url to base64; every other octet, padding included, to one that decodes nowhere
+# base64url to base64; all other octets, padding included, to one that no decoder accepts
 _TO_STANDARD = bytes.maketrans(ALPHABET + bytes(set(range(256)) - set(ALPHABET)), ALPHABET[:62] + b"+/" + b"!" * 192)
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _QUOTE, _PADDING = b'"', (b'"', b'"', b'=="', b'="')
-_read_base64 = msgspec.json.Decoder(bytes).decode  # reads a JSON string of base64: half the time of binascii
+_read_base64 = msgspec.json.Decoder(bytes).decode  # decodes a JSON string of base64 in half the time of binascii
 _read_json = msgspec.json.Decoder(dict[str, Any]).decode
 _write_json = msgspec.json.Encoder().encode
 # RFC 4648 section 3.5: by length modulo 4, the last characters whose unused bits are zero. Length 1 never decodes.
@@ -27,12 +27,12 @@ _ENDINGS = (ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 
 def encode_base64url(octets: bytes) -> bytes:
-    """``octets`` in base64url without padding (RFC 7515 section 2)."""
+    """Encode ``octets`` in base64url without padding (RFC 7515 section 2)."""
     return binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
 def decode_base64url(segment: bytes) -> bytes:
-    """The octets of ``segment``; refuses padding, white space, foreign characters and non-canonical trailing bits."""
+    """Decode ``segment``; refuse padding, white space, other characters and non-canonical trailing bits."""
     surplus = len(segment) & 3
     if surplus and segment[-1] not in _ENDINGS[surplus]:
         raise TokenMalformed("base64url is not canonical: trailing bits or length (RFC 4648 section 3.5)")
@@ -43,25 +43,25 @@ def decode_base64url(segment: bytes) -> bytes:
 
 
 def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """The JSON object in ``document``.
+    """Decode the JSON object in ``document``.
 
-    Refuses anything over ``max_bytes`` before decoding, nesting over ``max_depth``, repeated members at any depth
+    Refuses documents over ``max_bytes`` before decoding, nesting over ``max_depth``, repeated members at any depth
     (RFC 7515 section 4, RFC 7519 section 4), invalid UTF-8, lone surrogates, NaN and infinities.
     """
     if len(document) > max_bytes:
         raise TokenMalformed(f"a JSON object of {len(document)} bytes; at most {max_bytes} are read")
-    try:  # NaN, infinities, lone surrogates, bad UTF-8 and a byte order mark end here (RFC 8259)
+    try:  # fails for NaN, infinities, lone surrogates, invalid UTF-8 and a byte order mark (RFC 8259)
         found = _read_json(document)
     except (ValueError, RecursionError) as error:  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
         raise TokenMalformed(f"not a strict JSON object: {error}") from None
     if document.count(b"{") + document.count(b"[") > max_depth and _deeper(found, max_depth):
         raise TokenMalformed(f"JSON nested deeper than {max_depth}")
-    # Bytes equal to our own writing of the object can hold no repeated member; anything else is read twice.
+    # A document equal to our own encoding of the object has no repeated member. Others are parsed a second time.
     return found if _write_json(found) == document else _parse_strictly(document)
 
 
 def _parse_strictly(document: bytes) -> dict[str, Any]:
-    again: dict[str, Any] = json.loads(document, object_pairs_hook=_unique)  # msgspec has judged the syntax
+    again: dict[str, Any] = json.loads(document, object_pairs_hook=_unique)  # msgspec has checked the syntax
     return again
 
 

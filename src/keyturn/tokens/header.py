@@ -1,4 +1,4 @@
-"""The JOSE header: what it may say, and what it may not decide (RFC 7515 section 4, RFC 8725 section 3)."""
+"""JOSE header: parsing and validation (RFC 7515 section 4, RFC 8725 section 3)."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from keyturn.tokens.algorithms import ALGORITHMS, VerifyFunction
 from keyturn.tokens.encoding import decode_base64url, decode_object
 
 MAX_TEXT = 256
-"""Longest ``kid``, ``typ`` or ``cty`` in characters."""
+"""Longest ``kid``, ``typ`` or ``cty``, in characters."""
 
 
 class UnverifiedHeader(msgspec.Struct, frozen=True):
-    """What a header asks for: nothing of it is believed yet."""
+    """Parsed header of a token whose signature has not been verified: do not trust it."""
 
     alg: str
     kid: str | None
@@ -21,7 +21,7 @@ class UnverifiedHeader(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """A header judged good and bound to a key of one key set."""
+    """Validated header, bound to a key of one key set."""
 
     check: VerifyFunction
     kid: str
@@ -30,19 +30,19 @@ class Header(msgspec.Struct, frozen=True):
 
 
 def read_header(encoded: bytes) -> UnverifiedHeader:
-    """Parse and judge a header segment; raises TokenMalformed or TokenInvalid.
+    """Parse and validate a header segment. Raises TokenMalformed or TokenInvalid.
 
-    ``jwk``, ``jku``, ``x5u``, ``x5c`` are not looked at: a token cannot bring its own key (RFC 8725 section 3.10).
+    ``jwk``, ``jku``, ``x5u`` and ``x5c`` are ignored: a token cannot bring its own key (RFC 8725 section 3.10).
     """
     members = decode_object(decode_base64url(encoded))
     alg, kid, typ, _ = (_text(members, name) for name in ("alg", "kid", "typ", "cty"))
     if alg is None:
         raise TokenMalformed("the header has no alg (RFC 7515 section 4.1.1)")
-    if alg not in ALGORITHMS:  # every spelling of none ends here (RFC 8725 section 3.2)
+    if alg not in ALGORITHMS:  # refuses every spelling of none (RFC 8725 section 3.2)
         raise TokenInvalid(f"alg {alg!r} is not accepted")
-    if "crit" in members or "b64" in members:  # RFC 7515 section 4.1.11, RFC 7797: we understand no extension
+    if "crit" in members or "b64" in members:  # RFC 7515 section 4.1.11, RFC 7797: no extension is supported
         raise TokenInvalid("the header asks for an extension (crit, b64) that is not understood")
-    if "enc" in members:  # RFC 7516 section 9: an encrypted token wearing three parts
+    if "enc" in members:  # RFC 7516 section 9: the header of an encrypted token
         raise TokenInvalid("the header is of an encrypted token; only signed ones are accepted")
     return UnverifiedHeader(alg, kid, media_type(typ) if typ else typ)
 
@@ -57,7 +57,7 @@ def _text(members: dict[str, Any], name: str) -> str | None:
 
 
 def media_type(typ: str) -> str:
-    """``typ`` in lower case without ``application/`` (RFC 7515 section 4.1.9): at+jwt for all its spellings."""
+    """Normalise ``typ``: lower case without ``application/`` (RFC 7515 section 4.1.9), such as ``at+jwt``."""
     lowered = typ.lower()
     bare = lowered.removeprefix("application/")
     return lowered if "/" in bare else bare

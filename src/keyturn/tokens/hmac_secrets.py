@@ -1,6 +1,6 @@
-"""Which HMAC secrets are refused, and why: whoever holds one token can guess at its secret offline, forever.
+"""Checks of HMAC secrets: the holder of a single token can guess its secret offline, without limit.
 
-RFC 7518 section 3.2 sets the length, RFC 8725 section 3.5 asks for entropy; a list of published ones does the rest.
+RFC 7518 section 3.2 sets the length, RFC 8725 section 3.5 asks for entropy. Published secrets are refused by a list.
 """
 
 import base64
@@ -12,7 +12,7 @@ from math import log2
 from keyturn.tokens.known_secrets import KNOWN_SECRETS, KNOWN_WORDS
 
 ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
-_BITS_PER_OCTET = 2.75  # hexadecimal digits, the leanest honest spelling, measure about 3.6
+_BITS_PER_OCTET = 2.75  # random hexadecimal digits, the encoding with the lowest value, reach about 3.6
 _WORDS = re.compile("|".join(sorted(map(re.escape, KNOWN_WORDS), key=len, reverse=True)), re.IGNORECASE)
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
 _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
@@ -20,7 +20,7 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4}){4,}(?:[A-Za-z0-9+/_-]{2,3}={0,2})?
 
 
 def secret_problem(secret: bytes, size: int) -> str | None:
-    """What is wrong with ``secret`` for an HMAC whose hash has ``size`` octets; the secret is never in the answer."""
+    """Return why ``secret`` is unfit for an HMAC with a hash of ``size`` octets, or ``None``; never reveals it."""
     if len(secret) < size:
         return f"it has {len(secret)} bytes and RFC 7518 section 3.2 asks for {size}; {ADVICE}"
     if any(_is_public(form) for form in decodings(secret)):
@@ -33,7 +33,7 @@ def secret_problem(secret: bytes, size: int) -> str | None:
 
 
 def entropy_bits(secret: bytes) -> float:
-    """An upper estimate of the bits in ``secret``, from how its octets and their differences are spread."""
+    """Return an upper estimate of the entropy of ``secret`` in bits, from its octets and their differences."""
     steps = bytes((b - a) & 0xFF for a, b in pairwise(secret))
     return len(secret) * min(_spread(secret), _spread(steps))
 
@@ -44,7 +44,7 @@ def _spread(octets: bytes) -> float:
 
 
 def _core(secret: bytes) -> bytes:
-    """``secret`` without what adds no entropy: padding, repetition, words everyone tries."""
+    """Remove the parts of ``secret`` that add no entropy: padding, repetition, common words."""
     bare = _WORDS.sub("", secret.decode("latin-1")).encode("latin-1")
     return _period(_unpadded(bare))
 
@@ -62,7 +62,7 @@ def _period(secret: bytes) -> bytes:
 
 
 def decodings(secret: bytes) -> list[bytes]:
-    """``secret`` as given, and as what its text may spell in hexadecimal and in base64."""
+    """Return ``secret``, its stripped text, and its decodings as hexadecimal and as base64 where it looks so."""
     text = secret.decode("latin-1").strip()
     forms = [secret, text.encode("latin-1")]
     if _HEXADECIMAL.fullmatch(text):
@@ -74,7 +74,7 @@ def decodings(secret: bytes) -> list[bytes]:
 
 
 def _is_public(secret: bytes) -> bool:
-    """PEM, OpenSSH, JWK, or a DER SEQUENCE that spans the whole secret and starts with a SEQUENCE or an INTEGER."""
+    """Detect a key file: PEM, OpenSSH, JWK, or one DER SEQUENCE that starts with a SEQUENCE or an INTEGER."""
     if b"-----BEGIN" in secret or secret.startswith((b"ssh-", b"ecdsa-sha2-")):
         return True
     if secret.startswith(b"{") and b'"kty"' in secret:
@@ -89,7 +89,7 @@ def _spans(secret: bytes) -> bool:
 
 
 def _lowercase_text(secret: bytes) -> str:
-    """``secret`` without case and punctuation, which attackers' lists vary; octets that are no text in hexadecimal."""
+    """Drop case and punctuation, which attackers' lists vary; octets that are not text become hexadecimal."""
     text = secret.decode("latin-1")
     return _PUNCTUATION.sub("", text.casefold()) if text.isascii() and text.isprintable() else secret.hex()
 

@@ -1,6 +1,6 @@
-"""JSON Web Keys: public material to members (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and back.
+"""JSON Web Keys: convert public keys to members (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and back.
 
-Nothing here reads or writes private or symmetric members, thumbprints of secrets apart.
+Private and symmetric members are never read or written, except to compute the thumbprint of a secret.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ _BY_CURVE_NAME = {algorithm.curve.name: algorithm for algorithm in _CURVES.value
 
 
 def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
-    """The one algorithm this key may be used with, or ``None`` when Keyturn has no use for it (RFC 7517 section 5).
+    """Return the only algorithm of this key, or ``None`` if Keyturn does not support the key (RFC 7517 section 5).
 
-    An RSA key that names no ``alg`` is used for RS256; elliptic curves dictate theirs.
+    An RSA key without ``alg`` is used for RS256. The curve of an elliptic curve key determines its algorithm.
     """
     if jwk.get("use", "sig") != "sig" or not _may_verify(jwk.get("key_ops")):
         return None
@@ -47,7 +47,7 @@ def _may_verify(operations: object) -> bool:
 
 
 def material_of(jwk: Mapping[str, Any]) -> PublicMaterial:
-    """The public key in ``jwk``, of a kind :func:`algorithm_of` knows; raises :class:`ConfigurationError`."""
+    """Return the public key in ``jwk``, of a type :func:`algorithm_of` supports. Raises :class:`ConfigurationError`."""
     try:
         match jwk["kty"]:
             case "RSA":
@@ -56,7 +56,7 @@ def material_of(jwk: Mapping[str, Any]) -> PublicMaterial:
                 return _point(jwk, _CURVES[jwk["crv"]])
             case _:
                 return Ed25519PublicKey.from_public_bytes(_octets(jwk, "x", 32))
-    except (ValueError, UnsupportedAlgorithm) as error:  # not on the curve, or numbers no RSA key can have
+    except (ValueError, UnsupportedAlgorithm) as error:  # a point off the curve, or numbers that are no RSA key
         raise ConfigurationError(f"it is not a public key: {error}") from None
 
 
@@ -88,9 +88,9 @@ def _number(jwk: Mapping[str, Any], member: str) -> int:
 
 
 def members_of(public: PublicMaterial) -> dict[str, str]:
-    """The members that make up a key, in the order RFC 7638 section 3.2 hashes them.
+    """Return the required members of a key, in the order in which RFC 7638 section 3.2 hashes them.
 
-    For a secret this holds the secret: only :func:`thumbprint_of` may see it.
+    For an HMAC key they include the secret: only :func:`thumbprint_of` may use them.
     """
     match public:
         case rsa.RSAPublicKey():
@@ -108,13 +108,13 @@ def members_of(public: PublicMaterial) -> dict[str, str]:
 
 
 def thumbprint_of(public: PublicMaterial) -> str:
-    """The key's SHA-256 thumbprint (RFC 7638), the ``kid`` of a key that was given none."""
+    """Return the SHA-256 thumbprint of the key (RFC 7638), the default ``kid``."""
     digest = hashlib.sha256(msgspec.json.encode(members_of(public))).digest()
     return encode_base64url(digest).decode()
 
 
 def published_forms(public: PublicMaterial) -> set[bytes]:
-    """The texts and octets in which the numbers of a public key are known to everyone."""
+    """Return the encodings in which the numbers of a public key are published, and its thumbprint."""
     texts = [value for name, value in members_of(public).items() if name in {"n", "x", "y"}]
     octets = [decode_base64url(text.encode()) for text in texts]
     decimals = [b"%d" % int.from_bytes(each, "big") for each in octets]

@@ -1,4 +1,4 @@
-"""Compact JWS (RFC 7515 section 3.1), signed and verified strictly (RFC 8725). There is no JWE here at all."""
+"""Compact JWS (RFC 7515 section 3.1): strict signing and verification (RFC 8725). JWE is not supported."""
 
 from functools import lru_cache
 
@@ -11,13 +11,13 @@ from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet
 
 MAX_TOKEN_BYTES = 8192
-"""Longest token in bytes, measured before anything is decoded: what servers and proxies take as one header."""
+"""Longest token in bytes, checked before decoding: the header size that servers and proxies accept."""
 
 
 class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
-    """A token whose signature is good under ``kid``. Its claims are still to be judged.
+    """Token with a valid signature by key ``kid``. Its claims have not been checked.
 
-    ``typ`` is in lower case and without ``application/``; ``None`` when the header has none.
+    ``typ``: in lower case, without ``application/``; ``None`` when the header has none.
     """
 
     payload: bytes
@@ -27,9 +27,9 @@ class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
 
 
 def sign_compact(payload: bytes, key: SigningKey, typ: str = "at+jwt") -> str:
-    """A compact JWS over ``payload`` (RFC 9068 section 2.1 for the default ``typ``).
+    """Sign ``payload`` as a compact JWS (default ``typ``: RFC 9068 section 2.1).
 
-    Raises :class:`PayloadRefused` when the payload is empty or the token would be longer than verifiers read.
+    Raises :class:`PayloadRefused` when the payload is empty or the token would exceed ``MAX_TOKEN_BYTES``.
     """
     if not payload:
         raise PayloadRefused("an empty payload is detached content (RFC 7515 appendix F), which nobody here verifies")
@@ -46,22 +46,22 @@ def _encode_header(algorithm: str, kid: str, typ: str) -> bytes:
 
 
 def verify_compact(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN_BYTES) -> bytes:
-    """The payload of a compact JWS signed by one of ``keys``; raises TokenMalformed or TokenInvalid, nothing else."""
+    """Return the payload of a compact JWS signed by one of ``keys``. Raises only TokenMalformed or TokenInvalid."""
     return verify_token(token, keys, max_bytes=max_bytes).payload
 
 
 def verify_token(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN_BYTES) -> VerifiedToken:
-    """As :func:`verify_compact`, with what the header said: ``typ``, and the ``kid`` and algorithm of the key used.
+    """Verify a compact JWS. Return its payload and ``typ``, and the ``kid`` and algorithm of the key.
 
     Raises :class:`TokenMalformed`, :class:`TokenInvalid`, or its subclass :class:`UnknownKey` for a ``kid`` that is
-    not in ``keys``. ``max_bytes`` is measured before decoding.
+    not in ``keys``. ``max_bytes`` is checked before decoding.
     """
     payload, header = parse_and_verify(token, keys, max_bytes)
     return VerifiedToken(payload, header.kid, header.typ, header.algorithm)
 
 
 def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[bytes, Header]:
-    """As :func:`verify_token`, for the verifier: the payload, and the header as it is held. Straight, for speed."""
+    """Verify like :func:`verify_token`; return the payload and the cached header. Written for speed."""
     octets = token.encode("ascii", "replace") if isinstance(token, str) else token
     if type(octets) is not bytes or len(octets) > max_bytes:
         raise _unreadable(octets, max_bytes)
@@ -69,19 +69,19 @@ def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKE
     encoded, _, body = signing_input.partition(b".")
     if not body:
         raise TokenMalformed("not three base64url parts, or detached content (RFC 7515 section 7.1, appendix F)")
-    payload, signature = decode_base64url(body), decode_base64url(last)  # a further dot, as of a JWE, decodes nowhere
+    payload, signature = decode_base64url(body), decode_base64url(last)  # more dots, as in a JWE, do not decode
     known = keys.headers.get(encoded)
     header = _bind(read_header(encoded), keys) if known is None else known
     if not header.check(signature, signing_input):
         raise TokenInvalid(f"the signature does not fit under key {header.kid!r}")
-    if known is None:  # only now: nobody without a key fills the memo
+    if known is None:  # only after verification: unsigned tokens cannot fill the cache
         keys.cache_header(encoded, header)
     return payload, header
 
 
 def _bind(claimed: UnverifiedHeader, keys: KeySet) -> Header:
     key = _choose(claimed, keys)
-    if key.algorithm != claimed.alg:  # the key dictates the algorithm, never the token (RFC 8725 section 3.1)
+    if key.algorithm != claimed.alg:  # the key determines the algorithm, never the token (RFC 8725 section 3.1)
         raise TokenInvalid(f"alg {claimed.alg!r} is not the algorithm of key {key.kid!r}")
     return Header(key.check, key.kid, claimed.typ, key.algorithm)
 

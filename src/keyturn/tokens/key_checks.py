@@ -1,4 +1,4 @@
-"""Which public keys are refused, and why: a signature is worth what the key behind it is worth.
+"""Checks of public keys: weak keys, which let an attacker forge signatures, are refused.
 
 Every function returns the problem as text, or ``None`` for a sound key.
 """
@@ -25,7 +25,7 @@ _LOW_ORDER_Y = frozenset({0, 1, _P - 1, _ORDER_EIGHT, _P - _ORDER_EIGHT})
 
 
 def key_problem(algorithm: Algorithm, public: PublicMaterial) -> str | None:
-    """What is wrong with using ``public`` for ``algorithm``; kinds that do not match are not judged here."""
+    """Return why ``public`` is unfit for ``algorithm``, or ``None``. The type of the key is checked elsewhere."""
     match public:
         case rsa.RSAPublicKey():
             numbers = public.public_numbers()
@@ -39,7 +39,7 @@ def key_problem(algorithm: Algorithm, public: PublicMaterial) -> str | None:
 
 
 def rsa_problem(modulus: int, exponent: int) -> str | None:
-    """What is wrong with an RSA public key (FIPS 186-5 section 5.1, NIST SP 800-131A, CVE-2017-15361)."""
+    """Check size, exponent and modulus of an RSA key (FIPS 186-5 section 5.1, NIST SP 800-131A, CVE-2017-15361)."""
     return _size_problem(modulus) or _exponent_problem(exponent) or _modulus_problem(modulus)
 
 
@@ -75,14 +75,20 @@ def _close_primes(modulus: int) -> bool:
 
 
 def curve_problem(algorithm: Algorithm, public: ec.EllipticCurvePublicKey) -> str | None:
-    """RFC 7518 section 3.4: each ES algorithm dictates its curve. ``cryptography`` loads no point off its curve."""
+    """Check that the curve is the one ``algorithm`` requires (RFC 7518 section 3.4).
+
+    ``cryptography`` itself refuses points off the curve.
+    """
     if isinstance(algorithm, Ecdsa) and public.curve.name != algorithm.curve.name:
         return f"its curve is {public.curve.name} and {algorithm.name} dictates {algorithm.crv}; use the matching one"
     return None
 
 
 def ed25519_problem(encoded: bytes) -> str | None:
-    """Points under which one signature fits many messages, or that are no points (RFC 8032 section 5.1.3)."""
+    """Refuse low-order points, under which one signature fits many messages, and invalid points.
+
+    Source: RFC 8032 section 5.1.3.
+    """
     y = int.from_bytes(encoded, "little") & (2**255 - 1)
     if y % _P in _LOW_ORDER_Y:
         return "it is a point of low order, under which anyone can sign; make a new key"

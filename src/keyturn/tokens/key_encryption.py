@@ -1,7 +1,7 @@
-"""Sealed private keys: a copy of the store signs nothing without the server secret, nor the secret without the store.
+"""Encryption of private keys at rest: signing takes both the store and the server secret.
 
 AES-256-GCM (NIST SP 800-38D) under a key derived by HKDF-SHA-256 (RFC 5869) from the server secret. The ``kid`` and
-the algorithm are authenticated, so that no sealed key can be put in another's place or used for another algorithm.
+the algorithm are authenticated: an encrypted key cannot replace another one or be used for another algorithm.
 """
 
 from typing import NoReturn
@@ -21,9 +21,9 @@ _PURPOSE = b"keyturn signing key vault v1"
 
 
 class KeyEncryptor:
-    """Seals under ``secret``; opens under it and under the ``previous`` ones (bytes, 32 or more each).
+    """Encrypts keys under ``secret``; decrypts under it and under ``previous`` secrets.
 
-    Raises :class:`ConfigurationError` for a secret that is too short.
+    Each secret has at least 32 bytes. Raises :class:`ConfigurationError` for a shorter one.
     """
 
     __slots__ = ("_ciphers",)
@@ -34,13 +34,13 @@ class KeyEncryptor:
         self._ciphers = [AESGCM(_derive(each)) for each in (secret, *previous)]
 
     def encrypt(self, private: bytes, *, kid: str, nonce: bytes) -> bytes:
-        """``private`` sealed for ``kid``. ``nonce``: 12 fresh random bytes, never used twice (SP 800-38D section 8)."""
+        """Encrypt ``private`` for ``kid``. ``nonce``: 12 fresh random bytes, never reused (SP 800-38D section 8)."""
         if len(nonce) != NONCE_BYTES:
             raise ConfigurationError(f"a nonce has exactly {NONCE_BYTES} bytes, fresh and random")
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private, kid.encode())
 
     def decrypt(self, sealed: bytes, *, kid: str) -> bytes:
-        """What was sealed for ``kid``; raises :class:`ConfigurationError` when it does not open."""
+        """Decrypt the bytes that were encrypted for ``kid``. Raises :class:`ConfigurationError` if no secret fits."""
         version, nonce, ciphertext = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         for cipher in self._ciphers if version == _VERSION and ciphertext else ():
             try:
@@ -54,11 +54,11 @@ class KeyEncryptor:
         )
 
     def encrypt_key(self, key: SigningKey, *, nonce: bytes) -> bytes:
-        """``key`` sealed, its algorithm with it."""
+        """Encrypt ``key`` together with its algorithm. ``nonce``: as for :meth:`encrypt`."""
         return self.encrypt(key.algorithm.encode() + b"\0" + key.private_bytes(), kid=key.kid, nonce=nonce)
 
     def decrypt_key(self, sealed: bytes, *, kid: str) -> SigningKey:
-        """The key that :meth:`seal_key` sealed; raises :class:`ConfigurationError`."""
+        """Decrypt a key that :meth:`encrypt_key` encrypted. Raises :class:`ConfigurationError`."""
         algorithm, _, private = self.decrypt(sealed, kid=kid).partition(b"\0")
         return SigningKey.from_private_bytes(algorithm.decode("latin-1"), private, kid)
 

@@ -1,4 +1,4 @@
-"""Keys: one algorithm each, vetted when made, everything precomputed, nothing secret in their repr."""
+"""Keys: one algorithm each, checked and precomputed on creation, with no secret in their ``repr``."""
 
 import secrets
 from collections.abc import Callable
@@ -27,11 +27,11 @@ from keyturn.tokens.jwk import members_of, published_forms, thumbprint_of
 from keyturn.tokens.key_checks import MAX_RSA_BITS, MIN_RSA_BITS, key_problem
 
 MAX_KID = 256
-"""Longest ``kid`` in characters; a longer one is an attack on whatever looks it up."""
+"""Longest ``kid`` in characters, so that an oversized one never reaches a lookup."""
 
 
 class VerifyingKey:
-    """A key that checks signatures of one algorithm. For HMAC it is the shared secret, and is never published.
+    """Key that verifies signatures of one algorithm. For HMAC it is the shared secret, and is never published.
 
     ``kid`` defaults to the RFC 7638 thumbprint. Raises :class:`ConfigurationError` for a weak or mismatched key.
     """
@@ -48,7 +48,7 @@ class VerifyingKey:
 
     @property
     def symmetric(self) -> bool:
-        """Whether checking and signing take the same secret, so that the key can never be published."""
+        """True for HMAC, where verifying takes the signing secret: such a key is never published."""
         return isinstance(self._public, bytes)
 
     @property
@@ -57,14 +57,14 @@ class VerifyingKey:
         return thumbprint_of(self._public)
 
     def is_source_of(self, secret: "VerifyingKey") -> bool:
-        """Whether the HMAC key ``secret`` is made of a public number of this one (RFC 8725 section 2.1)."""
+        """Return True if the HMAC key ``secret`` contains a public number of this key (RFC 8725 section 2.1)."""
         if not isinstance(secret._public, bytes) or self.symmetric:
             return False
         forms = decodings(secret._public)
         return any(public in form for public in published_forms(self._public) for form in forms)
 
     def to_jwk(self) -> dict[str, str]:
-        """The public JWK (RFC 7517 section 4); raises :class:`ConfigurationError` for an HMAC key."""
+        """Return the public JWK (RFC 7517 section 4). Raises :class:`ConfigurationError` for an HMAC key."""
         if self.symmetric:
             raise ConfigurationError(f"{self!r} is a shared secret and is never published; use RS256, ES256 or EdDSA")
         return {**members_of(self._public), "alg": self.algorithm, "kid": self.kid, "use": "sig"}
@@ -77,7 +77,7 @@ class VerifyingKey:
 
 
 class SigningKey:
-    """A private key (or an HMAC secret) that signs with one algorithm.
+    """Private key, or HMAC secret, that signs with one algorithm.
 
     ``kid`` defaults to the RFC 7638 thumbprint. Raises :class:`ConfigurationError` for a weak or mismatched key.
     """
@@ -100,27 +100,27 @@ class SigningKey:
         rsa_bits: int = MIN_RSA_BITS,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> "SigningKey":
-        """A fresh key. ``rsa_bits``: modulus length, 2048 to 8192. ``randomness``: source of HMAC secrets."""
+        """Generate a key. ``rsa_bits``: modulus length, 2048 to 8192. ``randomness``: source of HMAC secrets."""
         if not MIN_RSA_BITS <= rsa_bits <= MAX_RSA_BITS:
             raise ConfigurationError(f"rsa_bits is {rsa_bits}; choose {MIN_RSA_BITS} to {MAX_RSA_BITS}")
         return cls(algorithm, generate_key(find_algorithm(algorithm), rsa_bits, randomness), kid)
 
     @classmethod
     def from_private_bytes(cls, algorithm: str, private: bytes, kid: str | None = None) -> "SigningKey":
-        """The key whose :meth:`private_bytes` are ``private``: PKCS#8 DER, or for HMAC the secret itself."""
+        """Load a key from its :meth:`private_bytes`: PKCS#8 DER, or for HMAC the secret itself."""
         if isinstance(find_algorithm(algorithm), Hmac):
             return cls(algorithm, bytes(private), kid)
         return cls(algorithm, _load(private), kid)
 
     def private_bytes(self) -> bytes:
-        """The private key, unsealed: PKCS#8 DER (RFC 5958), or for HMAC the secret itself. Seal it before storing."""
+        """Return the unencrypted private key: PKCS#8 DER (RFC 5958), or the HMAC secret. Encrypt it before storage."""
         if isinstance(self._private, bytes):
             return self._private
         return self._private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
     @property
     def symmetric(self) -> bool:
-        """Whether this is an HMAC secret, good for a single server only."""
+        """True for an HMAC secret, which suits a single server only."""
         return self.verifying_key.symmetric
 
     def __repr__(self) -> str:

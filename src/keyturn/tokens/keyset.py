@@ -1,4 +1,4 @@
-"""Key sets: the keys a verifier trusts, and their public document (RFC 7517 section 5)."""
+"""Key sets: the keys a verifier trusts, and their public JWK Set (RFC 7517 section 5)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,9 +16,10 @@ _MAX_HEADERS = 64
 
 
 class KeySet:
-    """Keys by ``kid``, immutable. Raises :class:`ConfigurationError` when two keys share a ``kid``.
+    """Immutable set of keys by ``kid``.
 
-    HMAC secrets may be members (one server that signs and verifies); they are never published.
+    HMAC secrets may be members (one server that signs and verifies); they are never published. Raises
+    :class:`ConfigurationError` when two keys share a ``kid``, or a secret contains a public key of the set.
     """
 
     __slots__ = ("_by_kid", "_only", "headers")
@@ -34,7 +35,7 @@ class KeySet:
         uses = Counter(key.algorithm for key in members)
         self._only = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
         self.headers: dict[bytes, Header] = {}
-        """Encoded headers already judged and bound to keys of this set; for :mod:`keyturn.tokens.jws`."""
+        """Cache of validated headers by their encoded form; for :mod:`keyturn.tokens.jws`."""
 
     @classmethod
     def from_jwks(
@@ -44,10 +45,10 @@ class KeySet:
         max_bytes: int = MAX_JWKS_BYTES,
         max_keys: int = MAX_KEYS,
     ) -> "KeySet":
-        """The verifying keys of a JWK Set; keys Keyturn has no use for are skipped (RFC 7517 section 5).
+        """Parse a JWK Set; keys that Keyturn does not support are skipped (RFC 7517 section 5).
 
         Raises :class:`ConfigurationError`, listing every problem, for a document that is malformed, too large, repeats
-        a ``kid``, holds private or symmetric members, or offers a weak key.
+        a ``kid``, or contains private members, symmetric members or a weak key.
         """
         entries = _entries(_document(document, max_bytes), max_keys)
         if problems := [*_secret_problems(entries), *_kid_problems(entries)]:
@@ -55,19 +56,19 @@ class KeySet:
         return cls(_keys(entries))
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public JWK Set. HMAC secrets are left out."""
+        """Return the public JWK Set, without HMAC secrets."""
         return {"keys": [key.to_jwk() for key in self if not key.symmetric]}
 
     def find(self, kid: str) -> VerifyingKey | None:
-        """The key with this ``kid``."""
+        """Return the key with this ``kid``, or ``None``."""
         return self._by_kid.get(kid)
 
     def sole_key(self, algorithm: str) -> VerifyingKey | None:
-        """The one key of ``algorithm``, for tokens that name none; ``None`` when there are several."""
+        """Return the only key of ``algorithm``, for tokens without ``kid``; ``None`` if there is not exactly one."""
         return self._only.get(algorithm)
 
     def cache_header(self, encoded: bytes, header: Header) -> None:
-        """Keep a header whose signature was good. Bounded: many distinct good ones start over."""
+        """Cache the header of a token with a valid signature. A full cache is cleared."""
         if len(self.headers) >= _MAX_HEADERS:
             self.headers.clear()
         self.headers[encoded] = header
@@ -115,7 +116,7 @@ def _secret_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
         found = PRIVATE_MEMBERS.intersection(entry)
         if found or entry.get("kty") == "oct":
             named = ", ".join(sorted(found)) or "oct"
-            # Whoever published this has leaked it (RFC 7517 section 9.2): trusting the rest would hide that.
+            # A published secret is a leaked one (RFC 7517 section 9.2). Using the other keys would hide the leak.
             yield f"{_label(entry)} holds private or symmetric members ({named}); publish public keys only, replace it"
 
 

@@ -1,10 +1,10 @@
-"""HMAC secrets that specifications, libraries and tutorials have published, and the words secrets are padded with."""
+"""HMAC secrets published by specifications, libraries and tutorials, and words common in weak secrets."""
 
 KNOWN_SECRETS = (
     # RFC 7515 appendix A.1 and RFC 7520 section 3.5
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
     "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",
-    # jwt.io, its former and present defaults
+    # jwt.io, former and present defaults
     "your-256-bit-secret",
     "your-384-bit-secret",
     "your-512-bit-secret",

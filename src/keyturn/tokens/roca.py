@@ -1,9 +1,9 @@
-"""ROCA (CVE-2017-15361): RSA moduli made by Infineon's RSALib, factorable in practice.
+"""ROCA (CVE-2017-15361): detection of RSA moduli made by Infineon's RSALib, which can be factored in practice.
 
-The library made every prime as ``p = k * M + (65537 ** a mod M)``, M the product of the first primes, so that the
-modulus itself is a power of 65537 modulo M (Nemec et al., CCS 2017, section 2.2). M of every key size is a multiple of
-the product of the primes up to 167, so the modulus has a discrete logarithm to the base 65537 there, a chance of about
-2 ** -150 for any other modulus.
+The library made every prime as ``p = k * M + (65537 ** a mod M)``, where M is the product of the first primes. The
+modulus itself is therefore a power of 65537 modulo M (Nemec et al., CCS 2017, section 2.2). For every key size, M is a
+multiple of the product of the primes up to 167. Modulo that product, too, the modulus has a discrete logarithm to the
+base 65537; any other modulus has one with a probability of about 2 ** -150.
 """
 
 from math import gcd
@@ -27,7 +27,7 @@ _LOGARITHMS = {prime: _logarithms(prime) for prime in PRIMES}
 
 
 def is_roca(modulus: int) -> bool:
-    """Whether one exponent makes ``65537 ** exponent`` equal ``modulus`` modulo every small prime at once."""
+    """Return True if one exponent solves ``65537 ** exponent == modulus`` modulo every prime of ``PRIMES``."""
     exponent, period = 0, 1
     for prime, logarithms in _LOGARITHMS.items():
         residue, order = logarithms.get(modulus % prime), len(logarithms)
@@ -38,7 +38,7 @@ def is_roca(modulus: int) -> bool:
 
 
 def _combine(exponent: int, period: int, residue: int, order: int) -> tuple[int, int]:
-    # Chinese remainder theorem for moduli that share factors; the caller has checked that an answer exists.
+    # Chinese remainder theorem for moduli with common factors; the caller has checked that a solution exists.
     shared = gcd(period, order)
     step = (residue - exponent) // shared * pow(period // shared, -1, order // shared) % (order // shared)
     return exponent + period * step, period * order // shared

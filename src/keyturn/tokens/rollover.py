@@ -1,6 +1,6 @@
-"""Key rollover as a pure schedule: *next* is published, *active* signs, *retired* is kept while its tokens live.
+"""Key rollover as a pure schedule: *next* keys are published, the *active* key signs, *retired* keys only verify.
 
-A key's state is a function of time alone, so processes agree without talking: the only write is adding a *next* key.
+A key's state depends on time alone, so processes agree without communication. The only write adds a *next* key.
 Recommended practice: NIST SP 800-57 part 1 section 5.3.5, RFC 7517 section 4.5, OpenID Connect Core section 10.1.1.
 """
 
@@ -18,7 +18,7 @@ from keyturn.tokens.keyset import KeySet
 
 
 class KeyState(StrEnum):
-    """Where a signing key is in its life."""
+    """Rollover state of a signing key."""
 
     NEXT = "next"
     ACTIVE = "active"
@@ -26,7 +26,7 @@ class KeyState(StrEnum):
 
 
 class Scheduled(Protocol):
-    """Anything with a place in the schedule: a key in memory, or one at rest that need not be opened to be judged."""
+    """Entry of the schedule: a key in memory, or a stored key, which need not be decrypted to know its state."""
 
     @property
     def serial(self) -> int: ...
@@ -39,7 +39,7 @@ S = TypeVar("S", bound=Scheduled)
 
 @dataclass(frozen=True)
 class ScheduledKey:
-    """A signing key and the moment it starts to sign. ``serial``: unique number in the store, in order of making."""
+    """Signing key and the time it starts to sign. ``serial``: unique number in the store, in order of creation."""
 
     key: SigningKey
     serial: int
@@ -48,11 +48,14 @@ class ScheduledKey:
 
 @dataclass(frozen=True)
 class RolloverPolicy:
-    """Whole seconds, all positive. Raises :class:`ConfigurationError` listing every problem.
+    """Durations of the key states, in whole seconds, all positive.
 
-    ``rollover_seconds``: how long one key signs. ``publish_seconds``: how long a key is published before it signs; at
-    least as long as verifiers cache the key set. ``retired_seconds``: how long a key is published after it stopped
-    signing; at least the life of a token, the leeway, and the difference between the issuers' clocks.
+    ``rollover_seconds``: how long one key signs.
+    ``publish_seconds``: how long a key is published before it signs; at least as long as verifiers cache the key set.
+    ``retired_seconds``: how long a key is published after it stopped signing; at least the lifetime of a token plus
+    the leeway plus the clock skew between issuers.
+
+    Raises :class:`ConfigurationError`, listing every problem.
     """
 
     rollover_seconds: int = 90 * 86_400
@@ -60,7 +63,7 @@ class RolloverPolicy:
     retired_seconds: int = 86_400
 
     def __post_init__(self) -> None:
-        # type, not isinstance: True is an int, and no number of seconds
+        # type, not isinstance: True is an int, but not a number of seconds
         wrong = [field.name for field in fields(self) if type(at := getattr(self, field.name)) is not int or at <= 0]
         if wrong:
             raise ConfigurationError(*(f"{name} must be a positive whole number of seconds" for name in wrong))
@@ -71,10 +74,10 @@ class RolloverPolicy:
 
 
 def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dict[int, KeyState]:
-    """The state of each key by ``serial``; keys under which no token can be alive any more are left out.
+    """Return the state of each key by ``serial``, without keys whose tokens have all expired.
 
-    Active is the newest key whose ``active_at`` has come. Before the first one's, it is the first: a clock that is
-    behind the one that made it must not leave the issuer without a key.
+    The active key is the newest one with ``active_at <= now``. If there is none, the first key is active: a clock
+    behind the one that created the key must not leave the issuer without a key.
     """
     ordered = _ordered(keys)
     active = _active(ordered, now)
@@ -90,7 +93,7 @@ def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dic
 
 
 def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant | None:
-    """When a *next* key must be added: at once if that moment has passed; ``None`` while one is waiting already."""
+    """Return when a *next* key must be added; a past time means now. ``None`` while there is a *next* key."""
     ordered = _ordered(keys)
     if not ordered:
         return now
@@ -101,7 +104,7 @@ def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPo
 
 
 def next_active_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant:
-    """The ``active_at`` of a key made now: at once for the first, else not before it was published long enough."""
+    """Return ``active_at`` for a key made now: ``now`` for the first key, else after the publication period."""
     ordered = _ordered(keys)
     if not ordered:
         return now
@@ -109,7 +112,7 @@ def next_active_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPoli
 
 
 class SigningKeySet:
-    """Every key the store holds, and who signs when. Immutable: make a new one when a key was added.
+    """All keys of the store with their schedule. Immutable: make a new one after a key was added.
 
     Raises :class:`ConfigurationError` when two keys share a serial or a ``kid``.
     """
@@ -126,20 +129,20 @@ class SigningKeySet:
         KeySet(scheduled.key for scheduled in self._keys)
 
     def active(self, now: Instant) -> SigningKey:
-        """The key that signs at ``now``; raises :class:`ConfigurationError` when there is none at all."""
+        """Return the key that signs at ``now``. Raises :class:`ConfigurationError` when the set is empty."""
         if not self._keys:
             raise ConfigurationError("there is no signing key; add one, or let the issuer make its first")
         return self._keys[_active(self._keys, now)].key
 
     def states(self, now: Instant) -> dict[int, KeyState]:
-        """As :func:`states`."""
+        """Return the state of each key by serial, as :func:`states`."""
         return states(self._keys, now, self._retired_seconds)
 
     def published(self, now: Instant) -> KeySet:
-        """The keys that verify at ``now``: next, active, and retired ones whose tokens may be alive.
+        """Return the keys that verify at ``now``: next, active, and retired ones whose tokens may still be valid.
 
-        Between two turns of the schedule it is the same object, so that what it remembers of headers is kept.
-        An HMAC key is among them for verifying on this server; :meth:`KeySet.to_jwks` leaves it out.
+        Between two state changes the same object is returned, so that its header cache is kept. An HMAC key is
+        included, for verification on this server; :meth:`KeySet.to_jwks` omits it.
         """
         epoch = bisect_right(self._state_changes, now)
         keys = self._published.get(epoch)
@@ -161,7 +164,7 @@ def _ordered(keys: Iterable[S]) -> tuple[S, ...]:
 
 
 def _state_changes(ordered: Sequence[ScheduledKey], retired_seconds: int) -> list[int]:
-    """Every moment at which a state changes."""
+    """Return every time at which a state changes, in order."""
     begun = [scheduled.active_at for scheduled in ordered]
     return sorted({*begun, *(moment + retired_seconds for moment in begun)})
 
