@@ -1,7 +1,7 @@
-"""Keyturn: one login, two keys.
+"""Keyturn: session cookies and access tokens from one login, with one revocation.
 
-``Verifier`` and ``AsyncVerifier`` need nothing but ``cryptography`` and ``msgspec``; ``Issuer`` and ``AsyncIssuer``
-need the extras of the stores they are opened with. Names that bring much along are imported on first use.
+``Verifier`` and ``AsyncVerifier`` require only ``cryptography`` and ``msgspec``; ``Issuer`` and ``AsyncIssuer`` also
+require the extras of their stores. Names with many dependencies are imported on first use.
 """
 
 from importlib import import_module

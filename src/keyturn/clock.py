@@ -1,4 +1,4 @@
-"""Clocks: seconds that never go back. For ages only: none of them knows what day it is."""
+"""Monotonic clocks, in seconds: for measuring intervals only, not for dates."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ def _clock(name: str) -> Callable[[], float]:
 
 
 boottime = _clock("CLOCK_BOOTTIME")
-"""Goes on while the machine sleeps, so that news heard before it slept is old when it wakes (decision 0019)."""
+"""Includes the time the machine is suspended: a feed read before a suspend counts as old after it (decision 0019)."""
 
 monotonic_raw = _clock("CLOCK_MONOTONIC_RAW")
-"""Runs at the rate of the hardware: a time daemon that slews the other clocks, by up to 8 %, does not reach it."""
+"""Runs at the rate of the hardware. A time daemon slews the other clocks, by up to 8 %, but not this one."""

@@ -1,12 +1,14 @@
-"""Chance, from the operating system: workers forked from one process share the state of ``random``, and would all come
-back to a server at the same moment."""
+"""Random numbers from the operating system.
+
+Workers forked from one process share the state of ``random``: with it, all would retry at the same time.
+"""
 
 from functools import partial
 from random import SystemRandom
 from secrets import token_urlsafe
 
 jitter = SystemRandom().random
-"""Uniform in [0, 1)."""
+"""Random float, uniform in [0, 1)."""
 
 nonce = partial(token_urlsafe, 16)
-"""Text that nobody can foretell and that does not come twice: 128 bits."""
+"""Unpredictable, unique text: 128 random bits in base64url."""

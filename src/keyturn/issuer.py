@@ -1,4 +1,4 @@
-"""Issuer and AsyncIssuer: the doors for Python programs. Each method drives one flow; both share its signature."""
+"""Issuer and AsyncIssuer: the API for Python programs. Both have the same methods; each runs one flow."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Text = Mapping[str, object]
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
-"""Where `keyturn serve` listens unless told otherwise: tokens made here are good there."""
+"""Default issuer URL: the default address of ``keyturn serve``, which therefore accepts the same tokens."""
 
 _logger = logging.getLogger("keyturn")
 
@@ -60,9 +60,9 @@ def _signup(
     scope: str = "",
     claims: Text | None = None,
 ) -> Flow[IssuedCredentials]:
-    """Create an account and log it in.
+    """Create an account and log in.
 
-    ``scope`` and ``claims`` go into access tokens as they are. Raises ``PasswordRejected``, ``AccountExists``,
+    ``scope`` and ``claims`` are copied into access tokens unchanged. Raises ``PasswordRejected``, ``AccountExists``,
     ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
     """
     attempt = _attempt(identifier, password, deliver, client, None, scope, claims)
@@ -80,7 +80,7 @@ def _login(
     scope: str = "",
     claims: Text | None = None,
 ) -> Flow[IssuedCredentials]:
-    """Authenticate and open a session. ``device``: the value of the device cookie, if the client sent one.
+    """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``.
     """
@@ -89,10 +89,10 @@ def _login(
 
 
 def _verify(parts: Components, token: str) -> Flow[Principal]:
-    """Who holds this session token or access token.
+    """Verify a session token or an access token; return its principal.
 
-    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``;
-    ``RevocationUnknown`` when neither the feed nor the store can tell.
+    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``; and
+    ``RevocationUnknown`` when the feed is stale and the store is unavailable.
     """
     require_type(str, token=token)
     verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
@@ -100,8 +100,11 @@ def _verify(parts: Components, token: str) -> Flow[Principal]:
 
 
 def _refresh(parts: Components, token: str, *, deliver: Deliver = "tokens") -> Flow[IssuedCredentials]:
-    """Rotate a refresh token. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
-    ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``."""
+    """Rotate a refresh token.
+
+    Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``, ``TokenInvalid``,
+    ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``.
+    """
     require_type(str, token=token)
     return flows.refresh(token, parts.config.resolve_delivery(deliver), parts.now(), parts.config)
 
@@ -109,7 +112,7 @@ def _refresh(parts: Components, token: str, *, deliver: Deliver = "tokens") -> F
 def _step_up(
     parts: Components, sid: SessionId, password: str, *, deliver: Deliver | None = None
 ) -> Flow[IssuedCredentials]:
-    """Confirm the password within a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
+    """Confirm the password in a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
     require_type(str, sid=sid, password=password)
     return flows.confirm_password(sid, password, deliver, parts.now(), parts.config)
 
@@ -123,7 +126,7 @@ def _change_password(
 
 
 def _logout(parts: Components, sid: SessionId) -> Flow[RevocationReceipt]:
-    """End one session, every copy of it. Raises ``NotFound``."""
+    """End one session and revoke its tokens. Raises ``NotFound``."""
     require_type(str, sid=sid)
     return flows.revoke_session(sid, LOGOUT, parts.now(), parts.config)
 
@@ -141,31 +144,31 @@ def _revoke_client(parts: Components, client_id: str) -> Flow[RevocationReceipt]
 
 
 def _revoke_everything(parts: Components) -> Flow[RevocationReceipt]:
-    """End every session there is."""
+    """End every session of every subject."""
     return flows.revoke_everything(parts.now(), parts.config)
 
 
 def _introspect(parts: Components, token: str) -> Flow[dict[str, object]]:
-    """What the store says of any credential (RFC 7662). Raises ``StoreUnavailable``."""
+    """Introspect a credential of any kind in the store (RFC 7662). Raises ``StoreUnavailable``."""
     require_type(str, token=token)
     return flows.introspect(token, parts.now(), parts.config)
 
 
 def _sessions(parts: Components, subject: Subject) -> Flow[list[SessionSummary]]:
-    """The live sessions of a subject, newest first."""
+    """List the live sessions of a subject, newest first."""
     require_name(subject=subject)
     return flows.list_sessions(subject, parts.now(), parts.config)
 
 
 def _set_disabled(parts: Components, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
-    """Disable or enable an account; its sessions end. Raises ``NotFound``."""
+    """Disable or enable an account and end its sessions. Raises ``NotFound``."""
     require_name(subject=subject)
     require_type(bool, disabled=disabled)
     return flows.set_disabled(subject, disabled, parts.now(), parts.config)
 
 
 class _BaseIssuer:
-    """What both doors have: the parts behind them, and their upkeep."""
+    """Common part of both issuers: the components and their background tasks."""
 
     _is_async: bool
 
@@ -178,10 +181,10 @@ class _BaseIssuer:
     def open(
         cls, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True
     ) -> Self:
-        """An issuer from complete settings. ``background``: follow the feed and roll keys in threads; without them
-        every check asks the store, and keys roll only when an issuer is opened.
+        """Open an issuer with complete settings. Raises ``ConfigurationError``, ``StoreUnavailable``.
 
-        Raises ``ConfigurationError``, ``StoreUnavailable``.
+        ``background``: follow the feed and roll keys in threads. Without them every check queries the store, and keys
+        roll only when an issuer is opened.
         """
         parts = build_components(settings, awaited=cls._is_async, clock=clock, monotonic=monotonic)
         issuer = cls(parts)
@@ -195,10 +198,10 @@ class _BaseIssuer:
     def from_env(
         cls, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True, **explicit: object
     ) -> Self:
-        """An issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
+        """Open an issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
 
-        What is missing is made in the data folder, with a warning in the log, unless the environment is ``production``.
-        Raises ``ConfigurationError``, ``StoreUnavailable``.
+        A missing secret, service token or SQLite store is created in the data directory, with a warning in the log,
+        unless the environment is ``production``. Raises ``ConfigurationError``, ``StoreUnavailable``.
         """
         made = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER)
         for line in made.lines:
@@ -214,7 +217,7 @@ class _BaseIssuer:
 
 
 def _usable_ports(door: _BaseIssuer) -> Ports:
-    # Threads do not survive a fork, nor do open SQLite files (sqlite.org/howtocorrupt.html, section 2.6).
+    # Neither threads nor open SQLite files survive a fork (sqlite.org/howtocorrupt.html, section 2.6).
     if door.process != os.getpid():
         raise ConfigurationError("this issuer is closed, or was opened before a fork; open one in each process")
     return door.parts.ports
@@ -239,12 +242,12 @@ def _async_method(
 
 
 class Issuer(_BaseIssuer):
-    """An issuer for synchronous programs: Flask, Django, scripts. Use it as a context manager, or call ``close``."""
+    """Issuer for synchronous programs: Flask, Django, scripts. Use it as a context manager, or call ``close``."""
 
     _is_async = False
 
     def close(self) -> None:
-        """Stop upkeep, let hashing end, close the store."""
+        """Stop the background tasks, wait for running hashes, close the store."""
         self._release()
         if self.parts.redis_cache is not None:
             self.parts.redis_cache.cache.close()
@@ -272,12 +275,12 @@ class Issuer(_BaseIssuer):
 
 
 class AsyncIssuer(_BaseIssuer):
-    """The same for programs with an event loop; every method is awaited. Use it as an async context manager."""
+    """Issuer for programs with an event loop; every method is awaited. Use it as an async context manager."""
 
     _is_async = True
 
     async def close(self) -> None:
-        """Stop upkeep, let hashing end, close the store."""
+        """Stop the background tasks, wait for running hashes, close the store."""
         self._release()
         if self.parts.redis_cache is not None:
             await self.parts.redis_cache.cache.close()

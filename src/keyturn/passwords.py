@@ -1,6 +1,7 @@
-"""Passwords: argon2id in a bounded pool, and the rules for choosing one.
+"""Passwords: argon2id in a bounded thread pool, and the rules for choosing a password.
 
-Sources: OWASP Password Storage Cheat Sheet (19 MiB, 2 passes, 1 lane), RFC 9106, NIST SP 800-63B-4 section 3.1.1.2.
+Sources: OWASP Password Storage Cheat Sheet (memory 19 MiB, time cost 2, parallelism 1), RFC 9106, NIST SP 800-63B-4
+section 3.1.1.2.
 """
 
 import asyncio
@@ -32,12 +33,12 @@ from keyturn.ports import PasswordCheck
 SALT_BYTES = 16
 DIGEST_BYTES = 32
 MAX_MEMORY_KIB = 256 * 1024
-"""A stored hash may not ask for more memory than this (256 MiB), nor for more than four passes over as much."""
+"""Limits for a stored hash: 256 MiB of memory, and the work of four passes over 256 MiB."""
 
 NICENESS = 10
-"""Of hashing threads, on Linux: whoever waits for a hash waits anyway, others' requests need the core for less."""
+"""Niceness of hashing threads, on Linux: other requests need the core for shorter times than a hash does."""
 
-_HASHES_PER_SECOND = 50  # one thread, OWASP parameters; only to say when to come back
+_HASHES_PER_SECOND = 50  # of one thread with OWASP parameters; only used to compute Retry-After
 _ENCODED = re.compile(
     r"\$argon2id\$v=19\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]{0,3}),p=([1-9][0-9]?)"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{16,86})"
@@ -47,9 +48,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Argon2Parameters:
-    """``memory_kib``: KiB; ``passes``: t; ``lanes``: p, one thread each.
+    """Parameters of argon2id: ``memory_cost`` in KiB (m), ``time_cost`` in passes (t), ``parallelism`` in threads (p).
 
-    Raises ``ConfigurationError`` below what RFC 9106 section 3.1 allows, and above what this server will spend.
+    Raises ``ConfigurationError`` below the minimum of RFC 9106 section 3.1 and above the limits of this module.
     """
 
     memory_cost: int = 19 * 1024
@@ -57,7 +58,7 @@ class Argon2Parameters:
     parallelism: int = 1
 
     def __post_init__(self) -> None:
-        # A poisoned row must not make the server allocate 100 GiB, start 99 threads, or compute for an hour.
+        # A manipulated row must not make the server allocate 100 GiB, start 99 threads, or compute for an hour.
         spent = max(self.memory_cost, self.memory_cost * self.time_cost // 4)
         if not (1 <= self.parallelism <= 16 and self.time_cost >= 1 and 8 * self.parallelism <= self.memory_cost):
             raise ConfigurationError(f"argon2 parameters out of bounds: {self}")
@@ -66,7 +67,7 @@ class Argon2Parameters:
 
 
 class _Encoded(NamedTuple):
-    """A stored hash, taken apart."""
+    """Parsed PHC string."""
 
     parameters: Argon2Parameters
     salt: bytes
@@ -74,11 +75,11 @@ class _Encoded(NamedTuple):
 
 
 class _Argon2:
-    """Hashing itself, in whatever thread calls."""
+    """Hashing and verification in the calling thread."""
 
     def __init__(self, parameters: Argon2Parameters) -> None:
         self._parameters = parameters
-        # Matches nothing, takes as long as any: an account that does not exist costs the same work.
+        # A hash that matches no password: an unknown account takes as long as a known one (user enumeration).
         self._decoy = _Encoded(parameters, secrets.token_bytes(SALT_BYTES), b"")
 
     def hash(self, prepared: str) -> str:
@@ -95,7 +96,7 @@ class _Argon2:
 
 
 class _Pool:
-    """A bounded pool: ``threads`` jobs at work, ``queue`` waiting, the next refused with ``Overloaded`` at once."""
+    """Bounded thread pool: ``threads`` running jobs, ``queue`` waiting ones; raises ``Overloaded`` beyond that."""
 
     def __init__(self, threads: int, queue: int) -> None:
         if threads < 1 or queue < 0:
@@ -112,7 +113,7 @@ class _Pool:
         except RuntimeError as error:
             self._free.release()
             raise Overloaded("password hashing pool is closed or starved of threads") from error
-        # Runs on completion and on cancellation alike: a waiter that gave up leaves no slot behind.
+        # Called on completion and on cancellation: an abandoned job does not keep its slot.
         future.add_done_callback(lambda _: self._free.release())
         return future
 
@@ -121,7 +122,7 @@ class _Pool:
 
 
 class _HashingPool:
-    """Both hashing ports before anyone waits: each method answers a future."""
+    """Common part of both hashers: each method returns a future."""
 
     def __init__(self, parameters: Argon2Parameters | None, threads: int | None, queue: int | None) -> None:
         size = default_hash_threads() if threads is None else threads
@@ -136,7 +137,7 @@ class _HashingPool:
         try:
             prepared = prepare_password(password)
         except PasswordRejected:
-            # Nobody could choose it, so it matches no account, existing or not: the time tells nothing.
+            # No account, existing or not, can have this password: the fast answer reveals nothing.
             refused: Future[PasswordCheck] = Future()
             refused.set_result(PasswordCheck(matches=False))
             return refused
@@ -144,7 +145,7 @@ class _HashingPool:
 
 
 class _Hasher:
-    """What both colours have: the pool."""
+    """Base of the synchronous and the asynchronous hasher: owns the pool."""
 
     def __init__(
         self,
@@ -156,40 +157,43 @@ class _Hasher:
         self._work = _HashingPool(parameters, threads, queue)
 
     def close(self) -> None:
-        """End the pool; what waits is cancelled, what runs is awaited."""
+        """Close the pool: cancel waiting jobs and wait for running ones."""
         self._work.close()
 
 
 class Argon2Hasher(_Hasher):
-    """The hashing port for synchronous drivers.
+    """The ``PasswordHasher`` port for synchronous programs.
 
-    ``threads``: default one less than the cores this process may use, at least 1. ``queue``: how many may wait,
-    default about a second's work. Every method raises ``Overloaded`` past that.
+    ``threads``: default one less than the cores available to this process, at least 1. ``queue``: limit of waiting
+    jobs, default about one second of work. Every method raises ``Overloaded`` when the queue is full.
     """
 
     def hash(self, password: str) -> str:
-        """A PHC string with a fresh salt. Raises ``PasswordRejected`` for what cannot be prepared."""
+        """Hash into a PHC string with a fresh salt. Raises ``PasswordRejected`` for an invalid password."""
         return self._work.hash(password).result()
 
     def verify(self, encoded: str | None, password: str) -> PasswordCheck:
-        """Compare; the same work for ``None`` and for garbage, which match nothing."""
+        """Compare ``password`` with a hash. ``None`` and an invalid hash never match and take the same time."""
         return self._work.verify(encoded, password).result()
 
 
 class AsyncArgon2Hasher(_Hasher):
-    """The same for asynchronous drivers: never on the event loop. A cancelled waiter frees its place."""
+    """The ``PasswordHasher`` port for asynchronous programs: never hashes on the event loop.
+
+    Cancelling a call frees its slot in the queue.
+    """
 
     async def hash(self, password: str) -> str:
-        """As ``Argon2Hasher.hash``."""
+        """Hash like ``Argon2Hasher.hash``."""
         return await asyncio.wrap_future(self._work.hash(password))
 
     async def verify(self, encoded: str | None, password: str) -> PasswordCheck:
-        """As ``Argon2Hasher.verify``."""
+        """Compare like ``Argon2Hasher.verify``."""
         return await asyncio.wrap_future(self._work.verify(encoded, password))
 
 
 class NistPasswordRules:
-    """The password rules port. ``service_names``: what the service calls itself; they do not make a password."""
+    """The ``PasswordRules`` port. ``service_names``: names of the service; passwords built on them are refused."""
 
     def __init__(
         self,
@@ -203,13 +207,13 @@ class NistPasswordRules:
         self._blocklist = blocklist or load_blocklist()
 
     def validate(self, password: str, identifier: str) -> None:
-        """Raises ``PasswordRejected`` with a reason that is safe to show."""
+        """Raise ``PasswordRejected``, with a reason that is safe to show, for a password the rules forbid."""
         validate_password(password, identifier, self._policy, self._blocklist, self._service_names)
 
 
 @cache
 def load_blocklist() -> Blocklist:
-    """The blocklist that ships with Keyturn (``keyturn/data/blocklist.txt``)."""
+    """Load the blocklist that ships with Keyturn (``keyturn/data/blocklist.txt``)."""
     text = files("keyturn").joinpath("data", "blocklist.txt").read_text(encoding="utf-8")
     return Blocklist(line for line in text.splitlines() if line and not line.startswith("#"))
 
@@ -222,12 +226,12 @@ def _digest(prepared: str, stored: _Encoded) -> bytes:
             prepared.encode(), stored.salt, own.time_cost, own.memory_cost, own.parallelism, size, Type.ID
         )
     except HashingError as error:
-        # All else was checked: what is left is memory that could not be had.
+        # All parameters are checked: the only error left is a failed memory allocation.
         raise Overloaded("argon2 could not allocate its memory") from error
 
 
 def _parse(encoded: str) -> _Encoded | None:
-    """Garbage, other algorithms and unaffordable parameters are no hash at all."""
+    """Parse a PHC string; ``None`` for invalid text, other algorithms and parameters beyond the limits."""
     shape = _ENCODED.fullmatch(encoded)
     if shape is None:
         return None
@@ -244,15 +248,15 @@ def _text(octets: bytes) -> str:
 
 
 def _yield_to_others() -> None:
-    # Linux alone has a niceness per thread (setpriority(2)); elsewhere this would slow the event loop down as well.
+    # Only Linux has a niceness per thread (setpriority(2)); on other systems this would slow down the event loop, too.
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        # Being nicer needs no privilege. A sandbox may forbid the call all the same, and hashing goes on without it.
+        # Raising the niceness needs no privilege. If a sandbox forbids the call, hashing continues without it.
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def default_hash_threads() -> int:
-    """One less than the cores this process may use, at least 1."""
+    """Return one less than the number of cores available to this process, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores - 1)

@@ -1,9 +1,9 @@
-"""Ports: what Keyturn needs from outside, as protocols with their race contracts.
+"""Ports: protocols for stores, caches, hashing and signing, with their concurrency contracts.
 
-Every method is atomic and, but for counted attempts, durable when it returns. No port decides anything: a store
+Every method is atomic and, except in ``ThrottleStore``, durable when it returns. Ports make no decisions: a store
 compares, swaps and appends.
-The ``Async`` twin of each port has the same methods, awaited; flows do not know which one they are driven with.
-Any method of a store may raise ``StoreUnavailable``; it then either happened or did not, never half.
+Each port has an async counterpart with the same methods, awaited; flows work with either.
+Any method of a store may raise ``StoreUnavailable``. The operation then took effect completely or not at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,138 +19,143 @@ from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant, SessionId, Subject
 
 MAX_LISTED = 1000
-"""Sessions of one subject that are listed at most: a list nobody reads to its end must not cost every reader."""
+"""Most sessions that ``SessionStore.list`` returns, so that a subject with very many sessions costs no more."""
 
 
 LOG_BITS = 52
-"""Bits of a log's random number: it travels as JSON, and more are not exact everywhere (RFC 8259 section 6)."""
+"""Bits of a random log id: it is sent as a JSON number, where more are not exact everywhere (RFC 8259 section 6)."""
 
 
 class SessionStore(Protocol):
-    """Where sessions, marks and the revocation log live."""
+    """Store of sessions, revocation floors and the revocation log."""
 
     def insert(self, session: Session) -> None:
-        """Store a new session. Raises ``ValueError`` when the sid is taken (a broken random source).
+        """Store a new session. Raises ``ValueError`` when the sid exists already (a broken random source).
 
-        Its sid was made for its subject (``core.placement``); a store that relies on it may raise ``ValueError``, too.
+        The sid encodes the partition of the subject (``core.session_id``). A store that relies on it may raise
+        ``ValueError`` for any other sid.
         """
         ...
 
     def load(self, sid: SessionId) -> LoadedSession | None:
-        """The session with the marks it is judged under, from one consistent read of the primary; one round trip."""
+        """Load a session and its revocation floor, in one consistent read of the primary and one round trip."""
         ...
 
     def revocation_floor(self, subject: Subject, client_id: str) -> RevocationFloor:
-        """The marks a new session of ``subject`` on ``client_id`` would be judged under."""
+        """Return the revocation floor for a new session of ``subject`` on ``client_id``."""
         ...
 
     def replace(self, session: Session, entry: Revocation | None = None) -> int | None:
         """Compare and swap: store ``session`` if the stored version is ``session.version - 1``; append ``entry``.
 
-        Both happen or neither does. Answers the entry's sequence (0 without one), ``None`` when another write won
-        or the session is gone. Of any number of racing calls with one version, exactly one wins.
+        Both happen or neither does. Returns the entry's sequence (0 without one), or ``None`` when another write won
+        or the session does not exist. Of any number of racing calls with one version, exactly one wins.
         """
         ...
 
     def wait_durable(self, session: Session) -> bool:
-        """Wait until ``session``, as ``load`` answered it, is as lasting as an acknowledged write; nothing changes.
+        """Wait until ``session``, as returned by ``load``, is as durable as an acknowledged write. Changes nothing.
 
-        False when it is not what is stored any more. Asked where ``load`` answered ``settled=False``, and before a
-        revocation is acknowledged that somebody else, or an earlier try, has made.
+        Returns False if the stored session has changed. Flows call it after ``load`` returned ``durable=False``, and
+        before they acknowledge a revocation that another request, or an earlier attempt, has written.
         """
         ...
 
     def increment_generation(self, increment: GenerationIncrement) -> Revocation:
-        """Raise the subject's generation by exactly one and append the entry that says so, in one transaction.
+        """Raise the subject's generation by exactly one and append its revocation, in one transaction.
 
-        No session is touched. Racing calls each raise it: n calls raise it by n.
+        No session is written. Of racing calls each counts: n calls raise the generation by n.
         """
         ...
 
     def raise_not_before(self, entry: Revocation) -> Revocation:
-        """Raise the not-before of a client or of everything to at least ``entry.value``; append ``entry``."""
+        """Raise the not-before of a client, or of all sessions, to at least ``entry.value``; append ``entry``."""
         ...
 
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
-        """The ``LISTED`` newest sessions of ``subject`` that have not ended, newest first. Some may be void or timed
-        out: judge them."""
+        """Return the newest sessions of ``subject`` that have not ended, newest first, at most ``MAX_LISTED``.
+
+        Some may be void or timed out: the caller checks their state.
+        """
         ...
 
     def purge(self, now: Instant) -> int:
-        """Delete sessions with ``expires_at <= now`` and log entries likewise. Answers how many sessions went; a store
-        that hides them at once and lets them expire by themselves does not count: 0."""
+        """Delete sessions and log entries with ``expires_at <= now``. Return the number of deleted sessions.
+
+        A store that hides expired sessions and lets them expire on their own returns 0.
+        """
         ...
 
 
 class AccountStore(Protocol):
-    """Where login records live."""
+    """Store of accounts."""
 
     def insert(self, account: Account) -> bool:
-        """Store a new account; ``False`` when the identifier is taken. Of racing calls exactly one is told ``True``."""
+        """Store a new account; False when the identifier is taken. Of racing calls exactly one returns True."""
         ...
 
     def find(self, identifier: str) -> Account | None:
-        """The account under this (normalised) identifier."""
+        """Return the account with this normalised identifier, or ``None``."""
         ...
 
     def load(self, subject: Subject) -> Account | None:
-        """The account of this subject."""
+        """Return the account of this subject, or ``None``."""
         ...
 
     def replace(self, account: Account) -> bool:
-        """Compare and swap on ``version``, as for sessions."""
+        """Compare and swap on ``version``, as ``SessionStore.replace``. Return True if the account was stored."""
         ...
 
     def replace_and_revoke(
         self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Revocation | None:
-        """``replace`` and ``SessionStore.increment_generation`` in one transaction.
+        """Do ``replace`` and ``SessionStore.increment_generation`` in one transaction.
 
-        ``None``, and nothing done, when a swap lost.
+        Returns ``None``, and changes nothing, when a swap is lost.
 
-        ``kept``: the one session that outlives it, as it is to be. Swapped in the same transaction as by
-        ``SessionStore.replace`` (the stored version must be ``kept.version - 1``), but stored at the generation the
-        entry names. Its swap is lost, too, when its subject is not ``voiding.subject`` or ``kept.generation`` is not
-        the generation until then: what was void is never brought back.
+        ``keep_session``: a session that stays valid, in its new form. It is swapped in the same transaction, as by
+        ``SessionStore.replace`` (the stored version must be ``keep_session.version - 1``), but stored with the new
+        generation. The swap is also lost when its subject is not ``increment.subject``, or its ``generation`` is not
+        the current one: a void session never becomes valid again.
         """
         ...
 
 
 class RevocationLog(Protocol):
-    """The feed's source: entries in the order they were committed. Every page says which log it is of."""
+    """Source of the feed: revocations in commit order. Every page names its log."""
 
     def after(self, sequence: int, limit: int) -> RevocationPage:
-        """Entries with a greater sequence number, in order, at most ``limit``; ``complete`` is false after a purge."""
+        """Return at most ``limit`` entries after ``sequence``, in order; ``complete`` is False if some were purged."""
         ...
 
     def snapshot(self) -> RevocationPage:
-        """Every entry still held, and the sequence number it is complete up to."""
+        """Return all entries that are not purged, and the sequence number up to which they are complete."""
         ...
 
     def sequence(self) -> int:
-        """Sequence number of the last entry ever appended, purged or not."""
+        """Return the sequence number of the last entry ever appended, purged or not."""
         ...
 
 
 class ThrottleStore(Protocol):
-    """Where attempt counters live. Losing the latest in a power cut loses no login: they need not be durable."""
+    """Store of attempt counters. They need not be durable: losing the latest in a power failure breaks no login."""
 
     def load(self, key: str) -> Bucket | None:
-        """The bucket under ``key``."""
+        """Return the bucket of ``key``, or ``None``."""
         ...
 
     def replace(self, bucket: Bucket) -> bool:
-        """Compare and swap on ``version``; version 1 inserts. Of racing calls with one version exactly one wins."""
+        """Compare and swap on ``version``; version 1 inserts. Of racing calls with one version, exactly one wins."""
         ...
 
     def purge(self, now: Instant) -> int:
-        """Delete buckets that are empty again at ``now``. Answers how many went."""
+        """Delete buckets that are empty at ``now``. Return their number."""
         ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StoredKey:
-    """A signing key at rest: ``sealed`` opens only with the server's secret. ``serial`` is unique per store."""
+    """Stored signing key: ``encrypted`` under the server secret. ``serial`` is unique per store."""
 
     kid: str
     algorithm: str
@@ -163,157 +168,157 @@ class StoredKey:
 
 
 class KeyStore(Protocol):
-    """Where signing keys live, sealed."""
+    """Store of encrypted signing keys."""
 
     def list(self) -> Sequence[StoredKey]:
-        """Every key, by serial."""
+        """Return every key, in order of ``serial``."""
         ...
 
     def insert(self, key: StoredKey) -> bool:
-        """Store a key; ``False`` when its serial or kid is taken: another process was first."""
+        """Store a key; False when its serial or kid is taken, because another process was first."""
         ...
 
     def delete(self, kid: str) -> None:
-        """Remove a key no living token was signed with."""
+        """Delete a key. Every token signed with it must have expired."""
         ...
 
 
 class AuditLog(Protocol):
-    """Where security events go."""
+    """Log of security events."""
 
     def append(self, event: AuditEvent) -> None:
-        """Record one event."""
+        """Append one event."""
         ...
 
     def recent(self, subject: Subject, limit: int) -> Sequence[AuditEvent]:
-        """The newest events of ``subject``, newest first."""
+        """Return the newest events of ``subject``, newest first, at most ``limit``."""
         ...
 
     def purge(self, before: Instant) -> int:
-        """Delete events with ``at < before``, whoever they are of. Answers how many went."""
+        """Delete the events of all subjects with ``at < before``. Return their number."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """``outdated``: it matched, under parameters weaker than today's: hash it again."""
+    """Result of a password comparison. ``needs_rehash``: it matched a hash with other parameters than today's."""
 
     matches: bool
     needs_rehash: bool = False
 
 
 class PasswordHasher(Protocol):
-    """A slow password hash in a bounded pool. Raises ``Overloaded`` past its queue."""
+    """Slow password hash in a bounded pool. Raises ``Overloaded`` when the queue is full."""
 
     def hash(self, password: str) -> str:
         """Hash ``password`` with a fresh salt."""
         ...
 
     def verify(self, encoded: str | None, password: str) -> PasswordCheck:
-        """Compare; the same work for ``None``, the hash of an account that does not exist."""
+        """Compare; takes as long for ``None``, the hash of an account that does not exist."""
         ...
 
 
 class PasswordRules(Protocol):
-    """Which passwords may be chosen (NIST SP 800-63B-4 section 3.1.1.2). In process."""
+    """Rules for choosing a password (NIST SP 800-63B-4 section 3.1.1.2). Runs in process, never awaited."""
 
     def validate(self, password: str, identifier: str) -> None:
-        """Raises ``PasswordRejected``, with a reason fit to show."""
+        """Raise ``PasswordRejected``, with a reason that is safe to show, for a forbidden password."""
         ...
 
 
 class Signer(Protocol):
-    """Signs access tokens with the active key. In process; the sync and async twins are the same object."""
+    """Signs and verifies access tokens. Runs in process; sync and async flows use the same object."""
 
     def sign(self, claims: Mapping[str, object], now: Instant) -> str:
-        """A compact JWS of type ``at+jwt``."""
+        """Sign ``claims`` with the active key, as a compact JWS of type ``at+jwt``."""
         ...
 
     def verify(self, token: str, now: Instant) -> AccessClaims:
-        """The claims of an access token one of this issuer's own keys signed, nothing else judged.
+        """Return the claims of an access token signed by this issuer; only signature and ``typ`` are checked.
 
         Raises ``TokenMalformed``, ``TokenInvalid``.
         """
         ...
 
     def jwks(self, now: Instant) -> dict[str, object]:
-        """The public key set (RFC 7517): next, active and retired keys; never an HMAC secret."""
+        """Return the public key set (RFC 7517): next, active and retired keys; never an HMAC secret."""
         ...
 
 
 class SessionCache(Protocol):
-    """Sessions and revocations as this process holds them, fed by the revocation feed; in process, never awaited.
+    """Sessions and revocations cached in this process and updated by the feed. Runs in process, never awaited.
 
-    It may only ever help to say yes: a cached "no", or a feed older than the staleness bound, sends the question
-    to the store.
+    Only a positive answer is final: after a cached "no", or with a feed older than the staleness bound, flows ask
+    the store.
     """
 
     def get(self, sid: SessionId) -> LoadedSession | None:
-        """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
+        """Return a cached session; ``None`` when it is not cached or the feed is stale."""
         ...
 
     def put(self, found: LoadedSession) -> None:
-        """Cache what the store just answered, unless the feed already knows better."""
+        """Cache a session just read from the store, unless the feed has revoked it already."""
         ...
 
     def cursor(self) -> LogCursor | None:
-        """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
+        """Return the position in the log; ``None`` when the feed is stale: no copy may be accepted then."""
         ...
 
     def accept_copy(self, copy: CachedSession) -> bool:
-        """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
+        """Accept and cache a copy from the shared cache. Return False if it must not be used.
 
-        It is cached then.
+        The feed must be fresh, must have reached the position of the copy, and must not have revoked the session.
         """
         ...
 
     def evict(self, sid: SessionId) -> None:
-        """Drop a session this process has just changed."""
+        """Remove a session that this process has just changed."""
         ...
 
     def apply_local(self, entry: Revocation) -> None:
-        """Apply a revocation this process has just committed, ahead of the feed."""
+        """Apply a revocation that this process has just committed, before the feed delivers it."""
         ...
 
     def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
-        """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
+        """Return the verdict on an access token; ``UNKNOWN`` when the feed is older than the staleness bound."""
         ...
 
 
 class SharedSessionCache(Protocol):
-    """Copies of sessions that all processes of an issuer share. It may lose, delay, mix up and repeat them.
+    """Copies of sessions shared by all processes of an issuer. It may lose, delay, mix up and repeat them.
 
-    Asked by session token checks only, never for a write. It never raises: whatever is wrong with it is a miss.
+    Used for session token checks only, never for a write. Never raises: any failure is a cache miss.
     """
 
     def get(self, sid: SessionId, log: int) -> CachedSession | None:
-        """A copy read under the log numbered ``log``, of any age; to be judged like anybody's hearsay."""
+        """Return a copy read under the log ``log``, of any age. Pass it to ``SessionCache.accept_copy`` before use."""
         ...
 
     def put(self, copy: CachedSession) -> None:
-        """Keep what the store just answered, for the others."""
+        """Store a session just read from the store, for the other processes."""
         ...
 
 
 class Entropy(Protocol):
-    """The random source."""
+    """Source of random bytes."""
 
     def token_bytes(self, size: int, /) -> bytes:
-        """``size`` unpredictable bytes."""
+        """Return ``size`` unpredictable bytes."""
         ...
 
 
 class KeyGenerator(Protocol):
-    """Where signing keys are made. Slow (an RSA key takes tenths of a second), so its async twin uses a thread."""
+    """Generates signing keys. Slow (tenths of a second for an RSA key); the async counterpart uses a thread."""
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
-        """A fresh key, sealed."""
+        """Generate a key and encrypt it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything a flow may ask. Fields typed ``object`` hold a port or its async twin: the driver knows which."""
+    """Ports of a flow. Fields typed ``object`` hold a port or its async counterpart, depending on the driver."""
 
     sessions: object
     accounts: object

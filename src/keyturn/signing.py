@@ -1,4 +1,4 @@
-"""Signing: the issuer's own keys at work, and the foundry they come from."""
+"""Signing: the issuer's key ring, and the generator of its signing keys."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from keyturn.verifier.claims import read_claims
 
 
 class KeyRing:
-    """The ``Signer`` port over keys the store holds, opened by ``vault``.
+    """The ``Signer`` port over the stored keys, decrypted by ``vault``.
 
     ``retired_seconds``: how long a retired key still verifies (see ``RolloverPolicy``).
     """
@@ -26,7 +26,7 @@ class KeyRing:
         self._keys = SigningKeySet((), retired_seconds)
 
     def load(self, stored: Sequence[StoredKey]) -> None:
-        """Use these keys and no others. Raises ``ConfigurationError`` when one does not open under the secrets."""
+        """Replace the keys with ``stored``. Raises ``ConfigurationError`` if the secrets do not decrypt one of them."""
         if {each.kid for each in stored} == self._opened.keys():
             return
         opened = {each.kid: self._opened.get(each.kid) or self._open(each) for each in stored}
@@ -34,11 +34,11 @@ class KeyRing:
         self._opened, self._keys = opened, SigningKeySet(scheduled, self._retired_seconds)
 
     def sign(self, claims: Mapping[str, object], now: Instant) -> str:
-        """A compact JWS of type ``at+jwt`` under the active key."""
+        """Sign ``claims`` with the active key, as a compact JWS of type ``at+jwt``."""
         return sign_compact(msgspec.json.encode(claims), self._keys.active(now), ACCESS_TYPE)
 
     def verify(self, token: str, now: Instant) -> AccessClaims:
-        """The claims of an access token one of these keys signed. Raises ``TokenMalformed``, ``TokenInvalid``."""
+        """Return the claims of an access token signed by these keys. Raises ``TokenMalformed``, ``TokenInvalid``."""
         verified = verify_token(token, self._keys.published(now))
         # RFC 9068 section 4: another kind of JWT under the same key is not an access token.
         if verified.typ != ACCESS_TYPE:
@@ -46,11 +46,11 @@ class KeyRing:
         return read_claims(verified.payload)
 
     def jwks(self, now: Instant) -> dict[str, object]:
-        """The public key set (RFC 7517)."""
+        """Return the public key set (RFC 7517)."""
         return dict(self._keys.published(now).to_jwks())
 
     def states(self, now: Instant) -> dict[int, str]:
-        """The state of each key by serial: next, active or retired."""
+        """Return the state of each key by serial: next, active or retired."""
         return {serial: state.value for serial, state in self._keys.states(now).items()}
 
     def _open(self, stored: StoredKey) -> SigningKey:
@@ -58,14 +58,14 @@ class KeyRing:
 
 
 class SigningKeyGenerator:
-    """Makes signing keys and seals them at once. ``randomness``: source of kids, nonces and HMAC secrets."""
+    """Generates signing keys and encrypts them for storage. ``randomness``: source of kids, nonces and HMAC secrets."""
 
     def __init__(self, vault: KeyEncryptor, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._vault = vault
         self._randomness = randomness
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
-        """A fresh key. Its kid says nothing about it but its number."""
+        """Generate a key. Its kid reveals nothing but its serial."""
         kid = f"{serial}-{self._randomness(6).hex()}"
         key = SigningKey.generate(algorithm, kid, randomness=self._randomness)
         sealed = self._vault.encrypt_key(key, nonce=self._randomness(12))
