@@ -36,7 +36,7 @@ def held(*found: Revocation) -> RevocationSet:
 
 
 def sight(of: RevocationSet) -> tuple[object, ...]:
-    return of.sequence, of.ended, of.renewed, of.generations, of.clients, of.not_before, of._until
+    return of.sequence, of.ended, of.renewed, of.generations, of.clients, of.not_before, of._expires_at
 
 
 def test_its_number_is_told_only_once_what_it_ended_is_held() -> None:
@@ -115,7 +115,7 @@ def test_expiry_may_come_between_any_two_entries(first: list[Revocation], second
         assert made.generations[live.key] >= live.value
     made.expire(Instant(120))
     assert len(made) == 0
-    for emptied in (made._expiries, made._until, made._ends, made._later):
+    for emptied in (made._expiry_heap, made._expires_at, made._ended_by_minute, made._later_minutes):
         assert not emptied
 
 

@@ -43,12 +43,12 @@ def normalise_identifier(text: str) -> str:
         raise InvalidMember("email", "identifier is too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
     local, at, domain = folded.rpartition("@")
-    if not (local and at and domain) or "@" in local or not _plain(folded):
+    if not (local and at and domain) or "@" in local or not _is_printable(folded):
         raise InvalidMember("email", "identifier is not an e-mail address")
     return folded
 
 
-def _plain(text: str) -> bool:
+def _is_printable(text: str) -> bool:
     # Lone surrogates cannot be stored. Spaces and control characters make two identifiers look the same.
     try:
         size = len(text.encode())

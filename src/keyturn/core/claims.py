@@ -72,15 +72,15 @@ class AccessClaims(Protocol):
     def amr(self) -> Iterable[str]: ...
 
 
-def build_claims(session: Session, jti: str, now: Instant, realm: IssuerConfig) -> dict[str, object]:
+def build_claims(session: Session, jti: str, now: Instant, config: IssuerConfig) -> dict[str, object]:
     """Build the claims of a new access token of ``session``; ``exp`` never exceeds the session's overall timeout."""
     issued_at = max(now, session.created_at)
-    policy = realm.profile
+    policy = config.profile
     overall_end = session.created_at + policy.session.overall_seconds
-    audience = realm.audience
+    audience = config.audience
     claims: dict[str, object] = {
         **session.claims,
-        "iss": realm.issuer,
+        "iss": config.issuer,
         "sub": session.subject,
         "aud": audience[0] if len(audience) == 1 else list(audience),
         "exp": min(issued_at + policy.token.access_seconds, overall_end),
@@ -108,8 +108,8 @@ def acr_for(amr: Collection[str]) -> str:
     Source: NIST SP 800-63B-4 section 2.2. Two memorised secrets count as one factor. ``mfa``, ``user``, ``geo`` and
     names that RFC 8176 does not list count as none.
     """
-    kinds = sum(not kind.isdisjoint(amr) for kind in _FACTORS)
-    return "aal2" if kinds > 1 else "aal1"
+    factors = sum(not kind.isdisjoint(amr) for kind in _FACTORS)
+    return "aal2" if factors > 1 else "aal1"
 
 
 def check_issuer(claims: AccessClaims, issuer: str) -> None:
@@ -120,8 +120,8 @@ def check_issuer(claims: AccessClaims, issuer: str) -> None:
 
 def check_audience(claims: AccessClaims, audience: str) -> None:
     """Raise ``TokenInvalid`` unless ``aud`` contains ``audience`` (RFC 8725 section 3.9)."""
-    named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
-    if audience not in named:
+    audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+    if audience not in audiences:
         raise TokenInvalid(f"aud is another resource server than {audience!r}")
 
 

@@ -25,10 +25,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _PREFIX = re.compile(r"__[A-Za-z]+(?:-Http)?-")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 # RFC 9110 section 5.5: CR, LF and NUL in a field value are an attack on a parser, this one or the application's.
-_BROKEN = re.compile(rb"[\x00\r\n]")
-_PLAIN = re.compile(rb"[ !#-~]*")
-_UNSEEN = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
-_LEGACY = re.compile(rb";[ \t]*\$")
+_CONTROL = re.compile(rb"[\x00\r\n]")
+_SIMPLE = re.compile(rb"[ !#-~]*")
+_NON_PRINTABLE = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
+_RFC2965 = re.compile(rb";[ \t]*\$")
 _OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
 
 
@@ -44,22 +44,22 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     header = headers[0] if len(headers) == 1 else b"; ".join(headers)
     if len(header) > MAX_HEADER_BYTES:
         raise BadRequest(f"Cookie headers exceed {MAX_HEADER_BYTES} bytes")
-    shape = _shape(name)
-    if alone := shape.pair.fullmatch(header):
-        return alone[1].decode()
-    if _PLAIN.fullmatch(header) and not (b"$" in header and _LEGACY.search(b";" + header)):
+    patterns = _patterns_for(name)
+    if only_pair := patterns.pair.fullmatch(header):
+        return only_pair[1].decode()
+    if _SIMPLE.fullmatch(header) and not (b"$" in header and _RFC2965.search(b";" + header)):
         # Without quotes, $Version and control bytes, a look-alike must contain the cookie's name (the stem).
-        found = shape.among.search(header)
-        others = header[: found.start()] + header[found.end() :] if found else header
-        if shape.stem not in others.lower():
-            return found[1].decode() if found else None
-    return _search(header, shape)
+        match = patterns.pair_in_list.search(header)
+        rest = header[: match.start()] + header[match.end() :] if match else header
+        if patterns.stem not in rest.lower():
+            return match[1].decode() if match else None
+    return _search(header, patterns)
 
 
-class _Shape:
+class _CookiePatterns:
     """Compiled patterns for one cookie name and for its look-alikes."""
 
-    __slots__ = ("alike", "among", "pair", "stem")
+    __slots__ = ("look_alike", "pair", "pair_in_list", "stem")
 
     def __init__(self, name: str) -> None:
         stem = _PREFIX.sub("", name, count=1).lower()
@@ -67,34 +67,34 @@ class _Shape:
         self.stem = stem.encode()
         self.pair = re.compile(pair.encode())
         # RFC 6265 section 4.2.1 puts one space between pairs; some hand-written clients omit it.
-        self.among = re.compile(rf"(?:\A|; ?){pair}(?=;|\Z)".encode())
+        self.pair_in_list = re.compile(rf"(?:\A|; ?){pair}(?=;|\Z)".encode())
         # Every prefix of RFC 6265bis (__Host-, __Secure-, __Http-, __Host-Http-), and future ones of the same form.
-        self.alike = re.compile(f"(?:__[a-z-]*-)?{re.escape(stem)}".encode())
+        self.look_alike = re.compile(f"(?:__[a-z-]*-)?{re.escape(stem)}".encode())
 
 
-_shape = lru_cache(maxsize=32)(_Shape)
+_patterns_for = lru_cache(maxsize=32)(_CookiePatterns)
 
 
-def _search(header: bytes, shape: _Shape) -> str | None:
-    if _BROKEN.search(header):
+def _search(header: bytes, patterns: _CookiePatterns) -> str | None:
+    if _CONTROL.search(header):
         raise BadRequest("Cookie header with a control character")
-    shown = _UNSEEN.sub(b"", header).lower().split(b";")
-    ours = [at for at, piece in enumerate(shown) if shape.stem in piece and _is_look_alike(piece, shape)]
-    if not ours:
+    printable = _NON_PRINTABLE.sub(b"", header).lower().split(b";")
+    candidates = [i for i, piece in enumerate(printable) if patterns.stem in piece and _is_look_alike(piece, patterns)]
+    if not candidates:
         return None
-    if len(ours) > 1:
+    if len(candidates) > 1:
         # Cookie tossing: a sibling host can set a second cookie and choose which of the two comes first.
         raise BadRequest("the cookie appears more than once, or beside a look-alike")
     pieces = header.split(b";")
-    if _LEGACY.search(b";" + header) or _is_inside_quotes(pieces[: ours[0]], pieces[ours[0] + 1 :]):
+    if _RFC2965.search(b";" + header) or _is_inside_quotes(pieces[: candidates[0]], pieces[candidates[0] + 1 :]):
         raise BadRequest("the cookie stands inside another one's quotes, or beside RFC 2965 attributes")
-    return _value(pieces[ours[0]].removeprefix(b" " if ours[0] else b""), shape)
+    return _value(pieces[candidates[0]].removeprefix(b" " if candidates[0] else b""), patterns)
 
 
-def _is_look_alike(piece: bytes, shape: _Shape) -> bool:
+def _is_look_alike(piece: bytes, patterns: _CookiePatterns) -> bool:
     # "=name=value": a cookie without a name, which some browsers sent as "name=value" (RFC 6265bis section 8.8).
     name = piece.strip(b' "=').partition(b"=")[0]
-    return shape.alike.fullmatch(name.strip(b' "')) is not None
+    return patterns.look_alike.fullmatch(name.strip(b' "')) is not None
 
 
 def _is_inside_quotes(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
@@ -102,11 +102,11 @@ def _is_inside_quotes(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
     return any(b'"' in piece for piece in after) and any(_OPEN_QUOTE.match(piece) for piece in before)
 
 
-def _value(piece: bytes, shape: _Shape) -> str:
-    exact = shape.pair.fullmatch(piece)
-    if exact is None:
+def _value(piece: bytes, patterns: _CookiePatterns) -> str:
+    match = patterns.pair.fullmatch(piece)
+    if match is None:
         raise BadRequest("the cookie is misspelt, quoted, empty or outside the token alphabet")
-    return exact[1].decode()
+    return match[1].decode()
 
 
 def set_cookie(

@@ -44,15 +44,15 @@ def check_origin(
     """
     if method in SAFE_METHODS:
         return
-    site, source = _single(sec_fetch_site, "Sec-Fetch-Site"), _single(origin, "Origin")
+    site, source = _single_value(sec_fetch_site, "Sec-Fetch-Site"), _single_value(origin, "Origin")
     if site in ("same-origin", "none"):
         return
-    if source is not None and _trusted(source, trusted_origins):
+    if source is not None and _is_trusted(source, trusted_origins):
         return
     if site is not None:
         raise CrossOrigin(f"Sec-Fetch-Site: {site!r}")
     # A request without both headers comes from no browser, or from one too old to be protected this way.
-    if source is not None and not _same_host(source, _single(host, "Host")):
+    if source is not None and not _is_same_host(source, _single_value(host, "Host")):
         raise CrossOrigin(f"Origin {source!r} is not the requested host")
 
 
@@ -70,13 +70,13 @@ def canonical_origin(text: str) -> str:
 
     Raises ``ConfigurationError`` for any text that is not one http(s) origin, ``null`` and ``*`` included.
     """
-    spelled = _serialize_origin(text)
-    if spelled is None:
+    serialized = _serialize_origin(text)
+    if serialized is None:
         raise ConfigurationError(f"not an origin such as https://app.example.com: {text!r}")
-    return spelled
+    return serialized
 
 
-def _single(values: Sequence[bytes], header: str) -> str | None:
+def _single_value(values: Sequence[bytes], header: str) -> str | None:
     if not values:
         return None
     if len(values) > 1 or not values[0].isascii():
@@ -85,33 +85,33 @@ def _single(values: Sequence[bytes], header: str) -> str | None:
     return values[0].decode()
 
 
-def _trusted(source: str, trusted_origins: Collection[str]) -> bool:
+def _is_trusted(source: str, trusted_origins: Collection[str]) -> bool:
     # "null" is the origin of every sandboxed frame and data: URL; _serialize_origin never returns it.
     return _serialize_origin(source) in trusted_origins
 
 
-def _same_host(source: str, host: str | None) -> bool:
+def _is_same_host(source: str, host: str | None) -> bool:
     # The scheme is unknown behind a TLS proxy, so http://host on port 80 matches a Host without port, as in Go.
     # Strict-Transport-Security closes that gap, and so does Sec-Fetch-Site in every browser since 2023.
-    origin, here = _ORIGIN.fullmatch(source), _authority(host or "")
-    there = origin and _authority(origin[2])
-    if not (origin and there and here) or there.host != here.host:
+    origin, requested = _ORIGIN.fullmatch(source), _parse_authority(host or "")
+    authority = origin and _parse_authority(origin[2])
+    if not (origin and authority and requested) or authority.host != requested.host:
         return False
     default = _DEFAULT_PORTS[origin[1].lower()]
-    return (there.port or default) == (here.port or default)
+    return (authority.port or default) == (requested.port or default)
 
 
 def _serialize_origin(text: str) -> str | None:
     origin = _ORIGIN.fullmatch(text)
-    place = origin and _authority(origin[2])
-    if not (origin and place):
+    authority = origin and _parse_authority(origin[2])
+    if not (origin and authority):
         return None
     scheme = origin[1].lower()
-    port = "" if place.port in (None, _DEFAULT_PORTS[scheme]) else f":{place.port}"
-    return f"{scheme}://{place.host}{port}"
+    port = "" if authority.port in (None, _DEFAULT_PORTS[scheme]) else f":{authority.port}"
+    return f"{scheme}://{authority.host}{port}"
 
 
-def _authority(text: str) -> _Authority | None:
+def _parse_authority(text: str) -> _Authority | None:
     """Parse host and port; the host in canonical form. A trailing dot is kept: ``example.com.`` is another origin."""
     parts = _AUTHORITY.fullmatch(text)
     port = int(parts[2]) if parts and parts[2] else None

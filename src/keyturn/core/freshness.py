@@ -14,9 +14,9 @@ class Freshness:
     bound_seconds: float
     complete_as_of: float = float("-inf")
 
-    def mark_complete(self, asked_at: float) -> None:
+    def mark_complete(self, requested_at: float) -> None:
         """Record that the feed was complete at ``asked_at``: the time of the *request*, never of the response."""
-        self.complete_as_of = max(self.complete_as_of, asked_at)
+        self.complete_as_of = max(self.complete_as_of, requested_at)
 
     def age(self, now: float) -> float:
         """Return the seconds since the feed was last known to be complete."""

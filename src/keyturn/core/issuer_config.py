@@ -25,20 +25,20 @@ class IssuerConfig:
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)
         # RFC 8414 section 2: an issuer has no query and no fragment.
-        named = parts.netloc and not parts.query and not parts.fragment
+        is_issuer_url = parts.netloc and not parts.query and not parts.fragment
         # ``iss`` is readable in every token: credentials in it would be published. A URL with a space never matches.
-        if parts.scheme not in ("http", "https") or not named or "@" in parts.netloc or " " in self.issuer:
+        if parts.scheme not in ("http", "https") or not is_issuer_url or "@" in parts.netloc or " " in self.issuer:
             raise ConfigurationError(
                 f"issuer must be an http(s) URL without query, fragment, user or space, not {self.issuer!r}"
             )
         if not self.audience or not all(self.audience):
             raise ConfigurationError("audience must name at least one resource server")
 
-    def resolve_delivery(self, asked: Deliver | None) -> Deliver:
+    def resolve_delivery(self, requested: Deliver | None) -> Deliver:
         """Return the delivery to use. Raises ``CredentialsNotOffered`` for one that ``credentials`` does not allow."""
         offered = DELIVERIES[self.credentials]
-        if asked is None:
+        if requested is None:
             return offered[0]
-        if asked not in offered:
-            raise CredentialsNotOffered(f"{asked} under credentials={self.credentials}")
-        return asked
+        if requested not in offered:
+            raise CredentialsNotOffered(f"{requested} under credentials={self.credentials}")
+        return requested

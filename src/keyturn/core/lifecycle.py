@@ -59,9 +59,9 @@ def session_state(session: Session, floor: RevocationFloor, now: Instant, policy
     return State.LIVE
 
 
-def require_transition(found: LoadedSession, event: Event, now: Instant, policy: SessionPolicy) -> State:
+def require_transition(loaded: LoadedSession, event: Event, now: Instant, policy: SessionPolicy) -> State:
     """Return the state after ``event``. Raises the refusal that ``TRANSITIONS`` names for it."""
-    state = session_state(found.session, found.floor, now, policy)
+    state = session_state(loaded.session, loaded.floor, now, policy)
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
         return target
@@ -85,37 +85,37 @@ def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: S
     return replace(session, expires_at=_expires_at(session, created_at, policy))
 
 
-def touch(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
+def touch(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """Record the use of a session. Return the same object when no write is due."""
-    require_transition(found, Event.TOUCH, now, policy)
-    session = found.session
+    require_transition(loaded, Event.TOUCH, now, policy)
+    session = loaded.session
     if now - session.last_seen_at < policy.touch_seconds:
         return session
     return replace(session, **_touched_fields(session, now, policy))
 
 
-def renew(found: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
+def renew(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """Renew the session token; every earlier one becomes void (session fixation, CWE-384)."""
-    require_transition(found, Event.RENEW, now, policy)
-    session = found.session
+    require_transition(loaded, Event.RENEW, now, policy)
+    session = loaded.session
     return replace(session, renewals=session.renewals + 1, **_touched_fields(session, now, policy))
 
 
-def step_up(found: LoadedSession, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
+def step_up(loaded: LoadedSession, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
     """Record that the subject authenticated again.
 
     Sets ``auth_time``, adds ``amr`` to the session's methods and renews the session token.
     """
-    require_transition(found, Event.STEP_UP, now, policy)
-    session = found.session
-    joined = tuple(dict.fromkeys((*session.amr, *amr)))
-    used = _touched_fields(session, now, policy)
-    return replace(session, auth_time=now, amr=joined, renewals=session.renewals + 1, **used)
+    require_transition(loaded, Event.STEP_UP, now, policy)
+    session = loaded.session
+    methods = tuple(dict.fromkeys((*session.amr, *amr)))
+    touched = _touched_fields(session, now, policy)
+    return replace(session, auth_time=now, amr=methods, renewals=session.renewals + 1, **touched)
 
 
-def revoke(found: LoadedSession, reason: str, now: Instant) -> Session:
+def revoke(loaded: LoadedSession, reason: str, now: Instant) -> Session:
     """End a session. Return the same object if it has ended before: the first time and reason are kept."""
-    session = found.session
+    session = loaded.session
     if session.ended_at is not None:
         return session
     return replace(session, ended_at=now, end_reason=reason, version=session.version + 1)
@@ -136,7 +136,7 @@ class RotationResult:
         return self.counter
 
 
-def rotate(found: LoadedSession, presented: int, now: Instant, policy: SessionPolicy) -> RotationResult:
+def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPolicy) -> RotationResult:
     """Decide on a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
 
     Equal to the stored counter: rotate.
@@ -145,36 +145,36 @@ def rotate(found: LoadedSession, presented: int, now: Instant, policy: SessionPo
     Ahead: ``CounterAhead``, the store has lost a write.
     Any other counter: ``TokenReused``, and the session ends.
     """
-    require_transition(found, Event.ROTATE, now, policy)
-    session = found.session
-    if presented == session.rotations:
-        used = _touched_fields(session, now, policy)
-        return RotationResult(replace(session, rotations=presented + 1, rotated_at=now, **used), presented + 1)
-    if presented > session.rotations:
-        return RotationResult(session, refusal=CounterAhead(f"presented {presented}, stored {session.rotations}"))
-    if _in_grace(session, presented, now, policy):
+    require_transition(loaded, Event.ROTATE, now, policy)
+    session = loaded.session
+    if counter == session.rotations:
+        touched = _touched_fields(session, now, policy)
+        return RotationResult(replace(session, rotations=counter + 1, rotated_at=now, **touched), counter + 1)
+    if counter > session.rotations:
+        return RotationResult(session, refusal=CounterAhead(f"presented {counter}, stored {session.rotations}"))
+    if _is_in_grace(session, counter, now, policy):
         return RotationResult(session, session.rotations)
     return RotationResult(
-        revoke(found, "reuse", now), refusal=TokenReused(f"presented {presented} of {session.rotations}")
+        revoke(loaded, "reuse", now), refusal=TokenReused(f"presented {counter} of {session.rotations}")
     )
 
 
-def _in_grace(session: Session, presented: int, now: Instant, policy: SessionPolicy) -> bool:
-    if presented != session.rotations - 1 or session.rotated_at is None:
+def _is_in_grace(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
+    if counter != session.rotations - 1 or session.rotated_at is None:
         return False
     return now - session.rotated_at <= policy.grace_seconds
 
 
-def check_session_token(found: LoadedSession, presented: int, now: Instant, policy: SessionPolicy) -> Session:
+def check_session_token(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPolicy) -> Session:
     """Check a session token by its counter; only the newest is valid. Return the session, touched when due.
 
     Raises ``TokenRevoked`` for an earlier counter, ``CounterAhead`` for a later one, and as ``require_transition``.
     """
-    session = touch(found, now, policy)
-    if presented < session.renewals:
+    session = touch(loaded, now, policy)
+    if counter < session.renewals:
         raise TokenRevoked("a renewed session's earlier token")
-    if presented > session.renewals:
-        raise CounterAhead(f"session token {presented}, stored {session.renewals}")
+    if counter > session.renewals:
+        raise CounterAhead(f"session token {counter}, stored {session.renewals}")
     return session
 
 

@@ -28,10 +28,10 @@ def prepare_password(password: str) -> str:
     """
     if len(password) > MAX_PASSWORD_OCTETS:
         raise PasswordRejected(f"A password has at most {MAX_PASSWORD_OCTETS} bytes.")
-    if _marks_in_a_row(password) > MAX_COMBINING_MARKS:
+    if _longest_mark_run(password) > MAX_COMBINING_MARKS:
         raise PasswordRejected(f"A password has at most {MAX_COMBINING_MARKS} combining marks in a row.")
-    spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
-    prepared = unicodedata.normalize("NFC", spaced)
+    with_plain_spaces = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
+    prepared = unicodedata.normalize("NFC", with_plain_spaces)
     # Cc includes NUL, which truncates C strings. Cs are lone surrogates, which cannot be encoded.
     if any(unicodedata.category(each) in ("Cc", "Cs") for each in prepared):
         raise PasswordRejected("A password has no control characters and no broken characters.")
@@ -40,7 +40,7 @@ def prepare_password(password: str) -> str:
     return prepared
 
 
-def _marks_in_a_row(text: str) -> int:
+def _longest_mark_run(text: str) -> int:
     runs = [0]
     for each in text:
         if unicodedata.combining(each):

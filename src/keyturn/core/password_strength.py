@@ -82,33 +82,35 @@ class Blocklist:
         """
         words = frozenset(_context_words(context))
         folded = _fold(password)
-        bare = _SEPARATORS.sub("", folded)
+        letters = _SEPARATORS.sub("", folded)
         # Each distinct separator adds at most 2 to the cost; more repetitions add nothing.
-        used = _SEPARATORS.findall(folded)
-        cost = min(self._cost(folded, words), self._cost(bare, words) + min(len(used), 2 * len(set(used))))
+        separators = _SEPARATORS.findall(folded)
+        cost = min(
+            self._cost(folded, words), self._cost(letters, words) + min(len(separators), 2 * len(set(separators)))
+        )
         return cost < min(GUESSES_EXPONENT, len(password))
 
     def _cost(self, text: str, context: frozenset[str]) -> int:
         """Return the cost of the cheapest segmentation of ``text``: a power of ten of guesses, capped."""
         runs, letters = _Runs(text), text.translate(_LEET)
         reach = max(self._longest, _LONGEST_REPEAT, *map(len, context))
-        least = [0]
+        best = [0]
         for end in range(1, len(text) + 1):
             # A piece is at most ``reach`` long. A start whose prefix already exceeds the limit cannot become cheaper.
-            starts = [at for at in range(max(0, end - reach), end) if least[at] < GUESSES_EXPONENT]
-            if not starts and least[-1] >= GUESSES_EXPONENT:
+            starts = [at for at in range(max(0, end - reach), end) if best[at] < GUESSES_EXPONENT]
+            if not starts and best[-1] >= GUESSES_EXPONENT:
                 return GUESSES_EXPONENT
-            costs = [least[at] + self._word_cost(letters[at:end], context) for at in starts]
-            costs += [least[at] + _RUN_COST for at in runs.starts(end)]
-            costs += [least[at] + _REPEAT_COST for at in _repeats(text, end)]
-            least.append(min(costs, default=GUESSES_EXPONENT))
-        return least[-1]
+            costs = [best[at] + self._word_cost(letters[at:end], context) for at in starts]
+            costs += [best[at] + _RUN_COST for at in runs.starts(end)]
+            costs += [best[at] + _REPEAT_COST for at in _repeats(text, end)]
+            best.append(min(costs, default=GUESSES_EXPONENT))
+        return best[-1]
 
     def _word_cost(self, word: str, context: frozenset[str]) -> int:
         if word in context:
             return _CONTEXT_COST
-        listed = len(word) >= _SHORTEST_WORD and (word in self._entries or word[::-1] in self._entries)
-        return _WORD_COST if listed else len(word)
+        is_listed = len(word) >= _SHORTEST_WORD and (word in self._entries or word[::-1] in self._entries)
+        return _WORD_COST if is_listed else len(word)
 
 
 class _Runs:
@@ -117,15 +119,15 @@ class _Runs:
     def __init__(self, text: str) -> None:
         unshifted = text.translate(_SHIFTED)
         self._text = text
-        self._since = [0] * (len(text) + 1)
+        self._run_starts = [0] * (len(text) + 1)
         for at in range(1, len(text)):
             pair = unshifted[at - 1 : at + 1]
-            walked = pair in _STEPS or pair[0] == pair[1]
-            self._since[at + 1] = self._since[at] if walked else at
+            is_step = pair in _STEPS or pair[0] == pair[1]
+            self._run_starts[at + 1] = self._run_starts[at] if is_step else at
 
     def starts(self, end: int) -> Iterator[int]:
         """Yield every start of a run that ends at ``end``; a year counts as a run."""
-        yield from range(self._since[end], end - _SHORTEST_RUN + 1)
+        yield from range(self._run_starts[end], end - _SHORTEST_RUN + 1)
         if _YEAR.fullmatch(self._text, max(0, end - 4), end):
             yield end - 4
 

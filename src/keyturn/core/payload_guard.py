@@ -31,7 +31,7 @@ _SECRET_TEXT = re.compile(
     r"(^|.*_)(passw(or)?d|pass(phrase|code)|pwd|secret|(api|private|secret|access|signing|encryption|auth)_?key"
     r"|token|mnemonic)s?"
 )
-_SECRET_EITHER = re.compile(r"(^|.*_)(cvv|cvc|ssn|social_security(_number)?|t?otp|pin|(credit_?)?card(_?number)|pan)")
+_SECRET_SCALAR = re.compile(r"(^|.*_)(cvv|cvc|ssn|social_security(_number)?|t?otp|pin|(credit_?)?card(_?number)|pan)")
 _SECRET_LIST = re.compile(r"(^|.*_)(password|passwd|(recovery|backup)_code|(api|private|access)_?key|secret_value)s?")
 
 _PERSONAL: Final = (
@@ -48,9 +48,9 @@ _PRIVATE_JWK = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"))
 
 
 class _SecretPattern(NamedTuple):
-    what: str
-    instead: str
-    shape: re.Pattern[str]
+    name: str
+    advice: str
+    pattern: re.Pattern[str]
 
 
 _SECRET_PATTERNS: Final = (
@@ -96,11 +96,11 @@ _SECRET_PATTERNS: Final = (
     ),
 )
 
-_CARD = re.compile(
+_CARD_LIKE = re.compile(
     r"(?<![\w+.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})"
     r"(?!\w|[ .-]\d)"
 )
-_ISSUED = re.compile(
+_CARD_NUMBER = re.compile(
     r"4(\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|3(0[0-5]|[68]\d)\d{11}|35(2[89]|[3-8]\d)\d{12,15}|6(011|5\d\d|4[4-9]\d)\d{12,15}|62\d{14,17}"
     r"|(5018|5020|5038|5893|6304|6759|676[1-3])\d{9,15}"
@@ -116,109 +116,107 @@ def guard_payload(claims: Mapping[str, object]) -> None:
     look like secrets, whole user records, values that JSON does not have, and claims beyond ``MAX_PAYLOAD_CHARS``
     characters, ``MAX_DEPTH`` levels or ``MAX_NODES`` values.
     """
-    for place, value in _walk(dict(claims)):
+    for path, value in _walk(dict(claims)):
         if isinstance(value, dict):
-            _guard_mapping(place, cast("dict[object, object]", value))
+            _guard_mapping(path, cast("dict[object, object]", value))
         elif isinstance(value, str):
-            _guard_text(place, value)
+            _guard_text(path, value)
         else:
-            _guard_plain(place, value)
+            _guard_scalar(path, value)
     size = len(json.dumps(dict(claims), ensure_ascii=False, separators=(",", ":")))
     if size > MAX_PAYLOAD_CHARS:
         _refuse((), f"takes {size} characters of at most {MAX_PAYLOAD_CHARS}", "store a reference and look it up")
 
 
-def _refuse(place: _Path, what: str, instead: str) -> NoReturn:
-    raise PayloadRefused(f"claim {'.'.join(place)[:200] or '(all)'!r} {what}; {instead}")
+def _refuse(path: _Path, problem: str, advice: str) -> NoReturn:
+    raise PayloadRefused(f"claim {'.'.join(path)[:200] or '(all)'!r} {problem}; {advice}")
 
 
 def _walk(claims: dict[str, object]) -> Iterator[tuple[_Path, object]]:
     """Yield every value of the structure with its path, outermost first. The limits apply before a value is checked."""
-    waiting: list[tuple[_Path, object]] = [((), claims)]
-    for place, value in waiting:
-        yield place, value
-        waiting.extend(((*place, name), each) for name, each in _members(value))
-        if len(waiting) > MAX_NODES or len(place) > MAX_DEPTH:
-            _refuse(place, "is too large or too deep", "store a reference and look it up")
+    queue: list[tuple[_Path, object]] = [((), claims)]
+    for path, value in queue:
+        yield path, value
+        queue.extend(((*path, name), each) for name, each in _members(value))
+        if len(queue) > MAX_NODES or len(path) > MAX_DEPTH:
+            _refuse(path, "is too large or too deep", "store a reference and look it up")
 
 
 def _members(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
         yield from islice(cast("dict[str, object]", value).items(), MAX_NODES)
     elif isinstance(value, list | tuple):
-        listed = islice(cast("list[object]", value), MAX_NODES)
-        yield from ((str(index), each) for index, each in enumerate(listed))
+        items = islice(cast("list[object]", value), MAX_NODES)
+        yield from ((str(index), each) for index, each in enumerate(items))
 
 
-def _guard_mapping(place: _Path, mapping: dict[object, object]) -> None:
+def _guard_mapping(path: _Path, mapping: dict[object, object]) -> None:
     for name, value in mapping.items():
         if not isinstance(name, str):
-            _refuse(place, f"has a member named by a {type(name).__name__}", "JSON names members by text")
-        _guard_text((*place, "(a name)"), name)  # the name itself may be the secret: never put it in the message
-        if not place and name in RESERVED:
+            _refuse(path, f"has a member named by a {type(name).__name__}", "JSON names members by text")
+        _guard_text((*path, "(a name)"), name)  # the name itself may be the secret: never put it in the message
+        if not path and name in RESERVED:
             _refuse((name,), "is written by Keyturn itself", "choose another name")
-        if _names_secret(name, value):
-            _refuse((*place, name), "is named like a secret", "keep it in a store and put its id here")
+        if _is_secret_name(name, value):
+            _refuse((*path, name), "is named like a secret", "keep it in a store and put its id here")
     if "kty" in mapping and _PRIVATE_JWK & mapping.keys():
-        _refuse(place, "is a private key (JWK)", "store the name of the key (kid)")
-    _guard_person(place, mapping)
+        _refuse(path, "is a private key (JWK)", "store the name of the key (kid)")
+    _guard_personal_data(path, mapping)
 
 
-def _names_secret(name: str, value: object) -> bool:
+def _is_secret_name(name: str, value: object) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1] in _FORMS or words[-1].isdigit()):
         words.pop()
-    plain = "_".join(words)
+    base_name = "_".join(words)
     if isinstance(value, str):
-        return bool(value) and bool(_SECRET_TEXT.fullmatch(plain) or _SECRET_EITHER.fullmatch(plain))
+        return bool(value) and bool(_SECRET_TEXT.fullmatch(base_name) or _SECRET_SCALAR.fullmatch(base_name))
     if isinstance(value, list | tuple):
-        return value not in ([], ()) and _SECRET_LIST.fullmatch(plain) is not None
+        return value not in ([], ()) and _SECRET_LIST.fullmatch(base_name) is not None
     # `otp: true` is a flag, `token_version: 3` and `max_tokens: 100` are counts; `cvv: 123` is a secret.
-    return isinstance(value, int) and not isinstance(value, bool) and _SECRET_EITHER.fullmatch(plain) is not None
+    return isinstance(value, int) and not isinstance(value, bool) and _SECRET_SCALAR.fullmatch(base_name) is not None
 
 
-def _guard_person(place: _Path, mapping: dict[object, object]) -> None:
-    squashed = {str(name).lower().replace("_", "").replace("-", "") for name in mapping if mapping[name] is not None}
-    kinds = [kind for kind in _PERSONAL if kind & squashed]
+def _guard_personal_data(path: _Path, mapping: dict[object, object]) -> None:
+    names = {str(name).lower().replace("_", "").replace("-", "") for name in mapping if mapping[name] is not None}
+    kinds = [kind for kind in _PERSONAL if kind & names]
     if len(kinds) >= 3:
-        _refuse(place, "looks like a whole user record", "`sub` names the person; look the rest up by it")
+        _refuse(path, "looks like a whole user record", "`sub` names the person; look the rest up by it")
 
 
-def _guard_text(place: _Path, text: str) -> None:
+def _guard_text(path: _Path, text: str) -> None:
     if len(text) > MAX_PAYLOAD_CHARS:
-        _refuse(place, f"has {len(text)} characters", "store a reference and look it up")
+        _refuse(path, f"has {len(text)} characters", "store a reference and look it up")
     if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
-        _refuse(place, "holds a lone surrogate", "tokens are UTF-8")
-    for look in _SECRET_PATTERNS:
-        if look.shape.search(text):
-            _refuse(place, f"looks like {look.what}", look.instead)
-    if any(_is_card(found[0]) for found in _CARD.finditer(text)):
-        _refuse(place, "looks like a card number", "store its last four digits or your payment provider's id of it")
+        _refuse(path, "holds a lone surrogate", "tokens are UTF-8")
+    for secret in _SECRET_PATTERNS:
+        if secret.pattern.search(text):
+            _refuse(path, f"looks like {secret.name}", secret.advice)
+    if any(_is_card(match[0]) for match in _CARD_LIKE.finditer(text)):
+        _refuse(path, "looks like a card number", "store its last four digits or your payment provider's id of it")
 
 
-def _guard_plain(place: _Path, value: object) -> None:
+def _guard_scalar(path: _Path, value: object) -> None:
     if value is None or isinstance(value, bool | list | tuple):
         return
     if isinstance(value, float):
         if not math.isfinite(value):
-            _refuse(place, "is not a finite number", "JSON has none but finite ones (RFC 8259 section 6)")
+            _refuse(path, "is not a finite number", "JSON has none but finite ones (RFC 8259 section 6)")
         return
     if not isinstance(value, int):
-        _refuse(
-            place, f"is a {type(value).__name__}, which is no JSON", "use text, numbers, booleans, lists or objects"
-        )
+        _refuse(path, f"is a {type(value).__name__}, which is no JSON", "use text, numbers, booleans, lists or objects")
     if not -(2**63) <= value < 2**64:
-        _refuse(place, "does not fit 64 bits", "write it as text")
+        _refuse(path, "does not fit 64 bits", "write it as text")
     if _is_card(str(value)):
-        _refuse(place, "looks like a card number", "store its last four digits or your payment provider's id of it")
+        _refuse(path, "looks like a card number", "store its last four digits or your payment provider's id of it")
 
 
 def _is_card(text: str) -> bool:
     digits = text.replace(" ", "").replace("-", "")
-    return _ISSUED.fullmatch(digits) is not None and _luhn(digits)
+    return _CARD_NUMBER.fullmatch(digits) is not None and _has_luhn_checksum(digits)
 
 
-def _luhn(digits: str) -> bool:
+def _has_luhn_checksum(digits: str) -> bool:
     # ISO/IEC 7812-1 annex B: double every second digit from the right, then add up the digits of the products.
     doubled = [sum(divmod(2 * int(each), 10)) for each in digits[-2::-2]]
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0

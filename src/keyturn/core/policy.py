@@ -20,8 +20,8 @@ DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
 """Deliveries allowed for each value of ``credentials``; the first is the default."""
 
 
-def _require(holds: bool, problem: str) -> None:
-    if not holds:
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
         raise ConfigurationError(problem)
 
 

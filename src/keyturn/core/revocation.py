@@ -83,7 +83,7 @@ class LogCursor:
     sequence: int
 
 
-def _values() -> dict[str, int]:
+def _empty_map() -> dict[str, int]:
     return {}
 
 
@@ -100,15 +100,15 @@ class RevocationSet:
 
     sequence: int = 0
     ended: set[bytes] = field(default_factory=set[bytes])
-    renewed: dict[str, int] = field(default_factory=_values)
-    generations: dict[str, int] = field(default_factory=_values)
-    clients: dict[str, int] = field(default_factory=_values)
+    renewed: dict[str, int] = field(default_factory=_empty_map)
+    generations: dict[str, int] = field(default_factory=_empty_map)
+    clients: dict[str, int] = field(default_factory=_empty_map)
     not_before: int = 0
-    _everything_until: int = 0
-    _ends: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
-    _later: dict[bytes, int] = field(default_factory=dict[bytes, int])
-    _until: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
-    _expiries: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
+    _not_before_expires_at: int = 0
+    _ended_by_minute: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
+    _later_minutes: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    _expires_at: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    _expiry_heap: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
 
     def __len__(self) -> int:
         return len(self.ended) + len(self.renewed) + len(self.generations) + len(self.clients)
@@ -119,7 +119,7 @@ class RevocationSet:
             self._end(entry.key.encode(), -(-entry.expires_at // _MINUTE))
         elif entry.kind is RevocationKind.EVERYTHING:
             self.not_before = max(self.not_before, entry.value)
-            self._everything_until = max(self._everything_until, entry.expires_at)
+            self._not_before_expires_at = max(self._not_before_expires_at, entry.expires_at)
         else:
             self._raise(entry)
         # Last: a thread that waits for this sequence (wait_for_sequence) must then find the revocation applied.
@@ -127,26 +127,26 @@ class RevocationSet:
 
     def expire(self, now: Instant) -> None:
         """Remove revocations whose tokens have all expired; those of ended sessions up to a minute late."""
-        for minute in sorted(each for each in self._ends if each * _MINUTE <= now):
-            for sid in self._ends.pop(minute):
-                if self._later.get(sid, minute) <= minute:
-                    self._later.pop(sid, None)
+        for minute in sorted(each for each in self._ended_by_minute if each * _MINUTE <= now):
+            for sid in self._ended_by_minute.pop(minute):
+                if self._later_minutes.get(sid, minute) <= minute:
+                    self._later_minutes.pop(sid, None)
                     self.ended.discard(sid)
-        while self._expiries and self._expiries[0][0] <= now:
-            _, kind, key = heappop(self._expiries)
-            if self._until.get((kind, key), 0) <= now:
-                self._until.pop((kind, key), None)
+        while self._expiry_heap and self._expiry_heap[0][0] <= now:
+            _, kind, key = heappop(self._expiry_heap)
+            if self._expires_at.get((kind, key), 0) <= now:
+                self._expires_at.pop((kind, key), None)
                 self._map_for(RevocationKind(kind)).pop(key, None)
 
     def entries(self, at: Instant) -> Iterator[Revocation]:
         """Yield the contents as revocations dated ``at``, in no particular order; duplicates are possible."""
-        for minute, sids in list(self._ends.items()):
+        for minute, sids in list(self._ended_by_minute.items()):
             for sid in sids:
                 yield Revocation(RevocationKind.SESSION, sid.decode(), ENDED, at, Instant(minute * _MINUTE))
-        for (kind, key), until in list(self._until.items()):
+        for (kind, key), until in list(self._expires_at.items()):
             yield Revocation(RevocationKind(kind), key, self._map_for(RevocationKind(kind))[key], at, Instant(until))
         if self.not_before:
-            yield Revocation(RevocationKind.EVERYTHING, "", self.not_before, at, Instant(self._everything_until))
+            yield Revocation(RevocationKind.EVERYTHING, "", self.not_before, at, Instant(self._not_before_expires_at))
 
     def min_counter(self, sid: SessionId) -> int:
         """Return the lowest session token counter of ``sid`` that this set does not revoke."""
@@ -164,18 +164,18 @@ class RevocationSet:
     def _end(self, sid: bytes, minute: int) -> None:
         if sid not in self.ended:
             self.ended.add(sid)
-        elif minute > self._later.get(sid, 0):
-            self._later[sid] = minute
+        elif minute > self._later_minutes.get(sid, 0):
+            self._later_minutes[sid] = minute
         else:
             return
-        self._ends.setdefault(minute, []).append(sid)
+        self._ended_by_minute.setdefault(minute, []).append(sid)
 
     def _raise(self, entry: Revocation) -> None:
-        shelf, named = self._map_for(entry.kind), (entry.kind.value, entry.key)
-        shelf[entry.key] = max(entry.value, shelf.get(entry.key, 0))
-        if entry.expires_at > self._until.get(named, 0):
-            self._until[named] = entry.expires_at
-            heappush(self._expiries, (entry.expires_at, *named))
+        values, target = self._map_for(entry.kind), (entry.kind.value, entry.key)
+        values[entry.key] = max(entry.value, values.get(entry.key, 0))
+        if entry.expires_at > self._expires_at.get(target, 0):
+            self._expires_at[target] = entry.expires_at
+            heappush(self._expiry_heap, (entry.expires_at, *target))
 
     def _map_for(self, kind: RevocationKind) -> dict[str, int]:
         return {RevocationKind.SESSION: self.renewed, RevocationKind.SUBJECT: self.generations}.get(kind, self.clients)

@@ -20,7 +20,7 @@ MAX_CREDENTIAL_CHARS: Final = 160
 """Longest sealed credential in characters; a longer text is refused without parsing."""
 
 _TAG_BYTES: Final = 7
-_SHAPE: Final = re.compile(
+_FORMAT: Final = re.compile(
     r"kt_(session|refresh|csrf)_([A-Za-z0-9_-]{21}[AQgw])\.(0|[1-9][0-9]{0,17})\.([A-Za-z0-9_-]{52})",
     re.ASCII,
 )
@@ -78,8 +78,8 @@ class Secrets:
     @staticmethod
     def derive(secret: bytes, purpose: bytes, salt: bytes = b"") -> bytes:
         """Derive a 32-byte key for ``purpose`` by HKDF-SHA-256 (RFC 5869), one block."""
-        extracted = hmac.digest(salt or bytes(32), secret, "sha256")
-        return hmac.digest(extracted, b"keyturn/" + purpose + b"\x01", "sha256")
+        pseudorandom_key = hmac.digest(salt or bytes(32), secret, "sha256")
+        return hmac.digest(pseudorandom_key, b"keyturn/" + purpose + b"\x01", "sha256")
 
     def __repr__(self) -> str:
         return f"Secrets(***, previous={len(self.previous)})"
@@ -112,22 +112,22 @@ def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential
 
     Raises ``TokenMalformed`` for a wrong format or kind, ``TokenInvalid`` when no accepted secret made the tag.
     """
-    shape = _SHAPE.fullmatch(text) if len(text) <= MAX_CREDENTIAL_CHARS else None
+    match = _FORMAT.fullmatch(text) if len(text) <= MAX_CREDENTIAL_CHARS else None
     # A credential of one kind presented as another is refused by its prefix, before any cryptography.
-    if shape is None or shape[1] != kind.value:
+    if match is None or match[1] != kind.value:
         raise TokenMalformed(f"not a {kind.value} credential")
-    raw = a2b_base64(shape[4].replace("-", "+").replace("_", "/"))
-    body, tag, mac = text[: shape.start(4)], raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+    raw = a2b_base64(match[4].replace("-", "+").replace("_", "/"))
+    body, tag, mac = text[: match.start(4)], raw[:_TAG_BYTES], raw[_TAG_BYTES:]
     for secret in secrets.all:
         if hmac.compare_digest(tag, _tag(body, mac, secrets.tag_key(secret))):
-            return ParsedCredential(kind, SessionId(shape[2]), int(shape[3]), mac, secret)
+            return ParsedCredential(kind, SessionId(match[2]), int(match[3]), mac, secret)
     raise TokenInvalid(f"tag of a {kind.value} credential")
 
 
-def verify_mac(presented: ParsedCredential, seed: Seed) -> bool:
+def verify_mac(credential: ParsedCredential, seed: Seed) -> bool:
     """Return True if the credential was made from ``seed``. Constant time."""
-    body = f"kt_{presented.kind.value}_{presented.sid}.{presented.counter}."
-    return hmac.compare_digest(presented.mac, _mac(presented.kind, body, seed, presented.secret))
+    body = f"kt_{credential.kind.value}_{credential.sid}.{credential.counter}."
+    return hmac.compare_digest(credential.mac, _mac(credential.kind, body, seed, credential.secret))
 
 
 def _mac(kind: CredentialKind, body: str, seed: Seed, secret: bytes) -> bytes:

@@ -18,21 +18,21 @@ def partition_of(subject: Subject) -> int:
     return sha256(subject.encode()).digest()[0]
 
 
-def new_session_id(subject: Subject, handle: bytes) -> SessionId:
+def new_session_id(subject: Subject, random_bytes: bytes) -> SessionId:
     """Make a session id for ``subject`` from 16 random bytes; the partition replaces the first of them."""
-    return SessionId(encode_session_id(bytes((partition_of(subject),)) + handle[1:]))
+    return SessionId(encode_session_id(bytes((partition_of(subject),)) + random_bytes[1:]))
 
 
 def decode_session_id(sid: str) -> bytes | None:
     """Return the 16 bytes of a session id, the first of which is its partition; ``None`` for an invalid id."""
     try:
-        handle = urlsafe_b64decode(f"{sid}==".encode("ascii"))
+        raw = urlsafe_b64decode(f"{sid}==".encode("ascii"))
     except ValueError:
         return None
     # Canonical base64url only: a second spelling of the id would escape the revocation of its session.
-    return handle if len(handle) == SESSION_ID_BYTES and encode_session_id(handle) == sid else None
+    return raw if len(raw) == SESSION_ID_BYTES and encode_session_id(raw) == sid else None
 
 
-def encode_session_id(handle: bytes) -> str:
+def encode_session_id(raw: bytes) -> str:
     """Encode 16 bytes as 22 base64url characters."""
-    return urlsafe_b64encode(handle).rstrip(b"=").decode()
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -72,15 +72,15 @@ class ThrottleDecision:
     retry_after_seconds: int = 0
 
 
-def try_reserve(key: str, found: Bucket | None, now: Instant, rate: Rate) -> ThrottleDecision:
+def try_reserve(key: str, stored: Bucket | None, now: Instant, rate: Rate) -> ThrottleDecision:
     """Reserve one attempt under ``key``. ``found``: the stored bucket of that key."""
-    bucket = found or Bucket(key, 0, now, 0)
-    sunk = _leak(bucket, now, rate)
-    level = sunk.level + rate.cost_seconds
-    over = level - rate.burst * rate.cost_seconds
-    if over > 0:
-        return ThrottleDecision(bucket, allowed=False, retry_after_seconds=sunk.updated_at + over - now)
-    return ThrottleDecision(replace(sunk, level=level, version=bucket.version + 1), allowed=True)
+    bucket = stored or Bucket(key, 0, now, 0)
+    leaked = _leak(bucket, now, rate)
+    level = leaked.level + rate.cost_seconds
+    excess_seconds = level - rate.burst * rate.cost_seconds
+    if excess_seconds > 0:
+        return ThrottleDecision(bucket, allowed=False, retry_after_seconds=leaked.updated_at + excess_seconds - now)
+    return ThrottleDecision(replace(leaked, level=level, version=bucket.version + 1), allowed=True)
 
 
 def release(bucket: Bucket, reserved_at: Instant, rate: Rate) -> Bucket:
@@ -127,7 +127,7 @@ def address_key(address: str) -> str:
     by sending a malformed address.
     """
     try:
-        parsed = _inner(ip_address(address.strip()))
+        parsed = _embedded_ipv4(ip_address(address.strip()))
     except ValueError:
         return "address:unknown"
     if isinstance(parsed, IPv4Address):
@@ -135,7 +135,7 @@ def address_key(address: str) -> str:
     return f"address:{IPv6Network((int(parsed), 64), strict=False)}"
 
 
-def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def _embedded_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     if isinstance(address, IPv4Address):
         return address
     # RFC 4291 section 2.5.5.2 (::ffff:a.b.c.d) and RFC 3056 (2002::/16): one IPv4 host behind many IPv6 spellings.
@@ -150,21 +150,21 @@ def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
     if len(nonce) != NONCE_BYTES:
         raise ValueError("a device nonce is 16 bytes")
     mac = hmac.digest(key, b"keyturn/device-cookie/1" + nonce + _encode(identifier), "sha256")
-    return f"kt_device_{_text(nonce)}.{_text(mac)}"
+    return f"kt_device_{_base64url(nonce)}.{_base64url(mac)}"
 
 
 def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None:
     """Return the nonce of a device cookie signed for ``identifier``, or ``None`` for any other value."""
-    shape = _DEVICE_COOKIE.fullmatch(text)
-    if shape is None:
+    match = _DEVICE_COOKIE.fullmatch(text)
+    if match is None:
         return None
-    nonce = urlsafe_b64decode(shape[1] + "==")
+    nonce = urlsafe_b64decode(match[1] + "==")
     # Signing again and comparing the whole text also refuses a non-canonical spelling of the same bytes.
     return nonce if hmac.compare_digest(sign_device_cookie(identifier, nonce, key), text) else None
 
 
 def _digest(domain: bytes, identifier: str) -> str:
-    return _text(hashlib.sha256(b"keyturn/throttle/1/" + domain + b"/" + _encode(identifier)).digest()[:18])
+    return _base64url(hashlib.sha256(b"keyturn/throttle/1/" + domain + b"/" + _encode(identifier)).digest()[:18])
 
 
 def _encode(identifier: str) -> bytes:
@@ -172,5 +172,5 @@ def _encode(identifier: str) -> bytes:
     return identifier.encode("utf-8", "surrogatepass")
 
 
-def _text(octets: bytes) -> str:
+def _base64url(octets: bytes) -> str:
     return urlsafe_b64encode(octets).rstrip(b"=").decode()
