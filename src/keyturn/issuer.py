@@ -16,8 +16,7 @@ from keyturn.config.settings import Settings, read_settings
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import ClientInfo
-from keyturn.core.typed import require_name, require_type
-from keyturn.core.types import SessionId, Subject
+from keyturn.core.types import SessionId, Subject, require_name, require_type
 from keyturn.errors import ConfigurationError
 from keyturn.flows import Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary, drive, drive_async
 from keyturn.flows.revoke import LOGOUT
