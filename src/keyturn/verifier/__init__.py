@@ -1,4 +1,4 @@
-"""Verifier: what a resource server installs. No store and no flow in it."""
+"""Access token verification for resource servers. Needs neither a store nor a flow."""
 
 from keyturn.verifier.checker import Feed, RunningFeed
 from keyturn.verifier.http_feed import HttpFeed

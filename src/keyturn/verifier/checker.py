@@ -1,7 +1,7 @@
-"""What every verifier shares: its configuration, its memory, and the judgement of one token, written once.
+"""Token checks shared by ``Verifier`` and ``AsyncVerifier``: configuration, token cache and the check of one token.
 
-The judgement is a generator that yields what it has to wait for, so that the blocking and the awaiting verifier
-differ only in how they wait.
+The check is a generator that yields what it has to wait for: a future or a call to introspection. The sync and the
+async verifier differ only in how they wait.
 """
 
 from collections.abc import Callable, Generator
@@ -27,7 +27,7 @@ Outcome = TypeVar("Outcome")
 
 
 class Feed(Protocol):
-    """Where revocations come from. ``freshness`` runs on the same monotonic clock as the verifier."""
+    """Source of revocations. ``freshness`` uses the same monotonic clock as the verifier."""
 
     @property
     def revocations(self) -> RevocationSet: ...
@@ -37,27 +37,30 @@ class Feed(Protocol):
 
 @runtime_checkable
 class RunningFeed(Feed, Protocol):
-    """A feed with a thread of its own."""
+    """Feed that reads in a thread of its own."""
 
     def start(self) -> Future[None]:
-        """Run from now on, again after a fork. Answers what to wait for: the end of the first try, good or bad."""
+        """Start the thread if it does not run, for example after a fork.
+
+        Return a future that is done once the first read has succeeded or failed.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class IntrospectionNeeded:
-    """Ask the issuer whether ``token`` is active."""
+    """Request to ask the issuer whether ``token`` is active."""
 
     token: str = field(repr=False)
 
 
 CheckFlow = Generator[Future[None] | IntrospectionNeeded, bool, Outcome]
 CheckSteps = CheckFlow[Principal]
-"""Yields a future to wait for, or a question to ask (answered with whether the token is active)."""
+"""Yields futures to wait for and introspection requests; each request is answered with True for an active token."""
 
 
 class _NullFeed:
-    """No revocation knowledge, by the operator's explicit choice: never stale, and never heard of anything."""
+    """Feed for ``revocation="none"``, the operator's explicit choice: always fresh and always empty."""
 
     def __init__(self) -> None:
         self.revocations = RevocationSet()
@@ -65,7 +68,7 @@ class _NullFeed:
 
 
 class TokenChecker:
-    """Configuration and memory of one verifier, fixed once made. See ``Verifier`` for what the arguments mean."""
+    """Configuration and token cache of one verifier. ``_Verifier`` documents the arguments."""
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class TokenChecker:
         self._clock = clock
         self._monotonic = monotonic
         self._leeway_seconds = leeway_seconds
-        # The stricter of both: what the feed declares, and what this service is willing to act on.
+        # The stricter of two bounds: the feed's and this service's.
         self._bound_seconds = float("inf") if feed is None else min(staleness_seconds, feed.freshness.bound_seconds)
         self._can_introspect = can_introspect
         self._token_cache = TokenCache(token_cache_size)
@@ -99,36 +102,36 @@ class TokenChecker:
 
     @property
     def issuer(self) -> str:
-        """The only ``iss`` that is accepted."""
+        """The only accepted ``iss``."""
         return self._issuer
 
     @property
     def audience(self) -> str:
-        """The ``aud`` that must be named."""
+        """The value that ``aud`` must contain."""
         return self._audience
 
     @property
     def keys(self) -> KeySource:
-        """Where keys come from."""
+        """Source of the issuer's public keys."""
         return self._keys
 
     @property
     def feed(self) -> Feed:
-        """Where revocations come from."""
+        """Source of revocations."""
         return self._feed
 
     def check_cached(self, token: str) -> Principal | None:
-        """The principal of a token seen before, if nothing speaks against it now; ``None`` sends it to judgement.
+        """Return the principal of a cached token that is still valid, or None: then call ``check_now``.
 
-        Signature and fixed claims are remembered under the whole token and the very key set that proved them, in this
-        verifier alone. Expiry, audience and revocation are judged here, on every call. Written straight, for speed.
+        Signature and fixed claims are cached by the whole token and by the key set object that verified them, for this
+        verifier only. Expiry, audience and revocation are checked on every call. One function, for speed.
         """
         cached = self._entries.get(token)
         if cached is None:
             return None
         source, feed = self._keys, self._feed
         now = self._monotonic()
-        # Freshness before the set: the set read after is complete up to at least what was judged fresh.
+        # Read freshness before the revocations: the set read later is complete up to that moment at least.
         if (
             cached.keys is not source.current
             or now >= source.due_at
@@ -149,7 +152,7 @@ class TokenChecker:
         return cached.principal
 
     def metrics(self) -> VerifierMetrics:
-        """What there is to watch."""
+        """Return the current metrics."""
         feed, age_seconds = self._feed, self._feed.freshness.age(self._monotonic())
         revocations = feed.revocations
         problems = [getattr(each, "problem", "") for each in (self._keys, feed)]
@@ -159,7 +162,7 @@ class TokenChecker:
         )
 
     def check_now(self, token: str) -> Principal | None:
-        """Judge a token as far as nothing has to be waited for; ``None`` sends it to ``judge``. Raises as that does."""
+        """Check a token without waiting. Return None where ``check`` has to wait. Raises as ``check``."""
         source = self._keys
         keys = source.current
         if keys is None or self._monotonic() >= source.due_at:
@@ -174,7 +177,7 @@ class TokenChecker:
         return cached.principal if is_live else None
 
     def check(self, token: str) -> CheckSteps:
-        """Judge a token with the reasons for every "no". Raises as ``Verifier.__call__``."""
+        """Check a token, and wait for keys, the feed or introspection. Raises as ``Verifier.__call__``."""
         keys = yield from self._ready_keys()
         try:
             cached = self._check_signature(token, keys)
@@ -201,7 +204,7 @@ class TokenChecker:
         return keys
 
     def _check_signature(self, token: str, keys: KeySet) -> CachedToken:
-        """All of the judgement but revocation. A good token is remembered."""
+        """Check everything except revocation. Cache a valid token."""
         cached = self._entries.get(token)
         if cached is None or cached.keys is not keys:
             return self._read(token, keys)
@@ -211,10 +214,10 @@ class TokenChecker:
         return cached
 
     def _read(self, token: str, keys: KeySet) -> CachedToken:
-        """Judge a token seen for the first time. Written straight, for speed: ``_check`` has the reasons for a "no"."""
+        """Check a token that is not cached. One function, for speed: ``_check_claims`` raises the specific errors."""
         self._misses += 1
         payload, header = parse_and_verify(token, keys)
-        # RFC 9068 section 4, RFC 8725 section 3.11: another token of the same issuer is no access token.
+        # RFC 9068 section 4, RFC 8725 section 3.11: no other token type of this issuer is accepted as an access token.
         if header.typ != ACCESS_TYPE:
             raise TokenInvalid(f"typ is {header.typ!r}, not {ACCESS_TYPE}")
         claims, now = read_claims(payload), self._clock()
@@ -230,7 +233,7 @@ class TokenChecker:
             or not starts_at <= now < ends_at
         ):
             self._check_claims(claims, now)
-            generation = max(generation, 0)  # without a feed a token may have none
+            generation = max(generation, 0)  # without a feed, a token may lack "gen"
         cached = CachedToken(
             keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_from_claims(claims), claims
         )
@@ -261,9 +264,9 @@ class TokenChecker:
         return Verdict.LIVE if is_live else Verdict.REVOKED
 
     def _is_live(self, cached: CachedToken) -> bool | None:
-        """``False`` when it is revoked; ``None`` when nothing says so, but the news is too old to say it is not."""
+        """Return False for a revoked token, True for a live one, None when the feed is too stale to tell."""
         feed, claims = self._feed, cached.claims
-        # Freshness before the set, as in recall. What is known to be revoked stays so, however old the news.
+        # Freshness before the revocations, as in check_cached. A known revocation counts even when the feed is stale.
         is_fresh = self._monotonic() - feed.freshness.complete_as_of <= self._bound_seconds
         revocations = feed.revocations
         if (
@@ -280,7 +283,7 @@ class TokenChecker:
             raise RevocationUnknown("the feed is older than the staleness bound and nobody can be asked")
         try:
             active = yield IntrospectionNeeded(token)
-        except Exception as error:  # whatever introspection fails with, it has said neither yes nor no
+        except Exception as error:  # any failure of introspection leaves the token's state unknown
             raise RevocationUnknown(f"the feed is stale and introspection failed: {error_summary(error)}") from error
         return Verdict.LIVE if active is True else Verdict.REVOKED
 
@@ -292,5 +295,5 @@ def _revoked_error() -> TokenRevoked:
 def _wait_for_keys(pending: Future[None]) -> CheckFlow[None]:
     try:
         yield pending
-    except Exception as error:  # a thread may have failed with anything; none of it says that the login is bad
+    except Exception as error:  # the fetching thread may raise anything; none of it makes the token invalid
         raise Unavailable(f"the keys of the issuer could not be fetched: {error_summary(error)}") from error

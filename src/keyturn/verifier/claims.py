@@ -1,4 +1,4 @@
-"""The claims of an access token as a verifier reads them: strict types, nothing coerced, no member twice."""
+"""Access token claims: strict types, no coercion, no duplicate member names."""
 
 from typing import Annotated
 
@@ -10,14 +10,14 @@ from keyturn.tokens.encoding import decode_object
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 NumericDate = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
-"""A NumericDate every JSON reader agrees on: whole, and within the integers a double holds (RFC 8259 section 6)."""
+"""NumericDate that every JSON parser reads alike: an integer that a double holds exactly (RFC 8259 section 6)."""
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """``iss``, ``sub``, ``aud``, ``exp`` and ``iat`` must be there (RFC 9068 section 2.2).
+    """Claims of an access token. ``iss``, ``sub``, ``aud``, ``exp`` and ``iat`` are required (RFC 9068 section 2.2).
 
-    ``sid`` is empty and ``gen`` is -1 where a token has none: such a token cannot be judged against a revocation feed.
-    The order is the one Keyturn writes in; see ``read_claims``.
+    Without the claim, ``sid`` is empty and ``gen`` is -1: such a token cannot be checked against a revocation feed.
+    Fields stand in the order in which Keyturn writes them; see ``read_claims``.
     """
 
     iss: Text
@@ -41,15 +41,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 def read_claims(payload: bytes) -> Claims:
-    """Decode a payload whose signature was good.
+    """Decode a payload whose signature was verified.
 
-    Raises ``TokenMalformed`` when it is not one strict JSON object, ``TokenInvalid`` when a claim has another type.
+    Raises ``TokenMalformed`` if it is not one strict JSON object, ``TokenInvalid`` if a claim has the wrong type.
     """
     try:
         claims = _decode(payload)
     except (ValueError, RecursionError):
         return _read_strictly(payload)
-    # Bytes equal to our own writing of the claims hold no repeated member; anything else is read twice.
+    # A payload equal to its own re-encoding has no duplicate member; any other payload is parsed again, strictly.
     return claims if _encode(claims) == payload else _read_strictly(payload)
 
 

@@ -1,6 +1,6 @@
-"""Deadline: one bound for the whole of an HTTP answer, its status line, its headers and its framing included.
+"""Deadline for a whole HTTP response: status line, headers and framing included.
 
-A socket's own timeout bounds each read: a server that drips a byte now and then holds a thread for ever (CWE-400).
+A socket timeout bounds each read only: a server that sends one byte now and then blocks a thread forever (CWE-400).
 """
 
 import time
@@ -12,18 +12,18 @@ from urllib.request import HTTPHandler, HTTPSHandler, Request
 
 
 class Deadline:
-    """``seconds`` from now, or from the last ``restart``."""
+    """Deadline ``seconds`` after construction or the last ``restart``."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew."""
+        """Restart the full time from now."""
         self._ends_at = time.monotonic() + self._seconds
 
     def remaining_seconds(self) -> float:
-        """Above 0. Raises ``TimeoutError`` once it has passed."""
+        """Return the seconds left, above 0. Raises ``TimeoutError`` after the deadline."""
         remaining = self._ends_at - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
@@ -31,7 +31,7 @@ class Deadline:
 
 
 class BoundedResponse(HTTPResponse):
-    """Read until ``deadline``: the timeout of its connection, from when the request was sent."""
+    """HTTP response with a ``deadline``: the connection's timeout, counted from the sending of the request."""
 
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -64,18 +64,18 @@ class _SecureConnection(HTTPSConnection):
 
 
 class BoundedHandler(HTTPHandler):
-    """Opens http URLs."""
+    """Handler for http URLs whose responses have a deadline."""
 
     def http_open(self, req: Request) -> HTTPResponse:
-        """Send ``req``; its answer is a ``BoundedResponse``."""
+        """Send ``req`` and return a ``BoundedResponse``."""
         connection_class: Any = _Connection
         return self.do_open(connection_class, req)
 
 
 class BoundedSecureHandler(HTTPSHandler):
-    """Opens https URLs."""
+    """Handler for https URLs whose responses have a deadline."""
 
     def https_open(self, req: Request) -> HTTPResponse:
-        """Send ``req``; its answer is a ``BoundedResponse``."""
+        """Send ``req`` and return a ``BoundedResponse``."""
         connection_class: Any = _SecureConnection
         return self.do_open(connection_class, req)

@@ -1,4 +1,4 @@
-"""Reading: what a reader of the feed holds and where it stands, whatever carries the feed to it."""
+"""State of a feed reader, shared by all transports: revocations, freshness and position in the log."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -12,22 +12,22 @@ from keyturn.errors import Unavailable
 
 WholeSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SequenceNumber = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
-"""A place in a log: what an issuer takes back as ``Last-Event-ID`` and ``after``, eighteen digits."""
+"""Position in a log, at most 18 digits: the issuer accepts it as ``Last-Event-ID`` and ``after``."""
 
 
 def check_nonce(response_nonce: str, nonce: str) -> None:
-    """Raises ``Unavailable`` unless what was ``told`` answers the question with this ``nonce``: whatever a cache, or
-    whoever recorded it, gives to another is news of then, not of now (replay, CWE-294)."""
+    """Check that a response echoes the ``nonce`` of its request. Raises ``Unavailable``.
+
+    A response replayed by a caching proxy or an attacker would make stale revocations look fresh (replay, CWE-294).
+    """
     if response_nonce != nonce:
         raise Unavailable("the feed's answer is not to this question: a cache on the way keeps what it must not keep")
 
 
 class FeedEntry(msgspec.Struct):
-    """One entry, as the issuer writes it."""
+    """Feed entry in the issuer's JSON format."""
 
-    kind: (
-        RevocationKind  # a kind this verifier does not know makes the page unreadable: it must go stale, never skip it
-    )
+    kind: RevocationKind  # an unknown kind fails the whole page: the verifier must go stale, never skip an entry
     key: str
     value: WholeSeconds
     at: WholeSeconds
@@ -35,15 +35,15 @@ class FeedEntry(msgspec.Struct):
     sequence: SequenceNumber
 
     def revocation(self) -> Revocation:
-        """The entry."""
+        """Convert to a ``Revocation``."""
         return Revocation(self.kind, self.key, self.value, Instant(self.at), Instant(self.expires_at), self.sequence)
 
 
 class FeedReader:
-    """Everything is merged, nothing is ever reset, so no answer can bring a revoked token back to life.
+    """Reader that merges feed entries. Revocations are never removed early, so no response can revive a revoked token.
 
-    ``log``: the number of the log it reads. ``place``: the sequence number it has read up to. ``seeded``: whether it
-    holds everything up to there; until then it is within a snapshot.
+    ``log``: id of the log, None until a page names it. ``sequence``: sequence number of the last page read.
+    ``has_snapshot``: True once every entry up to ``sequence`` was read; False within a snapshot.
     """
 
     def __init__(self, bound_seconds: float) -> None:
@@ -54,16 +54,16 @@ class FeedReader:
         self.has_snapshot = False
 
     def continues(self, log: int, after: int) -> bool:
-        """Whether what comes after ``after`` in ``log`` is what comes next here."""
+        """Return True if entries after sequence number ``after`` of ``log`` follow the last page without a gap."""
         return after == self.sequence and (log == self.log or (self.log is None and not self.has_snapshot))
 
     def reset(self) -> None:
-        """There is a gap: stale from now on, until a snapshot, merged into what is held, has filled it."""
+        """Record a gap: the reader is stale until it has merged a whole snapshot. Known revocations are kept."""
         self.freshness.invalidate()
         self.log, self.sequence, self.has_snapshot, self.revocations.sequence = None, 0, False, 0
 
     def apply(self, entries: Iterable[FeedEntry], log: int, sequence: int) -> None:
-        """Merge what comes next, up to ``sequence``. Raises ``Unavailable`` for a line from beyond it."""
+        """Merge the next entries, up to ``sequence``. Raises ``Unavailable`` for an entry beyond ``sequence``."""
         for entry in entries:
             if entry.sequence > sequence:
                 raise Unavailable(f"entry {entry.sequence} of the feed lies beyond {sequence}, where it says it ends")
@@ -71,7 +71,10 @@ class FeedReader:
         self.log, self.sequence = log, sequence
 
     def mark_complete(self, asked_at: float, now: Instant) -> None:
-        """Everything committed up to ``asked_at`` (monotonic seconds) is held. ``now``: what expired is forgotten."""
+        """Record that every revocation committed by ``asked_at`` (monotonic seconds) was read.
+
+        Revocations that have expired by ``now`` are removed.
+        """
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
         self.revocations.expire(now)
         self.freshness.mark_complete(asked_at)

@@ -1,4 +1,4 @@
-"""One bounded HTTP exchange over the standard library: https only, no redirect, a size cap and a deadline."""
+"""HTTP requests with the standard library: https only, no redirects, a size limit and a deadline."""
 
 import re
 from collections.abc import Callable, Generator, Mapping
@@ -18,7 +18,7 @@ from keyturn.verifier.deadline import BoundedHandler, BoundedResponse, BoundedSe
 
 FETCH_BYTES = 512 * 1024
 FEED_BYTES = 2 * 1024 * 1024
-"""Of one page of the feed: 1000 entries, a client's or a subject's name in each."""
+"""Size limit for one page of the feed: 1000 entries, each with a client id or a subject."""
 
 FETCH_SECONDS = 5.0
 _CHUNK = 64 * 1024
@@ -29,12 +29,12 @@ _PRINTABLE = re.compile(r"[!-~]+")
 Document = TypeVar("Document")
 
 Fetch = Callable[[Request], bytes]
-"""Answers the body of a 200; raises ``Unavailable`` for anything else."""
+"""Sends a request and returns the body of the 200 response. Raises ``Unavailable`` for any other outcome."""
 
 
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_arguments: Any, **_names: Any) -> None:
-        # A redirect would let whoever answers once choose where trust comes from (RFC 8414 section 6.2, SSRF).
+        # A redirect would let one forged response choose the source of trust (RFC 8414 section 6.2, SSRF).
         return None
 
 
@@ -42,14 +42,14 @@ _opener = build_opener(_NoRedirect, BoundedHandler, BoundedSecureHandler)
 
 
 def require_secure(url: str) -> str:
-    """``url``, if it is https, or http to this machine itself. Raises ``ConfigurationError``."""
+    """Return ``url`` if it is https, or http to a loopback address. Raises ``ConfigurationError``."""
     try:
         parts = urlsplit(url)
         host, scheme, user = parts.hostname or "", parts.scheme, parts.username
     except ValueError:
         host, scheme, user = "", "", None
     if user is not None or not _PRINTABLE.fullmatch(url or "-"):
-        # Not quoted: what stands before the @ is a password, and a line break would end a line of the log (CWE-117).
+        # The URL is not quoted: the part before @ holds a password, and a line break would forge log lines (CWE-117).
         raise ConfigurationError("an https URL holds neither a user's name nor a space, nor anything but ASCII")
     if not host or not (scheme == "https" or (scheme == "http" and _is_local(host))):
         raise ConfigurationError(f"{url!r} must be an https URL (http only on this machine)")
@@ -57,15 +57,15 @@ def require_secure(url: str) -> str:
 
 
 def request(url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Request:
-    """A request for JSON. Raises ``ConfigurationError`` for an insecure ``url``."""
-    # S310: require_secure lets no file: or custom scheme through.
+    """Build a request for JSON. Raises ``ConfigurationError`` for an insecure ``url``."""
+    # S310: require_secure rejects file: and custom schemes.
     return Request(require_secure(url), body, {"Accept": "application/json", **(headers or {})})  # noqa: S310
 
 
 def fetch(request: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FETCH_BYTES) -> bytes:
-    """Send ``asked`` and read the body of its 200. Raises ``Unavailable`` for every other outcome.
+    """Send ``request`` and return the body of the 200 response. Raises ``Unavailable`` for any other outcome.
 
-    ``seconds`` bounds the connecting, and then the whole answer: a server that drips cannot hold a thread.
+    ``seconds`` limits the connect and, separately, the whole response: a slow server cannot block a thread.
     """
     with open_response(request, seconds) as response:
         return _read(request, response, max_bytes)
@@ -73,8 +73,11 @@ def fetch(request: Request, seconds: float = FETCH_SECONDS, max_bytes: int = FET
 
 @contextmanager
 def open_response(request: Request, seconds: float) -> Generator[BoundedResponse]:
-    """The 200 to ``asked``, its body not yet read. ``seconds``: of ``response.deadline``. Raises ``Unavailable`` for
-    every other outcome, of what is done with it, too."""
+    """Open ``request`` and yield the 200 response with its body unread.
+
+    ``seconds``: time of ``response.deadline``. Raises ``Unavailable`` for any other outcome, and for I/O errors in the
+    ``with`` block.
+    """
     try:
         with _opener.open(request, timeout=seconds) as response:
             if response.status != 200:
@@ -88,15 +91,18 @@ def open_response(request: Request, seconds: float) -> Generator[BoundedResponse
 
 
 def fetch_feed(request: Request, seconds: float) -> bytes:
-    """``fetch``, of a page of the feed. ``seconds``: half of the staleness bound, so that after one question that was
-    lost on the way there is time for another; a second at least, and no more than for anything else."""
+    """Fetch a page of the feed.
+
+    ``seconds``: half of the staleness bound, so that there is time to retry one lost request. Limited to at least one
+    second and at most ``FETCH_SECONDS``.
+    """
     return fetch(request, min(FETCH_SECONDS, max(1.0, seconds)), FEED_BYTES)
 
 
 def fetch_as(
     document_type: type[Document], request: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES
 ) -> Document:
-    """What ``asked`` is answered with, read as ``kind``. Raises ``Unavailable`` when it is none."""
+    """Send ``request`` and decode the JSON response as ``document_type``. Raises ``Unavailable``."""
     try:
         return msgspec.convert(decode_object(send(request), max_bytes=max_bytes), document_type)
     except (TokenMalformed, msgspec.ValidationError) as error:
@@ -104,22 +110,25 @@ def fetch_as(
 
 
 def bearer_header(token: str | None) -> dict[str, str]:
-    """The Authorization header for ``token``, if there is one. Raises ``ConfigurationError`` for what can be none."""
+    """Return the Authorization header for ``token``, empty for None.
+
+    Raises ``ConfigurationError`` for a token with characters that RFC 6750 section 2.1 does not allow.
+    """
     if token is None:
         return {}
     if not _TOKEN68.fullmatch(token):
-        # Not quoted: it is a secret but for the line break that came with it out of a file.
+        # The token is not quoted: it is a secret, often with just a line break left over from its file.
         raise ConfigurationError("the service token holds what no token may: a space or a line break at its end, say")
     return {"Authorization": f"Bearer {token}"}
 
 
 def display_url(request: Request) -> str:
-    """What was asked, for people: without the query, which is another every time."""
+    """Return the URL of ``request`` for messages, without the query: it holds a nonce."""
     return request.full_url.partition("?")[0]
 
 
 def _explain(error: Exception) -> str:
-    """What ``error`` is, without what it quotes: headers we sent, or whatever the other side did."""
+    """Describe ``error`` without its own message, which may quote request headers or the response."""
     cause = error.reason if isinstance(error, URLError) else error
     message = cause.strerror if isinstance(cause, OSError) else None
     return f"{type(cause).__name__}: {message}" if message else type(cause).__name__
@@ -129,7 +138,7 @@ def _read(request: Request, response: BoundedResponse, max_bytes: int) -> bytes:
     declared = response.headers["Content-Length"]
     remaining = max_bytes + 1 if declared is None else int(declared)
     body = bytearray()
-    # read1 answers with what has come; read would wait for a whole chunk of a server that drips.
+    # read1 returns the bytes that have arrived; read would wait for a whole chunk from a slow server.
     while remaining > 0 and (chunk := response.read1(min(remaining, _CHUNK))):
         body += chunk
         remaining -= len(chunk)

@@ -1,4 +1,4 @@
-"""HttpFeed: the revocation feed over HTTP, told by the issuer as a stream, or asked for where it cannot stream."""
+"""Revocation feed over HTTP: Server-Sent Events, with polling as the fallback."""
 
 import time
 from collections.abc import Callable
@@ -24,14 +24,16 @@ _MAX_BACKOFF_SECONDS = 60.0
 
 
 class HttpFeed:
-    """A feed read from ``GET /auth/revocations``, in a thread of its own: as a stream while that works, else by asking
-    every ``interval_seconds``, trying the stream again now and then.
+    """Feed read from ``GET /auth/revocations`` in a thread of its own.
 
-    ``url`` may be a function that finds it, and may block. ``token`` authenticates this service to the issuer.
-    ``monotonic``: the verifier's; ``unslewed``: seconds that no time daemon stretches.
-    ``stream``: opens a stream; ``None`` for polling only. ``jitter``: uniform in [0, 1): readers cut off together must
-    not come back together. ``nonce``: text that does not come twice. The thread starts with ``start`` (a verifier calls
-    it when it needs news) and again after a fork. Raises ``ConfigurationError`` for a token that can be none.
+    The feed is streamed. When the stream fails, it is polled every ``interval_seconds``, and the stream is retried with
+    exponential backoff. The verifier starts the thread with ``start`` when it needs the feed, and again after a fork.
+
+    ``url``: URL, or a function that returns it and may block. ``token`` authenticates this service to the issuer.
+    ``monotonic``: the verifier's monotonic clock. ``monotonic_raw``: monotonic seconds that NTP does not slew.
+    ``stream``: opens a stream; None for polling only. ``jitter``: uniform in [0, 1): readers that were disconnected
+    together must not reconnect together. ``nonce``: returns unique text.
+    Raises ``ConfigurationError`` for a malformed token.
     """
 
     def __init__(
@@ -71,33 +73,33 @@ class HttpFeed:
 
     @property
     def revocations(self) -> RevocationSet:
-        """What is revoked."""
+        """All known revocations."""
         return self._reader.revocations
 
     @property
     def freshness(self) -> Freshness:
-        """How old the news is."""
+        """Time of the last complete read and the staleness bound."""
         return self._reader.freshness
 
     @property
     def problem(self) -> str:
-        """Why news is late, or does not come at all; empty while it is told."""
+        """Reason why the feed is late or cannot be read; empty while the stream works."""
         return self._feed_outage.message or self._stream_outage.message
 
     def start(self) -> Future[None]:
-        """Read from now on. Answers what to wait for: the first news, or the first failure to get any."""
+        """Start reading. Return a future that is done after the first successful or failed read."""
         with self._lock:
             if not self._stop.is_set() and (self._thread is None or not self._thread.is_alive()):
                 self._start_thread()
             return self._first_read
 
     def close(self) -> None:
-        """Stop reading, for good; nobody waits for it any more. The feed then goes stale."""
+        """Stop reading permanently and release waiting callers. The feed then goes stale."""
         self._stop.set()
         self._resolve(self._first_read)
 
     def poll(self) -> None:
-        """Read until nothing newer is there, and confirm. Raises ``Unavailable``."""
+        """Read pages until the end of the log, then mark the feed complete. Raises ``Unavailable``."""
         poll(
             self._reader,
             self._resolve_url(),
@@ -110,9 +112,9 @@ class HttpFeed:
         )
 
     def stream(self, first: Future[None] | None = None) -> None:
-        """Read what the issuer tells until it ends the stream; ``first`` is settled by the first news.
+        """Read the stream until the issuer ends it. ``first`` is done once the feed has caught up.
 
-        Raises ``Unavailable`` for every other end.
+        Raises ``Unavailable`` for any other end of the stream.
         """
 
         if self._open_stream is None:
@@ -125,7 +127,7 @@ class HttpFeed:
             raise Unavailable("the stream ended before it had told everything")
 
     def _on_event(self, caught_up: bool, first: Future[None] | None) -> bool:
-        """Whether to read on. ``told``: whether everything is held by now."""
+        """Return True to go on reading. ``caught_up``: True once every revocation was read."""
         if caught_up:
             self._resolve(first)
             self._stream_outage.recovered()
@@ -134,11 +136,11 @@ class HttpFeed:
         return not self._stop.is_set()
 
     def _start_thread(self) -> None:
-        """Call with the lock held."""
+        """Start the thread. Call with the lock held."""
         self._first_read = first = _new_future()
         try:
             self._thread = start_thread(Thread(target=self._run, args=(first,), name="keyturn-feed", daemon=True))
-        except Unavailable as error:  # it is tried again by the next token; until then there is no news
+        except Unavailable as error:  # the next token retries; the feed is stale until then
             self._feed_outage.failed(error)
             self._resolve(first)
 
@@ -146,7 +148,7 @@ class HttpFeed:
         while not self._stop.is_set():
             try:
                 pause = self._read(first)
-            except Exception as error:  # the loop must outlive every answer; staleness is what is seen of it
+            except Exception as error:  # the loop must survive any response; the feed goes stale meanwhile
                 self._feed_outage.failed(error)
                 pause = self._interval_seconds
             self._resolve(first)
@@ -154,11 +156,11 @@ class HttpFeed:
         self._resolve(first)
 
     def _read(self, first: Future[None] | None) -> float:
-        """Stream, or poll once. Answers how long to pause."""
+        """Stream, or poll once. Return the seconds to pause."""
         if self._open_stream is not None and self._monotonic() >= self._next_stream_at:
             try:
                 self.stream(first)
-            except Exception as error:  # whatever it is, polling may still work
+            except Exception as error:  # polling may still work
                 self._stream_outage.failed(error)
                 self._next_stream_at = self._monotonic() + self._backoff_seconds()
             else:
@@ -168,13 +170,13 @@ class HttpFeed:
         return self._interval_seconds
 
     def _backoff_seconds(self) -> float:
-        """How long to poll before the next stream."""
+        """Return the seconds to poll before the stream is retried: exponential backoff with jitter."""
         self._failures = min(self._failures + 1, 10)
         return min(_MAX_BACKOFF_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
 
     def _resolve(self, first: Future[None] | None) -> None:
         if first is not None:
-            with suppress(InvalidStateError):  # settled already, maybe by close at this very moment
+            with suppress(InvalidStateError):  # already done, perhaps by a concurrent close
                 first.set_result(None)
 
     def _resolve_url(self) -> str:

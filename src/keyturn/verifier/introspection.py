@@ -1,4 +1,4 @@
-"""Asking the issuer about one token (RFC 7662): what a verifier does when its own knowledge is too old."""
+"""Token introspection (RFC 7662): the fallback of a verifier whose feed is stale."""
 
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -15,10 +15,10 @@ class _Response(msgspec.Struct):
 
 
 class HttpIntrospection:
-    """``ask(token)``: whether the issuer says that ``token`` is active. Raises ``Unavailable`` when it says nothing.
+    """Callable that returns True if the issuer reports a token as active. Raises ``Unavailable`` without a response.
 
-    ``url`` may be a function that finds it. ``token`` authenticates this service (RFC 7662 section 2.1). Raises
-    ``ConfigurationError`` for one that can be none.
+    ``url``: URL, or a function that returns it. ``token`` authenticates this service (RFC 7662 section 2.1). Raises
+    ``ConfigurationError`` for a malformed service token.
     """
 
     def __init__(self, url: str | Callable[[], str], token: str | None = None, *, send: Fetch = fetch) -> None:

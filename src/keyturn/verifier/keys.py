@@ -1,4 +1,4 @@
-"""KeyCache: an issuer's public keys, fetched ahead of need, kept when a fetch fails, never fetched twice at once."""
+"""Cache of an issuer's public keys: refreshed in the background, kept when a fetch fails, one fetch at a time."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,12 +18,13 @@ _MINUS_INFINITY = float("-inf")
 
 @dataclass(slots=True)
 class KeySchedule:
-    """When to fetch: pure, in seconds of one monotonic clock.
+    """Schedule of key fetches: pure decisions, in seconds of one monotonic clock.
 
-    ``refresh_seconds``: age at which keys are fetched again, in the background. ``keep_seconds``: age past which keys
-    are no longer believed, so that whoever blocks the fetch cannot keep a withdrawn key alive. ``retry_seconds``:
-    least time between two tries. ``most_sought``: tries within ``cooldown_seconds`` for unknown kids: anyone can make
-    those up, and an issuer that had to change its keys at once must not be unknown until the last of them is done.
+    ``refresh_seconds``: age at which keys are fetched again in the background. ``max_age_seconds``: age after which
+    keys are dropped, so that an attacker who blocks the fetch cannot keep a removed key valid. ``retry_seconds``:
+    minimum time between two attempts. ``max_unknown_kid_fetches``: fetches for unknown kids per ``cooldown_seconds``.
+    The limit exists because an attacker can invent kids; it is above one because an issuer may replace its keys at
+    any time, and its new tokens must not wait for the end of the cooldown.
     """
 
     refresh_seconds: float = 300.0
@@ -38,21 +39,21 @@ class KeySchedule:
 
     @property
     def due_at(self) -> float:
-        """From this moment on a refresh is due."""
+        """Monotonic time from which a refresh is due."""
         return max(self.fetched_at + self.refresh_seconds, self.tried_at + self.retry_seconds)
 
     def is_usable(self, now: float) -> bool:
-        """Whether the keys held may still be used."""
+        """Return True while the cached keys may still be used."""
         return now - self.fetched_at <= self.max_age_seconds
 
     def can_fetch_unknown_kid(self, now: float) -> bool:
-        """Whether an unknown kid is reason enough to fetch."""
+        """Return True if an unknown kid may trigger a fetch."""
         return (
             now - self.tried_at >= self.retry_seconds and len(self._recent_fetches(now)) < self.max_unknown_kid_fetches
         )
 
     def record_unknown_kid_fetch(self, now: float) -> None:
-        """An unknown kid was the reason."""
+        """Count a fetch that an unknown kid triggered."""
         self.unknown_kid_fetches = (*self._recent_fetches(now), now)
 
     def _recent_fetches(self, now: float) -> tuple[float, ...]:
@@ -60,23 +61,23 @@ class KeySchedule:
 
 
 class KeySource(Protocol):
-    """What a verifier asks for keys. ``due_at`` is on the monotonic clock: from then on ``prepare`` must be called."""
+    """Source of a verifier's keys. ``due_at``: monotonic time from which ``refresh_if_due`` must be called."""
 
     @property
     def current(self) -> KeySet | None: ...
     @property
     def due_at(self) -> float: ...
     def refresh_if_due(self) -> "Future[None] | None":
-        """Start what is due. Answers what to wait for when there are no keys yet. Raises ``Unavailable``."""
+        """Start a refresh that is due. Return a future to wait for while there are no keys. Raises ``Unavailable``."""
         ...
 
     def fetch_for_unknown_kid(self) -> "Future[None] | None":
-        """A kid is unknown: what to wait for before looking again, if a fetch may be made for it."""
+        """Fetch keys for an unknown kid. Return a future to wait for, or None if no fetch is allowed."""
         ...
 
 
 class FixedKeys:
-    """A key set that was handed in. Never fetched, never due."""
+    """Source of a fixed key set: never fetched, never due."""
 
     __slots__ = ("current", "due_at")
 
@@ -85,17 +86,17 @@ class FixedKeys:
         self.due_at = float("inf")
 
     def refresh_if_due(self) -> None:
-        """Nothing is ever due."""
+        """Do nothing: a fixed key set is never due."""
 
     def fetch_for_unknown_kid(self) -> None:
-        """Nobody to ask."""
+        """Do nothing: a fixed key set has no issuer to fetch from."""
 
 
 class KeyCache:
-    """``locate`` answers the JWKS URL and may block: it is only called in the fetching thread.
+    """Cache of the key set at the JWKS URL. ``locate`` returns that URL; it runs in the fetching thread and may block.
 
-    ``current`` stays the very same object while the published document does, so that what was remembered under it
-    stays good; a changed document makes a new one, and everything remembered under the old one is checked again.
+    ``current`` stays the same object while the document is unchanged, so that tokens cached with it stay cached.
+    A changed document becomes a new object, and tokens cached with the old one are verified again.
     """
 
     def __init__(
@@ -120,11 +121,11 @@ class KeyCache:
 
     @property
     def problem(self) -> str:
-        """Why the last fetch failed; empty when it did not."""
+        """Reason why the last fetch failed; empty after a success."""
         return self._outage.message
 
     def refresh_if_due(self) -> Future[None] | None:
-        """See ``KeySource``. Keys past ``keep_seconds`` are dropped."""
+        """Implement ``KeySource``. Keys older than ``max_age_seconds`` are dropped."""
         now = self._monotonic()
         with self._lock:
             if self.current is not None and not self._schedule.is_usable(now):
@@ -137,7 +138,7 @@ class KeyCache:
             return pending
 
     def fetch_for_unknown_kid(self) -> Future[None] | None:
-        """See ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be a new key's."""
+        """Implement ``KeySource``. Raises ``Unavailable`` in a cooldown after a failed fetch: the kid may be new."""
         now = self._monotonic()
         with self._lock:
             if self._pending_fetch is None:
@@ -150,7 +151,7 @@ class KeyCache:
             return self._start_fetch(now)
 
     def _start_fetch(self, now: float) -> Future[None]:
-        """Call with the lock held. The flight under way, or a new one."""
+        """Return the future of the pending fetch, or start a fetch. Call with the lock held."""
         if self._pending_fetch is not None and not self._has_lost_thread():
             return self._pending_fetch
         pending = self._pending_fetch = Future[None]()
@@ -166,7 +167,7 @@ class KeyCache:
         return pending
 
     def _has_lost_thread(self) -> bool:
-        """Whether the thread of a flight is gone: it did not survive a fork."""
+        """Return True if the thread of the pending fetch does not run: a fork does not copy threads."""
         return self._pending_fetch is not None and (self._thread is None or not self._thread.is_alive())
 
     def _fetch(self, pending: Future[None]) -> None:
@@ -181,7 +182,7 @@ class KeyCache:
             return
         with self._lock:
             self.current, self._document = keys, document
-            # Counted from when it was asked: the answer may have been old when it came.
+            # The age counts from the request: the response may be that old.
             self._schedule.fetched_at = self._schedule.tried_at
             self._finish_fetch(failed=False)
         self._outage.recovered()
@@ -196,12 +197,12 @@ class KeyCache:
         except ConfigurationError as error:
             raise Unavailable(f"the key set of the issuer: {error}") from error
         if not len(keys):
-            # An issuer that publishes nothing is in trouble: its tokens are unknown for now, not bad.
+            # An issuer that publishes no keys is misconfigured: its tokens are unverifiable for now, not invalid.
             raise Unavailable("the issuer publishes no key this verifier can use")
         return keys
 
     def _finish_fetch(self, *, failed: bool) -> None:
-        """Call with the lock held."""
+        """Record the result and schedule the next fetch. Call with the lock held."""
         self._schedule.failed = failed
         self.due_at = self._schedule.due_at
         self._pending_fetch = None

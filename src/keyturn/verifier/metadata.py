@@ -1,4 +1,4 @@
-"""Authorization server metadata (RFC 8414): where an issuer keeps its keys, its feed and its introspection."""
+"""Authorization server metadata (RFC 8414): URLs of an issuer's keys, feed and introspection."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +16,7 @@ REFRESH_SECONDS = 300.0
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """Endpoints of one issuer; empty where it names none."""
+    """Endpoints of one issuer; empty for an endpoint that its metadata lacks."""
 
     issuer: str
     jwks_uri: str
@@ -25,7 +25,10 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 def metadata_url(issuer: str) -> str:
-    """Where the metadata of ``issuer`` lies: the well-known part goes before its path (RFC 8414 section 3.1)."""
+    """Return the metadata URL: the well-known part goes before the issuer's path (RFC 8414 section 3.1).
+
+    Raises ``ConfigurationError`` for an issuer that is not https or has a query or fragment.
+    """
     parts = urlsplit(require_secure(issuer))
     if parts.query or parts.fragment:
         raise ConfigurationError(f"issuer {issuer!r} has a query or a fragment (RFC 8414 section 2)")
@@ -34,7 +37,10 @@ def metadata_url(issuer: str) -> str:
 
 
 def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
-    """Raises ``Unavailable`` unless it names ``issuer`` exactly (RFC 8414 section 3.3) and only https URLs."""
+    """Check that the metadata names exactly ``issuer`` (RFC 8414 section 3.3) and only https URLs.
+
+    Raises ``Unavailable``.
+    """
     if metadata.issuer != issuer:
         raise Unavailable(
             f"the metadata names the issuer {metadata.issuer[:200]!r}, not {issuer!r}: write it exactly so"
@@ -52,9 +58,9 @@ def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
 
 
 class Discovery:
-    """The metadata of one issuer, fetched again every five minutes in a thread of its own, kept when that fails.
+    """Metadata of one issuer, refreshed every five minutes in a background thread and kept when a refresh fails.
 
-    Only while there is none yet does it block: it is called from threads that may.
+    The first fetch blocks its caller, so calls must come from threads that may block.
     """
 
     def __init__(self, issuer: str, *, send: Fetch = fetch, monotonic: Callable[[], float] = boottime) -> None:
@@ -67,18 +73,18 @@ class Discovery:
         self._attempts = 0
 
     def metadata(self) -> Metadata:
-        """Raises ``Unavailable`` when there is none yet and it cannot be had."""
+        """Return the metadata, fetching it the first time. Raises ``Unavailable`` if that fetch fails."""
         metadata = self._metadata
         if metadata is None:
             return self._fetch_once(self._attempts)
         if self._monotonic() - self._last_attempt_at >= REFRESH_SECONDS:
             self._last_attempt_at = self._monotonic()
-            with suppress(Unavailable):  # no thread to be had: in five minutes, then
+            with suppress(Unavailable):  # no thread could be started: retry in five minutes
                 start_thread(Thread(target=self._refresh, name="keyturn-metadata", daemon=True))
         return metadata
 
     def endpoint(self, name: str) -> str:
-        """One endpoint. Raises ``Unavailable`` when the issuer names none."""
+        """Return the URL of one endpoint. Raises ``Unavailable`` if the metadata lacks it."""
         url: str = getattr(self.metadata(), name)
         if not url:
             raise Unavailable(f"the metadata of {self.issuer!r} names no {name}")
@@ -87,7 +93,7 @@ class Discovery:
     def _fetch_once(self, attempts: int) -> Metadata:
         with self._lock:
             if self._metadata is None and self._attempts != attempts:
-                # One try for all who waited: each making its own would hold the last of them for minutes.
+                # One attempt for all waiting callers: one attempt each would block the last caller for minutes.
                 raise Unavailable(f"the metadata of {self.issuer!r} could not be had")
             if self._metadata is None:
                 self._last_attempt_at = self._monotonic()

@@ -1,14 +1,17 @@
-"""What there is to watch of a verifier."""
+"""Metrics of a verifier."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierMetrics:
-    """``staleness_seconds``: age of the news, infinite before the first. ``revocations``: how many are held;
-    ``sequence``: the last one heard of. ``hits``: tokens answered from memory; ``misses``: tokens read in full;
-    ``remembered``: tokens in memory. ``problem``: what cannot be reached and why, empty while all is well.
-    Counted without a lock: a few may be missed when threads race."""
+    """Snapshot of a verifier's metrics. Counters are updated without a lock: a race may lose a few increments.
+
+    ``staleness_seconds``: age of the last complete read of the feed, infinite before the first.
+    ``revocations``: number of known revocations. ``sequence``: sequence number of the last one read.
+    ``hits``: tokens found in the token cache. ``misses``: tokens verified in full. ``cached_tokens``: tokens cached.
+    ``problem``: current outage and its cause, empty without one.
+    """
 
     staleness_seconds: float
     revocations: int

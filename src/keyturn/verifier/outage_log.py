@@ -1,4 +1,4 @@
-"""Trouble: what a verifier cannot reach, said in the log when it begins and when it is over, not at every try."""
+"""Log an outage once when it starts and once when it ends."""
 
 import logging
 
@@ -9,32 +9,32 @@ _MAX_CHARS = 500
 
 
 class OutageLog:
-    """``what``: the sentence that a reason follows."""
+    """Log of one kind of outage. ``description``: message text; the cause is appended after a colon."""
 
     def __init__(self, description: str) -> None:
         self._description = description
         self.error: Exception | None = None
 
     def failed(self, error: Exception) -> None:
-        """The last try failed."""
+        """Record a failed attempt."""
         if self.error is None:
             _logger.warning("%s: %s", self._description, error_summary(error))
         self.error = error
 
     def recovered(self) -> None:
-        """The last try did not fail."""
+        """Record a successful attempt."""
         if self.error is not None:
             _logger.warning("over: %s", self._description)
         self.error = None
 
     @property
     def message(self) -> str:
-        """As in the log; empty while all is well."""
+        """Current outage as in the log; empty without one."""
         return "" if self.error is None else f"{self._description}: {error_summary(self.error)}"
 
 
 def error_summary(error: Exception) -> str:
-    """Why ``error`` was raised, for one line of the log (CWE-117), and not at any length."""
-    # A refusal's detail is ours, though it may quote; the text of any other error may hold what was sent.
+    """Return the cause of ``error`` as one log line (CWE-117) of at most 500 characters."""
+    # A refusal's detail is Keyturn's own text, with quotes at most; other messages may hold secrets from the request.
     detail = (error.detail if isinstance(error, Refusal) else "") or type(error).__name__
     return detail.encode("unicode_escape").decode("ascii")[:_MAX_CHARS]

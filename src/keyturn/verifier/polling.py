@@ -1,4 +1,4 @@
-"""Polling: the revocation feed by asking, again and again, for what came after the last sequence number."""
+"""Polling of the revocation feed: request the entries after the last sequence number, page by page."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,7 +11,7 @@ from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
 
 _MAX_PAGES = 10_000
 _MAX_SNAPSHOTS = 2
-"""Begun in one poll: the first, and one more when the log moved on meanwhile."""
+"""Snapshots per poll: the first, and one more if the log was purged meanwhile."""
 
 
 class _Page(msgspec.Struct):
@@ -33,10 +33,13 @@ def poll(
     nonce: Callable[[], str],
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Read until nothing newer is there, and confirm. ``proof``: the header that says who asks. ``stopped``: whether
-    to ask no more, and confirm nothing. ``nonce``: another at every call. Raises ``Unavailable``.
+    """Read pages until the end of the log, then mark ``reader`` complete. Raises ``Unavailable``.
 
-    The confirmation counts from when the last page was *asked*: news may have come while the answer travelled.
+    ``auth_header`` authenticates the request. ``nonce`` returns a new nonce per call. ``is_stopped``: polled before
+    each request; True ends the poll without marking anything complete.
+
+    The reader is complete as of the *request* of the last page: revocations may be committed while the response is on
+    its way.
     """
     snapshots = 0
     for _ in range(_MAX_PAGES):
@@ -45,7 +48,7 @@ def poll(
         requested_at = monotonic()
         page = _fetch_page(f"{url}?{_query_cursor(reader)}nonce=", nonce(), auth_header, send)
         if _has_gap(page, reader):
-            # Entries we never saw were purged, or the log went back in time.
+            # Unread entries were purged, or the log was replaced by an older one.
             snapshots = _restart(reader, snapshots)
         elif _apply_page(page, reader):
             reader.mark_complete(requested_at, now())
@@ -67,7 +70,7 @@ def _restart(reader: FeedReader, snapshots: int) -> int:
 
 
 def _apply_page(page: _Page, reader: FeedReader) -> bool:
-    """Whether it was the last."""
+    """Merge a page. Return True for the last one."""
     if page.entries and page.sequence == reader.sequence:
         raise Unavailable("the feed leads back to itself")
     reader.apply(page.entries, page.log, page.sequence)

@@ -1,4 +1,4 @@
-"""Streaming: the revocation feed as the issuer tells it, over Server-Sent Events (WHATWG HTML section 9.2)."""
+"""Streaming of the revocation feed over Server-Sent Events (WHATWG HTML section 9.2)."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -17,18 +17,18 @@ from keyturn.verifier.feed_reader import FeedEntry, FeedReader, SequenceNumber, 
 from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
 
 MIN_CLOCK_RATE = 0.999
-"""A clock of ours and one of the issuer's, both quartz, drift apart by less than this in the minutes of one stream."""
+"""Lowest rate of a local clock against the issuer's: two quartz clocks drift less than this in one stream's minutes."""
 
 _CHUNK = 64 * 1024
 
 MAX_LAG_SHARE = 0.75
-"""Of the staleness bound: news older than that comes too slowly for a stream; polling still has time to help."""
+"""Share of the staleness bound. A stream with more lag is abandoned, while polling still has time to catch up."""
 
 Shape = TypeVar("Shape")
 
 Lines = Iterator[bytes]
 Listen = Callable[[Request, float], AbstractContextManager[Lines]]
-"""Opens a stream of lines, given the longest silence in seconds. Raises ``Unavailable``."""
+"""Opens a stream of lines. Takes the request and the longest silence in seconds. Raises ``Unavailable``."""
 
 
 class _Opening(msgspec.Struct):
@@ -48,7 +48,7 @@ class _FeedEvent(msgspec.Struct):
 
 @contextmanager
 def listen(stream_request: Request, seconds: float) -> Generator[Lines]:
-    """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` for whatever is none, or breaks off."""
+    """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` if it is no event stream or breaks off."""
     with open_response(stream_request, seconds) as response:
         content_type = response.headers.get_content_type()
         if content_type != "text/event-stream":
@@ -63,20 +63,20 @@ def _lines(response: BoundedResponse) -> Lines:
         if len(rest) > FEED_BYTES:
             raise Unavailable(f"the stream sent a line of more than {FEED_BYTES} bytes")
         yield from (line + b"\n" for line in lines)
-        yield b""  # an issuer that drips a line for ever is found to lag, as one that says nothing is
+        yield b""  # lets the caller detect lag even if the issuer sends one endless line slowly
 
 
 def _read_events(response: BoundedResponse) -> bytes:
-    # A stream has no end, but each piece of it: one whose framing is dripped would never be heard (CWE-400).
+    # A stream has no overall deadline, but each chunk has: a slowly sent chunk header would block forever (CWE-400).
     response.deadline.restart()
     return response.read1(_CHUNK)
 
 
 class SseReader:
-    """One stream, read into ``reading``. ``now``: the wall clock; ``monotonic``: the one of ``reading.freshness``;
-    ``unslewed``: seconds that no time daemon stretches; ``nonce``: text that does not come twice.
+    """Reads one stream into ``reader``.
 
-    ``told``: whether it has said, by now, that everything is held.
+    ``now``: wall clock. ``monotonic``: the clock of ``reader.freshness``. ``monotonic_raw``: monotonic seconds that NTP
+    does not slew. ``nonce``: returns unique text. ``caught_up``: True once the issuer has reported a complete feed.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class SseReader:
         self._opening: _Opening | None = None
 
     def run(self, url: str, auth_header: Mapping[str, str], listen: Listen, on_event: Callable[[], bool]) -> None:
-        """Read until the issuer ends the stream or ``heard``, asked after every line, says to stop. ``proof``: the
-        header that says who reads.
+        """Read until the issuer ends the stream or ``on_event``, called after every line, returns False.
 
-        Raises ``Unavailable`` for what breaks off, makes no sense, does not go on from where we are, or lags.
+        ``auth_header`` authenticates the request. Raises ``Unavailable`` for a stream that breaks off, is malformed,
+        has a gap, or lags.
         """
         bound_seconds = self._reader.freshness.bound_seconds
         with listen(
@@ -147,10 +147,10 @@ class SseReader:
         return self._opening.clock
 
     def _local_time(self, elapsed: float) -> float:
-        """What our own clock said ``passed`` seconds after the issuer had heard of us, or earlier: never later.
+        """Return a local monotonic time no later than ``elapsed`` seconds after the issuer received the request.
 
-        It heard of us after we had asked. Two clocks count, one that goes on while this machine sleeps and one that
-        nobody slews; the older answer holds, and none lies ahead.
+        The issuer received the request after it was sent. Two local clocks measure the time since then: one runs on
+        during system sleep, one is not slewed by NTP. The earlier result is used; it is never in the future.
         """
         min_elapsed = elapsed * (MIN_CLOCK_RATE if elapsed > 0 else 1 / MIN_CLOCK_RATE)
         age_seconds = max(0.0, self._monotonic_raw() - self._requested_at_raw - min_elapsed)
@@ -158,7 +158,7 @@ class SseReader:
 
 
 def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
-    """Name and body of each event; an empty name after a line that ends none."""
+    """Yield name and body of each event, and an empty name after every line that does not end one."""
     name, body = "", b""
     for line in lines:
         field, _, value = line.rstrip(b"\r\n").partition(b": ")

@@ -1,4 +1,4 @@
-"""Threads of a verifier's own: begun where there may be no more, and locks that a fork leaves usable."""
+"""Background threads of a verifier, and locks that stay usable after a fork."""
 
 import os
 from contextlib import suppress
@@ -10,7 +10,7 @@ from keyturn.errors import Unavailable
 
 
 def start_thread(thread: Thread) -> Thread:
-    """Start ``thread``. Raises ``Unavailable`` when the machine has no room for another."""
+    """Start ``thread``. Raises ``Unavailable`` if the operating system allows no more threads."""
     try:
         thread.start()
     except RuntimeError as error:
@@ -19,7 +19,7 @@ def start_thread(thread: Thread) -> Thread:
 
 
 class ForkSafeLock:
-    """A lock that is free in a child process, whoever held it when the parent forked: that thread is not there."""
+    """Lock that is free in a forked child even if a thread of the parent held it: a fork does not copy that thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -34,7 +34,7 @@ class ForkSafeLock:
         self._lock.release()
 
     def reset(self) -> None:
-        """Forget who holds it."""
+        """Release the lock for the forked child."""
         self._lock = Lock()
 
 
@@ -46,5 +46,5 @@ def _reset_all() -> None:
         lock.reset()
 
 
-with suppress(AttributeError):  # where there is no fork
+with suppress(AttributeError):  # platforms without fork
     os.register_at_fork(after_in_child=_reset_all)

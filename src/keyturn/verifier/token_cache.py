@@ -1,4 +1,4 @@
-"""Memo: tokens whose signature and fixed claims were found good, by the whole token, within one verifier."""
+"""Cache of verified tokens, keyed by the whole token, within one verifier."""
 
 from heapq import heappop, heappush
 
@@ -11,9 +11,9 @@ from keyturn.verifier.threads import ForkSafeLock
 
 
 class CachedToken(msgspec.Struct, frozen=True, gc=False):
-    """What need not be worked out again while ``keys`` is still the key set; the rest is judged on every call.
+    """Results that stay valid while ``keys`` is the current key set; everything else is checked on every call.
 
-    ``starts_at`` and ``ends_at`` are whole seconds with the leeway already in them.
+    ``starts_at`` and ``ends_at``: validity in whole Unix seconds, leeway included.
     """
 
     keys: KeySet
@@ -27,9 +27,9 @@ class CachedToken(msgspec.Struct, frozen=True, gc=False):
 
 
 class TokenCache:
-    """At most ``capacity`` tokens, each forgotten when it expires; past that the one nearest its end goes first.
+    """Cache of at most ``capacity`` tokens. Expired tokens are removed; a full cache evicts the next to expire.
 
-    ``entries`` is read without a lock: it only ever loses or gains whole entries.
+    ``entries`` is read without a lock: only whole entries are added and removed.
     """
 
     __slots__ = ("_expirations", "_lock", "capacity", "entries")
@@ -41,7 +41,7 @@ class TokenCache:
         self._lock = ForkSafeLock()
 
     def insert(self, token: str, cached: CachedToken, now: float) -> None:
-        """Remember ``token``. The bound counts re-insertions too, so that neither structure outgrows it."""
+        """Cache ``token``. A repeated insert counts against ``capacity`` too, which bounds both structures."""
         expirations = self._expirations
         with self._lock:
             while expirations and (expirations[0][0] <= now or len(expirations) >= self.capacity):

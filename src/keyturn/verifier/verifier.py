@@ -1,4 +1,4 @@
-"""Verifier and AsyncVerifier: what a resource server holds; an access token in, a principal or a refusal out."""
+"""``Verifier`` and ``AsyncVerifier``: check an access token and return its principal, or raise a refusal."""
 
 import asyncio
 import logging
@@ -24,28 +24,31 @@ from keyturn.verifier.metadata import Discovery, metadata_url
 _logger = logging.getLogger("keyturn.verifier")
 
 _POLL_SECONDS = 0.001
-"""Between two looks at how far the feed has come, by whoever waits for that."""
+"""Interval at which ``wait_for_sequence`` looks at the feed."""
 
 _WAIT_SECONDS = 3 * FETCH_SECONDS
-"""Longest wait for keys or for the first news: the metadata, then what it points to, and some grace."""
+"""Longest wait for keys or the first read of the feed: one fetch of the metadata, one of its target, and a margin."""
 
 IsActive = TypeVar("IsActive", bool, Awaitable[bool])
 
 
 class _Verifier(TokenChecker, ABC, Generic[IsActive]):
-    """What both colours take.
+    """Arguments shared by ``Verifier`` and ``AsyncVerifier``.
 
-    ``issuer``: the only ``iss`` accepted. ``audience``: the ``aud`` that must be named (RFC 9068 section 4).
-    ``keys``: a ``KeySet`` or a ``KeySource``; left out, they come from the issuer's metadata (RFC 8414).
-    ``feed``: has ``revocations`` and ``freshness``; left out, it comes from the issuer's metadata too, and so does
-    introspection, both authenticated by ``service_token``. ``revocation="none"`` says outright that there is no feed: a
-    revoked token is then accepted until it expires. Keys handed in without a feed imply it, and are logged as such:
-    offline verification; ``revocation="feed"`` with them still finds the feed by the metadata. ``introspect``: says
-    whether a token is active, when the news is too old to. ``on_stale``: what to do then, ``"introspect"`` or
-    ``"refuse"`` (503); left out, it introspects where it can. To accept is not among the choices. ``clock``: seconds
-    since 1970; ``monotonic``: seconds that never go back, shared with the feed. ``leeway_seconds``: for clock
-    difference only. ``staleness_seconds``: oldest news acted on; a feed that declares less is taken at its word.
-    ``token_cache_size``: most tokens remembered.
+    ``issuer``: the only accepted ``iss``. ``audience``: value that ``aud`` must contain (RFC 9068 section 4).
+    ``keys``: a ``KeySet`` or a ``KeySource``. Default: the ``jwks_uri`` of the issuer's metadata (RFC 8414).
+    ``feed``: source of revocations. Default: the feed of the issuer's metadata, with its introspection endpoint as the
+    fallback; ``service_token`` authenticates both.
+    ``revocation``: ``"none"`` disables the feed, and a revoked token is accepted until it expires. This is the default
+    for ``keys`` without ``feed`` (offline verification), with a warning in the log. ``"feed"`` with ``keys`` takes the
+    feed from the metadata.
+    ``introspect``: returns True for an active token; called when the feed is stale.
+    ``on_stale``: ``"introspect"`` or ``"refuse"`` (503) when the feed is stale. Default: introspect if possible. There
+    is no option to accept.
+    ``clock``: Unix time in seconds. ``monotonic``: monotonic seconds, the clock of the feed.
+    ``leeway_seconds``: tolerance for clock differences, 0 to 60.
+    ``staleness_seconds``: oldest feed to rely on, at most 300; a smaller bound of the feed wins.
+    ``token_cache_size``: largest number of cached tokens; 0 disables the cache.
 
     Raises ``ConfigurationError``. Nothing is fetched before the first token.
     """
@@ -105,7 +108,7 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
         )
 
     def close(self) -> None:
-        """Stop the feed this verifier found for itself; once it is stale, tokens are introspected or refused (503)."""
+        """Stop the feed, unless it was passed in. Once it is stale, tokens are introspected or refused (503)."""
         if self._own_feed is not None:
             self._own_feed.close()
 
@@ -120,17 +123,18 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
 
     @abstractmethod
     def _adapt_introspection(self, introspection: HttpIntrospection) -> Callable[[str], IsActive]:
-        """Blocking introspection in this verifier's colour."""
+        """Adapt blocking introspection to this verifier: as it is, or in a thread."""
 
 
 class Verifier(_Verifier[bool]):
-    """Judges access tokens; blocks only where it must wait for keys, first news or introspection. Thread-safe."""
+    """Access token verifier. Blocks only for keys, the first read of the feed or introspection. Thread-safe."""
 
     def __call__(self, token: str) -> Principal:
-        """Who holds ``token``.
+        """Check ``token`` and return its principal.
 
         Raises ``TokenMalformed``, ``TokenInvalid`` (``UnknownKey``), ``TokenExpired``, ``TokenNotYetValid`` and
-        ``TokenRevoked`` (401); ``RevocationUnknown`` and ``Unavailable`` (503), which never say that a login is bad.
+        ``TokenRevoked`` (401). Raises ``RevocationUnknown`` and ``Unavailable`` (503) when the state of the token is
+        unknown; these do not mean that it is invalid.
         """
         try:
             principal = self.check_cached(token)
@@ -139,8 +143,10 @@ class Verifier(_Verifier[bool]):
         return principal or self.check_now(token) or self._run(self.check(token))
 
     def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
-        """Whether this verifier has heard of the revocation with this ``sequence``, as the issuer answered it: from
-        then on nothing it ended is accepted here. Waits for it up to ``wait_seconds``."""
+        """Wait up to ``wait_seconds`` for the revocation with this ``sequence``, as returned by the issuer.
+
+        Return True once the feed has read it: from then on, this verifier rejects every token that it revoked.
+        """
         give_up_at = time.monotonic() + wait_seconds
         if isinstance(self.feed, RunningFeed):
             self.feed.start()
@@ -173,10 +179,10 @@ class Verifier(_Verifier[bool]):
 
 
 class AsyncVerifier(_Verifier[Awaitable[bool]]):
-    """``Verifier`` for an event loop: the same judgement, awaited where it has to wait. Nothing blocks the loop."""
+    """``Verifier`` for asyncio: the same checks, awaited where they have to wait. Never blocks the event loop."""
 
     async def __call__(self, token: str) -> Principal:
-        """As ``Verifier.__call__``."""
+        """Check ``token`` as ``Verifier.__call__`` does."""
         try:
             principal = self.check_cached(token)
         except TypeError:
@@ -184,7 +190,7 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         return principal or self.check_now(token) or await self._run(self.check(token))
 
     async def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
-        """As ``Verifier.at_least``."""
+        """Wait as ``Verifier.wait_for_sequence`` does."""
         give_up_at = time.monotonic() + wait_seconds
         if isinstance(self.feed, RunningFeed):
             self.feed.start()
@@ -209,7 +215,7 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
     async def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
         if isinstance(need, IntrospectionNeeded):
             return self._introspect is not None and await self._introspect(need.token)
-        # The future is shared by all who wait: it is marked as running, so that no one who gives up cancels it.
+        # The future is shared by all waiting callers. It is marked as running, so that a timeout does not cancel it.
         await asyncio.wait_for(asyncio.wrap_future(need), _WAIT_SECONDS)
         return True
 
