@@ -66,7 +66,7 @@ def test_what_was_revoked_is_refused_within_the_bound(cached: tuple[Served, str,
         time.sleep(BOUND_SECONDS)
         expected: type[Refusal] = TokenRevoked if apart else RevocationUnknown
         until(lambda: _refused(verify, issued["access_token"]) is expected)
-        until(lambda: ("a cache on the way" in verify.metrics().problem) is not apart)
+        until(lambda: ("a caching proxy" in verify.metrics().problem) is not apart)
 
 
 def _refused(verify: Verifier, token: str) -> type[Refusal]:

@@ -68,7 +68,7 @@ def test_every_other_status_is_unavailable_and_no_redirect_is_followed(site: Any
 
 def test_what_a_wrong_service_token_is_answered_with_is_explained(site: Any) -> None:
     site.answers["/x"] = lambda handler: handler.send_error(401)
-    with pytest.raises(Unavailable, match="answered 401: the service token is missing, or is not the issuer's"):
+    with pytest.raises(Unavailable, match="answered 401: the service token is missing or unknown to the issuer"):
         fetch(request(site.url + "/x"))
 
 

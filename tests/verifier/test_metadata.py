@@ -130,7 +130,7 @@ class Slow(Sender):
     ("answer", "first", "others"),
     [
         (GOOD, "found", "found"),
-        (Unavailable("down"), "down", "the metadata of 'https://auth.example.com' could not be had"),
+        (Unavailable("down"), "down", "the metadata of 'https://auth.example.com' could not be fetched"),
     ],
 )
 def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, first: str, others: str) -> None:

@@ -22,7 +22,7 @@ def test_it_is_said_once_and_once_that_it_is_over(caplog: pytest.LogCaptureFixtu
     assert trouble.message == ""
     assert [each.getMessage() for each in caplog.records] == [
         "the keys cannot be fetched: the issuer answered 500",
-        "over: the keys cannot be fetched",
+        "recovered: the keys cannot be fetched",
     ]
     assert {each.levelno for each in caplog.records} == {logging.WARNING}
 
@@ -40,4 +40,4 @@ def test_a_feed_that_is_only_asked_says_so_and_one_that_is_told_does_not() -> No
     assert feed.problem == ""
     feed.start().result(30)
     feed.close()
-    assert feed.problem == "the revocation feed is not told, so it is asked for now and then: it was answered with 404"
+    assert feed.problem == "the revocation feed cannot be streamed and is polled instead: it was answered with 404"

@@ -13,10 +13,10 @@ from verifier.issuer_feed import LINE, Log
 @pytest.mark.parametrize(
     ("page", "why"),
     [
-        ({"entries": [LINE], "sequence": 1}, "back to itself"),
-        ({"entries": [LINE], "sequence": 1, "complete": False}, "a gap again and again"),
+        ({"entries": [LINE], "sequence": 1}, "same sequence number"),
+        ({"entries": [LINE], "sequence": 1, "complete": False}, "still has a gap"),
         ({"entries": [LINE | {"sequence": 10**18}], "sequence": 10**18}, "<= 9"),
-        ({"entries": [LINE | {"sequence": 2}], "sequence": 1}, "beyond 1"),
+        ({"entries": [LINE | {"sequence": 2}], "sequence": 1}, "exceeds the page"),
     ],
     ids=str,
 )
@@ -43,7 +43,7 @@ def test_an_answer_to_another_question_is_not_news(log: Log, polled: HttpFeed, m
     kept = json.dumps({"entries": [], "sequence": 0, "log": 7, "nonce": log.nonce}).encode()
     polled._send = lambda _: kept
     monotonic.now = 6
-    with pytest.raises(Unavailable, match="a cache on the way"):
+    with pytest.raises(Unavailable, match="a caching proxy"):
         polled.poll()
     assert polled.freshness.complete_as_of == 3
 

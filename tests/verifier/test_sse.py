@@ -131,7 +131,7 @@ def test_a_snapshot_cut_off_in_its_middle_begins_again(told: Told, feed: HttpFee
         [opening(), news("snapshot", 0, 1, 2)],
         [opening(), news("snapshot", 0, 1, 2), news("snapshot", 2, 3, stamp=1000.0)],
     ]
-    with pytest.raises(Unavailable, match="before it had told everything"):
+    with pytest.raises(Unavailable, match="before the feed was complete"):
         feed.stream()
     assert feed.freshness.complete_as_of == float("-inf")
     feed.stream()
@@ -177,7 +177,7 @@ def test_a_stream_that_was_told_to_another_is_not_news(told: Told, clock: Any, m
     feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=monotonic)
     recorded = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
     told.streams = [recorded]
-    with pytest.raises(Unavailable, match="a cache on the way"):
+    with pytest.raises(Unavailable, match="a caching proxy"):
         feed.stream()
     assert feed.freshness.complete_as_of == float("-inf")
 
@@ -265,7 +265,7 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
     )
     feed.start().result(30)
     until(lambda: feed.freshness.complete_as_of == 0.0)
-    assert feed.problem.startswith("the revocation feed is not told")
+    assert feed.problem.startswith("the revocation feed cannot be streamed")
     assert (feed.freshness.complete_as_of, len(told.asked)) == (0.0, 1)
     ended = Event()
     told.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]

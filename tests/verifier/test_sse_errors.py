@@ -16,7 +16,7 @@ from keyturn.verifier.sse import listen
 
 def test_only_a_stream_is_read_as_one(site: Any) -> None:
     site.answers["/json"] = {"entries": []}
-    with pytest.raises(Unavailable, match="not with a stream"), listen(Request(site.url + "/json"), 30):
+    with pytest.raises(Unavailable, match="expected 'text/event-stream'"), listen(Request(site.url + "/json"), 30):
         pass
     with pytest.raises(Unavailable, match="Disconnected"), listen(Request(site.url + "/nowhere"), 30):
         pass

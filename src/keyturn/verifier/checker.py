@@ -200,7 +200,7 @@ class TokenChecker:
             yield from _wait_for_keys(pending)
         keys = self._keys.current
         if keys is None:
-            raise Unavailable("the keys of the issuer are not known")
+            raise Unavailable("the issuer's keys have not been fetched yet; retry later")
         return keys
 
     def _check_signature(self, token: str, keys: KeySet) -> CachedToken:
@@ -243,7 +243,7 @@ class TokenChecker:
     def _check_claims(self, claims: Claims, now: float) -> None:
         check_issuer(claims, self._issuer)
         if self._has_feed and (not claims.sid or claims.gen < 0):
-            raise TokenInvalid("no sid or gen: its revocation could never be known")
+            raise TokenInvalid("sid or gen is missing: the token cannot be checked for revocation")
         check_audience(claims, self._audience)
         check_times(claims, now, self._leeway_seconds)
 
@@ -280,7 +280,7 @@ class TokenChecker:
 
     def _request_introspection(self, token: str) -> CheckFlow[Verdict]:
         if not self._can_introspect:
-            raise RevocationUnknown("the feed is older than the staleness bound and nobody can be asked")
+            raise RevocationUnknown("the feed is older than the staleness bound, and introspection is not configured")
         try:
             active = yield IntrospectionNeeded(token)
         except Exception as error:  # any failure of introspection leaves the token's state unknown
@@ -296,4 +296,4 @@ def _wait_for_keys(pending: Future[None]) -> CheckFlow[None]:
     try:
         yield pending
     except Exception as error:  # the fetching thread may raise anything; none of it makes the token invalid
-        raise Unavailable(f"the keys of the issuer could not be fetched: {error_summary(error)}") from error
+        raise Unavailable(f"the issuer's keys could not be fetched: {error_summary(error)}") from error

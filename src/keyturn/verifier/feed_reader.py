@@ -21,7 +21,9 @@ def check_nonce(response_nonce: str, nonce: str) -> None:
     A response replayed by a caching proxy or an attacker would make stale revocations look fresh (replay, CWE-294).
     """
     if response_nonce != nonce:
-        raise Unavailable("the feed's answer is not to this question: a cache on the way keeps what it must not keep")
+        raise Unavailable(
+            "the feed's response lacks this request's nonce: a caching proxy replayed it; disable caching for the feed"
+        )
 
 
 class FeedEntry(msgspec.Struct):
@@ -66,7 +68,9 @@ class FeedReader:
         """Merge the next entries, up to ``sequence``. Raises ``Unavailable`` for an entry beyond ``sequence``."""
         for entry in entries:
             if entry.sequence > sequence:
-                raise Unavailable(f"entry {entry.sequence} of the feed lies beyond {sequence}, where it says it ends")
+                raise Unavailable(
+                    f"entry {entry.sequence} of the feed exceeds the page's last sequence number {sequence}"
+                )
             self.revocations.apply(entry.revocation())
         self.log, self.sequence = log, sequence
 

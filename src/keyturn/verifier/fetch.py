@@ -23,7 +23,7 @@ FEED_BYTES = 2 * 1024 * 1024
 FETCH_SECONDS = 5.0
 _CHUNK = 64 * 1024
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
-_HINTS = {401: ": the service token is missing, or is not the issuer's"}
+_HINTS = {401: ": the service token is missing or unknown to the issuer"}
 _PRINTABLE = re.compile(r"[!-~]+")
 
 Document = TypeVar("Document")
@@ -50,9 +50,9 @@ def require_secure(url: str) -> str:
         host, scheme, user = "", "", None
     if user is not None or not _PRINTABLE.fullmatch(url or "-"):
         # The URL is not quoted: the part before @ holds a password, and a line break would forge log lines (CWE-117).
-        raise ConfigurationError("an https URL holds neither a user's name nor a space, nor anything but ASCII")
+        raise ConfigurationError("an https URL must be printable ASCII without spaces and without a user name")
     if not host or not (scheme == "https" or (scheme == "http" and _is_local(host))):
-        raise ConfigurationError(f"{url!r} must be an https URL (http only on this machine)")
+        raise ConfigurationError(f"{url!r} must be an https URL (http is allowed for a loopback address only)")
     return url
 
 
@@ -118,7 +118,9 @@ def bearer_header(token: str | None) -> dict[str, str]:
         return {}
     if not _TOKEN68.fullmatch(token):
         # The token is not quoted: it is a secret, often with just a line break left over from its file.
-        raise ConfigurationError("the service token holds what no token may: a space or a line break at its end, say")
+        raise ConfigurationError(
+            "the service token contains a character that is not allowed, such as a space or a trailing line break"
+        )
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -145,7 +147,7 @@ def _read(request: Request, response: BoundedResponse, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise Unavailable(f"{display_url(request)} sent more than {max_bytes} bytes")
     if declared is not None and remaining:
-        raise Unavailable(f"{display_url(request)} broke off")
+        raise Unavailable(f"{display_url(request)}: the response broke off")
     return bytes(body)
 
 

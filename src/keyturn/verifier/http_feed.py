@@ -68,7 +68,7 @@ class HttpFeed:
         self._first_read: Future[None] = _new_future()
         self._next_stream_at = float("-inf")
         self._failures = 0
-        self._stream_outage = OutageLog("the revocation feed is not told, so it is asked for now and then")
+        self._stream_outage = OutageLog("the revocation feed cannot be streamed and is polled instead")
         self._feed_outage = OutageLog("the revocation feed cannot be read")
 
     @property
@@ -124,7 +124,7 @@ class HttpFeed:
             self._resolve_url(), self._auth_header, self._open_stream, lambda: self._on_event(reader.caught_up, first)
         )
         if not reader.caught_up and not self._stop.is_set():
-            raise Unavailable("the stream ended before it had told everything")
+            raise Unavailable("the stream ended before the feed was complete")
 
     def _on_event(self, caught_up: bool, first: Future[None] | None) -> bool:
         """Return True to go on reading. ``caught_up``: True once every revocation was read."""

@@ -134,7 +134,7 @@ class KeyCache:
             if self.current is not None:
                 return None
             if pending is None:
-                raise Unavailable("the issuer's keys could not be fetched; trying again soon")
+                raise Unavailable("the issuer's keys could not be fetched; retry in a few seconds")
             return pending
 
     def fetch_for_unknown_kid(self) -> Future[None] | None:

@@ -43,7 +43,8 @@ def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
     """
     if metadata.issuer != issuer:
         raise Unavailable(
-            f"the metadata names the issuer {metadata.issuer[:200]!r}, not {issuer!r}: write it exactly so"
+            f"the metadata names the issuer {metadata.issuer[:200]!r}, not {issuer!r}: "
+            "configure the verifier with exactly that URL"
         )
     try:
         for url in (
@@ -94,7 +95,7 @@ class Discovery:
         with self._lock:
             if self._metadata is None and self._attempts != attempts:
                 # One attempt for all waiting callers: one attempt each would block the last caller for minutes.
-                raise Unavailable(f"the metadata of {self.issuer!r} could not be had")
+                raise Unavailable(f"the metadata of {self.issuer!r} could not be fetched")
             if self._metadata is None:
                 self._last_attempt_at = self._monotonic()
                 try:

@@ -24,7 +24,7 @@ class OutageLog:
     def recovered(self) -> None:
         """Record a successful attempt."""
         if self.error is not None:
-            _logger.warning("over: %s", self._description)
+            _logger.warning("recovered: %s", self._description)
         self.error = None
 
     @property

@@ -65,14 +65,14 @@ def _fetch_page(url: str, nonce: str, auth_header: Mapping[str, str], send: Fetc
 def _restart(reader: FeedReader, snapshots: int) -> int:
     reader.reset()
     if snapshots == _MAX_SNAPSHOTS:
-        raise Unavailable("the feed has a gap again and again")
+        raise Unavailable(f"the feed still has a gap after {_MAX_SNAPSHOTS} snapshots")
     return snapshots + 1
 
 
 def _apply_page(page: _Page, reader: FeedReader) -> bool:
     """Merge a page. Return True for the last one."""
     if page.entries and page.sequence == reader.sequence:
-        raise Unavailable("the feed leads back to itself")
+        raise Unavailable("the feed returned entries but the same sequence number")
     reader.apply(page.entries, page.log, page.sequence)
     return not page.entries
 

@@ -52,7 +52,9 @@ def listen(stream_request: Request, seconds: float) -> Generator[Lines]:
     with open_response(stream_request, seconds) as response:
         content_type = response.headers.get_content_type()
         if content_type != "text/event-stream":
-            raise Unavailable(f"{display_url(stream_request)} answered with {content_type!r}, not with a stream")
+            raise Unavailable(
+                f"{display_url(stream_request)} answered with {content_type!r}, expected 'text/event-stream'"
+            )
         yield _lines(response)
 
 
@@ -116,7 +118,7 @@ class SseReader:
                     self._monotonic() - max(self._requested_at, self._reader.freshness.complete_as_of)
                     > bound_seconds * MAX_LAG_SHARE
                 ):
-                    raise Unavailable("the stream lags behind")
+                    raise Unavailable("the stream lags; polling instead")
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "text/event-stream"}
@@ -135,7 +137,7 @@ class SseReader:
         if is_snapshot and event.after == 0:
             reader.reset()
         if reader.has_snapshot == is_snapshot or not reader.continues(event.log, event.after):
-            raise Unavailable("the stream does not go on from where it was")
+            raise Unavailable("the stream has a gap: its entries do not follow the last one read")
         reader.apply(event.entries, event.log, event.sequence)
         if event.stamp is not None:
             reader.mark_complete(self._local_time(event.stamp - self._require_clock(event.process)), self._now())
@@ -143,7 +145,7 @@ class SseReader:
 
     def _require_clock(self, process: str) -> float:
         if self._opening is None or self._opening.process != process:
-            raise Unavailable("a process spoke that has not opened this stream: its clock is unknown")
+            raise Unavailable(f"feed event from process {process!r}, but the stream was opened by another process")
         return self._opening.clock
 
     def _local_time(self, elapsed: float) -> float:

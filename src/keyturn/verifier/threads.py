@@ -14,7 +14,7 @@ def start_thread(thread: Thread) -> Thread:
     try:
         thread.start()
     except RuntimeError as error:
-        raise Unavailable("no thread can be started on this machine") from error
+        raise Unavailable("no thread could be started: check the limit on threads of this process") from error
     return thread
 
 

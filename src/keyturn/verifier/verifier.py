@@ -139,7 +139,7 @@ class Verifier(_Verifier[bool]):
         try:
             principal = self.check_cached(token)
         except TypeError:
-            raise TokenMalformed("a token is text") from None
+            raise TokenMalformed("the token must be a str") from None
         return principal or self.check_now(token) or self._run(self.check(token))
 
     def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
@@ -186,7 +186,7 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         try:
             principal = self.check_cached(token)
         except TypeError:
-            raise TokenMalformed("a token is text") from None
+            raise TokenMalformed("the token must be a str") from None
         return principal or self.check_now(token) or await self._run(self.check(token))
 
     async def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
@@ -242,22 +242,22 @@ def _check_arguments(issuer: str, audience: str, feed: Feed | None, revocation: 
     if not issuer or not audience:
         raise ConfigurationError("a verifier needs an issuer and an audience (RFC 9068 section 4)")
     if revocation not in ("feed", "none"):
-        raise ConfigurationError(f"revocation is 'feed' or 'none', not {revocation!r}")
+        raise ConfigurationError(f"revocation must be 'feed' or 'none', not {revocation!r}")
     if revocation == "none" and feed is not None:
-        raise ConfigurationError("a feed was given and revocation='none' as well; choose one")
+        raise ConfigurationError("revocation='none' excludes feed; pass only one of them")
 
 
 def _check_on_stale(on_stale: str | None, can_introspect: bool) -> None:
     if on_stale not in (None, "introspect", "refuse"):
-        raise ConfigurationError(f"on_stale is 'introspect' or 'refuse', not {on_stale!r}: there is no 'accept' (P4)")
+        raise ConfigurationError(f"on_stale must be 'introspect' or 'refuse', not {on_stale!r}")
     if on_stale == "introspect" and not can_introspect:
-        raise ConfigurationError("on_stale='introspect' needs service_token, or introspect")
+        raise ConfigurationError("on_stale='introspect' needs service_token or introspect")
 
 
 def _check_limits(leeway_seconds: int, staleness_seconds: float, token_cache_size: int) -> None:
     if not 0 <= leeway_seconds <= 60:
-        raise ConfigurationError("leeway_seconds must lie between 0 and 60 (clock difference only)")
+        raise ConfigurationError(f"leeway_seconds must be between 0 and 60, not {leeway_seconds!r}")
     if not 0 < staleness_seconds <= 300:
-        raise ConfigurationError("staleness_seconds must lie above 0 and at most at 300")
+        raise ConfigurationError(f"staleness_seconds must be above 0 and at most 300, not {staleness_seconds!r}")
     if token_cache_size < 0:
-        raise ConfigurationError("memo_tokens must not be negative")
+        raise ConfigurationError(f"token_cache_size must be 0 or more, not {token_cache_size!r}")
