@@ -15,7 +15,7 @@ from services.ports import free_port
 from services.postgres import Postgres
 
 CONFIGURED = Path(__file__).parents[2] / "deploy" / "nginx" / "keyturn.conf"
-VERIFYING = Path(__file__).with_name("verifying.py")
+VERIFYING = Path(__file__).with_name("service.py")
 SERVICE_TOKEN = "0f6d2c5be1a94e3794c3d7a85b1e6f20"
 SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
 PUBLISH_SECONDS = 4

@@ -1,4 +1,4 @@
-"""A service in a process of its own: ``python verifying.py ISSUER SERVICE_TOKEN BOUND``.
+"""A service in a process of its own: ``python service.py ISSUER SERVICE_TOKEN BOUND``.
 
 It is told ``sid token`` on lines of its standard input, and judges all it was told, over and over. ``? sid`` makes it
 say whether it has refused that one; ``clock SECONDS`` sets its wall clock off by so many from then on; ``end`` makes it

@@ -51,7 +51,7 @@ class Served:
     def _program(self) -> list[str]:
         if self.clock is None:
             return ["-c", "from keyturn.cli import app; app()"]
-        return [str(Path(__file__).with_name("stepped.py")), str(self.clock)]
+        return [str(Path(__file__).with_name("stepped_clock.py")), str(self.clock)]
 
     def start(self) -> None:
         """Start and wait until it is ready. The process leads a group of its own."""

@@ -1,4 +1,4 @@
-"""``keyturn`` on a wall clock that a test may step: ``python stepped.py FILE ...``. FILE holds seconds off."""
+"""``keyturn`` on a wall clock that a test may step: ``python stepped_clock.py FILE ...``. FILE holds seconds off."""
 
 import sys
 import time
