@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from keyturn import flows
 from keyturn.clock import boottime
-from keyturn.config.background import BackgroundTasks, first_keys
+from keyturn.config.background import BackgroundTasks, load_first_keys
 from keyturn.config.components import Clock, Components, build_components
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import Settings, read_settings
@@ -185,9 +185,9 @@ class _BaseIssuer:
         ``background``: follow the feed and roll keys in threads. Without them every check queries the store, and keys
         roll only when an issuer is opened.
         """
-        parts = build_components(settings, awaited=cls._is_async, clock=clock, monotonic=monotonic)
+        parts = build_components(settings, is_async=cls._is_async, clock=clock, monotonic=monotonic)
         issuer = cls(parts)
-        drive(first_keys(parts), parts.sync_ports)
+        drive(load_first_keys(parts), parts.sync_ports)
         if background:
             issuer._upkeep = BackgroundTasks(parts)
             issuer._upkeep.start()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.config.background import LINGER_SECONDS, purge_expired
+from keyturn.config.background import EMPTY_BUCKET_SECONDS, purge_expired
 from keyturn.config.components import Components, build_components
 from keyturn.config.settings import Settings, read_settings
 from keyturn.core.audit import AuditEvent, AuditEventType
@@ -37,7 +37,7 @@ def opened() -> Iterator[list[Components]]:
 
 def build(opened: list[Components], url: str, **changes: Any) -> Components:
     settings = Settings(issuer="https://auth.example.com", audience="api", store=url, secret="s" * 43, **changes)
-    opened.append(build_components(settings, awaited=False, clock=lambda: NOW + 0.9))
+    opened.append(build_components(settings, is_async=False, clock=lambda: NOW + 0.9))
     return opened[-1]
 
 
@@ -69,7 +69,7 @@ def test_the_longest_time_reaches_before_1970_and_harms_nothing(opened: list[Com
 def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Components], url: str) -> None:
     parts = build(opened, url)
     dead, living = new_session(expires_at=NOW), new_session(expires_at=NOW + 1)
-    emptied, lingering = (Bucket(name, 0, Instant(NOW - LINGER_SECONDS + n), 1) for n, name in enumerate("ab"))
+    emptied, lingering = (Bucket(name, 0, Instant(NOW - EMPTY_BUCKET_SECONDS + n), 1) for n, name in enumerate("ab"))
     for session in (dead, living):
         parts.store.sessions.insert(session)
     for bucket in (emptied, lingering):

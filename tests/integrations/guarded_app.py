@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from keyturn import AsyncIssuer
-from keyturn.config.background import first_keys
+from keyturn.config.background import load_first_keys
 from keyturn.config.components import build_components
 from keyturn.config.settings import Settings
 from keyturn.core.freshness import Freshness
@@ -67,11 +67,11 @@ class House:
             algorithm="EdDSA",
             profile=policy,
         )
-        parts = build_components(settings, awaited=True, clock=self.clock, monotonic=self.monotonic)
+        parts = build_components(settings, is_async=True, clock=self.clock, monotonic=self.monotonic)
         parts.hasher.close()
         self.hasher = Argon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
         parts = replace(parts, ports=replace(parts.ports, hasher=self.hasher), hasher=self.hasher)
-        drive(first_keys(parts), parts.sync_ports)
+        drive(load_first_keys(parts), parts.sync_ports)
         self.issuer = AsyncIssuer(parts)
         self.parts = parts
         self.near = parts.session_cache

@@ -36,6 +36,6 @@ def open_issuer(data_dir: str | None, *, makes: bool = False) -> "Issuer":
     from keyturn.config.components import build_components
     from keyturn.issuer import Issuer
 
-    parts = build_components(load_settings(data_dir, makes=makes), awaited=False)
+    parts = build_components(load_settings(data_dir, makes=makes), is_async=False)
     parts.keyring.load(parts.store.keys.list())
     return Issuer(parts)

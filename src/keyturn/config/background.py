@@ -17,7 +17,7 @@ from keyturn.stores.log_follower import connect_feed
 PURGE_SECONDS = 60.0
 """Interval at which expired sessions, log entries and buckets are deleted."""
 
-LINGER_SECONDS = 3600
+EMPTY_BUCKET_SECONDS = 3600
 
 DAY_SECONDS = 86400
 
@@ -30,29 +30,31 @@ _logger = logging.getLogger("keyturn.upkeep")
 class BackgroundTasks:
     """Background threads of one process. They are daemon threads, which never delay the exit."""
 
-    def __init__(self, parts: Components) -> None:
-        self._parts = parts
+    def __init__(self, components: Components) -> None:
+        self._components = components
         self._stop = threading.Event()
-        self._feed = connect_feed(parts.sync_store, parts.session_cache, now=parts.now, monotonic=parts.monotonic)
-        self._relay = parts.redis_cache.relay if parts.redis_cache else None
+        self._feed = connect_feed(
+            components.sync_store, components.session_cache, now=components.now, monotonic=components.monotonic
+        )
+        self._relay = components.redis_cache.relay if components.redis_cache else None
         self._threads = [
             threading.Thread(target=self._feed.run_thread, args=(self._stop,), name="keyturn-feed", daemon=True),
             threading.Thread(target=self._run_periodically, name="keyturn-upkeep", daemon=True),
         ]
         if self._relay is not None:
-            parts.session_cache.subscribe(self._relay.wake)
+            components.session_cache.subscribe(self._relay.wake)
             run = self._relay.run
             self._threads.append(threading.Thread(target=run, args=(self._stop,), name="keyturn-relay", daemon=True))
 
-        if (quarantine := parts.quarantine) is not None:
-            given = (self._stop, parts.session_cache.revocations, parts.now)
-            watch = threading.Thread(target=quarantine.watch, args=given, name="keyturn-quarantine", daemon=True)
+        if (quarantine := components.quarantine) is not None:
+            arguments = (self._stop, components.session_cache.revocations, components.now)
+            watch = threading.Thread(target=quarantine.watch, args=arguments, name="keyturn-quarantine", daemon=True)
             self._threads.append(watch)
 
     def start(self) -> None:
         """Start the threads."""
-        if self._parts.quarantine is not None:
-            self._parts.quarantine.expect_failover()
+        if self._components.quarantine is not None:
+            self._components.quarantine.expect_failover()
         for each in self._threads:
             each.start()
 
@@ -70,53 +72,55 @@ class BackgroundTasks:
 
     def _run_periodically(self) -> None:
         # Well below the time for which a next key is published ahead, so that every process loads it in time.
-        pause = min(KEYS_SECONDS, self._parts.rollover.publish_seconds / 4)
-        swept_at = time.monotonic()
+        pause = min(KEYS_SECONDS, self._components.rollover.publish_seconds / 4)
+        purged_at = time.monotonic()
         while not self._stop.wait(pause):
-            self._try(refresh_keys(self._parts))
-            if time.monotonic() - swept_at >= PURGE_SECONDS:
-                self._try(purge_expired(self._parts))
-                swept_at = time.monotonic()
+            self._try(refresh_keys(self._components))
+            if time.monotonic() - purged_at >= PURGE_SECONDS:
+                self._try(purge_expired(self._components))
+                purged_at = time.monotonic()
 
     def _try(self, flow: Flow[object]) -> None:
         try:
-            drive(flow, self._parts.sync_ports)
-        except Unavailable as away:
-            _logger.warning("a round of upkeep failed, the next may not: %s", away.detail or away.code)
+            drive(flow, self._components.sync_ports)
+        except Unavailable as error:
+            _logger.warning("a round of upkeep failed, the next may not: %s", error.detail or error.code)
         except Exception:  # the next round may succeed; nothing depends on this one
             _logger.exception("a round of upkeep failed")
 
 
-def refresh_keys(parts: Components) -> Flow[None]:
+def refresh_keys(components: Components) -> Flow[None]:
     """Roll the signing keys if due and load the stored keys into the key ring."""
-    stored = yield from roll_keys(parts.config.profile.token.algorithm, parts.now(), parts.rollover)
-    parts.keyring.load(stored)
+    keys = yield from roll_keys(components.config.profile.token.algorithm, components.now(), components.rollover)
+    components.keyring.load(keys)
 
 
-def first_keys(parts: Components) -> Flow[None]:
+def load_first_keys(components: Components) -> Flow[None]:
     """Load the signing keys at startup.
 
     Raises ``ConfigurationError`` in production if the store holds none, because nothing is generated there.
     """
-    if parts.settings.environment == "production" and not (yield from stored_keys()):
+    if components.settings.environment == "production" and not (yield from stored_keys()):
         raise ConfigurationError("the store holds no signing key; make the first with: keyturn keys add")
-    yield from refresh_keys(parts)
+    yield from refresh_keys(components)
 
 
-def add_next_key(parts: Components) -> Flow[None]:
+def add_next_key(components: Components) -> Flow[None]:
     """Add a next key ahead of schedule."""
-    yield from add_key(parts.config.profile.token.algorithm, parts.now(), parts.rollover)
-    yield from refresh_keys(parts)
+    yield from add_key(components.config.profile.token.algorithm, components.now(), components.rollover)
+    yield from refresh_keys(components)
 
 
-def purge_expired(parts: Components) -> Flow[int]:
+def purge_expired(components: Components) -> Flow[int]:
     """Delete expired buckets and sessions, and security events older than ``audit_retention_days``.
 
     Return the number of deleted sessions.
     """
     # Delete only buckets that have been empty for an hour: a deleted bucket restarts its version at 0, and a concurrent
     # attempt could mistake that for the version it read.
-    yield from call("throttles", "purge", Instant(parts.now() - LINGER_SECONDS))
-    if parts.settings.audit_retention_days:
-        yield from call("audit", "purge", Instant(parts.now() - parts.settings.audit_retention_days * DAY_SECONDS))
-    return int((yield from call("sessions", "purge", parts.now())))
+    yield from call("throttles", "purge", Instant(components.now() - EMPTY_BUCKET_SECONDS))
+    if components.settings.audit_retention_days:
+        yield from call(
+            "audit", "purge", Instant(components.now() - components.settings.audit_retention_days * DAY_SECONDS)
+        )
+    return int((yield from call("sessions", "purge", components.now())))

@@ -20,8 +20,8 @@ def check_production(settings: Settings) -> None:
 def _secrets(settings: Settings) -> list[str]:
     problems: list[str] = []
     tokens = split_list(settings.service_token)
-    named = {"SECRET": (settings.secret,) if settings.secret else (), "SERVICE_TOKEN": tokens}
-    for name, values in named.items():
+    variables = {"SECRET": (settings.secret,) if settings.secret else (), "SERVICE_TOKEN": tokens}
+    for name, values in variables.items():
         if not values:
             problems.append(f"KEYTURN_{name} (or KEYTURN_{name}_FILE) is missing; {MAKE_SECRET}")
         problems.extend(each for value in values for each in _weak(f"KEYTURN_{name}", value))
@@ -61,6 +61,6 @@ def _store(settings: Settings) -> list[str]:
 def _policy(settings: Settings) -> tuple[str, ...]:
     try:
         build_profile(settings)
-    except ConfigurationError as failure:
-        return failure.problems
+    except ConfigurationError as error:
+        return error.problems
     return ()

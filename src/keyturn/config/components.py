@@ -73,38 +73,52 @@ class Components:
 
 
 def build_components(
-    settings: Settings, *, awaited: bool, clock: Clock = time.time, monotonic: Clock = boottime
+    settings: Settings, *, is_async: bool, clock: Clock = time.time, monotonic: Clock = boottime
 ) -> Components:
-    """Open the store and build the components. ``awaited``: build async ports, for ``drive_async``.
+    """Open the store and build the components. ``is_async``: build async ports, for ``drive_async``.
 
     Raises ``ConfigurationError`` for unusable settings, ``StoreUnavailable`` if the store cannot be reached.
     """
-    realm = build_issuer_config(settings)
-    vault = KeyEncryptor(*realm.secrets.all)
-    near = LocalSessionCache(realm.profile.token.staleness_seconds, monotonic)
-    policy = _rollover(realm)
-    ring = KeyRing(vault, policy.retired_seconds)
-    store, plain_store = _stores(settings, awaited)
-    hasher = _hasher(settings, awaited)
-    rules = NistPasswordRules(realm.profile.password, service_names=_names(realm))
-    fixed = _Fixed(SigningKeyGenerator(vault), rules, ring, near)
-    shared = open_redis_sidecar(settings, realm, plain_store.log, awaited, monotonic) if settings.redis_cache else None
-    ports = _ports(store, hasher, fixed, shared.cache if shared else NullSessionCache())
-    plain = _ports(plain_store, hasher, fixed, NullSessionCache())
+    config = build_issuer_config(settings)
+    key_encryptor = KeyEncryptor(*config.secrets.all)
+    session_cache = LocalSessionCache(config.profile.token.staleness_seconds, monotonic)
+    policy = _rollover(config)
+    keyring = KeyRing(key_encryptor, policy.retired_seconds)
+    store, sync_store = _stores(settings, is_async)
+    hasher = _hasher(settings, is_async)
+    rules = NistPasswordRules(config.profile.password, service_names=_service_names(config))
+    local_ports = _LocalPorts(SigningKeyGenerator(key_encryptor), rules, keyring, session_cache)
+    redis_cache = (
+        open_redis_sidecar(settings, config, sync_store.log, is_async, monotonic) if settings.redis_cache else None
+    )
+    ports = _ports(store, hasher, local_ports, redis_cache.cache if redis_cache else NullSessionCache())
+    sync_ports = _ports(sync_store, hasher, local_ports, NullSessionCache())
     return Components(
-        settings, realm, ports, plain, ring, near, shared, store, plain_store, hasher, policy, clock, monotonic
+        settings,
+        config,
+        ports,
+        sync_ports,
+        keyring,
+        session_cache,
+        redis_cache,
+        store,
+        sync_store,
+        hasher,
+        policy,
+        clock,
+        monotonic,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Fixed:
+class _LocalPorts:
     key_generator: SigningKeyGenerator
     passwords: NistPasswordRules
     signer: KeyRing
     session_cache: LocalSessionCache
 
 
-def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
+def _ports(store: Any, hasher: object, local_ports: _LocalPorts, cache: object) -> Ports:
     return Ports(
         sessions=store.sessions,
         accounts=store.accounts,
@@ -113,46 +127,48 @@ def _ports(store: Any, hasher: object, fixed: _Fixed, cache: object) -> Ports:
         keys=store.keys,
         audit=store.audit,
         hasher=hasher,
-        key_generator=fixed.key_generator,
-        passwords=fixed.passwords,
-        signer=fixed.signer,
-        session_cache=fixed.session_cache,
+        key_generator=local_ports.key_generator,
+        passwords=local_ports.passwords,
+        signer=local_ports.signer,
+        session_cache=local_ports.session_cache,
         shared_cache=cache,
         entropy=SystemEntropy(),
     )
 
 
-def _stores(settings: Settings, awaited: bool) -> tuple[Any, Any]:
-    apart = _redis_sessions(settings)
-    if not awaited:
-        store = open_store(settings.store, settings.store_connections, apart)
+def _stores(settings: Settings, is_async: bool) -> tuple[Any, Any]:
+    redis_sessions = _redis_sessions(settings)
+    if not is_async:
+        store = open_store(settings.store, settings.store_connections, redis_sessions)
         return store, store
-    twin = open_async_store(settings.store, settings.store_connections, apart)
-    return twin, twin.store
+    async_store = open_async_store(settings.store, settings.store_connections, redis_sessions)
+    return async_store, async_store.store
 
 
 def _redis_sessions(settings: Settings) -> RedisSessions | None:
     if settings.session_store:
         return RedisSessions(settings.session_store, settings.redis_min_replicas, settings.quarantine_seconds)
-    idle = [name for name in ("redis_min_replicas", "quarantine_seconds") if getattr(settings, name) != _DEFAULTS[name]]
-    if idle:
+    unused = [
+        name for name in ("redis_min_replicas", "quarantine_seconds") if getattr(settings, name) != _DEFAULTS[name]
+    ]
+    if unused:
         # Their presence suggests that the operator expects the sessions in Redis.
-        named = " and ".join(f"KEYTURN_{name.upper()}" for name in idle)
+        names = " and ".join(f"KEYTURN_{name.upper()}" for name in unused)
         raise ConfigurationError(
-            f"{named} without KEYTURN_SESSION_STORE: sessions are in the database, and it does nothing"
+            f"{names} without KEYTURN_SESSION_STORE: sessions are in the database, and it does nothing"
         )
     return None
 
 
-def _rollover(realm: IssuerConfig) -> RolloverPolicy:
-    token = realm.profile.token
+def _rollover(config: IssuerConfig) -> RolloverPolicy:
+    token = config.profile.token
     return RolloverPolicy(token.rollover_seconds, token.publish_seconds, token.retired_seconds)
 
 
-def _names(realm: IssuerConfig) -> tuple[str, ...]:
-    return ("keyturn", urlsplit(realm.issuer).hostname or "")
+def _service_names(config: IssuerConfig) -> tuple[str, ...]:
+    return ("keyturn", urlsplit(config.issuer).hostname or "")
 
 
-def _hasher(settings: Settings, awaited: bool) -> Argon2Hasher | AsyncArgon2Hasher:
-    make = AsyncArgon2Hasher if awaited else Argon2Hasher
+def _hasher(settings: Settings, is_async: bool) -> Argon2Hasher | AsyncArgon2Hasher:
+    make = AsyncArgon2Hasher if is_async else Argon2Hasher
     return make(threads=settings.hash_threads or None, queue=settings.hash_queue)

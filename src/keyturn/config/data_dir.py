@@ -47,11 +47,11 @@ def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
         if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             # A user who may write to the directory could replace the secret or the database (CWE-732).
             raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
-        secret = settings.secret or _keep_secret_file(folder / "secret", lines)
-        service_token = settings.service_token or _keep_secret_file(folder / "service-token", lines)
+        secret = settings.secret or _read_or_create_secret(folder / "secret", lines)
+        service_token = settings.service_token or _read_or_create_secret(folder / "service-token", lines)
     except OSError as failure:
         raise ConfigurationError(f"the data folder {folder} cannot be used: {failure.strerror}") from failure
-    complete = msgspec.structs.replace(
+    completed = msgspec.structs.replace(
         settings,
         secret=secret,
         service_token=service_token,
@@ -59,7 +59,7 @@ def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
         issuer=settings.issuer or issuer,
         audience=settings.audience or settings.issuer or issuer,
     )
-    return PreparedSettings(complete, (*lines, *_private(settings)))
+    return PreparedSettings(completed, (*lines, *_warn_generated(settings)))
 
 
 def store_of(settings: Settings) -> str:
@@ -67,37 +67,37 @@ def store_of(settings: Settings) -> str:
     return settings.store or f"sqlite:///{settings.folder.absolute() / 'keyturn.db'}"
 
 
-def _private(settings: Settings) -> list[str]:
+def _warn_generated(settings: Settings) -> list[str]:
     """Return a warning if the database may be shared but generated settings are this server's own."""
     names = [name for name in ("issuer", "service_token") if not getattr(settings, name)]
     if not settings.store.startswith("postgres") or not names:
         return []
-    named = " and ".join(f"KEYTURN_{name.upper()}" for name in names)
-    return [f"{named} not set: they are this server's own, and others on its database will not take its tokens"]
+    variables = " and ".join(f"KEYTURN_{name.upper()}" for name in names)
+    return [f"{variables} not set: they are this server's own, and others on its database will not take its tokens"]
 
 
-def _keep_secret_file(path: Path, lines: list[str]) -> str:
+def _read_or_create_secret(path: Path, lines: list[str]) -> str:
     if not path.exists():
-        _write_once(path, secrets.token_hex(32))
+        _create_atomically(path, secrets.token_hex(32))
         lines.append(f"made {path} (mode 0600)")
     if path.stat().st_mode & 0o077:
         raise ConfigurationError(f"{path} may be read by others; run: chmod 600 {path}")
     return path.read_text().strip()
 
 
-def _write_once(path: Path, text: str) -> None:
+def _create_atomically(path: Path, text: str) -> None:
     # Write a temporary file and link it: a process that starts concurrently reads a complete secret or creates none.
     # The name is random, not the process id: in a container that is the same at every start, and a crash may have left
     # the file behind.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(aside, path)
+        os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
-        aside.unlink()
+        temporary.unlink()

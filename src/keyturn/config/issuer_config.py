@@ -59,21 +59,21 @@ def build_profile(settings: Settings) -> Profile:
     profile = PROFILES.get(settings.profile)
     if profile is None:
         raise ConfigurationError(f"profile must be one of {', '.join(PROFILES)}, not {settings.profile!r}")
-    parts: dict[str, Callable[[], object]] = {
-        "session": lambda: _with(profile.session, settings, "refresh_grace_seconds", unset=-1),
-        "token": lambda: _with(profile.token, settings, *_TOKEN, "algorithm"),
-        "throttle": lambda: _with(profile.throttle, settings, *_THROTTLE),
-        "password": lambda: _with(profile.password, settings, "password_min_length"),
+    builders: dict[str, Callable[[], object]] = {
+        "session": lambda: _override(profile.session, settings, "refresh_grace_seconds", unset=-1),
+        "token": lambda: _override(profile.token, settings, *_TOKEN, "algorithm"),
+        "throttle": lambda: _override(profile.throttle, settings, *_THROTTLE),
+        "password": lambda: _override(profile.password, settings, "password_min_length"),
         "cookie": lambda: _cookie(profile.cookie, settings),
     }
     problems: list[str] = []
-    built = {name: _try(build, problems) for name, build in parts.items()}
+    policies = {name: _try(build, problems) for name, build in builders.items()}
     if problems:
         raise ConfigurationError(*problems)
     try:
-        return replace(profile, **built)  # type: ignore[arg-type]  # each part has the type of the one it replaces
+        return replace(profile, **policies)  # type: ignore[arg-type]  # each part has the type of the one it replaces
     except ConfigurationError as failure:
-        raise ConfigurationError(*(_in_settings(each, tuple(FIELDS)) for each in failure.problems)) from None
+        raise ConfigurationError(*(_name_settings(each, tuple(FIELDS)) for each in failure.problems)) from None
 
 
 def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
@@ -81,16 +81,16 @@ def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
     return replace(policy, secure=urlsplit(settings.issuer).scheme == "https")
 
 
-def _with(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:
-    given = {FIELDS[name]: value for name in names if (value := getattr(settings, name)) not in (unset, "")}
+def _override(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:
+    overrides = {FIELDS[name]: value for name in names if (value := getattr(settings, name)) not in (unset, "")}
     try:
-        return replace(policy, **given)  # type: ignore[type-var]  # every policy is a dataclass
+        return replace(policy, **overrides)  # type: ignore[type-var]  # every policy is a dataclass
     except ConfigurationError as failure:
         # Policies report their field names: replace them by the names of the settings.
-        raise ConfigurationError(*(_in_settings(each, names) for each in failure.problems)) from None
+        raise ConfigurationError(*(_name_settings(each, names) for each in failure.problems)) from None
 
 
-def _in_settings(problem: str, names: Sequence[str]) -> str:
+def _name_settings(problem: str, names: Sequence[str]) -> str:
     for name in names:
         problem = problem.replace(f"{FIELDS[name]} ", f"{name} ")
     return problem

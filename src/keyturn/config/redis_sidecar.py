@@ -31,7 +31,7 @@ class RedisSidecar:
 
 
 def open_redis_sidecar(
-    settings: Settings, realm: IssuerConfig, log: Any, awaited: bool, monotonic: Callable[[], float]
+    settings: Settings, config: IssuerConfig, log: Any, is_async: bool, monotonic: Callable[[], float]
 ) -> RedisSidecar:
     """Build the cache and the relay, without connecting: an issuer also starts while Redis is down.
 
@@ -48,8 +48,8 @@ def open_redis_sidecar(
     from keyturn.stores.redis.relay import Relay
 
     address = read_address(settings.redis_cache)
-    make = AsyncRedisCache if awaited else RedisCache
-    interval_seconds = realm.profile.token.staleness_seconds / HEARTBEATS_PER_BOUND
+    make = AsyncRedisCache if is_async else RedisCache
+    interval_seconds = config.profile.token.staleness_seconds / HEARTBEATS_PER_BOUND
     return RedisSidecar(
-        make(address, realm.secrets, monotonic), Relay(log, address, interval_seconds, monotonic=monotonic)
+        make(address, config.secrets, monotonic), Relay(log, address, interval_seconds, monotonic=monotonic)
     )

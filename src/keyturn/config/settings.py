@@ -65,12 +65,12 @@ def read_settings(environ: Mapping[str, str] | None = None, **explicit: object) 
 
     ``environ`` defaults to the process's. Raises ``ConfigurationError`` with every unknown name and invalid value.
     """
-    surroundings = os.environ if environ is None else environ
+    source = os.environ if environ is None else environ
     problems: list[str] = []
-    given = {name: value for name, value in explicit.items() if value is not None}
-    from_environ = _environment(surroundings, problems)
-    data_dir = str(given.get("data_dir") or from_environ.get("data_dir") or Settings().data_dir)
-    return _checked({**_toml(Path(data_dir) / "keyturn.toml", problems), **from_environ, **given}, problems)
+    overrides = {name: value for name, value in explicit.items() if value is not None}
+    from_environ = _read_environment(source, problems)
+    data_dir = str(overrides.get("data_dir") or from_environ.get("data_dir") or Settings().data_dir)
+    return _validate({**_read_toml(Path(data_dir) / "keyturn.toml", problems), **from_environ, **overrides}, problems)
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -100,30 +100,30 @@ FORMER_NAMES: Mapping[str, str] = {
 _ENVIRONMENTS = ("development", "production")
 
 
-def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
+def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
     known = set(Settings.__struct_fields__)
-    found = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
-    found = {name: value for name, value in found.items() if value}
-    for name in [each for each in found if each.removesuffix("_file") in known and each.endswith("_file")]:
-        plain, path = name.removesuffix("_file"), Path(found.pop(name))
-        if plain in found:
-            problems.append(f"{PREFIX}{plain.upper()} and {PREFIX}{name.upper()} are both set; which one counts?")
-        found[plain] = _file(path, problems)
+    values = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    values = {name: value for name, value in values.items() if value}
+    for name in [each for each in values if each.removesuffix("_file") in known and each.endswith("_file")]:
+        base, path = name.removesuffix("_file"), Path(values.pop(name))
+        if base in values:
+            problems.append(f"{PREFIX}{base.upper()} and {PREFIX}{name.upper()} are both set; which one counts?")
+        values[base] = _read_file(path, problems)
     # A misspelt security setting must not be silently ignored.
-    problems += [_unknown(name, f"{PREFIX}{name.upper()}", PREFIX) for name in found if name not in known]
-    return {name: value for name, value in found.items() if name in known}
+    problems += [_unknown_message(name, f"{PREFIX}{name.upper()}", PREFIX) for name in values if name not in known]
+    return {name: value for name, value in values.items() if name in known}
 
 
-def _unknown(name: str, shown: str, prefix: str = "") -> str:
+def _unknown_message(name: str, shown: str, prefix: str = "") -> str:
     """Return the message that ``name`` is not a setting, with the present name of a renamed one."""
     stem = name.removesuffix("_file")
     if stem not in FORMER_NAMES:
         return f"{shown} is not a setting; docs/reference/settings.md lists all of them"
-    now = FORMER_NAMES[stem] + name[len(stem) :]
-    return f"{shown} is now {prefix}{now.upper() if prefix else now}"
+    present = FORMER_NAMES[stem] + name[len(stem) :]
+    return f"{shown} is now {prefix}{present.upper() if prefix else present}"
 
 
-def _file(path: Path, problems: list[str]) -> str:
+def _read_file(path: Path, problems: list[str]) -> str:
     try:
         text = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as failure:
@@ -135,7 +135,7 @@ def _file(path: Path, problems: list[str]) -> str:
     return text
 
 
-def _toml(path: Path, problems: list[str]) -> dict[str, object]:
+def _read_toml(path: Path, problems: list[str]) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text()) if path.exists() else {}
     except OSError as failure:
@@ -146,28 +146,28 @@ def _toml(path: Path, problems: list[str]) -> dict[str, object]:
         return {}
 
 
-def _checked(found: Mapping[str, object], problems: list[str]) -> Settings:
+def _validate(values: Mapping[str, object], problems: list[str]) -> Settings:
     # Until November 2026, ``profile`` chose what ``environment`` chooses now.
-    if found.get("profile") in _ENVIRONMENTS:
-        chosen = found["profile"]
+    if values.get("profile") in _ENVIRONMENTS:
+        environment = values["profile"]
         problems.append(
-            f"profile={chosen} is now environment={chosen} ({PREFIX}ENVIRONMENT={chosen}); "
+            f"profile={environment} is now environment={environment} ({PREFIX}ENVIRONMENT={environment}); "
             f"profile is one of {', '.join(PROFILES)}"
         )
-    for name, value in found.items():
+    for name, value in values.items():
         try:
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as failure:
-            problems.append(_wrong(name, value, failure))
+            problems.append(_invalid(name, value, failure))
     if problems:
         raise ConfigurationError(*problems)
-    return msgspec.convert(found, Settings, strict=False)
+    return msgspec.convert(values, Settings, strict=False)
 
 
-def _wrong(name: str, value: object, failure: msgspec.ValidationError) -> str:
+def _invalid(name: str, value: object, failure: msgspec.ValidationError) -> str:
     kinds = get_type_hints(Settings)
     if name not in kinds:
-        return f"{_unknown(name, name)} (keyturn.toml)"
+        return f"{_unknown_message(name, name)} (keyturn.toml)"
     if get_origin(kinds[name]) is Literal:
         return f"{name} must be {' or '.join(get_args(kinds[name]))}, not {value!r}"
     return f"setting {name}: {str(failure).removesuffix(f' - at `$.{name}`')}"
