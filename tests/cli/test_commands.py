@@ -145,7 +145,7 @@ def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path, command: str,
     folder = tmp_path / "new"
     ran = run(*command.split(), "--data-dir", str(folder))
     assert ran.code == 0
-    assert f"made the data folder {folder}" in ran.complained
+    assert f"created the data directory {folder}" in ran.complained
     assert run("keys", "list", "--data-dir", str(folder)).complained == ""
 
 

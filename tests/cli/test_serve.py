@@ -46,9 +46,9 @@ def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None
         assert '"credential":"session"' in said[1]
         assert '"revoked":true' in said[2]
         with serving(tmp_path / "data", algorithm="ES256") as again:
-            assert "made the data folder" not in again.log.read_text().split("Try:")[-2]
+            assert "created the data directory" not in again.log.read_text().split("Try:")[-2]
     log = served.log.read_text()
-    assert f"made the data folder {tmp_path / 'data'}" in log
+    assert f"created the data directory {tmp_path / 'data'}" in log
     assert "(mode 0600)" in log
 
 

@@ -98,7 +98,7 @@ def test_a_folder_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(ConfigurationError, match="anybody may write"):
+    with pytest.raises(ConfigurationError, match="writable by every user"):
         create_missing(Settings(data_dir=str(folder)), URL)
     assert list(folder.iterdir()) == []
     # As /tmp is: nobody may take away what is another's.

@@ -42,7 +42,7 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
 def test_a_setting_and_its_file_do_not_go_together(tmp_path: Path) -> None:
     (tmp_path / "it").write_text(SECRET)
     both = {"KEYTURN_SECRET": SECRET, "KEYTURN_SECRET_FILE": str(tmp_path / "it")}
-    assert problems(both) == ("KEYTURN_SECRET and KEYTURN_SECRET_FILE are both set; which one counts?",)
+    assert problems(both) == ("KEYTURN_SECRET and KEYTURN_SECRET_FILE are both set; unset one of them",)
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ class BackgroundTasks:
         try:
             drive(flow, self._components.sync_ports)
         except Unavailable as error:
-            _logger.warning("a round of upkeep failed, the next may not: %s", error.detail or error.code)
+            _logger.warning("background tasks failed; they run again in a few seconds: %s", error.detail or error.code)
         except Exception:  # the next round may succeed; nothing depends on this one
-            _logger.exception("a round of upkeep failed")
+            _logger.exception("background tasks failed; they run again in a few seconds")
 
 
 def refresh_keys(components: Components) -> Flow[None]:
@@ -101,7 +101,7 @@ def load_first_keys(components: Components) -> Flow[None]:
     Raises ``ConfigurationError`` in production if the store holds none, because nothing is generated there.
     """
     if components.settings.environment == "production" and not (yield from stored_keys()):
-        raise ConfigurationError("the store holds no signing key; make the first with: keyturn keys add")
+        raise ConfigurationError("the store holds no signing key; create the first one with: keyturn keys add")
     yield from refresh_keys(components)
 
 

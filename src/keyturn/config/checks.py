@@ -30,7 +30,7 @@ def _secrets(settings: Settings) -> list[str]:
     if settings.secret_previous:
         problems.extend(_weak("KEYTURN_SECRET_PREVIOUS", settings.secret_previous))
     if settings.secret and settings.secret == settings.secret_previous:
-        problems.append("KEYTURN_SECRET_PREVIOUS equals KEYTURN_SECRET; leave it out when nothing rolls over")
+        problems.append("KEYTURN_SECRET_PREVIOUS equals KEYTURN_SECRET; unset it except during a rollover")
     return problems
 
 

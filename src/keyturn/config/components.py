@@ -155,7 +155,8 @@ def _redis_sessions(settings: Settings) -> RedisSessions | None:
         # Their presence suggests that the operator expects the sessions in Redis.
         names = " and ".join(f"KEYTURN_{name.upper()}" for name in unused)
         raise ConfigurationError(
-            f"{names} without KEYTURN_SESSION_STORE: sessions are in the database, and it does nothing"
+            f"{names} without KEYTURN_SESSION_STORE has no effect: sessions are in the database; unset it, "
+            "or set KEYTURN_SESSION_STORE"
         )
     return None
 

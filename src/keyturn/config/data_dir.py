@@ -43,14 +43,14 @@ def create_missing(settings: Settings, issuer: str) -> PreparedSettings:
     try:
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lines.append(f"made the data folder {folder.absolute()}")
+            lines.append(f"created the data directory {folder.absolute()}")
         if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             # A user who may write to the directory could replace the secret or the database (CWE-732).
-            raise ConfigurationError(f"anybody may write to the data folder {folder}; run: chmod o-w {folder}")
+            raise ConfigurationError(f"the data directory {folder} is writable by every user; run: chmod o-w {folder}")
         secret = settings.secret or _read_or_create_secret(folder / "secret", lines)
         service_token = settings.service_token or _read_or_create_secret(folder / "service-token", lines)
     except OSError as failure:
-        raise ConfigurationError(f"the data folder {folder} cannot be used: {failure.strerror}") from failure
+        raise ConfigurationError(f"the data directory {folder} cannot be used: {failure.strerror}") from failure
     completed = msgspec.structs.replace(
         settings,
         secret=secret,
@@ -73,15 +73,15 @@ def _warn_generated(settings: Settings) -> list[str]:
     if not settings.store.startswith("postgres") or not names:
         return []
     variables = " and ".join(f"KEYTURN_{name.upper()}" for name in names)
-    return [f"{variables} not set: they are this server's own, and others on its database will not take its tokens"]
+    return [f"{variables} not set: other servers on the same database will not accept this server's tokens"]
 
 
 def _read_or_create_secret(path: Path, lines: list[str]) -> str:
     if not path.exists():
         _create_atomically(path, secrets.token_hex(32))
-        lines.append(f"made {path} (mode 0600)")
+        lines.append(f"created {path} (mode 0600)")
     if path.stat().st_mode & 0o077:
-        raise ConfigurationError(f"{path} may be read by others; run: chmod 600 {path}")
+        raise ConfigurationError(f"{path} is accessible to other users; run: chmod 600 {path}")
     return path.read_text().strip()
 
 

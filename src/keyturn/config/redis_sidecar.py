@@ -38,10 +38,12 @@ def open_redis_sidecar(
     ``log``: the synchronous revocation log. Raises ``ConfigurationError`` for an unusable URL.
     """
     if find_spec("redis") is None:
-        raise ConfigurationError("redis_cache: redis is missing; in a clone of Keyturn: pip install '.[redis]'")
+        raise ConfigurationError(
+            "redis_cache: the package redis is not installed; in a clone of Keyturn: pip install '.[redis]'"
+        )
     if settings.store == MEMORY:
         raise ConfigurationError(
-            "redis_cache: it stands beside a database, which all processes share; this store is memory"
+            "redis_cache requires a database as store, not memory:; set KEYTURN_STORE to a database"
         )
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache

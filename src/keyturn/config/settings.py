@@ -107,7 +107,7 @@ def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
     for name in [each for each in values if each.removesuffix("_file") in known and each.endswith("_file")]:
         base, path = name.removesuffix("_file"), Path(values.pop(name))
         if base in values:
-            problems.append(f"{PREFIX}{base.upper()} and {PREFIX}{name.upper()} are both set; which one counts?")
+            problems.append(f"{PREFIX}{base.upper()} and {PREFIX}{name.upper()} are both set; unset one of them")
         values[base] = _read_file(path, problems)
     # A misspelt security setting must not be silently ignored.
     problems += [_unknown_message(name, f"{PREFIX}{name.upper()}", PREFIX) for name in values if name not in known]
