@@ -18,10 +18,11 @@ class Refusal(Exception):
 
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 400
-    hint: ClassVar[str] = "The request was refused."
+    hint: str = "The request was refused."
 
-    def __init__(self, detail: str = "", *, retry_after_seconds: int | None = None) -> None:
+    def __init__(self, detail: str = "", *, hint: str = "", retry_after_seconds: int | None = None) -> None:
         self.detail = detail
+        self.hint = hint or type(self).hint
         self.retry_after_seconds = retry_after_seconds
         super().__init__(detail or self.hint)
 
@@ -54,21 +55,25 @@ class BadRequest(Refusal):
 
 
 class InvalidMember(BadRequest):
-    """``member``: the member of the body, form or query that is missing or cannot be what it is; safe to show."""
+    """``member``: name of the field of the body, form or query that is missing or invalid; safe to show.
+
+    ``expected``: its allowed values, which complete the sentence "`deliver` must be ...".
+    """
 
     code = "invalid_member"
-    hint = "The member that `member` names is missing or not what it has to be; compare it with the API reference."
+    hint = "The field named in `member` is missing or invalid."
 
-    def __init__(self, member: str, detail: str = "") -> None:
+    def __init__(self, member: str, expected: str = "") -> None:
         self.member = member
-        super().__init__(detail or member)
+        hint = f"`{member}` must be {expected}." if expected else ""
+        super().__init__(hint or member, hint=hint)
 
 
 class UnsupportedGrantType(BadRequest):
     """RFC 6749 section 5.2."""
 
     code = "unsupported_grant_type"
-    hint = "Ask with one of the grant types that the server's metadata lists."
+    hint = "Send grant_type=refresh_token, the only grant type of this server."
 
 
 class NotFound(BadRequest):
@@ -98,8 +103,15 @@ class PayloadTooLarge(BadRequest):
 
 
 class UnsupportedMediaType(BadRequest):
+    """``expected``: the media type to send (RFC 9110 section 15.5.16)."""
+
     code, status = "unsupported_media_type", 415
-    hint = "Send the body in the media type this endpoint documents."
+    hint = "Send the body in the media type that this endpoint documents, in UTF-8 and without Content-Encoding."
+
+    def __init__(self, expected: str, detail: str = "") -> None:
+        self.expected = expected
+        hint = f"Send the body with one header Content-Type: {expected}, in UTF-8 and without Content-Encoding."
+        super().__init__(detail, hint=hint)
 
 
 class AccountExists(Refusal):
@@ -119,8 +131,14 @@ class PasswordRejected(Refusal):
 
 
 class CredentialsNotOffered(Refusal):
+    """``offered``: the values of ``deliver`` that the setting ``credentials`` allows."""
+
     code, status = "credentials_not_offered", 422
-    hint = "This server does not hand out that kind of credential; ask for another `deliver`."
+    hint = "This server does not issue that kind of credential; send another `deliver`."
+
+    def __init__(self, detail: str = "", *, offered: tuple[str, ...] = ()) -> None:
+        hint = f"This server does not issue that; `deliver` may be {' or '.join(offered)}." if offered else ""
+        super().__init__(detail, hint=hint)
 
 
 class PayloadRefused(Refusal):

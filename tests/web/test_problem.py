@@ -29,7 +29,7 @@ def test_a_refusal_is_a_problem_document(kind: type[Refusal]) -> None:
     shown = document(reply)
     assert header(reply, b"content-type") == "application/problem+json"
     assert header(reply, b"cache-control") == "no-store"
-    assert (shown["code"], shown["hint"], shown["status"]) == (kind.code, kind.hint, kind.status)
+    assert (shown["code"], shown["hint"], shown["status"]) == (kind.code, refusal.hint, kind.status)
     assert shown["type"] == shown["docs"] == refusal.docs
     assert reply.status == kind.status
     assert reply.refusal is refusal
@@ -40,7 +40,12 @@ def test_a_refusal_is_a_problem_document(kind: type[Refusal]) -> None:
 def test_the_detail_stays_inside_and_no_cookie_is_cleared(kind: type[Refusal], path: str) -> None:
     reply = problem(kind("secret detail"), path)
     assert header(reply, b"set-cookie") is None
-    if kind not in (errors.PasswordRejected, errors.InvalidMember, errors.MethodNotAllowed):
+    if kind not in (
+        errors.PasswordRejected,
+        errors.InvalidMember,
+        errors.MethodNotAllowed,
+        errors.UnsupportedMediaType,
+    ):
         assert b"secret" not in reply.body + b"".join(value for _, value in reply.headers)
 
 
@@ -103,7 +108,7 @@ def test_what_may_be_shown_is_shown() -> None:
         ("/auth/token", errors.StoreUnavailable(), 503, "temporarily_unavailable"),
         ("/auth/introspect", errors.Unauthenticated(), 401, "invalid_client"),
         ("/auth/introspect", errors.TokenInvalid(), 401, "invalid_client"),
-        ("/auth/revoke", errors.UnsupportedMediaType(), 415, "invalid_request"),
+        ("/auth/revoke", errors.UnsupportedMediaType("application/json"), 415, "invalid_request"),
     ],
     ids=lambda each: each if isinstance(each, str) else getattr(each, "code", None),
 )

@@ -40,11 +40,11 @@ def normalise_identifier(text: str) -> str:
     """
     # Normalisation sorts combining marks in quadratic time: a long text is refused before it is normalised.
     if len(text) > 4 * MAX_IDENTIFIER_OCTETS:
-        raise InvalidMember("email", "identifier is too long")
+        raise InvalidMember("email", f"at most {MAX_IDENTIFIER_OCTETS} bytes long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
     local, at, domain = folded.rpartition("@")
     if not (local and at and domain) or "@" in local or not _is_printable(folded):
-        raise InvalidMember("email", "identifier is not an e-mail address")
+        raise InvalidMember("email", f"one e-mail address of at most {MAX_IDENTIFIER_OCTETS} bytes")
     return folded
 
 

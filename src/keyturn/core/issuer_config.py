@@ -40,5 +40,5 @@ class IssuerConfig:
         if requested is None:
             return offered[0]
         if requested not in offered:
-            raise CredentialsNotOffered(f"{requested} under credentials={self.credentials}")
+            raise CredentialsNotOffered(f"{requested} under credentials={self.credentials}", offered=offered)
         return requested

@@ -36,4 +36,4 @@ def require_name(**given: object) -> None:
     require_type(str, **given)
     for member, name in given.items():
         if isinstance(name, str) and len(name) > MAX_NAME_LENGTH:
-            raise InvalidMember(member, f"{member} is longer than {MAX_NAME_LENGTH} characters")
+            raise InvalidMember(member, f"at most {MAX_NAME_LENGTH} characters long")

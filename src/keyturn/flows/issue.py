@@ -20,7 +20,8 @@ class IssuedCredentials:
     """Credentials issued by a login, a refresh or a step-up.
 
     ``repr`` masks the tokens. A token is None if the delivery does not include it.
-    ``session_expires_at``: end of the session in any case; ``token_expires_at``: expiry of the access token. Whole seconds since 1970.
+    ``session_expires_at``: end of the session in any case. ``token_expires_at``: expiry of the access token. Both are
+    whole seconds since 1970.
     ``device_token``: value of the device cookie, after a login or a signup.
     """
 

@@ -259,7 +259,7 @@ def _parse_position(request: Request) -> tuple[FeedCursor, int | None]:
         return position, None
     event_id = _EVENT_ID.fullmatch(event_ids[0])
     if event_id is None:
-        raise InvalidMember("Last-Event-ID")
+        raise InvalidMember("Last-Event-ID", "the id of an event of this stream")
     return FeedCursor(int(event_id[2]), is_snapshot=False, nonce=position.nonce), int(event_id[1])
 
 

@@ -66,7 +66,10 @@ def bearer_token(request: Request) -> str | None:
         # Two values: a proxy that reads the first and a server that reads the last authenticate different callers.
         raise BadRequest("more than one Authorization header")
     if not _SCHEME.match(values[0]):
-        raise Unauthenticated("an Authorization scheme other than Bearer")
+        raise Unauthenticated(
+            "an Authorization scheme other than Bearer",
+            hint="Use the Bearer scheme (RFC 6750): send the header Authorization: Bearer, a space, and the token.",
+        )
     shape = _BEARER.fullmatch(values[0]) if len(values[0]) <= MAX_BEARER_CHARS else None
     if shape is None:
         raise TokenMalformed("not one bearer token (RFC 6750 section 2.1)")

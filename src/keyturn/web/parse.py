@@ -2,7 +2,8 @@
 
 import json
 import re
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -39,9 +40,9 @@ def read_json(request: Request, shape: type[T]) -> T:
         json.loads(text, object_pairs_hook=_unique)
         return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, shape) from None
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"not strict JSON: {type(error).__name__}") from None
+        raise BadRequest(f"not strict JSON: {type(error).__name__}", hint=_json_hint(error)) from None
 
 
 def read_form(request: Request, shape: type[T]) -> T:
@@ -62,34 +63,34 @@ def _text(request: Request, media: re.Pattern[bytes], name: str) -> str:
     # so a form on another site cannot pass for JSON.
     kinds = request.values(b"content-type")
     if len(kinds) != 1 or not media.fullmatch(kinds[0]):
-        raise UnsupportedMediaType(f"not exactly one Content-Type: {name}")
+        raise UnsupportedMediaType(name, f"not exactly one Content-Type: {name}")
     if request.values(b"content-encoding"):
-        raise UnsupportedMediaType("an encoded body")
+        raise UnsupportedMediaType(name, "an encoded body")
     if len(request.body) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"{len(request.body)} bytes; at most {MAX_BODY_BYTES} are read")
     try:
         return request.body.decode()
     except UnicodeDecodeError:
-        raise BadRequest("not UTF-8") from None
+        raise BadRequest("not UTF-8", hint="The body is not valid UTF-8.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member is repeated")
+        raise _RepeatedField
     return members
 
 
 def _fields(text: str) -> dict[str, str]:
     if not _ENCODED.fullmatch(text):
-        raise BadRequest("not application/x-www-form-urlencoded")
+        raise BadRequest("not form-urlencoded", hint="The body or query is not application/x-www-form-urlencoded.")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
-        raise BadRequest("too many fields, or not UTF-8") from None
+        raise BadRequest("too many fields, or not UTF-8", hint=f"Send at most {MAX_FIELDS} fields, in UTF-8.") from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise BadRequest("a parameter is repeated")
+        raise BadRequest("a parameter is repeated", hint="Send each parameter once.")
     return {name: value for name, value in fields.items() if value}
 
 
@@ -97,11 +98,37 @@ def _convert(fields: dict[str, str], shape: type[T]) -> T:
     try:
         return msgspec.convert(fields, shape, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, shape) from None
 
 
-def _invalid(error: msgspec.ValidationError) -> InvalidMember:
+class _RepeatedField(ValueError):
+    """A JSON object has two fields of one name."""
+
+
+def _json_hint(error: Exception) -> str:
+    # The messages of the json module are constant: they quote nothing of the body, which may hold a password.
+    if isinstance(error, json.JSONDecodeError):
+        return f"The body is not valid JSON: {error.msg}, line {error.lineno}, column {error.colno}."
+    if isinstance(error, _RepeatedField):
+        return "Send each field of the JSON object once."
+    return "The body is not valid JSON, or nested too deeply."
+
+
+def _invalid(error: msgspec.ValidationError, shape: type) -> InvalidMember:
     place = _PLACE.search(str(error))
     member = place and (place[1] or place[2])
-    # msgspec's message may quote the input (an unknown enum value): keep it out of the detail, too.
-    return InvalidMember(member or "body")
+    # msgspec's message may quote the input (an unknown enum value): keep it out of the hint and of the detail.
+    if member is None:
+        return InvalidMember("body", "a JSON object")
+    return InvalidMember(member, next(_expectations(get_type_hints(shape, include_extras=True)[member]), "a string"))
+
+
+def _expectations(kind: Any) -> Iterator[str]:
+    """Yield the allowed values of a field's type in words, from its ``Literal`` or its ``Meta``."""
+    if get_origin(kind) is Literal:
+        yield f"one of {', '.join(get_args(kind))}"
+    elif get_origin(kind) is Annotated:
+        yield from (each.extra["expected"] for each in kind.__metadata__ if each.extra)
+    else:
+        for each in get_args(kind):
+            yield from _expectations(each)

@@ -13,6 +13,7 @@ from keyturn.errors import (
     Unauthenticated,
     Unavailable,
     UnsupportedGrantType,
+    UnsupportedMediaType,
 )
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
 from keyturn.web.schemas import OAuthProblem, Problem
@@ -91,6 +92,9 @@ def _headers(refusal: Refusal, status: int) -> list[Header]:
         headers.append((b"retry-after", b"%d" % refusal.retry_after_seconds))
     if isinstance(refusal, MethodNotAllowed):
         headers.append((b"allow", refusal.allow.encode()))
+    if isinstance(refusal, UnsupportedMediaType):
+        # RFC 9110 section 15.5.16.
+        headers.append((b"accept", refusal.expected.encode()))
     return headers
 
 

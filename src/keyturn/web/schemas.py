@@ -9,7 +9,14 @@ from keyturn.core.principal import Credential
 from keyturn.core.revocation import RevocationKind
 
 # "$(?!\n)": in Python "$" alone also matches before a final line feed; in ECMA-262 both mean the same.
-ClientName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)", description="What is logging in.")]
+ClientName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)",
+        description="What is logging in.",
+        extra={"expected": "1 to 64 characters of A-Z, a-z, 0-9, ., _ and -"},
+    ),
+]
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
 Seconds = Annotated[int, Meta(description="Whole seconds since 1970-01-01T00:00:00Z.")]

@@ -22,14 +22,20 @@ from keyturn.web.schemas import FeedEntry, FeedResponse, IntrospectRequest, Revo
 _NOTHING = RevokedResponse(revoked=False, sequence=0, within_seconds=0)
 
 
-Number = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)")]
+Number = Annotated[
+    str,
+    Meta(pattern=r"^(0|[1-9][0-9]{0,17})$(?!\n)", extra={"expected": "a whole number of at most 18 digits"}),
+]
 """A sequence number of at most 18 digits, to fit 64 bits.
 
 Not every JSON parser reads longer integers exactly, and Python parses very long ones in quadratic time.
 """
 
 
-Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+Nonce = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", extra={"expected": "1 to 64 characters of A-Z, a-z, 0-9, _ and -"}),
+]
 
 
 class FeedQuery(Struct, frozen=True):
@@ -90,7 +96,7 @@ def parse_cursor(request: Request) -> FeedCursor:
     if query.after is None:
         return FeedCursor(int(query.seed or 0), is_snapshot=True, nonce=query.nonce)
     if query.seed is not None:
-        raise InvalidMember("seed")
+        raise InvalidMember("seed", "absent when `after` is given")
     return FeedCursor(int(query.after), is_snapshot=False, nonce=query.nonce)
 
 

@@ -33,7 +33,7 @@ def token(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
 def _by_cookie(request: Request, site: WebConfig) -> Flow[str]:
     text = read_cookie(request, "refresh", site.realm)
     if text is None:
-        raise InvalidMember("refresh_token")
+        raise InvalidMember("refresh_token", "sent in the body or in the refresh cookie")
     refuse_cross_origin(request, site)
     presented = parse(text, CredentialKind.REFRESH, site.realm.secrets)
     yield from require_csrf_token(request, presented.sid, site)
