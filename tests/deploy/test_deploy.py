@@ -100,7 +100,7 @@ def test_values_fit_their_schema_and_name_settings_that_exist(tmp_path: Path) ->
 
 
 def metrics() -> set[str]:
-    families = Metrics(shared=False)._own.collect()
+    families = Metrics(shared=False)._registry.collect()
     names = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
     return names | {f"{name}_bucket" for name in names}
 

@@ -26,7 +26,7 @@ from keyturn.web.routes import ROUTES
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 OPERATIONS = ("GET /livez", "GET /readyz", "GET /metrics")
 METRICS = Metrics(shared=False)
-REGISTRY = METRICS._own
+REGISTRY = METRICS._registry
 FIELDS = {
     "keyturn_http_requests": "requests",
     "keyturn_refusals": "refusals",
