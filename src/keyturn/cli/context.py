@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from keyturn.issuer import Issuer
 
 
-def load_settings(data_dir: str | None, *, makes: bool = False) -> "Settings":
+def load_settings(data_dir: str | None, *, create_missing: bool = False) -> "Settings":
     """Load the settings of the data directory and report created files.
 
-    ``makes``: create a missing store. Otherwise a missing store raises ``ConfigurationError``: a command that worked on
-    a newly created, empty store would report a success without effect.
+    ``create_missing``: create a missing store. Otherwise a missing store raises ``ConfigurationError``: a command that
+    worked on a newly created, empty store would report a success without effect.
     """
     from keyturn.config.data_dir import complete_settings, store_of
     from keyturn.config.settings import read_settings
@@ -21,21 +21,21 @@ def load_settings(data_dir: str | None, *, makes: bool = False) -> "Settings":
     from keyturn.stores.open import require_store
 
     settings = read_settings(data_dir=data_dir)
-    if not makes:
+    if not create_missing:
         require_store(store_of(settings))
-    made = complete_settings(settings, DEFAULT_ISSUER)
-    print_lines(made.lines, stderr)
-    return made.settings
+    prepared = complete_settings(settings, DEFAULT_ISSUER)
+    print_lines(prepared.lines, stderr)
+    return prepared.settings
 
 
-def open_issuer(data_dir: str | None, *, makes: bool = False) -> "Issuer":
+def open_issuer(data_dir: str | None, *, create_missing: bool = False) -> "Issuer":
     """Open the issuer that the server of the data directory runs. The server may be running.
 
-    ``makes``: as for ``load_settings``. Raises ``ConfigurationError``, ``StoreUnavailable``.
+    ``create_missing``: as for ``load_settings``. Raises ``ConfigurationError``, ``StoreUnavailable``.
     """
     from keyturn.config.components import build_components
     from keyturn.issuer import Issuer
 
-    parts = build_components(load_settings(data_dir, makes=makes), is_async=False)
-    parts.keyring.load(parts.store.keys.list())
-    return Issuer(parts)
+    components = build_components(load_settings(data_dir, create_missing=create_missing), is_async=False)
+    components.keyring.load(components.store.keys.list())
+    return Issuer(components)

@@ -28,7 +28,7 @@ Target = Annotated[str, typer.Option("--to", help="An empty database, or the tar
 @report_errors
 def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Bring the schema to this version. Serving does it too; safe to run while servers start."""
-    store = _open_database(data_dir, makes=True)
+    store = _open_database(data_dir, create_missing=True)
     try:
         print_result({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
     finally:
@@ -47,16 +47,16 @@ def copy(to: Target, source: Source = None, data_dir: DataDir = None, as_json: J
     with Progress(*columns, console=stderr, transient=True) as progress:
         task = progress.add_task("copying")
 
-        def told(table: str, done: int, total: int) -> None:
-            progress.update(task, description=table, completed=done, total=total)
+        def report_progress(table: str, completed: int, total: int) -> None:
+            progress.update(task, description=table, completed=completed, total=total)
 
-        copied = copy_database(source or load_settings(data_dir).store, to, told)
+        result = copy_database(source or load_settings(data_dir).store, to, report_progress)
     print_result(
-        {"finished": copied.finished, "changed": copied.changed, "rows": copied.rows},
+        {"finished": result.finished, "changed": result.changed, "rows": result.rows},
         as_json,
-        _sentence(copied),
+        _sentence(result),
     )
-    if not copied.finished:
+    if not result.finished:
         raise typer.Exit(1)
 
 
@@ -111,20 +111,20 @@ def reset_redis_sessions(data_dir: DataDir = None, as_json: Json = False) -> Non
     print_result({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
 
 
-def _open_database(data_dir: str | None, *, makes: bool = False) -> "SqlStore":
+def _open_database(data_dir: str | None, *, create_missing: bool = False) -> "SqlStore":
     """Open the database without checking that it may be served from."""
     from keyturn.stores.open import MEMORY
     from keyturn.stores.sql.store import SqlStore
 
-    url = load_settings(data_dir, makes=makes).store
+    url = load_settings(data_dir, create_missing=create_missing).store
     if url == MEMORY:
         raise ConfigurationError("store: a store in memory has no database")
     return SqlStore(url, serving=False)
 
 
-def _sentence(copied: "TransferResult") -> str:
-    rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in copied.rows.items())
-    if copied.finished:
+def _sentence(result: "TransferResult") -> str:
+    rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.rows.items())
+    if result.finished:
         return f"moved: {rows}. Both sides were compared. Serve from the new database; the old one is closed."
     return (
         f"copied so far: {rows}. The old database is still in use: stop what uses it and run the same command again; "

@@ -33,11 +33,11 @@ def add(data_dir: DataDir = None, as_json: Json = False) -> None:
     from keyturn.config.background import add_next_key
     from keyturn.flows import drive
 
-    with open_issuer(data_dir, makes=True) as issuer:
+    with open_issuer(data_dir, create_missing=True) as issuer:
         drive(add_next_key(issuer.parts), issuer.parts.ports)
-        newest = _rows(issuer)[-1]
+        added = _rows(issuer)[-1]
         print_result(
-            newest, as_json, f"added key {newest['kid']} ({newest['algorithm']}); it signs from {newest['active_at']}"
+            added, as_json, f"added key {added['kid']} ({added['algorithm']}); it signs from {added['active_at']}"
         )
 
 
@@ -46,16 +46,16 @@ def add(data_dir: DataDir = None, as_json: Json = False) -> None:
 def remove(kid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Delete a leaked key: what it signed is refused as soon as verifiers fetch the keys again."""
     with open_issuer(data_dir) as issuer:
-        stored = issuer.parts.store.keys
-        if kid not in {each.kid for each in stored.list()}:
+        key_store = issuer.parts.store.keys
+        if kid not in {each.kid for each in key_store.list()}:
             raise NotFound(f"no signing key {kid}")
-        stored.delete(kid)
+        key_store.delete(kid)
         print_result({"removed": kid}, as_json, f"removed key {kid}")
 
 
 def _rows(issuer: "Issuer") -> list[dict[str, object]]:
-    parts = issuer.parts
-    states = parts.keyring.states(parts.now())
+    components = issuer.parts
+    states = components.keyring.states(components.now())
     return [
         {
             "kid": each.kid,
@@ -63,5 +63,5 @@ def _rows(issuer: "Issuer") -> list[dict[str, object]]:
             "state": states.get(each.serial, "dead"),
             "active_at": datetime.fromtimestamp(each.active_at, UTC).isoformat(),
         }
-        for each in parts.store.keys.list()
+        for each in components.store.keys.list()
     ]

@@ -20,8 +20,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"keyturn {version('keyturn')}")
         raise typer.Exit
 
@@ -30,7 +30,7 @@ Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_
 
 
 @app.callback()
-def keyturn(asked: Version = False) -> None:
+def keyturn(is_requested: Version = False) -> None:
     """One login, two keys: sessions and access tokens under one record and one revocation."""
 
 

@@ -38,9 +38,9 @@ def print_table(rows: Sequence[Mapping[str, object]], as_json: bool, title: str 
     console.print(table if rows else "nothing to show")
 
 
-def print_result(facts: Mapping[str, object], as_json: bool, sentence: str) -> None:
+def print_result(fields: Mapping[str, object], as_json: bool, sentence: str) -> None:
     """Print a result as a sentence or as a JSON object."""
-    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n" if as_json else sentence + "\n")
+    sys.stdout.write(msgspec.json.encode(fields).decode() + "\n" if as_json else sentence + "\n")
 
 
 def print_lines(lines: Sequence[str], to: Console) -> None:
@@ -56,12 +56,12 @@ def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P,
     """
 
     @wraps(command)
-    def careful(*arguments: P.args, **named: P.kwargs) -> T:
+    def wrapper(*arguments: P.args, **keywords: P.kwargs) -> T:
         try:
-            return command(*arguments, **named)
-        except ConfigurationError as failure:
+            return command(*arguments, **keywords)
+        except ConfigurationError as error:
             stderr.print(f"[bold]Keyturn cannot {what}:[/bold]")
-            print_lines([f"  - {problem}" for problem in failure.problems], stderr)
+            print_lines([f"  - {problem}" for problem in error.problems], stderr)
             stderr.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
         except Refusal as refusal:
             # The detail is for operators; the hint is for HTTP clients.
@@ -70,4 +70,4 @@ def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P,
             raise missing_extra(missing) from None
         raise typer.Exit(2)
 
-    return careful
+    return wrapper

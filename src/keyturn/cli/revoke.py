@@ -30,17 +30,19 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def session(sid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End one session."""
     with open_issuer(data_dir) as issuer:
-        _tell(issuer.logout(SessionId(sid)), as_json)
+        _print_receipt(issuer.logout(SessionId(sid)), as_json)
 
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def subject(who: str, data_dir: DataDir = None, as_json: Json = False) -> None:
+def subject(subject_or_email: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a subject, named by its id or by the e-mail address of its account."""
     with open_issuer(data_dir) as issuer:
-        known = _subject(issuer, who)
-        live = len(issuer.sessions(known))
-        _tell(issuer.revoke_subject(known), as_json, f"{live} live {'session' if live == 1 else 'sessions'}")
+        subject_id = _subject(issuer, subject_or_email)
+        count = len(issuer.sessions(subject_id))
+        _print_receipt(
+            issuer.revoke_subject(subject_id), as_json, f"{count} live {'session' if count == 1 else 'sessions'}"
+        )
 
 
 @revoke.command(context_settings=TAKES_ID)
@@ -48,7 +50,7 @@ def subject(who: str, data_dir: DataDir = None, as_json: Json = False) -> None:
 def client(client_id: str, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a client."""
     with open_issuer(data_dir) as issuer:
-        _tell(issuer.revoke_client(client_id), as_json)
+        _print_receipt(issuer.revoke_client(client_id), as_json)
 
 
 @revoke.command("all")
@@ -58,24 +60,27 @@ def revoke_all(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False
     if not yes:
         typer.confirm("This logs everybody out. Go on?", abort=True)
     with open_issuer(data_dir) as issuer:
-        _tell(issuer.revoke_everything(), as_json)
+        _print_receipt(issuer.revoke_everything(), as_json)
 
 
-def _subject(issuer: "Issuer", who: str) -> Subject:
+def _subject(issuer: "Issuer", subject_or_email: str) -> Subject:
     # A misspelt name must not be reported as revoked: during a leak the operator would rely on it.
     accounts = issuer.parts.sync_store.accounts
-    account = accounts.find(normalise_identifier(who)) if "@" in who else accounts.load(Subject(who))
+    if "@" in subject_or_email:
+        account = accounts.find(normalise_identifier(subject_or_email))
+    else:
+        account = accounts.load(Subject(subject_or_email))
     if account is None:
-        raise NotFound(f"no account has the subject or address {who}")
+        raise NotFound(f"no account has the subject or address {subject_or_email}")
     subject: Subject = account.subject
     return subject
 
 
-def _tell(revoked: "RevocationReceipt", as_json: bool, met: str = "") -> None:
-    facts: dict[str, object] = {
+def _print_receipt(receipt: "RevocationReceipt", as_json: bool, scope: str = "") -> None:
+    fields: dict[str, object] = {
         "revoked": True,
-        "sequence": revoked.sequence,
-        "within_seconds": revoked.within_seconds,
+        "sequence": receipt.sequence,
+        "within_seconds": receipt.within_seconds,
     }
-    done = f"revoked {met}".rstrip()
-    print_result(facts, as_json, f"{done}; the last copy stops working within {revoked.within_seconds} s")
+    sentence = f"revoked {scope}".rstrip()
+    print_result(fields, as_json, f"{sentence}; the last copy stops working within {receipt.within_seconds} s")

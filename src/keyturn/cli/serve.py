@@ -12,7 +12,7 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes to serve with.")]
 Environment = Annotated[str | None, typer.Option(help="development or production [default: development].")]
-Former = Annotated[str | None, typer.Option("--profile", hidden=True)]
+FormerProfile = Annotated[str | None, typer.Option("--profile", hidden=True)]
 
 
 @partial(report_errors, what="start as configured")
@@ -22,7 +22,7 @@ def serve(
     data_dir: DataDir = None,
     workers: Workers = 1,
     environment: Environment = None,
-    profile: Former = None,
+    profile: FormerProfile = None,
 ) -> None:
     """Serve the HTTP API. Further settings come from KEYTURN_... variables and keyturn.toml in the data directory."""
     from keyturn.cli.startup import run_server

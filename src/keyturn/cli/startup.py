@@ -24,11 +24,11 @@ WORKER_SECONDS = 30
 
 def run_server(host: str, port: int, data_dir: str | None, workers: int, environment: str | None) -> None:
     """Run the server until a signal stops it. Raises as ``prepare`` does."""
-    made = prepare(read_settings(data_dir=data_dir, environment=environment), host, port, workers)
+    prepared = prepare(read_settings(data_dir=data_dir, environment=environment), host, port, workers)
     # Never put a generated secret into the environment, where other programs could read it: workers read the files.
-    _export_settings(made.settings, workers)
+    _export_settings(prepared.settings, workers)
     configure_logs(os.environ.get("LOG_LEVEL", "INFO"), human=sys.stderr.isatty())
-    _print_banner(made, host, port)
+    _print_banner(prepared, host, port)
     uvicorn.run(
         "keyturn.server.app:create_app",
         factory=True,
@@ -58,13 +58,13 @@ def prepare(settings: Settings, host: str, port: int, workers: int) -> PreparedS
     if problems and settings.environment == "development":
         raise ConfigurationError(*problems)
     try:
-        made = complete_settings(settings, _reachable(host, port))
+        prepared = complete_settings(settings, _local_url(host, port))
     except ConfigurationError as failure:
         raise ConfigurationError(*failure.problems, *problems) from None
     if problems:
         raise ConfigurationError(*problems)
-    with Issuer.open(made.settings, background=False):
-        return made
+    with Issuer.open(prepared.settings, background=False):
+        return prepared
 
 
 def _problems(settings: Settings, workers: int) -> list[str]:
@@ -85,7 +85,7 @@ def _problems(settings: Settings, workers: int) -> list[str]:
 
 def _port_problems(host: str, port: int) -> list[str]:
     """Return problems of the address. Each worker binds it only after the banner was printed, so test it before."""
-    where = f"{host} port {port}"
+    location = f"{host} port {port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -93,36 +93,36 @@ def _port_problems(host: str, port: int) -> list[str]:
             probe.bind(address)
     except (OSError, UnicodeError) as failure:
         if getattr(failure, "errno", None) == errno.EADDRINUSE:
-            return [f"{where} is in use by another program; end that one, or name another port with --port"]
-        return [f"cannot listen on {where}: {getattr(failure, 'strerror', None) or failure}"]
+            return [f"{location} is in use by another program; end that one, or name another port with --port"]
+        return [f"cannot listen on {location}: {getattr(failure, 'strerror', None) or failure}"]
     return []
 
 
-def _reachable(host: str, port: int) -> str:
+def _local_url(host: str, port: int) -> str:
     name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _export_settings(settings: Settings, workers: int) -> None:
-    named = {
+    values = {
         "data_dir": str(settings.folder.absolute()),
         "environment": settings.environment,
         "issuer": settings.issuer,
     }
-    named["hash_threads"] = str(settings.hash_threads or max(1, default_hash_threads() // workers))
-    for name, value in named.items():
+    values["hash_threads"] = str(settings.hash_threads or max(1, default_hash_threads() // workers))
+    for name, value in values.items():
         os.environ[PREFIX + name.upper()] = value
         os.environ.pop(f"{PREFIX}{name.upper()}_FILE", None)
     if workers > 1:
-        pool = settings.folder.absolute() / "metrics"
-        shutil.rmtree(pool, ignore_errors=True)
-        pool.mkdir(mode=0o700, parents=True)
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(pool)
+        directory = settings.folder.absolute() / "metrics"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700, parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
-def _print_banner(made: PreparedSettings, host: str, port: int) -> None:
-    print_lines(made.lines, console)
-    url, settings = _reachable(host, port), made.settings
+def _print_banner(prepared: PreparedSettings, host: str, port: int) -> None:
+    print_lines(prepared.lines, console)
+    url, settings = _local_url(host, port), prepared.settings
     if settings.environment == "production":
         print_lines([f"Keyturn serves {settings.issuer} on {url} (production); SIGTERM ends it."], console)
         return
