@@ -52,7 +52,8 @@ WAITING = Phase(
             f"tests/{each}"
             for each in ("faults", "fleet", "server", "docs", "cli", "compare", "capacity", "end_to_end")
         ),
-        *(f"tests/{each}" for each in ("external_clients", "deploy", "services", "tiers", "repository", "mutation")),
+        *(f"tests/{each}" for each in ("examples", "external_clients", "deploy", "services")),
+        *(f"tests/{each}" for each in ("tiers", "repository", "mutation")),
     ),
     workers=5,
     group="loadgroup",

@@ -1,0 +1,66 @@
+"""Read forms and messages from HTML, and send a form as a browser does."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+import httpx
+
+
+@dataclass
+class Form:
+    """One form. ``fields``: its inputs with their values. ``button``: the text of its button."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+    button: str = ""
+
+
+class Page(HTMLParser):
+    """A parsed page. ``alert``: the text of the element with that role. ``elements``: every start tag."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__()
+        self.response = response
+        self.forms: list[Form] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.alert = ""
+        self.text = ""
+        self._open = ""
+        self.feed(response.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        self._open = "alert" if attributes.get("role") == "alert" else tag
+        if tag == "form":
+            self.forms.append(Form(attributes["action"], attributes["method"]))
+        elif tag == "input":
+            self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._open == "button":
+            self.forms[-1].button += data
+        elif self._open == "alert":
+            self.alert += data.strip()
+
+    def form(self, button: str) -> Form:
+        """Return the only form with this button."""
+        [found] = [each for each in self.forms if each.button == button]
+        return found
+
+
+def open_page(browser: httpx.Client, path: str = "/") -> Page:
+    """Open a page."""
+    return Page(browser.get(path))
+
+
+def send(browser: httpx.Client, form: Form, headers: dict[str, str] | None = None, **typed: str) -> Page:
+    """Fill ``typed`` into a form and send it; follow the redirection. ``headers``: those a browser adds."""
+    assert form.method == "post"
+    assert set(typed) <= set(form.fields)
+    return Page(browser.post(form.action, data=form.fields | typed, headers=headers, follow_redirects=True))
