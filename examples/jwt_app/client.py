@@ -1,0 +1,45 @@
+"""Call an API: ``client.py URL...`` requests every URL at the same time, and refreshes an expired access token once."""
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from getpass import getpass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import httpx
+
+ISSUER, FILE = os.environ.get("ISSUER", "http://127.0.0.1:8000"), Path(os.environ.get("TOKENS", "tokens.json"))
+
+
+def save(response: httpx.Response) -> None:
+    if response.is_error:
+        sys.exit(f"{response.read().decode()}\nTo log in again, delete {FILE}.")
+    with NamedTemporaryFile("wb", dir=FILE.parent, delete=False) as new:  # its mode is 0600
+        new.write(response.read())
+    os.replace(new.name, FILE)  # a reader sees the old tokens or the new ones, never a part
+
+
+class FileTokens(httpx.Auth):
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        used = json.loads(FILE.read_text())
+        request.headers["Authorization"] = f"Bearer {used['access_token']}"
+        response = yield request
+        if response.status_code == 401 and json.loads(response.read())["code"] == "token_expired":
+            with open(f"{FILE}.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # one thread of one process refreshes; the others find new tokens
+                if json.loads(FILE.read_text()) == used:
+                    form = {"grant_type": "refresh_token", "refresh_token": used["refresh_token"]}
+                    save((yield httpx.Request("POST", f"{ISSUER}/auth/token", data=form)))
+            request.headers["Authorization"] = f"Bearer {json.loads(FILE.read_text())['access_token']}"
+            yield request
+
+
+if not FILE.exists():
+    login = {"email": os.environ.get("EMAIL") or input("E-mail: "), "password": os.environ.get("PASSWORD") or getpass()}
+    save(httpx.post(f"{ISSUER}/auth/login", json=login | {"deliver": "tokens"}, timeout=30))
+with httpx.Client(auth=FileTokens(), timeout=30) as http, ThreadPoolExecutor(20) as pool:
+    print(*(f"{answer.status_code} {answer.text}" for answer in pool.map(http.get, sys.argv[1:])), sep="\n")
