@@ -1,7 +1,7 @@
-"""The tree of refusals: every "no" Keyturn can say, with its wire code, HTTP status and public hint.
+"""Refusals: every error that Keyturn raises on purpose, with its wire code, HTTP status and public hint.
 
-A refusal is an answer, not an accident: each has one documented ``code`` (``docs/reference/errors.md``), an
-HTTP status hint, and a ``hint`` that is safe to show. ``detail`` is for logs and never leaves the process.
+Each refusal has one documented ``code`` (``docs/reference/errors.md``), an HTTP status, and a ``hint`` that is safe to
+show. ``detail`` is for logs and is never sent to a client.
 """
 
 from typing import ClassVar
@@ -10,10 +10,10 @@ DOCS_URL = "https://keyturn.readthedocs.io/en/latest/reference/errors.html#"
 
 
 class Refusal(Exception):
-    """Any "no" of Keyturn.
+    """Base class of all refusals.
 
-    ``code``: stable wire code. ``status``: HTTP status hint. ``hint``: what to do next, safe for the public.
-    ``detail``: what exactly was wrong, for operators; never sent. ``retry_after_seconds``: for 429 and 503.
+    ``code``: stable wire code. ``status``: HTTP status. ``hint``: what to do next; safe to show.
+    ``detail``: exact cause, for operators; never sent. ``retry_after_seconds``: for 429 and 503.
     """
 
     code: ClassVar[str] = "refused"
@@ -33,9 +33,10 @@ class Refusal(Exception):
 
 
 class ConfigurationError(Refusal):
-    """What was configured cannot be used: settings, policies, keys, a key set. ``problems`` lists all that is wrong.
+    """Settings, policies, keys or a key set cannot be used. ``problems`` lists every problem.
 
-    At start-up it ends the start. Should one be met later (a key that no longer opens), it is an answer like any other.
+    Raised during start-up, it stops the server. Raised later (a key can no longer be decrypted), it is sent to the
+    client like any other refusal.
     """
 
     code, status = "misconfigured", 503
@@ -46,7 +47,7 @@ class ConfigurationError(Refusal):
         super().__init__("; ".join(problems))
 
 
-# --- 400: the request is not one ----------------------------------------------------------------------------
+# --- 400: the request is malformed --------------------------------------------------------------------------
 
 
 class BadRequest(Refusal):
@@ -55,8 +56,9 @@ class BadRequest(Refusal):
 
 
 class InvalidMember(BadRequest):
-    """``member``: name of the field of the body, form or query that is missing or invalid; safe to show.
+    """A field of the body, form or query is missing or invalid.
 
+    ``member``: name of the field; safe to show.
     ``expected``: its allowed values, which complete the sentence "`deliver` must be ...".
     """
 
@@ -142,13 +144,16 @@ class CredentialsNotOffered(Refusal):
 
 
 class PayloadRefused(Refusal):
-    """The payload guard: a payload is encoded, not encrypted (RFC 8725 section 3, RFC 7519 section 12)."""
+    """The payload guard refused a claim.
+
+    A payload is encoded, not encrypted (RFC 8725 section 3, RFC 7519 section 12).
+    """
 
     code, status = "payload_refused", 422
     hint = "Claims are readable by anyone who holds the token; store a reference instead of the value."
 
 
-# --- 401: who are you? --------------------------------------------------------------------------------------
+# --- 401: not authenticated ---------------------------------------------------------------------------------
 
 
 class Unauthenticated(Refusal):
@@ -157,7 +162,7 @@ class Unauthenticated(Refusal):
 
 
 class LoginFailed(Unauthenticated):
-    """One answer for wrong password, unknown account and disabled account (OWASP ASVS 5.0 6.3.8)."""
+    """One response for a wrong password, an unknown account and a disabled account (OWASP ASVS 5.0 section 6.3.8)."""
 
     code = "login_failed"
     hint = "The identifier or the password is wrong."
@@ -174,9 +179,9 @@ class TokenInvalid(Unauthenticated):
 
 
 class UnknownKey(TokenInvalid):
-    """No key of the set has the token's ``kid``: the one refusal that new keys may turn into an answer.
+    """No key of the set has the token's ``kid``. The token may verify once newer keys are fetched.
 
-    Same wire code as :class:`TokenInvalid`; a verifier's key cache tells it apart to fetch the published keys again.
+    Same wire code as :class:`TokenInvalid`; a verifier's key cache catches it and fetches the published keys again.
     """
 
 
@@ -203,20 +208,20 @@ class SessionEnded(Unauthenticated):
 
 
 class TokenReused(TokenRevoked):
-    """RFC 9700 section 4.14.2: a retired refresh token came back; its session is ended."""
+    """A rotated refresh token was presented again, so its session was ended (RFC 9700 section 4.14.2)."""
 
     code = "token_reused"
     hint = "This refresh token was used before; its session was ended for safety. Log in again."
 
 
 class CounterAhead(Unauthenticated):
-    """The store has gone back in time: a well-sealed credential is newer than its record. Raises an alarm."""
+    """A valid credential is newer than its stored session: the store has lost a write. Logged as an alert."""
 
     code = "counter_ahead"
     hint = "The server lost a write it had acknowledged; log in again. Operators were alarmed."
 
 
-# --- 403: known, and not allowed ----------------------------------------------------------------------------
+# --- 403: authenticated, but not allowed --------------------------------------------------------------------
 
 
 class Forbidden(Refusal):
@@ -239,7 +244,7 @@ class StepUpRequired(Forbidden):
     hint = "Confirm the password again: the last authentication is too old for this."
 
 
-# --- 429 and 503: not now -----------------------------------------------------------------------------------
+# --- 429 and 503: try again later ---------------------------------------------------------------------------
 
 
 class Throttled(Refusal):
@@ -264,18 +269,18 @@ class StoreUnavailable(Unavailable):
 
 
 class RevocationUnknown(Unavailable):
-    """The feed is older than the staleness bound and nobody could be asked: never "accept", never 401."""
+    """The feed is older than the staleness bound and the store is unavailable: never accept, never 401."""
 
     code = "revocation_unknown"
 
 
 class NotDurable(StoreUnavailable):
-    """Written, but not on as many replicas as the operator asks for: not to be relied upon, safe to repeat."""
+    """A write has not reached the configured number of replicas: do not rely on it; repeating it is safe."""
 
     code = "not_durable"
 
 
 class StoreQuarantined(StoreUnavailable):
-    """The session store restarted or failed over, and may have lost what it acknowledged (P3): not believed for now."""
+    """The session store restarted or failed over and may have lost acknowledged writes (P3): it is not used for now."""
 
     code = "store_quarantined"
