@@ -1,0 +1,149 @@
+"""Use cases: one function per method of an issuer. Each checks the types of its arguments and returns a flow."""
+
+from collections.abc import Mapping
+
+from keyturn import flows
+from keyturn.config.components import Components
+from keyturn.core.policy import Deliver
+from keyturn.core.principal import Principal
+from keyturn.core.session import ClientInfo
+from keyturn.core.types import SessionId, Subject, require_name, require_type
+from keyturn.flows import Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary
+from keyturn.flows.revoke import LOGOUT
+
+Claims = Mapping[str, object]
+
+
+def _login_attempt(
+    identifier: str,
+    password: str,
+    deliver: Deliver | None,
+    client: ClientInfo | None,
+    device: str | None,
+    scope: str,
+    claims: Claims | None,
+) -> LoginAttempt:
+    info = ClientInfo() if client is None else client
+    require_type(str, identifier=identifier, password=password, device=device or "", scope=scope)
+    require_type(ClientInfo, client=info)
+    require_type(str, label=info.label, address=info.address)
+    require_name(client_id=info.client_id)
+    require_type(Mapping, claims=claims or {})
+    return LoginAttempt(identifier, password, deliver, info, device, scope, claims or {})
+
+
+def signup(
+    components: Components,
+    identifier: str,
+    password: str,
+    *,
+    deliver: Deliver | None = None,
+    client: ClientInfo | None = None,
+    scope: str = "",
+    claims: Claims | None = None,
+) -> Flow[IssuedCredentials]:
+    """Create an account and log in.
+
+    ``scope`` and ``claims`` are copied into access tokens unchanged. Raises ``PasswordRejected``, ``AccountExists``,
+    ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
+    """
+    attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims)
+    return flows.signup(attempt, components.now(), components.config)
+
+
+def login(
+    components: Components,
+    identifier: str,
+    password: str,
+    *,
+    deliver: Deliver | None = None,
+    client: ClientInfo | None = None,
+    device: str | None = None,
+    scope: str = "",
+    claims: Claims | None = None,
+) -> Flow[IssuedCredentials]:
+    """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.
+
+    Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``.
+    """
+    attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims)
+    return flows.login(attempt, components.now(), components.config)
+
+
+def verify(components: Components, token: str) -> Flow[Principal]:
+    """Verify a session token or an access token; return its principal.
+
+    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``; and
+    ``RevocationUnknown`` when the feed is stale and the store is unavailable.
+    """
+    require_type(str, token=token)
+    verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
+    return verify(token, components.now(), components.config)
+
+
+def refresh(components: Components, token: str, *, deliver: Deliver = "tokens") -> Flow[IssuedCredentials]:
+    """Rotate a refresh token.
+
+    Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``, ``TokenInvalid``,
+    ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``.
+    """
+    require_type(str, token=token)
+    return flows.refresh(token, components.config.resolve_delivery(deliver), components.now(), components.config)
+
+
+def step_up(
+    components: Components, sid: SessionId, password: str, *, deliver: Deliver | None = None
+) -> Flow[IssuedCredentials]:
+    """Confirm the password in a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
+    require_type(str, sid=sid, password=password)
+    return flows.confirm_password(sid, password, deliver, components.now(), components.config)
+
+
+def change_password(
+    components: Components, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
+) -> Flow[IssuedCredentials]:
+    """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
+    require_type(str, sid=sid, current=current, new=new)
+    return flows.change_password(sid, current, new, deliver, components.now(), components.config)
+
+
+def logout(components: Components, sid: SessionId) -> Flow[RevocationReceipt]:
+    """End one session and revoke its tokens. Raises ``NotFound``."""
+    require_type(str, sid=sid)
+    return flows.revoke_session(sid, LOGOUT, components.now(), components.config)
+
+
+def revoke_subject(components: Components, subject: Subject) -> Flow[RevocationReceipt]:
+    """End every session of a subject."""
+    require_name(subject=subject)
+    return flows.revoke_subject(subject, components.now(), components.config)
+
+
+def revoke_client(components: Components, client_id: str) -> Flow[RevocationReceipt]:
+    """End every session of a client."""
+    require_name(client_id=client_id)
+    return flows.revoke_client(client_id, components.now(), components.config)
+
+
+def revoke_everything(components: Components) -> Flow[RevocationReceipt]:
+    """End every session of every subject."""
+    return flows.revoke_everything(components.now(), components.config)
+
+
+def introspect(components: Components, token: str) -> Flow[dict[str, object]]:
+    """Introspect a credential of any kind in the store (RFC 7662). Raises ``StoreUnavailable``."""
+    require_type(str, token=token)
+    return flows.introspect(token, components.now(), components.config)
+
+
+def sessions(components: Components, subject: Subject) -> Flow[list[SessionSummary]]:
+    """List the live sessions of a subject, newest first."""
+    require_name(subject=subject)
+    return flows.list_sessions(subject, components.now(), components.config)
+
+
+def set_disabled(components: Components, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
+    """Disable or enable an account and end its sessions. Raises ``NotFound``."""
+    require_name(subject=subject)
+    require_type(bool, disabled=disabled)
+    return flows.set_disabled(subject, disabled, components.now(), components.config)
