@@ -6,7 +6,7 @@ import pytest
 
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import SigningKey
-from keyturn.tokens.known_secrets import KNOWN_SECRETS
+from keyturn.tokens.weak_secrets import PUBLISHED_SECRETS
 
 SIZES = {"HS256": 32, "HS384": 48, "HS512": 64}
 SHORT = [
@@ -58,7 +58,7 @@ def test_guessable_secrets_of_sufficient_length_are_refused(secret: str) -> None
             SigningKey("HS256", form.encode())
 
 
-@pytest.mark.parametrize("secret", KNOWN_SECRETS)
+@pytest.mark.parametrize("secret", PUBLISHED_SECRETS)
 def test_published_secrets_are_refused_in_every_spelling(secret: str) -> None:
     bare = secret.encode()
     forms = [

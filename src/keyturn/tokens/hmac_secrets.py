@@ -9,11 +9,11 @@ from collections import Counter
 from itertools import pairwise
 from math import log2
 
-from keyturn.tokens.known_secrets import KNOWN_SECRETS, KNOWN_WORDS
+from keyturn.tokens.weak_secrets import COMMON_WORDS, PUBLISHED_SECRETS
 
 ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
 _BITS_PER_OCTET = 2.75  # random hexadecimal digits, the encoding with the lowest value, reach about 3.6
-_WORDS = re.compile("|".join(sorted(map(re.escape, KNOWN_WORDS), key=len, reverse=True)), re.IGNORECASE)
+_WORDS = re.compile("|".join(sorted(map(re.escape, COMMON_WORDS), key=len, reverse=True)), re.IGNORECASE)
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
 _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4}){4,}(?:[A-Za-z0-9+/_-]{2,3}={0,2})?")
@@ -94,4 +94,4 @@ def _lowercase_text(secret: bytes) -> str:
     return _PUNCTUATION.sub("", text.casefold()) if text.isascii() and text.isprintable() else secret.hex()
 
 
-_KNOWN = frozenset(_lowercase_text(form) for secret in KNOWN_SECRETS for form in decodings(secret.encode()))
+_KNOWN = frozenset(_lowercase_text(form) for secret in PUBLISHED_SECRETS for form in decodings(secret.encode()))

@@ -1,6 +1,6 @@
 """HMAC secrets published by specifications, libraries and tutorials, and words common in weak secrets."""
 
-KNOWN_SECRETS = (
+PUBLISHED_SECRETS = (
     # RFC 7515 appendix A.1 and RFC 7520 section 3.5
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
     "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",
@@ -30,7 +30,7 @@ KNOWN_SECRETS = (
     "shhhhhared-secret",
 )
 
-KNOWN_WORDS = (
+COMMON_WORDS = (
     "django-insecure-",
     "secret",
     "password",
