@@ -131,22 +131,22 @@ class Hmac:
     kty: ClassVar[str] = "oct"
 
     def check(self, secret: bytes) -> VerifyFunction:
-        sign, same = self.sign(secret), hmac.compare_digest
+        sign, compare = self.sign(secret), hmac.compare_digest
 
         def check(signature: bytes, signing_input: bytes) -> bool:
-            return same(sign(signing_input), signature)
+            return compare(sign(signing_input), signature)
 
         return check
 
     def sign(self, secret: bytes) -> SignFunction:
         # RFC 2104 section 4: both padded keys are hashed once per key. `hmac` copies three contexts per call, this two.
-        made = partial(hashlib.new, self.digest)
-        size = made().block_size
-        padded = (secret if len(secret) <= size else made(secret).digest()).ljust(size, b"\0")
-        inside, outside = made(padded.translate(_INNER)).copy, made(padded.translate(_OUTER)).copy
+        new_hash = partial(hashlib.new, self.digest)
+        size = new_hash().block_size
+        padded = (secret if len(secret) <= size else new_hash(secret).digest()).ljust(size, b"\0")
+        copy_inner, copy_outer = new_hash(padded.translate(_INNER)).copy, new_hash(padded.translate(_OUTER)).copy
 
         def sign(signing_input: bytes) -> bytes:
-            inner, outer = inside(), outside()
+            inner, outer = copy_inner(), copy_outer()
             inner.update(signing_input)
             outer.update(inner.digest())
             return outer.digest()
@@ -192,8 +192,8 @@ ALGORITHMS: dict[str, Algorithm] = {
 def find_algorithm(name: str) -> Algorithm:
     """Return the algorithm named ``name``. Raises :class:`ConfigurationError` for any other name, ``none`` included."""
     if name not in ALGORITHMS:
-        known = ", ".join(ALGORITHMS)
-        raise ConfigurationError(f"{name!r} is not a signature algorithm Keyturn signs with; choose one of {known}")
+        names = ", ".join(ALGORITHMS)
+        raise ConfigurationError(f"{name!r} is not a signature algorithm Keyturn signs with; choose one of {names}")
     return ALGORITHMS[name]
 
 
@@ -257,7 +257,7 @@ def _der_signature(r: bytes, s: bytes) -> bytes:
 
 
 def _der_integer(octets: bytes) -> bytes:
-    bare = octets.lstrip(b"\0")
-    if bare[0] > 127:
-        return b"\x02" + _OCTETS[len(bare) + 1] + b"\0" + bare
-    return b"\x02" + _OCTETS[len(bare)] + bare
+    significant = octets.lstrip(b"\0")
+    if significant[0] > 127:
+        return b"\x02" + _OCTETS[len(significant) + 1] + b"\0" + significant
+    return b"\x02" + _OCTETS[len(significant)] + significant

@@ -51,29 +51,29 @@ def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_dep
     if len(document) > max_bytes:
         raise TokenMalformed(f"a JSON object of {len(document)} bytes; at most {max_bytes} are read")
     try:  # fails for NaN, infinities, lone surrogates, invalid UTF-8 and a byte order mark (RFC 8259)
-        found = _read_json(document)
+        members = _read_json(document)
     except (ValueError, RecursionError) as error:  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
         raise TokenMalformed(f"not a strict JSON object: {error}") from None
-    if document.count(b"{") + document.count(b"[") > max_depth and _deeper(found, max_depth):
+    if document.count(b"{") + document.count(b"[") > max_depth and _is_deeper(members, max_depth):
         raise TokenMalformed(f"JSON nested deeper than {max_depth}")
     # A document equal to our own encoding of the object has no repeated member. Others are parsed a second time.
-    return found if _write_json(found) == document else _parse_strictly(document)
+    return members if _write_json(members) == document else _parse_strictly(document)
 
 
 def _parse_strictly(document: bytes) -> dict[str, Any]:
-    again: dict[str, Any] = json.loads(document, object_pairs_hook=_unique)  # msgspec has checked the syntax
-    return again
+    members: dict[str, Any] = json.loads(document, object_pairs_hook=_unique_members)  # msgspec has checked the syntax
+    return members
 
 
-def _deeper(value: object, left: int) -> bool:
+def _is_deeper(value: object, levels: int) -> bool:
     if not isinstance(value, dict | list):
         return False
     nested = cast("dict[str, object] | list[object]", value)
     children = nested.values() if isinstance(nested, dict) else nested
-    return left == 0 or any(_deeper(child, left - 1) for child in children)
+    return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise TokenMalformed("a JSON member is repeated (RFC 7515 section 4)")

@@ -59,5 +59,5 @@ def _text(members: dict[str, Any], name: str) -> str | None:
 def media_type(typ: str) -> str:
     """Normalise ``typ``: lower case without ``application/`` (RFC 7515 section 4.1.9), such as ``at+jwt``."""
     lowered = typ.lower()
-    bare = lowered.removeprefix("application/")
-    return lowered if "/" in bare else bare
+    subtype = lowered.removeprefix("application/")
+    return lowered if "/" in subtype else subtype

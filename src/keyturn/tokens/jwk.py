@@ -26,23 +26,23 @@ def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
 
     An RSA key without ``alg`` is used for RS256. The curve of an elliptic curve key determines its algorithm.
     """
-    if jwk.get("use", "sig") != "sig" or not _may_verify(jwk.get("key_ops")):
+    if jwk.get("use", "sig") != "sig" or not _allows_verification(jwk.get("key_ops")):
         return None
     curve = jwk.get("crv")
     match jwk.get("kty"):
         case "RSA":
-            dictated = "RS256"
+            default = "RS256"
         case "EC" if isinstance(curve, str) and curve in _CURVES:
-            dictated = _CURVES[curve].name
+            default = _CURVES[curve].name
         case "OKP" if curve == "Ed25519":
-            dictated = "EdDSA"
+            default = "EdDSA"
         case _:
             return None
-    name = jwk.get("alg", dictated)
+    name = jwk.get("alg", default)
     return name if isinstance(name, str) and name in ALGORITHMS else None
 
 
-def _may_verify(operations: object) -> bool:
+def _allows_verification(operations: object) -> bool:
     return operations is None or (isinstance(operations, list) and "verify" in operations)
 
 

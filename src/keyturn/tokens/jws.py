@@ -64,38 +64,39 @@ def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKE
     """Verify like :func:`verify_token`; return the payload and the cached header. Written for speed."""
     octets = token.encode("ascii", "replace") if isinstance(token, str) else token
     if type(octets) is not bytes or len(octets) > max_bytes:
-        raise _unreadable(octets, max_bytes)
-    signing_input, _, last = octets.rpartition(b".")
-    encoded, _, body = signing_input.partition(b".")
-    if not body:
+        raise _size_or_type_error(octets, max_bytes)
+    signing_input, _, encoded_signature = octets.rpartition(b".")
+    encoded_header, _, encoded_payload = signing_input.partition(b".")
+    if not encoded_payload:
         raise TokenMalformed("not three base64url parts, or detached content (RFC 7515 section 7.1, appendix F)")
-    payload, signature = decode_base64url(body), decode_base64url(last)  # more dots, as in a JWE, do not decode
-    known = keys.headers.get(encoded)
-    header = _bind(read_header(encoded), keys) if known is None else known
+    # More dots, as in a JWE, do not decode.
+    payload, signature = decode_base64url(encoded_payload), decode_base64url(encoded_signature)
+    cached = keys.headers.get(encoded_header)
+    header = _bind(read_header(encoded_header), keys) if cached is None else cached
     if not header.check(signature, signing_input):
         raise TokenInvalid(f"the signature does not fit under key {header.kid!r}")
-    if known is None:  # only after verification: unsigned tokens cannot fill the cache
-        keys.cache_header(encoded, header)
+    if cached is None:  # only after verification: unsigned tokens cannot fill the cache
+        keys.cache_header(encoded_header, header)
     return payload, header
 
 
-def _bind(claimed: UnverifiedHeader, keys: KeySet) -> Header:
-    key = _choose(claimed, keys)
-    if key.algorithm != claimed.alg:  # the key determines the algorithm, never the token (RFC 8725 section 3.1)
-        raise TokenInvalid(f"alg {claimed.alg!r} is not the algorithm of key {key.kid!r}")
-    return Header(key.check, key.kid, claimed.typ, key.algorithm)
+def _bind(unverified: UnverifiedHeader, keys: KeySet) -> Header:
+    key = _find_key(unverified, keys)
+    if key.algorithm != unverified.alg:  # the key determines the algorithm, never the token (RFC 8725 section 3.1)
+        raise TokenInvalid(f"alg {unverified.alg!r} is not the algorithm of key {key.kid!r}")
+    return Header(key.check, key.kid, unverified.typ, key.algorithm)
 
 
-def _choose(claimed: UnverifiedHeader, keys: KeySet) -> VerifyingKey:
-    key = keys.sole_key(claimed.alg) if claimed.kid is None else keys.find(claimed.kid)
+def _find_key(unverified: UnverifiedHeader, keys: KeySet) -> VerifyingKey:
+    key = keys.sole_key(unverified.alg) if unverified.kid is None else keys.find(unverified.kid)
     if key is not None:
         return key
-    if claimed.kid is None:
-        raise TokenInvalid(f"the token names no key, and not exactly one of ours signs with {claimed.alg}")
-    raise UnknownKey(f"no key has the kid {claimed.kid!r}")
+    if unverified.kid is None:
+        raise TokenInvalid(f"the token names no key, and not exactly one of ours signs with {unverified.alg}")
+    raise UnknownKey(f"no key has the kid {unverified.kid!r}")
 
 
-def _unreadable(octets: object, max_bytes: int) -> Refusal:
+def _size_or_type_error(octets: object, max_bytes: int) -> Refusal:
     if not isinstance(octets, bytes):
         return TokenMalformed(f"a token is text or bytes, not {type(octets).__name__}")
     return TokenMalformed(f"a token of {len(octets)} bytes; at most {max_bytes} are read")

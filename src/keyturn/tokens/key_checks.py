@@ -64,12 +64,12 @@ def _modulus_problem(modulus: int) -> str | None:
         return "its modulus has a small factor, so anyone can sign with it; make a new key"
     if is_roca(modulus):
         return "its modulus was made by Infineon's RSALib (ROCA, CVE-2017-15361) and can be factored; make a new key"
-    if _close_primes(modulus):
+    if _has_close_primes(modulus):
         return "its two primes are too close (Fermat, CVE-2022-26320) and it can be factored; make a new key"
     return None
 
 
-def _close_primes(modulus: int) -> bool:
+def _has_close_primes(modulus: int) -> bool:
     middle = isqrt(modulus - 1) + 1
     return any(isqrt(rest := a * a - modulus) ** 2 == rest for a in range(middle, middle + _FERMAT_ROUNDS))
 
@@ -92,12 +92,12 @@ def ed25519_problem(encoded: bytes) -> str | None:
     y = int.from_bytes(encoded, "little") & (2**255 - 1)
     if y % _P in _LOW_ORDER_Y:
         return "it is a point of low order, under which anyone can sign; make a new key"
-    if y >= _P or not _on_curve(y):
+    if y >= _P or not _is_on_curve(y):
         return "it is not the canonical encoding of a point of edwards25519 (RFC 8032 section 5.1.3); make a new key"
     return None
 
 
-def _on_curve(y: int) -> bool:
+def _is_on_curve(y: int) -> bool:
     # x ** 2 = (y ** 2 - 1) / (d * y ** 2 + 1) must be a square: Euler's criterion.
     square = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
     return pow(square, (_P - 1) // 2, _P) == 1

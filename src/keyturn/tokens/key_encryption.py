@@ -39,9 +39,9 @@ class KeyEncryptor:
             raise ConfigurationError(f"a nonce has exactly {NONCE_BYTES} bytes, fresh and random")
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private, kid.encode())
 
-    def decrypt(self, sealed: bytes, *, kid: str) -> bytes:
+    def decrypt(self, encrypted: bytes, *, kid: str) -> bytes:
         """Decrypt the bytes that were encrypted for ``kid``. Raises :class:`ConfigurationError` if no secret fits."""
-        version, nonce, ciphertext = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        version, nonce, ciphertext = encrypted[:1], encrypted[1 : 1 + NONCE_BYTES], encrypted[1 + NONCE_BYTES :]
         for cipher in self._ciphers if version == _VERSION and ciphertext else ():
             try:
                 return cipher.decrypt(nonce, ciphertext, kid.encode())
@@ -57,9 +57,9 @@ class KeyEncryptor:
         """Encrypt ``key`` together with its algorithm. ``nonce``: as for :meth:`encrypt`."""
         return self.encrypt(key.algorithm.encode() + b"\0" + key.private_bytes(), kid=key.kid, nonce=nonce)
 
-    def decrypt_key(self, sealed: bytes, *, kid: str) -> SigningKey:
+    def decrypt_key(self, encrypted: bytes, *, kid: str) -> SigningKey:
         """Decrypt a key that :meth:`encrypt_key` encrypted. Raises :class:`ConfigurationError`."""
-        algorithm, _, private = self.decrypt(sealed, kid=kid).partition(b"\0")
+        algorithm, _, private = self.decrypt(encrypted, kid=kid).partition(b"\0")
         return SigningKey.from_private_bytes(algorithm.decode("latin-1"), private, kid)
 
     def __repr__(self) -> str:

@@ -39,11 +39,11 @@ class VerifyingKey:
     __slots__ = ("_public", "algorithm", "check", "kid")
 
     def __init__(self, algorithm: str, public: PublicMaterial, kid: str | None = None) -> None:
-        chosen = find_algorithm(algorithm)
-        check = verifier_for(chosen, public)
-        if problem := key_problem(chosen, public):
+        implementation = find_algorithm(algorithm)
+        check = verifier_for(implementation, public)
+        if problem := key_problem(implementation, public):
             raise ConfigurationError(f"the {algorithm} key is refused: {problem}")
-        self.algorithm, self.kid, self._public = algorithm, _with_kid(kid, public), public
+        self.algorithm, self.kid, self._public = algorithm, _kid_or_thumbprint(kid, public), public
         self.check = check
 
     @property
@@ -110,7 +110,7 @@ class SigningKey:
         """Load a key from its :meth:`private_bytes`: PKCS#8 DER, or for HMAC the secret itself."""
         if isinstance(find_algorithm(algorithm), Hmac):
             return cls(algorithm, bytes(private), kid)
-        return cls(algorithm, _load(private), kid)
+        return cls(algorithm, _load_private_key(private), kid)
 
     def private_bytes(self) -> bytes:
         """Return the unencrypted private key: PKCS#8 DER (RFC 5958), or the HMAC secret. Encrypt it before storage."""
@@ -130,18 +130,18 @@ class SigningKey:
         raise TypeError("keys are not pickled; export private_bytes sealed by a vault")
 
 
-def _load(private: bytes) -> PrivateMaterial:
+def _load_private_key(private: bytes) -> PrivateMaterial:
     problem = ConfigurationError("the private key is no PKCS#8 DER of a supported kind; export it again")
     try:
-        loaded = load_der_private_key(private, password=None)
+        key = load_der_private_key(private, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise problem from None
-    if not isinstance(loaded, PrivateMaterial):
+    if not isinstance(key, PrivateMaterial):
         raise problem
-    return loaded
+    return key
 
 
-def _with_kid(kid: str | None, public: PublicMaterial) -> str:
+def _kid_or_thumbprint(kid: str | None, public: PublicMaterial) -> str:
     if kid is None:
         return thumbprint_of(public)
     if not kid or len(kid) > MAX_KID:

@@ -22,18 +22,18 @@ class KeySet:
     :class:`ConfigurationError` when two keys share a ``kid``, or a secret contains a public key of the set.
     """
 
-    __slots__ = ("_by_kid", "_only", "headers")
+    __slots__ = ("_by_kid", "_sole_keys", "headers")
 
     def __init__(self, keys: Iterable[SigningKey | VerifyingKey] = ()) -> None:
         members = [key.verifying_key if isinstance(key, SigningKey) else key for key in keys]
         self._by_kid = {key.kid: key for key in members}
-        if repeated := _repeated(key.kid for key in members):
-            raise ConfigurationError(f"two keys have the kid {repeated[0]!r}; give each its own")
+        if duplicates := _duplicates(key.kid for key in members):
+            raise ConfigurationError(f"two keys have the kid {duplicates[0]!r}; give each its own")
         for secret in members:
             if secret.symmetric and any(key.is_source_of(secret) for key in members):
                 raise ConfigurationError(f"{secret!r} is made of a public key beside it; make a random secret")
         uses = Counter(key.algorithm for key in members)
-        self._only = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
+        self._sole_keys = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
         self.headers: dict[bytes, Header] = {}
         """Cache of validated headers by their encoded form; for :mod:`keyturn.tokens.jws`."""
 
@@ -50,10 +50,10 @@ class KeySet:
         Raises :class:`ConfigurationError`, listing every problem, for a document that is malformed, too large, repeats
         a ``kid``, or contains private members, symmetric members or a weak key.
         """
-        entries = _entries(_document(document, max_bytes), max_keys)
+        entries = _entries(_parse_document(document, max_bytes), max_keys)
         if problems := [*_secret_problems(entries), *_kid_problems(entries)]:
             raise ConfigurationError(*problems)
-        return cls(_keys(entries))
+        return cls(_verifying_keys(entries))
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the public JWK Set, without HMAC secrets."""
@@ -65,7 +65,7 @@ class KeySet:
 
     def sole_key(self, algorithm: str) -> VerifyingKey | None:
         """Return the only key of ``algorithm``, for tokens without ``kid``; ``None`` if there is not exactly one."""
-        return self._only.get(algorithm)
+        return self._sole_keys.get(algorithm)
 
     def cache_header(self, encoded: bytes, header: Header) -> None:
         """Cache the header of a token with a valid signature. A full cache is cleared."""
@@ -86,7 +86,7 @@ class KeySet:
         return f"KeySet({list(self)!r})"
 
 
-def _document(document: object, max_bytes: int) -> Mapping[str, Any]:
+def _parse_document(document: object, max_bytes: int) -> Mapping[str, Any]:
     if isinstance(document, Mapping):
         return cast("Mapping[str, Any]", document)
     try:
@@ -103,21 +103,21 @@ def _entries(document: Mapping[str, Any], max_keys: int) -> list[Mapping[str, An
     entries = document.get("keys")
     if not isinstance(entries, list | tuple):
         raise ConfigurationError("the JWK Set has no `keys` array (RFC 7517 section 5); check its address")
-    listed = cast("list[object]", entries)
-    if len(listed) > max_keys:
-        raise ConfigurationError(f"the JWK Set has {len(listed)} keys; at most {max_keys} are read")
-    if not all(isinstance(entry, Mapping) for entry in listed):
+    items = cast("list[object]", entries)
+    if len(items) > max_keys:
+        raise ConfigurationError(f"the JWK Set has {len(items)} keys; at most {max_keys} are read")
+    if not all(isinstance(entry, Mapping) for entry in items):
         raise ConfigurationError("the JWK Set has a key that is no JSON object; check its address")
-    return cast("list[Mapping[str, Any]]", listed)
+    return cast("list[Mapping[str, Any]]", items)
 
 
 def _secret_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
     for entry in entries:
-        found = PRIVATE_MEMBERS.intersection(entry)
-        if found or entry.get("kty") == "oct":
-            named = ", ".join(sorted(found)) or "oct"
+        private_members = PRIVATE_MEMBERS.intersection(entry)
+        if private_members or entry.get("kty") == "oct":
+            names = ", ".join(sorted(private_members)) or "oct"
             # A published secret is a leaked one (RFC 7517 section 9.2). Using the other keys would hide the leak.
-            yield f"{_label(entry)} holds private or symmetric members ({named}); publish public keys only, replace it"
+            yield f"{_label(entry)} holds private or symmetric members ({names}); publish public keys only, replace it"
 
 
 def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -125,11 +125,11 @@ def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
     for kid in kids:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
             yield f"a kid of the JWK Set is not a string of 1 to {MAX_KID} characters"
-    for kid in _repeated(kid for kid in kids if isinstance(kid, str)):
+    for kid in _duplicates(kid for kid in kids if isinstance(kid, str)):
         yield f"the JWK Set repeats the kid {kid!r}, so it does not say which key is meant; give each its own"
 
 
-def _keys(entries: list[Mapping[str, Any]]) -> list[VerifyingKey]:
+def _verifying_keys(entries: list[Mapping[str, Any]]) -> list[VerifyingKey]:
     keys: list[VerifyingKey] = []
     problems: list[str] = []
     for entry in entries:
@@ -148,5 +148,5 @@ def _label(entry: Mapping[str, Any]) -> str:
     return f"the key with kid {str(entry['kid'])[:MAX_KID]!r}" if "kid" in entry else "a key without kid"
 
 
-def _repeated(kids: Iterable[str]) -> list[str]:
+def _duplicates(kids: Iterable[str]) -> list[str]:
     return [kid for kid, times in Counter(kids).items() if times > 1]

@@ -64,9 +64,11 @@ class RolloverPolicy:
 
     def __post_init__(self) -> None:
         # type, not isinstance: True is an int, but not a number of seconds
-        wrong = [field.name for field in fields(self) if type(at := getattr(self, field.name)) is not int or at <= 0]
-        if wrong:
-            raise ConfigurationError(*(f"{name} must be a positive whole number of seconds" for name in wrong))
+        invalid_names = [
+            field.name for field in fields(self) if type(at := getattr(self, field.name)) is not int or at <= 0
+        ]
+        if invalid_names:
+            raise ConfigurationError(*(f"{name} must be a positive whole number of seconds" for name in invalid_names))
         if self.publish_seconds >= self.rollover_seconds:
             raise ConfigurationError(
                 "publish_seconds must be less than rollover_seconds: a key is published while another still signs"
@@ -79,25 +81,25 @@ def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dic
     The active key is the newest one with ``active_at <= now``. If there is none, the first key is active: a clock
     behind the one that created the key must not leave the issuer without a key.
     """
-    ordered = _ordered(keys)
-    active = _active(ordered, now)
-    found: dict[int, KeyState] = {}
+    ordered = _sort_by_start(keys)
+    active = _active_index(ordered, now)
+    states_by_serial: dict[int, KeyState] = {}
     for index, scheduled in enumerate(ordered):
         if index > active:
-            found[scheduled.serial] = KeyState.NEXT
+            states_by_serial[scheduled.serial] = KeyState.NEXT
         elif index == active:
-            found[scheduled.serial] = KeyState.ACTIVE
+            states_by_serial[scheduled.serial] = KeyState.ACTIVE
         elif now < ordered[index + 1].active_at + retired_seconds:
-            found[scheduled.serial] = KeyState.RETIRED
-    return found
+            states_by_serial[scheduled.serial] = KeyState.RETIRED
+    return states_by_serial
 
 
 def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant | None:
     """Return when a *next* key must be added; a past time means now. ``None`` while there is a *next* key."""
-    ordered = _ordered(keys)
+    ordered = _sort_by_start(keys)
     if not ordered:
         return now
-    active = _active(ordered, now)
+    active = _active_index(ordered, now)
     if active < len(ordered) - 1:
         return None
     return Instant(ordered[active].active_at + policy.rollover_seconds - policy.publish_seconds)
@@ -105,7 +107,7 @@ def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPo
 
 def next_active_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant:
     """Return ``active_at`` for a key made now: ``now`` for the first key, else after the publication period."""
-    ordered = _ordered(keys)
+    ordered = _sort_by_start(keys)
     if not ordered:
         return now
     return Instant(max(ordered[-1].active_at + policy.rollover_seconds, now + policy.publish_seconds))
@@ -120,19 +122,19 @@ class SigningKeySet:
     __slots__ = ("_keys", "_published", "_retired_seconds", "_state_changes")
 
     def __init__(self, keys: Iterable[ScheduledKey], retired_seconds: int) -> None:
-        self._keys = _ordered(keys)
+        self._keys = _sort_by_start(keys)
         self._retired_seconds = retired_seconds
         self._state_changes = _state_changes(self._keys, retired_seconds)
         self._published: dict[int, KeySet] = {}
-        if repeated := [b for a, b in pairwise(sorted(k.serial for k in self._keys)) if a == b]:
-            raise ConfigurationError(f"two signing keys have the serial {repeated[0]}; each is added once")
+        if duplicates := [b for a, b in pairwise(sorted(k.serial for k in self._keys)) if a == b]:
+            raise ConfigurationError(f"two signing keys have the serial {duplicates[0]}; each is added once")
         KeySet(scheduled.key for scheduled in self._keys)
 
     def active(self, now: Instant) -> SigningKey:
         """Return the key that signs at ``now``. Raises :class:`ConfigurationError` when the set is empty."""
         if not self._keys:
             raise ConfigurationError("there is no signing key; add one, or let the issuer make its first")
-        return self._keys[_active(self._keys, now)].key
+        return self._keys[_active_index(self._keys, now)].key
 
     def states(self, now: Instant) -> dict[int, KeyState]:
         """Return the state of each key by serial, as :func:`states`."""
@@ -144,12 +146,12 @@ class SigningKeySet:
         Between two state changes the same object is returned, so that its header cache is kept. An HMAC key is
         included, for verification on this server; :meth:`KeySet.to_jwks` omits it.
         """
-        epoch = bisect_right(self._state_changes, now)
-        keys = self._published.get(epoch)
+        period = bisect_right(self._state_changes, now)
+        keys = self._published.get(period)
         if keys is None:
-            found = self.states(now)
-            keys = KeySet(scheduled.key for scheduled in self._keys if scheduled.serial in found)
-            self._published[epoch] = keys
+            states_by_serial = self.states(now)
+            keys = KeySet(scheduled.key for scheduled in self._keys if scheduled.serial in states_by_serial)
+            self._published[period] = keys
         return keys
 
     def __len__(self) -> int:
@@ -159,16 +161,16 @@ class SigningKeySet:
         return f"SigningKeySet({list(self._keys)!r}, retired_seconds={self._retired_seconds})"
 
 
-def _ordered(keys: Iterable[S]) -> tuple[S, ...]:
+def _sort_by_start(keys: Iterable[S]) -> tuple[S, ...]:
     return tuple(sorted(keys, key=lambda scheduled: (scheduled.active_at, scheduled.serial)))
 
 
 def _state_changes(ordered: Sequence[ScheduledKey], retired_seconds: int) -> list[int]:
     """Return every time at which a state changes, in order."""
-    begun = [scheduled.active_at for scheduled in ordered]
-    return sorted({*begun, *(moment + retired_seconds for moment in begun)})
+    starts = [scheduled.active_at for scheduled in ordered]
+    return sorted({*starts, *(moment + retired_seconds for moment in starts)})
 
 
-def _active(ordered: Sequence[Scheduled], now: Instant) -> int:
-    begun = [index for index, scheduled in enumerate(ordered) if scheduled.active_at <= now]
-    return begun[-1] if begun else 0
+def _active_index(ordered: Sequence[Scheduled], now: Instant) -> int:
+    started = [index for index, scheduled in enumerate(ordered) if scheduled.active_at <= now]
+    return started[-1] if started else 0
