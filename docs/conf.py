@@ -17,6 +17,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "furo"
 html_title = "Keyturn"
 html_static_path = ["_static"]
+html_css_files = ["keyturn.css"]
 html_show_sphinx = False
 # Names of the standard library are plain text here: no inventory is fetched, so a build needs no network.
 nitpick_ignore_regex = [("py:.*", r"(?!keyturn).*")]
