@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from keyturn.stores.open import RedisSessions
+from services.browser import chromium
 from services.databases import Databases, template_of
 from services.postgres import Postgres
 from services.redis import RedisCluster, RedisSentinels, RedisServer
@@ -95,6 +97,13 @@ def empty_sentinels() -> Iterator[RedisSentinels]:
         with sentinels.primary.client() as client:
             client.flushall()
         yield sentinels
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium for the tests of a module, none of which may call ``asyncio.run``."""
+    with chromium() as started:
+        yield started
 
 
 def apart_of(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
