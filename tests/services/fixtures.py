@@ -1,17 +1,19 @@
 """Fixtures for every suite: the servers that a run shares, and what each test finds empty in them."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
 from keyturn.stores.open import RedisSessions
-from services.browser import chromium
 from services.databases import Databases, template_of
 from services.postgres import Postgres
 from services.redis import RedisCluster, RedisSentinels, RedisServer
 from services.run import locked, numbered, run_folder
 from services.shared import OUTSIDE, shared
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 Fresh = Callable[[str], str]
 
@@ -100,8 +102,10 @@ def empty_sentinels() -> Iterator[RedisSentinels]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator["Browser"]:
     """A headless Chromium for the tests of a module, none of which may call ``asyncio.run``."""
+    from services.browser import chromium  # not for the workers that need no browser: half a second
+
     with chromium() as started:
         yield started
 
