@@ -6,8 +6,6 @@ show. ``detail`` is for logs and is never sent to a client.
 
 from typing import ClassVar
 
-DOCS_URL = "https://keyturn.readthedocs.io/en/latest/reference/errors.html#"
-
 
 class Refusal(Exception):
     """Base class of all refusals.
@@ -25,11 +23,6 @@ class Refusal(Exception):
         self.hint = hint or type(self).hint
         self.retry_after_seconds = retry_after_seconds
         super().__init__(detail or self.hint)
-
-    @property
-    def docs(self) -> str:
-        """Link to the documentation of this refusal."""
-        return DOCS_URL + self.code.replace("_", "-")
 
 
 class ConfigurationError(Refusal):

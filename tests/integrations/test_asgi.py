@@ -1,5 +1,6 @@
 """The guard in front of a bare ASGI application: what passes, and what is refused."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,7 @@ def test_nobody_is_refused_without_a_credential(house: House) -> None:
     assert (answer.status, answer.code) == (401, "unauthenticated")
     assert answer.headers[b"www-authenticate"] == b"Bearer"
     assert b"set-cookie" not in answer.headers
+    assert json.loads(answer.body)["type"] == f"{ISSUER}/docs/errors#unauthenticated"
     assert house.app.callers == []
 
 

@@ -1,5 +1,7 @@
 """The guard of a resource server: it knows the bearer, and nothing of the issuer's store."""
 
+import json
+
 import pytest
 
 from integrations.guarded_app import ISSUER, App, Feed, House, ask, bearer, cookie
@@ -49,6 +51,11 @@ def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[AuthMid
     house.clock.now += 3600
     assert ask(guard, bearer(issued)).code == "token_expired"
     assert len(app.callers) == 2
+
+
+def test_a_resource_server_links_to_the_error_page_of_its_issuer(guarded: tuple[AuthMiddleware, App, Feed]) -> None:
+    problem = json.loads(ask(guarded[0]).body)
+    assert problem["type"] == problem["docs"] == f"{ISSUER}/docs/errors#unauthenticated"
 
 
 def test_a_stale_feed_of_a_resource_server_is_503(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:

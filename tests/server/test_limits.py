@@ -26,7 +26,9 @@ def said(served: Served, *parts: bytes) -> tuple[int, str]:
     with Wire(served.url) as wire:
         wire.send(*parts)
         status, _, body = wire.reply()
-        return status, json.loads(body)["code"]
+        problem = json.loads(body)
+        assert problem["docs"] == f"{served.url}/docs/errors#{problem['code']}"
+        return status, problem["code"]
 
 
 def test_a_large_body_is_refused_before_it_is_read(served: Served) -> None:

@@ -46,7 +46,7 @@ def test_every_shape_that_travels_is_described(described: dict[str, Any]) -> Non
 def test_every_refusal_of_a_route_is_described(described: dict[str, Any], route: Route) -> None:
     responses = described["paths"][route.path][route.method.lower()]["responses"]
     for refusal in route.refusals:
-        status = str(problem(refusal("why"), route.path).status)
+        status = str(problem(refusal("why"), "", route.path).status)
         (content,) = responses[status]["content"].values()
         assert refusal.code in content["schema"]["allOf"][1]["properties"]["code"]["enum"]
     assert "401" not in responses or "WWW-Authenticate" in responses["401"]["headers"]

@@ -17,6 +17,7 @@ def tree(root: type[Refusal]) -> Iterator[type[Refusal]]:
         yield from tree(child)
 
 
+ERRORS = "https://login.example.com/docs/errors"
 ALL = sorted({each for each in tree(Refusal) if each.__module__ == "keyturn.errors"}, key=lambda each: each.__name__)
 NAMES = [each.__name__ for each in ALL]
 
@@ -25,12 +26,12 @@ NAMES = [each.__name__ for each in ALL]
 @pytest.mark.conforms("RFC 9457 3.1")
 def test_a_refusal_is_a_problem_document(kind: type[Refusal]) -> None:
     refusal = kind("secret detail")
-    reply = problem(refusal)
+    reply = problem(refusal, ERRORS)
     shown = document(reply)
     assert header(reply, b"content-type") == "application/problem+json"
     assert header(reply, b"cache-control") == "no-store"
     assert (shown["code"], shown["hint"], shown["status"]) == (kind.code, refusal.hint, kind.status)
-    assert shown["type"] == shown["docs"] == refusal.docs
+    assert shown["type"] == shown["docs"] == f"{ERRORS}#{kind.code}"
     assert reply.status == kind.status
     assert reply.refusal is refusal
 
@@ -38,7 +39,7 @@ def test_a_refusal_is_a_problem_document(kind: type[Refusal]) -> None:
 @pytest.mark.parametrize("path", ["", *sorted(OAUTH_PATHS)])
 @pytest.mark.parametrize("kind", ALL, ids=NAMES)
 def test_the_detail_stays_inside_and_no_cookie_is_cleared(kind: type[Refusal], path: str) -> None:
-    reply = problem(kind("secret detail"), path)
+    reply = problem(kind("secret detail"), ERRORS, path)
     assert header(reply, b"set-cookie") is None
     if kind not in (
         errors.PasswordRejected,
@@ -53,7 +54,7 @@ def test_the_detail_stays_inside_and_no_cookie_is_cleared(kind: type[Refusal], p
 @pytest.mark.parametrize("kind", ALL, ids=NAMES)
 @pytest.mark.conforms("RFC 6750 3", "RFC 6750 3.1")
 def test_a_401_challenges_as_rfc_6750_says(kind: type[Refusal], path: str) -> None:
-    reply = problem(kind("why"), path)
+    reply = problem(kind("why"), ERRORS, path)
     challenge = header(reply, b"www-authenticate")
     assert (reply.status != 401) or challenge is not None
     if challenge is not None:
@@ -77,22 +78,22 @@ def test_a_401_challenges_as_rfc_6750_says(kind: type[Refusal], path: str) -> No
     ids=lambda each: getattr(each, "code", ""),
 )
 def test_the_challenge_names_what_was_wrong_with_the_credential(refusal: Refusal, challenge: str | None) -> None:
-    assert header(problem(refusal), b"www-authenticate") == challenge
+    assert header(problem(refusal, ERRORS), b"www-authenticate") == challenge
 
 
 def test_not_now_says_when() -> None:
-    assert header(problem(errors.Throttled(retry_after_seconds=7)), b"retry-after") == "7"
-    assert header(problem(errors.RevocationUnknown()), b"retry-after") == "1"
+    assert header(problem(errors.Throttled(retry_after_seconds=7), ERRORS), b"retry-after") == "7"
+    assert header(problem(errors.RevocationUnknown(), ERRORS), b"retry-after") == "1"
 
 
 def test_a_wrong_method_names_the_right_ones() -> None:
-    assert header(problem(errors.MethodNotAllowed("GET, HEAD")), b"allow") == "GET, HEAD"
+    assert header(problem(errors.MethodNotAllowed("GET, HEAD"), ERRORS), b"allow") == "GET, HEAD"
 
 
 def test_what_may_be_shown_is_shown() -> None:
-    assert document(problem(errors.PasswordRejected("Too short.")))["reason"] == "Too short."
-    assert document(problem(errors.InvalidMember("email")))["member"] == "email"
-    assert document(problem(errors.InvalidMember("token"), "/auth/revoke"))["member"] == "token"
+    assert document(problem(errors.PasswordRejected("Too short."), ERRORS))["reason"] == "Too short."
+    assert document(problem(errors.InvalidMember("email"), ERRORS))["member"] == "email"
+    assert document(problem(errors.InvalidMember("token"), ERRORS, "/auth/revoke"))["member"] == "token"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_what_may_be_shown_is_shown() -> None:
 )
 @pytest.mark.conforms("RFC 6749 5.2")
 def test_oauth_endpoints_answer_as_rfc_6749_says(path: str, refusal: Refusal, status: int, error: str) -> None:
-    reply = problem(refusal, path)
+    reply = problem(refusal, ERRORS, path)
     shown = document(reply)
     assert (reply.status, shown["error"], shown["code"]) == (status, error, refusal.code)
     assert shown["error_description"] == shown["hint"] == refusal.hint

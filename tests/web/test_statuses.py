@@ -23,6 +23,7 @@ OPERATIONS = {
     "GET /.well-known/oauth-authorization-server": 200,
     "GET /.well-known/openid-configuration": 200,
     "GET /openapi.json": 200,
+    "GET /docs/errors": 200,
 }
 JSON = {
     "/auth/signup": {"email": "bob@example.com", "password": PASSWORD},

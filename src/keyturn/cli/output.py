@@ -62,7 +62,7 @@ def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P,
         except ConfigurationError as error:
             stderr.print(f"[bold]Keyturn cannot {what}:[/bold]")
             print_lines([f"  - {problem}" for problem in error.problems], stderr)
-            stderr.print("See https://keyturn.readthedocs.io/en/latest/reference/settings.html", highlight=False)
+            stderr.print("docs/reference/settings.md describes every setting.", highlight=False)
         except Refusal as refusal:
             # The detail is for operators; the hint is for HTTP clients.
             print_lines([f"{refusal.code}: {refusal.detail or refusal.hint}"], stderr)

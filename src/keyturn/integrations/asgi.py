@@ -20,7 +20,7 @@ from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
 from keyturn.flows import drive_async
 from keyturn.ports import Ports
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.web.config import web_config
+from keyturn.web.config import error_page_of, web_config
 from keyturn.web.credentials import bearer_token, extract, read_cookie
 from keyturn.web.guard import guard, refuse_cross_origin
 from keyturn.web.message import Reply, Request, without_body
@@ -70,7 +70,8 @@ class AuthMiddleware:
     ``optional``: pass a request without a credential, with None as its principal. An invalid credential is refused.
     ``cookie_cache_size``: maximum number of cached Cookie headers.
 
-    A refusal is sent as a problem document (``web.problem``). Raises ``ConfigurationError``.
+    A refusal is sent as a problem document (``web.problem``) that links to the issuer's error page.
+    Raises ``ConfigurationError``.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class AuthMiddleware:
         self._optional = optional
         self._authenticator = _authenticator_for(verifier, issuer, trusted_origins, cookie_cache_size)
         self._authenticate_cached = self._authenticator.authenticate_cached
+        self._error_page = error_page_of(self._authenticator.issuer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one request."""
@@ -96,12 +98,17 @@ class AuthMiddleware:
             if principal is None and kind != "lifespan":
                 principal = await self._authenticator.authenticate(scope, optional=self._optional)
         except Refusal as refusal:
-            return await _refuse(refusal, scope, receive, send)
+            return await _refuse(refusal, self._error_page, scope, receive, send)
         scope[PRINCIPAL] = principal
         return await self._app(scope, receive, send)
 
 
 class _Authenticator(Protocol):
+    @property
+    def issuer(self) -> str:
+        """URL of the issuer, whose error page refusals link to."""
+        ...
+
     def authenticate_cached(self, scope: Scope) -> Principal | None:
         """Return the principal if it is cached and no CSRF check is needed, else None. Never blocks."""
         ...
@@ -116,6 +123,7 @@ class _TokenAuthenticator:
 
     def __init__(self, verifier: Verifier | AsyncVerifier) -> None:
         self._verifier = verifier
+        self.issuer = verifier.issuer
         self._check_cached = verifier.check_cached
         self._check_now = verifier.check_now
 
@@ -148,6 +156,7 @@ class _SessionAuthenticator:
 
     def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
         self._config = parts.config
+        self.issuer = parts.config.issuer
         self._ports = parts.ports
         self._clock = parts.clock
         self._get_cached_session = parts.ports.session_cache.get
@@ -240,8 +249,8 @@ def _request(scope: Scope) -> Request:
     return Request(method, scope["path"], headers=scope["headers"])
 
 
-async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    reply = problem(refusal, scope["path"])
+async def _refuse(refusal: Refusal, error_page: str, scope: Scope, receive: Receive, send: Send) -> None:
+    reply = problem(refusal, error_page, scope["path"])
     if scope["type"] == "http":
         await _send_reply("http", without_body(reply) if scope["method"] == "HEAD" else reply, send)
         return

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from keyturn.config.components import Components
 from keyturn.config.settings import split_list
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
+from keyturn.server.asgi import ERROR_PAGE
 from keyturn.server.auth_app import AuthApp
 from keyturn.server.client_address import parse_networks
 from keyturn.server.event_log import LoggingAuditLog
@@ -49,24 +51,24 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
     config = web_config_of(components)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, str], None]:
         metrics.remove_dead_workers()
         watch_task = asyncio.create_task(_watch(components, metrics))
         async with issuer:
-            yield
+            yield {ERROR_PAGE: config.error_page}
             watch_task.cancel()
 
     endpoints = AuthApp(components, config, metrics, proxies)
     return Starlette(
         routes=[*health_routes(components, metrics), Mount("/", FeedStream(components, config, endpoints, metrics))],
         lifespan=lifespan,
-        exception_handlers={HTTPStatus.NOT_FOUND: _not_found},
+        exception_handlers={HTTPStatus.NOT_FOUND: partial(_not_found, config.error_page)},
     )
 
 
-async def _not_found(_request: Request, _failure: Exception) -> Response:
+async def _not_found(error_page: str, _request: Request, _failure: Exception) -> Response:
     # "OPTIONS *" is the one request target that no mount matches (RFC 9112 section 3.2.4).
-    reply = problem(NotFound("no such path"))
+    reply = problem(NotFound("no such path"), error_page)
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 

@@ -17,6 +17,9 @@ BODY_SECONDS = 10.0
 CONNECTION = "keyturn.connection"
 """Name of the ASGI extension that holds the connection of the request."""
 
+ERROR_PAGE = "keyturn.error_page"
+"""Key of the lifespan state under which the application names the page that problem documents link to."""
+
 
 async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network]) -> Request:
     """Read a request and its body.

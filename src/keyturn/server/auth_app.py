@@ -47,12 +47,15 @@ class AuthApp:
             async with asyncio.timeout(FLOW_SECONDS):
                 return await drive_async(handle(request, self._components.now(), self._config), self._components.ports)
         except Refusal as refusal:
-            return problem(refusal, scope["path"])
+            return self._problem(refusal, scope)
         except TimeoutError:
-            return problem(StoreUnavailable(f"the request took longer than {FLOW_SECONDS:.0f} s"), scope["path"])
+            return self._problem(StoreUnavailable(f"the request took longer than {FLOW_SECONDS:.0f} s"), scope)
         except Exception:
             log.exception("unexpected", path=scope["path"])
-            return problem(Unavailable("unexpected error; see the server's log"), scope["path"])
+            return self._problem(Unavailable("unexpected error; see the server's log"), scope)
+
+    def _problem(self, refusal: Refusal, scope: Scope) -> Reply:
+        return problem(refusal, self._config.error_page, scope["path"])
 
     def _record(self, scope: Scope, reply: Reply, seconds: float) -> None:
         route, metrics, refusal = _route(scope), self._metrics, reply.refusal

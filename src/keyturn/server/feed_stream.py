@@ -85,7 +85,7 @@ class FeedStream:
         try:
             reader = self._admit(scope, send)
         except Refusal as refusal:
-            await send_reply(problem(refusal, PATH), send)
+            await send_reply(problem(refusal, self._config.error_page, PATH), send)
             return
         self._metrics.streams.inc()
         try:

@@ -2,14 +2,14 @@
 
 import asyncio
 from asyncio import TimerHandle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from keyturn.errors import BadRequest, Overloaded, Refusal, RequestTimeout
-from keyturn.server.asgi import BODY_SECONDS, CONNECTION, HEADER_BYTES, send_reply
+from keyturn.server.asgi import BODY_SECONDS, CONNECTION, ERROR_PAGE, HEADER_BYTES, send_reply
 from keyturn.web.problem import problem
 
 HEAD_SECONDS = 10.0
@@ -101,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._can_reply():
-            self.transport.write(_encode_reply(refusal))
+            self.transport.write(_encode_reply(refusal, _error_page(self.app_state)))
         self.transport.close()
 
     def _can_reply(self) -> bool:
@@ -111,11 +111,17 @@ class BoundedProtocol(HttpToolsProtocol):
         return not self._has_received_request or self.cycle.response_complete
 
 
-def _encode_reply(refusal: Refusal) -> bytes:
-    reply = problem(refusal)
+def _error_page(state: Mapping[str, str]) -> str:
+    # Another application than Keyturn's sets no state: then the link is relative (RFC 9457 section 3.1.1).
+    return state.get(ERROR_PAGE, "/docs/errors")
+
+
+def _encode_reply(refusal: Refusal, error_page: str) -> bytes:
+    reply = problem(refusal, error_page)
     lines = [name + b": " + value + b"\r\n" for name, value in (*reply.headers, (b"connection", b"close"))]
     return STATUS_LINE[reply.status] + b"".join(lines) + b"\r\n" + reply.body
 
 
 async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:
-    await send_reply(problem(Overloaded(f"more than {CONNECTIONS} connections to this worker"), scope["path"]), send)
+    refusal = Overloaded(f"more than {CONNECTIONS} connections to this worker")
+    await send_reply(problem(refusal, _error_page(scope.get("state", {})), scope["path"]), send)

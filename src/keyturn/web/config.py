@@ -24,9 +24,19 @@ class WebConfig:
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
     open_feed: bool = False
 
+    @property
+    def error_page(self) -> str:
+        """URL of the page that problem documents link to: built from the issuer, never from the Host header."""
+        return error_page_of(self.realm.issuer)
+
     def url(self, path: str) -> str:
         """Return the public URL of ``path``, which starts with a slash."""
         return self.realm.issuer.rstrip("/") + path
+
+
+def error_page_of(issuer: str) -> str:
+    """Return the URL of the error page that ``issuer`` serves."""
+    return issuer.rstrip("/") + "/docs/errors"
 
 
 def web_config(

@@ -66,10 +66,18 @@ def json_reply(
 ) -> Reply:
     """Encode ``document`` (a msgspec struct or plain JSON values) as a reply; ``headers`` default to ``NO_STORE``."""
     body = msgspec.json.encode(document)
-    framing = ((b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), _NO_SNIFF)
-    return Reply(status, (*framing, *headers), body, refusal)
+    return Reply(status, (*_framing(media_type, body), *headers), body, refusal)
+
+
+def html_reply(body: bytes, headers: Sequence[Header]) -> Reply:
+    """Return a 200 reply with an HTML page in UTF-8."""
+    return Reply(200, (*_framing("text/html; charset=utf-8", body), *headers), body)
 
 
 def without_body(reply: Reply) -> Reply:
     """Return the reply to HEAD: the headers of GET, including its Content-Length (RFC 9110 section 9.3.2)."""
     return Reply(reply.status, reply.headers, b"", reply.refusal)
+
+
+def _framing(media_type: str, body: bytes) -> tuple[Header, ...]:
+    return (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), _NO_SNIFF

@@ -59,6 +59,8 @@ def _security(route: Route, site: WebConfig) -> list[dict[str, list[str]]]:
 
 
 def _success(route: Route) -> dict[str, Any]:
+    if route.is_page:
+        return {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
     schema = _ref(route.response) if route.response else {"type": "object"}
     content: dict[str, Any] = {"application/json": {"schema": schema}}
     if route.feed:
@@ -74,7 +76,7 @@ def _refusals(route: Route) -> dict[str, Any]:
 
 
 def _status(route: Route, refusal: type[Refusal]) -> int:
-    return problem(_example(refusal), route.path).status
+    return problem(_example(refusal), "", route.path).status
 
 
 def _refusal(route: Route, status: int, refusals: list[type[Refusal]]) -> dict[str, Any]:

@@ -41,19 +41,23 @@ OAUTH_PATHS = frozenset(("/auth/token", "/auth/revoke", "/auth/introspect"))
 """Endpoints that OAuth libraries call: their errors follow RFC 6749 section 5.2."""
 
 
-def problem(refusal: Refusal, path: str = "") -> Reply:
-    """Return the reply for a refusal at ``path``. ``detail`` is left out: it is for operators only."""
-    return _oauth(refusal, path) if path in OAUTH_PATHS else _problem(refusal)
+def problem(refusal: Refusal, error_page: str, path: str = "") -> Reply:
+    """Return the reply for a refusal at ``path``. ``detail`` is left out: it is for operators only.
+
+    ``error_page``: URL of the page that describes every code; the reply links to the section of this one.
+    """
+    docs = f"{error_page}#{refusal.code}"
+    return _oauth(refusal, docs, path) if path in OAUTH_PATHS else _problem(refusal, docs)
 
 
-def _problem(refusal: Refusal) -> Reply:
+def _problem(refusal: Refusal, docs: str) -> Reply:
     document = Problem(
-        type=refusal.docs,
+        type=docs,
         title=HTTPStatus(refusal.status).phrase,
         status=refusal.status,
         code=refusal.code,
         hint=refusal.hint,
-        docs=refusal.docs,
+        docs=docs,
         reason=refusal.reason if isinstance(refusal, PasswordRejected) else UNSET,
         member=refusal.member if isinstance(refusal, InvalidMember) else UNSET,
     )
@@ -61,14 +65,14 @@ def _problem(refusal: Refusal) -> Reply:
     return json_reply(refusal.status, document, headers, media_type=PROBLEM_TYPE, refusal=refusal)
 
 
-def _oauth(refusal: Refusal, path: str) -> Reply:
+def _oauth(refusal: Refusal, docs: str, path: str) -> Reply:
     error, status = _oauth_error(refusal, path)
     document = OAuthProblem(
         error=error,
         error_description=refusal.hint,
         code=refusal.code,
         hint=refusal.hint,
-        docs=refusal.docs,
+        docs=docs,
         member=refusal.member if isinstance(refusal, InvalidMember) else UNSET,
     )
     return json_reply(status, document, (*NO_STORE, *_headers(refusal, status)), refusal=refusal)

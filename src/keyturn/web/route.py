@@ -22,6 +22,7 @@ class Route:
     ``path``: a template, in which ``{sid}`` stands for a session id. ``refusals``: every refusal it may return.
     ``response``: schema of the response; None: an open JSON object.
     ``schemes``: any one of them authenticates; empty for a public operation.
+    ``is_page``: it returns HTML instead of JSON.
     ``feed``: the revocation feed, which is also streamed, and public if ``WebConfig.open_feed`` is set.
     """
 
@@ -36,6 +37,7 @@ class Route:
     schemes: tuple[Scheme, ...] = ()
     query: tuple[str, ...] = ()
     feed: bool = False
+    is_page: bool = False
 
     @property
     def summary(self) -> str:

@@ -9,7 +9,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import MethodNotAllowed, NotFound, Refusal
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
-from keyturn.web.endpoints import login, metadata, password, service, session, token
+from keyturn.web.endpoints import error_page, login, metadata, password, service, session, token
 from keyturn.web.message import Reply, Request, json_reply, without_body
 from keyturn.web.openapi import document
 from keyturn.web.problem import problem
@@ -160,6 +160,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/.well-known/oauth-authorization-server", metadata.metadata, _ALWAYS, MetadataResponse),
     Route("GET", "/.well-known/openid-configuration", metadata.metadata, _ALWAYS, MetadataResponse),
     Route("GET", "/openapi.json", openapi, _ALWAYS),
+    Route("GET", "/docs/errors", error_page.error_page, _ALWAYS, is_page=True),
 )
 
 _SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
@@ -185,7 +186,7 @@ def handle(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
         route = match(request.method, request.path)
         reply = yield from route.endpoint(request, now, site)
     except Refusal as refusal:
-        reply = problem(refusal, request.path)
+        reply = problem(refusal, site.error_page, request.path)
     return without_body(reply) if request.method == "HEAD" else reply
 
 
