@@ -117,7 +117,7 @@ class Oracle:
     def _lives(self, world: World) -> tuple[tuple[str, bool, int, int], ...]:
         memory = world.store.sessions._memory
         found = ((name, memory.sessions[sid]) for sid, name in self.rig.names.items())
-        return tuple((n, not dead(each, memory.marks), each.rotations, each.renewals) for n, each in found)
+        return tuple((n, not dead(each, memory.floors), each.rotations, each.renewals) for n, each in found)
 
     def _good(self, number: int, world: World, kind: str, text: str) -> bool:
         key = (number, kind, text)

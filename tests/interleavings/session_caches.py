@@ -137,7 +137,7 @@ def truth_when_it_began(rig: Rig) -> Any:
         memory, near = world.store.sessions._memory, world.nears[actor.home]
         session = memory.sessions[rig.sid(actor.op[1])]
         behind = session.renewals if actor.op[0] == "verify" else session.generation
-        void = dead(session, memory.marks) or actor.op[2] < behind
+        void = dead(session, memory.floors) or actor.op[2] < behind
         told = near.sequence >= memory.sequence
         return void, told
 
@@ -183,6 +183,6 @@ def _settled(explorer: Explorer, node: Node) -> list[str]:
         if near.sequence >= memory.sequence:
             for sid, found in near._sessions.items():
                 now = memory.sessions[sid]
-                if dead(now, memory.marks) or found.session.renewals < now.renewals:
+                if dead(now, memory.floors) or found.session.renewals < now.renewals:
                     complaints.append(f"process {home} was told, and still holds what is void")
     return complaints

@@ -82,7 +82,7 @@ class World:
         memory = store.sessions._memory
         return (
             memory.sessions,
-            memory.marks,
+            memory.floors,
             memory.entries,
             store.accounts._accounts,
             store.accounts._subjects,

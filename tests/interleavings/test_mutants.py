@@ -60,8 +60,8 @@ def test_a_throttle_that_ignores_versions_is_caught(monkeypatch: pytest.MonkeyPa
 
 def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(self: MemorySessions, entry: Any) -> Any:
-        self._memory.marks[(entry.kind, entry.key)] = entry.value
-        self._memory.marks = {(entry.kind, entry.key): entry.value}
+        self._memory.floors[(entry.kind, entry.key)] = entry.value
+        self._memory.floors = {(entry.kind, entry.key): entry.value}
         return self._memory.append(entry)
 
     monkeypatch.setattr(MemorySessions, "raise_not_before", forgetful)

@@ -31,7 +31,7 @@ def test_each_server_is_asked_for_itself() -> None:
     address = read_address(SEVERAL)
     assert address is not None
     assert [(place["host"], place["port"]) for place in address.hosts] == [("one", "1111"), ("two", "2222")]
-    first, second = address.names_for_asyncpg()
+    first, second = address.asyncpg_urls()
     assert "host=one&port=1111" in first
     assert "host=two&port=2222" in second
 

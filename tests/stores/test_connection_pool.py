@@ -96,7 +96,7 @@ def test_a_discarded_connection_is_closed_and_idle_ones_only_if_every_one_is(poo
     pool.release(idle)
     pool.discard(used)
     assert (is_open(idle), is_open(used)) == (True, False)
-    pool.discard(pool.acquire(), every=True)
+    pool.discard(pool.acquire(), include_idle=True)
     assert not is_open(idle)
 
 

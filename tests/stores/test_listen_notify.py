@@ -153,16 +153,16 @@ def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: NotifyListener) ->
 class Forgetful(NotifyListener):
     """As behind a pooler that lends a connection for one transaction."""
 
-    def _ask(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
+    def _execute(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
         connection.execute("UNLISTEN *")
-        return super()._ask(connection, statement if b"LISTEN" not in statement else b"SELECT 1")
+        return super()._execute(connection, statement if b"LISTEN" not in statement else b"SELECT 1")
 
 
 def test_notifications_that_are_lost_make_news_a_heartbeat_late(
     store: SqlStore, watch: NotifyListener, drain: Drain
 ) -> None:
     forgetful = Forgetful(watch._connect)
-    with following(LogFollower(store.log, drain, watch=forgetful)):
+    with following(LogFollower(store.log, drain, notifier=forgetful)):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         arrives(store, drain)
 
@@ -173,7 +173,7 @@ def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
 ) -> None:
     watch = store.watch()
     assert isinstance(watch, NotifyListener)
-    with following(LogFollower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
+    with following(LogFollower(store.log, drain, notifier=watch)), caplog.at_level(logging.WARNING):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         first = pid(watch)
         postgres.run(f"SELECT pg_terminate_backend({first})")
@@ -195,7 +195,7 @@ def test_while_nobody_can_listen_the_log_is_polled(
         raise psycopg.OperationalError("too many connections")
 
     watch = NotifyListener(connect, jitter=lambda: 1.0)
-    with following(LogFollower(store.log, drain, watch=watch)), caplog.at_level(logging.WARNING):
+    with following(LogFollower(store.log, drain, notifier=watch)), caplog.at_level(logging.WARNING):
         until(lambda: bool(drain.confirmed), lambda: "no news at all")
         assert watch.interval_seconds == POLL_SECONDS
         for _ in range(3):

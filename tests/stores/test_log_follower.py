@@ -87,7 +87,7 @@ def test_commits_of_another_store_are_noticed(url: str, follower: LogFollower, d
 
 
 def test_a_quiet_log_is_not_even_read(store: SqlStore, drain: Drain) -> None:
-    follower = LogFollower(store.log, drain, watch=store.watch())
+    follower = LogFollower(store.log, drain, notifier=store.watch())
     follower.poll_once(1.0)
     follower._log = None
     follower.poll_once(2.0)
@@ -96,7 +96,7 @@ def test_a_quiet_log_is_not_even_read(store: SqlStore, drain: Drain) -> None:
 
 
 def test_a_change_whose_reading_failed_is_read_again(store: SqlStore, drain: Drain) -> None:
-    follower = LogFollower(store.log, drain, watch=store.watch())
+    follower = LogFollower(store.log, drain, notifier=store.watch())
     follower.poll_once(1.0)
     entry = mark(store)
     follower._log = None

@@ -17,7 +17,7 @@ from keyturn.errors import StoreQuarantined, StoreUnavailable
 from keyturn.stores.log_follower import connect_feed
 from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.session_cache import LocalSessionCache
-from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
+from keyturn.testing.contract.records import LATER, NOW, new_increment, new_session
 from server_process import serving
 from server_process.process import PASSWORD
 from services import RedisServer
@@ -59,7 +59,7 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
     entry = Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER)
     sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
     watched.remember(entry)
-    watched.remember(sessions.increment_generation(voiding(voided.subject)))
+    watched.remember(sessions.increment_generation(new_increment(voided.subject)))
     watched.remember(sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)))
     watched.remember(sessions.raise_not_before(Revocation(RevocationKind.EVERYTHING, "", NOW - 9, NOW, LATER)))
     watched.remember(Revocation(RevocationKind.SESSION, renewed.sid, 3, NOW, LATER))

@@ -9,7 +9,7 @@ from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import Session
 from keyturn.stores.redis.keys import LOG, locate
-from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
+from keyturn.testing.contract.records import LATER, NOW, new_increment, new_session
 from services import RedisServer
 from services.process import until
 from stores.monitored_redis import Watched, loads
@@ -48,7 +48,7 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
 ) -> None:
     one, two = both
     ended, voided = end(one), new_session()
-    one.remember(one.store.sessions.increment_generation(voiding(voided.subject)))
+    one.remember(one.store.sessions.increment_generation(new_increment(voided.subject)))
     known_to_two_alone = end(two)
     number = one.store.log.snapshot().log_id
     with own_redis.client() as client:

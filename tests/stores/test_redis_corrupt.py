@@ -15,7 +15,7 @@ from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.redis.keys import locate
-from keyturn.testing.contract.records import LATER, NOW, new_session, voiding
+from keyturn.testing.contract.records import LATER, NOW, new_increment, new_session
 from services.redis import RedisServer
 
 FLIPS = 400
@@ -38,7 +38,7 @@ def everything(store: Any, session: Session) -> dict[str, Callable[[], object]]:
         "list": lambda: store.sessions.list(session.subject),
         "settle": lambda: store.sessions.wait_durable(session),
         "replace": lambda: store.sessions.replace(ended, entry),
-        "void": lambda: store.sessions.increment_generation(voiding(session.subject)),
+        "void": lambda: store.sessions.increment_generation(new_increment(session.subject)),
         "after": lambda: store.log.after(0, 100),
         "snapshot": lambda: store.log.snapshot(),
         "purge": lambda: store.sessions.purge(NOW),
@@ -80,7 +80,7 @@ def _keys(client: Any, store: Any, session: Session | None = None) -> list[bytes
     """Of one session in a full life."""
     session = session or new_session()
     store.sessions.insert(session)
-    store.sessions.increment_generation(voiding(session.subject))
+    store.sessions.increment_generation(new_increment(session.subject))
     return sorted(client.keys("*"), key=lambda key: (key[4:], key))
 
 
@@ -113,7 +113,7 @@ def test_what_was_not_harmed_goes_on(store: Any, empty_redis: RedisServer) -> No
     with suppress(StoreUnavailable):
         store.sessions.load(harmed.sid)
     assert store.sessions.load(whole.sid).session == whole
-    assert store.sessions.increment_generation(voiding(harmed.subject)).value == 1, (
+    assert store.sessions.increment_generation(new_increment(harmed.subject)).value == 1, (
         "its person can still end everything"
     )
 
@@ -138,5 +138,5 @@ def test_a_redis_that_takes_no_write_can_be_read(
         ask()
     assert [each.session.sid for each in store.sessions.list(session.subject)] == [session.sid]
     with pytest.raises(StoreUnavailable):
-        store.sessions.increment_generation(voiding(session.subject))
+        store.sessions.increment_generation(new_increment(session.subject))
     store.close()

@@ -47,7 +47,7 @@ def test_a_closed_pool_of_asyncpg_has_no_open_connection(fresh: Fresh) -> None:
     import asyncpg
 
     async def main() -> None:
-        pool = AsyncpgPool(lambda: asyncpg.connect(fresh()), size=2, waiting=1, patience_seconds=1)
+        pool = AsyncpgPool(lambda: asyncpg.connect(fresh()), size=2, waiting=1, timeout_seconds=1)
         idle, used = await pool.acquire(), await pool.acquire()
         pool.release(idle)
         pool.close()
@@ -65,7 +65,7 @@ def test_a_connection_that_cannot_be_opened_takes_no_place_in_the_pool_of_asyncp
         raise ConnectionRefusedError
 
     async def main() -> None:
-        pool = AsyncpgPool(refuse, size=1, waiting=0, patience_seconds=1)  # type: ignore[arg-type]  # never one
+        pool = AsyncpgPool(refuse, size=1, waiting=0, timeout_seconds=1)  # type: ignore[arg-type]  # never one
         for _ in range(3):
             with pytest.raises(ConnectionRefusedError):
                 await pool.acquire()

@@ -15,7 +15,7 @@ from keyturn.testing.contract.records import new_session
 def test_a_thousand_writes_queue_behind_one_and_the_next_is_refused(url: str) -> None:
     async def main() -> None:
         store = AsyncSqlStore(url, deadline_seconds=30)
-        turn = store.store._runner._turn  # type: ignore[union-attr]  # SQLite has one
+        turn = store.store._runner._write_lock  # type: ignore[union-attr]  # SQLite has one
         turn.acquire(1)
         writes = [asyncio.ensure_future(store.sessions.insert(new_session())) for _ in range(1 + 1000 + 1)]
         await asyncio.sleep(0)

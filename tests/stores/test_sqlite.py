@@ -19,7 +19,7 @@ from keyturn.stores.memory import MemoryStore
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.sql.operation import BEGIN, Operation
 from keyturn.stores.sql.store import SqlStore
-from keyturn.testing.contract.records import NOW, ending, new_account, new_name, new_session, voiding
+from keyturn.testing.contract.records import NOW, new_account, new_increment, new_name, new_session, session_revocation
 
 
 def test_memory_is_a_url_too() -> None:
@@ -47,7 +47,7 @@ def test_an_existing_file_keeps_its_mode(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-@pytest.mark.parametrize(("runner", "synchronous"), [("_runner", 2), ("_counting", 1)])
+@pytest.mark.parametrize(("runner", "synchronous"), [("_runner", 2), ("_throttle_runner", 1)])
 def test_commits_are_durable_but_for_counted_attempts(store: SqlStore, runner: str, synchronous: int) -> None:
     connection = getattr(store, runner)._connections.acquire()
     cursor = connection.cursor()
@@ -68,8 +68,8 @@ def test_commits_are_durable_but_for_counted_attempts(store: SqlStore, runner: s
 def test_only_the_attempts_are_counted_by_commits_that_wait_for_no_disk(store: SqlStore) -> None:
     ports = ("sessions", "accounts", "log", "keys", "audit", "throttles")
     assert [name for name in ports if getattr(store, name)._runner is not store._runner] == ["throttles"]
-    assert store.throttles._runner is store._counting  # type: ignore[attr-defined]  # a RunPort
-    assert store._counting._turn is store._runner._turn is not None
+    assert store.throttles._runner is store._throttle_runner  # type: ignore[attr-defined]  # a RunPort
+    assert store._throttle_runner._write_lock is store._runner._write_lock is not None
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_lock_that_is_let_go_in_time_is_waited_for(store: SqlStore, path: Path
     release.start()
     session = new_session()
     store.sessions.insert(session)
-    assert store.sessions.increment_generation(voiding(session.subject)).sequence == 1
+    assert store.sessions.increment_generation(new_increment(session.subject)).sequence == 1
     release.join()
     holder.close()
 
@@ -175,9 +175,9 @@ def test_a_transaction_that_fails_half_way_is_undone(store: SqlStore) -> None:
     connection = sqlite3.connect(store.engine.url.database or "")
     connection.execute("ALTER TABLE revocations RENAME TO elsewhere")
     with pytest.raises(StoreUnavailable):
-        store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
+        store.sessions.replace(replace(session, ended_at=NOW, version=1), session_revocation(session))
     with pytest.raises(StoreUnavailable):
-        store.sessions.increment_generation(voiding(session.subject))
+        store.sessions.increment_generation(new_increment(session.subject))
     connection.execute("ALTER TABLE elsewhere RENAME TO revocations")
     connection.close()
     found = store.sessions.load(session.sid)
@@ -204,7 +204,7 @@ def test_a_closed_store_opens_again_with_everything(path: Path) -> None:
     store = SqlStore(f"sqlite:///{path}")
     store.sessions.insert(session)
     ended = replace(session, ended_at=NOW, version=1)
-    store.sessions.replace(ended, ending(session))
+    store.sessions.replace(ended, session_revocation(session))
     store.close()
     store = SqlStore(f"sqlite:///{path}")
     found = store.sessions.load(session.sid)
@@ -228,8 +228,8 @@ def test_a_refused_number_leaves_no_lock_behind(store: SqlStore, path: Path) -> 
     """A closed connection keeps its lock while a cursor is open, and a traceback that somebody keeps holds cursors."""
     subject = new_session().subject
     with pytest.raises(BadRequest) as refusal:
-        store.sessions.increment_generation(replace(voiding(subject), at=Instant(2**63)))
+        store.sessions.increment_generation(replace(new_increment(subject), at=Instant(2**63)))
     other = SqlStore(f"sqlite:///{path}", deadline_seconds=1)
-    assert other.sessions.increment_generation(voiding(subject)).sequence == 1
+    assert other.sessions.increment_generation(new_increment(subject)).sequence == 1
     other.close()
     assert refusal.traceback

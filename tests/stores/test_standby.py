@@ -74,7 +74,7 @@ def test_a_promotion_loses_nothing_and_no_restart_is_needed(
     with opened(kind, both(standby, primary, database)) as (store, plain):
         session = new_session()
         store.sessions.insert(session)
-        follower = LogFollower(plain.log, drain, watch=plain.watch())
+        follower = LogFollower(plain.log, drain, notifier=plain.watch())
         follower.poll_once(1.0)
         entry = mark(store)
         follower.poll_once(2.0)
@@ -98,7 +98,7 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
     primary, standby = pair
     database = primary.database().rpartition("/")[2]
     with opened("threads", both(primary, standby, database)) as (store, _):
-        follower = LogFollower(store.log, drain, watch=store.watch())
+        follower = LogFollower(store.log, drain, notifier=store.watch())
         follower.poll_once(1.0)
         heard = mark(store, "heard")
         until(lambda: _count(standby, "revocations", database) == 1, lambda: "not replicated")

@@ -20,7 +20,7 @@ from keyturn.stores.sql.operation import Operation
 from keyturn.stores.sql.runner import Runner
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.stores.sql.thread_pool import BoundedThreadPool
-from keyturn.testing.contract.records import LATER, NOW, ending, new_account, new_session, voiding
+from keyturn.testing.contract.records import LATER, NOW, new_account, new_increment, new_session, session_revocation
 
 
 def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
@@ -35,7 +35,7 @@ def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
     threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
     for number, thread in enumerate(threads):
         thread.start()
-        while len(turn._waiting) <= number:
+        while len(turn._waiters) <= number:
             time.sleep(0.001)
     turn.release()
     for thread in threads:
@@ -55,7 +55,7 @@ def test_a_turn_that_does_not_come_is_given_up() -> None:
 def test_a_turn_that_came_in_the_last_moment_is_kept() -> None:
     turn = FairLock()
     turn.acquire(1)
-    turn._leave(threading.Lock())  # not among the waiting any more: it was handed over
+    turn._cancel(threading.Lock())  # not among the waiting any more: it was handed over
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_no_more_connections_are_opened_than_allowed(connections: ConnectionPool
     assert again is not taken[0]
     connections.release(again)
     # The server went away: so did the idle ones.
-    connections.discard(taken[1], every=True)
+    connections.discard(taken[1], include_idle=True)
     assert connections.acquire() is not again
 
 
@@ -96,7 +96,7 @@ def test_a_connection_that_cannot_be_opened_takes_no_place(tmp_path: Path) -> No
 
 def test_a_crew_takes_no_more_than_it_can_queue() -> None:
     async def main() -> None:
-        crew, go = BoundedThreadPool(1, 1, "test", patience_seconds=30), threading.Event()
+        crew, go = BoundedThreadPool(1, 1, "test", timeout_seconds=30), threading.Event()
         tasks = [asyncio.create_task(crew.run(go.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
@@ -113,15 +113,15 @@ def test_a_crew_takes_no_more_than_it_can_queue() -> None:
 
 def test_what_has_not_begun_in_time_never_happens() -> None:
     async def main() -> None:
-        crew, go, done = BoundedThreadPool(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
+        crew, go, done = BoundedThreadPool(1, 5, "test", timeout_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
         await asyncio.sleep(0)
-        crew._patience_seconds = 0.05
+        crew._timeout_seconds = 0.05
         with pytest.raises(StoreUnavailable, match="every thread is in use"):
             await crew.run(done.append, "second")
         go.set()
         assert await first
-        crew._patience_seconds = 30
+        crew._timeout_seconds = 30
         await crew.run(done.append, "third")
         crew.close()
         assert done == ["third"]
@@ -131,7 +131,7 @@ def test_what_has_not_begun_in_time_never_happens() -> None:
 
 def test_what_is_cancelled_while_it_waits_never_happens() -> None:
     async def main() -> list[str]:
-        crew, go, done = BoundedThreadPool(1, 5, "test", patience_seconds=30), threading.Event(), list[str]()
+        crew, go, done = BoundedThreadPool(1, 5, "test", timeout_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
         second = asyncio.create_task(crew.run(done.append, "second"))
         await asyncio.sleep(0)
@@ -150,12 +150,12 @@ def test_readers_do_not_stand_behind_writers(tmp_path: Path) -> None:
     async def main() -> None:
         store = AsyncSqlStore(f"sqlite:///{tmp_path}/keyturn.db", deadline_seconds=30)
         assert repr(store).startswith("AsyncSqlStore('sqlite:///")
-        store.store._runner._turn.acquire(1)  # type: ignore[union-attr]  # SQLite has one
+        store.store._runner._write_lock.acquire(1)  # type: ignore[union-attr]  # SQLite has one
         writes = [asyncio.create_task(store.sessions.insert(new_session())) for _ in range(20)]
         await asyncio.sleep(0.01)
         assert await store.sessions.load(SessionId("unknown")) is None
         assert not any(task.done() for task in writes)
-        store.store._runner._turn.release()  # type: ignore[union-attr]  # SQLite has one
+        store.store._runner._write_lock.release()  # type: ignore[union-attr]  # SQLite has one
         await asyncio.gather(*writes)
         assert await store.sessions.purge(NOW) == 0
         await store.close()
@@ -169,17 +169,17 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
     session = new_session()
     store.sessions.insert(session)
     used = replace(session, version=1)
-    store._runner._turn.acquire(1)  # type: ignore[union-attr]  # SQLite has one
+    store._runner._write_lock.acquire(1)  # type: ignore[union-attr]  # SQLite has one
     for write in (
         lambda: store.sessions.insert(new_session()),
         lambda: store.sessions.replace(used),
-        lambda: store.sessions.replace(used, ending(used)),
+        lambda: store.sessions.replace(used, session_revocation(used)),
         lambda: store.sessions.wait_durable(session),
-        lambda: store.sessions.increment_generation(voiding(session.subject)),
+        lambda: store.sessions.increment_generation(new_increment(session.subject)),
         lambda: store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)),
         lambda: store.accounts.insert(new_account()),
         lambda: store.accounts.replace(new_account(version=1)),
-        lambda: store.accounts.replace_and_revoke(new_account(version=1), voiding(session.subject)),
+        lambda: store.accounts.replace_and_revoke(new_account(version=1), new_increment(session.subject)),
     ):
         with pytest.raises(StoreUnavailable, match="queue of writers"):
             write()
@@ -187,7 +187,7 @@ def test_every_write_waits_for_its_turn_and_no_read_does(tmp_path: Path) -> None
     assert store.sessions.list(session.subject)
     assert store.sessions.revocation_floor(session.subject, "web").generation == 0
     assert store.log.sequence() == 0
-    store._runner._turn.release()  # type: ignore[union-attr]  # SQLite has one
+    store._runner._write_lock.release()  # type: ignore[union-attr]  # SQLite has one
     store.close()
 
 

@@ -17,7 +17,7 @@ from keyturn.errors import ConfigurationError
 from keyturn.stores.open import open_store
 from keyturn.stores.sql.store import SqlStore
 from keyturn.stores.sql.transfer import copy_database
-from keyturn.testing.contract.records import LATER, NOW, new_account, new_session, voiding
+from keyturn.testing.contract.records import LATER, NOW, new_account, new_increment, new_session
 from server_process import Served, serving
 from server_process.process import PASSWORD
 from services.fixtures import Fresh
@@ -84,7 +84,7 @@ def filled(url: str, count: int) -> None:
         store.sessions.insert(session)
         store.accounts.insert(new_account())
         if number % 3 == 0:
-            store.sessions.increment_generation(voiding(session.subject))
+            store.sessions.increment_generation(new_increment(session.subject))
     store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
     store.close()
 

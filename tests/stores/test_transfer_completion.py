@@ -12,7 +12,7 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.sql.transfer import copy_database
 from keyturn.testing.blocking import Blocking
-from keyturn.testing.contract.records import new_session, voiding
+from keyturn.testing.contract.records import new_increment, new_session
 from services.fixtures import Fresh
 from services.postgres import Postgres
 from stores.open_connections import until_nobody_has_open
@@ -76,7 +76,7 @@ def test_who_was_cut_off_meanwhile_finds_nothing_to_go_on_with(
     for ask in (
         lambda: store.sessions.load(session.sid),
         lambda: store.sessions.insert(new_session()),
-        lambda: store.sessions.increment_generation(voiding(session.subject)),
+        lambda: store.sessions.increment_generation(new_increment(session.subject)),
         lambda: store.log.snapshot(),
         lambda: store.log.after(0, 9),
         lambda: store.accounts.find("ada@example.com"),

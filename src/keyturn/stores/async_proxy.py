@@ -15,15 +15,15 @@ class AsyncPort:
         self._port = port
         self._run = run
 
-    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self._port, verb)
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._port, name)
         run = self._run
 
         async def call(*arguments: object) -> Any:
             return await run(method, *arguments)
 
         # Found as a plain attribute from now on.
-        setattr(self, verb, call)
+        setattr(self, name, call)
         return call
 
 

@@ -19,8 +19,8 @@ POLL_SECONDS = 0.005
 
 EXPIRE_EVERY_SECONDS = 30.0
 _PAGE = 1000
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 1.0
+_MIN_BACKOFF_SECONDS = 0.05
+_MAX_BACKOFF_SECONDS = 1.0
 
 _logger = logging.getLogger("keyturn.feed")
 
@@ -62,41 +62,41 @@ class LogFollower:
         log: Any,
         sink: RevocationSink,
         *,
-        watch: ChangeNotifier | None = None,
+        notifier: ChangeNotifier | None = None,
         now: Callable[[], Instant] = lambda: Instant(int(time.time())),
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = entropy.jitter,
     ) -> None:
         self._log = log
         self._sink = sink
-        self._watch = watch
+        self._notifier = notifier
         self._now = now
         self._monotonic = monotonic
         self._jitter = jitter
         self._sequence: int | None = None
         self._log_id = 0
-        self._version: object = None
+        self._change_token: object = None
         self._expired_at = float("-inf")
         self._failures = 0
 
     def poll_once(self, asked_at: float) -> int:
         """Take what is new. Answers how many entries came. Raises what the log raises; nothing is confirmed then."""
-        questions = self._poll(asked_at)
+        calls = self._poll(asked_at)
         try:
-            verb, arguments = next(questions)
+            method, arguments = next(calls)
             while True:
-                verb, arguments = questions.send(getattr(self._log, verb)(*arguments))
+                method, arguments = calls.send(getattr(self._log, method)(*arguments))
         except StopIteration as done:
             count: int = done.value
             return count
 
     async def poll_once_async(self, asked_at: float) -> int:
         """As ``poll_once``, over an awaited log."""
-        questions = self._poll(asked_at)
+        calls = self._poll(asked_at)
         try:
-            verb, arguments = next(questions)
+            method, arguments = next(calls)
             while True:
-                verb, arguments = questions.send(await getattr(self._log, verb)(*arguments))
+                method, arguments = calls.send(await getattr(self._log, method)(*arguments))
         except StopIteration as done:
             count: int = done.value
             return count
@@ -129,16 +129,16 @@ class LogFollower:
 
     def close(self) -> None:
         """Let go of the watch."""
-        if self._watch is not None:
-            self._watch.close()
+        if self._notifier is not None:
+            self._notifier.close()
 
     def _poll(self, asked_at: float) -> _LogCalls:
         # Read before the entries: what is committed in between changes it again, and is taken next time.
-        version = self._watch.change_token() if self._watch is not None else None
+        token = self._notifier.change_token() if self._notifier is not None else None
         count = 0
-        if version is None or version != self._version:
+        if token is None or token != self._change_token:
             count = yield from self._read_pages()
-            self._version = version
+            self._change_token = token
         self._sink.mark_complete(asked_at)
         if asked_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
             self._sink.expire(self._now())
@@ -170,15 +170,15 @@ class LogFollower:
         self._failures += 1
         if self._failures == 1:
             _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
-        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
-        return longest * (0.5 + self._jitter() / 2)
+        backoff = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10))
+        return backoff * (0.5 + self._jitter() / 2)
 
     def _wait(self, seconds: float, stop: Event) -> None:
-        if self._watch is None:
+        if self._notifier is None:
             stop.wait(seconds)
             return
         try:
-            self._watch.wait(seconds, stop)
+            self._notifier.wait(seconds, stop)
         except Exception:  # a watch that is lost only makes news late: the next poll says whether the log is, too
             stop.wait(seconds)
 
@@ -188,7 +188,7 @@ class LogFollower:
         self._failures = 0
         if interval_seconds is not None:
             return interval_seconds
-        return POLL_SECONDS if self._watch is None else self._watch.interval_seconds
+        return POLL_SECONDS if self._notifier is None else self._notifier.interval_seconds
 
 
 class InProcessFeed:
@@ -222,4 +222,4 @@ def connect_feed(
         store = store.store
     if isinstance(store, MemoryStore):
         return InProcessFeed(store, sink)
-    return LogFollower(store.log, sink, watch=store.watch(), now=now, monotonic=monotonic)
+    return LogFollower(store.log, sink, notifier=store.watch(), now=now, monotonic=monotonic)

@@ -72,7 +72,7 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
     ``open_store`` does."""
     _check_redis_sessions(url)
     from keyturn.stores.redis.address import read_address
-    from keyturn.stores.redis.binding import rebind as write
+    from keyturn.stores.redis.binding import rebind as rebind_redis
     from keyturn.stores.redis.runner import RedisRunner
     from keyturn.stores.sql.markers import bind
     from keyturn.stores.sql.store import SqlStore
@@ -81,7 +81,7 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
         closing(SqlStore(url, serving=False)) as database,
         closing(RedisRunner(read_address(redis_sessions.url, "session_store"))) as redis,
     ):
-        write(redis, bind(database.engine)[0])
+        rebind_redis(redis, bind(database.engine)[0])
 
 
 def _open_with_redis(url: str, connections: int, redis_sessions: RedisSessions) -> "RedisStore":

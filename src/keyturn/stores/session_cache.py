@@ -97,13 +97,13 @@ class LocalSessionCache:
             self.misses += 1
             return None
         try:
-            found = self._sessions[sid]
+            loaded = self._sessions[sid]
             self._sessions.move_to_end(sid)
         except KeyError:
             self.misses += 1
             return None
         self.hits += 1
-        return found
+        return loaded
 
     def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
@@ -115,11 +115,11 @@ class LocalSessionCache:
 
     # --- what this process learned from the store, or did to it ---
 
-    def put(self, found: LoadedSession) -> None:
+    def put(self, loaded: LoadedSession) -> None:
         """Cache what the store just answered, unless the feed already knows better."""
         with self._lock:
-            if not self._is_outdated(found):
-                self._insert(found)
+            if not self._is_outdated(loaded):
+                self._insert(loaded)
 
     def cursor(self) -> LogCursor | None:
         """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
@@ -197,39 +197,39 @@ class LocalSessionCache:
         for listener in self._listeners:
             listener()
 
-    def _is_outdated(self, found: LoadedSession) -> bool:
+    def _is_outdated(self, loaded: LoadedSession) -> bool:
         # The load may have raced an entry: what it read before is no longer so.
-        if found.session.ended_at is not None:
+        if loaded.session.ended_at is not None:
             return True
-        known, session, marks = self._revocations, found.session, found.floor
-        not_before = max(known.not_before, known.clients.get(session.client.client_id, 0))
+        revocations, session, floor = self._revocations, loaded.session, loaded.floor
+        not_before = max(revocations.not_before, revocations.clients.get(session.client.client_id, 0))
         return (
-            known.min_counter(session.sid) > session.renewals
-            or known.generations.get(session.subject, 0) > marks.generation
-            or not_before > marks.not_before
+            revocations.min_counter(session.sid) > session.renewals
+            or revocations.generations.get(session.subject, 0) > floor.generation
+            or not_before > floor.not_before
         )
 
-    def _insert(self, found: LoadedSession) -> None:
-        session = found.session
+    def _insert(self, loaded: LoadedSession) -> None:
+        session = loaded.session
         cached = self._sessions.get(session.sid)
         if cached is not None and cached.session.version > session.version:
             return
-        self._sessions[session.sid] = found
+        self._sessions[session.sid] = loaded
         self._sessions.move_to_end(session.sid)
         self._by_subject.setdefault(session.subject, set()).add(session.sid)
         while len(self._sessions) > self._capacity:
             self._unlist(self._sessions.popitem(last=False)[1])
 
     def _discard(self, sid: SessionId) -> None:
-        found = self._sessions.pop(sid, None)
-        if found is not None:
-            self._unlist(found)
+        loaded = self._sessions.pop(sid, None)
+        if loaded is not None:
+            self._unlist(loaded)
 
-    def _unlist(self, found: LoadedSession) -> None:
-        sids = self._by_subject[found.session.subject]
-        sids.discard(found.session.sid)
+    def _unlist(self, loaded: LoadedSession) -> None:
+        sids = self._by_subject[loaded.session.subject]
+        sids.discard(loaded.session.sid)
         if not sids:
-            del self._by_subject[found.session.subject]
+            del self._by_subject[loaded.session.subject]
 
     def _clear(self) -> None:
         self._sessions.clear()

@@ -13,8 +13,8 @@ class _BlockingPort:
         self._port = port
         self._loop = loop
 
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        method = getattr(self._port, verb)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._port, name)
 
         def call(*arguments: object) -> Any:
             coroutine: Coroutine[Any, Any, Any] = method(*arguments)

@@ -19,7 +19,7 @@ class MemoryAccounts:
     _subjects: dict[str, Subject] = field(default_factory=dict[str, Subject])
 
     def insert(self, account: Account) -> bool:
-        _storable(account)
+        _check_storable(account)
         with self._memory.lock:
             if account.identifier in self._subjects or account.subject in self._accounts:
                 return False
@@ -37,7 +37,7 @@ class MemoryAccounts:
             return self._accounts.get(subject)
 
     def replace(self, account: Account) -> bool:
-        _storable(account)
+        _check_storable(account)
         with self._memory.lock:
             stored = self._accounts.get(account.subject)
             if stored is None or stored.version != account.version - 1:
@@ -50,18 +50,18 @@ class MemoryAccounts:
             return True
 
     def replace_and_revoke(
-        self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
+        self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Revocation | None:
         with self._memory.lock:
-            if keep_session and not self._memory.can_keep(keep_session, voiding.subject):
+            if keep_session and not self._memory.can_keep(keep_session, increment.subject):
                 return None
             if not self.replace(account):
                 return None
-            entry = self._memory.increment_generation(voiding)
+            entry = self._memory.increment_generation(increment)
             if keep_session:
                 self._memory.sessions[keep_session.sid] = replace(keep_session, generation=entry.value)
             return entry
 
 
-def _storable(account: Account) -> None:
+def _check_storable(account: Account) -> None:
     check_storable(account.subject, account.identifier, account.password_hash, account.created_at, account.version)

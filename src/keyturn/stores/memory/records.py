@@ -84,6 +84,6 @@ class MemoryAudit:
 
     def purge(self, before: Instant) -> int:
         with self._memory.lock:
-            held = len(self._events)
+            count = len(self._events)
             self._events[:] = [each for each in self._events if each.at >= before]
-            return held - len(self._events)
+            return count - len(self._events)

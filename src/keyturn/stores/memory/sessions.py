@@ -45,42 +45,42 @@ class MemorySessions:
             return 0 if entry is None else self._memory.append(entry).sequence
 
     def wait_durable(self, session: Session) -> bool:
-        found = self.load(session.sid)
-        return found is not None and found.session.version == session.version
+        loaded = self.load(session.sid)
+        return loaded is not None and loaded.session.version == session.version
 
-    def increment_generation(self, voiding: GenerationIncrement) -> Revocation:
-        check_storable(voiding.subject, voiding.at, voiding.expires_at)
+    def increment_generation(self, increment: GenerationIncrement) -> Revocation:
+        check_storable(increment.subject, increment.at, increment.expires_at)
         with self._memory.lock:
-            return self._memory.increment_generation(voiding)
+            return self._memory.increment_generation(increment)
 
     def raise_not_before(self, entry: Revocation) -> Revocation:
         check_storable(entry.key, entry.value, entry.at, entry.expires_at)
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         with self._memory.lock:
-            named = (entry.kind, entry.key)
-            self._memory.marks[named] = max(entry.value, self._memory.marks.get(named, 0))
+            key = (entry.kind, entry.key)
+            self._memory.floors[key] = max(entry.value, self._memory.floors.get(key, 0))
             return self._memory.append(entry)
 
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
         with self._memory.lock:
-            standing = [
+            active = [
                 self._memory.loaded(each)
                 for each in self._memory.sessions.values()
                 if each.subject == subject and each.ended_at is None
             ]
-        return sorted(standing, key=lambda found: (-found.session.created_at, found.session.sid))[:MAX_LISTED]
+        return sorted(active, key=lambda loaded: (-loaded.session.created_at, loaded.session.sid))[:MAX_LISTED]
 
     def purge(self, now: Instant) -> int:
         memory = self._memory
         with memory.lock:
-            over = [sid for sid, each in memory.sessions.items() if each.expires_at <= now]
-            for sid in over:
+            expired = [sid for sid, each in memory.sessions.items() if each.expires_at <= now]
+            for sid in expired:
                 del memory.sessions[sid]
-            gone = [each.sequence for each in memory.entries if each.expires_at <= now]
-            memory.purged = max(memory.purged, *gone, 0)
+            purged_sequences = [each.sequence for each in memory.entries if each.expires_at <= now]
+            memory.purged = max(memory.purged, *purged_sequences, 0)
             memory.entries[:] = [each for each in memory.entries if each.expires_at > now]
-            return len(over)
+            return len(expired)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class MemoryState:
 
     lock: RLock = field(default_factory=RLock)
     sessions: dict[SessionId, Session] = field(default_factory=dict[SessionId, Session])
-    marks: dict[tuple[RevocationKind, str], int] = field(default_factory=dict[tuple[RevocationKind, str], int])
+    floors: dict[tuple[RevocationKind, str], int] = field(default_factory=dict[tuple[RevocationKind, str], int])
     entries: list[Revocation] = field(default_factory=list[Revocation])
     sequence: int = 0
     purged: int = 0
@@ -25,20 +25,20 @@ class MemoryState:
     sinks: list[RevocationSink] = field(default_factory=list[RevocationSink])
 
     def revocation_floor(self, subject: str, client_id: str) -> RevocationFloor:
-        raised = self.marks.get
+        floor_of = self.floors.get
         not_before = max(
-            raised((RevocationKind.CLIENT, client_id), EPOCH), raised((RevocationKind.EVERYTHING, ""), EPOCH)
+            floor_of((RevocationKind.CLIENT, client_id), EPOCH), floor_of((RevocationKind.EVERYTHING, ""), EPOCH)
         )
-        return RevocationFloor(raised((RevocationKind.SUBJECT, subject), 0), Instant(not_before))
+        return RevocationFloor(floor_of((RevocationKind.SUBJECT, subject), 0), Instant(not_before))
 
     def loaded(self, session: Session) -> LoadedSession:
         return LoadedSession(session, self.revocation_floor(session.subject, session.client.client_id))
 
     def can_keep(self, session: Session, subject: Subject) -> bool:
         stored = self.sessions.get(session.sid)
-        generation = self.marks.get((RevocationKind.SUBJECT, subject), 0)
-        swaps = stored is not None and stored.version == session.version - 1
-        return swaps and session.subject == subject and session.generation == generation
+        generation = self.floors.get((RevocationKind.SUBJECT, subject), 0)
+        can_swap = stored is not None and stored.version == session.version - 1
+        return can_swap and session.subject == subject and session.generation == generation
 
     def append(self, entry: Revocation) -> Revocation:
         self.sequence += 1
@@ -48,10 +48,10 @@ class MemoryState:
             sink.apply(appended)
         return appended
 
-    def increment_generation(self, voiding: GenerationIncrement) -> Revocation:
-        named = (RevocationKind.SUBJECT, voiding.subject)
-        previous = self.marks.get(named, 0)
-        self.marks[named] = previous + 1
+    def increment_generation(self, increment: GenerationIncrement) -> Revocation:
+        key = (RevocationKind.SUBJECT, increment.subject)
+        previous = self.floors.get(key, 0)
+        self.floors[key] = previous + 1
         return self.append(
-            Revocation(RevocationKind.SUBJECT, voiding.subject, previous + 1, voiding.at, voiding.expires_at)
+            Revocation(RevocationKind.SUBJECT, increment.subject, previous + 1, increment.at, increment.expires_at)
         )

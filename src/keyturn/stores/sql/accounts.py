@@ -56,14 +56,14 @@ class Accounts:
 
     @writes
     def replace_and_revoke(
-        self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
+        self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Operation[Revocation | None]:
         yield BEGIN
         # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
-        entry = yield from increment_generation(voiding)
+        entry = yield from increment_generation(increment)
         try:
             if (yield from swap(account)) and (
-                keep_session is None or (yield from move_to_generation(keep_session, voiding.subject, entry.value))
+                keep_session is None or (yield from move_to_generation(keep_session, increment.subject, entry.value))
             ):
                 return entry
         except UniqueViolation:

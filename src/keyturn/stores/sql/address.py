@@ -11,9 +11,9 @@ CONNECT_SECONDS = 2
 
 _ASYNCPG, _PSYCOPG = "postgresql+asyncpg", "postgresql+psycopg"
 _SCHEMES = ("postgresql", "postgres", _ASYNCPG, _PSYCOPG)
-_EACH = ("host", "hostaddr", "port")
-_ONE_PER_DRIVER = ("connect_timeout", "keepalives", "tcp_user_timeout", "target_session_attrs", "fallback_application")
-_ASYNCPG_KNOWS = (
+_LIST_PARAMETERS = ("host", "hostaddr", "port")
+_DRIVER_SPECIFIC = ("connect_timeout", "keepalives", "tcp_user_timeout", "target_session_attrs", "fallback_application")
+_ASYNCPG_PARAMETERS = (
     *("host", "port", "user", "password", "dbname", "passfile", "service", "application_name", "options"),
     *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
@@ -34,13 +34,13 @@ class Address:
     def label(self) -> str:
         """For people: no password, and nothing else that might be secret."""
         user = self.parts.get("user", "")
-        where = ",".join(f"{each.get('host', '')}:{each.get('port', '5432')}" for each in self.hosts)
-        return f"postgresql://{user + ':***@' if user else ''}{where}/{self.parts.get('dbname', '')}"
+        hosts = ",".join(f"{each.get('host', '')}:{each.get('port', '5432')}" for each in self.hosts)
+        return f"postgresql://{user + ':***@' if user else ''}{hosts}/{self.parts.get('dbname', '')}"
 
     @property
     def hosts(self) -> tuple[dict[str, str], ...]:
         """``parts``, once per server: of several, one at a time is the primary."""
-        lists = {name: self.parts[name].split(",") for name in _EACH if self.parts.get(name)}
+        lists = {name: self.parts[name].split(",") for name in _LIST_PARAMETERS if self.parts.get(name)}
         count = max((len(each) for each in lists.values()), default=1)
         if any(len(each) not in (1, count) for each in lists.values()):
             raise ConfigurationError("store: there are not as many ports as hosts")
@@ -49,9 +49,9 @@ class Address:
             for number in range(count)
         )
 
-    def names_for_asyncpg(self) -> tuple[str, ...]:
+    def asyncpg_urls(self) -> tuple[str, ...]:
         """A URL per server, for asyncpg. Raises ``ConfigurationError`` naming what only libpq can do."""
-        return tuple("postgresql://?" + urlencode(_parse_host(place)) for place in self.hosts)
+        return tuple("postgresql://?" + urlencode(_asyncpg_parameters(host)) for host in self.hosts)
 
 
 def read_address(url: str) -> Address | None:
@@ -62,39 +62,39 @@ def read_address(url: str) -> Address | None:
     try:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
-    except ImportError as missing:
+    except ImportError as error:
         raise ConfigurationError(
-            f"store: {missing.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
+            f"store: {error.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
         ) from None
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except ProgrammingError:
-        raise ConfigurationError(f"store: {_complaint(rest)}") from None
+        raise ConfigurationError(f"store: {_describe_url_error(rest)}") from None
     address = Address(parts, asyncpg=scheme != _PSYCOPG)
     if address.asyncpg:
-        address.names_for_asyncpg()
+        address.asyncpg_urls()
     return address
 
 
-def _complaint(rest: str) -> str:
+def _describe_url_error(rest: str) -> str:
     # Only what looks like the name of a parameter is said again: the rest may be a piece of a password.
     query = rest.partition("?")[2]
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True) if name.isidentifier()]
-    unknown = [name for name in names if name not in _libpq_knows()]
+    unknown = [name for name in names if name not in _libpq_parameters()]
     if unknown and "@" not in query:
         return f"PostgreSQL knows no parameter {unknown[0]}"
     return "the URL cannot be read; write it as in postgresql://keyturn@db.example.com/keyturn"
 
 
-def _libpq_knows() -> set[str]:
+def _libpq_parameters() -> set[str]:
     from psycopg.pq import Conninfo
 
     return {each.keyword.decode() for each in Conninfo.get_defaults()}
 
 
-def _parse_host(place: Mapping[str, str]) -> dict[str, str]:
-    known = {name: value for name, value in place.items() if not name.startswith(_ONE_PER_DRIVER)}
-    for name in known:
-        if name not in _ASYNCPG_KNOWS:
+def _asyncpg_parameters(host: Mapping[str, str]) -> dict[str, str]:
+    parameters = {name: value for name, value in host.items() if not name.startswith(_DRIVER_SPECIFIC)}
+    for name in parameters:
+        if name not in _ASYNCPG_PARAMETERS:
             raise ConfigurationError(f"store: asyncpg knows no {name}; begin the URL with {_PSYCOPG}://")
-    return known
+    return parameters

@@ -29,11 +29,11 @@ class ThreadPorts:
     """Hands that call the methods of ``store`` in crews of at most ``size`` threads."""
 
     def __init__(self, store: Any, *, size: int, waiting: int, deadline_seconds: float) -> None:
-        one_writer = store.database.hooks.write_lock is not None
-        crew = partial(BoundedThreadPool, waiting=waiting, patience_seconds=deadline_seconds)
-        self._readers = crew(READERS if one_writer else size, name="keyturn-store")
+        is_single_writer = store.database.hooks.write_lock is not None
+        make_pool = partial(BoundedThreadPool, waiting=waiting, timeout_seconds=deadline_seconds)
+        self._readers = make_pool(READERS if is_single_writer else size, name="keyturn-store")
         # Where the database takes one writer at a time, more threads would only stand in line.
-        self._writers = crew(1, name="keyturn-store-writer") if one_writer else self._readers
+        self._writers = make_pool(1, name="keyturn-store-writer") if is_single_writer else self._readers
         self.sessions = AsyncPort(store.sessions, self._run)
         self.accounts = AsyncPort(store.accounts, self._run)
         self.log = AsyncPort(store.log, self._run)
@@ -47,8 +47,8 @@ class ThreadPorts:
         self._readers.close()
 
     def _run(self, method: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
-        crew = self._writers if getattr(method, "writes", False) else self._readers
-        return crew.run(method, *arguments)
+        pool = self._writers if getattr(method, "writes", False) else self._readers
+        return pool.run(method, *arguments)
 
 
 def throttle_pool_size(size: int) -> int:

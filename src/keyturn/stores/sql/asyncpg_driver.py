@@ -37,28 +37,28 @@ class AsyncpgConnector:
 
     def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
         self._label = address.label
-        self._names = address.names_for_asyncpg()
-        self._introduction = connection_setup_sql(deadline_seconds, durable=durable)
-        self._found = 0
+        self._urls = address.asyncpg_urls()
+        self._setup_sql = connection_setup_sql(deadline_seconds, durable=durable)
+        self._primary = 0
 
     async def __call__(self) -> asyncpg.Connection:
         """Raises what asyncpg raises, or ``StoreUnavailable`` when the last one asked is a standby."""
-        first, count = self._found, len(self._names)
+        start, count = self._primary, len(self._urls)
         failure: Exception = StoreUnavailable("no server is named")
-        for number in (*range(first, count), *range(first)):
+        for index in (*range(start, count), *range(start)):
             try:
-                connection = await self._open(self._names[number])
+                connection = await self._open(self._urls[index])
             except (*_FAILURES, StoreUnavailable) as error:
                 failure = error
             else:
-                self._found = number
+                self._primary = index
                 return connection
         raise failure
 
-    async def _open(self, name: str) -> asyncpg.Connection:
-        connection = await asyncpg.connect(name, timeout=CONNECT_SECONDS)
+    async def _open(self, url: str) -> asyncpg.Connection:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
         try:
-            row = await connection.fetchrow(self._introduction, timeout=CONNECT_SECONDS)
+            row = await connection.fetchrow(self._setup_sql, timeout=CONNECT_SECONDS)
             check_server(tuple(row or ()), self._label)
         except BaseException:
             connection.terminate()
@@ -77,11 +77,13 @@ class AsyncpgRunner:
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], *, size: int, waiting: int, deadline_seconds: float
     ) -> None:
         self._deadline_seconds = deadline_seconds
-        self._make = partial(AsyncpgPool, connect, size=size, waiting=waiting, patience_seconds=deadline_seconds / 3)
+        self._make_pool = partial(
+            AsyncpgPool, connect, size=size, waiting=waiting, timeout_seconds=deadline_seconds / 3
+        )
         # A connection belongs to the event loop it was opened on.
         self._pools: weakref.WeakKeyDictionary[_Loop, AsyncpgPool] = weakref.WeakKeyDictionary()
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-        self._phrases: dict[Executable, CompiledStatement] = {}
+        self._statements: dict[Executable, CompiledStatement] = {}
 
     async def run(self, operation: Operation[T]) -> T:
         """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
@@ -97,12 +99,12 @@ class AsyncpgRunner:
             # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
             raise StoreUnavailable(error_summary(error)) from None
 
-    async def run_batches(self, parts: Batches[T]) -> T:
+    async def run_batches(self, batches: Batches[T]) -> T:
         """Run every operation of ``parts``, one after the other; each has the whole deadline."""
         answer: Any = None
         while True:
             try:
-                operation, _ = parts.send(answer)
+                operation, _ = batches.send(answer)
             except StopIteration as done:
                 result: T = done.value
                 return result
@@ -120,52 +122,52 @@ class AsyncpgRunner:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            pool = self._pools[loop] = self._make()
-        link = await pool.acquire()
+            pool = self._pools[loop] = self._make_pool()
+        conn = await pool.acquire()
         try:
-            result = await self._drive(link, operation)
+            result = await self._drive(conn, operation)
         except BaseException as error:
             # Cancelled at the deadline, or gone: nor will the server answer on the idle ones.
-            lost = link.connection.is_closed() or isinstance(error, asyncio.CancelledError)
-            pool.discard(link, every=lost)
+            is_lost = conn.connection.is_closed() or isinstance(error, asyncio.CancelledError)
+            pool.discard(conn, include_idle=is_lost)
             raise
-        pool.release(link)
+        pool.release(conn)
         return result
 
-    async def _drive(self, link: PreparedConnection, operation: Operation[T]) -> T:
-        begun = False
+    async def _drive(self, conn: PreparedConnection, operation: Operation[T]) -> T:
+        in_transaction = False
         try:
             step = next(operation)
             while True:
                 try:
-                    answer = await self._perform(link, step)
+                    answer = await self._perform(conn, step)
                 except asyncpg.IntegrityConstraintViolationError:
                     step = operation.throw(UniqueViolation())
                 else:
-                    begun = step is Control.BEGIN or (begun and step is not Control.ROLLBACK)
+                    in_transaction = step is Control.BEGIN or (in_transaction and step is not Control.ROLLBACK)
                     step = operation.send(answer)
         except StopIteration as done:
-            if begun:
-                await link.connection.execute("COMMIT")
+            if in_transaction:
+                await conn.connection.execute("COMMIT")
             result: T = done.value
             return result
 
-    async def _perform(self, link: PreparedConnection, step: Step) -> Result:
+    async def _perform(self, conn: PreparedConnection, step: Step) -> Result:
         if isinstance(step, ExternalCall):
             return Result((await step.run_async(),), 0)
         if isinstance(step, Control):
-            await link.connection.execute("BEGIN" if step is Control.BEGIN else "ROLLBACK")
+            await conn.connection.execute("BEGIN" if step is Control.BEGIN else "ROLLBACK")
             return Result((), 0)
-        phrase = self._phrases.get(step[0]) or self._compile(step[0])
-        parameters = phrase.bind(step[1])
-        statement = link.prepared.get(phrase.sql) or await link.prepare(phrase.sql)
+        compiled = self._statements.get(step[0]) or self._compile(step[0])
+        parameters = compiled.bind(step[1])
+        statement = conn.prepared.get(compiled.sql) or await conn.prepare(compiled.sql)
         rows = await statement.fetch(*parameters)
         return Result(rows, _count(statement.get_statusmsg()))
 
     def _compile(self, statement: Executable) -> CompiledStatement:
         # Statements are constants of their modules, so this cannot grow without bound.
-        phrase = self._phrases[statement] = CompiledStatement(statement, self._dialect)
-        return phrase
+        compiled = self._statements[statement] = CompiledStatement(statement, self._dialect)
+        return compiled
 
 
 class AsyncpgPort:
@@ -175,13 +177,13 @@ class AsyncpgPort:
         self._definition = definition
         self._runner = runner
 
-    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
-        define, run = getattr(self._definition, verb), self._runner.run
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        define, run = getattr(self._definition, name), self._runner.run
 
         async def call(*arguments: object) -> Any:
             return await run(define(*arguments))
 
-        setattr(self, verb, call)
+        setattr(self, name, call)
         return call
 
 
@@ -221,11 +223,11 @@ class AsyncpgPorts:
             )
             for durable in (True, False)
         )
-        runner, fleeting = self._runners
+        runner, throttle_runner = self._runners
         self.sessions = _AsyncpgSessions(Sessions(), runner)
         self.accounts = AsyncpgPort(accounts or Accounts(), runner)
         self.log = _AsyncpgLog(Log(), runner)
-        self.throttles = AsyncpgPort(Throttles(), fleeting)
+        self.throttles = AsyncpgPort(Throttles(), throttle_runner)
         self.keys = AsyncpgPort(Keys(), runner)
         self.audit = _AsyncpgAudit(AuditTrail(), runner)
 

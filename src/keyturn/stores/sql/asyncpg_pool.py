@@ -30,46 +30,46 @@ class AsyncpgPool:
     """At most ``size`` connections of one event loop, opened when first needed; ``waiting`` may stand in line."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Connection]], *, size: int, waiting: int, patience_seconds: float
+        self, connect: Callable[[], Awaitable[Connection]], *, size: int, waiting: int, timeout_seconds: float
     ) -> None:
         self._connect = connect
-        self._patience_seconds = patience_seconds
-        self._places = asyncio.Semaphore(size)
-        self._room = size + waiting
+        self._timeout_seconds = timeout_seconds
+        self._slots = asyncio.Semaphore(size)
+        self._free = size + waiting
         self._idle: list[PreparedConnection] = []
-        self._process = os.getpid()
+        self._pid = os.getpid()
         self._closed = False
 
     async def acquire(self) -> PreparedConnection:
         """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use or too many wait, and
         ``ConfigurationError`` in a child process."""
-        if self._process != os.getpid():
+        if self._pid != os.getpid():
             # Two processes on one socket would read each other's answers.
             raise ConfigurationError("this store was opened before a fork; open one in each process")
-        await self._enter()
+        await self._reserve_slot()
         try:
             while self._idle:
-                link = self._idle.pop()
-                if not link.connection.is_closed():
-                    return link
+                conn = self._idle.pop()
+                if not conn.connection.is_closed():
+                    return conn
             return PreparedConnection(await self._connect())
         except BaseException:
-            self._leave()
+            self._release_slot()
             raise
 
-    def release(self, link: PreparedConnection) -> None:
+    def release(self, conn: PreparedConnection) -> None:
         """Make ``link`` idle."""
         if self._closed:
-            link.connection.terminate()
+            conn.connection.terminate()
         else:
-            self._idle.append(link)
-        self._leave()
+            self._idle.append(conn)
+        self._release_slot()
 
-    def discard(self, link: PreparedConnection, *, every: bool = False) -> None:
+    def discard(self, conn: PreparedConnection, *, include_idle: bool = False) -> None:
         """Close ``link`` at once, which undoes whatever was open on it. ``every``: the idle ones as well."""
-        link.connection.terminate()
-        self._leave()
-        if every:
+        conn.connection.terminate()
+        self._release_slot()
+        if include_idle:
             self.drop()
 
     def drop(self) -> None:
@@ -82,25 +82,25 @@ class AsyncpgPool:
         self._closed = True
         self.drop()
 
-    async def _enter(self) -> None:
+    async def _reserve_slot(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if self._room == 0:
+        if self._free == 0:
             raise StoreUnavailable("too many operations are waiting for the store")
-        self._room -= 1
-        if not self._places.locked():
-            await self._places.acquire()  # which then is at once
+        self._free -= 1
+        if not self._slots.locked():
+            await self._slots.acquire()  # which then is at once
             return
         try:
-            async with asyncio.timeout(self._patience_seconds):
-                await self._places.acquire()
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._slots.acquire()
         except TimeoutError:
-            self._room += 1
+            self._free += 1
             raise StoreUnavailable("every connection is in use") from None
         except BaseException:
-            self._room += 1
+            self._free += 1
             raise
 
-    def _leave(self) -> None:
-        self._places.release()
-        self._room += 1
+    def _release_slot(self) -> None:
+        self._slots.release()
+        self._free += 1

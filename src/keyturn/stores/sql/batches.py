@@ -45,8 +45,8 @@ def read_snapshot() -> Batches[RevocationPage]:
         # The number first: what is appended between two reads is then taken twice, never missed.
         before = yield log_counters(), False
         entries: list[Revocation] = []
-        while part := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
-            entries += part
+        while batch := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
+            entries += batch
         after = yield log_counters(), False
         # Else a standby took over in between, and these are of two logs.
         if after[LOG] == before[LOG]:

@@ -16,15 +16,15 @@ from keyturn.errors import BadRequest
 class CompiledStatement:
     """``sql`` as the driver takes it; ``bind`` puts parameters in its shape, positional or named."""
 
-    __slots__ = ("_fixed", "_pick", "sql")
+    __slots__ = ("_constants", "_to_positional", "sql")
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         # An Executable of ours is always a ClauseElement, which is what can be compiled.
         compiled = cast(ClauseElement, statement).compile(dialect=dialect)
         self.sql = str(compiled)
-        self._fixed: dict[str, object] = dict(cast(Mapping[str, object], compiled.params))
+        self._constants: dict[str, object] = dict(cast(Mapping[str, object], compiled.params))
         names = cast("list[str] | None", getattr(compiled, "positiontup", None))
-        self._pick = None if names is None else _picker(tuple(names))
+        self._to_positional = None if names is None else _positional_getter(tuple(names))
 
     def bind(self, parameters: Mapping[str, object]) -> Any:
         """Parameters over the ones written into the statement. Raises ``BadRequest`` for text with U+0000."""
@@ -32,11 +32,11 @@ class CompiledStatement:
             # PostgreSQL has no such text, and a truth that depends on the store would be none.
             if isinstance(value, str) and "\0" in value:
                 raise BadRequest("text with U+0000")
-        named = {**self._fixed, **parameters}
-        return named if self._pick is None else self._pick(named)
+        values = {**self._constants, **parameters}
+        return values if self._to_positional is None else self._to_positional(values)
 
 
-def _picker(names: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[Any, ...]]:
+def _positional_getter(names: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[Any, ...]]:
     if len(names) > 1:
         return itemgetter(*names)
-    return lambda named: tuple(named[name] for name in names)
+    return lambda values: tuple(values[name] for name in names)

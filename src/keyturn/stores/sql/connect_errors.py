@@ -33,8 +33,8 @@ def error_summary(error: Exception) -> str:
 def explain_connect_error(error: Exception) -> str:
     """As ``reason``, for whoever set the URL: with what is most likely wrong with it, where that is known."""
     message = str(_cause(error))
-    found = next((ours for theirs, ours in _MESSAGES if theirs in message), "")
-    return f"{found} ({error_summary(error)})" if found else error_summary(error)
+    explanation = next((text for pattern, text in _MESSAGES if pattern in message), "")
+    return f"{explanation} ({error_summary(error)})" if explanation else error_summary(error)
 
 
 def _cause(error: Exception) -> BaseException:

@@ -20,7 +20,7 @@ EXAMPLE = "write it as in sqlite:////var/lib/keyturn/keyturn.db or postgresql://
 _NotifierFactory = Callable[[Callable[[], None]], ChangeNotifier | None]
 
 
-def _no_notifier(_replaced: Callable[[], None]) -> None:
+def _no_notifier(_on_replaced: Callable[[], None]) -> None:
     return None
 
 
@@ -63,25 +63,27 @@ def require_database(url: str) -> None:
 def _postgresql(address: Address, deadline_seconds: float) -> Database:
     try:
         from keyturn.stores.sql import listen_notify, psycopg_driver
-    except ImportError as missing:
+    except ImportError as error:
         raise ConfigurationError(
-            f"store: {missing.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
+            f"store: {error.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
         ) from None
-    durable, counting = (psycopg_driver.make_engine(address, deadline_seconds, durable=each) for each in (True, False))
+    durable, throttle_engine = (
+        psycopg_driver.make_engine(address, deadline_seconds, durable=each) for each in (True, False)
+    )
 
-    def watching(_replaced: Callable[[], None]) -> ChangeNotifier:
+    def make_notifier(_on_replaced: Callable[[], None]) -> ChangeNotifier:
         return listen_notify.NotifyListener(psycopg_driver.PsycopgConnector(address, deadline_seconds, durable=True))
 
-    return Database(address.label, durable, counting, psycopg_driver.HOOKS, watching, address)
+    return Database(address.label, durable, throttle_engine, psycopg_driver.HOOKS, make_notifier, address)
 
 
 def _sqlite(url: URL, deadline_seconds: float) -> Database:
     sqlite.create_file(url)
-    durable, counting = _engine(url), _engine(url)
+    durable, throttle_engine = _engine(url), _engine(url)
     sqlite.prepare(durable, deadline_seconds / 2)
-    sqlite.prepare(counting, deadline_seconds / 2, durable=False)
-    customs = DriverHooks(begin="BEGIN IMMEDIATE", write_lock=FairLock(), is_busy=sqlite.is_busy)
-    return Database(url.render_as_string(), durable, counting, customs, partial(sqlite.DataVersion, url))
+    sqlite.prepare(throttle_engine, deadline_seconds / 2, durable=False)
+    hooks = DriverHooks(begin="BEGIN IMMEDIATE", write_lock=FairLock(), is_busy=sqlite.is_busy)
+    return Database(url.render_as_string(), durable, throttle_engine, hooks, partial(sqlite.DataVersion, url))
 
 
 def _engine(url: URL) -> Engine:

@@ -15,32 +15,32 @@ class FairLock:
 
     def __init__(self) -> None:
         self._guard = Lock()
-        self._taken = False
-        self._waiting: deque[Lock] = deque()
+        self._is_locked = False
+        self._waiters: deque[Lock] = deque()
 
-    def acquire(self, patience_seconds: float) -> None:
-        """Wait for the turn. Raises ``StoreUnavailable`` when it does not come within ``patience_seconds``."""
+    def acquire(self, timeout_seconds: float) -> None:
+        """Wait for the turn. Raises ``StoreUnavailable`` when it does not come within ``timeout_seconds``."""
         with self._guard:
-            if not self._taken:
-                self._taken = True
+            if not self._is_locked:
+                self._is_locked = True
                 return
-            ticket = Lock()
-            ticket.acquire()
-            self._waiting.append(ticket)
-        if not ticket.acquire(timeout=patience_seconds):
-            self._leave(ticket)
+            waiter = Lock()
+            waiter.acquire()
+            self._waiters.append(waiter)
+        if not waiter.acquire(timeout=timeout_seconds):
+            self._cancel(waiter)
 
     def release(self) -> None:
         """Hand the turn to the next in line."""
         with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
+            if self._waiters:
+                self._waiters.popleft().release()
             else:
-                self._taken = False
+                self._is_locked = False
 
-    def _leave(self, ticket: Lock) -> None:
+    def _cancel(self, waiter: Lock) -> None:
         with self._guard:
-            if ticket not in self._waiting:
+            if waiter not in self._waiters:
                 return  # it came in the last moment: it is ours
-            self._waiting.remove(ticket)
+            self._waiters.remove(waiter)
         raise StoreUnavailable("the queue of writers is too long")

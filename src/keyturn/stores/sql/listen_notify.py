@@ -24,8 +24,8 @@ POLL_SECONDS = 0.1
 ANSWER_SECONDS = 1.0
 """Longest wait for an answer on the connection that listens."""
 
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 2.0
+_MIN_BACKOFF_SECONDS = 0.05
+_MAX_BACKOFF_SECONDS = 2.0
 _STOP_SECONDS = 0.05
 
 _LISTEN = b"LISTEN keyturn"
@@ -54,9 +54,9 @@ class NotifyListener:
         self._jitter = jitter
         self._connection: DeadlineConnection | None = None
         self._connections = 0
-        self._told = False
+        self._is_notified = False
         self._failures = 0
-        self._again_at = float("-inf")
+        self._retry_at = float("-inf")
 
     @property
     def interval_seconds(self) -> float:
@@ -66,10 +66,10 @@ class NotifyListener:
     def change_token(self) -> object:
         """The log's counters as of now, or something new each time while they cannot be asked for. Never raises."""
         # Before the question: what is told after it was not yet in the answer, perhaps.
-        told, self._told = self._told, False
-        if told:
+        is_notified, self._is_notified = self._is_notified, False
+        if is_notified:
             return object()  # the log itself is asked at once
-        if self._connection is None and self._monotonic() < self._again_at:
+        if self._connection is None and self._monotonic() < self._retry_at:
             return object()
         try:
             return self._check()
@@ -85,12 +85,12 @@ class NotifyListener:
         poll = select.poll()
         poll.register(self._connection.fileno(), select.POLLIN)
         give_up_at = self._monotonic() + seconds
-        while not self._told and not stop.is_set():
-            left = give_up_at - self._monotonic()
-            if left <= 0:
+        while not self._is_notified and not stop.is_set():
+            remaining = give_up_at - self._monotonic()
+            if remaining <= 0:
                 return
-            if poll.poll(min(_STOP_SECONDS, left) * 1000):
-                self._listen(self._connection.pgconn)
+            if poll.poll(min(_STOP_SECONDS, remaining) * 1000):
+                self._consume(self._connection.pgconn)
                 return
 
     def close(self) -> None:
@@ -104,33 +104,33 @@ class NotifyListener:
             self._connection = self._connect()
             self._connections += 1
             self._connection.add_notify_handler(self._on_notification)
-            self._ask(self._connection, _LISTEN)
-        counters = tuple(self._ask(self._connection, _COUNTERS).fetchall())
+            self._execute(self._connection, _LISTEN)
+        counters = tuple(self._execute(self._connection, _COUNTERS).fetchall())
         if self._failures:
             _logger.warning("the database tells of revocations again, after %d failed attempts", self._failures)
         self._failures = 0
         # Another connection may lead to a standby that took over, and the same counters to another log.
         return self._connections, counters
 
-    def _ask(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
+    def _execute(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
         connection.give_up_at = self._monotonic() + ANSWER_SECONDS
         return connection.execute(statement, prepare=statement is _COUNTERS)
 
-    def _listen(self, connection: PGconn) -> None:
+    def _consume(self, connection: PGconn) -> None:
         try:
             connection.consume_input()
         except psycopg.Error:
             return  # it has ended: the next question says so
         while connection.notifies() is not None:
-            self._told = True
+            self._is_notified = True
 
     def _on_notification(self, _notification: psycopg.Notify) -> None:
-        self._told = True
+        self._is_notified = True
 
     def _connection_lost(self, error: Exception) -> None:
         self.close()
         self._failures += 1
         if self._failures == 1:
             _logger.warning("the database no longer tells of revocations, the log is polled: %s", error_summary(error))
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
-        self._again_at = self._monotonic() + pause * (0.5 + self._jitter() / 2)
+        pause = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10))
+        self._retry_at = self._monotonic() + pause * (0.5 + self._jitter() / 2)

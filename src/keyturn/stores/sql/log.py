@@ -87,7 +87,7 @@ def log_counters() -> Operation[dict[str, int]]:
     """The log's counters, by name."""
     rows = (yield _COUNTERS, {}).rows
     counts = {name: value for name, value, _ in rows}
-    counts[LOG] = _number(counts[LOG], rows[0][2])
+    counts[LOG] = _log_id(counts[LOG], rows[0][2])
     return counts
 
 
@@ -97,14 +97,14 @@ def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]
 
 
 @writes
-def set_log_id(number: int) -> Operation[None]:
+def set_log_id(log_id: int) -> Operation[None]:
     """Another number for the log: whoever follows it takes a snapshot, and merges it into what is held."""
-    yield _RENUMBER, {"number": number}
+    yield _RENUMBER, {"number": log_id}
 
 
-def _number(log: int, history: int) -> int:
+def _log_id(log: int, timeline_id: int) -> int:
     # A standby that had not heard of the last entries gives their numbers out again: it has another log from then on.
-    return log + history
+    return log + timeline_id
 
 
 class Log:
@@ -112,10 +112,10 @@ class Log:
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
-        purged, appended, log, history, *first = rows[0]
-        entries = () if first[0] is None else tuple(row_to_revocation(row[4:]) for row in rows)
+        purged, appended, log, timeline_id, *first_entry = rows[0]
+        entries = () if first_entry[0] is None else tuple(row_to_revocation(row[4:]) for row in rows)
         reached = entries[-1].sequence if entries else sequence
-        return RevocationPage(entries, reached, purged <= sequence <= appended, _number(log, history))
+        return RevocationPage(entries, reached, purged <= sequence <= appended, _log_id(log, timeline_id))
 
     def sequence(self) -> Operation[int]:
         answer = yield _LAST, {}

@@ -34,16 +34,16 @@ def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
     where sessions are not where they are looked for; ``StoreUnavailable`` when the database is away."""
     try:
         with engine.connect() as connection:
-            found = read_markers(connection)
+            markers = read_markers(connection)
             if sessions_in_redis:
                 _write_marker(connection)
     except SQLAlchemyError as error:
         raise StoreUnavailable(f"the database does not answer: {type(error).__name__}") from None
-    if COPYING in found:
+    if COPYING in markers:
         raise ConfigurationError("store: a copy into this database is not finished; run `keyturn db copy` again")
-    if MOVED in found:
+    if MOVED in markers:
         raise ConfigurationError("store: this database was moved with `keyturn db copy`; serve from where it went")
-    if SESSIONS_IN_REDIS in found and not sessions_in_redis:
+    if SESSIONS_IN_REDIS in markers and not sessions_in_redis:
         raise ConfigurationError(
             "session_store: those of this database are kept in a Redis; set KEYTURN_SESSION_STORE as its servers do, "
             "or bring them back here with `keyturn db use-sql-sessions`, which ends them all"
@@ -53,16 +53,18 @@ def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
 def bind(engine: Engine) -> tuple[int, bool]:
     """The number of the Redis with the sessions of this database, drawn when it has none; and whether it had one.
     Raises ``StoreUnavailable``."""
-    mine = counters.c.name == SESSIONS_IN_REDIS
-    drawn = 1 + secrets.randbits(LOG_BITS)
+    is_redis_marker = counters.c.name == SESSIONS_IN_REDIS
+    redis_id = 1 + secrets.randbits(LOG_BITS)
     try:
         with engine.connect() as connection:
             _write_marker(connection)
-            took = connection.execute(update(counters).where(mine, counters.c.value == UNBOUND).values(value=drawn))
-            number = connection.execute(select(counters.c.value).where(mine)).scalar_one()
+            updated = connection.execute(
+                update(counters).where(is_redis_marker, counters.c.value == UNBOUND).values(value=redis_id)
+            )
+            number = connection.execute(select(counters.c.value).where(is_redis_marker)).scalar_one()
     except SQLAlchemyError as error:
         raise StoreUnavailable(f"the database does not answer: {type(error).__name__}") from None
-    return number, not took.rowcount
+    return number, not updated.rowcount
 
 
 def clear_redis_marker(engine: Engine) -> None:

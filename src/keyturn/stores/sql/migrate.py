@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.connect_errors import explain_connect_error
 
-_PATIENCE_MS = 30_000
+_TIMEOUT_MS = 30_000
 
 # The first process to get here migrates, the others wait and find it done. Postgres: any number will do, as long
 # as it is always the same one; released when the transaction ends.
@@ -21,7 +21,7 @@ _BEGIN = {
 }
 
 
-def upgrade(engine: Engine, named: str = "KEYTURN_STORE") -> None:
+def upgrade(engine: Engine, setting: str = "KEYTURN_STORE") -> None:
     """Run the migrations that have not been run. ``engine`` must be in autocommit mode. ``named``: what an operator
     calls the database.
 
@@ -31,13 +31,15 @@ def upgrade(engine: Engine, named: str = "KEYTURN_STORE") -> None:
     try:
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":
-                connection.execute(text(f"PRAGMA busy_timeout={_PATIENCE_MS}"))
+                connection.execute(text(f"PRAGMA busy_timeout={_TIMEOUT_MS}"))
             if _revision(connection) != _head():
                 _upgrade(connection)
     except CommandError:
         raise ConfigurationError("the database's schema is newer than this Keyturn") from None
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"{named}: cannot bring the schema up to date: {explain_connect_error(error)}") from None
+        raise StoreUnavailable(
+            f"{setting}: cannot bring the schema up to date: {explain_connect_error(error)}"
+        ) from None
 
 
 def configuration() -> Config:

@@ -22,11 +22,11 @@ def connection_setup_sql(deadline_seconds: float, *, durable: bool) -> str:
     A client that froze, or is cut off, must not hold a lock for ever: least of all that of the log's counter.
     ``durable``: what is acknowledged survives a crash of the server (P1), whatever its defaults are.
     """
-    limit = int(deadline_seconds * 1000)
+    deadline_ms = int(deadline_seconds * 1000)
     return f"""SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
         current_setting('server_encoding'), current_setting('fsync')::boolean,
-        set_config('statement_timeout', '{limit}', false),
-        set_config('idle_in_transaction_session_timeout', '{limit}', false),
+        set_config('statement_timeout', '{deadline_ms}', false),
+        set_config('idle_in_transaction_session_timeout', '{deadline_ms}', false),
         set_config('default_transaction_isolation', 'read committed', false),
         {_DURABLE if durable else _NOT_DURABLE},
         (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name = 'idle_session_timeout')"""  # noqa: S608  # numbers and constants of this module
@@ -34,11 +34,11 @@ def connection_setup_sql(deadline_seconds: float, *, durable: bool) -> str:
 
 def check_server(row: Sequence[Any], label: str) -> None:
     """``row``: the answer. Raises ``StoreUnavailable`` for a standby: what it says may no longer be so."""
-    read_only, encoding, syncs, *_ = row
+    read_only, encoding, has_fsync, *_ = row
     if read_only:
         raise StoreUnavailable("the database only reads: a standby, not the primary")
     if encoding != "UTF8":
         raise ConfigurationError(f"store: the database is encoded in {encoding}; make one with ENCODING 'UTF8'")
-    if not syncs and label not in _warned:
+    if not has_fsync and label not in _warned:
         _warned.add(label)
         _logger.warning("fsync is off on %s: a power cut loses acknowledged revocations", label)

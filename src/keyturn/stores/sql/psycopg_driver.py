@@ -18,11 +18,11 @@ from keyturn.stores.sql.address import CONNECT_SECONDS, Address
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
 
-UNLIMITED_SECONDS = 60.0
+DEFAULT_DEADLINE_SECONDS = 60.0
 """Longest wait for an answer where nobody set a limit: migrations."""
 
 # Should the server's machine vanish: whatever is sent is acknowledged within seconds, or the connection ends.
-_DEADLINE_ERRORS = {
+_CONNECT_PARAMETERS = {
     "connect_timeout": str(CONNECT_SECONDS),
     "tcp_user_timeout": "5000",
     "keepalives_idle": "5",
@@ -49,8 +49,10 @@ class DeadlineConnection(psycopg.Connection[Any]):
     give_up_at: float | None = None
 
     def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
-        left = UNLIMITED_SECONDS if self.give_up_at is None else max(0.0, self.give_up_at - time.monotonic())
-        return super().wait(gen, interval, left if timeout is None else min(left, timeout))
+        remaining = (
+            DEFAULT_DEADLINE_SECONDS if self.give_up_at is None else max(0.0, self.give_up_at - time.monotonic())
+        )
+        return super().wait(gen, interval, remaining if timeout is None else min(remaining, timeout))
 
 
 def set_deadline(connection: DeadlineConnection, give_up_at: float) -> None:
@@ -75,30 +77,30 @@ class PsycopgConnector:
 
     def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
         self._address = address
-        self._places = address.hosts
-        self._introduction = connection_setup_sql(deadline_seconds, durable=durable)
-        self._found = 0
+        self._hosts = address.hosts
+        self._setup_sql = connection_setup_sql(deadline_seconds, durable=durable)
+        self._primary = 0
 
     def __call__(self) -> DeadlineConnection:
         """Raises ``psycopg.Error``, or ``StoreUnavailable`` when the last one asked is a standby."""
-        first, count = self._found, len(self._places)
+        start, count = self._primary, len(self._hosts)
         failure: Exception = StoreUnavailable("no server is named")
-        for number in (*range(first, count), *range(first)):
+        for index in (*range(start, count), *range(start)):
             try:
-                connection = self._open(self._places[number])
+                connection = self._open(self._hosts[index])
             except (psycopg.Error, StoreUnavailable) as error:
                 failure = error
             else:
-                self._found = number
+                self._primary = index
                 return connection
         raise failure
 
-    def _open(self, place: Mapping[str, str]) -> DeadlineConnection:
-        name = make_conninfo(**{**_DEADLINE_ERRORS, "client_encoding": "utf8", **place})
-        connection = DeadlineConnection.connect(name, autocommit=True, prepare_threshold=0, context=_Context())
+    def _open(self, host: Mapping[str, str]) -> DeadlineConnection:
+        conninfo = make_conninfo(**{**_CONNECT_PARAMETERS, "client_encoding": "utf8", **host})
+        connection = DeadlineConnection.connect(conninfo, autocommit=True, prepare_threshold=0, context=_Context())
         try:
             connection.give_up_at = time.monotonic() + CONNECT_SECONDS
-            row = connection.execute(self._introduction.encode(), prepare=False).fetchone()
+            row = connection.execute(self._setup_sql.encode(), prepare=False).fetchone()
             connection.give_up_at = None
             check_server(row or (), self._address.label)
         except BaseException:

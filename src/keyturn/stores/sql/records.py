@@ -26,13 +26,16 @@ _EMPTY_BUCKETS = delete(throttles).where(throttles.c.updated_at + throttles.c.le
 _KEYS = select(signing_keys).order_by(signing_keys.c.serial)
 _NEW_KEY = insert(signing_keys)
 _DROP_KEY = delete(signing_keys).where(signing_keys.c.kid == bindparam("kid"))
-_facts = tuple(column for column in audit.c if column.name != "id")
-_EVENT = insert(audit).values({column.name: bindparam(column.name) for column in _facts}).inline()
+_event_columns = tuple(column for column in audit.c if column.name != "id")
+_EVENT = insert(audit).values({column.name: bindparam(column.name) for column in _event_columns}).inline()
 _RECENT = (
-    select(*_facts).where(audit.c.subject == bindparam("subject")).order_by(audit.c.id.desc()).limit(bindparam("most"))
+    select(*_event_columns)
+    .where(audit.c.subject == bindparam("subject"))
+    .order_by(audit.c.id.desc())
+    .limit(bindparam("most"))
 )
-_OLD = select(audit.c.id).where(audit.c.at < bindparam("before")).order_by(audit.c.at).limit(BATCH)
-_PURGE = delete(audit).where(audit.c.id.in_(_OLD))
+_OLD_EVENTS = select(audit.c.id).where(audit.c.at < bindparam("before")).order_by(audit.c.at).limit(BATCH)
+_PURGE = delete(audit).where(audit.c.id.in_(_OLD_EVENTS))
 
 
 @writes

@@ -48,7 +48,7 @@ def session_to_row(session: Session) -> dict[str, object]:
 def row_to_session(row: Sequence[Any]) -> LoadedSession:
     """A row of ``sessions``, in column order, followed by its three marks."""
     (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
-     scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *marks) = row  # fmt: skip
+     scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *floor) = row  # fmt: skip
     session = Session(
         sid,
         subject,
@@ -69,7 +69,7 @@ def row_to_session(row: Sequence[Any]) -> LoadedSession:
         end_reason,
         version,
     )
-    return LoadedSession(session, row_to_floor(marks))
+    return LoadedSession(session, row_to_floor(floor))
 
 
 def row_to_floor(row: Sequence[Any]) -> RevocationFloor:

@@ -27,9 +27,9 @@ def _marks(subject: ColumnElement[str], client_id: ColumnElement[str]) -> tuple[
     return _mark(RevocationKind.SUBJECT, subject), _mark(RevocationKind.CLIENT, client_id), everything
 
 
-_named = sessions.c.sid == bindparam("b_sid")
+_by_sid = sessions.c.sid == bindparam("b_sid")
 _SESSION_COLUMNS = select(*sessions.c, *_marks(sessions.c.subject, sessions.c.client_id))
-_LOAD = _SESSION_COLUMNS.where(_named)
+_LOAD = _SESSION_COLUMNS.where(_by_sid)
 _LIST = (
     _SESSION_COLUMNS.where(sessions.c.subject == bindparam("subject"), sessions.c.ended_at.is_(None))
     .order_by(sessions.c.created_at.desc(), sessions.c.sid)
@@ -38,11 +38,11 @@ _LIST = (
 _TOUCH = update(counters).where(counters.c.name == PURGED).values(value=counters.c.value)
 _MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
 _INSERT = insert(sessions)
-_DURABLE_SWAP = ("sid", "subject")
+_FIXED_COLUMNS = ("sid", "subject")
 _SWAP = (
     update(sessions)
-    .where(_named, sessions.c.version == bindparam("b_version"))
-    .values({column.name: bindparam(column.name) for column in sessions.c if column.name not in _DURABLE_SWAP})
+    .where(_by_sid, sessions.c.version == bindparam("b_version"))
+    .values({column.name: bindparam(column.name) for column in sessions.c if column.name not in _FIXED_COLUMNS})
 )
 _EXPIRED = (
     select(sessions.c.sid)
@@ -55,28 +55,28 @@ _PURGE = delete(sessions).where(
     sessions.c.sid > bindparam("after"),
     sessions.c.sid <= bindparam("last"),
 )
-_marked = (marks.c.kind == bindparam("b_kind"), marks.c.key == bindparam("b_key"))
-_RAISE = update(marks).where(*_marked).values(value=marks.c.value + 1).returning(marks.c.value)
-_LIFT = update(marks).where(*_marked).values(value=bindparam("value")).where(marks.c.value < bindparam("value"))
+_by_key = (marks.c.kind == bindparam("b_kind"), marks.c.key == bindparam("b_key"))
+_RAISE = update(marks).where(*_by_key).values(value=marks.c.value + 1).returning(marks.c.value)
+_LIFT = update(marks).where(*_by_key).values(value=bindparam("value")).where(marks.c.value < bindparam("value"))
 _FIRST = insert(marks)
-_VALUE = select(func.count()).select_from(marks).where(*_marked)
+_VALUE = select(func.count()).select_from(marks).where(*_by_key)
 
 
 def _raise_generation(subject: Subject) -> Operation[int]:
     # Whoever gets here holds the log's counter, so no other insert of this row can come between.
-    raised = (yield _RAISE, {"b_kind": RevocationKind.SUBJECT.value, "b_key": subject}).rows
-    if raised:
-        generation: int = raised[0][0]
+    rows = (yield _RAISE, {"b_kind": RevocationKind.SUBJECT.value, "b_key": subject}).rows
+    if rows:
+        generation: int = rows[0][0]
         return generation
     yield _FIRST, {"kind": RevocationKind.SUBJECT.value, "key": subject, "value": 1}
     return 1
 
 
-def increment_generation(voiding: GenerationIncrement) -> Operation[Revocation]:
+def increment_generation(increment: GenerationIncrement) -> Operation[Revocation]:
     """The body of ``increment_generation``, inside a transaction that ``next_sequence`` has opened the log in."""
     sequence = yield from next_sequence()
-    generation = yield from _raise_generation(voiding.subject)
-    entry = Revocation(RevocationKind.SUBJECT, voiding.subject, generation, voiding.at, voiding.expires_at)
+    generation = yield from _raise_generation(increment.subject)
+    entry = Revocation(RevocationKind.SUBJECT, increment.subject, generation, increment.at, increment.expires_at)
     return (yield from append_revocation(entry, sequence))
 
 
@@ -139,13 +139,13 @@ class Sessions:
         # The commit of a write waits for the standbys that PostgreSQL is told to wait for; a read does not.
         yield BEGIN
         yield _TOUCH, {}
-        found = yield from self.load(session.sid)
-        return found is not None and found.session.version == session.version
+        loaded = yield from self.load(session.sid)
+        return loaded is not None and loaded.session.version == session.version
 
     @writes
-    def increment_generation(self, voiding: GenerationIncrement) -> Operation[Revocation]:
+    def increment_generation(self, increment: GenerationIncrement) -> Operation[Revocation]:
         yield BEGIN
-        return (yield from increment_generation(voiding))
+        return (yield from increment_generation(increment))
 
     @writes
     def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
@@ -153,9 +153,9 @@ class Sessions:
             raise ValueError("only a client or everything has a not-before")
         yield BEGIN
         sequence = yield from next_sequence()
-        named: dict[str, object] = {"b_kind": entry.kind.value, "b_key": entry.key}
-        if (yield _VALUE, named).rows[0][0]:
-            yield _LIFT, {**named, "value": entry.value}
+        key: dict[str, object] = {"b_kind": entry.kind.value, "b_key": entry.key}
+        if (yield _VALUE, key).rows[0][0]:
+            yield _LIFT, {**key, "value": entry.value}
         else:
             yield _FIRST, {"kind": entry.kind.value, "key": entry.key, "value": entry.value}
         return (yield from append_revocation(entry, sequence))

@@ -38,7 +38,7 @@ def require_file(url: URL) -> None:
         )
 
 
-def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) -> None:
+def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> None:
     """Have every connection opened the way the promises of durability need it.
 
     Not ``durable``: a commit is as atomic as any, but a power cut may undo the latest ones (sqlite.org/wal.html,
@@ -47,15 +47,15 @@ def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) ->
     # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
     synchronous = "FULL" if durable else "NORMAL"
     # A database somebody deleted must not be made anew, empty and readable by everyone.
-    existing = f"{Path(engine.url.database or '').absolute().as_uri()}?mode=rw"
+    uri = f"{Path(engine.url.database or '').absolute().as_uri()}?mode=rw"
 
-    def connecting(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
-        arguments[0] = existing
-        named["uri"] = True
+    def use_existing_file(_dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> None:
+        arguments[0] = uri
+        parameters["uri"] = True
 
-    def opened(connection: Any, _record: object) -> None:
-        connection.execute(f"PRAGMA busy_timeout={int(patience_seconds * 1000)}")
-        _enter_wal(connection, time.monotonic() + patience_seconds)
+    def configure(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout={int(timeout_seconds * 1000)}")
+        _enter_wal(connection, time.monotonic() + timeout_seconds)
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
         # Deleted rows held seeds: overwrite them.
@@ -63,8 +63,8 @@ def prepare(engine: Engine, patience_seconds: float, *, durable: bool = True) ->
         # From here on the runner waits for locks, more evenly than SQLite does.
         connection.execute("PRAGMA busy_timeout=0")
 
-    event.listen(engine, "do_connect", connecting)
-    event.listen(engine, "connect", opened)
+    event.listen(engine, "do_connect", use_existing_file)
+    event.listen(engine, "connect", configure)
 
 
 def is_busy(error: Exception) -> bool:
@@ -95,20 +95,20 @@ class DataVersion:
 
     interval_seconds = 0.005
 
-    def __init__(self, url: URL, replaced: Callable[[], None]) -> None:
+    def __init__(self, url: URL, on_replaced: Callable[[], None]) -> None:
         self._path = Path(url.database or "").absolute()
-        self._replaced = replaced
-        self._file: tuple[int, int] | None = None
+        self._on_replaced = on_replaced
+        self._file_id: tuple[int, int] | None = None
         self._connect()
 
     def change_token(self) -> object:
         """Changes when anything was committed. Raises ``OSError`` while there is no file: nothing can be known."""
-        if self._found() != self._file:
-            self._file = None
+        if self._current_identity() != self._file_id:
+            self._file_id = None
             self._connection.close()
-            self._replaced()
+            self._on_replaced()
             self._connect()
-        return self._file, self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return self._file_id, self._connection.execute("PRAGMA data_version").fetchone()[0]
 
     def wait(self, seconds: float, stop: Event) -> None:
         """Nothing tells of a commit in another process: look again after ``seconds``."""
@@ -122,14 +122,14 @@ class DataVersion:
         file = self._identity()
         # Asked from whichever thread polls, one at a time.
         self._connection = sqlite3.connect(self._path, timeout=0.1, check_same_thread=False, isolation_level=None)
-        self._file = file
+        self._file_id = file
 
-    def _found(self) -> tuple[int, int]:
+    def _current_identity(self) -> tuple[int, int]:
         try:
             return self._identity()
         except OSError:
             # Deleted: what is open would acknowledge writes into a file without a name (P1).
-            self._replaced()
+            self._on_replaced()
             raise
 
     def _identity(self) -> tuple[int, int]:

@@ -21,8 +21,8 @@ from keyturn.stores.sql.sessions import Sessions
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
-MAINTENANCE_SECONDS = 4
-WAITING = 1000
+MAINTENANCE_CONNECTIONS = 4
+MAX_WAITING = 1000
 
 
 class SqlStore:
@@ -49,14 +49,14 @@ class SqlStore:
         upgrade(self.engine)
         if serving:
             check_servable(self.engine, sessions_in_redis=accounts is not None)
-        run = partial(Runner, customs=database.hooks, deadline_seconds=deadline_seconds)
-        self._runner = runner = run(self.engine, size=size)
+        make_runner = partial(Runner, hooks=database.hooks, deadline_seconds=deadline_seconds)
+        self._runner = runner = make_runner(self.engine, size=size)
         # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
-        self._counting = run(database.throttle_engine, size=throttle_pool_size(size))
+        self._throttle_runner = make_runner(database.throttle_engine, size=throttle_pool_size(size))
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
         self.log = cast(RevocationLog, _RunLog(Log(), runner))
-        self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._counting))
+        self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._throttle_runner))
         self.keys = cast(KeyStore, RunPort(Keys(), runner))
         self.audit = cast(AuditLog, _RunAudit(AuditTrail(), runner))
 
@@ -67,19 +67,19 @@ class SqlStore:
         """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
         return self.database.notifier_factory(self._reset_connections)
 
-    def set_log_id(self, number: int) -> None:
+    def set_log_id(self, log_id: int) -> None:
         """Give the revocation log another number, below 2^52: it went back in time."""
-        self._runner.run(set_log_id(number), writes=True)
+        self._runner.run(set_log_id(log_id), writes=True)
 
     def close(self) -> None:
         """Close every connection. Call it when no other thread uses the store any more."""
         self._runner.close()
-        self._counting.close()
+        self._throttle_runner.close()
         self.engine.dispose()
 
     def _reset_connections(self) -> None:
         self._runner.reset()
-        self._counting.reset()
+        self._throttle_runner.reset()
 
 
 class AsyncSqlStore:
@@ -98,25 +98,25 @@ class AsyncSqlStore:
         accounts: Accounts | None = None,
     ) -> None:
         address = read_address(url)
-        native = address if address is not None and address.asyncpg else None
+        asyncpg_address = address if address is not None and address.asyncpg else None
         # What is not awaited then is upkeep, in a thread or two.
-        plain = size if native is None else min(size, MAINTENANCE_SECONDS)
-        self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=plain, accounts=accounts)
-        self._hands: AsyncPorts
-        if native is not None:
+        sync_size = size if asyncpg_address is None else min(size, MAINTENANCE_CONNECTIONS)
+        self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=sync_size, accounts=accounts)
+        self._ports: AsyncPorts
+        if asyncpg_address is not None:
             from keyturn.stores.sql.asyncpg_driver import AsyncpgPorts
 
-            self._hands = AsyncpgPorts(
-                native, deadline_seconds=deadline_seconds, size=size, waiting=WAITING, accounts=accounts
+            self._ports = AsyncpgPorts(
+                asyncpg_address, deadline_seconds=deadline_seconds, size=size, waiting=MAX_WAITING, accounts=accounts
             )
         else:
-            self._hands = ThreadPorts(store, size=size, waiting=WAITING, deadline_seconds=deadline_seconds)
-        self.sessions = self._hands.sessions
-        self.accounts = self._hands.accounts
-        self.log = self._hands.log
-        self.throttles = self._hands.throttles
-        self.keys = self._hands.keys
-        self.audit = self._hands.audit
+            self._ports = ThreadPorts(store, size=size, waiting=MAX_WAITING, deadline_seconds=deadline_seconds)
+        self.sessions = self._ports.sessions
+        self.accounts = self._ports.accounts
+        self.log = self._ports.log
+        self.throttles = self._ports.throttles
+        self.keys = self._ports.keys
+        self.audit = self._ports.audit
 
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
@@ -128,7 +128,7 @@ class AsyncSqlStore:
 
     async def close(self) -> None:
         """Let what runs finish, forget what waits, close every connection."""
-        await self._hands.close()
+        await self._ports.close()
         self.store.close()
 
 

@@ -32,12 +32,12 @@ from keyturn.stores.sql.tables import (
 )
 
 BATCH: Final = 500
-PATIENCE_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 30.0
 
 # Revocations last: an entry is there at the earliest when what it ended is.
 _TRANSFERRED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, revocations)
-_CLOSED: Final = (accounts, sessions, revocations)
-_LOCKED: Final = (signing_keys, accounts, sessions, revocations, audit)
+_RENAMED: Final = (accounts, sessions, revocations)
+_MUST_BE_EMPTY: Final = (signing_keys, accounts, sessions, revocations, audit)
 
 # Events were given their numbers by the source: the next must not meet one of them.
 _NEXT_EVENT: Final = """
@@ -68,68 +68,68 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _no_pro
     ``StoreUnavailable`` when a database is away.
     """
     require_database(source_url)
-    source, target = _opened(source_url, "the source"), _opened(target_url, "the target")
+    source_db, target_db = _open_database(source_url, "the source"), _open_database(target_url, "the target")
     try:
-        with source.engine.connect() as here, target.engine.connect() as there:
-            copied = _claim(here, there)
-            if not copied.finished:
-                copied = _transfer_pass(here, there, progress)
-        if not copied.finished:
-            with _exclusive(source) as alone, target.engine.connect() as there:
-                if alone is not None:
-                    copied.changed += _transfer_pass(alone, there, progress).changed
-                    _compare(alone, there)
-                    _close(alone)
-                    copied.finished = True
-        if copied.finished:
-            with target.engine.connect() as there:
-                _open(there)
+        with source_db.engine.connect() as source, target_db.engine.connect() as target:
+            result = _claim(source, target)
+            if not result.finished:
+                result = _transfer_pass(source, target, progress)
+        if not result.finished:
+            with _lock_source(source_db) as locked, target_db.engine.connect() as target:
+                if locked is not None:
+                    result.changed += _transfer_pass(locked, target, progress).changed
+                    _compare(locked, target)
+                    _close_source(locked)
+                    result.finished = True
+        if result.finished:
+            with target_db.engine.connect() as target:
+                _open_target(target)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the copy stopped: {type(error).__name__}; run it again to go on") from error
     else:
-        return copied
+        return result
     finally:
-        source.engine.dispose()
-        target.engine.dispose()
+        source_db.engine.dispose()
+        target_db.engine.dispose()
 
 
-def _opened(url: str, named: str) -> Database:
-    database = find_database(url, PATIENCE_SECONDS)
-    upgrade(database.engine, named)
+def _open_database(url: str, label: str) -> Database:
+    database = find_database(url, TIMEOUT_SECONDS)
+    upgrade(database.engine, label)
     return database
 
 
-def _claim(here: Connection, there: Connection) -> TransferResult:
+def _claim(source: Connection, target: Connection) -> TransferResult:
     """Mark the target as being copied to, if it is empty or is so already. Finished: all was done but to open it."""
-    number, marked = read_markers(here), read_markers(there)
-    if MOVED in marked:
+    source_markers, target_markers = read_markers(source), read_markers(target)
+    if MOVED in target_markers:
         raise ConfigurationError("the target was moved away itself; copy into an empty database")
-    if marked.get(COPYING) == number[LOG]:
-        finished = MOVED in number
-        return TransferResult({each.name: _count(there, each) for each in _TRANSFERRED if finished}, finished=finished)
-    if MOVED in number:
+    if target_markers.get(COPYING) == source_markers[LOG]:
+        finished = MOVED in source_markers
+        return TransferResult({each.name: _count(target, each) for each in _TRANSFERRED if finished}, finished=finished)
+    if MOVED in source_markers:
         raise ConfigurationError("the source was moved already; nothing is written there any more")
-    if marked[LOG] == number[LOG]:
+    if target_markers[LOG] == source_markers[LOG]:
         raise ConfigurationError("the target is the source, or a backup of it; copy into an empty database")
-    if COPYING in marked or any(_count(there, table) for table in _LOCKED):
+    if COPYING in target_markers or any(_count(target, table) for table in _MUST_BE_EMPTY):
         raise ConfigurationError("the target holds something else; copy into an empty database")
-    there.execute(insert(counters), {"name": COPYING, "value": number[LOG]})
+    target.execute(insert(counters), {"name": COPYING, "value": source_markers[LOG]})
     return TransferResult()
 
 
-def _transfer_pass(here: Connection, there: Connection, progress: Progress) -> TransferResult:
-    copied = TransferResult()
+def _transfer_pass(source: Connection, target: Connection, progress: Progress) -> TransferResult:
+    result = TransferResult()
     for table in _TRANSFERRED:
-        total, gone_through = _count(here, table), 0
-        for rows, after, upto in _batches(here, table):
-            copied.changed += _sync_range(there, table, rows, after, upto)
-            gone_through += len(rows)
-            progress(table.name, gone_through, max(total, gone_through))
-        copied.rows[table.name] = gone_through
-    for name, value in read_markers(here).items():
-        there.execute(delete(counters).where(counters.c.name == name))
-        there.execute(insert(counters), {"name": name, "value": value})
-    return copied
+        total, done = _count(source, table), 0
+        for rows, after, last in _batches(source, table):
+            result.changed += _sync_range(target, table, rows, after, last)
+            done += len(rows)
+            progress(table.name, done, max(total, done))
+        result.rows[table.name] = done
+    for name, value in read_markers(source).items():
+        target.execute(delete(counters).where(counters.c.name == name))
+        target.execute(insert(counters), {"name": name, "value": value})
+    return result
 
 
 def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[Any], Any, Any]]:
@@ -137,34 +137,34 @@ def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[An
     key = tuple_(*table.primary_key.columns)
     after: Any = None
     while True:
-        asked = select(table).order_by(*table.primary_key.columns).limit(BATCH)
-        rows = connection.execute(asked if after is None else asked.where(key > after)).all()
-        upto = _key(table, rows[-1]) if len(rows) == BATCH else None
-        yield rows, after, upto
-        if upto is None:
+        query = select(table).order_by(*table.primary_key.columns).limit(BATCH)
+        rows = connection.execute(query if after is None else query.where(key > after)).all()
+        last = _key(table, rows[-1]) if len(rows) == BATCH else None
+        yield rows, after, last
+        if last is None:
             return
-        after = upto
+        after = last
 
 
-def _sync_range(there: Connection, table: Table, rows: Sequence[Any], after: Any, upto: Any) -> int:
+def _sync_range(target: Connection, table: Table, rows: Sequence[Any], after: Any, last: Any) -> int:
     """Make the target hold exactly ``rows`` between two keys. Answers how many were written or deleted."""
-    found = {_key(table, row): row for row in there.execute(select(table).where(_between(table, after, upto)))}
-    wanted = {_key(table, row): row for row in rows}
-    missing = [row for key, row in wanted.items() if found.get(key) != row]
-    surplus = [key for key, row in found.items() if wanted.get(key) != row]
+    existing = {_key(table, row): row for row in target.execute(select(table).where(_between(table, after, last)))}
+    expected = {_key(table, row): row for row in rows}
+    missing = [row for key, row in expected.items() if existing.get(key) != row]
+    surplus = [key for key, row in existing.items() if expected.get(key) != row]
     if missing or surplus:
-        there.execute(text("BEGIN"))
+        target.execute(text("BEGIN"))
         for key in surplus:
-            there.execute(delete(table).where(tuple_(*table.primary_key.columns) == key))
+            target.execute(delete(table).where(tuple_(*table.primary_key.columns) == key))
         if missing:
-            there.execute(insert(table), [dict(row._mapping) for row in missing])
-        there.execute(text("COMMIT"))
+            target.execute(insert(table), [dict(row._mapping) for row in missing])
+        target.execute(text("COMMIT"))
     return len({*(_key(table, row) for row in missing), *surplus})
 
 
-def _between(table: Table, after: Any, upto: Any) -> Any:
+def _between(table: Table, after: Any, last: Any) -> Any:
     key = tuple_(*table.primary_key.columns)
-    bounds = [*(() if after is None else (key > after,)), *(() if upto is None else (key <= upto,))]
+    bounds = [*(() if after is None else (key > after,)), *(() if last is None else (key <= last,))]
     return and_(True, *bounds)
 
 
@@ -176,55 +176,55 @@ def _count(connection: Connection, table: Table) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _compare(here: Connection, there: Connection) -> None:
+def _compare(source: Connection, target: Connection) -> None:
     """Raises ``StoreUnavailable`` unless both hold the same."""
     for table in _TRANSFERRED:
-        if _digest(here, table) != _digest(there, table):
+        if _digest(source, table) != _digest(target, table):
             raise StoreUnavailable(f"{table.name} is not the same on both sides; run it again")
 
 
-def _close(here: Connection) -> None:
+def _close_source(source: Connection) -> None:
     """For good, before the target is opened: at no time are both open.
 
     An issuer that was cut off meanwhile, and comes back, must find nothing to go on with: what it acknowledged here
     nobody would ever read.
     """
-    here.execute(insert(counters), {"name": MOVED, "value": 1})
-    for table in _CLOSED:
-        here.execute(text(f"ALTER TABLE {table.name} RENAME TO moved_{table.name}"))
+    source.execute(insert(counters), {"name": MOVED, "value": 1})
+    for table in _RENAMED:
+        source.execute(text(f"ALTER TABLE {table.name} RENAME TO moved_{table.name}"))
 
 
-def _open(there: Connection) -> None:
+def _open_target(target: Connection) -> None:
     """Safe to repeat."""
-    if there.dialect.name == "postgresql":
-        there.execute(text(_NEXT_EVENT))
-    there.execute(delete(counters).where(counters.c.name == COPYING))
+    if target.dialect.name == "postgresql":
+        target.execute(text(_NEXT_EVENT))
+    target.execute(delete(counters).where(counters.c.name == COPYING))
 
 
 def _digest(connection: Connection, table: Table) -> str:
     digest = hashlib.sha256()
     for rows, _, _ in _batches(connection, table):
         for row in rows:
-            digest.update(repr(tuple(map(_plain, row))).encode())
+            digest.update(repr(tuple(map(_normalize, row))).encode())
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _normalize(value: Any) -> Any:
     # One driver says bytes, the other a view of them.
     return value.tobytes() if type(value) is memoryview else value
 
 
 @contextmanager
-def _exclusive(source: Database) -> Generator[Connection | None]:
+def _lock_source(source: Database) -> Generator[Connection | None]:
     """A connection beside which nobody writes until it ends; ``None`` when somebody else uses the source."""
     with source.engine.connect() as connection:
-        held = _hold_server(connection) if source.address is not None else _hold_file(connection)
-        yield connection if held else None
-        if held:
+        is_locked = _lock_server(connection) if source.address is not None else _lock_file(connection)
+        yield connection if is_locked else None
+        if is_locked:
             connection.execute(text("COMMIT"))
 
 
-def _hold_server(connection: Connection) -> bool:
+def _lock_server(connection: Connection) -> bool:
     others = connection.execute(
         text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
@@ -238,7 +238,7 @@ def _hold_server(connection: Connection) -> bool:
     return True
 
 
-def _hold_file(connection: Connection) -> bool:
+def _lock_file(connection: Connection) -> bool:
     # Leaving the write-ahead log takes the file for oneself: it fails while any other connection is open.
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA busy_timeout=200")

@@ -17,17 +17,23 @@ There is no special case for any store in here, and none may be added.
 """
 
 from keyturn.testing.contract.accounts import AccountContract
-from keyturn.testing.contract.keeping import KeepingContract
-from keyturn.testing.contract.ledgers import LedgerContract
+from keyturn.testing.contract.generation_increments import GenerationIncrementContract
 from keyturn.testing.contract.log import LogContract
 from keyturn.testing.contract.races import RaceContract
+from keyturn.testing.contract.replace_and_revoke import ReplaceAndRevokeContract
 from keyturn.testing.contract.sessions import SessionContract
-from keyturn.testing.contract.voiding import VoidingContract
+from keyturn.testing.contract.throttles_keys_audit import ThrottleKeyAuditContract
 
 __all__ = ["StoreContract"]
 
 
 class StoreContract(
-    SessionContract, VoidingContract, LogContract, AccountContract, KeepingContract, LedgerContract, RaceContract
+    SessionContract,
+    GenerationIncrementContract,
+    LogContract,
+    AccountContract,
+    ReplaceAndRevokeContract,
+    ThrottleKeyAuditContract,
+    RaceContract,
 ):
     """Everything a store must do."""

@@ -12,16 +12,16 @@ from keyturn.testing.contract.records import (
     UNSTORABLE_TEXTS,
     Store,
     new_account,
+    new_increment,
     new_name,
     new_session,
-    voiding,
 )
 
 
 class AccountContract:
     """Insert, find, load, compare-and-swap, and the swap that voids."""
 
-    def test_an_account_comes_back_as_it_went_in(self, store: Store) -> None:
+    def test_a_stored_account_is_loaded_unchanged(self, store: Store) -> None:
         for disabled in (False, True):
             account = new_account(disabled=disabled, version=3)
             assert store.accounts.insert(account) is True
@@ -29,11 +29,11 @@ class AccountContract:
             assert store.accounts.load(account.subject) == account
             assert type(getattr(store.accounts.load(account.subject), "disabled", None)) is bool
 
-    def test_unknown_accounts_are_none(self, store: Store) -> None:
+    def test_an_unknown_account_loads_as_none(self, store: Store) -> None:
         assert store.accounts.find(new_name()) is None
         assert store.accounts.load(Subject(new_name())) is None
 
-    def test_an_identifier_is_taken_once(self, store: Store) -> None:
+    def test_a_duplicate_identifier_is_refused(self, store: Store) -> None:
         account = new_account()
         assert store.accounts.insert(account) is True
         second = new_account(identifier=account.identifier)
@@ -41,30 +41,30 @@ class AccountContract:
         assert store.accounts.find(account.identifier) == account
         assert store.accounts.load(second.subject) is None
 
-    def test_a_subject_is_taken_once(self, store: Store) -> None:
+    def test_a_duplicate_subject_is_refused(self, store: Store) -> None:
         account = new_account()
         assert store.accounts.insert(account) is True
         second = new_account(subject=account.subject)
         assert store.accounts.insert(second) is False
         assert store.accounts.find(second.identifier) is None
 
-    def test_strange_identifiers_are_told_apart(self, store: Store) -> None:
+    def test_similar_identifiers_are_distinct(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
             account = new_account(identifier=f"é{text}", password_hash=text)
             assert store.accounts.insert(account) is True
             # Neither collation, nor case, nor composition, nor trailing space may make two identifiers one.
-            for near in (f"e{text}", f"E\u0301{text}", f"é{text} ", f"É{text}"):
-                assert store.accounts.find(near) is None
+            for variant in (f"e{text}", f"E\u0301{text}", f"é{text} ", f"É{text}"):
+                assert store.accounts.find(variant) is None
             assert store.accounts.find(account.identifier) == account
 
-    def test_an_identifier_no_store_can_hold_is_refused(self, store: Store) -> None:
+    def test_an_unstorable_identifier_is_refused(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
             account = new_account(identifier=f"{text}@example.com")
             with pytest.raises(BadRequest):
                 store.accounts.insert(account)
             assert store.accounts.load(account.subject) is None
 
-    def test_an_account_is_replaced_by_its_next_version(self, store: Store) -> None:
+    def test_the_next_version_replaces_an_account(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
         changed = replace(
@@ -74,19 +74,19 @@ class AccountContract:
         assert store.accounts.load(account.subject) == store.accounts.find(changed.identifier) == changed
         assert store.accounts.find(account.identifier) is None
 
-    def test_an_account_is_replaced_by_no_other_version(self, store: Store) -> None:
+    def test_any_other_version_does_not_replace_an_account(self, store: Store) -> None:
         for version in (0, 2):
             account = new_account()
             store.accounts.insert(account)
             assert store.accounts.replace(replace(account, disabled=True, version=version)) is False
             assert store.accounts.load(account.subject) == account
 
-    def test_replacing_an_unknown_account_stores_nothing(self, store: Store) -> None:
+    def test_replacing_an_unknown_account_is_refused(self, store: Store) -> None:
         account = new_account(version=1)
         assert store.accounts.replace(account) is False
         assert store.accounts.load(account.subject) is None
 
-    def test_an_identifier_cannot_be_taken_over(self, store: Store) -> None:
+    def test_replacing_with_a_duplicate_identifier_is_refused(self, store: Store) -> None:
         owner, other = new_account(), new_account()
         store.accounts.insert(owner)
         store.accounts.insert(other)
@@ -94,28 +94,28 @@ class AccountContract:
         assert store.accounts.find(owner.identifier) == owner
         assert store.accounts.load(other.subject) == other
 
-    def test_an_account_is_replaced_and_its_sessions_voided_as_one(self, store: Store) -> None:
+    def test_replace_and_revoke_is_atomic(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
         session = new_session(subject=account.subject)
         store.sessions.insert(session)
         changed = replace(account, password_hash="other", version=1)
-        entry = store.accounts.replace_and_revoke(changed, voiding(account.subject))
+        entry = store.accounts.replace_and_revoke(changed, new_increment(account.subject))
         assert entry is not None
         assert store.log.snapshot().entries == (entry,)
         assert store.accounts.load(account.subject) == changed
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor(1))
 
-    def test_an_account_that_lost_its_swap_voids_nothing(self, store: Store) -> None:
+    def test_a_lost_account_swap_revokes_no_session(self, store: Store) -> None:
         account, owner = new_account(), new_account()
         store.accounts.insert(account)
         store.accounts.insert(owner)
         session = new_session(subject=account.subject)
         store.sessions.insert(session)
-        late = replace(account, version=4)
-        usurping = replace(account, identifier=owner.identifier, version=1)
-        for losing in (late, usurping):
-            assert store.accounts.replace_and_revoke(losing, voiding(account.subject)) is None
+        outdated = replace(account, version=4)
+        duplicate = replace(account, identifier=owner.identifier, version=1)
+        for losing in (outdated, duplicate):
+            assert store.accounts.replace_and_revoke(losing, new_increment(account.subject)) is None
         assert store.accounts.load(account.subject) == account
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
         assert store.log.sequence() == 0

@@ -4,7 +4,16 @@ from dataclasses import replace
 
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.types import Instant, Subject
-from keyturn.testing.contract.records import LATER, NOW, STRANGE_TEXTS, Store, ending, new_name, new_session, voiding
+from keyturn.testing.contract.records import (
+    LATER,
+    NOW,
+    STRANGE_TEXTS,
+    Store,
+    new_increment,
+    new_name,
+    new_session,
+    session_revocation,
+)
 
 
 def append(store: Store, expires_at: Instant = LATER) -> Revocation:
@@ -23,9 +32,9 @@ class LogContract:
     def test_every_kind_of_revocation_is_logged_in_order(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
-        sequence = store.sessions.replace(replace(session, ended_at=NOW, version=1), ending(session))
+        sequence = store.sessions.replace(replace(session, ended_at=NOW, version=1), session_revocation(session))
         assert sequence == 1
-        void = store.sessions.increment_generation(voiding(session.subject))
+        void = store.sessions.increment_generation(new_increment(session.subject))
         client = store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
         everything = store.sessions.raise_not_before(Revocation(RevocationKind.EVERYTHING, "", NOW, NOW, LATER))
         entries = (Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER, 1), void, client, everything)
@@ -33,29 +42,29 @@ class LogContract:
         assert store.log.after(0, 10) == store.log.snapshot() == RevocationPage(entries, 4)
         assert store.log.sequence() == 4
 
-    def test_the_session_and_its_entry_are_one(self, store: Store) -> None:
+    def test_a_lost_session_swap_appends_no_entry(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
         lost = replace(session, ended_at=NOW, version=2)
-        assert store.sessions.replace(lost, ending(session)) is None
+        assert store.sessions.replace(lost, session_revocation(session)) is None
         assert store.log.snapshot() == RevocationPage((), 0)
         # Not even the number is used up: a follower would wait for it.
         assert append(store).sequence == 1
 
-    def test_a_replacement_without_an_entry_logs_nothing(self, store: Store) -> None:
+    def test_a_swap_without_an_entry_appends_none(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
         assert store.sessions.replace(replace(session, version=1)) == 0
         assert store.log.sequence() == 0
 
-    def test_pages_follow_one_another(self, store: Store) -> None:
+    def test_pages_are_contiguous(self, store: Store) -> None:
         entries = [append(store) for _ in range(5)]
         assert store.log.after(0, 2) == RevocationPage(tuple(entries[:2]), 2)
         assert store.log.after(2, 2) == RevocationPage(tuple(entries[2:4]), 4)
         assert store.log.after(4, 2) == RevocationPage(tuple(entries[4:]), 5)
         assert store.log.after(5, 2) == RevocationPage((), 5)
 
-    def test_a_purge_leaves_a_low_water_mark(self, store: Store) -> None:
+    def test_a_purge_makes_pages_from_before_it_incomplete(self, store: Store) -> None:
         entries = [append(store, Instant(NOW + n)) for n in (9, 0, 5)]
         store.sessions.purge(NOW)
         assert store.log.snapshot() == RevocationPage((entries[0], entries[2]), 3)
@@ -64,7 +73,7 @@ class LogContract:
         assert store.log.after(2, 10) == RevocationPage((entries[2],), 3)
         assert store.log.after(3, 10) == RevocationPage((), 3)
 
-    def test_sequence_numbers_are_never_used_again(self, store: Store) -> None:
+    def test_purged_sequence_numbers_are_not_reused(self, store: Store) -> None:
         for _ in range(3):
             append(store, NOW)
         store.sessions.purge(NOW)
@@ -72,26 +81,26 @@ class LogContract:
         assert store.log.snapshot() == RevocationPage((), 3)
         assert append(store).sequence == 4
 
-    def test_a_later_purge_never_lowers_the_mark(self, store: Store) -> None:
+    def test_a_second_purge_does_not_lower_the_low_water_mark(self, store: Store) -> None:
         append(store, Instant(NOW + 5))
         append(store, NOW)
         store.sessions.purge(NOW)
         store.sessions.purge(Instant(NOW + 5))
         assert store.log.after(1, 10).complete is False
 
-    def test_a_follower_from_the_future_is_told_so(self, store: Store) -> None:
+    def test_a_page_after_an_unissued_sequence_number_is_incomplete(self, store: Store) -> None:
         append(store)
         # The log was restored from an older copy: going on from 7 would skip what is yet to come.
         assert store.log.after(7, 10).complete is False
 
-    def test_any_number_of_entries_is_purged(self, store: Store) -> None:
+    def test_purge_deletes_more_entries_than_one_batch(self, store: Store) -> None:
         for _ in range(1050):
-            store.sessions.increment_generation(replace(voiding(Subject(new_name())), expires_at=NOW))
+            store.sessions.increment_generation(replace(new_increment(Subject(new_name())), expires_at=NOW))
         last = append(store)
         store.sessions.purge(NOW)
         assert store.log.snapshot() == RevocationPage((last,), last.sequence)
 
-    def test_strange_keys_are_kept_to_the_letter(self, store: Store) -> None:
+    def test_unusual_text_in_an_entry_is_stored_unchanged(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
-            store.sessions.increment_generation(voiding(Subject(text)))
+            store.sessions.increment_generation(new_increment(Subject(text)))
         assert [each.key for each in store.log.snapshot().entries] == list(STRANGE_TEXTS)

@@ -10,18 +10,18 @@ from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import Session
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant, Subject
-from keyturn.testing.contract.ledgers import new_key
 from keyturn.testing.contract.records import (
     LATER,
     NOW,
     Store,
-    at_once,
-    ending,
     new_account,
+    new_increment,
     new_name,
     new_session,
-    voiding,
+    run_concurrently,
+    session_revocation,
 )
+from keyturn.testing.contract.throttles_keys_audit import new_key
 
 THREADS = 8
 ROUNDS = 10
@@ -30,91 +30,95 @@ ROUNDS = 10
 class RaceContract:
     """Of any number of racing calls, what the ports promise."""
 
-    def test_of_racing_swaps_exactly_one_wins(self, store: Store) -> None:
+    def test_one_of_racing_session_swaps_wins(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
         for version in range(1, ROUNDS + 1):
             rivals = [replace(session, scope=f"rival {n}", version=version) for n in range(THREADS)]
-            answers = at_once([partial(_named, store, rival) for rival in rivals])
-            winners = [scope for scope, sequence in answers if sequence is not None]
-            found = store.sessions.load(session.sid)
-            assert found is not None
-            assert winners == [found.session.scope]
+            results = run_concurrently([partial(_replace_scope, store, rival) for rival in rivals])
+            winners = [scope for scope, sequence in results if sequence is not None]
+            loaded = store.sessions.load(session.sid)
+            assert loaded is not None
+            assert winners == [loaded.session.scope]
 
-    def test_of_racing_revocations_exactly_one_is_logged(self, store: Store) -> None:
+    def test_one_of_racing_revocations_is_logged(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
         ended = replace(session, ended_at=NOW, version=1)
-        answers = at_once([partial(store.sessions.replace, ended, ending(session)) for _ in range(THREADS)])
-        assert sorted(answers, key=str) == [1, *[None] * (THREADS - 1)]
+        results = run_concurrently(
+            [partial(store.sessions.replace, ended, session_revocation(session)) for _ in range(THREADS)]
+        )
+        assert sorted(results, key=str) == [1, *[None] * (THREADS - 1)]
         assert len(store.log.snapshot().entries) == 1
 
-    def test_racing_voids_each_raise_the_generation(self, store: Store) -> None:
+    def test_racing_increments_each_raise_the_generation(self, store: Store) -> None:
         subject = Subject(new_name())
-        entries = at_once([partial(store.sessions.increment_generation, voiding(subject)) for _ in range(THREADS)])
+        entries = run_concurrently(
+            [partial(store.sessions.increment_generation, new_increment(subject)) for _ in range(THREADS)]
+        )
         in_order = sorted(entries, key=lambda entry: entry.sequence)
         assert [(entry.sequence, entry.value) for entry in in_order] == [(n, n) for n in range(1, THREADS + 1)]
         assert store.sessions.revocation_floor(subject, "default").generation == THREADS
 
-    def test_of_racing_signups_exactly_one_wins(self, store: Store) -> None:
+    def test_one_of_racing_signups_wins(self, store: Store) -> None:
         for _ in range(ROUNDS):
             identifier = f"{new_name()}@example.com"
             rivals = [new_account(identifier=identifier) for _ in range(THREADS)]
-            answers = at_once([partial(store.accounts.insert, rival) for rival in rivals])
-            assert sorted(answers) == [*[False] * (THREADS - 1), True]
+            results = run_concurrently([partial(store.accounts.insert, rival) for rival in rivals])
+            assert sorted(results) == [*[False] * (THREADS - 1), True]
             assert store.accounts.find(identifier) in rivals
 
-    def test_of_racing_password_changes_exactly_one_wins(self, store: Store) -> None:
+    def test_one_of_racing_password_changes_wins(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
         rivals = [replace(account, password_hash=new_name(), version=1) for _ in range(THREADS)]
         change = store.accounts.replace_and_revoke
-        answers = at_once([partial(change, rival, voiding(account.subject)) for rival in rivals])
-        won = [entry for entry in answers if entry is not None]
-        assert list(store.log.snapshot().entries) == won
-        assert [entry.value for entry in won] == [1]
+        results = run_concurrently([partial(change, rival, new_increment(account.subject)) for rival in rivals])
+        entries = [entry for entry in results if entry is not None]
+        assert list(store.log.snapshot().entries) == entries
+        assert [entry.value for entry in entries] == [1]
 
-    def test_of_racing_first_attempts_exactly_one_is_stored(self, store: Store) -> None:
+    def test_one_of_racing_first_attempts_is_stored(self, store: Store) -> None:
         bucket = Bucket(new_name(), 1, NOW, 1)
-        answers = at_once([partial(store.throttles.replace, bucket) for _ in range(THREADS)])
-        assert sorted(answers) == [*[False] * (THREADS - 1), True]
+        results = run_concurrently([partial(store.throttles.replace, bucket) for _ in range(THREADS)])
+        assert sorted(results) == [*[False] * (THREADS - 1), True]
 
-    def test_of_racing_rollovers_exactly_one_key_is_added(self, store: Store) -> None:
-        answers = at_once([partial(store.keys.insert, new_key(1)) for _ in range(THREADS)])
-        assert sorted(answers) == [*[False] * (THREADS - 1), True]
+    def test_one_of_racing_rollovers_adds_a_key(self, store: Store) -> None:
+        results = run_concurrently([partial(store.keys.insert, new_key(1)) for _ in range(THREADS)])
+        assert sorted(results) == [*[False] * (THREADS - 1), True]
         assert len(store.keys.list()) == 1
 
-    def test_the_kept_session_loses_no_rotation(self, store: Store) -> None:
+    def test_racing_password_changes_lose_no_rotation(self, store: Store) -> None:
         account = new_account()
         session = new_session(subject=account.subject)
         store.accounts.insert(account)
         store.sessions.insert(session)
         calls: list[Callable[[], object]] = [partial(_rotate, store, session) for _ in range(4)]
-        calls += [partial(_change_and_keep, store, account, session) for _ in range(4)]
-        at_once(calls)
-        found = store.sessions.load(session.sid)
-        assert found is not None
-        assert found.session.rotations == 4
-        assert found.session.generation == found.floor.generation == 4
-        assert found.session.version == 8
+        calls += [partial(_change_and_keep_session, store, account, session) for _ in range(4)]
+        run_concurrently(calls)
+        loaded = store.sessions.load(session.sid)
+        assert loaded is not None
+        assert loaded.session.rotations == 4
+        assert loaded.session.generation == loaded.floor.generation == 4
+        assert loaded.session.version == 8
 
-    def test_a_follower_sees_every_number_in_order(self, store: Store) -> None:
+    def test_a_follower_reads_every_sequence_number_in_order(self, store: Store) -> None:
         done = Event()
-        writers = [partial(_revoke_in_every_way, store) for _ in range(4)]
+        writers = [partial(_revoke_all_kinds, store) for _ in range(4)]
 
         def write() -> list[int]:
             try:
-                at_once(writers)
+                run_concurrently(writers)
             finally:
                 done.set()
             return []
 
         calls: list[Callable[[], list[int]]] = [write, partial(_follow, store, done)]
-        seen = max(at_once(calls), key=len)
-        assert seen == list(range(1, len(seen) + 1))
-        assert seen[-1] == store.log.sequence() == 4 * 4 * ROUNDS
+        sequences = max(run_concurrently(calls), key=len)
+        assert sequences == list(range(1, len(sequences) + 1))
+        assert sequences[-1] == store.log.sequence() == 4 * 4 * ROUNDS
 
-    def test_a_purge_beside_a_follower_is_noticed(self, store: Store) -> None:
+    def test_a_concurrent_purge_makes_a_page_incomplete(self, store: Store) -> None:
         done = Event()
 
         def write() -> int:
@@ -130,10 +134,10 @@ class RaceContract:
                 store.sessions.purge(NOW)
             return 0
 
-        calls: list[Callable[[], int]] = [write, purge, partial(_missed, store, done)]
-        assert sum(at_once(calls)) == 0
+        calls: list[Callable[[], int]] = [write, purge, partial(_count_missed, store, done)]
+        assert sum(run_concurrently(calls)) == 0
 
-    def test_a_purge_never_takes_a_session_in_use(self, store: Store) -> None:
+    def test_a_concurrent_purge_does_not_delete_an_extended_session(self, store: Store) -> None:
         session = new_session(expires_at=NOW + 1)
         store.sessions.insert(session)
 
@@ -149,76 +153,76 @@ class RaceContract:
                 assert store.sessions.purge(NOW) == 0
             return session
 
-        used = at_once([use, purge, purge])
-        found = store.sessions.load(session.sid)
-        assert found is not None
-        assert found.session in used
+        used = run_concurrently([use, purge, purge])
+        loaded = store.sessions.load(session.sid)
+        assert loaded is not None
+        assert loaded.session in used
 
 
-def _named(store: Store, session: Session) -> tuple[str, int | None]:
+def _replace_scope(store: Store, session: Session) -> tuple[str, int | None]:
     return session.scope, store.sessions.replace(session)
 
 
 def _rotate(store: Store, session: Session) -> None:
     while True:
-        found = store.sessions.load(session.sid)
-        assert found is not None
-        stored = found.session
+        loaded = store.sessions.load(session.sid)
+        assert loaded is not None
+        stored = loaded.session
         if store.sessions.replace(replace(stored, rotations=stored.rotations + 1, version=stored.version + 1)) == 0:
             return
 
 
-def _change_and_keep(store: Store, account: Account, session: Session) -> None:
+def _change_and_keep_session(store: Store, account: Account, session: Session) -> None:
     while True:
-        found, changing = store.sessions.load(session.sid), store.accounts.load(account.subject)
-        assert found is not None
-        assert changing is not None
-        kept = replace(found.session, version=found.session.version + 1)
-        changed = replace(changing, version=changing.version + 1)
-        if store.accounts.replace_and_revoke(changed, voiding(account.subject), kept) is not None:
+        loaded, stored_account = store.sessions.load(session.sid), store.accounts.load(account.subject)
+        assert loaded is not None
+        assert stored_account is not None
+        kept = replace(loaded.session, version=loaded.session.version + 1)
+        changed = replace(stored_account, version=stored_account.version + 1)
+        if store.accounts.replace_and_revoke(changed, new_increment(account.subject), kept) is not None:
             return
 
 
-def _revoke_in_every_way(store: Store) -> None:
+def _revoke_all_kinds(store: Store) -> None:
     account = new_account()
     store.accounts.insert(account)
     for n in range(1, ROUNDS + 1):
         session = new_session(subject=account.subject)
         store.sessions.insert(session)
         account = replace(account, version=n)
-        ways: list[Callable[[], object]] = [
-            partial(store.sessions.increment_generation, voiding(session.subject)),
+        revoke_calls: list[Callable[[], object]] = [
+            partial(store.sessions.increment_generation, new_increment(session.subject)),
             partial(store.sessions.raise_not_before, Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, LATER)),
-            partial(store.accounts.replace_and_revoke, account, voiding(session.subject)),
+            partial(store.accounts.replace_and_revoke, account, new_increment(session.subject)),
         ]
-        for way in ways:
-            assert way() is not None
+        for revoke in revoke_calls:
+            assert revoke() is not None
         # The session was opened before two more voids; it is ended under whatever version it has now.
-        found = store.sessions.load(session.sid)
-        assert found is not None
-        ended = replace(found.session, ended_at=NOW, version=found.session.version + 1)
-        assert store.sessions.replace(ended, ending(session)) is not None
+        loaded = store.sessions.load(session.sid)
+        assert loaded is not None
+        ended = replace(loaded.session, ended_at=NOW, version=loaded.session.version + 1)
+        assert store.sessions.replace(ended, session_revocation(session)) is not None
 
 
 def _follow(store: Store, done: Event) -> list[int]:
-    seen: list[int] = []
+    sequences: list[int] = []
     position = 0
     while not (done.is_set() and store.log.sequence() == position):
         page = store.log.after(position, 3)
         assert page.complete
-        seen.extend(entry.sequence for entry in page.entries)
+        sequences.extend(entry.sequence for entry in page.entries)
         position = page.sequence
-    return seen
+    return sequences
 
 
-def _missed(store: Store, done: Event) -> int:
+def _count_missed(store: Store, done: Event) -> int:
     """Entries a follower did not see although every page said it was complete."""
-    position = missed = 0
+    position = missing_count = 0
     while not (done.is_set() and store.log.sequence() == position):
         page = store.log.after(position, 3)
         if page.complete:
-            missed += [entry.sequence for entry in page.entries] != list(range(position + 1, page.sequence + 1))
+            missing_count += [entry.sequence for entry in page.entries] != list(range(position + 1, page.sequence + 1))
         else:
             page = store.log.snapshot()
         position = page.sequence
-    return missed
+    return missing_count

@@ -56,7 +56,7 @@ def new_sid(subject: Subject) -> SessionId:
     return new_session_id(subject, secrets.token_bytes(16))
 
 
-def new_neighbour(number: int) -> Subject:
+def new_subject_in_partition(number: int) -> Subject:
     """A subject of place ``number``."""
     return next(each for each in iter(lambda: Subject(new_name()), None) if partition_of(each) == number)
 
@@ -64,7 +64,7 @@ def new_neighbour(number: int) -> Subject:
 def new_session(**changes: Any) -> Session:
     """A session just opened, with ``changes``; its sid is one for its subject."""
     subject = changes.get("subject", Subject(new_name()))
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "sid": new_sid(subject),
         "subject": subject,
         "seed": Seed(secrets.token_bytes(32)),
@@ -75,31 +75,31 @@ def new_session(**changes: Any) -> Session:
         "last_seen_at": NOW,
         "expires_at": LATER,
     }
-    return Session(**{**plain, **changes})
+    return Session(**{**defaults, **changes})
 
 
 def new_account(**changes: Any) -> Account:
     """An account just made, with ``changes``."""
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "subject": Subject(new_name()),
         "identifier": f"{new_name()}@example.com",
         "password_hash": "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
         "created_at": NOW,
     }
-    return Account(**{**plain, **changes})
+    return Account(**{**defaults, **changes})
 
 
-def ending(session: Session) -> Revocation:
+def session_revocation(session: Session) -> Revocation:
     """The entry that ends ``session``."""
     return Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)
 
 
-def voiding(subject: Subject) -> GenerationIncrement:
+def new_increment(subject: Subject) -> GenerationIncrement:
     """Void everything of ``subject``."""
     return GenerationIncrement(subject, NOW, LATER)
 
 
-def at_once(calls: Sequence[Callable[[], R]]) -> list[R]:
+def run_concurrently(calls: Sequence[Callable[[], R]]) -> list[R]:
     """Make every call on a thread of its own, all let go at the same moment. Raises what any of them raised."""
     barrier = Barrier(len(calls))
     results: list[R] = []

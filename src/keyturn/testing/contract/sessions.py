@@ -17,18 +17,18 @@ from keyturn.testing.contract.records import (
     UNSTORABLE_NUMBERS,
     UNSTORABLE_TEXTS,
     Store,
-    ending,
+    new_increment,
     new_name,
-    new_neighbour,
     new_session,
-    voiding,
+    new_subject_in_partition,
+    session_revocation,
 )
 
 
 class SessionContract:
     """Insert, load, compare-and-swap, list, purge."""
 
-    def test_a_session_comes_back_as_it_went_in(self, store: Store) -> None:
+    def test_a_stored_session_is_loaded_unchanged(self, store: Store) -> None:
         session = new_session(
             amr=("pwd", "otp"),
             scope="read write",
@@ -42,35 +42,35 @@ class SessionContract:
         store.sessions.insert(session)
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
-    def test_the_seed_comes_back_masked(self, store: Store) -> None:
+    def test_a_loaded_seed_is_masked(self, store: Store) -> None:
         session = new_session(seed=Seed(bytes(range(256))))
         store.sessions.insert(session)
-        found = store.sessions.load(session.sid)
-        assert found is not None
-        assert type(found.session.seed) is Seed
-        assert repr(found.session.seed) == "Seed(***)"
+        loaded = store.sessions.load(session.sid)
+        assert loaded is not None
+        assert type(loaded.session.seed) is Seed
+        assert repr(loaded.session.seed) == "Seed(***)"
 
-    def test_an_unknown_sid_is_none(self, store: Store) -> None:
+    def test_an_unknown_sid_loads_as_none(self, store: Store) -> None:
         assert store.sessions.load(SessionId(new_name())) is None
 
-    def test_a_sid_is_taken_once(self, store: Store) -> None:
+    def test_a_duplicate_sid_is_refused(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
         with pytest.raises(ValueError, match="taken"):
-            store.sessions.insert(replace(session, subject=new_neighbour(partition_of(session.subject))))
+            store.sessions.insert(replace(session, subject=new_subject_in_partition(partition_of(session.subject))))
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
     def test_sids_differ_by_case(self, store: Store) -> None:
         lower = new_session(sid=new_session_id(Subject("ada"), bytes.fromhex("00" + "69a69a" * 5)))
-        handle = decode_session_id(lower.sid[:-1].upper() + lower.sid[-1])
-        assert handle is not None
-        upper = new_session(sid=encode_session_id(handle), subject=new_neighbour(handle[0]))
+        decoded = decode_session_id(lower.sid[:-1].upper() + lower.sid[-1])
+        assert decoded is not None
+        upper = new_session(sid=encode_session_id(decoded), subject=new_subject_in_partition(decoded[0]))
         store.sessions.insert(replace(lower, subject=Subject("ada")))
         assert store.sessions.load(upper.sid) is None
         store.sessions.insert(upper)
         assert store.sessions.load(upper.sid) == LoadedSession(upper, RevocationFloor())
 
-    def test_strange_text_is_kept_to_the_letter(self, store: Store) -> None:
+    def test_unusual_text_in_a_session_is_stored_unchanged(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
             session = new_session(
                 subject=Subject(f"{new_name()}{text}"),
@@ -83,7 +83,7 @@ class SessionContract:
             assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
             assert store.sessions.list(session.subject) == [LoadedSession(session, RevocationFloor())]
 
-    def test_text_no_store_can_hold_is_refused(self, store: Store) -> None:
+    def test_unstorable_text_in_a_session_is_refused(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
             session = new_session(client=ClientInfo("default", text))
             with pytest.raises(BadRequest):
@@ -96,7 +96,7 @@ class SessionContract:
                 replace(session, client=ClientInfo()), RevocationFloor()
             )
 
-    def test_a_name_no_store_can_hold_is_nobodys(self, store: Store) -> None:
+    def test_an_unstorable_sid_or_subject_has_no_session(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
             with suppress(BadRequest):
                 assert store.sessions.load(SessionId(text)) is None
@@ -110,10 +110,10 @@ class SessionContract:
                 store.sessions.insert(session)
             assert store.sessions.load(session.sid) is None
             with pytest.raises(BadRequest):
-                store.sessions.increment_generation(replace(voiding(session.subject), at=Instant(number)))
+                store.sessions.increment_generation(replace(new_increment(session.subject), at=Instant(number)))
             assert store.log.sequence() == 0
 
-    def test_64_bits_are_kept(self, store: Store) -> None:
+    def test_64_bit_numbers_are_stored_unchanged(self, store: Store) -> None:
         for number in (2**63 - 1, -(2**63)):
             session = new_session(rotated_at=Instant(number))
             store.sessions.insert(session)
@@ -147,20 +147,20 @@ class SessionContract:
             assert store.sessions.replace(replace(session, scope="changed", version=version)) is None
             assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
-    def test_replace_of_an_unknown_session_stores_nothing(self, store: Store) -> None:
+    def test_replacing_an_unknown_session_is_refused(self, store: Store) -> None:
         session = new_session(version=1)
         assert store.sessions.replace(session) is None
         assert store.sessions.load(session.sid) is None
 
-    def test_list_shows_what_stands_newest_first(self, store: Store) -> None:
+    def test_list_returns_active_sessions_newest_first(self, store: Store) -> None:
         subject = Subject(new_name())
         old, new, ended = (new_session(subject=subject, created_at=Instant(NOW + n)) for n in (1, 3, 2))
         for session in (old, new, ended, new_session()):
             store.sessions.insert(session)
-        store.sessions.replace(replace(ended, ended_at=NOW, end_reason="logout", version=1), ending(ended))
-        assert [found.session for found in store.sessions.list(subject)] == [new, old]
+        store.sessions.replace(replace(ended, ended_at=NOW, end_reason="logout", version=1), session_revocation(ended))
+        assert [loaded.session for loaded in store.sessions.list(subject)] == [new, old]
 
-    def test_list_shows_so_many_and_no_more(self, store: Store) -> None:
+    def test_list_is_limited_to_max_listed(self, store: Store) -> None:
         subject = Subject(new_name())
         for age in range(MAX_LISTED + 1):
             store.sessions.insert(new_session(subject=subject, created_at=Instant(NOW - age)))
@@ -171,14 +171,14 @@ class SessionContract:
     def test_list_of_an_unknown_subject_is_empty(self, store: Store) -> None:
         assert list(store.sessions.list(Subject(new_name()))) == []
 
-    def test_an_ended_session_can_still_be_loaded(self, store: Store) -> None:
+    def test_an_ended_session_can_be_loaded(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
         ended = replace(session, ended_at=NOW, end_reason="logout", version=1)
-        store.sessions.replace(ended, ending(session))
+        store.sessions.replace(ended, session_revocation(session))
         assert store.sessions.load(session.sid) == LoadedSession(ended, RevocationFloor())
 
-    def test_only_what_is_stored_settles(self, store: Store) -> None:
+    def test_wait_durable_is_true_for_the_stored_version_only(self, store: Store) -> None:
         """What ``wait_durable`` says stands may be acknowledged: it must not say so of what another write replaced."""
         session = new_session()
         assert not store.sessions.wait_durable(session)
@@ -191,7 +191,7 @@ class SessionContract:
         assert store.sessions.wait_durable(rotated)
         assert store.sessions.load(session.sid) == LoadedSession(rotated, RevocationFloor())
 
-    def test_purge_takes_exactly_what_has_expired(self, store: Store) -> None:
+    def test_purge_deletes_expired_sessions_only(self, store: Store) -> None:
         sessions = [new_session(expires_at=Instant(NOW + n)) for n in (-1, 0, 1)]
         for session in sessions:
             store.sessions.insert(session)
@@ -199,17 +199,17 @@ class SessionContract:
         assert [store.sessions.load(each.sid) is None for each in sessions] == [True, True, False]
         assert store.sessions.purge(NOW) == 0
 
-    def test_purge_takes_any_number(self, store: Store) -> None:
-        kept = new_session()
-        store.sessions.insert(kept)
-        over = [new_session(expires_at=NOW) for _ in range(450)]
-        for session in over:
+    def test_purge_deletes_more_sessions_than_one_batch(self, store: Store) -> None:
+        unexpired = new_session()
+        store.sessions.insert(unexpired)
+        expired = [new_session(expires_at=NOW) for _ in range(450)]
+        for session in expired:
             store.sessions.insert(session)
         assert store.sessions.purge(NOW) in (450, 0)
-        assert all(store.sessions.load(session.sid) is None for session in over)
-        assert store.sessions.load(kept.sid) is not None
+        assert all(store.sessions.load(session.sid) is None for session in expired)
+        assert store.sessions.load(unexpired.sid) is not None
 
-    def test_a_session_used_again_is_not_purged(self, store: Store) -> None:
+    def test_an_extended_session_is_not_purged(self, store: Store) -> None:
         session = new_session(expires_at=NOW)
         store.sessions.insert(session)
         store.sessions.replace(replace(session, expires_at=LATER, version=1))

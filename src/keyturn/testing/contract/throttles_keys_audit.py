@@ -17,17 +17,17 @@ def new_key(serial: int, **changes: object) -> StoredKey:
     return replace(StoredKey(new_name(), "RS256", serial, NOW, bytes(range(256)) * 8), **changes)  # type: ignore[arg-type]
 
 
-class LedgerContract:
+class ThrottleKeyAuditContract:
     """Buckets, keys, events."""
 
-    def test_a_bucket_begins_with_version_one(self, store: Store) -> None:
+    def test_version_one_inserts_a_bucket(self, store: Store) -> None:
         bucket = Bucket(new_name(), 40, NOW, 1)
         assert store.throttles.load(bucket.key) is None
         assert store.throttles.replace(bucket) is True
         assert store.throttles.load(bucket.key) == bucket
         assert store.throttles.replace(bucket) is False
 
-    def test_a_bucket_is_swapped_by_version(self, store: Store) -> None:
+    def test_the_next_version_replaces_a_bucket(self, store: Store) -> None:
         bucket = Bucket(new_name(), 40, NOW, 1)
         store.throttles.replace(bucket)
         following = Bucket(bucket.key, 80, Instant(NOW + 1), 2)
@@ -36,7 +36,7 @@ class LedgerContract:
         assert store.throttles.replace(following) is False
         assert store.throttles.load(bucket.key) == following
 
-    def test_a_bucket_that_is_gone_cannot_be_swapped(self, store: Store) -> None:
+    def test_replacing_a_missing_bucket_is_refused(self, store: Store) -> None:
         assert store.throttles.replace(Bucket(new_name(), 40, NOW, 2)) is False
 
     def test_empty_buckets_are_purged(self, store: Store) -> None:
@@ -46,7 +46,7 @@ class LedgerContract:
         assert store.throttles.purge(NOW) == 2
         assert [store.throttles.load(each.key) for each in buckets] == [None, None, buckets[2]]
 
-    def test_strange_bucket_keys_are_told_apart(self, store: Store) -> None:
+    def test_unusual_bucket_keys_are_distinct(self, store: Store) -> None:
         for level, text in enumerate(STRANGE_TEXTS):
             assert store.throttles.replace(Bucket(text, level, NOW, 1)) is True
         for level, text in enumerate(STRANGE_TEXTS):
@@ -57,7 +57,7 @@ class LedgerContract:
         assert [store.keys.insert(key) for key in keys] == [True, True, True]
         assert list(store.keys.list()) == sorted(keys, key=lambda key: key.serial)
 
-    def test_a_serial_and_a_kid_are_taken_once(self, store: Store) -> None:
+    def test_a_duplicate_serial_or_kid_is_refused(self, store: Store) -> None:
         key = new_key(1)
         assert store.keys.insert(key) is True
         assert store.keys.insert(new_key(1)) is False
@@ -92,18 +92,18 @@ class LedgerContract:
         assert [each.at for each in store.audit.recent(subject, 9)] == [NOW, NOW + 1]
         assert store.audit.purge(NOW) == 0
 
-    def test_any_number_of_events_is_purged(self, store: Store) -> None:
+    def test_purge_deletes_more_events_than_one_batch(self, store: Store) -> None:
         for _ in range(450):
             store.audit.append(AuditEvent(AuditEventType.LOGIN_FAILED, NOW))
         assert store.audit.purge(Instant(NOW + 1)) == 450
 
-    def test_strange_events_are_kept_to_the_letter(self, store: Store) -> None:
+    def test_unusual_text_in_an_event_is_stored_unchanged(self, store: Store) -> None:
         for text in STRANGE_TEXTS:
             event = AuditEvent(AuditEventType.LOGIN_FAILED, NOW, text, text, text, text)
             store.audit.append(event)
             assert list(store.audit.recent(Subject(text), 1)) == [event]
 
-    def test_an_event_no_store_can_hold_is_refused(self, store: Store) -> None:
+    def test_unstorable_text_in_an_event_or_bucket_is_refused(self, store: Store) -> None:
         for text in UNSTORABLE_TEXTS:
             with pytest.raises(BadRequest):
                 store.audit.append(AuditEvent(AuditEventType.LOGIN_FAILED, NOW, detail=text))
