@@ -115,7 +115,7 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"store": "memory:"}, "one process"),
+        ({"store": "memory:"}, "memory store"),
         ({"store": "nothing://x:hidden-word@y"}, "driver"),
         ({"store": "sqlite:////nowhere/keyturn.db"}, "cannot make"),
         ({"polcy": "mobile"}, "KEYTURN_POLCY is not a setting"),

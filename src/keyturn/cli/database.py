@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from keyturn.stores.sql.transfer import TransferResult
 
 database = typer.Typer(
-    cls=RenamedCommands, no_args_is_help=True, help="The SQL database: its schema, a move to another one, a restore."
+    cls=RenamedCommands, no_args_is_help=True, help="Upgrade, copy or restore the SQL database; choose its sessions."
 )
 
 Source = Annotated[
-    str | None, typer.Option("--from", help="The database to copy from [default: the store of the settings].")
+    str | None, typer.Option("--from", help="URL of the database to copy from [default: the configured store].")
 ]
-Target = Annotated[str, typer.Option("--to", help="An empty database, or the target of an unfinished copy.")]
+Target = Annotated[str, typer.Option("--to", help="URL of an empty database, or of an unfinished copy.")]
 
 
 @database.command()
 @report_errors
 def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Bring the schema to this version. Serving does it too; safe to run while servers start."""
+    """Upgrade the schema to this version. The server also does this at its start; both may run at the same time."""
     store = _open_database(data_dir, create_missing=True)
     try:
         print_result({"upgraded": True, "store": repr(store)}, as_json, "the schema is up to date")
@@ -38,7 +38,7 @@ def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
 @database.command()
 @report_errors
 def copy(to: Target, source: Source = None, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Move to another database with live sessions. Run it while servers run, then once more when they are stopped."""
+    """Copy everything to another database. Run it while servers run, and again after stopping them to finish."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from keyturn.stores.sql.transfer import copy_database
@@ -70,7 +70,7 @@ def mark_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
     try:
         store.set_log_id(secrets.randbits(LOG_BITS))
         print_result(
-            {"restored": True, "store": repr(store)}, as_json, "the revocation log has another number from now on"
+            {"restored": True, "store": repr(store)}, as_json, "marked as restored: the revocation log has a new id"
         )
     finally:
         store.close()
@@ -84,7 +84,7 @@ def use_sql_sessions(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     if load_settings(data_dir).session_store:
         raise ConfigurationError(
-            "session_store: KEYTURN_SESSION_STORE is set, and says that they are in Redis; unset it"
+            "session_store: KEYTURN_SESSION_STORE is set; unset it to keep sessions in the SQL database"
         )
     store = _open_database(data_dir)
     try:
@@ -93,7 +93,7 @@ def use_sql_sessions(data_dir: DataDir = None, as_json: Json = False) -> None:
         store.close()
     with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
-    print_result({"sessions": "here"}, as_json, "sessions are kept in this database again; everybody logs in anew")
+    print_result({"sessions": "here"}, as_json, "sessions are now kept in this database; every user must log in again")
 
 
 @database.command("reset-redis-sessions")
@@ -104,11 +104,11 @@ def reset_redis_sessions(data_dir: DataDir = None, as_json: Json = False) -> Non
 
     settings = load_settings(data_dir)
     if not settings.session_store:
-        raise ConfigurationError("session_store: KEYTURN_SESSION_STORE is not set; name the Redis to go on with")
+        raise ConfigurationError("session_store: KEYTURN_SESSION_STORE is not set; set it to the Redis URL")
     bind_redis(settings.store, RedisSessions(settings.session_store))
     with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
-    print_result({"sessions": "lost"}, as_json, "this Redis holds the sessions from now on; everybody logs in anew")
+    print_result({"sessions": "lost"}, as_json, "sessions are now kept in this Redis; every user must log in again")
 
 
 def _open_database(data_dir: str | None, *, create_missing: bool = False) -> "SqlStore":
@@ -118,15 +118,15 @@ def _open_database(data_dir: str | None, *, create_missing: bool = False) -> "Sq
 
     url = load_settings(data_dir, create_missing=create_missing).store
     if url == MEMORY:
-        raise ConfigurationError("store: a store in memory has no database")
+        raise ConfigurationError("store: memory: has no database; set KEYTURN_STORE to a database URL")
     return SqlStore(url, serving=False)
 
 
 def _sentence(result: "TransferResult") -> str:
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.rows.items())
     if result.finished:
-        return f"moved: {rows}. Both sides were compared. Serve from the new database; the old one is closed."
+        return f"copied and compared: {rows}. Start the servers on the new database; the old one is closed."
     return (
-        f"copied so far: {rows}. The old database is still in use: stop what uses it and run the same command again; "
-        "it copies only what has changed."
+        f"copied so far: {rows}. The old database is still in use: stop its servers and run the same command again, "
+        "which copies only what has changed."
     )

@@ -8,7 +8,7 @@ from keyturn.errors import ConfigurationError
 
 @report_errors
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Check the settings against the production profile. Exit code 1 when something is missing."""
+    """Check the settings for production. Exit with code 1 if one is generated, weak or missing."""
     from keyturn.config.checks import check_production
     from keyturn.config.settings import read_settings
 

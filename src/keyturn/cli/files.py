@@ -18,7 +18,7 @@ def ensure_writable(paths: Iterable[Path]) -> None:
         except OSError as failure:
             raise ConfigurationError(f"cannot write {path}: {failure.strerror}") from None
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ConfigurationError(f"cannot write {path}: it is no file this user may write")
+            raise ConfigurationError(f"cannot write {path}: it is not a file that this user may write")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -13,15 +13,13 @@ from keyturn.errors import NotFound
 if TYPE_CHECKING:
     from keyturn.issuer import Issuer
 
-keys = typer.Typer(
-    cls=RenamedCommands, no_args_is_help=True, help="Signing keys: list them, add the next one, remove a leaked one."
-)
+keys = typer.Typer(cls=RenamedCommands, no_args_is_help=True, help="List, add or remove signing keys.")
 
 
 @keys.command("list")
 @report_errors
 def list_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show every key that is published, and what it is for."""
+    """List the published signing keys and their states."""
     with open_issuer(data_dir) as issuer:
         print_table(_rows(issuer), as_json, "Signing keys")
 
@@ -29,7 +27,7 @@ def list_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
 @keys.command("add")
 @report_errors
 def add(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Add the next signing key now: it signs once it has been published long enough. The first signs at once."""
+    """Add the next signing key. It signs after key_publish_ahead_seconds; the very first key signs at once."""
     from keyturn.config.background import add_next_key
     from keyturn.flows import drive
 
@@ -44,7 +42,7 @@ def add(data_dir: DataDir = None, as_json: Json = False) -> None:
 @keys.command("remove")
 @report_errors
 def remove(kid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Delete a leaked key: what it signed is refused as soon as verifiers fetch the keys again."""
+    """Delete a leaked signing key. Verifiers refuse its tokens as soon as they fetch the keys again."""
     with open_issuer(data_dir) as issuer:
         key_store = issuer.parts.store.keys
         if kid not in {each.kid for each in key_store.list()}:

@@ -26,12 +26,14 @@ def _print_version(is_requested: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+]
 
 
 @app.callback()
 def keyturn(is_requested: Version = False) -> None:
-    """One login, two keys: sessions and access tokens under one record and one revocation."""
+    """Run and operate Keyturn, an authentication server with sessions and access tokens."""
 
 
 app.command()(serve)

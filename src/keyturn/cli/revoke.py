@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from keyturn.issuer import Issuer
 
 revoke = typer.Typer(
-    cls=RenamedCommands, no_args_is_help=True, help="End sessions: one, a subject's, a client's, or all there are."
+    cls=RenamedCommands, no_args_is_help=True, help="End one session, those of a subject or a client, or all."
 )
 
 # Ids are base64url, so one in 64 begins with "-". Accept it as an argument: an operator need not write "--" first.
 TAKES_ID = {"ignore_unknown_options": True}
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @revoke.command(context_settings=TAKES_ID)
@@ -36,7 +36,7 @@ def session(sid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
 def subject(subject_or_email: str, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """End every session of a subject, named by its id or by the e-mail address of its account."""
+    """End every session of a subject, given by its id or the e-mail address of its account."""
     with open_issuer(data_dir) as issuer:
         subject_id = _subject(issuer, subject_or_email)
         count = len(issuer.sessions(subject_id))
@@ -56,9 +56,9 @@ def client(client_id: str, data_dir: DataDir = None, as_json: Json = False) -> N
 @revoke.command("all")
 @report_errors
 def revoke_all(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False) -> None:
-    """End every session there is."""
+    """End every session of every subject."""
     if not yes:
-        typer.confirm("This logs everybody out. Go on?", abort=True)
+        typer.confirm("This logs out every user. Continue?", abort=True)
     with open_issuer(data_dir) as issuer:
         _print_receipt(issuer.revoke_everything(), as_json)
 
@@ -83,4 +83,4 @@ def _print_receipt(receipt: "RevocationReceipt", as_json: bool, scope: str = "")
         "within_seconds": receipt.within_seconds,
     }
     sentence = f"revoked {scope}".rstrip()
-    print_result(fields, as_json, f"{sentence}; the last copy stops working within {receipt.within_seconds} s")
+    print_result(fields, as_json, f"{sentence}; effective everywhere within {receipt.within_seconds} s")

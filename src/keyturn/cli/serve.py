@@ -10,8 +10,8 @@ from keyturn.errors import ConfigurationError
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
-Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes to serve with.")]
-Environment = Annotated[str | None, typer.Option(help="development or production [default: development].")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")]
+Environment = Annotated[str | None, typer.Option(help="Environment: development or production [default: development].")]
 FormerProfile = Annotated[str | None, typer.Option("--profile", hidden=True)]
 
 
@@ -24,11 +24,11 @@ def serve(
     environment: Environment = None,
     profile: FormerProfile = None,
 ) -> None:
-    """Serve the HTTP API. Further settings come from KEYTURN_... variables and keyturn.toml in the data directory."""
+    """Run the HTTP server. Read other settings from KEYTURN_... variables and keyturn.toml in the data directory."""
     from keyturn.cli.startup import run_server
 
     if profile is not None:
         raise ConfigurationError(
-            f"--profile {profile} is now --environment {profile}; KEYTURN_PROFILE names a set of policies"
+            f"--profile {profile} is now --environment {profile}; KEYTURN_PROFILE selects the policies"
         )
     run_server(host, port, data_dir, workers, environment)

@@ -79,7 +79,7 @@ def _problems(settings: Settings, workers: int) -> list[str]:
         except ConfigurationError as failure:
             problems.extend(failure.problems)
     if workers > 1 and settings.store.startswith("memory:"):
-        problems.append("a memory store lives in one process; serve with one worker, or name another store")
+        problems.append("a memory store cannot be shared by workers; use --workers 1 or set KEYTURN_STORE")
     return problems
 
 
@@ -93,7 +93,7 @@ def _port_problems(host: str, port: int) -> list[str]:
             probe.bind(address)
     except (OSError, UnicodeError) as failure:
         if getattr(failure, "errno", None) == errno.EADDRINUSE:
-            return [f"{location} is in use by another program; end that one, or name another port with --port"]
+            return [f"{location} is in use by another program; stop it, or choose another port with --port"]
         return [f"cannot listen on {location}: {getattr(failure, 'strerror', None) or failure}"]
     return []
 
@@ -124,12 +124,12 @@ def _print_banner(prepared: PreparedSettings, host: str, port: int) -> None:
     print_lines(prepared.lines, console)
     url, settings = _local_url(host, port), prepared.settings
     if settings.environment == "production":
-        print_lines([f"Keyturn serves {settings.issuer} on {url} (production); SIGTERM ends it."], console)
+        print_lines([f"Keyturn serves {settings.issuer} on {url} (production). Send SIGTERM to stop it."], console)
         return
     body = """'{"email": "ada@example.com", "password": "violet umbrella 7 o clock"}'"""
     send = "-H 'Content-Type: application/json'"
     lines = (
-        f"Keyturn serves on {url} ({settings.environment}); Ctrl-C ends it. Try:",
+        f"Keyturn serves on {url} ({settings.environment}). Press Ctrl-C to stop it. Try:",
         "",
         f"  curl -c jar {send} -d {body} {url}/auth/signup",
         f"  curl -b jar {url}/auth/session",
