@@ -198,3 +198,12 @@ def test_the_doctor_says_what_stands_between_here_and_production(served: Served)
     assert (sick.code, sick.json["fit"]) == (1, False)
     assert len(sick.json["problems"]) == 5
     assert "not fit for production" in here(served, "doctor").said
+
+
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [("serve", "keyturn-data"), ("serve", "development"), ("db copy", "the configured store")],
+)
+def test_a_help_text_shows_a_default_that_is_read_elsewhere(command: str, default: str) -> None:
+    text = in_process(*command.split(), "--help").said
+    assert f"[default: ({default})]" in text

@@ -19,7 +19,8 @@ database = typer.Typer(
 )
 
 Source = Annotated[
-    str | None, typer.Option("--from", help="URL of the database to copy from [default: the configured store].")
+    str | None,
+    typer.Option("--from", help="URL of the database to copy from.", show_default="the configured store"),
 ]
 Target = Annotated[str, typer.Option("--to", help="URL of an empty database, or of an unfinished copy.")]
 

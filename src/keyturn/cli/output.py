@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DataDir = Annotated[
-    str | None, typer.Option(help="Directory of secrets, SQLite and keyturn.toml [default: keyturn-data].")
+    str | None, typer.Option(help="Directory of secrets, SQLite and keyturn.toml.", show_default="keyturn-data")
 ]
 
 console = Console()

@@ -11,7 +11,9 @@ from keyturn.errors import ConfigurationError
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")]
-Environment = Annotated[str | None, typer.Option(help="Environment: development or production [default: development].")]
+Environment = Annotated[
+    str | None, typer.Option(help="Environment to run in: development or production.", show_default="development")
+]
 FormerProfile = Annotated[str | None, typer.Option("--profile", hidden=True)]
 
 
