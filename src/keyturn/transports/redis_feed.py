@@ -95,27 +95,27 @@ class RedisFeed(HttpFeed):
 class RedisStreamReader:
     """Reader of the Redis stream, over one connection, into a ``FeedReader``."""
 
-    def __init__(self, reading: FeedReader, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
-        self._reading = reading
+    def __init__(self, reader: FeedReader, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
+        self._reader = reader
         self._now = now
         self._monotonic = monotonic
         # For each poll that reached the end of the stream: its time, and the last stream id then or later.
-        self._tops: deque[tuple[float, Id]] = deque(maxlen=_MAX_POLLS)
+        self._polls: deque[tuple[float, Id]] = deque(maxlen=_MAX_POLLS)
 
     def run(self, address: Address, on_event: Callable[[], bool]) -> None:
         """Read until ``on_event``, called before every read, returns False.
 
         Raises ``Unavailable`` if Redis is unreachable, holds no feed, or lags.
         """
-        bound_seconds = self._reading.freshness.bound_seconds
-        began_at = self._monotonic()
+        bound_seconds = self._reader.freshness.bound_seconds
+        started_at = self._monotonic()
         try:
             client = connect(address, deadline_seconds=3 * bound_seconds / 2, connections=2)
             try:
-                log = self._located(client)
+                log_id = self._find_position(client)
                 while on_event():
-                    self._read(client, log, bound_seconds / 8)
-                    age = self._monotonic() - max(began_at, self._reading.freshness.complete_as_of)
+                    self._read(client, log_id, bound_seconds / 8)
+                    age = self._monotonic() - max(started_at, self._reader.freshness.complete_as_of)
                     if age > bound_seconds * MAX_LAG_SHARE:
                         raise Unavailable("the feed in Redis lags behind")
             finally:
@@ -123,56 +123,60 @@ class RedisStreamReader:
         except (*FAILURES, StoreUnavailable) as error:
             raise Unavailable(f"Redis: {error_summary(error)}") from error
 
-    def _located(self, client: Any) -> int:
+    def _find_position(self, client: Any) -> int:
         pointer = client.get(POINTER)
         if pointer is None:
             raise Unavailable("nobody relays the feed to this Redis")
-        log, reading = int(pointer), self._reading
-        newest: Any = client.xrevrange(stream_of(log), count=1)
+        log_id, reader = int(pointer), self._reader
+        last_entry: Any = client.xrevrange(stream_of(log_id), count=1)
         # A stream that ends before our position was recreated: its next entries would be skipped as known.
-        if reading.log != log or not reading.has_snapshot or (newest and _id(newest[0][0])[0] < reading.sequence):
-            reading.reset()
-            reading.log = log
-        self._last: Id = (reading.sequence, 0)
-        return log
+        if (
+            reader.log != log_id
+            or not reader.has_snapshot
+            or (last_entry and _id(last_entry[0][0])[0] < reader.sequence)
+        ):
+            reader.reset()
+            reader.log = log_id
+        self._last: Id = (reader.sequence, 0)
+        return log_id
 
-    def _read(self, client: Any, log: int, wait_seconds: float) -> None:
-        asked_at = self._monotonic()
+    def _read(self, client: Any, log_id: int, wait_seconds: float) -> None:
+        polled_at = self._monotonic()
         after = b"%d-%d" % self._last
-        answer = client.xread({stream_of(log): after}, count=_PAGE, block=max(1, int(1000 * wait_seconds)))
-        told: list[tuple[bytes, dict[bytes, bytes]]] = answer[0][1] if answer else []
-        for name, fields in told:
-            self._apply(_id(name), fields, log)
-        if len(told) < _PAGE:
-            self._tops.append((asked_at, self._last))
-        if not told and int(client.get(POINTER) or -1) != log:
+        response = client.xread({stream_of(log_id): after}, count=_PAGE, block=max(1, int(1000 * wait_seconds)))
+        entries: list[tuple[bytes, dict[bytes, bytes]]] = response[0][1] if response else []
+        for name, fields in entries:
+            self._apply(_id(name), fields, log_id)
+        if len(entries) < _PAGE:
+            self._polls.append((polled_at, self._last))
+        if not entries and int(client.get(POINTER) or -1) != log_id:
             raise Unavailable("the issuer has another log")
 
-    def _apply(self, name: Id, fields: dict[bytes, bytes], log: int) -> None:
+    def _apply(self, name: Id, fields: dict[bytes, bytes], log_id: int) -> None:
         self._last = name
-        if (text := fields.get(b"e")) is not None:
-            self._reading.apply([_feed_entry(name[0], text)], log, name[0])
-        elif (before := fields.get(b"b")) is not None and name[0] == self._reading.sequence:
-            asked_at = self._complete_as_of(_id(before))
-            if asked_at is not None:
-                self._reading.mark_complete(asked_at, self._now())
+        if (body := fields.get(b"e")) is not None:
+            self._reader.apply([_feed_entry(name[0], body)], log_id, name[0])
+        elif (before := fields.get(b"b")) is not None and name[0] == self._reader.sequence:
+            polled_at = self._complete_as_of(_id(before))
+            if polled_at is not None:
+                self._reader.mark_complete(polled_at, self._now())
 
     def _complete_as_of(self, before: Id) -> float | None:
         """Return the latest poll time at which stream id ``before`` had not appeared, or None.
 
         The relay read the log after that time.
         """
-        return next((at for at, top in reversed(self._tops) if top < before), None)
+        return next((polled_at for polled_at, last_id in reversed(self._polls) if last_id < before), None)
 
 
 def _id(name: bytes) -> Id:
-    place, _, turn = name.partition(b"-")
-    return int(place), int(turn)
+    sequence, _, counter = name.partition(b"-")
+    return int(sequence), int(counter)
 
 
-def _feed_entry(sequence: int, text: bytes) -> FeedEntry:
+def _feed_entry(sequence: int, body: bytes) -> FeedEntry:
     try:
-        entry = _decode(text)
+        entry = _decode(body)
     except msgspec.MsgspecError as error:
         # An entry that this verifier cannot decode must make it stale; it must never be skipped.
         raise Unavailable(f"the feed in Redis: {error}") from error
