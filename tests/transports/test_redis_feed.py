@@ -263,7 +263,7 @@ def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: Re
 def test_a_redis_nobody_relays_to_is_not_waited_for(told: Told, feed: RedisFeed) -> None:
     feed.start().result(30)
     assert not fresh(feed)
-    assert "nobody relays" in feed.problem or "cannot be read" in feed.problem
+    assert "no issuer relays" in feed.problem or "cannot be read" in feed.problem
 
 
 def test_the_issuer_answers_where_redis_does_not(told: Told) -> None:

@@ -117,7 +117,7 @@ class RedisStreamReader:
                     self._read(client, log_id, bound_seconds / 8)
                     age = self._monotonic() - max(started_at, self._reader.freshness.complete_as_of)
                     if age > bound_seconds * MAX_LAG_SHARE:
-                        raise Unavailable("the feed in Redis lags behind")
+                        raise Unavailable("the feed in Redis lags: no heartbeat in time from the issuer's relay")
             finally:
                 client.close()
         except (*FAILURES, StoreUnavailable) as error:
@@ -126,7 +126,7 @@ class RedisStreamReader:
     def _find_position(self, client: Any) -> int:
         pointer = client.get(POINTER)
         if pointer is None:
-            raise Unavailable("nobody relays the feed to this Redis")
+            raise Unavailable("no issuer relays the feed to this Redis: check redis_url, and KEYTURN_REDIS_CACHE of the issuer")
         log_id, reader = int(pointer), self._reader
         last_entry: Any = client.xrevrange(stream_of(log_id), count=1)
         # A stream that ends before our position was recreated: its next entries would be skipped as known.
@@ -150,7 +150,7 @@ class RedisStreamReader:
         if len(entries) < _PAGE:
             self._polls.append((polled_at, self._last))
         if not entries and int(client.get(POINTER) or -1) != log_id:
-            raise Unavailable("the issuer has another log")
+            raise Unavailable("the issuer's revocation log was replaced by another")
 
     def _apply(self, name: Id, fields: dict[bytes, bytes], log_id: int) -> None:
         self._last = name
@@ -179,5 +179,5 @@ def _feed_entry(sequence: int, body: bytes) -> FeedEntry:
         entry = _decode(body)
     except msgspec.MsgspecError as error:
         # An entry that this verifier cannot decode must make it stale; it must never be skipped.
-        raise Unavailable(f"the feed in Redis: {error}") from error
+        raise Unavailable(f"the feed in Redis has an invalid entry: {error}") from error
     return FeedEntry(entry.kind, entry.key, entry.value, entry.at, entry.expires_at, sequence)
