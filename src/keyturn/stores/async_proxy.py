@@ -1,4 +1,4 @@
-"""The async twin of a store: the same ports, awaited. Written once for every store."""
+"""Async versions of sync ports: a proxy for any port, and the async memory store."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,7 +9,7 @@ Run = Callable[..., Awaitable[Any]]
 
 
 class AsyncPort:
-    """A port whose methods are awaited. ``run(method, *arguments)`` decides where the work is done."""
+    """Async proxy of a sync port. ``run(method, *arguments)`` calls the method, inline or in a thread."""
 
     def __init__(self, port: object, run: Run) -> None:
         self._port = port
@@ -22,18 +22,18 @@ class AsyncPort:
         async def call(*arguments: object) -> Any:
             return await run(method, *arguments)
 
-        # Found as a plain attribute from now on.
+        # Cached as an attribute: __getattr__ is not called for it again.
         setattr(self, name, call)
         return call
 
 
 async def run_inline(method: Callable[..., Any], *arguments: object) -> Any:
-    """Run right here: for work that never waits for anything but a lock held for microseconds."""
+    """Call ``method`` in the event loop: for methods that wait only for a lock held for microseconds."""
     return method(*arguments)
 
 
 class AsyncMemoryStore:
-    """``MemoryStore``, awaited. ``store``: the store to share; a new one if left out."""
+    """Async version of ``MemoryStore``. ``store``: the store to share. Default: a new one."""
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
@@ -45,5 +45,5 @@ class AsyncMemoryStore:
         self.audit = AsyncPort(self.store.audit, run_inline)
 
     async def close(self) -> None:
-        """Nothing to let go of; every store has this door."""
+        """Close the store: a no-op, for the interface of all stores."""
         self.store.close()

@@ -1,4 +1,4 @@
-"""Feeds: how the entries of a revocation log reach a sink in this process."""
+"""Feeds within a process: copy the entries of a revocation log to a sink."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from keyturn.stores.memory import MemoryStore
 from keyturn.stores.revocation_sink import RevocationSink
 
 POLL_SECONDS = 0.005
-"""Between two looks where nothing says that there is news."""
+"""Interval between two polls of a log without a change notifier."""
 
 EXPIRE_EVERY_SECONDS = 30.0
 _PAGE = 1000
@@ -28,33 +28,36 @@ _LogCalls = Generator[tuple[str, tuple[object, ...]], Any, int]
 
 
 class ChangeNotifier(Protocol):
-    """A nearly free way to ask whether anything was committed at all.
+    """Cheap check for new commits.
 
-    ``interval_seconds``: longest pause between two looks; so late news is where nothing tells of it.
+    ``interval_seconds``: longest pause between two polls, and so the longest delay of a revocation if a notification is
+    lost.
     """
 
     @property
     def interval_seconds(self) -> float: ...
 
     def change_token(self) -> object:
-        """Differs from the last answer when, and not only when, something was committed since."""
+        """Return a token that differs from the last one if anything was committed since; it may differ without."""
         ...
 
     def wait(self, seconds: float, stop: Event) -> None:
-        """Return as soon as something may have been committed or ``stop`` is set, after ``seconds`` at the latest."""
+        """Wait until something may have been committed or ``stop`` is set, ``seconds`` at most."""
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Close the notifier's connection."""
         ...
 
 
 class LogFollower:
-    """Follows a ``RevocationLog``, sync or async, and pours it into a sink.
+    """Reader that follows a sync or async ``RevocationLog`` and applies its entries to a sink.
 
-    News counts as fresh as of when it was *asked* for. While the log cannot be read nothing is confirmed, so the
-    staleness bound of the sink bites by itself. ``now``: the wall clock the entries were written by, for forgetting
-    them; ``monotonic``: the sink's; ``jitter``: uniform in [0, 1).
+    The sink is complete as of the *request* of a page, not its arrival. While the log cannot be read, the sink is not
+    marked complete and goes stale.
+
+    ``now``: wall clock of the entries, used to expire them. ``monotonic``: monotonic clock of the sink. ``jitter``:
+    uniform in [0, 1).
     """
 
     def __init__(
@@ -80,7 +83,10 @@ class LogFollower:
         self._failures = 0
 
     def poll_once(self, asked_at: float) -> int:
-        """Take what is new. Answers how many entries came. Raises what the log raises; nothing is confirmed then."""
+        """Apply the new entries and return their number.
+
+        Raises the log's errors; the sink is not marked complete then.
+        """
         calls = self._poll(asked_at)
         try:
             method, arguments = next(calls)
@@ -91,7 +97,7 @@ class LogFollower:
             return count
 
     async def poll_once_async(self, asked_at: float) -> int:
-        """As ``poll_once``, over an awaited log."""
+        """Poll an async log; see ``poll_once``."""
         calls = self._poll(asked_at)
         try:
             method, arguments = next(calls)
@@ -102,11 +108,14 @@ class LogFollower:
             return count
 
     def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
-        """Follow until ``stop`` is set: the body of a thread. ``interval_seconds``: the watch's, unless said."""
+        """Follow the log until ``stop`` is set; run this in a thread.
+
+        ``interval_seconds``: pause between polls. Default: the notifier's.
+        """
         while not stop.is_set():
             try:
                 self.poll_once(self._monotonic())
-            except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
+            except Exception as error:  # the next poll may succeed; the staleness bound holds until then
                 stop.wait(self._record_failure(error))
             else:
                 self._wait(self._record_success(interval_seconds), stop)
@@ -117,23 +126,23 @@ class LogFollower:
         interval_seconds: float | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Follow until cancelled."""
+        """Follow the log until cancelled."""
         while True:
             try:
                 await self.poll_once_async(self._monotonic())
-            except Exception as error:  # whatever it is, the next poll may succeed, and the bound holds until then
+            except Exception as error:  # the next poll may succeed; the staleness bound holds until then
                 pause = self._record_failure(error)
             else:
                 pause = self._record_success(interval_seconds)
             await sleep(pause)
 
     def close(self) -> None:
-        """Let go of the watch."""
+        """Close the notifier."""
         if self._notifier is not None:
             self._notifier.close()
 
     def _poll(self, asked_at: float) -> _LogCalls:
-        # Read before the entries: what is committed in between changes it again, and is taken next time.
+        # Read the token before the entries: a commit in between changes it again and is read by the next poll.
         token = self._notifier.change_token() if self._notifier is not None else None
         count = 0
         if token is None or token != self._change_token:
@@ -179,7 +188,7 @@ class LogFollower:
             return
         try:
             self._notifier.wait(seconds, stop)
-        except Exception:  # a watch that is lost only makes news late: the next poll says whether the log is, too
+        except Exception:  # without the notifier, entries are only late; the next poll reports an outage of the log
             stop.wait(seconds)
 
     def _record_success(self, interval_seconds: float | None) -> float:
@@ -192,7 +201,7 @@ class LogFollower:
 
 
 class InProcessFeed:
-    """The feed of a memory store: every entry arrives inside the call that appends it, so there is nothing to run."""
+    """Feed of a memory store: each entry is applied within the call that appends it, so nothing has to run."""
 
     def __init__(self, store: MemoryStore, sink: RevocationSink) -> None:
         self._stop = store.log.subscribe(sink)
@@ -202,11 +211,11 @@ class InProcessFeed:
         stop.wait()
 
     async def run(self, *, interval_seconds: float | None = None) -> None:
-        """Wait to be cancelled."""
+        """Wait until cancelled."""
         await asyncio.Event().wait()
 
     def close(self) -> None:
-        """Stop pouring."""
+        """Stop applying entries to the sink."""
         self._stop()
 
 
@@ -217,7 +226,7 @@ def connect_feed(
     now: Callable[[], Instant] = lambda: Instant(int(time.time())),
     monotonic: Callable[[], float] = time.monotonic,
 ) -> LogFollower | InProcessFeed:
-    """The best feed ``store`` (sync or async) has for this process. Run it, or poll it; close it in the end."""
+    """Return the fastest feed of ``store`` (sync or async). The caller runs or polls it, and closes it."""
     if isinstance(store, AsyncMemoryStore):
         store = store.store
     if isinstance(store, MemoryStore):

@@ -1,15 +1,15 @@
-"""NoCache: where an issuer shares its sessions with no other process but through the store."""
+"""Shared session cache that is always empty, for issuers without a Redis cache."""
 
 from keyturn.core.session import CachedSession
 from keyturn.core.types import SessionId
 
 
 class NullSessionCache:
-    """``ports.SharedSessionCache`` that holds nothing."""
+    """Empty ``ports.SharedSessionCache``."""
 
     def get(self, sid: SessionId, log: int) -> CachedSession | None:
-        """A miss."""
+        """Return None, a miss."""
         return None
 
     def put(self, copy: CachedSession) -> None:
-        """Nothing is kept."""
+        """Discard the copy."""

@@ -1,4 +1,4 @@
-"""Open a store by its URL; a database's own packages are imported only when it is asked for."""
+"""Open a store by its URL. A database's packages are imported only if its URL is opened."""
 
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,8 +20,11 @@ MAX_CONNECTIONS = 16
 
 @dataclass(frozen=True, slots=True)
 class RedisSessions:
-    """Sessions and the revocation log in the Redis at ``url``. ``replicas``: how many of its replicas must have a write
-    before it is acknowledged. ``quarantine_seconds``: how long it is not believed after a failover."""
+    """Settings for sessions and the revocation log in the Redis at ``url``.
+
+    ``replicas``: replicas that must confirm a write before it is acknowledged. ``quarantine_seconds``: time after a
+    failover during which Redis is not used, because it may have lost revocations.
+    """
 
     url: str = field(repr=False)
     replicas: int = 0
@@ -31,11 +34,12 @@ class RedisSessions:
 def open_store(
     url: str, connections: int = MAX_CONNECTIONS, redis_sessions: RedisSessions | None = None
 ) -> "MemoryStore | SqlStore | RedisStore":
-    """``memory:``, ``sqlite:////var/lib/keyturn/keyturn.db`` or ``postgresql://...``, its schema made or upgraded.
+    """Open the store at ``url`` and create or upgrade its schema.
 
-    ``connections``: to a database, at most; a quarter as many beside them count attempts. ``apart``: where sessions
-    live, if not there.
-    Raises ``ConfigurationError`` for a URL that cannot be used, ``StoreUnavailable`` when the database is away.
+    ``url``: ``memory:``, ``sqlite:////var/lib/keyturn/keyturn.db`` or ``postgresql://...``.
+    ``connections``: largest number of database connections; a quarter as many are added for login throttles.
+    ``redis_sessions``: keep sessions in this Redis instead of the database.
+    Raises ``ConfigurationError`` for an unusable URL, ``StoreUnavailable`` if the database cannot be reached.
     """
     if redis_sessions is not None:
         return _open_with_redis(url, connections, redis_sessions)
@@ -49,7 +53,7 @@ def open_store(
 def open_async_store(
     url: str, connections: int = MAX_CONNECTIONS, redis_sessions: RedisSessions | None = None
 ) -> "AsyncMemoryStore | AsyncSqlStore | AsyncRedisStore":
-    """As ``open_store``, with every port awaited. Opening itself waits for the database: do it before serving."""
+    """Open an async store; see ``open_store``. Opening blocks on the database: call it before serving requests."""
     if redis_sessions is not None:
         return _open_with_redis_async(url, connections, redis_sessions)
     if url == MEMORY:
@@ -60,7 +64,7 @@ def open_async_store(
 
 
 def require_store(url: str) -> None:
-    """Raises ``ConfigurationError`` where opening ``url`` would make the store."""
+    """Check that the store at ``url`` exists. Raises ``ConfigurationError`` if opening it would create it."""
     if url != MEMORY:
         from keyturn.stores.sql.database import require_database
 
@@ -68,8 +72,10 @@ def require_store(url: str) -> None:
 
 
 def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
-    """Say that the emptied Redis of ``apart`` holds the sessions of the database at ``url`` from now on. Raises as
-    ``open_store`` does."""
+    """Bind the emptied Redis of ``redis_sessions`` to the database at ``url`` as its session store.
+
+    Raises as ``open_store``.
+    """
     _check_redis_sessions(url)
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.binding import rebind as rebind_redis

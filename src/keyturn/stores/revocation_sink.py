@@ -1,4 +1,4 @@
-"""What a revocation feed pours into."""
+"""Protocol of the receiver of a revocation feed."""
 
 from typing import Protocol
 
@@ -7,20 +7,20 @@ from keyturn.core.types import Instant
 
 
 class RevocationSink(Protocol):
-    """What a feed pours into: ``NearSessions``, or a verifier's own set."""
+    """Receiver of a revocation feed, such as ``LocalSessionCache``."""
 
     def apply(self, entry: Revocation) -> None:
-        """Take one entry."""
+        """Apply one entry."""
         ...
 
     def reset(self, page: RevocationPage) -> None:
-        """Start over from a snapshot."""
+        """Restart from a snapshot."""
         ...
 
     def mark_complete(self, asked_at: float) -> None:
-        """Everything up to this moment (monotonic seconds) has been taken."""
+        """Record that every entry committed by ``asked_at`` (monotonic seconds) was applied."""
         ...
 
     def expire(self, now: Instant) -> None:
-        """Forget what stops nothing any more."""
+        """Remove entries whose tokens have all expired."""
         ...

@@ -1,4 +1,4 @@
-"""NearSessions: sessions and revocations as one process holds them, no older than the staleness bound."""
+"""In-process cache of sessions and revocations, no older than the staleness bound."""
 
 import time
 from collections import OrderedDict
@@ -13,14 +13,14 @@ from keyturn.core.types import Instant, SessionId
 CAPACITY = 100_000
 
 LINGER_SECONDS = 60
-"""Entries are held this much longer than they need be: a session read before one was written may be on its way yet."""
+"""Keep revocations this long after expiry: a session read before one may still be on its way into the cache."""
 
 
 class LocalSessionCache:
-    """``ports.SessionCache`` in this process, and the sink its feed pours into. For any number of threads.
+    """Thread-safe ``ports.SessionCache`` in this process, and the sink of its feed.
 
-    ``staleness_seconds``: the declared bound S. ``monotonic``: the clock it is measured on, in seconds, the same one
-    the feed uses. ``capacity``: sessions held; the one used longest ago goes first.
+    ``staleness_seconds``: the staleness bound. ``monotonic``: clock of the bound in seconds, the same as the feed's.
+    ``capacity``: largest number of sessions; the least recently used one is evicted.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class LocalSessionCache:
         self._log: int | None = None
         self._sessions: OrderedDict[SessionId, LoadedSession] = OrderedDict()
         self._by_subject: dict[str, set[SessionId]] = {}
-        # Held by whoever changes anything; readers need none, each looks at one dict at a time.
+        # Held for every change. Readers need no lock: each reads one dict at a time.
         self._lock = Lock()
         self._listeners: tuple[Callable[[], None], ...] = ()
         self.hits = 0
-        """Sessions answered from memory. Counted without a lock: a few may be missed when threads race."""
+        """Cache hits. Counted without a lock: a race may lose a few increments."""
         self.misses = 0
-        """Sessions that had to be asked of the store."""
+        """Cache misses: sessions that had to be loaded from the store."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -53,27 +53,29 @@ class LocalSessionCache:
 
     @property
     def age_seconds(self) -> float:
-        """How old the news from the feed is; infinite before the first."""
+        """Seconds since the feed was complete; infinite before the first read."""
         return self._freshness.age(self._monotonic())
 
     @property
     def is_fresh(self) -> bool:
-        """Whether verdicts are given: the news is no older than the bound."""
+        """True while the feed is no older than the staleness bound."""
         return self._freshness.is_fresh(self._monotonic())
 
     @property
     def sequence(self) -> int:
-        """Greatest sequence number heard of."""
+        """Greatest sequence number applied."""
         return self._revocations.sequence
 
     @property
     def revocation_count(self) -> int:
-        """Revocations held."""
+        """Number of revocations."""
         return len(self._revocations)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call ``listener`` whenever something was revoked, in whatever thread it is learned; it must not wait, nor ask
-        a store. Answers how to stop."""
+        """Call ``listener`` after every revocation, in the thread that applied it. Return a function to unsubscribe.
+
+        The listener must not block or use a store.
+        """
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
@@ -84,15 +86,15 @@ class LocalSessionCache:
         return stop
 
     def revocations(self, at: Instant) -> list[Revocation]:
-        """Every revocation held, as entries dated ``at``."""
+        """Return all revocations as entries dated ``at``."""
         with self._lock:
             return list(self._revocations.entries(at))
 
-    # --- the questions of a request: no lock ---
+    # --- called by requests: no lock ---
 
     def get(self, sid: SessionId) -> LoadedSession | None:
-        """A cached session; ``None`` when unknown, evicted, or the feed is stale."""
-        # Freshness first: what it vouches for is already applied when the session is looked up.
+        """Return a cached session, or None if it is unknown or evicted, or the feed is stale."""
+        # Check freshness first: every revocation it covers was applied before the session is looked up.
         if not self._freshness.is_fresh(self._monotonic()):
             self.misses += 1
             return None
@@ -106,34 +108,35 @@ class LocalSessionCache:
         return loaded
 
     def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
-        """What the feed says of an access token; ``UNKNOWN`` when it is older than the staleness bound."""
+        """Check an access token against the feed. Return ``UNKNOWN`` if the feed is older than the staleness bound."""
         if not self._freshness.is_fresh(self._monotonic()):
             return Verdict.UNKNOWN
         if self._revocations.revokes(sid, subject, generation, client_id, issued_at):
             return Verdict.REVOKED
         return Verdict.LIVE
 
-    # --- what this process learned from the store, or did to it ---
+    # --- called after this process read or changed the store ---
 
     def put(self, loaded: LoadedSession) -> None:
-        """Cache what the store just answered, unless the feed already knows better."""
+        """Cache a session just loaded from the store, unless the feed has a newer revocation of it."""
         with self._lock:
             if not self._is_outdated(loaded):
                 self._insert(loaded)
 
     def cursor(self) -> LogCursor | None:
-        """How far this process has followed the log; ``None`` when the feed is stale: no copy may be believed then."""
+        """Return the position up to which the log was applied, or None if the feed is stale: then use no copy."""
         log = self._log
         if log is None or not self._freshness.is_fresh(self._monotonic()):
             return None
         return LogCursor(log, self._revocations.sequence)
 
     def accept_copy(self, copy: CachedSession) -> bool:
-        """Whether the feed is fresh, reached as far as the copy's reader had, and knows nothing against it.
+        """Cache a copy from the shared cache. Return False if it cannot be proven valid.
 
-        It is cached then.
+        The feed must be fresh, must have reached the position of the copy's reader, and must not hold a newer
+        revocation of the session.
         """
-        # Freshness first, as in recall.
+        # Check freshness first, as in get.
         if not self._freshness.is_fresh(self._monotonic()):
             return False
         cursor = copy.position
@@ -148,18 +151,18 @@ class LocalSessionCache:
         return True
 
     def evict(self, sid: SessionId) -> None:
-        """Drop a session this process has just changed."""
+        """Remove a session that this process has just changed."""
         with self._lock:
             self._discard(sid)
 
     def apply_local(self, entry: Revocation) -> None:
-        """Apply a revocation this process has just committed, ahead of the feed."""
+        """Apply a revocation that this process has just committed, before the feed delivers it."""
         self.apply(entry)
 
-    # --- what the feed pours in ---
+    # --- called by the feed ---
 
     def apply(self, entry: Revocation) -> None:
-        """Take one entry, and drop every session it may have changed."""
+        """Apply one entry and remove every session that it may have changed."""
         with self._lock:
             self._revocations.apply(entry)
             if entry.kind is RevocationKind.SESSION:
@@ -172,9 +175,9 @@ class LocalSessionCache:
         self._notify()
 
     def reset(self, page: RevocationPage) -> None:
-        """Start over from a snapshot: something was missed, so no session is held any longer.
+        """Restart from a snapshot after a gap in the log, and remove all sessions.
 
-        Merged into what is held: a log that went back in time must not bring a revoked token back to life.
+        Known revocations are kept: a log restored from a backup must not revive a revoked token.
         """
         with self._lock:
             self._clear()
@@ -185,11 +188,11 @@ class LocalSessionCache:
         self._notify()
 
     def mark_complete(self, asked_at: float) -> None:
-        """Everything committed up to ``asked_at`` (monotonic seconds, when the feed was *asked*) has been applied."""
+        """Record that every entry committed by ``asked_at`` (monotonic seconds of the *request*) was applied."""
         self._freshness.mark_complete(asked_at)
 
     def expire(self, now: Instant) -> None:
-        """Forget revocations whose tokens are all dead."""
+        """Remove revocations whose tokens have all expired."""
         with self._lock:
             self._revocations.expire(Instant(now - LINGER_SECONDS))
 
@@ -198,7 +201,7 @@ class LocalSessionCache:
             listener()
 
     def _is_outdated(self, loaded: LoadedSession) -> bool:
-        # The load may have raced an entry: what it read before is no longer so.
+        # The load may have raced a revocation: then the session it returned is outdated.
         if loaded.session.ended_at is not None:
             return True
         revocations, session, floor = self._revocations, loaded.session, loaded.floor

@@ -1,15 +1,15 @@
-"""Storable: what every store can hold. A truth must not depend on which one is used."""
+"""Checks for values that some store cannot hold, so that all stores accept the same values."""
 
 from keyturn.core.session import Session
 from keyturn.errors import BadRequest
 
 
 def check_storable(*values: object) -> None:
-    """Raise ``BadRequest`` for a text or number that some store cannot hold: a truth must not depend on the store."""
+    """Raise ``BadRequest`` for text or a number that some store cannot hold."""
     try:
         for value in values:
             if isinstance(value, str):
-                # A lone surrogate reaches us from JSON; no database can hold it. PostgreSQL holds no U+0000.
+                # JSON may contain a lone surrogate; no database can store it. PostgreSQL cannot store U+0000.
                 if b"\0" in value.encode():
                     raise BadRequest("text with U+0000")
             elif isinstance(value, int) and not -(2**63) <= value < 2**63:

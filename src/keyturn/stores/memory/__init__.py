@@ -1,6 +1,6 @@
-"""The reference store: everything in this process, under one lock, gone when it ends.
+"""Reference store in memory, for tests, examples and trials. All data is lost when the process ends.
 
-For tests, examples and trying things out. What every other store must do, this one does in the plainest way.
+One lock guards everything: the simplest implementation of the ports.
 """
 
 from keyturn.stores.memory.accounts import MemoryAccounts
@@ -20,9 +20,9 @@ __all__ = [
 
 
 class MemoryStore:
-    """Every port of a store, in memory.
+    """Store in memory, with every port as an attribute.
 
-    ``log`` is the number its revocation log goes by (below 2^52); without one it draws its own.
+    ``log``: id of its revocation log, below 2^52. Default: random.
     """
 
     def __init__(self, log: int | None = None) -> None:
@@ -35,4 +35,4 @@ class MemoryStore:
         self.audit = MemoryAudit(memory)
 
     def close(self) -> None:
-        """Nothing to let go of; every store has this door."""
+        """Close the store: a no-op, for the interface of all stores."""

@@ -85,7 +85,7 @@ class MemorySessions:
 
 @dataclass(frozen=True, slots=True)
 class MemoryLog:
-    """``RevocationLog`` in memory; ``subscribe`` makes it a feed that is never late."""
+    """``RevocationLog`` in memory. ``subscribe`` turns it into a feed without delay."""
 
     _memory: MemoryState
 
@@ -106,11 +106,11 @@ class MemoryLog:
             return self._memory.sequence
 
     def subscribe(self, sink: RevocationSink) -> Callable[[], None]:
-        """Pour every entry into ``sink`` before the call that appended it returns. Answers how to stop."""
+        """Apply every entry to ``sink`` before the appending call returns. Return a function to unsubscribe."""
         memory = self._memory
         with memory.lock:
             sink.reset(self.snapshot())
-            # Entries arrive inside the revoking call itself, so this feed cannot grow old.
+            # Entries are applied within the revoking call, so this feed cannot become stale.
             sink.mark_complete(float("inf"))
             memory.sinks.append(sink)
 

@@ -1,4 +1,4 @@
-"""What a memory store holds, and the two things done to it from more than one port."""
+"""State of a memory store, and the operations that several of its ports share."""
 
 import secrets
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from keyturn.stores.revocation_sink import RevocationSink
 
 @dataclass(slots=True)
 class MemoryState:
-    """What is held. Whoever reads or writes it holds ``lock``."""
+    """State of a memory store. Hold ``lock`` for every read and write."""
 
     lock: RLock = field(default_factory=RLock)
     sessions: dict[SessionId, Session] = field(default_factory=dict[SessionId, Session])

@@ -1,1 +1,1 @@
-"""SQL stores: one definition of every operation, run with or without ``await``, on any database SQLAlchemy speaks."""
+"""SQL stores: each operation is defined once and runs sync or async, on any database that SQLAlchemy supports."""

@@ -22,14 +22,17 @@ _SWAP = (
 
 
 def swap(account: Account) -> Operation[bool]:
-    """Swap an account; false when it lost. Raises ``Taken`` for an identifier somebody else has."""
+    """Compare and swap an account. Return False if another write won.
+
+    Raises ``UniqueViolation`` for the identifier of another account.
+    """
     values = account_to_row(account)
     values["b_subject"], values["b_version"] = values.pop("subject"), account.version - 1
     return (yield _SWAP, values).count == 1
 
 
 class Accounts:
-    """``AccountStore``."""
+    """``AccountStore`` in SQL."""
 
     @writes
     def insert(self, account: Account) -> Operation[bool]:
@@ -59,7 +62,7 @@ class Accounts:
         self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Operation[Revocation | None]:
         yield BEGIN
-        # The log's counter before any other row, as everywhere: one order of locks, no deadlock.
+        # Lock the log's counter before any other row, as every operation does: one lock order, no deadlock.
         entry = yield from increment_generation(increment)
         try:
             if (yield from swap(account)) and (

@@ -1,4 +1,4 @@
-"""Address: where a PostgreSQL database is, said once for both drivers, and read by one of them: libpq."""
+"""PostgreSQL address, shared by both drivers and parsed by libpq."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from keyturn.errors import ConfigurationError
 
 CONNECT_SECONDS = 2
-"""Longest time for one server to let us in."""
+"""Timeout for connecting to one server."""
 
 _ASYNCPG, _PSYCOPG = "postgresql+asyncpg", "postgresql+psycopg"
 _SCHEMES = ("postgresql", "postgres", _ASYNCPG, _PSYCOPG)
@@ -22,7 +22,7 @@ _ASYNCPG_PARAMETERS = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Address:
-    """``parts``: what libpq reads in the URL. ``asyncpg``: whether what is awaited goes over asyncpg."""
+    """Parsed PostgreSQL URL. ``parts``: libpq's connection parameters. ``asyncpg``: True if async ports use asyncpg."""
 
     parts: Mapping[str, str] = field(repr=False)
     asyncpg: bool = True
@@ -32,14 +32,14 @@ class Address:
 
     @property
     def label(self) -> str:
-        """For people: no password, and nothing else that might be secret."""
+        """URL for messages, without the password and other parameters that may be secret."""
         user = self.parts.get("user", "")
         hosts = ",".join(f"{each.get('host', '')}:{each.get('port', '5432')}" for each in self.hosts)
         return f"postgresql://{user + ':***@' if user else ''}{hosts}/{self.parts.get('dbname', '')}"
 
     @property
     def hosts(self) -> tuple[dict[str, str], ...]:
-        """``parts``, once per server: of several, one at a time is the primary."""
+        """Connection parameters of each server; one of several servers is the primary."""
         lists = {name: self.parts[name].split(",") for name in _LIST_PARAMETERS if self.parts.get(name)}
         count = max((len(each) for each in lists.values()), default=1)
         if any(len(each) not in (1, count) for each in lists.values()):
@@ -50,12 +50,15 @@ class Address:
         )
 
     def asyncpg_urls(self) -> tuple[str, ...]:
-        """A URL per server, for asyncpg. Raises ``ConfigurationError`` naming what only libpq can do."""
+        """Return one URL per server for asyncpg. Raises ``ConfigurationError`` for a parameter that only libpq has."""
         return tuple("postgresql://?" + urlencode(_asyncpg_parameters(host)) for host in self.hosts)
 
 
 def read_address(url: str) -> Address | None:
-    """``None``: not PostgreSQL. Raises ``ConfigurationError`` for what libpq cannot read; it is not echoed."""
+    """Parse a PostgreSQL URL. Return None for another database.
+
+    Raises ``ConfigurationError`` if libpq cannot parse the URL; the message does not quote it.
+    """
     scheme, colon, rest = url.partition("://")
     if scheme not in _SCHEMES or not colon:
         return None
@@ -77,7 +80,7 @@ def read_address(url: str) -> Address | None:
 
 
 def _describe_url_error(rest: str) -> str:
-    # Only what looks like the name of a parameter is said again: the rest may be a piece of a password.
+    # Quote only parameter names: the rest of the URL may be part of a password.
     query = rest.partition("?")[2]
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True) if name.isidentifier()]
     unknown = [name for name in names if name not in _libpq_parameters()]

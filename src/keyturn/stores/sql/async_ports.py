@@ -1,4 +1,4 @@
-"""Hands: who does the work of an awaited store. Here: threads; ``native`` has asyncpg."""
+"""Async ports of a SQL store over threads; ``asyncpg_driver`` has those over asyncpg."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,7 +11,7 @@ READERS = 4
 
 
 class AsyncPorts(Protocol):
-    """The awaited ports of one store."""
+    """Async ports of one store."""
 
     sessions: Any
     accounts: Any
@@ -21,18 +21,18 @@ class AsyncPorts(Protocol):
     audit: Any
 
     async def close(self) -> None:
-        """Let what runs finish, forget what waits."""
+        """Finish running calls and cancel waiting ones."""
         ...
 
 
 class ThreadPorts:
-    """Hands that call the methods of ``store`` in crews of at most ``size`` threads."""
+    """Async ports that call the methods of ``store`` in thread pools of at most ``size`` threads."""
 
     def __init__(self, store: Any, *, size: int, waiting: int, deadline_seconds: float) -> None:
         is_single_writer = store.database.hooks.write_lock is not None
         make_pool = partial(BoundedThreadPool, waiting=waiting, timeout_seconds=deadline_seconds)
         self._readers = make_pool(READERS if is_single_writer else size, name="keyturn-store")
-        # Where the database takes one writer at a time, more threads would only stand in line.
+        # A database with a single writer needs one thread for writes: more would only wait for the lock.
         self._writers = make_pool(1, name="keyturn-store-writer") if is_single_writer else self._readers
         self.sessions = AsyncPort(store.sessions, self._run)
         self.accounts = AsyncPort(store.accounts, self._run)
@@ -42,7 +42,7 @@ class ThreadPorts:
         self.audit = AsyncPort(store.audit, self._run)
 
     async def close(self) -> None:
-        """Let what runs finish, forget what waits."""
+        """Finish running calls and cancel waiting ones."""
         self._writers.close()
         self._readers.close()
 
@@ -52,5 +52,5 @@ class ThreadPorts:
 
 
 def throttle_pool_size(size: int) -> int:
-    """Connections for counted attempts beside ``size`` others."""
+    """Return the number of connections for login throttles beside ``size`` others."""
     return max(1, size // 4)

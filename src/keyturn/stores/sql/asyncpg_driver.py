@@ -1,4 +1,4 @@
-"""Native: the very same operations, awaited over asyncpg."""
+"""Async ports over asyncpg, running the same operations as the sync store."""
 
 import asyncio
 import weakref
@@ -33,7 +33,7 @@ _Loop = asyncio.AbstractEventLoop
 
 
 class AsyncpgConnector:
-    """Opens connections to whichever of the servers is the primary, the one found last first."""
+    """Opens connections to the primary among the servers, trying the last known primary first."""
 
     def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
         self._label = address.label
@@ -42,7 +42,7 @@ class AsyncpgConnector:
         self._primary = 0
 
     async def __call__(self) -> asyncpg.Connection:
-        """Raises what asyncpg raises, or ``StoreUnavailable`` when the last one asked is a standby."""
+        """Connect to the primary. Raises asyncpg's errors, or ``StoreUnavailable`` if the last server is a standby."""
         start, count = self._primary, len(self._urls)
         failure: Exception = StoreUnavailable("no server is named")
         for index in (*range(start, count), *range(start)):
@@ -69,8 +69,8 @@ class AsyncpgConnector:
 class AsyncpgRunner:
     """Runs operations for any number of tasks, over at most ``size`` connections per event loop.
 
-    ``deadline_seconds``: longest time for one operation, all of its waits together. Whatever ends one early, a
-    cancellation too, ends its connection: it happened, or it did not.
+    ``deadline_seconds``: longest time for one operation, all of its waits together. An error or a cancellation closes
+    the operation's connection, which rolls back an open transaction.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class AsyncpgRunner:
         self._make_pool = partial(
             AsyncpgPool, connect, size=size, waiting=waiting, timeout_seconds=deadline_seconds / 3
         )
-        # A connection belongs to the event loop it was opened on.
+        # A connection belongs to the event loop that opened it.
         self._pools: weakref.WeakKeyDictionary[_Loop, AsyncpgPool] = weakref.WeakKeyDictionary()
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
         self._statements: dict[Executable, CompiledStatement] = {}
 
     async def run(self, operation: Operation[T]) -> T:
-        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
+        """Run ``operation``. Raises ``StoreUnavailable``, or ``BadRequest`` for a value that no store can hold."""
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await self._run(operation)
@@ -94,13 +94,13 @@ class AsyncpgRunner:
             # A lone surrogate (JSON has them) or a number of more than 64 bits.
             raise BadRequest(UNSTORABLE) from None
         except _FAILURES as error:
-            if isinstance(error, ValueError):  # asyncpg's own word for a parameter it cannot encode
+            if isinstance(error, ValueError):  # asyncpg cannot encode a parameter
                 raise BadRequest(UNSTORABLE) from None
-            # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
+            # Drop the message and the cause: databases quote the row, and the row holds secrets.
             raise StoreUnavailable(error_summary(error)) from None
 
     async def run_batches(self, batches: Batches[T]) -> T:
-        """Run every operation of ``parts``, one after the other; each has the whole deadline."""
+        """Run every operation of ``batches`` in turn, each with the full deadline."""
         answer: Any = None
         while True:
             try:
@@ -111,7 +111,7 @@ class AsyncpgRunner:
             answer = await self.run(operation)
 
     def close(self) -> None:
-        """Close every connection of this loop, and of loops that are no more."""
+        """Close the connections of every event loop, each in its own loop."""
         for loop, pool in list(self._pools.items()):
             if loop is asyncio.get_running_loop():
                 pool.close()
@@ -127,7 +127,7 @@ class AsyncpgRunner:
         try:
             result = await self._drive(conn, operation)
         except BaseException as error:
-            # Cancelled at the deadline, or gone: nor will the server answer on the idle ones.
+            # After a timeout or a lost connection, the server will not answer on idle connections either.
             is_lost = conn.connection.is_closed() or isinstance(error, asyncio.CancelledError)
             pool.discard(conn, include_idle=is_lost)
             raise
@@ -165,13 +165,13 @@ class AsyncpgRunner:
         return Result(rows, _count(statement.get_statusmsg()))
 
     def _compile(self, statement: Executable) -> CompiledStatement:
-        # Statements are constants of their modules, so this cannot grow without bound.
+        # Statements are module constants, so the cache is bounded.
         compiled = self._statements[statement] = CompiledStatement(statement, self._dialect)
         return compiled
 
 
 class AsyncpgPort:
-    """A port whose methods run their definitions. Found as plain attributes from their first use on."""
+    """Async port whose methods run the operations of ``definition``. Methods are cached as attributes."""
 
     def __init__(self, definition: object, runner: AsyncpgRunner) -> None:
         self._definition = definition
@@ -203,7 +203,7 @@ class _AsyncpgAudit(AsyncpgPort):
 
 
 class AsyncpgPorts:
-    """Hands that await asyncpg."""
+    """Async ports over asyncpg."""
 
     def __init__(
         self,
@@ -235,11 +235,11 @@ class AsyncpgPorts:
         """Close every connection."""
         for each in self._runners:
             each.close()
-        # A transport ends in the loop's next round.
+        # A transport is closed in the event loop's next iteration.
         await asyncio.sleep(0)
 
 
 def _count(status: str | None) -> int:
-    """Rows changed, as in ``UPDATE 1`` and ``INSERT 0 1``; 0 for ``SELECT 5``."""
+    """Return the rows changed, as in ``UPDATE 1`` and ``INSERT 0 1``; 0 for ``SELECT 5``."""
     verb, _, rest = (status or "SELECT 0").partition(" ")
     return 0 if verb == "SELECT" else int(rest.rpartition(" ")[2])

@@ -1,5 +1,8 @@
-"""Connections of asyncpg kept open, a bounded number of them. asyncpg's own pool resets each one after each use: a
-round trip for nothing, where every operation leaves its connection as it found it."""
+"""Bounded pool of asyncpg connections.
+
+asyncpg's own pool resets a connection after each use. That round trip is not needed: every operation leaves its
+connection unchanged.
+"""
 
 import asyncio
 import os
@@ -12,7 +15,7 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class PreparedConnection:
-    """A connection, and the statements ``prepared`` on it."""
+    """Connection with its prepared statements."""
 
     __slots__ = ("connection", "prepared")
 
@@ -21,13 +24,13 @@ class PreparedConnection:
         self.prepared: dict[str, PreparedStatement] = {}
 
     async def prepare(self, sql: str) -> PreparedStatement:
-        """Prepare ``sql``, once; statements are constants, so this cannot grow without bound."""
+        """Prepare ``sql`` and cache the statement. Statements are module constants, so the cache is bounded."""
         statement = self.prepared[sql] = await self.connection.prepare(sql)
         return statement
 
 
 class AsyncpgPool:
-    """At most ``size`` connections of one event loop, opened when first needed; ``waiting`` may stand in line."""
+    """Pool of at most ``size`` connections for one event loop, opened on demand. At most ``waiting`` tasks wait."""
 
     def __init__(
         self, connect: Callable[[], Awaitable[Connection]], *, size: int, waiting: int, timeout_seconds: float
@@ -41,10 +44,12 @@ class AsyncpgPool:
         self._closed = False
 
     async def acquire(self) -> PreparedConnection:
-        """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use or too many wait, and
-        ``ConfigurationError`` in a child process."""
+        """Return an idle connection, or open one.
+
+        Raises ``StoreUnavailable`` if all stay in use or too many tasks wait, ``ConfigurationError`` after a fork.
+        """
         if self._pid != os.getpid():
-            # Two processes on one socket would read each other's answers.
+            # Two processes on one socket would read each other's responses.
             raise ConfigurationError("this store was opened before a fork; open one in each process")
         await self._reserve_slot()
         try:
@@ -58,7 +63,7 @@ class AsyncpgPool:
             raise
 
     def release(self, conn: PreparedConnection) -> None:
-        """Make ``link`` idle."""
+        """Return ``conn`` to the pool."""
         if self._closed:
             conn.connection.terminate()
         else:
@@ -66,7 +71,7 @@ class AsyncpgPool:
         self._release_slot()
 
     def discard(self, conn: PreparedConnection, *, include_idle: bool = False) -> None:
-        """Close ``link`` at once, which undoes whatever was open on it. ``every``: the idle ones as well."""
+        """Close ``conn``, which rolls back its transaction. ``include_idle``: close the idle connections as well."""
         conn.connection.terminate()
         self._release_slot()
         if include_idle:
@@ -78,7 +83,7 @@ class AsyncpgPool:
             self._idle.pop().connection.terminate()
 
     def close(self) -> None:
-        """Close every idle connection now, the others when they are given back."""
+        """Close every idle connection now, the others when they are released."""
         self._closed = True
         self.drop()
 
@@ -89,7 +94,7 @@ class AsyncpgPool:
             raise StoreUnavailable("too many operations are waiting for the store")
         self._free -= 1
         if not self._slots.locked():
-            await self._slots.acquire()  # which then is at once
+            await self._slots.acquire()  # does not wait: a slot is free
             return
         try:
             async with asyncio.timeout(self._timeout_seconds):

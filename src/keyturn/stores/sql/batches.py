@@ -1,5 +1,7 @@
-"""What may be long is done in parts: many small transactions, so that nobody waits long beside it, and no deadline is
-met by how much there is. Written once for both colours."""
+"""Long operations, split into small transactions. Each generator serves the sync and the async driver.
+
+Other writers wait for one batch at most; each batch gets the full deadline.
+"""
 
 from collections.abc import Generator
 from typing import Any
@@ -13,14 +15,14 @@ from keyturn.stores.sql.sessions import expired_sessions, purge_sessions
 from keyturn.stores.sql.tables import APPENDED, LOG
 
 PAGE = 2000
-"""Entries read at once: an event loop is held up for milliseconds."""
+"""Entries per read: decoding one page blocks an event loop for milliseconds."""
 
 Batches = Generator[tuple[Operation[Any], bool], Any, T]
-"""Yields operations, each with whether it writes; is sent what they answer."""
+"""Yields pairs of an operation and a flag, True if it writes; receives the operation's result."""
 
 
 def purge_expired(now: Instant) -> Batches[int]:
-    """``SessionStore.purge``."""
+    """Implement ``SessionStore.purge`` in batches."""
     count, after = 0, ""
     while sids := (yield expired_sessions(now, after), False):
         count += yield purge_sessions(now, after, sids[-1]), True
@@ -31,7 +33,7 @@ def purge_expired(now: Instant) -> Batches[int]:
 
 
 def purge_audit_before(before: Instant) -> Batches[int]:
-    """``AuditLog.purge``."""
+    """Implement ``AuditLog.purge`` in batches."""
     count, deleted = 0, BATCH
     while deleted == BATCH:
         deleted = yield purge_audit(before), True
@@ -40,15 +42,15 @@ def purge_audit_before(before: Instant) -> Batches[int]:
 
 
 def read_snapshot() -> Batches[RevocationPage]:
-    """``RevocationLog.snapshot``."""
+    """Implement ``RevocationLog.snapshot`` in batches."""
     while True:
-        # The number first: what is appended between two reads is then taken twice, never missed.
+        # Read the counter first: an entry appended between two reads is then read twice, never missed.
         before = yield log_counters(), False
         entries: list[Revocation] = []
         while batch := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
             entries += batch
         after = yield log_counters(), False
-        # Else a standby took over in between, and these are of two logs.
+        # Otherwise a standby took over meanwhile, and the entries belong to two logs: read again.
         if after[LOG] == before[LOG]:
             return RevocationPage(
                 tuple(entries), max(before[APPENDED], entries[-1].sequence if entries else 0), log_id=before[LOG]

@@ -1,7 +1,7 @@
-"""Phrase: a statement compiled once for one database, ready for its driver.
+"""Statements compiled once per database and executed by the driver.
 
-SQLAlchemy writes the SQL; running it through the driver's own cursor saves what its result machinery costs, which on
-SQLite is more than the statement itself.
+SQLAlchemy generates the SQL. The driver's own cursor executes it, because SQLAlchemy's result handling costs more than
+the statement itself on SQLite.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from keyturn.errors import BadRequest
 
 
 class CompiledStatement:
-    """``sql`` as the driver takes it; ``bind`` puts parameters in its shape, positional or named."""
+    """Compiled statement: ``sql`` in the driver's dialect; ``bind`` returns positional or named parameters for it."""
 
     __slots__ = ("_constants", "_to_positional", "sql")
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        # An Executable of ours is always a ClauseElement, which is what can be compiled.
+        # Every Executable in use is a ClauseElement, which has compile().
         compiled = cast(ClauseElement, statement).compile(dialect=dialect)
         self.sql = str(compiled)
         self._constants: dict[str, object] = dict(cast(Mapping[str, object], compiled.params))
@@ -27,9 +27,9 @@ class CompiledStatement:
         self._to_positional = None if names is None else _positional_getter(tuple(names))
 
     def bind(self, parameters: Mapping[str, object]) -> Any:
-        """Parameters over the ones written into the statement. Raises ``BadRequest`` for text with U+0000."""
+        """Merge ``parameters`` with the statement's constants. Raises ``BadRequest`` for text with U+0000."""
         for value in parameters.values():
-            # PostgreSQL has no such text, and a truth that depends on the store would be none.
+            # PostgreSQL cannot store U+0000, and all stores must accept the same values.
             if isinstance(value, str) and "\0" in value:
                 raise BadRequest("text with U+0000")
         values = {**self._constants, **parameters}

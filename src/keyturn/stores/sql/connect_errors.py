@@ -1,5 +1,7 @@
-"""Reasons: why a database does not do as it is told. In our own words: a driver's message quotes the row it failed
-with, or a piece of the URL, and that may be a piece of the password (CWE-532)."""
+"""Messages for database errors, in Keyturn's own words.
+
+A driver's message may quote the failed row, or a part of the URL that contains the password (CWE-532).
+"""
 
 from typing import Final
 
@@ -20,18 +22,18 @@ _MESSAGES: Final = (
     ("read-only", "the server is read-only"),
     ("permission denied", "this user may not do that here; make it the owner of the database"),
 )
-"""What a driver says when it cannot connect, and what we say. The first that fits."""
+"""Pairs of a text in the driver's message and Keyturn's explanation; the first match is used."""
 
 
 def error_summary(error: Exception) -> str:
-    """What went wrong, without a word of the row it went wrong with."""
+    """Return type and error code of ``error``, without its message."""
     cause = _cause(error)
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     return f"{type(cause).__name__.lstrip('_')} {name or ''}".strip()
 
 
 def explain_connect_error(error: Exception) -> str:
-    """As ``reason``, for whoever set the URL: with what is most likely wrong with it, where that is known."""
+    """Return the most likely cause of a failed connection for the operator, followed by ``error_summary``."""
     message = str(_cause(error))
     explanation = next((text for pattern, text in _MESSAGES if pattern in message), "")
     return f"{explanation} ({error_summary(error)})" if explanation else error_summary(error)

@@ -1,4 +1,4 @@
-"""Connections kept open, a bounded number of them."""
+"""Bounded, thread-safe connection pool."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class ConnectionPool:
-    """At most ``size`` open connections, opened when first needed. ``alive``: whether one may be used again."""
+    """Pool of at most ``size`` connections, opened on demand. ``is_alive``: checks an idle connection before use."""
 
     def __init__(
         self, engine: Engine, size: int, timeout_seconds: float, is_alive: Callable[[Any], bool] = lambda _: True
@@ -24,14 +24,16 @@ class ConnectionPool:
         self._reset_count = 0
         self._lock = Lock()
         self._pid = os.getpid()
-        # ``None`` stands for a place whose connection is closed.
+        # None is a free slot whose connection was closed.
         self._idle: SimpleQueue[PoolProxiedConnection | None] = SimpleQueue()
 
     def acquire(self) -> PoolProxiedConnection:
-        """An idle connection, or a new one. Raises ``StoreUnavailable`` when all stay in use, and
-        ``ConfigurationError`` in a child process."""
+        """Return an idle connection, or open one.
+
+        Raises ``StoreUnavailable`` if all stay in use, ``ConfigurationError`` after a fork.
+        """
         if self._pid != os.getpid():
-            # The child would undo its parent's locks, and harm the file (sqlite.org/howtocorrupt.html, section 2.6).
+            # A child would release its parent's locks and corrupt the file (sqlite.org/howtocorrupt.html, section 2.6).
             raise ConfigurationError("this store was opened before a fork; open one in each process")
         try:
             connection = self._idle.get_nowait()
@@ -43,18 +45,18 @@ class ConnectionPool:
         return connection or self._open()
 
     def release(self, connection: PoolProxiedConnection) -> None:
-        """Make ``connection`` idle."""
+        """Return ``connection`` to the pool."""
         self._idle.put(connection)
 
     def discard(self, connection: PoolProxiedConnection, *, include_idle: bool = False) -> None:
-        """Close ``connection``, which undoes whatever was open on it. ``every``: the idle ones as well."""
+        """Close ``connection``, which rolls back its transaction. ``include_idle``: close the idle ones as well."""
         connection.invalidate()
         self._idle.put(None)
         if include_idle:
             self.close()
 
     def reset(self) -> None:
-        """Close every connection: the idle ones now, one in use before it is used again."""
+        """Close every connection: idle ones now, those in use before their next use."""
         self._reset_count += 1
         self.close()
 
@@ -88,7 +90,7 @@ class ConnectionPool:
             raise StoreUnavailable("every connection is in use") from None
 
     def _open(self) -> PoolProxiedConnection:
-        # Read first: a connection opened while the rounds change is closed again, at worst without need.
+        # Read the count first: a connection opened during a reset is then closed again, at worst without need.
         reset_count = self._reset_count
         try:
             connection = self._engine.raw_connection()

@@ -1,4 +1,4 @@
-"""Database: a URL made into what a store runs on."""
+"""Database of a store: engines, driver hooks and change notifier for a URL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ def _no_notifier(_on_replaced: Callable[[], None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What a store runs on.
+    """Database of a store.
 
-    ``engine``: its commits are durable. ``counting``: a crash may undo the latest ones, which loses counted attempts
-    only. ``watching``: makes a watch, given what to do when another database has taken the place of this one.
-    ``address``: of a PostgreSQL server. ``label``: the URL without its password.
+    ``engine``: commits durably. ``throttle_engine``: a crash may undo its latest commits, which loses counted login
+    attempts only. ``notifier_factory``: creates a change notifier; its argument is called when another database file
+    has replaced this one. ``address``: of a PostgreSQL server. ``label``: URL without its password.
     """
 
     label: str
@@ -42,8 +42,10 @@ class Database:
 
 
 def find_database(url: str, deadline_seconds: float) -> Database:
-    """The database at ``url``; on PostgreSQL nothing is asked of it yet. Raises ``ConfigurationError`` for a URL that
-    cannot be used."""
+    """Return the database at ``url``, without connecting to a PostgreSQL server yet.
+
+    Raises ``ConfigurationError`` for an unusable URL.
+    """
     address = read_address(url)
     if address is not None:
         return _postgresql(address, deadline_seconds)
@@ -54,8 +56,10 @@ def find_database(url: str, deadline_seconds: float) -> Database:
 
 
 def require_database(url: str) -> None:
-    """Raises ``ConfigurationError`` where opening ``url`` would make a database: whoever is to look into one, or to
-    revoke in it, must not be told that all is well in a new one."""
+    """Check that the database exists. Raises ``ConfigurationError`` if opening ``url`` would create it.
+
+    A command that inspects a database or revokes in it must not succeed on a new, empty one.
+    """
     if read_address(url) is None and (parsed := _parse(url)).get_backend_name() == "sqlite":
         sqlite.require_file(parsed)
 
@@ -90,10 +94,10 @@ def _engine(url: URL) -> Engine:
     try:
         return create_engine(
             url,
-            # The runner says when a transaction begins and keeps the connections itself.
+            # The runner begins transactions and pools the connections itself.
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
-            # Parameters are seeds and password hashes.
+            # Parameters include seeds and password hashes.
             hide_parameters=True,
         )
     except (SQLAlchemyError, ImportError) as error:
@@ -106,5 +110,5 @@ def _parse(url: str) -> URL:
     try:
         return make_url(url)
     except SQLAlchemyError:
-        # Not echoed: it may hold a password.
+        # The URL is not quoted: it may hold a password.
         raise ConfigurationError(f"store: the URL cannot be read; {EXAMPLE}") from None

@@ -1,4 +1,4 @@
-"""Customs: what one database and its driver want done in their own way."""
+"""Hooks for the differences between databases and their drivers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ def _no_deadline(_connection: Any, _give_up_at: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DriverHooks:
-    """What a runner asks of its database's driver. Connections are the driver's own.
+    """Driver hooks that a runner calls. Connections are the driver's own.
 
-    ``begin``: how a transaction begins. ``turn``: who writes next, where one writer is let in at a time. ``busy``:
-    whether an error only says that another process is writing. ``alive``: whether an idle connection may be used
-    again, told without asking the server. ``limit``: have what is asked on a connection end at a moment (monotonic).
+    ``begin``: SQL that begins a transaction. ``write_lock``: lock for writes, if the database allows a single writer.
+    ``is_busy``: returns True if an error means that another process is writing. ``is_alive``: returns True if an idle
+    connection is usable, without a round trip. ``set_deadline``: limits calls on a connection (monotonic seconds).
     """
 
     begin: str = "BEGIN"

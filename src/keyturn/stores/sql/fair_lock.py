@@ -1,4 +1,4 @@
-"""Turn: who writes next. First come, first served, with an end to patience."""
+"""First-in-first-out lock with a timeout."""
 
 from collections import deque
 from threading import Lock
@@ -7,10 +7,10 @@ from keyturn.errors import StoreUnavailable
 
 
 class FairLock:
-    """A lock that is handed to whoever waited longest.
+    """Lock that is passed to the thread that has waited longest.
 
-    SQLite lets one writer in and has the others poll with growing pauses: under load an unlucky thread would
-    starve. In one process nobody needs to poll.
+    SQLite allows one writer and makes the others poll with growing pauses: under load, an unlucky thread would starve.
+    Within one process, this lock replaces polling.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class FairLock:
         self._waiters: deque[Lock] = deque()
 
     def acquire(self, timeout_seconds: float) -> None:
-        """Wait for the turn. Raises ``StoreUnavailable`` when it does not come within ``timeout_seconds``."""
+        """Acquire the lock. Raises ``StoreUnavailable`` after ``timeout_seconds``."""
         with self._guard:
             if not self._is_locked:
                 self._is_locked = True
@@ -31,7 +31,7 @@ class FairLock:
             self._cancel(waiter)
 
     def release(self) -> None:
-        """Hand the turn to the next in line."""
+        """Pass the lock to the next waiter."""
         with self._guard:
             if self._waiters:
                 self._waiters.popleft().release()
@@ -41,6 +41,6 @@ class FairLock:
     def _cancel(self, waiter: Lock) -> None:
         with self._guard:
             if waiter not in self._waiters:
-                return  # it came in the last moment: it is ours
+                return  # the lock was passed to this thread just after the timeout
             self._waiters.remove(waiter)
         raise StoreUnavailable("the queue of writers is too long")

@@ -1,4 +1,4 @@
-"""Listening: PostgreSQL says when the revocation log has grown; a heartbeat says that it still would."""
+"""Change notifier over PostgreSQL's LISTEN/NOTIFY, with a heartbeat query that detects lost notifications."""
 
 import logging
 import select
@@ -16,13 +16,13 @@ from keyturn.stores.sql.connect_errors import error_summary
 from keyturn.stores.sql.psycopg_driver import DeadlineConnection
 
 HEARTBEAT_SECONDS = 0.4
-"""Longest time between two questions to the server: so late news is at most, should a notification be lost."""
+"""Longest time between two queries, and so the longest delay of a revocation if a notification is lost."""
 
 POLL_SECONDS = 0.1
-"""As ``HEARTBEAT_SECONDS``, while nobody listens and the log itself is read."""
+"""Interval between two reads of the log while there is no connection to listen on."""
 
 ANSWER_SECONDS = 1.0
-"""Longest wait for an answer on the connection that listens."""
+"""Timeout of a query on the listening connection."""
 
 _MIN_BACKOFF_SECONDS = 0.05
 _MAX_BACKOFF_SECONDS = 2.0
@@ -35,11 +35,12 @@ _logger = logging.getLogger("keyturn.feed")
 
 
 class NotifyListener:
-    """A ``Watch`` over PostgreSQL, on a connection of its own that never writes.
+    """``ChangeNotifier`` over PostgreSQL, on a connection of its own that never writes.
 
-    ``connect`` opens one to the primary. A pooler that forgets ``LISTEN`` makes news a heartbeat late, no more; while
-    there is no connection at all, every look says "perhaps", so that the log is read through the others.
-    ``jitter``: uniform in [0, 1).
+    A pooler that drops ``LISTEN`` delays revocations by one heartbeat at most. While there is no connection,
+    ``change_token`` always differs, so that the log is read through the other connections.
+
+    ``connect``: opens a connection to the primary. ``jitter``: uniform in [0, 1).
     """
 
     def __init__(
@@ -60,15 +61,15 @@ class NotifyListener:
 
     @property
     def interval_seconds(self) -> float:
-        """Until the next look, at most."""
+        """Longest pause between two polls."""
         return POLL_SECONDS if self._connection is None else HEARTBEAT_SECONDS
 
     def change_token(self) -> object:
-        """The log's counters as of now, or something new each time while they cannot be asked for. Never raises."""
-        # Before the question: what is told after it was not yet in the answer, perhaps.
+        """Return the log's counters, or a unique token while they cannot be read. Never raises."""
+        # Reset the flag before the query: a later notification may be for an entry that the query does not see.
         is_notified, self._is_notified = self._is_notified, False
         if is_notified:
-            return object()  # the log itself is asked at once
+            return object()  # skip the query: the log is read anyway
         if self._connection is None and self._monotonic() < self._retry_at:
             return object()
         try:
@@ -78,7 +79,7 @@ class NotifyListener:
             return object()
 
     def wait(self, seconds: float, stop: Event) -> None:
-        """Return at once when told of an entry, or when the connection ends."""
+        """Wait for a notification or the end of the connection, ``seconds`` at most."""
         if self._connection is None:
             stop.wait(seconds)
             return
@@ -109,7 +110,7 @@ class NotifyListener:
         if self._failures:
             _logger.warning("the database tells of revocations again, after %d failed attempts", self._failures)
         self._failures = 0
-        # Another connection may lead to a standby that took over, and the same counters to another log.
+        # A new connection may lead to a promoted standby, where equal counters may belong to another log.
         return self._connections, counters
 
     def _execute(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
@@ -120,7 +121,7 @@ class NotifyListener:
         try:
             connection.consume_input()
         except psycopg.Error:
-            return  # it has ended: the next question says so
+            return  # the connection has ended: the next query fails
         while connection.notifies() is not None:
             self._is_notified = True
 

@@ -14,7 +14,7 @@ from keyturn.stores.sql.timeline import timeline
 BATCH = 500
 """Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
-# The row lock this takes is held until commit: nobody can commit a greater number before this one is seen.
+# The row lock is held until commit: no greater number can be committed before this one is visible.
 _ADVANCE = (
     update(counters).where(counters.c.name == APPENDED).values(value=counters.c.value + 1).returning(counters.c.value)
 )
@@ -38,7 +38,7 @@ _entries, _counts = (
     _AFTER.subquery(),
     select(*(_count(name) for name in (PURGED, APPENDED, LOG)), timeline().label("timeline")).subquery(),
 )
-# One statement, and so one look: what it says of the log and the entries it gives are of the same moment.
+# One statement reads counters and entries from the same snapshot.
 _PAGE = select(_counts, _entries).join_from(_counts, _entries, true(), isouter=True).order_by(_entries.c.sequence)
 _EXPIRED = (
     select(revocations.c.sequence)
@@ -58,14 +58,17 @@ _RAISE_PURGED = (
 
 
 def next_sequence() -> Operation[int]:
-    """The next sequence number, held until commit. First of all in its transaction, so that no two can deadlock."""
+    """Return the next sequence number and lock the counter until commit.
+
+    Run it first in the transaction: one lock order, no deadlock.
+    """
     answer = yield _ADVANCE, {}
     number: int = answer.rows[0][0]
     return number
 
 
 def append_revocation(entry: Revocation, sequence: int) -> Operation[Revocation]:
-    """Append ``entry`` under a number ``advance`` gave in the same transaction."""
+    """Append ``entry`` with a number that ``next_sequence`` returned in the same transaction."""
     appended = replace(entry, sequence=sequence)
     yield _APPEND, revocation_to_row(appended)
     return appended
@@ -73,7 +76,7 @@ def append_revocation(entry: Revocation, sequence: int) -> Operation[Revocation]
 
 @writes
 def purge_log(now: Instant) -> Operation[bool]:
-    """Delete one batch of expired entries, raising the low-water mark. Answers whether there may be more."""
+    """Delete one batch of expired entries and raise the low-water mark. Return True if there may be more."""
     yield BEGIN
     expired = (yield _EXPIRED, {"now": now}).rows
     if expired:
@@ -84,7 +87,7 @@ def purge_log(now: Instant) -> Operation[bool]:
 
 
 def log_counters() -> Operation[dict[str, int]]:
-    """The log's counters, by name."""
+    """Return the log's counters by name."""
     rows = (yield _COUNTERS, {}).rows
     counts = {name: value for name, value, _ in rows}
     counts[LOG] = _log_id(counts[LOG], rows[0][2])
@@ -92,23 +95,23 @@ def log_counters() -> Operation[dict[str, int]]:
 
 
 def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]]:
-    """Those that come next, in order."""
+    """Return at most ``limit`` entries after ``sequence``, in order."""
     return tuple(map(row_to_revocation, (yield _AFTER, {"after": sequence, "most": limit}).rows))
 
 
 @writes
 def set_log_id(log_id: int) -> Operation[None]:
-    """Another number for the log: whoever follows it takes a snapshot, and merges it into what is held."""
+    """Give the log another id. Its followers then take a snapshot and merge it into the revocations they hold."""
     yield _RENUMBER, {"number": log_id}
 
 
 def _log_id(log: int, timeline_id: int) -> int:
-    # A standby that had not heard of the last entries gives their numbers out again: it has another log from then on.
+    # A promoted standby that lacks the last entries reissues their numbers: its log counts as another one.
     return log + timeline_id
 
 
 class Log:
-    """``RevocationLog``, all but ``snapshot``, which is many small reads."""
+    """``RevocationLog`` in SQL without ``snapshot``, which is read in batches."""
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows

@@ -1,4 +1,4 @@
-"""Standing: whether a database is to be served from at all."""
+"""Markers in the counters table that keep a server from using the wrong database."""
 
 import secrets
 from typing import Final
@@ -12,26 +12,32 @@ from keyturn.ports import LOG_BITS
 from keyturn.stores.sql.tables import counters
 
 COPYING: Final = "copying"
-"""Counter: number of the log of the database this one is being filled from. Not to be served before that is done."""
+"""Counter: log id of the database that is being copied into this one. Do not serve before the copy is complete."""
 
 MOVED: Final = "moved"
-"""Counter: everything was copied elsewhere. Whoever wrote here would write what nobody will ever read."""
+"""Counter: this database was moved to another one. Writes to it would be lost."""
 
 SESSIONS_IN_REDIS: Final = "apart"
-"""Counter: the sessions of this database are in a Redis. Who looked for them here, or revoked them here, would be wrong
-and say that it is done. Its value is the number which that Redis keeps as well, or ``UNBOUND``."""
+"""Counter: the sessions of this database are in Redis, so a revocation in SQL would report success without effect.
+
+Its value is the id stored in that Redis, or ``UNBOUND``.
+"""
 
 UNBOUND: Final = 0
 
 
 def read_markers(connection: Connection) -> dict[str, int]:
-    """Every counter, by name."""
+    """Return every counter by name."""
     return {name: value for name, value in connection.execute(select(counters.c.name, counters.c.value))}
 
 
 def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
-    """``apart``: sessions are to be elsewhere, which is noted. Raises ``ConfigurationError`` for half of a move, and
-    where sessions are not where they are looked for; ``StoreUnavailable`` when the database is away."""
+    """Check that this database may be served from.
+
+    ``sessions_in_redis``: True if sessions are kept in Redis; the database is then marked so.
+    Raises ``ConfigurationError`` for an unfinished or completed move and for sessions that are kept elsewhere,
+    ``StoreUnavailable`` if the database cannot be reached.
+    """
     try:
         with engine.connect() as connection:
             markers = read_markers(connection)
@@ -51,8 +57,10 @@ def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
 
 
 def bind(engine: Engine) -> tuple[int, bool]:
-    """The number of the Redis with the sessions of this database, drawn when it has none; and whether it had one.
-    Raises ``StoreUnavailable``."""
+    """Return the id of the Redis with this database's sessions, and True if it existed already.
+
+    A missing id is drawn at random. Raises ``StoreUnavailable``.
+    """
     is_redis_marker = counters.c.name == SESSIONS_IN_REDIS
     redis_id = 1 + secrets.randbits(LOG_BITS)
     try:
@@ -68,12 +76,12 @@ def bind(engine: Engine) -> tuple[int, bool]:
 
 
 def clear_redis_marker(engine: Engine) -> None:
-    """Sessions are here again from now on."""
+    """Remove the marker: sessions are kept in SQL again."""
     with engine.connect() as connection:
         connection.execute(delete(counters).where(counters.c.name == SESSIONS_IN_REDIS))
 
 
 def _write_marker(connection: Connection) -> None:
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    # Of several at once, one does.
+    # Of several concurrent inserts, one succeeds.
     connection.execute(insert(counters).on_conflict_do_nothing(), {"name": SESSIONS_IN_REDIS, "value": UNBOUND})

@@ -1,4 +1,4 @@
-"""Bring a database's schema up to date when a process starts; several processes may start at once."""
+"""Schema migration at process start; several processes may start at once."""
 
 from alembic import command
 from alembic.config import Config
@@ -13,8 +13,8 @@ from keyturn.stores.sql.connect_errors import explain_connect_error
 
 _TIMEOUT_MS = 30_000
 
-# The first process to get here migrates, the others wait and find it done. Postgres: any number will do, as long
-# as it is always the same one; released when the transaction ends.
+# The first process migrates; the others wait and find the schema up to date. The number of PostgreSQL's advisory lock
+# is arbitrary but fixed; the lock is released when the transaction ends.
 _BEGIN = {
     "sqlite": ("BEGIN IMMEDIATE",),
     "postgresql": ("BEGIN", "SELECT pg_advisory_xact_lock(7310578641)"),
@@ -22,11 +22,11 @@ _BEGIN = {
 
 
 def upgrade(engine: Engine, setting: str = "KEYTURN_STORE") -> None:
-    """Run the migrations that have not been run. ``engine`` must be in autocommit mode. ``named``: what an operator
-    calls the database.
+    """Run the pending migrations.
 
-    Raises ``ConfigurationError`` when the schema was made by a newer Keyturn, ``StoreUnavailable`` when the database
-    is away or stays locked.
+    ``engine``: must be in autocommit mode. ``setting``: name of the database in error messages.
+    Raises ``ConfigurationError`` if the schema is newer than this Keyturn, ``StoreUnavailable`` if the database cannot
+    be reached or stays locked.
     """
     try:
         with engine.connect() as connection:
@@ -43,7 +43,7 @@ def upgrade(engine: Engine, setting: str = "KEYTURN_STORE") -> None:
 
 
 def configuration() -> Config:
-    """Alembic's configuration, made here: an installed Keyturn needs no ``alembic.ini``."""
+    """Return Alembic's configuration, so that an installed Keyturn needs no ``alembic.ini``."""
     config = Config()
     config.set_main_option("script_location", "keyturn.stores.sql:migrations")
     config.set_main_option("path_separator", "os")

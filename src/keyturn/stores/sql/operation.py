@@ -1,7 +1,8 @@
-"""An operation of a store: a generator that yields statements and is sent their answers.
+"""Operations of a store: generators that yield statements and receive their results.
 
-Written once, it knows nothing of connections, threads or ``await``. A lone statement is atomic by itself; several
-begin with ``yield BEGIN`` and are committed when the generator returns, undone when it raises or yields ``ROLLBACK``.
+An operation is independent of connections, threads and ``await``, so it is written once for all drivers. A single
+statement is atomic by itself. Several statements begin with ``yield BEGIN``; they are committed when the generator
+returns, and rolled back when it raises or yields ``ROLLBACK``.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import Executable
 
 
 class Control(Enum):
-    """Steps that are not statements."""
+    """Transaction control steps."""
 
     BEGIN = "begin"
     ROLLBACK = "rollback"
@@ -24,20 +25,23 @@ BEGIN, ROLLBACK = Control.BEGIN, Control.ROLLBACK
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Rows of a statement that returns any; ``count``: how many rows it changed."""
+    """Result of a statement. ``rows``: rows returned. ``count``: number of rows changed."""
 
     rows: Sequence[Any]
     count: int
 
 
 class UniqueViolation(Exception):
-    """Thrown into an operation at the statement that broke a unique constraint. Nothing was done."""
+    """Thrown into an operation at the statement that violated a unique constraint; the statement had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalCall:
-    """Something done elsewhere while the transaction is open: raising, it undoes the transaction; done, it stays done
-    even if the commit fails. ``now`` and ``awaited`` do the same; the answer is the one row."""
+    """Call of an external system within an open transaction.
+
+    An exception rolls the transaction back. A successful call is not undone if the commit fails. ``run`` and
+    ``run_async`` do the same; their return value becomes the single row of the result.
+    """
 
     run: Callable[[], object]
     run_async: Callable[[], Awaitable[object]]
@@ -52,6 +56,6 @@ _Definition = TypeVar("_Definition", bound=Callable[..., Operation[Any]])
 
 
 def writes(definition: _Definition) -> _Definition:
-    """Mark an operation that changes something; on SQLite it waits for its turn."""
+    """Mark an operation that writes; on SQLite it acquires the write lock."""
     definition.writes = True  # type: ignore[attr-defined]  # read by the runner when it binds the definition
     return definition

@@ -1,4 +1,4 @@
-"""What only PostgreSQL needs: what is asked and set on every new connection, whichever driver opened it."""
+"""Setup and checks of a new PostgreSQL connection, for both drivers."""
 
 import logging
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 _logger = logging.getLogger("keyturn.store")
 
-# remote_write and remote_apply wait for this server's disk, too, and for a standby besides: they stay.
+# remote_write and remote_apply also wait for this server's disk, and for a standby: they are kept.
 _DURABLE = """(SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') IN ('off', 'local'))"""
 _NOT_DURABLE = "set_config('synchronous_commit', 'off', false)"
@@ -17,10 +17,10 @@ _warned: set[str] = set()
 
 
 def connection_setup_sql(deadline_seconds: float, *, durable: bool) -> str:
-    """One statement, one round trip: what the server is, and the rules for this connection.
+    """Return one statement that reads the server's state and configures the connection, in one round trip.
 
-    A client that froze, or is cut off, must not hold a lock for ever: least of all that of the log's counter.
-    ``durable``: what is acknowledged survives a crash of the server (P1), whatever its defaults are.
+    The timeouts keep a frozen or disconnected client from holding a lock forever, above all that of the log's counter.
+    ``durable``: acknowledged commits survive a crash of the server (P1), whatever its defaults are.
     """
     deadline_ms = int(deadline_seconds * 1000)
     return f"""SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
@@ -33,7 +33,11 @@ def connection_setup_sql(deadline_seconds: float, *, durable: bool) -> str:
 
 
 def check_server(row: Sequence[Any], label: str) -> None:
-    """``row``: the answer. Raises ``StoreUnavailable`` for a standby: what it says may no longer be so."""
+    """Check the result of ``connection_setup_sql``.
+
+    Raises ``StoreUnavailable`` for a standby, whose data may be outdated, and ``ConfigurationError`` for a database
+    that is not encoded in UTF-8. Logs a warning if ``fsync`` is off.
+    """
     read_only, encoding, has_fsync, *_ = row
     if read_only:
         raise StoreUnavailable("the database only reads: a standby, not the primary")

@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg: connections that wait for no server longer than they may."""
+"""PostgreSQL driver over psycopg: connections with a client-side deadline."""
 
 import select
 import time
@@ -19,9 +19,9 @@ from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
 
 DEFAULT_DEADLINE_SECONDS = 60.0
-"""Longest wait for an answer where nobody set a limit: migrations."""
+"""Longest wait for a result without an explicit deadline, as in migrations."""
 
-# Should the server's machine vanish: whatever is sent is acknowledged within seconds, or the connection ends.
+# If the server's machine disappears, unacknowledged data ends the connection within seconds.
 _CONNECT_PARAMETERS = {
     "connect_timeout": str(CONNECT_SECONDS),
     "tcp_user_timeout": "5000",
@@ -30,7 +30,7 @@ _CONNECT_PARAMETERS = {
     "keepalives_count": "3",
 }
 
-# One type for every number: else each width of each parameter would make another prepared statement.
+# One type for all integers: otherwise each width of each parameter would prepare another statement.
 _adapters = AdaptersMap(psycopg.adapters)
 _adapters.register_dumper(int, Int8Dumper)
 
@@ -43,8 +43,10 @@ class _Context:
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """``give_up_at`` (monotonic): until then an answer is waited for. The server's own timeouts do not help against a
-    server that is frozen, or a network that is cut."""
+    """Connection with a deadline: ``give_up_at`` in monotonic seconds.
+
+    The server's own timeouts do not help against a frozen server or a network partition.
+    """
 
     give_up_at: float | None = None
 
@@ -56,12 +58,12 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 def set_deadline(connection: DeadlineConnection, give_up_at: float) -> None:
-    """Have everything asked on ``connection`` from now on end at ``give_up_at``."""
+    """Set the deadline of all further calls on ``connection``, in monotonic seconds."""
     connection.give_up_at = give_up_at
 
 
 def is_alive(connection: DeadlineConnection) -> bool:
-    """Whether an idle connection may be used again. A server says nothing unasked, but for a goodbye."""
+    """Return True if an idle connection is usable: a server sends nothing unasked except when it closes."""
     if connection.closed:
         return False
     poll = select.poll()
@@ -73,7 +75,7 @@ HOOKS = DriverHooks(is_alive=is_alive, set_deadline=set_deadline)
 
 
 class PsycopgConnector:
-    """Opens connections to whichever of the servers is the primary, the one found last first."""
+    """Opens connections to the primary among the servers, trying the last known primary first."""
 
     def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
         self._address = address
@@ -82,7 +84,7 @@ class PsycopgConnector:
         self._primary = 0
 
     def __call__(self) -> DeadlineConnection:
-        """Raises ``psycopg.Error``, or ``StoreUnavailable`` when the last one asked is a standby."""
+        """Connect to the primary. Raises ``psycopg.Error``, or ``StoreUnavailable`` if the last server is a standby."""
         start, count = self._primary, len(self._hosts)
         failure: Exception = StoreUnavailable("no server is named")
         for index in (*range(start, count), *range(start)):
@@ -110,7 +112,7 @@ class PsycopgConnector:
 
 
 def make_engine(address: Address, deadline_seconds: float, *, durable: bool) -> Engine:
-    """An engine that opens connections and keeps none. ``durable``: as for ``introduction``."""
+    """Create an engine that does not pool connections. ``durable``: see ``connection_setup_sql``."""
     creator: Callable[[], Any] = PsycopgConnector(address, deadline_seconds, durable=durable)
     return create_engine(
         "postgresql+psycopg://",

@@ -40,12 +40,12 @@ _PURGE = delete(audit).where(audit.c.id.in_(_OLD_EVENTS))
 
 @writes
 def purge_audit(before: Instant) -> Operation[int]:
-    """Delete one batch. Answers how many went; fewer than ``BATCH``: that was the last."""
+    """Delete one batch and return the number of deleted events; fewer than ``BATCH`` means the last batch."""
     return (yield _PURGE, {"before": before}).count
 
 
 class Throttles:
-    """``ThrottleStore``."""
+    """``ThrottleStore`` in SQL."""
 
     def load(self, key: str) -> Operation[Bucket | None]:
         rows = (yield _BUCKET, {"key": key}).rows
@@ -72,7 +72,7 @@ class Throttles:
 
 
 class Keys:
-    """``KeyStore``."""
+    """``KeyStore`` in SQL."""
 
     def list(self) -> Operation[Sequence[StoredKey]]:
         return [row_to_key(row) for row in (yield _KEYS, {}).rows]
@@ -98,7 +98,7 @@ class Keys:
 
 
 class AuditTrail:
-    """``AuditLog``, all but ``purge``, which is many small transactions."""
+    """``AuditLog`` in SQL without ``purge``, which runs in batches."""
 
     @writes
     def append(self, event: AuditEvent) -> Operation[None]:

@@ -1,4 +1,4 @@
-"""Records to parameters, rows to records. Nothing of a row is trusted to be more than its column says."""
+"""Conversion of records to parameters and of rows to records; row values are trusted no further than their columns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def session_to_row(session: Session) -> dict[str, object]:
-    """The columns of ``sessions``."""
+    """Return the columns of ``sessions``."""
     client = session.client
     return {
         "sid": session.sid,
@@ -46,7 +46,7 @@ def session_to_row(session: Session) -> dict[str, object]:
 
 
 def row_to_session(row: Sequence[Any]) -> LoadedSession:
-    """A row of ``sessions``, in column order, followed by its three marks."""
+    """Convert a row of ``sessions``, in column order, followed by the three values of its revocation floor."""
     (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
      scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *floor) = row  # fmt: skip
     session = Session(
@@ -73,13 +73,13 @@ def row_to_session(row: Sequence[Any]) -> LoadedSession:
 
 
 def row_to_floor(row: Sequence[Any]) -> RevocationFloor:
-    """Generation of the subject, not-before of the client, not-before of everything; each may be missing."""
+    """Convert the subject's generation and the not-before of client and everything; each may be None."""
     generation, client, everything = row
     return RevocationFloor(generation or 0, Instant(max(client or 0, everything or 0)))
 
 
 def revocation_to_row(entry: Revocation) -> dict[str, object]:
-    """The columns of ``revocations``."""
+    """Return the columns of ``revocations``."""
     return {
         "sequence": entry.sequence,
         "kind": entry.kind.value,
@@ -91,13 +91,13 @@ def revocation_to_row(entry: Revocation) -> dict[str, object]:
 
 
 def row_to_revocation(row: Sequence[Any]) -> Revocation:
-    """A row of ``revocations``, in column order."""
+    """Convert a row of ``revocations``, in column order."""
     sequence, kind, key, value, at, expires_at = row
     return Revocation(RevocationKind(kind), key, value, at, expires_at, sequence)
 
 
 def account_to_row(account: Account) -> dict[str, object]:
-    """The columns of ``accounts``."""
+    """Return the columns of ``accounts``."""
     return {
         "subject": account.subject,
         "identifier": account.identifier,
@@ -109,22 +109,22 @@ def account_to_row(account: Account) -> dict[str, object]:
 
 
 def row_to_account(row: Sequence[Any]) -> Account:
-    """A row of ``accounts``, in column order."""
+    """Convert a row of ``accounts``, in column order."""
     subject, identifier, password_hash, created_at, disabled, version = row
     return Account(subject, identifier, password_hash, created_at, bool(disabled), version)
 
 
 def row_to_bucket(row: Sequence[Any]) -> Bucket:
-    """A row of ``throttles``, in column order."""
+    """Convert a row of ``throttles``, in column order."""
     return Bucket(*row)
 
 
 def row_to_key(row: Sequence[Any]) -> StoredKey:
-    """A row of ``signing_keys``, in column order."""
+    """Convert a row of ``signing_keys``, in column order."""
     return StoredKey(*row)
 
 
 def row_to_event(row: Sequence[Any]) -> AuditEvent:
-    """A row of ``audit``, in column order, without its id."""
+    """Convert a row of ``audit``, in column order, without its id."""
     event, *rest = row
     return AuditEvent(AuditEventType(event), *rest)

@@ -1,4 +1,4 @@
-"""Run operations: on kept connections, in turn where the database has one writer, within a deadline."""
+"""Sync runner of operations: pooled connections, a write lock for single-writer databases, and a deadline."""
 
 import time
 from collections.abc import Callable
@@ -19,16 +19,18 @@ from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Resul
 UNSTORABLE = "a value no store can hold"
 
 _PAUSE_SECONDS = 0.0005
-"""Between two tries for a lock another process holds. SQLite's own pauses grow to 100 ms: beside a process that writes
-all the time, one that waits so long starves for seconds."""
+"""Pause between two attempts while another process holds the lock.
+
+SQLite's own pauses grow to 100 ms: a process that waits that long starves for seconds beside a constant writer.
+"""
 
 
 class Runner:
     """Runs operations for any number of threads over at most ``size`` connections.
 
-    ``engine`` must be in autocommit mode and must not pool: connections are kept here, ready to use.
-    ``deadline_seconds``: longest time for one operation, all of its waits together. ``customs``: what the database
-    wants done in its own way; all runners on it share them.
+    ``engine``: must be in autocommit mode and must not pool connections; the runner pools them.
+    ``deadline_seconds``: longest time for one operation, all of its waits together. ``hooks``: hooks of the database,
+    shared by all of its runners.
     """
 
     def __init__(self, engine: Engine, hooks: DriverHooks, *, size: int, deadline_seconds: float) -> None:
@@ -36,7 +38,7 @@ class Runner:
         self._is_busy = hooks.is_busy
         self._set_deadline = hooks.set_deadline
         self._dbapi: Any = engine.dialect.loaded_dbapi
-        # Three waits at most: for the turn, for a connection, for other processes.
+        # An operation waits three times at most: for the write lock, for a connection, for other processes.
         self._deadline_seconds, self._timeout_seconds = deadline_seconds, deadline_seconds / 3
         self._connections = ConnectionPool(engine, size, self._timeout_seconds, hooks.is_alive)
         self._write_lock = hooks.write_lock
@@ -44,7 +46,7 @@ class Runner:
         self._statements: dict[Executable, CompiledStatement] = {}
 
     def run(self, operation: Operation[T], *, writes: bool) -> T:
-        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, or ``BadRequest`` for what no store can hold."""
+        """Run ``operation``. Raises ``StoreUnavailable``, or ``BadRequest`` for a value that no store can hold."""
         write_lock = self._write_lock if writes else None
         if write_lock is not None:
             write_lock.acquire(self._timeout_seconds)
@@ -54,14 +56,14 @@ class Runner:
             # A lone surrogate (JSON has them) or a number of more than 64 bits.
             raise BadRequest(UNSTORABLE) from None
         except (self._dbapi.Error, SQLAlchemyError, UniqueViolation) as error:
-            # Neither the message nor the cause goes on: a database quotes the row, and the row holds secrets.
+            # Drop the message and the cause: databases quote the row, and the row holds secrets.
             raise StoreUnavailable(error_summary(error)) from None
         finally:
             if write_lock is not None:
                 write_lock.release()
 
     def run_batches(self, batches: Batches[T]) -> T:
-        """Run every operation of ``parts``, one after the other; each has the whole deadline."""
+        """Run every operation of ``batches`` in turn, each with the full deadline."""
         try:
             operation, writes = next(batches)
             while True:
@@ -71,11 +73,11 @@ class Runner:
             return result
 
     def reset(self) -> None:
-        """Go on with new connections: the old ones lead to a database that is no longer there."""
+        """Replace all connections: they lead to a database file that was replaced."""
         self._connections.reset()
 
     def close(self) -> None:
-        """Close the connections nobody is using."""
+        """Close the idle connections."""
         self._connections.close()
 
     def _run(self, operation: Operation[T]) -> T:
@@ -86,7 +88,7 @@ class Runner:
         try:
             result = self._drive(connection, operation)
         except self._dbapi.Error as error:
-            # The server is gone, or does not answer in time: nor will it to the idle ones.
+            # After a timeout or a lost connection, the server will not answer on idle connections either.
             is_lost = (
                 self._engine.dialect.is_disconnect(error, driver_connection, None) or time.monotonic() > give_up_at
             )
@@ -99,8 +101,8 @@ class Runner:
         return result
 
     def _drive(self, connection: PoolProxiedConnection, operation: Operation[T]) -> T:
-        # Closed whatever happens: SQLite keeps a closed connection, its lock with it, while a cursor of it is open, and
-        # the traceback of a refused value would hold that cursor (sqlite.org/c3ref/close.html).
+        # Always close the cursor: SQLite keeps a closed connection and its lock while one of its cursors is open, and
+        # the traceback of a refused value would keep that cursor alive (sqlite.org/c3ref/close.html).
         with closing(connection.cursor()) as cursor:
             return self._drive_cursor(cursor, operation)
 
@@ -139,7 +141,7 @@ class Runner:
         return Result((), cursor.rowcount) if cursor.description is None else Result(cursor.fetchall(), 0)
 
     def _execute_retrying(self, cursor: Any, sql: str, parameters: Any) -> None:
-        # Only ever outside a transaction: a statement that met a lock has done nothing yet.
+        # Called outside a transaction only: a statement that failed on a lock has had no effect.
         give_up_at = time.monotonic() + self._timeout_seconds
         while True:
             time.sleep(_PAUSE_SECONDS)
@@ -152,13 +154,13 @@ class Runner:
                 return
 
     def _compile(self, statement: Executable) -> CompiledStatement:
-        # Statements are constants of their modules, so this cannot grow without bound.
+        # Statements are module constants, so the cache is bounded.
         compiled = self._statements[statement] = CompiledStatement(statement, self._engine.dialect)
         return compiled
 
 
 class RunPort:
-    """A port whose methods run their definitions. Found as plain attributes from their first use on."""
+    """Sync port whose methods run the operations of ``definition``. Methods are cached as attributes."""
 
     def __init__(self, definition: object, runner: Runner) -> None:
         self._definition = definition
@@ -171,6 +173,6 @@ class RunPort:
         def call(*arguments: object) -> Any:
             return run(define(*arguments), writes=is_write)
 
-        call.writes = is_write  # type: ignore[attr-defined]  # read by the async twin to choose its thread
+        call.writes = is_write  # type: ignore[attr-defined]  # read by ThreadPorts to choose a thread pool
         setattr(self, name, call)
         return call

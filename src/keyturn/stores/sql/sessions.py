@@ -1,4 +1,4 @@
-"""Sessions and their marks in SQL."""
+"""Sessions, generations and not-befores in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -63,7 +63,7 @@ _VALUE = select(func.count()).select_from(marks).where(*_by_key)
 
 
 def _raise_generation(subject: Subject) -> Operation[int]:
-    # Whoever gets here holds the log's counter, so no other insert of this row can come between.
+    # The caller holds the lock of the log's counter, so no concurrent insert of this row is possible.
     rows = (yield _RAISE, {"b_kind": RevocationKind.SUBJECT.value, "b_key": subject}).rows
     if rows:
         generation: int = rows[0][0]
@@ -73,7 +73,7 @@ def _raise_generation(subject: Subject) -> Operation[int]:
 
 
 def increment_generation(increment: GenerationIncrement) -> Operation[Revocation]:
-    """The body of ``increment_generation``, inside a transaction that ``next_sequence`` has opened the log in."""
+    """Raise a subject's generation and append the entry, within the caller's transaction."""
     sequence = yield from next_sequence()
     generation = yield from _raise_generation(increment.subject)
     entry = Revocation(RevocationKind.SUBJECT, increment.subject, generation, increment.at, increment.expires_at)
@@ -81,7 +81,10 @@ def increment_generation(increment: GenerationIncrement) -> Operation[Revocation
 
 
 def move_to_generation(session: Session, subject: Subject, generation: int) -> Operation[bool]:
-    """Swap a session of ``subject`` over to the new ``generation``; false when it lost or was void before."""
+    """Compare and swap a session of ``subject`` to the new ``generation``.
+
+    Return False if another write won or the session was void before.
+    """
     if session.subject != subject or session.generation != generation - 1:
         return False
     return (yield from _swap(replace(session, generation=generation)))
@@ -95,19 +98,19 @@ def _swap(session: Session) -> Operation[bool]:
 
 
 def expired_sessions(now: Instant, after: str) -> Operation[Sequence[str]]:
-    """Sids of one batch that may be deleted, in order. It reads, however long that takes: no writer waits for it."""
-    # By sid, not by expiry: an index over a column that every use changes would cost each rotation a second write.
+    """Return the sids of one batch of expired sessions, in order. A read: no writer waits for it."""
+    # Ordered by sid: an index on the expiry, which every use changes, would cost each rotation a second write.
     return [row[0] for row in (yield _EXPIRED, {"now": now, "after": after}).rows]
 
 
 @writes
 def purge_sessions(now: Instant, after: str, last: str) -> Operation[int]:
-    """Delete one batch, those above ``after`` and up to ``last``. Answers how many went."""
+    """Delete one batch, the expired sids above ``after`` up to ``last``. Return the number of deleted sessions."""
     return (yield _PURGE, {"now": now, "after": after, "last": last}).count
 
 
 class Sessions:
-    """``SessionStore``, all but ``purge``, which is many small transactions."""
+    """``SessionStore`` in SQL without ``purge``, which runs in batches."""
 
     @writes
     def insert(self, session: Session) -> Operation[None]:
@@ -136,7 +139,7 @@ class Sessions:
 
     @writes
     def wait_durable(self, session: Session) -> Operation[bool]:
-        # The commit of a write waits for the standbys that PostgreSQL is told to wait for; a read does not.
+        # The commit of a write waits for PostgreSQL's synchronous standbys; a read does not.
         yield BEGIN
         yield _TOUCH, {}
         loaded = yield from self.load(session.sid)

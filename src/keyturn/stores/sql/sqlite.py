@@ -1,4 +1,4 @@
-"""What only SQLite needs: a private file, the write-ahead log, full durability, and patience."""
+"""SQLite specifics: a private file, the write-ahead log, durability, busy handling and a change notifier."""
 
 import os
 import sqlite3
@@ -14,14 +14,17 @@ from keyturn.errors import ConfigurationError
 
 
 def create_file(url: URL) -> None:
-    """Make the database file, readable by its owner alone; SQLite gives its ``-wal`` and ``-shm`` the same mode."""
+    """Create the database file with mode 0600; SQLite gives its ``-wal`` and ``-shm`` files the same mode.
+
+    Raises ``ConfigurationError`` for a URL that is not a plain file, or a file that cannot be written.
+    """
     if not url.database or url.database == ":memory:" or url.query:
         raise ConfigurationError("store: SQLite needs a plain file, as in sqlite:////var/lib/keyturn/keyturn.db")
     path = Path(url.database)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        # Never opened here: closing any descriptor of a file drops all locks this process holds on it (POSIX), and
+        # Do not open an existing file: closing any descriptor drops all locks of this process on it (POSIX), and
         # another process would then discard a log in use (sqlite.org/howtocorrupt.html, section 2.2).
         if not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
             raise ConfigurationError(f"store: {path} is not a file this user may write") from None
@@ -30,7 +33,7 @@ def create_file(url: URL) -> None:
 
 
 def require_file(url: URL) -> None:
-    """Raises ``ConfigurationError`` where the database file is not there: opening it would make an empty one."""
+    """Check that the database file exists. Raises ``ConfigurationError``: opening it would create an empty one."""
     if url.database and not Path(url.database).exists():
         raise ConfigurationError(
             f"there is no database {Path(url.database).absolute()}: "
@@ -39,14 +42,14 @@ def require_file(url: URL) -> None:
 
 
 def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> None:
-    """Have every connection opened the way the promises of durability need it.
+    """Configure every new connection of ``engine`` for the required durability.
 
-    Not ``durable``: a commit is as atomic as any, but a power cut may undo the latest ones (sqlite.org/wal.html,
-    section 3). The next durable commit of any connection syncs the one log they share, and them with it.
+    Without ``durable``, commits are atomic, but a power cut may undo the latest ones (sqlite.org/wal.html, section 3).
+    The next durable commit of any connection syncs the shared write-ahead log and these commits with it.
     """
     # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
     synchronous = "FULL" if durable else "NORMAL"
-    # A database somebody deleted must not be made anew, empty and readable by everyone.
+    # A deleted database must not be recreated, empty and readable by every user.
     uri = f"{Path(engine.url.database or '').absolute().as_uri()}?mode=rw"
 
     def use_existing_file(_dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> None:
@@ -58,9 +61,9 @@ def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> 
         _enter_wal(connection, time.monotonic() + timeout_seconds)
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
-        # Deleted rows held seeds: overwrite them.
+        # Overwrite deleted rows: they held seeds.
         connection.execute("PRAGMA secure_delete=FAST")
-        # From here on the runner waits for locks, more evenly than SQLite does.
+        # From now on the runner waits for locks, more evenly than SQLite does.
         connection.execute("PRAGMA busy_timeout=0")
 
     event.listen(engine, "do_connect", use_existing_file)
@@ -68,12 +71,12 @@ def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> 
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether ``error`` only says that another connection holds a lock (SQLITE_BUSY in any of its forms)."""
+    """Return True if ``error`` means that another connection holds a lock (any form of SQLITE_BUSY)."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _enter_wal(connection: sqlite3.Connection, give_up_at: float) -> None:
-    # Several processes may make the same new file at once; this one change does not wait for its turn by itself.
+    # Several processes may create the same file at once, and the busy timeout does not apply to this PRAGMA.
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -86,11 +89,11 @@ def _enter_wal(connection: sqlite3.Connection, give_up_at: float) -> None:
 
 
 class DataVersion:
-    """A ``Watch`` over a SQLite file: ``PRAGMA data_version`` on a connection of its own that never writes.
+    """``ChangeNotifier`` over a SQLite file: ``PRAGMA data_version`` on a connection of its own that never writes.
 
-    It changes with every commit of any *other* connection, in this process or another, and costs microseconds.
-    ``replaced``: called when another file has taken the name, as when a backup is put back; whatever is open still
-    reads and writes the old one, which nobody will ever find again.
+    The version changes with every commit of any *other* connection, in any process; reading it costs microseconds.
+    ``on_replaced``: called when another file has taken the path, for example a restored backup. Open connections still
+    read and write the old, unlinked file.
     """
 
     interval_seconds = 0.005
@@ -102,7 +105,7 @@ class DataVersion:
         self._connect()
 
     def change_token(self) -> object:
-        """Changes when anything was committed. Raises ``OSError`` while there is no file: nothing can be known."""
+        """Return a token that changes with every commit. Raises ``OSError`` while the file does not exist."""
         if self._current_identity() != self._file_id:
             self._file_id = None
             self._connection.close()
@@ -111,7 +114,7 @@ class DataVersion:
         return self._file_id, self._connection.execute("PRAGMA data_version").fetchone()[0]
 
     def wait(self, seconds: float, stop: Event) -> None:
-        """Nothing tells of a commit in another process: look again after ``seconds``."""
+        """Wait ``seconds``: SQLite does not notify of commits in other processes."""
         stop.wait(seconds)
 
     def close(self) -> None:
@@ -120,7 +123,7 @@ class DataVersion:
 
     def _connect(self) -> None:
         file = self._identity()
-        # Asked from whichever thread polls, one at a time.
+        # Used by the polling thread only, one at a time.
         self._connection = sqlite3.connect(self._path, timeout=0.1, check_same_thread=False, isolation_level=None)
         self._file_id = file
 
@@ -128,7 +131,7 @@ class DataVersion:
         try:
             return self._identity()
         except OSError:
-            # Deleted: what is open would acknowledge writes into a file without a name (P1).
+            # The file was deleted: open connections would acknowledge writes to an unlinked file (P1).
             self._on_replaced()
             raise
 

@@ -1,4 +1,4 @@
-"""SqlStore and AsyncSqlStore: every port of a store in one SQL database."""
+"""``SqlStore`` and ``AsyncSqlStore``: every port of a store in one SQL database."""
 
 from functools import partial
 from typing import cast
@@ -26,13 +26,14 @@ MAX_WAITING = 1000
 
 
 class SqlStore:
-    """Every port of a store in the SQL database at ``url``, for any number of threads.
+    """Thread-safe store in the SQL database at ``url``, with every port as an attribute.
 
-    ``deadline_seconds``: longest wait for a connection and for the right to write; then ``StoreUnavailable``.
-    ``accounts``: how accounts are kept, where their sessions are elsewhere. ``serving``: whether this database must be
-    one to serve from.
-    The schema is made or upgraded first; several processes may do so at once. Raises ``ConfigurationError`` for a
-    URL that cannot be used and for a schema newer than this version of Keyturn.
+    The schema is created or upgraded first; several processes may do so at once.
+
+    ``deadline_seconds``: longest time for one operation, then ``StoreUnavailable``. ``size``: largest number of
+    connections. ``accounts``: account operations if sessions are kept outside this database. ``serving``: check that
+    the database may be served from.
+    Raises ``ConfigurationError`` for an unusable URL and for a schema newer than this Keyturn.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class SqlStore:
             check_servable(self.engine, sessions_in_redis=accounts is not None)
         make_runner = partial(Runner, hooks=database.hooks, deadline_seconds=deadline_seconds)
         self._runner = runner = make_runner(self.engine, size=size)
-        # Attempts are counted by compare-and-swap, twice in every login; losing a count loses no login.
+        # Throttles are written twice per login. Losing a count in a crash loses no login, so they need not be durable.
         self._throttle_runner = make_runner(database.throttle_engine, size=throttle_pool_size(size))
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
@@ -64,15 +65,15 @@ class SqlStore:
         return f"{type(self).__name__}({self.database.label!r})"
 
     def watch(self) -> ChangeNotifier | None:
-        """A nearly free way to ask whether anything was committed; ``None`` where the database has none."""
+        """Create a change notifier for this database, or return None if it has none."""
         return self.database.notifier_factory(self._reset_connections)
 
     def set_log_id(self, log_id: int) -> None:
-        """Give the revocation log another number, below 2^52: it went back in time."""
+        """Give the revocation log another id, below 2^52, after the database was restored from a backup."""
         self._runner.run(set_log_id(log_id), writes=True)
 
     def close(self) -> None:
-        """Close every connection. Call it when no other thread uses the store any more."""
+        """Close every connection. No other thread may be using the store."""
         self._runner.close()
         self._throttle_runner.close()
         self.engine.dispose()
@@ -83,10 +84,10 @@ class SqlStore:
 
 
 class AsyncSqlStore:
-    """``SqlStore``, every port awaited: over asyncpg, or in a bounded crew of threads of its own.
+    """Async version of ``SqlStore``, over asyncpg or a bounded thread pool of its own.
 
-    Making one waits for the database: do it before serving. Past ``WAITING`` queued operations it answers
-    ``StoreUnavailable`` at once. ``store``: the same store, not awaited.
+    The constructor blocks on the database: call it before serving requests. Beyond ``MAX_WAITING`` queued operations it
+    raises ``StoreUnavailable`` at once. ``store``: the same store with sync ports.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class AsyncSqlStore:
     ) -> None:
         address = read_address(url)
         asyncpg_address = address if address is not None and address.asyncpg else None
-        # What is not awaited then is upkeep, in a thread or two.
+        # With asyncpg, the sync store only serves background tasks in one or two threads.
         sync_size = size if asyncpg_address is None else min(size, MAINTENANCE_CONNECTIONS)
         self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=sync_size, accounts=accounts)
         self._ports: AsyncPorts
@@ -122,12 +123,14 @@ class AsyncSqlStore:
         return f"Async{self.store!r}"
 
     def watch(self) -> ChangeNotifier | None:
-        """As ``SqlStore.watch``, where a look never waits; ``None`` on PostgreSQL, where it waits for the server:
-        follow ``store`` in a thread there, as an issuer does."""
+        """Create a change notifier that does not block, or return None.
+
+        PostgreSQL has none, because its notifier waits for the server: follow ``store`` in a thread instead.
+        """
         return self.store.watch() if self.store.database.address is None else None
 
     async def close(self) -> None:
-        """Let what runs finish, forget what waits, close every connection."""
+        """Finish running operations, cancel waiting ones and close every connection."""
         await self._ports.close()
         self.store.close()
 

@@ -1,13 +1,13 @@
-"""The tables. Portable types only; what changes often is in no index, so that a rotation rewrites one row only."""
+"""Tables with portable types. Columns that change often are not indexed, so that a rotation rewrites one row only."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table
 from sqlalchemy import Text as AnyText
 
 _Number = BigInteger().with_variant(Integer(), "sqlite")
-"""64 bits everywhere: SQLite's INTEGER is, and only under that name may it be the row's own address."""
+"""64-bit integer. SQLite's INTEGER has 64 bits, and only a column of that name can be the rowid."""
 
 Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
-"""In byte order everywhere, as SQLite has it: not as a locale would, which costs more and changes with its version."""
+"""Text in byte order, as in SQLite: a locale's collation is slower and changes with its version."""
 
 metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"},
@@ -65,13 +65,13 @@ counters = Table(
 )
 
 APPENDED = "appended"
-"""Counter: sequence of the last entry. Whoever appends holds its row until commit: sequence order is commit order."""
+"""Counter: sequence number of the last entry. Its row is locked until commit, so sequence order is commit order."""
 
 PURGED = "purged"
-"""Counter: sequence of the newest entry ever purged; a follower behind it may have missed something."""
+"""Counter: sequence number of the newest purged entry; a follower behind it may have missed entries."""
 
 LOG = "log"
-"""Counter: random number of this log. Another one once it went back in time."""
+"""Counter: random id of this log, replaced after a restore from a backup."""
 
 accounts = Table(
     "accounts",

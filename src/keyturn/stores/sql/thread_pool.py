@@ -1,4 +1,4 @@
-"""A bounded crew of threads for the async stores, apart from the event loop's own pool."""
+"""Bounded thread pool for the async stores, separate from the event loop's default executor."""
 
 import asyncio
 import os
@@ -11,8 +11,10 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 
 
 class BoundedThreadPool:
-    """At most ``threads`` calls at once and ``waiting`` behind them; past that ``StoreUnavailable`` at once, and for
-    one that has not begun after ``timeout_seconds``."""
+    """Thread pool with at most ``threads`` running and ``waiting`` queued calls.
+
+    Raises ``StoreUnavailable`` at once for a full queue, and for a call that has not started after ``timeout_seconds``.
+    """
 
     def __init__(self, threads: int, waiting: int, name: str, *, timeout_seconds: float) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
@@ -21,9 +23,9 @@ class BoundedThreadPool:
         self._pid = os.getpid()
 
     async def run(self, method: Callable[..., Any], *arguments: object) -> Any:
-        """Call ``method`` on a thread. Cancelled while it waits, it never happens; while it runs, it still may."""
+        """Call ``method`` in a thread. A cancelled call that waits does not run; one that runs may still complete."""
         if self._pid != os.getpid():
-            # Threads do not survive a fork: whoever waited for one would wait for ever.
+            # A fork does not copy threads: a call would wait forever.
             raise ConfigurationError("this store was opened before a fork; open one in each process")
         if not self._slots.acquire(blocking=False):
             raise StoreUnavailable("too many operations are waiting for the store")
@@ -40,7 +42,7 @@ class BoundedThreadPool:
 
         def give_up() -> None:
             nonlocal is_late
-            is_late = future.cancel()  # which is refused to what has begun
+            is_late = future.cancel()  # False if the call has started
 
         timer = asyncio.get_running_loop().call_later(self._timeout_seconds, give_up)
         try:
@@ -53,7 +55,7 @@ class BoundedThreadPool:
             timer.cancel()
 
     def close(self) -> None:
-        """Let what runs finish, forget what waits."""
+        """Finish running calls and cancel waiting ones."""
         self._executor.shutdown(cancel_futures=True)
 
     def _release_slot(self, _future: Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Timeline: how often a standby took over. Where nothing stands by, there is one history only."""
+"""PostgreSQL's timeline id as a SQL function; 0 on databases without standbys."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class timeline(FunctionElement[int]):  # noqa: N801  # named as SQL functions are
-    """The number of the history this server is in: PostgreSQL begins another one with each promotion."""
+    """Timeline id of the server: PostgreSQL starts a new timeline with each promotion of a standby."""
 
     inherit_cache = True
     type = BigInteger()

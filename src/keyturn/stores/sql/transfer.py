@@ -1,8 +1,8 @@
-"""Copying: everything one database holds into another one, while the first is still in use, and again until it is not.
+"""Copy of one database into another, in passes that can run while the source is in use.
 
-Each pass walks every table in the order of its key and makes the other side the same: what is there is left, what
-differs is replaced, what is gone is deleted. So it can be ended at any point and begun again. A mark in the target
-keeps issuers off it until the last pass, which nobody writes beside, has been compared row by row.
+Each pass walks every table in key order and makes the target equal: equal rows are kept, different rows are replaced,
+surplus rows are deleted. A pass can therefore be aborted and repeated. A marker in the target keeps issuers from using
+it until a last pass, with the source locked against writers, was compared row by row.
 """
 
 import hashlib
@@ -34,23 +34,23 @@ from keyturn.stores.sql.tables import (
 BATCH: Final = 500
 TIMEOUT_SECONDS: Final = 30.0
 
-# Revocations last: an entry is there at the earliest when what it ended is.
+# Revocations last: an entry must not be in the target before the session that it ends.
 _TRANSFERRED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, revocations)
 _RENAMED: Final = (accounts, sessions, revocations)
 _MUST_BE_EMPTY: Final = (signing_keys, accounts, sessions, revocations, audit)
 
-# Events were given their numbers by the source: the next must not meet one of them.
+# Copied events keep the ids of the source: the next id must not collide with them.
 _NEXT_EVENT: Final = """
 SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM audit), false)
 """
 
 Progress = Callable[[str, int, int], None]
-"""Told the table, how many of its rows have been gone through, and how many there are."""
+"""Progress callback: receives the table's name, the number of rows done and the total."""
 
 
 @dataclass(slots=True)
 class TransferResult:
-    """``rows``: per table. ``changed``: rows written in this run. ``finished``: whether the source is closed now."""
+    """Result of a copy. ``rows``: rows per table. ``changed``: rows written. ``finished``: the source is closed."""
 
     rows: dict[str, int] = field(default_factory=dict[str, int])
     changed: int = 0
@@ -62,10 +62,10 @@ def _no_progress(_table: str, _done: int, _total: int) -> None:
 
 
 def copy_database(source_url: str, target_url: str, progress: Progress = _no_progress) -> TransferResult:
-    """Bring the target up to the source; finish when nobody else uses the source.
+    """Make the target equal to the source, and complete the move if no other connection uses the source.
 
-    Raises ``ConfigurationError`` for URLs that cannot be used and for a target that holds something else, and
-    ``StoreUnavailable`` when a database is away.
+    Raises ``ConfigurationError`` for unusable URLs and for a target with other data, ``StoreUnavailable`` if a database
+    cannot be reached.
     """
     require_database(source_url)
     source_db, target_db = _open_database(source_url, "the source"), _open_database(target_url, "the target")
@@ -100,7 +100,7 @@ def _open_database(url: str, label: str) -> Database:
 
 
 def _claim(source: Connection, target: Connection) -> TransferResult:
-    """Mark the target as being copied to, if it is empty or is so already. Finished: all was done but to open it."""
+    """Mark an empty target as being copied to. Return a finished result if only opening the target is left to do."""
     source_markers, target_markers = read_markers(source), read_markers(target)
     if MOVED in target_markers:
         raise ConfigurationError("the target was moved away itself; copy into an empty database")
@@ -133,7 +133,7 @@ def _transfer_pass(source: Connection, target: Connection, progress: Progress) -
 
 
 def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[Any], Any, Any]]:
-    """Rows in the order of the key, with the keys they lie between; ``None`` where there is no bound."""
+    """Yield rows in key order, with the keys before and at the end of each batch; None for no bound."""
     key = tuple_(*table.primary_key.columns)
     after: Any = None
     while True:
@@ -147,7 +147,7 @@ def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[An
 
 
 def _sync_range(target: Connection, table: Table, rows: Sequence[Any], after: Any, last: Any) -> int:
-    """Make the target hold exactly ``rows`` between two keys. Answers how many were written or deleted."""
+    """Make the target hold exactly ``rows`` between two keys. Return the number of written and deleted rows."""
     existing = {_key(table, row): row for row in target.execute(select(table).where(_between(table, after, last)))}
     expected = {_key(table, row): row for row in rows}
     missing = [row for key, row in expected.items() if existing.get(key) != row]
@@ -177,17 +177,16 @@ def _count(connection: Connection, table: Table) -> int:
 
 
 def _compare(source: Connection, target: Connection) -> None:
-    """Raises ``StoreUnavailable`` unless both hold the same."""
+    """Compare both databases by digest. Raises ``StoreUnavailable`` for a difference."""
     for table in _TRANSFERRED:
         if _digest(source, table) != _digest(target, table):
             raise StoreUnavailable(f"{table.name} is not the same on both sides; run it again")
 
 
 def _close_source(source: Connection) -> None:
-    """For good, before the target is opened: at no time are both open.
+    """Close the source permanently, before the target is opened: never are both open.
 
-    An issuer that was cut off meanwhile, and comes back, must find nothing to go on with: what it acknowledged here
-    nobody would ever read.
+    An issuer that was disconnected meanwhile must fail when it returns: its writes to the source would be lost.
     """
     source.execute(insert(counters), {"name": MOVED, "value": 1})
     for table in _RENAMED:
@@ -195,7 +194,7 @@ def _close_source(source: Connection) -> None:
 
 
 def _open_target(target: Connection) -> None:
-    """Safe to repeat."""
+    """Open the target for use. Safe to repeat."""
     if target.dialect.name == "postgresql":
         target.execute(text(_NEXT_EVENT))
     target.execute(delete(counters).where(counters.c.name == COPYING))
@@ -210,13 +209,13 @@ def _digest(connection: Connection, table: Table) -> str:
 
 
 def _normalize(value: Any) -> Any:
-    # One driver says bytes, the other a view of them.
+    # Drivers return binary columns as bytes or as memoryview.
     return value.tobytes() if type(value) is memoryview else value
 
 
 @contextmanager
 def _lock_source(source: Database) -> Generator[Connection | None]:
-    """A connection beside which nobody writes until it ends; ``None`` when somebody else uses the source."""
+    """Yield a connection that locks out all writers, or None if another connection uses the source."""
     with source.engine.connect() as connection:
         is_locked = _lock_server(connection) if source.address is not None else _lock_file(connection)
         yield connection if is_locked else None
@@ -239,7 +238,7 @@ def _lock_server(connection: Connection) -> bool:
 
 
 def _lock_file(connection: Connection) -> bool:
-    # Leaving the write-ahead log takes the file for oneself: it fails while any other connection is open.
+    # Leaving WAL mode needs exclusive access: it fails while any other connection is open.
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA busy_timeout=200")
     try:

@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection ``migrate`` hands it, inside the transaction that holds the lock."""
+"""Alembic environment: runs on the connection passed by ``migrate``, in the transaction that holds the lock."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Everything there is to begin with."""
+"""Initial schema."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,7 +21,7 @@ def _text(*names: str) -> list[sa.Column[str]]:
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Create every table."""
     _sessions()
     _revocations()
     _accounts()

@@ -1,4 +1,4 @@
-"""An index over when audit events happened, so that deleting the old ones reads no others."""
+"""Index on the time of audit events, so that a purge reads expired events only."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the index."""
+    """Create the index."""
     op.create_index("ix_audit_at", "audit", ["at"])
 
 

@@ -1,4 +1,4 @@
-"""A random number for the revocation log, by which its readers notice that it went back in time."""
+"""Random id of the revocation log, by which followers detect a log restored from a backup."""
 
 import secrets
 
@@ -16,10 +16,10 @@ counters = sa.table("counters", sa.column("name", sa.Text), sa.column("value", s
 
 
 def upgrade() -> None:
-    """Draw it."""
+    """Insert a random id."""
     op.bulk_insert(counters, [{"name": "log", "value": secrets.randbits(_BITS)}])
 
 
 def downgrade() -> None:
-    """Forget it."""
+    """Delete the id."""
     op.execute(counters.delete().where(counters.c.name == "log"))
