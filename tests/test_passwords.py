@@ -105,7 +105,7 @@ def test_an_unknown_account_costs_the_same_work(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_past_the_queue_it_is_refused_at_once_and_says_when_to_come_back(hasher: Argon2Hasher, gate: Gate) -> None:
-    waiting = [hasher._work.verify(None, "guess") for _ in range(3)]
+    waiting = [hasher._hashing_pool.verify(None, "guess") for _ in range(3)]
     for ask in (lambda: hasher.hash("purple otters"), lambda: hasher.verify(None, "guess")):
         with pytest.raises(Overloaded) as refused:
             ask()
@@ -179,7 +179,7 @@ def test_a_cancelled_waiter_frees_its_place(gate: Gate) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to the whole process elsewhere")
 def test_hashing_threads_give_way_and_no_other_thread_does(hasher: Argon2Hasher) -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    there = hasher._work._pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0)).result()
+    there = hasher._hashing_pool._pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0)).result()
     assert there == max(before, NICENESS)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
@@ -204,7 +204,7 @@ def test_elsewhere_the_process_is_not_reniced(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(os, "setpriority", renice, raising=False)
     monkeypatch.setattr(keyturn.passwords.sys, "platform", "darwin")
-    keyturn.passwords._yield_to_others()
+    keyturn.passwords._lower_priority()
 
 
 def test_awaited_answers_are_the_same() -> None:

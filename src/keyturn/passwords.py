@@ -59,14 +59,14 @@ class Argon2Parameters:
 
     def __post_init__(self) -> None:
         # A manipulated row must not make the server allocate 100 GiB, start 99 threads, or compute for an hour.
-        spent = max(self.memory_cost, self.memory_cost * self.time_cost // 4)
+        work_kib = max(self.memory_cost, self.memory_cost * self.time_cost // 4)
         if not (1 <= self.parallelism <= 16 and self.time_cost >= 1 and 8 * self.parallelism <= self.memory_cost):
             raise ConfigurationError(f"argon2 parameters out of bounds: {self}")
-        if spent > MAX_MEMORY_KIB:
+        if work_kib > MAX_MEMORY_KIB:
             raise ConfigurationError(f"argon2 parameters beyond {MAX_MEMORY_KIB} KiB or four passes over it: {self}")
 
 
-class _Encoded(NamedTuple):
+class _ParsedHash(NamedTuple):
     """Parsed PHC string."""
 
     parameters: Argon2Parameters
@@ -80,19 +80,20 @@ class _Argon2:
     def __init__(self, parameters: Argon2Parameters) -> None:
         self._parameters = parameters
         # A hash that matches no password: an unknown account takes as long as a known one (user enumeration).
-        self._decoy = _Encoded(parameters, secrets.token_bytes(SALT_BYTES), b"")
+        self._dummy = _ParsedHash(parameters, secrets.token_bytes(SALT_BYTES), b"")
 
     def hash(self, prepared: str) -> str:
-        own = self._parameters
+        parameters = self._parameters
         salt = secrets.token_bytes(SALT_BYTES)
-        digest = _digest(prepared, _Encoded(own, salt, bytes(DIGEST_BYTES)))
-        return f"$argon2id$v=19$m={own.memory_cost},t={own.time_cost},p={own.parallelism}${_text(salt)}${_text(digest)}"
+        digest = _digest(prepared, _ParsedHash(parameters, salt, bytes(DIGEST_BYTES)))
+        costs = f"m={parameters.memory_cost},t={parameters.time_cost},p={parameters.parallelism}"
+        return f"$argon2id$v=19${costs}${_base64(salt)}${_base64(digest)}"
 
     def verify(self, encoded: str | None, prepared: str) -> PasswordCheck:
-        stored = _parse(encoded or "") or self._decoy
+        stored = _parse(encoded or "") or self._dummy
         matches = hmac.compare_digest(_digest(prepared, stored), stored.digest)
-        today = (self._parameters, SALT_BYTES, DIGEST_BYTES)
-        return PasswordCheck(matches, matches and (stored.parameters, len(stored.salt), len(stored.digest)) != today)
+        current = (self._parameters, SALT_BYTES, DIGEST_BYTES)
+        return PasswordCheck(matches, matches and (stored.parameters, len(stored.salt), len(stored.digest)) != current)
 
 
 class _Pool:
@@ -101,7 +102,7 @@ class _Pool:
     def __init__(self, threads: int, queue: int) -> None:
         if threads < 1 or queue < 0:
             raise ConfigurationError("a hashing pool has at least one thread and no negative queue")
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-argon2", initializer=_yield_to_others)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-argon2", initializer=_lower_priority)
         self._free = threading.Semaphore(threads + queue)
         self._retry_after_seconds = math.ceil((threads + queue) / (threads * _HASHES_PER_SECOND))
 
@@ -138,9 +139,9 @@ class _HashingPool:
             prepared = prepare_password(password)
         except PasswordRejected:
             # No account, existing or not, can have this password: the fast answer reveals nothing.
-            refused: Future[PasswordCheck] = Future()
-            refused.set_result(PasswordCheck(matches=False))
-            return refused
+            mismatch: Future[PasswordCheck] = Future()
+            mismatch.set_result(PasswordCheck(matches=False))
+            return mismatch
         return self._pool.submit(partial(self._argon2.verify, encoded, prepared))
 
 
@@ -154,11 +155,11 @@ class _Hasher:
         threads: int | None = None,
         queue: int | None = None,
     ) -> None:
-        self._work = _HashingPool(parameters, threads, queue)
+        self._hashing_pool = _HashingPool(parameters, threads, queue)
 
     def close(self) -> None:
         """Close the pool: cancel waiting jobs and wait for running ones."""
-        self._work.close()
+        self._hashing_pool.close()
 
 
 class Argon2Hasher(_Hasher):
@@ -170,11 +171,11 @@ class Argon2Hasher(_Hasher):
 
     def hash(self, password: str) -> str:
         """Hash into a PHC string with a fresh salt. Raises ``PasswordRejected`` for an invalid password."""
-        return self._work.hash(password).result()
+        return self._hashing_pool.hash(password).result()
 
     def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         """Compare ``password`` with a hash. ``None`` and an invalid hash never match and take the same time."""
-        return self._work.verify(encoded, password).result()
+        return self._hashing_pool.verify(encoded, password).result()
 
 
 class AsyncArgon2Hasher(_Hasher):
@@ -185,11 +186,11 @@ class AsyncArgon2Hasher(_Hasher):
 
     async def hash(self, password: str) -> str:
         """Hash like ``Argon2Hasher.hash``."""
-        return await asyncio.wrap_future(self._work.hash(password))
+        return await asyncio.wrap_future(self._hashing_pool.hash(password))
 
     async def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         """Compare like ``Argon2Hasher.verify``."""
-        return await asyncio.wrap_future(self._work.verify(encoded, password))
+        return await asyncio.wrap_future(self._hashing_pool.verify(encoded, password))
 
 
 class NistPasswordRules:
@@ -218,36 +219,42 @@ def load_blocklist() -> Blocklist:
     return Blocklist(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def _digest(prepared: str, stored: _Encoded) -> bytes:
-    own = stored.parameters
+def _digest(prepared: str, stored: _ParsedHash) -> bytes:
+    parameters = stored.parameters
     size = len(stored.digest) or DIGEST_BYTES
     try:
         return hash_secret_raw(
-            prepared.encode(), stored.salt, own.time_cost, own.memory_cost, own.parallelism, size, Type.ID
+            prepared.encode(),
+            stored.salt,
+            parameters.time_cost,
+            parameters.memory_cost,
+            parameters.parallelism,
+            size,
+            Type.ID,
         )
     except HashingError as error:
         # All parameters are checked: the only error left is a failed memory allocation.
         raise Overloaded("argon2 could not allocate its memory") from error
 
 
-def _parse(encoded: str) -> _Encoded | None:
+def _parse(encoded: str) -> _ParsedHash | None:
     """Parse a PHC string; ``None`` for invalid text, other algorithms and parameters beyond the limits."""
-    shape = _ENCODED.fullmatch(encoded)
-    if shape is None:
+    match = _ENCODED.fullmatch(encoded)
+    if match is None:
         return None
     try:
-        parameters = Argon2Parameters(int(shape[1]), int(shape[2]), int(shape[3]))
-        salt, digest = (b64decode(each + "=" * (-len(each) % 4), validate=True) for each in shape.group(4, 5))
+        parameters = Argon2Parameters(int(match[1]), int(match[2]), int(match[3]))
+        salt, digest = (b64decode(each + "=" * (-len(each) % 4), validate=True) for each in match.group(4, 5))
     except (ConfigurationError, ValueError):
         return None
-    return _Encoded(parameters, salt, digest)
+    return _ParsedHash(parameters, salt, digest)
 
 
-def _text(octets: bytes) -> str:
+def _base64(octets: bytes) -> str:
     return b64encode(octets).rstrip(b"=").decode()
 
 
-def _yield_to_others() -> None:
+def _lower_priority() -> None:
     # Only Linux has a niceness per thread (setpriority(2)); on other systems this would slow down the event loop, too.
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -224,7 +224,7 @@ class SessionCache(Protocol):
     def get(self, sid: SessionId) -> LoadedSession | None:
         """Return a cached session; ``None`` when it is not cached or the feed is stale."""
 
-    def put(self, found: LoadedSession) -> None:
+    def put(self, loaded: LoadedSession) -> None:
         """Cache a session just read from the store, unless the feed has revoked it already."""
 
     def cursor(self) -> LogCursor | None:
@@ -252,7 +252,7 @@ class SharedSessionCache(Protocol):
     Used for session token checks only, never for a write. Never raises: any failure is a cache miss.
     """
 
-    def get(self, sid: SessionId, log: int) -> CachedSession | None:
+    def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
         """Return a copy read under the log ``log``, of any age. Pass it to ``SessionCache.accept_copy`` before use."""
 
     def put(self, copy: CachedSession) -> None:

@@ -19,19 +19,19 @@ class KeyRing:
     ``retired_seconds``: how long a retired key still verifies (see ``RolloverPolicy``).
     """
 
-    def __init__(self, vault: KeyEncryptor, retired_seconds: int) -> None:
-        self._vault = vault
+    def __init__(self, encryptor: KeyEncryptor, retired_seconds: int) -> None:
+        self._encryptor = encryptor
         self._retired_seconds = retired_seconds
-        self._opened: dict[str, SigningKey] = {}
+        self._signing_keys: dict[str, SigningKey] = {}
         self._keys = SigningKeySet((), retired_seconds)
 
     def load(self, stored: Sequence[StoredKey]) -> None:
         """Replace the keys with ``stored``. Raises ``ConfigurationError`` if the secrets do not decrypt one of them."""
-        if {each.kid for each in stored} == self._opened.keys():
+        if {each.kid for each in stored} == self._signing_keys.keys():
             return
-        opened = {each.kid: self._opened.get(each.kid) or self._open(each) for each in stored}
-        scheduled = [ScheduledKey(opened[each.kid], each.serial, each.active_at) for each in stored]
-        self._opened, self._keys = opened, SigningKeySet(scheduled, self._retired_seconds)
+        signing_keys = {each.kid: self._signing_keys.get(each.kid) or self._decrypt(each) for each in stored}
+        scheduled = [ScheduledKey(signing_keys[each.kid], each.serial, each.active_at) for each in stored]
+        self._signing_keys, self._keys = signing_keys, SigningKeySet(scheduled, self._retired_seconds)
 
     def sign(self, claims: Mapping[str, object], now: Instant) -> str:
         """Sign ``claims`` with the active key, as a compact JWS of type ``at+jwt``."""
@@ -53,20 +53,20 @@ class KeyRing:
         """Return the state of each key by serial: next, active or retired."""
         return {serial: state.value for serial, state in self._keys.states(now).items()}
 
-    def _open(self, stored: StoredKey) -> SigningKey:
-        return self._vault.decrypt_key(stored.encrypted, kid=stored.kid)
+    def _decrypt(self, stored: StoredKey) -> SigningKey:
+        return self._encryptor.decrypt_key(stored.encrypted, kid=stored.kid)
 
 
 class SigningKeyGenerator:
     """Generates signing keys and encrypts them for storage. ``randomness``: source of kids, nonces and HMAC secrets."""
 
-    def __init__(self, vault: KeyEncryptor, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
-        self._vault = vault
+    def __init__(self, encryptor: KeyEncryptor, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._encryptor = encryptor
         self._randomness = randomness
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
         """Generate a key. Its kid reveals nothing but its serial."""
         kid = f"{serial}-{self._randomness(6).hex()}"
         key = SigningKey.generate(algorithm, kid, randomness=self._randomness)
-        sealed = self._vault.encrypt_key(key, nonce=self._randomness(12))
-        return StoredKey(kid, algorithm, serial, active_at, sealed)
+        encrypted = self._encryptor.encrypt_key(key, nonce=self._randomness(12))
+        return StoredKey(kid, algorithm, serial, active_at, encrypted)

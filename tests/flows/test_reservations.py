@@ -101,7 +101,7 @@ def test_a_guess_cannot_be_taken_back_by_hanging_up(stage: Stage) -> None:
 def test_logins_cancelled_in_the_queue_leave_it_empty() -> None:
     async def main() -> None:
         hasher, go = AsyncArgon2Hasher(Argon2Parameters(8, 1), threads=1, queue=3), threading.Event()
-        blocking = hasher._work._pool.submit(go.wait)
+        blocking = hasher._hashing_pool._pool.submit(go.wait)
         for _ in range(20):
             waiting = [asyncio.create_task(hasher.verify(None, "guess")) for _ in range(3)]
             await asyncio.sleep(0)
