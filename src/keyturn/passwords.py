@@ -61,9 +61,13 @@ class Argon2Parameters:
         # A manipulated row must not make the server allocate 100 GiB, start 99 threads, or compute for an hour.
         work_kib = max(self.memory_cost, self.memory_cost * self.time_cost // 4)
         if not (1 <= self.parallelism <= 16 and self.time_cost >= 1 and 8 * self.parallelism <= self.memory_cost):
-            raise ConfigurationError(f"argon2 parameters out of bounds: {self}")
+            raise ConfigurationError(
+                f"{self} is out of bounds: parallelism 1 to 16, time_cost from 1, memory_cost from 8 * parallelism"
+            )
         if work_kib > MAX_MEMORY_KIB:
-            raise ConfigurationError(f"argon2 parameters beyond {MAX_MEMORY_KIB} KiB or four passes over it: {self}")
+            raise ConfigurationError(
+                f"{self} exceeds memory_cost={MAX_MEMORY_KIB}, or the work of four passes over that memory"
+            )
 
 
 class _ParsedHash(NamedTuple):
@@ -101,7 +105,7 @@ class _Pool:
 
     def __init__(self, threads: int, queue: int) -> None:
         if threads < 1 or queue < 0:
-            raise ConfigurationError("a hashing pool has at least one thread and no negative queue")
+            raise ConfigurationError(f"a hashing pool must have threads >= 1 and queue >= 0, not {threads} and {queue}")
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-argon2", initializer=_lower_priority)
         self._free = threading.Semaphore(threads + queue)
         self._retry_after_seconds = math.ceil((threads + queue) / (threads * _HASHES_PER_SECOND))
@@ -113,7 +117,7 @@ class _Pool:
             future = self._executor.submit(job)
         except RuntimeError as error:
             self._free.release()
-            raise Overloaded("password hashing pool is closed or starved of threads") from error
+            raise Overloaded("password hashing pool is closed, or the system refused to start a thread") from error
         # Called on completion and on cancellation: an abandoned job does not keep its slot.
         future.add_done_callback(lambda _: self._free.release())
         return future

@@ -14,7 +14,7 @@ from keyturn.verifier.claims import read_claims
 
 
 class KeyRing:
-    """The ``Signer`` port over the stored keys, decrypted by ``vault``.
+    """The ``Signer`` port over the stored keys, decrypted by ``encryptor``.
 
     ``retired_seconds``: how long a retired key still verifies (see ``RolloverPolicy``).
     """
@@ -42,7 +42,7 @@ class KeyRing:
         verified = verify_token(token, self._keys.published(now))
         # RFC 9068 section 4: another kind of JWT under the same key is not an access token.
         if verified.typ != ACCESS_TYPE:
-            raise TokenInvalid("typ is not at+jwt")
+            raise TokenInvalid(f"typ is {verified.typ!r}, not {ACCESS_TYPE}")
         return read_claims(verified.payload)
 
     def jwks(self, now: Instant) -> dict[str, object]:

@@ -162,7 +162,7 @@ def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
     [
         ({"algorithm": "none"}, "algorithm must be one of"),
         ({"algorithm": "rs256"}, "algorithm must be one of"),
-        ({"password_min_length": 1000}, "exceeds the maximum"),
+        ({"password_min_length": 1000}, "password_min_length must be at most 256"),
         ({"issuer": "https://ada:secret@auth.example.com"}, "without query, fragment, user or space"),
         ({"issuer": "https://auth.example.com "}, "without query, fragment, user or space"),
     ],

@@ -91,7 +91,7 @@ def test_a_claim_keyturn_writes_itself_may_not_be_brought_along(name: str) -> No
 )
 def test_text_under_a_secret_name_is_refused_wherever_it_stands(name: str) -> None:
     for claims in ({name: "hunter2"}, {"user": {name: "hunter2"}}, {"users": [{name: "hunter2"}]}):
-        with pytest.raises(PayloadRefused, match="named like a secret") as refused:
+        with pytest.raises(PayloadRefused, match="has the name of a secret") as refused:
             guard_payload(claims)
         assert name in refused.value.detail
         assert "hunter2" not in refused.value.detail
@@ -244,7 +244,7 @@ def test_what_json_cannot_say_is_refused(value: object) -> None:
 
 
 def test_names_are_text() -> None:
-    with pytest.raises(PayloadRefused, match="member named by a int"):
+    with pytest.raises(PayloadRefused, match="key of type int"):
         guard_payload({"a": {1: "x"}})
 
 
@@ -259,15 +259,15 @@ def test_size_depth_and_number_of_values_are_bounded() -> None:
     for _ in range(MAX_DEPTH - 1):
         deep = [deep]
     guard_payload({"a": deep})
-    with pytest.raises(PayloadRefused, match="too deep"):
+    with pytest.raises(PayloadRefused, match="or 5 levels"):
         guard_payload({"a": [deep]})
     guard_payload({"a": [0] * (MAX_NODES - 2)})
-    with pytest.raises(PayloadRefused, match="too large"):
+    with pytest.raises(PayloadRefused, match="more than 256 values"):
         guard_payload({"a": [0] * 1_000_000})
-    with pytest.raises(PayloadRefused, match="too large"):
+    with pytest.raises(PayloadRefused, match="more than 256 values"):
         guard_payload({str(each): each for each in range(MAX_NODES + 1)})
     guard_payload({"a": "x" * (MAX_PAYLOAD_CHARS - 8)})
-    with pytest.raises(PayloadRefused, match="2049 characters of at most"):
+    with pytest.raises(PayloadRefused, match="2049 characters of JSON"):
         guard_payload({"a": "x" * (MAX_PAYLOAD_CHARS - 7)})
     with pytest.raises(PayloadRefused, match="has 2049 characters"):
         guard_payload({"a": "x" * (MAX_PAYLOAD_CHARS + 1)})

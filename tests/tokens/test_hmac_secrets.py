@@ -33,7 +33,7 @@ def test_a_fresh_secret_is_accepted() -> None:
 def test_a_secret_is_at_least_as_long_as_the_hash(algorithm: str, size: int) -> None:
     secret = random.Random(1).randbytes(size)
     assert SigningKey(algorithm, secret).private_bytes() == secret
-    with pytest.raises(ConfigurationError, match=f"asks for {size}"):
+    with pytest.raises(ConfigurationError, match=f"requires {size}"):
         SigningKey(algorithm, secret[:-1])
 
 

@@ -38,7 +38,7 @@ def test_a_signed_token_verifies(key: SigningKey) -> None:
 def test_another_key_of_the_same_algorithm_does_not_fit(key: SigningKey) -> None:
     stranger = SigningKey.generate(key.algorithm, key.kid)
     for keys in (KeySet([stranger]), KeySet([stranger, *TRUSTED])):
-        with pytest.raises(TokenInvalid, match="does not fit"):
+        with pytest.raises(TokenInvalid, match="is not valid for key"):
             verify_compact(sign_compact(PAYLOAD, key), keys)
 
 
@@ -92,7 +92,7 @@ def test_headers_of_bad_signatures_are_not_kept_and_good_ones_are_bounded(forge)
 
 @pytest.mark.parametrize("token", [None, 7, [], {}, bytearray(b"a.b.c"), object(), TOKEN.split(".")])
 def test_what_is_no_token_at_all_is_malformed(token: object) -> None:
-    with pytest.raises(TokenMalformed, match="text or bytes"):
+    with pytest.raises(TokenMalformed, match="str or bytes"):
         verify_compact(token, TRUSTED)  # type: ignore[arg-type]
 
 
@@ -146,10 +146,10 @@ def test_detached_content_is_malformed(forge) -> None:
 def test_a_token_without_kid_is_tried_only_where_one_key_could_be_meant(forge) -> None:
     token = forge(ED25519, {"alg": "EdDSA"})
     assert verify_token(token, TRUSTED).kid == "ed"
-    with pytest.raises(TokenInvalid, match="names no key") as refused:
+    with pytest.raises(TokenInvalid, match="has no kid") as refused:
         verify_token(token, KeySet([ED25519, SigningKey.generate("EdDSA")]))
     assert not isinstance(refused.value, UnknownKey)
-    with pytest.raises(TokenInvalid, match="names no key"):
+    with pytest.raises(TokenInvalid, match="has no kid"):
         verify_token(token, KeySet())
 
 

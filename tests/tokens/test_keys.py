@@ -27,7 +27,7 @@ def test_repr_shows_no_key_material(key: SigningKey) -> None:
 
 def test_keys_are_not_pickled(key: SigningKey) -> None:
     for secretive in (key, key.verifying_key):
-        with pytest.raises(TypeError, match="not pickled"):
+        with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(secretive)
 
 
@@ -88,14 +88,14 @@ def test_private_bytes_of_another_algorithm_are_refused(every_key: dict[str, Sig
 
 def test_a_curve_of_another_size_is_refused() -> None:
     for curve in (ec.SECP384R1(), ec.SECP256K1(), ec.BrainpoolP256R1()):
-        with pytest.raises(ConfigurationError, match="dictates P-256"):
+        with pytest.raises(ConfigurationError, match="requires P-256"):
             SigningKey("ES256", ec.generate_private_key(curve), "k")
 
 
 def test_symmetric_keys_say_so_and_have_no_public_jwk(key: SigningKey) -> None:
     assert key.symmetric == key.algorithm.startswith("HS")
     if key.symmetric:
-        with pytest.raises(ConfigurationError, match="never published"):
+        with pytest.raises(ConfigurationError, match="cannot be published"):
             key.verifying_key.to_jwk()
     else:
         assert key.verifying_key.to_jwk()["alg"] == key.algorithm

@@ -115,14 +115,14 @@ def acr_for(amr: Collection[str]) -> str:
 def check_issuer(claims: AccessClaims, issuer: str) -> None:
     """Raise ``TokenInvalid`` unless ``iss`` is exactly ``issuer`` (RFC 9068 section 4)."""
     if claims.iss != issuer:
-        raise TokenInvalid(f"iss is another issuer than {issuer!r}")
+        raise TokenInvalid(f"iss is not {issuer!r}")
 
 
 def check_audience(claims: AccessClaims, audience: str) -> None:
     """Raise ``TokenInvalid`` unless ``aud`` contains ``audience`` (RFC 8725 section 3.9)."""
     audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if audience not in audiences:
-        raise TokenInvalid(f"aud is another resource server than {audience!r}")
+        raise TokenInvalid(f"aud does not contain {audience!r}")
 
 
 def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
@@ -130,7 +130,7 @@ def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
     if now >= claims.exp + leeway_seconds:
         raise TokenExpired("exp has passed")
     if max(claims.nbf, claims.iat) > now + leeway_seconds:
-        raise TokenNotYetValid("nbf or iat lies ahead")
+        raise TokenNotYetValid("nbf or iat is in the future")
 
 
 def principal_from_claims(claims: AccessClaims) -> Principal:

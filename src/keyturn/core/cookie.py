@@ -77,17 +77,19 @@ _patterns_for = lru_cache(maxsize=32)(_CookiePatterns)
 
 def _search(header: bytes, patterns: _CookiePatterns) -> str | None:
     if _CONTROL.search(header):
-        raise BadRequest("Cookie header with a control character")
+        raise BadRequest("the Cookie header contains CR, LF or NUL")
     printable = _NON_PRINTABLE.sub(b"", header).lower().split(b";")
     candidates = [i for i, piece in enumerate(printable) if patterns.stem in piece and _is_look_alike(piece, patterns)]
     if not candidates:
         return None
     if len(candidates) > 1:
         # Cookie tossing: a sibling host can set a second cookie and choose which of the two comes first.
-        raise BadRequest("the cookie appears more than once, or beside a look-alike")
+        raise BadRequest("the cookie appears more than once, or together with a look-alike")
     pieces = header.split(b";")
     if _RFC2965.search(b";" + header) or _is_inside_quotes(pieces[: candidates[0]], pieces[candidates[0] + 1 :]):
-        raise BadRequest("the cookie stands inside another one's quotes, or beside RFC 2965 attributes")
+        raise BadRequest(
+            "the cookie is inside another cookie's quotes, or comes with RFC 2965 attributes such as $Version"
+        )
     return _value(pieces[candidates[0]].removeprefix(b" " if candidates[0] else b""), patterns)
 
 
@@ -105,7 +107,9 @@ def _is_inside_quotes(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
 def _value(piece: bytes, patterns: _CookiePatterns) -> str:
     match = patterns.pair.fullmatch(piece)
     if match is None:
-        raise BadRequest("the cookie is misspelt, quoted, empty or outside the token alphabet")
+        raise BadRequest(
+            "the cookie has another spelling of its name, or its value is not one or more of A-Z a-z 0-9 . _ -"
+        )
     return match[1].decode()
 
 
@@ -127,7 +131,7 @@ def set_cookie(
     more than 400 days.
     """
     if not re.fullmatch(_VALUE, value):
-        raise ConfigurationError("a cookie value is one or more of A-Z a-z 0-9 . _ -")
+        raise ConfigurationError("a cookie value must be one or more of A-Z a-z 0-9 . _ -")
     return _write(name, value, max_age_seconds, same_site, secure, path, http_only)
 
 
@@ -160,21 +164,23 @@ def _write(
 
 def _check_attributes(name: str, max_age_seconds: int | None, same_site: str, path: str) -> None:
     if not _NAME.fullmatch(name):
-        raise ConfigurationError("a cookie name is one or more of A-Z a-z 0-9 _ -")
+        raise ConfigurationError(f"a cookie name must be one or more of A-Z a-z 0-9 _ -, not {name!r}")
     if not _PATH.fullmatch(path):
-        raise ConfigurationError("a cookie path starts with / and holds only A-Z a-z 0-9 . _ ~ / -")
+        raise ConfigurationError(
+            f"a cookie path must start with / and contain only A-Z a-z 0-9 . _ ~ / -, not {path!r}"
+        )
     if same_site not in ("Lax", "Strict", "None"):
-        raise ConfigurationError("SameSite is Lax, Strict or None")
+        raise ConfigurationError(f"same_site must be Lax, Strict or None, not {same_site!r}")
     if max_age_seconds is not None and not 0 <= max_age_seconds <= MAX_AGE_SECONDS:
-        raise ConfigurationError(f"a cookie's age lies between 0 and {MAX_AGE_SECONDS} seconds")
+        raise ConfigurationError(f"max_age_seconds must be between 0 and {MAX_AGE_SECONDS}, not {max_age_seconds}")
 
 
 def _check_prefix(name: str, same_site: str, secure: bool, path: str) -> None:
     # Browsers compare prefixes case-insensitively (RFC 6265bis section 4.1.3).
     folded = name.lower()
     if folded.startswith(("__host-", "__secure-", "__http-")) and not secure:
-        raise ConfigurationError("a __Host- or __Secure- cookie must be Secure")
+        raise ConfigurationError(f"the cookie {name} must be Secure because of its prefix; set secure=True")
     if folded.startswith("__host-") and path != "/":
-        raise ConfigurationError("a __Host- cookie has Path=/")
+        raise ConfigurationError(f"the cookie {name} must have the path / because of its prefix, not {path!r}")
     if same_site == "None" and not secure:
-        raise ConfigurationError("SameSite=None must be Secure")
+        raise ConfigurationError(f"the cookie {name} has SameSite=None and must be Secure; set secure=True")

@@ -50,10 +50,10 @@ def check_origin(
     if source is not None and _is_trusted(source, trusted_origins):
         return
     if site is not None:
-        raise CrossOrigin(f"Sec-Fetch-Site: {site!r}")
+        raise CrossOrigin(f"the Sec-Fetch-Site header is {site!r}")
     # A request without both headers comes from no browser, or from one too old to be protected this way.
     if source is not None and not _is_same_host(source, _single_value(host, "Host")):
-        raise CrossOrigin(f"Origin {source!r} is not the requested host")
+        raise CrossOrigin(f"the Origin header {source!r} does not match the Host header")
 
 
 def is_token_required(method: str, *, credential_is_cookie: bool, csrf_token: bool) -> bool:
@@ -72,7 +72,9 @@ def canonical_origin(text: str) -> str:
     """
     serialized = _serialize_origin(text)
     if serialized is None:
-        raise ConfigurationError(f"not an origin such as https://app.example.com: {text!r}")
+        raise ConfigurationError(
+            f"{text!r} is not an origin; write scheme, host and port only, such as https://app.example.com"
+        )
     return serialized
 
 
@@ -81,7 +83,7 @@ def _single_value(values: Sequence[bytes], header: str) -> str | None:
         return None
     if len(values) > 1 or not values[0].isascii():
         # A parser that takes the first of two values and one that takes the last decide differently.
-        raise CrossOrigin(f"{header} is repeated or not ASCII")
+        raise CrossOrigin(f"the {header} header is repeated or not ASCII")
     return values[0].decode()
 
 

@@ -16,7 +16,7 @@ class State(Enum):
 
     LIVE = "live"
     IDLE = "idle"
-    EXPIRED = "over"
+    EXPIRED = "expired"
     VOID = "void"
     ENDED = "ended"
 
@@ -65,7 +65,7 @@ def require_transition(loaded: LoadedSession, event: Event, now: Instant, policy
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
         return target
-    raise target(f"{event.value} on a session that is {state.value}")
+    raise target(f"cannot {event.value}: the session is {state.value}")
 
 
 def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> Session:
@@ -151,11 +151,14 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
         touched = _touched_fields(session, now, policy)
         return RotationResult(replace(session, rotations=counter + 1, rotated_at=now, **touched), counter + 1)
     if counter > session.rotations:
-        return RotationResult(session, refusal=CounterAhead(f"presented {counter}, stored {session.rotations}"))
+        return RotationResult(
+            session, refusal=CounterAhead(f"refresh token {counter} is ahead of the stored {session.rotations}")
+        )
     if _is_in_grace(session, counter, now, policy):
         return RotationResult(session, session.rotations)
     return RotationResult(
-        revoke(loaded, "reuse", now), refusal=TokenReused(f"presented {counter} of {session.rotations}")
+        revoke(loaded, "reuse", now),
+        refusal=TokenReused(f"refresh token {counter} was rotated before; the current one is {session.rotations}"),
     )
 
 
@@ -172,9 +175,9 @@ def check_session_token(loaded: LoadedSession, counter: int, now: Instant, polic
     """
     session = touch(loaded, now, policy)
     if counter < session.renewals:
-        raise TokenRevoked("a renewed session's earlier token")
+        raise TokenRevoked(f"session token {counter} was replaced by a renewal; the current one is {session.renewals}")
     if counter > session.renewals:
-        raise CounterAhead(f"session token {counter}, stored {session.renewals}")
+        raise CounterAhead(f"session token {counter} is ahead of the stored {session.renewals}")
     return session
 
 

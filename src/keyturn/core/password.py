@@ -29,12 +29,12 @@ def prepare_password(password: str) -> str:
     if len(password) > MAX_PASSWORD_OCTETS:
         raise PasswordRejected(f"A password has at most {MAX_PASSWORD_OCTETS} bytes.")
     if _longest_mark_run(password) > MAX_COMBINING_MARKS:
-        raise PasswordRejected(f"A password has at most {MAX_COMBINING_MARKS} combining marks in a row.")
+        raise PasswordRejected(f"Use at most {MAX_COMBINING_MARKS} combining marks in a row.")
     with_plain_spaces = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
     prepared = unicodedata.normalize("NFC", with_plain_spaces)
     # Cc includes NUL, which truncates C strings. Cs are lone surrogates, which cannot be encoded.
     if any(unicodedata.category(each) in ("Cc", "Cs") for each in prepared):
-        raise PasswordRejected("A password has no control characters and no broken characters.")
+        raise PasswordRejected("Do not use control characters or incomplete characters.")
     if len(prepared.encode()) > MAX_PASSWORD_OCTETS:
         raise PasswordRejected(f"A password has at most {MAX_PASSWORD_OCTETS} bytes.")
     return prepared
@@ -63,12 +63,12 @@ def validate_password(
     """
     prepared = prepare_password(password)
     if len(prepared) < policy.minimum:
-        raise PasswordRejected(f"Use at least {policy.minimum} characters; a few unrelated words do well.")
+        raise PasswordRejected(f"Use at least {policy.minimum} characters; several unrelated words work well.")
     if len(prepared) > policy.maximum:
         raise PasswordRejected(f"Use at most {policy.maximum} characters.")
     if blocklist.contains(prepared):
-        raise PasswordRejected("This is among the passwords that are tried first. Choose another.")
+        raise PasswordRejected("This is a common password. Choose another.")
     if blocklist.is_guessable(prepared):
-        raise PasswordRejected("This is a variation of passwords that are tried first. Choose another.")
+        raise PasswordRejected("This is a variation of a common password. Choose another.")
     if blocklist.is_guessable(prepared, context=(identifier, *service_names)):
-        raise PasswordRejected("This is built on your own name or on this service's. Choose another.")
+        raise PasswordRejected("This is based on your own name or the name of this service. Choose another.")

@@ -125,7 +125,9 @@ def guard_payload(claims: Mapping[str, object]) -> None:
             _guard_scalar(path, value)
     size = len(json.dumps(dict(claims), ensure_ascii=False, separators=(",", ":")))
     if size > MAX_PAYLOAD_CHARS:
-        _refuse((), f"takes {size} characters of at most {MAX_PAYLOAD_CHARS}", "store a reference and look it up")
+        _refuse(
+            (), f"has {size} characters of JSON, of at most {MAX_PAYLOAD_CHARS}", "store a reference and look it up"
+        )
 
 
 def _refuse(path: _Path, problem: str, advice: str) -> NoReturn:
@@ -139,7 +141,7 @@ def _walk(claims: dict[str, object]) -> Iterator[tuple[_Path, object]]:
         yield path, value
         queue.extend(((*path, name), each) for name, each in _members(value))
         if len(queue) > MAX_NODES or len(path) > MAX_DEPTH:
-            _refuse(path, "is too large or too deep", "store a reference and look it up")
+            _refuse(path, f"has more than {MAX_NODES} values or {MAX_DEPTH} levels", "store a reference and look it up")
 
 
 def _members(value: object) -> Iterator[tuple[str, object]]:
@@ -153,12 +155,12 @@ def _members(value: object) -> Iterator[tuple[str, object]]:
 def _guard_mapping(path: _Path, mapping: dict[object, object]) -> None:
     for name, value in mapping.items():
         if not isinstance(name, str):
-            _refuse(path, f"has a member named by a {type(name).__name__}", "JSON names members by text")
+            _refuse(path, f"has a key of type {type(name).__name__}", "use text for keys, as JSON does")
         _guard_text((*path, "(a name)"), name)  # the name itself may be the secret: never put it in the message
         if not path and name in RESERVED:
-            _refuse((name,), "is written by Keyturn itself", "choose another name")
+            _refuse((name,), "is reserved for Keyturn", "choose another name")
         if _is_secret_name(name, value):
-            _refuse((*path, name), "is named like a secret", "keep it in a store and put its id here")
+            _refuse((*path, name), "has the name of a secret", "keep it in a store and put its id here")
     if "kty" in mapping and _PRIVATE_JWK & mapping.keys():
         _refuse(path, "is a private key (JWK)", "store the name of the key (kid)")
     _guard_personal_data(path, mapping)
@@ -186,9 +188,9 @@ def _guard_personal_data(path: _Path, mapping: dict[object, object]) -> None:
 
 def _guard_text(path: _Path, text: str) -> None:
     if len(text) > MAX_PAYLOAD_CHARS:
-        _refuse(path, f"has {len(text)} characters", "store a reference and look it up")
+        _refuse(path, f"has {len(text)} characters, of at most {MAX_PAYLOAD_CHARS}", "store a reference and look it up")
     if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
-        _refuse(path, "holds a lone surrogate", "tokens are UTF-8")
+        _refuse(path, "contains a lone surrogate", "use text that UTF-8 can encode")
     for secret in _SECRET_PATTERNS:
         if secret.pattern.search(text):
             _refuse(path, f"looks like {secret.name}", secret.advice)
@@ -201,10 +203,14 @@ def _guard_scalar(path: _Path, value: object) -> None:
         return
     if isinstance(value, float):
         if not math.isfinite(value):
-            _refuse(path, "is not a finite number", "JSON has none but finite ones (RFC 8259 section 6)")
+            _refuse(path, "is not a finite number", "JSON has finite numbers only (RFC 8259 section 6)")
         return
     if not isinstance(value, int):
-        _refuse(path, f"is a {type(value).__name__}, which is no JSON", "use text, numbers, booleans, lists or objects")
+        _refuse(
+            path,
+            f"is a {type(value).__name__}, which JSON does not have",
+            "use text, numbers, booleans, lists or objects",
+        )
     if not -(2**63) <= value < 2**64:
         _refuse(path, "does not fit 64 bits", "write it as text")
     if _is_card(str(value)):

@@ -39,9 +39,9 @@ class SessionPolicy:
 
     def __post_init__(self) -> None:
         _require(self.inactivity_seconds >= MINUTE, "inactivity_seconds must be at least 60")
-        _require(self.overall_seconds >= self.inactivity_seconds, "overall_seconds is below inactivity_seconds")
+        _require(self.overall_seconds >= self.inactivity_seconds, "overall_seconds must be at least inactivity_seconds")
         # RFC 9700 section 4.14.2: a long grace window is a replay window.
-        _require(0 <= self.grace_seconds <= 5 * MINUTE, "grace_seconds must lie between 0 and 300")
+        _require(0 <= self.grace_seconds <= 5 * MINUTE, "grace_seconds must be between 0 and 300")
 
     @property
     def touch_seconds(self) -> int:
@@ -64,14 +64,17 @@ class TokenPolicy:
     publish_seconds: int = DAY
 
     def __post_init__(self) -> None:
-        _require(MINUTE <= self.access_seconds <= DAY, "access_seconds must lie between 60 and 86400")
+        _require(MINUTE <= self.access_seconds <= DAY, "access_seconds must be between 60 and 86400")
         _require(
             0 <= self.leeway_seconds <= MINUTE,
-            "leeway_seconds must lie between 0 and 60 (clock difference only)",
+            "leeway_seconds must be between 0 and 60 (for clock skew only)",
         )
-        _require(1 <= self.staleness_seconds <= 5 * MINUTE, "staleness_seconds must lie between 1 and 300")
+        _require(1 <= self.staleness_seconds <= 5 * MINUTE, "staleness_seconds must be between 1 and 300")
         _require(self.publish_seconds > 0, "publish_seconds must be positive")
-        _require(self.rollover_seconds > self.publish_seconds, "rollover_seconds must exceed publish_seconds")
+        _require(
+            self.rollover_seconds > self.publish_seconds,
+            f"rollover_seconds must be more than publish_seconds ({self.publish_seconds})",
+        )
 
     @property
     def retired_seconds(self) -> int:
@@ -114,7 +117,7 @@ class ThrottlePolicy:
     window_seconds: int = 15 * MINUTE
 
     def __post_init__(self) -> None:
-        _require(1 <= self.account_limit <= 100, "account_limit must lie between 1 and 100")
+        _require(1 <= self.account_limit <= 100, "account_limit must be between 1 and 100")
         _require(self.address_limit >= 1, "address_limit must be positive")
         _require(self.device_limit >= 1, "device_limit must be positive")
         _require(self.signup_limit >= 1, "signup_limit must be positive")
@@ -134,7 +137,7 @@ class PasswordPolicy:
     def __post_init__(self) -> None:
         _require(self.minimum >= 8, "minimum must be at least 8 characters (NIST SP 800-63B-4 3.1.1.2)")
         _require(self.maximum >= 64, "maximum must be at least 64 characters (NIST SP 800-63B-4 3.1.1.2)")
-        _require(self.minimum <= self.maximum, "minimum exceeds the maximum: no password would do")
+        _require(self.minimum <= self.maximum, f"minimum must be at most {self.maximum}, the maximum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class Profile:
     def __post_init__(self) -> None:
         # The record of an idle session is purged: a token that outlives its record can no longer be revoked.
         idle = self.session.inactivity_seconds
-        _require(self.token.access_seconds <= idle, f"access_seconds exceeds inactivity_seconds ({idle})")
+        _require(self.token.access_seconds <= idle, f"access_seconds must be at most inactivity_seconds ({idle})")
 
 
 BROWSER = Profile("browser", SessionPolicy(7 * DAY, 30 * DAY))

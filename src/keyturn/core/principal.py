@@ -34,4 +34,4 @@ class Principal(NamedTuple):
     def require_recent_auth(self, now: Instant, seconds: int) -> None:
         """Raise ``StepUpRequired`` when the authentication is older than ``seconds`` (RFC 9470)."""
         if now - self.auth_time > seconds:
-            raise StepUpRequired(f"authenticated {now - self.auth_time} s ago")
+            raise StepUpRequired(f"authenticated {now - self.auth_time} s ago, allowed are {seconds} s")

@@ -61,7 +61,7 @@ class Secrets:
 
     def __init__(self, current: bytes, *previous: bytes) -> None:
         if min(map(len, (current, *previous))) < 32:
-            raise ConfigurationError("KEYTURN_SECRET must hold at least 32 bytes; make one with `openssl rand -hex 32`")
+            raise ConfigurationError("KEYTURN_SECRET must have at least 32 bytes; make one with `openssl rand -hex 32`")
         self.current = current
         self.previous = previous
         self._tag_keys = {each: self.derive(each, b"tag") for each in (current, *previous)}
@@ -96,7 +96,7 @@ class ParsedCredential:
     secret: bytes
 
     def __repr__(self) -> str:
-        return f"Presented(kind={self.kind.value}, sid={self.sid}, counter={self.counter})"
+        return f"ParsedCredential(kind={self.kind.value}, sid={self.sid}, counter={self.counter})"
 
 
 def seal(kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, secrets: Secrets) -> PlaintextToken:
@@ -121,7 +121,7 @@ def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential
     for secret in secrets.all:
         if hmac.compare_digest(tag, _tag(body, mac, secrets.tag_key(secret))):
             return ParsedCredential(kind, SessionId(match[2]), int(match[3]), mac, secret)
-    raise TokenInvalid(f"tag of a {kind.value} credential")
+    raise TokenInvalid(f"no accepted secret made the tag of this {kind.value} credential")
 
 
 def verify_mac(credential: ParsedCredential, seed: Seed) -> bool:

@@ -148,7 +148,7 @@ def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
     ``nonce``: 16 random bytes. ``key``: 32 bytes. Raises ``ValueError`` for a nonce of another size.
     """
     if len(nonce) != NONCE_BYTES:
-        raise ValueError("a device nonce is 16 bytes")
+        raise ValueError(f"nonce must have {NONCE_BYTES} bytes, not {len(nonce)}")
     mac = hmac.digest(key, b"keyturn/device-cookie/1" + nonce + _encode(identifier), "sha256")
     return f"kt_device_{_base64url(nonce)}.{_base64url(mac)}"
 

@@ -193,7 +193,7 @@ def find_algorithm(name: str) -> Algorithm:
     """Return the algorithm named ``name``. Raises :class:`ConfigurationError` for any other name, ``none`` included."""
     if name not in ALGORITHMS:
         names = ", ".join(ALGORITHMS)
-        raise ConfigurationError(f"{name!r} is not a signature algorithm Keyturn signs with; choose one of {names}")
+        raise ConfigurationError(f"{name!r} is not a supported signature algorithm; choose one of {names}")
     return ALGORITHMS[name]
 
 

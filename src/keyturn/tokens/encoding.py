@@ -35,11 +35,11 @@ def decode_base64url(segment: bytes) -> bytes:
     """Decode ``segment``; refuse padding, white space, other characters and non-canonical trailing bits."""
     surplus = len(segment) & 3
     if surplus and segment[-1] not in _ENDINGS[surplus]:
-        raise TokenMalformed("base64url is not canonical: trailing bits or length (RFC 4648 section 3.5)")
+        raise TokenMalformed("the base64url is not canonical: trailing bits or length (RFC 4648 section 3.5)")
     try:
         return _read_base64(_QUOTE + segment.translate(_TO_STANDARD) + _PADDING[surplus])
     except ValueError:
-        raise TokenMalformed("not base64url: a character outside its alphabet") from None
+        raise TokenMalformed("not base64url: it contains a character outside the alphabet") from None
 
 
 def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
@@ -49,13 +49,13 @@ def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_dep
     (RFC 7515 section 4, RFC 7519 section 4), invalid UTF-8, lone surrogates, NaN and infinities.
     """
     if len(document) > max_bytes:
-        raise TokenMalformed(f"a JSON object of {len(document)} bytes; at most {max_bytes} are read")
+        raise TokenMalformed(f"the JSON object has {len(document)} bytes, of at most {max_bytes}")
     try:  # fails for NaN, infinities, lone surrogates, invalid UTF-8 and a byte order mark (RFC 8259)
         members = _read_json(document)
     except (ValueError, RecursionError) as error:  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
         raise TokenMalformed(f"not a strict JSON object: {error}") from None
     if document.count(b"{") + document.count(b"[") > max_depth and _is_deeper(members, max_depth):
-        raise TokenMalformed(f"JSON nested deeper than {max_depth}")
+        raise TokenMalformed(f"the JSON object is nested deeper than {max_depth} levels")
     # A document equal to our own encoding of the object has no repeated member. Others are parsed a second time.
     return members if _write_json(members) == document else _parse_strictly(document)
 
@@ -76,5 +76,5 @@ def _is_deeper(value: object, levels: int) -> bool:
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise TokenMalformed("a JSON member is repeated (RFC 7515 section 4)")
+        raise TokenMalformed("the JSON object has a repeated member (RFC 7515 section 4)")
     return members

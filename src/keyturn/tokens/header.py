@@ -39,11 +39,11 @@ def read_header(encoded: bytes) -> UnverifiedHeader:
     if alg is None:
         raise TokenMalformed("the header has no alg (RFC 7515 section 4.1.1)")
     if alg not in ALGORITHMS:  # refuses every spelling of none (RFC 8725 section 3.2)
-        raise TokenInvalid(f"alg {alg!r} is not accepted")
+        raise TokenInvalid(f"alg {alg!r} is not supported")
     if "crit" in members or "b64" in members:  # RFC 7515 section 4.1.11, RFC 7797: no extension is supported
-        raise TokenInvalid("the header asks for an extension (crit, b64) that is not understood")
+        raise TokenInvalid("the header requires an extension (crit, b64), which is not supported")
     if "enc" in members:  # RFC 7516 section 9: the header of an encrypted token
-        raise TokenInvalid("the header is of an encrypted token; only signed ones are accepted")
+        raise TokenInvalid("the header is that of an encrypted token; only signed tokens are supported")
     return UnverifiedHeader(alg, kid, media_type(typ) if typ else typ)
 
 

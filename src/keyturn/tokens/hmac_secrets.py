@@ -22,13 +22,13 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4}){4,}(?:[A-Za-z0-9+/_-]{2,3}={0,2})?
 def secret_problem(secret: bytes, size: int) -> str | None:
     """Return why ``secret`` is unfit for an HMAC with a hash of ``size`` octets, or ``None``; never reveals it."""
     if len(secret) < size:
-        return f"it has {len(secret)} bytes and RFC 7518 section 3.2 asks for {size}; {ADVICE}"
+        return f"it has {len(secret)} bytes and RFC 7518 section 3.2 requires {size}; {ADVICE}"
     if any(_is_key_file(form) for form in decodings(secret)):
-        return f"it is a key file, and public keys are known to everyone (RFC 8725 section 2.1); {ADVICE}"
+        return f"it is a key file, and public keys are no secrets (RFC 8725 section 2.1); {ADVICE}"
     if any(published in _lowercase_text(form) for form in decodings(secret) for published in _PUBLISHED):
         return f"it was published in a tutorial or a specification; {ADVICE}"
     if entropy_bits(_strip_guessable_parts(secret)) < _MIN_BITS_PER_OCTET * size:
-        return f"it is guessable: words, padding or repetition, not randomness (RFC 8725 section 3.5); {ADVICE}"
+        return f"it is guessable: words, padding or repetition instead of random bytes (RFC 8725 section 3.5); {ADVICE}"
     return None
 
 

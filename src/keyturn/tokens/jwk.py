@@ -70,7 +70,7 @@ def _point(jwk: Mapping[str, Any], algorithm: Ecdsa) -> ec.EllipticCurvePublicKe
 def _octets(jwk: Mapping[str, Any], member: str, width: int | None = None) -> bytes:
     text = jwk.get(member)
     if not isinstance(text, str):
-        raise ConfigurationError(f"its member {member!r} is missing or no string")
+        raise ConfigurationError(f"its member {member!r} is missing or not a string")
     try:
         octets = decode_base64url(text.encode())
     except (TokenMalformed, UnicodeEncodeError) as error:

@@ -32,11 +32,11 @@ def sign_compact(payload: bytes, key: SigningKey, typ: str = "at+jwt") -> str:
     Raises :class:`PayloadRefused` when the payload is empty or the token would exceed ``MAX_TOKEN_BYTES``.
     """
     if not payload:
-        raise PayloadRefused("an empty payload is detached content (RFC 7515 appendix F), which nobody here verifies")
+        raise PayloadRefused("the payload is empty: detached content (RFC 7515 appendix F) is not supported")
     signing_input = _encode_header(key.algorithm, key.kid, typ) + b"." + encode_base64url(payload)
     token = signing_input + b"." + encode_base64url(key.sign(signing_input))
     if len(token) > MAX_TOKEN_BYTES:
-        raise PayloadRefused(f"the token would have {len(token)} bytes; verifiers read {MAX_TOKEN_BYTES}")
+        raise PayloadRefused(f"the token would have {len(token)} bytes; verifiers accept at most {MAX_TOKEN_BYTES}")
     return token.decode("ascii")
 
 
@@ -68,13 +68,15 @@ def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKE
     signing_input, _, encoded_signature = octets.rpartition(b".")
     encoded_header, _, encoded_payload = signing_input.partition(b".")
     if not encoded_payload:
-        raise TokenMalformed("not three base64url parts, or detached content (RFC 7515 section 7.1, appendix F)")
+        raise TokenMalformed(
+            "the token is not three base64url parts, or has detached content (RFC 7515 section 7.1, appendix F)"
+        )
     # More dots, as in a JWE, do not decode.
     payload, signature = decode_base64url(encoded_payload), decode_base64url(encoded_signature)
     cached = keys.headers.get(encoded_header)
     header = _bind(read_header(encoded_header), keys) if cached is None else cached
     if not header.check(signature, signing_input):
-        raise TokenInvalid(f"the signature does not fit under key {header.kid!r}")
+        raise TokenInvalid(f"the signature is not valid for key {header.kid!r}")
     if cached is None:  # only after verification: unsigned tokens cannot fill the cache
         keys.cache_header(encoded_header, header)
     return payload, header
@@ -92,11 +94,11 @@ def _find_key(unverified: UnverifiedHeader, keys: KeySet) -> VerifyingKey:
     if key is not None:
         return key
     if unverified.kid is None:
-        raise TokenInvalid(f"the token names no key, and not exactly one of ours signs with {unverified.alg}")
-    raise UnknownKey(f"no key has the kid {unverified.kid!r}")
+        raise TokenInvalid(f"the token has no kid, and the key set does not have exactly one key for {unverified.alg}")
+    raise UnknownKey(f"the key set has no key with the kid {unverified.kid!r}")
 
 
 def _size_or_type_error(octets: object, max_bytes: int) -> Refusal:
     if not isinstance(octets, bytes):
-        return TokenMalformed(f"a token is text or bytes, not {type(octets).__name__}")
-    return TokenMalformed(f"a token of {len(octets)} bytes; at most {max_bytes} are read")
+        return TokenMalformed(f"the token must be str or bytes, not {type(octets).__name__}")
+    return TokenMalformed(f"the token has {len(octets)} bytes, of at most {max_bytes}")

@@ -55,7 +55,7 @@ def _exponent_problem(exponent: int) -> str | None:
     if exponent < MIN_RSA_EXPONENT or exponent % 2 == 0:
         return "its public exponent is not odd and at least 65537 (FIPS 186-5 section 5.1); make a key with 65537"
     if exponent.bit_length() > MAX_RSA_EXPONENT_BITS:
-        return "its public exponent is so large that checking is slow on purpose; make a key with 65537"
+        return "its public exponent is too large and makes verification slow; make a key with 65537"
     return None
 
 
@@ -80,7 +80,7 @@ def curve_problem(algorithm: Algorithm, public: ec.EllipticCurvePublicKey) -> st
     ``cryptography`` itself refuses points off the curve.
     """
     if isinstance(algorithm, Ecdsa) and public.curve.name != algorithm.curve.name:
-        return f"its curve is {public.curve.name} and {algorithm.name} dictates {algorithm.crv}; use the matching one"
+        return f"its curve is {public.curve.name} and {algorithm.name} requires {algorithm.crv}; use that one"
     return None
 
 

@@ -30,13 +30,13 @@ class KeyEncryptor:
 
     def __init__(self, secret: bytes, *previous: bytes) -> None:
         if any(len(each) < MIN_SECRET_BYTES for each in (secret, *previous)):
-            raise ConfigurationError(f"a server secret has at least {MIN_SECRET_BYTES} bytes; make a longer one")
+            raise ConfigurationError(f"a server secret must have at least {MIN_SECRET_BYTES} bytes; make a longer one")
         self._ciphers = [AESGCM(_derive(each)) for each in (secret, *previous)]
 
     def encrypt(self, private: bytes, *, kid: str, nonce: bytes) -> bytes:
         """Encrypt ``private`` for ``kid``. ``nonce``: 12 fresh random bytes, never reused (SP 800-38D section 8)."""
         if len(nonce) != NONCE_BYTES:
-            raise ConfigurationError(f"a nonce has exactly {NONCE_BYTES} bytes, fresh and random")
+            raise ConfigurationError(f"a nonce must have exactly {NONCE_BYTES} random bytes, not {len(nonce)}")
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private, kid.encode())
 
     def decrypt(self, encrypted: bytes, *, kid: str) -> bytes:
@@ -48,9 +48,9 @@ class KeyEncryptor:
             except InvalidTag:
                 continue
         raise ConfigurationError(
-            f"the signing key {kid!r} does not open: another server secret sealed it, or it was changed; "
-            "give this server the KEYTURN_SECRET of the others, or, while that is rolled, "
-            "the old one as KEYTURN_SECRET_PREVIOUS"
+            f"the signing key {kid!r} cannot be decrypted: another server secret encrypted it, or it was changed; "
+            "set KEYTURN_SECRET to the secret of the other servers, or, during a rollover of the secret, "
+            "KEYTURN_SECRET_PREVIOUS to the old one"
         )
 
     def encrypt_key(self, key: SigningKey, *, nonce: bytes) -> bytes:
@@ -63,10 +63,10 @@ class KeyEncryptor:
         return SigningKey.from_private_bytes(algorithm.decode("latin-1"), private, kid)
 
     def __repr__(self) -> str:
-        return f"Vault(secret=**********, previous={len(self._ciphers) - 1})"
+        return f"KeyEncryptor(secret=**********, previous={len(self._ciphers) - 1})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a vault is not pickled; make one from the server secret")
+        raise TypeError("a KeyEncryptor cannot be pickled; make one from the server secret")
 
 
 def _derive(secret: bytes) -> bytes:

@@ -66,14 +66,14 @@ class VerifyingKey:
     def to_jwk(self) -> dict[str, str]:
         """Return the public JWK (RFC 7517 section 4). Raises :class:`ConfigurationError` for an HMAC key."""
         if self.symmetric:
-            raise ConfigurationError(f"{self!r} is a shared secret and is never published; use RS256, ES256 or EdDSA")
+            raise ConfigurationError(f"{self!r} is a shared secret and cannot be published; use RS256, ES256 or EdDSA")
         return {**members_of(self._public), "alg": self.algorithm, "kid": self.kid, "use": "sig"}
 
     def __repr__(self) -> str:
         return f"VerifyingKey({self.algorithm!r}, kid={self.kid!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("keys are not pickled; export a JWK, or private_bytes sealed by a vault")
+        raise TypeError("keys cannot be pickled; export a JWK, or encrypt private_bytes with a KeyEncryptor")
 
 
 class SigningKey:
@@ -127,11 +127,11 @@ class SigningKey:
         return f"SigningKey({self.algorithm!r}, kid={self.kid!r}, private=**********)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("keys are not pickled; export private_bytes sealed by a vault")
+        raise TypeError("keys cannot be pickled; encrypt private_bytes with a KeyEncryptor")
 
 
 def _load_private_key(private: bytes) -> PrivateMaterial:
-    problem = ConfigurationError("the private key is no PKCS#8 DER of a supported kind; export it again")
+    problem = ConfigurationError("the private key is not PKCS#8 DER of a supported type; export it again")
     try:
         key = load_der_private_key(private, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -145,5 +145,5 @@ def _kid_or_thumbprint(kid: str | None, public: PublicMaterial) -> str:
     if kid is None:
         return thumbprint_of(public)
     if not kid or len(kid) > MAX_KID:
-        raise ConfigurationError(f"a kid has 1 to {MAX_KID} characters; leave it out to use the key's thumbprint")
+        raise ConfigurationError(f"a kid must have 1 to {MAX_KID} characters; omit it to use the key's thumbprint")
     return kid

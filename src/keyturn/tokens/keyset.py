@@ -28,10 +28,10 @@ class KeySet:
         members = [key.verifying_key if isinstance(key, SigningKey) else key for key in keys]
         self._by_kid = {key.kid: key for key in members}
         if duplicates := _duplicates(key.kid for key in members):
-            raise ConfigurationError(f"two keys have the kid {duplicates[0]!r}; give each its own")
+            raise ConfigurationError(f"two keys have the kid {duplicates[0]!r}; give each key its own kid")
         for secret in members:
             if secret.symmetric and any(key.is_source_of(secret) for key in members):
-                raise ConfigurationError(f"{secret!r} is made of a public key beside it; make a random secret")
+                raise ConfigurationError(f"{secret!r} contains a public key of the same set; make a random secret")
         uses = Counter(key.algorithm for key in members)
         self._sole_keys = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
         self.headers: dict[bytes, Header] = {}
@@ -93,7 +93,7 @@ def _parse_document(document: object, max_bytes: int) -> Mapping[str, Any]:
         octets = document.encode() if isinstance(document, str) else document
         if isinstance(octets, bytes):
             return decode_object(octets, max_bytes=max_bytes)
-        problem = "it is neither text, bytes nor a mapping"
+        problem = "it is not str, bytes or a mapping"
     except (TokenMalformed, UnicodeEncodeError) as error:
         problem = str(error)
     raise ConfigurationError(f"the JWK Set cannot be read: {problem}; fetch it again from the issuer's jwks_uri")
@@ -102,12 +102,12 @@ def _parse_document(document: object, max_bytes: int) -> Mapping[str, Any]:
 def _entries(document: Mapping[str, Any], max_keys: int) -> list[Mapping[str, Any]]:
     entries = document.get("keys")
     if not isinstance(entries, list | tuple):
-        raise ConfigurationError("the JWK Set has no `keys` array (RFC 7517 section 5); check its address")
+        raise ConfigurationError("the JWK Set has no `keys` array (RFC 7517 section 5); check the jwks_uri")
     items = cast("list[object]", entries)
     if len(items) > max_keys:
-        raise ConfigurationError(f"the JWK Set has {len(items)} keys; at most {max_keys} are read")
+        raise ConfigurationError(f"the JWK Set has {len(items)} keys, of at most {max_keys}")
     if not all(isinstance(entry, Mapping) for entry in items):
-        raise ConfigurationError("the JWK Set has a key that is no JSON object; check its address")
+        raise ConfigurationError("the JWK Set has a key that is not a JSON object; check the jwks_uri")
     return cast("list[Mapping[str, Any]]", items)
 
 
@@ -117,7 +117,7 @@ def _secret_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
         if private_members or entry.get("kty") == "oct":
             names = ", ".join(sorted(private_members)) or "oct"
             # A published secret is a leaked one (RFC 7517 section 9.2). Using the other keys would hide the leak.
-            yield f"{_label(entry)} holds private or symmetric members ({names}); publish public keys only, replace it"
+            yield f"{_label(entry)} has private or symmetric members ({names}); replace it and publish public keys only"
 
 
 def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
             yield f"a kid of the JWK Set is not a string of 1 to {MAX_KID} characters"
     for kid in _duplicates(kid for kid in kids if isinstance(kid, str)):
-        yield f"the JWK Set repeats the kid {kid!r}, so it does not say which key is meant; give each its own"
+        yield f"the JWK Set repeats the kid {kid!r}; give each key its own kid"
 
 
 def _verifying_keys(entries: list[Mapping[str, Any]]) -> list[VerifyingKey]:

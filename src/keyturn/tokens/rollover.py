@@ -127,13 +127,13 @@ class SigningKeySet:
         self._state_changes = _state_changes(self._keys, retired_seconds)
         self._published: dict[int, KeySet] = {}
         if duplicates := [b for a, b in pairwise(sorted(k.serial for k in self._keys)) if a == b]:
-            raise ConfigurationError(f"two signing keys have the serial {duplicates[0]}; each is added once")
+            raise ConfigurationError(f"two signing keys have the serial {duplicates[0]}; add each key once")
         KeySet(scheduled.key for scheduled in self._keys)
 
     def active(self, now: Instant) -> SigningKey:
         """Return the key that signs at ``now``. Raises :class:`ConfigurationError` when the set is empty."""
         if not self._keys:
-            raise ConfigurationError("there is no signing key; add one, or let the issuer make its first")
+            raise ConfigurationError("there is no signing key; add one, or open the issuer, which makes the first")
         return self._keys[_active_index(self._keys, now)].key
 
     def states(self, now: Instant) -> dict[int, KeyState]:
