@@ -18,7 +18,7 @@ FORMER_NAMES: Mapping[str, str] = {
 
 
 class RenamedCommands(TyperGroup):
-    """Command group that answers a former name with the present one."""
+    """Command group that refuses a former name and prints the present one."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command, or None. Exit with code 2 for a former name."""

@@ -49,8 +49,8 @@ def print_lines(lines: Sequence[str], to: Console) -> None:
         to.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P, T]:
-    """Wrap a command to print its errors and exit with code 2. ``what``: completes "Keyturn cannot ...".
+def report_errors(command: Callable[P, T], action: str = "do this") -> Callable[P, T]:
+    """Wrap a command to print its errors and exit with code 2. ``action``: completes "Keyturn cannot ...".
 
     Commands import packages on use: for a package that is not installed, print the extras to install.
     """
@@ -60,7 +60,7 @@ def report_errors(command: Callable[P, T], what: str = "do this") -> Callable[P,
         try:
             return command(*arguments, **keywords)
         except ConfigurationError as error:
-            stderr.print(f"[bold]Keyturn cannot {what}:[/bold]")
+            stderr.print(f"[bold]Keyturn cannot {action}:[/bold]")
             print_lines([f"  - {problem}" for problem in error.problems], stderr)
             stderr.print("docs/reference/settings.md describes every setting.", highlight=False)
         except Refusal as refusal:

@@ -17,7 +17,7 @@ Environment = Annotated[
 FormerProfile = Annotated[str | None, typer.Option("--profile", hidden=True)]
 
 
-@partial(report_errors, what="start as configured")
+@partial(report_errors, action="start as configured")
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,

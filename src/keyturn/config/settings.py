@@ -101,26 +101,26 @@ _ENVIRONMENTS = ("development", "production")
 
 
 def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
-    known = set(Settings.__struct_fields__)
+    names = set(Settings.__struct_fields__)
     values = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
     values = {name: value for name, value in values.items() if value}
-    for name in [each for each in values if each.removesuffix("_file") in known and each.endswith("_file")]:
+    for name in [each for each in values if each.removesuffix("_file") in names and each.endswith("_file")]:
         base, path = name.removesuffix("_file"), Path(values.pop(name))
         if base in values:
             problems.append(f"{PREFIX}{base.upper()} and {PREFIX}{name.upper()} are both set; unset one of them")
         values[base] = _read_file(path, problems)
     # A misspelt security setting must not be silently ignored.
-    problems += [_unknown_message(name, f"{PREFIX}{name.upper()}", PREFIX) for name in values if name not in known]
-    return {name: value for name, value in values.items() if name in known}
+    problems += [_unknown_message(name, f"{PREFIX}{name.upper()}", PREFIX) for name in values if name not in names]
+    return {name: value for name, value in values.items() if name in names}
 
 
-def _unknown_message(name: str, shown: str, prefix: str = "") -> str:
+def _unknown_message(name: str, display_name: str, prefix: str = "") -> str:
     """Return the message that ``name`` is not a setting, with the present name of a renamed one."""
     stem = name.removesuffix("_file")
     if stem not in FORMER_NAMES:
-        return f"{shown} is not a setting; docs/reference/settings.md lists all of them"
-    present = FORMER_NAMES[stem] + name[len(stem) :]
-    return f"{shown} is now {prefix}{present.upper() if prefix else present}"
+        return f"{display_name} is not a setting; docs/reference/settings.md lists all of them"
+    new_name = FORMER_NAMES[stem] + name[len(stem) :]
+    return f"{display_name} is now {prefix}{new_name.upper() if prefix else new_name}"
 
 
 def _read_file(path: Path, problems: list[str]) -> str:

@@ -88,10 +88,10 @@ def _load_from_store(
         except StoreUnavailable:
             # A full disk can still be read. The use is not recorded: the session may end early, but never late.
             return loaded.session
-        stored = LoadedSession(session, loaded.floor)
-        yield from effects.put_cached(stored)
+        current = LoadedSession(session, loaded.floor)
+        yield from effects.put_cached(current)
         if cursor is not None:
-            yield from effects.put_copy(CachedSession(stored, cursor, now))
+            yield from effects.put_copy(CachedSession(current, cursor, now))
         return session
 
 

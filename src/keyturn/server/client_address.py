@@ -37,8 +37,8 @@ def _trusted(address: str, networks: Sequence[Network]) -> bool:
         return False
     parsed = ip_address(address)
     # A dual-stack socket shows an IPv4 proxy as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2).
-    plain = parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed
-    return any(plain in network for network in networks)
+    unmapped = parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed
+    return any(unmapped in network for network in networks)
 
 
 def _is_address(text: str) -> bool:

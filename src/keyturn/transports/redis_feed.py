@@ -126,7 +126,9 @@ class RedisStreamReader:
     def _find_position(self, client: Any) -> int:
         pointer = client.get(POINTER)
         if pointer is None:
-            raise Unavailable("no issuer relays the feed to this Redis: check redis_url, and KEYTURN_REDIS_CACHE of the issuer")
+            raise Unavailable(
+                "no issuer relays the feed to this Redis: check redis_url, and KEYTURN_REDIS_CACHE of the issuer"
+            )
         log_id, reader = int(pointer), self._reader
         last_entry: Any = client.xrevrange(stream_of(log_id), count=1)
         # A stream that ends before our position was recreated: its next entries would be skipped as known.
