@@ -16,5 +16,5 @@ def spellings(secret: str) -> set[bytes]:
     return shown | {b64encode(octets).rstrip(b"="), urlsafe_b64encode(octets).rstrip(b"="), octets.hex().encode()}
 
 
-def birds_in(haystack: bytes, *secrets: str) -> list[str]:
+def canaries_in(haystack: bytes, *secrets: str) -> list[str]:
     return [secret for secret in secrets if any(each in haystack for each in spellings(secret))]

@@ -57,7 +57,7 @@ class Answer:
         return {name: value for name, _, value in pairs if value}
 
 
-def obey(answer: Answer, path: str) -> None:
+def check_reply(answer: Answer, path: str) -> None:
     """What every answer owes its caller (design, P8 and P9): no 5xx by accident, and refusals that break nothing."""
     assert answer.status < 500, (path, answer)
     if answer.status < 400:
@@ -76,7 +76,7 @@ def obey(answer: Answer, path: str) -> None:
 
 
 @dataclass
-class Wire:
+class RawClient:
     """A whole ASGI server in this process; only argon2 is made small. Requests are sent exactly as given."""
 
     issuer: AsyncIssuer
@@ -103,7 +103,7 @@ class Wire:
             return Answer(response.status_code, shown, content)
 
         answer = self.runner.run(exchange())
-        obey(answer, path.partition("?")[0])
+        check_reply(answer, path.partition("?")[0])
         if answer.status >= 400:
             self.refusals.append(answer)
         return answer
@@ -146,7 +146,7 @@ def bearer(token: str) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def wired(clock: Any = None, **settings: Any) -> Iterator[Wire]:
+def make_client(clock: Any = None, **settings: Any) -> Iterator[RawClient]:
     """A server over a memory store with an https issuer unless ``settings`` say otherwise."""
     chosen: dict[str, Any] = {
         "issuer": f"https://{HOST}",
@@ -168,5 +168,5 @@ def wired(clock: Any = None, **settings: Any) -> Iterator[Wire]:
     closed = msgspec.structs.replace(issuer.parts.settings, environment="production")
     issuer.parts = replace(issuer.parts, settings=closed, hasher=hasher, ports=ports)
     transport = httpx.ASGITransport(app=build_app(issuer), client=("203.0.113.9", 4711))
-    with Wire(issuer, asyncio.Runner(), transport) as wire:
-        yield wire
+    with RawClient(issuer, asyncio.Runner(), transport) as client:
+        yield client

@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from advisories.raw_http import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, jar, wired
+from advisories.raw_http import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, RawClient, jar, make_client
 from keyturn.core.types import Subject
 from keyturn.issuer import Issuer
-from server_process import serving
+from server_process import run_server
 
 UNKNOWN = "nobody@example.com"
 WRONG = "not the right words at all"
@@ -27,40 +27,40 @@ UNUSABLE = ["a" * 5000, "a\x00b" * 6, "", "\u0301" * 300]
 
 
 @pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
+def client() -> Iterator[RawClient]:
     # Sixteen wrong passwords for one account are no news here: what is compared is what they say.
-    with wired(login_limit_per_account=100) as made:
+    with make_client(login_limit_per_account=100) as made:
         made.signup()
         subject = made.signup(OTHER, OTHER_PASSWORD).json["subject"]
         made.runner.run(made.issuer.set_disabled(Subject(subject), True))
         yield made
 
 
-def attempt(wire: Wire, email: str, password: str, *headers: tuple[bytes, bytes]) -> Answer:
+def attempt(client: RawClient, email: str, password: str, *headers: tuple[bytes, bytes]) -> Answer:
     body = json.dumps({"email": email, "password": password}).encode()
-    return wire.ask("POST", "/auth/login", [JSON_TYPE, *headers], body)
+    return client.ask("POST", "/auth/login", [JSON_TYPE, *headers], body)
 
 
 @pytest.mark.parametrize("password", [WRONG, *UNUSABLE])
 @pytest.mark.conforms("ASVS 6.3.8 (login)")
-def test_unknown_wrong_and_disabled_answer_byte_for_byte_alike(wire: Wire, password: str) -> None:
-    answers = {attempt(wire, email, password) for email in (EMAIL, UNKNOWN, OTHER)}
-    answers |= {attempt(wire, OTHER, OTHER_PASSWORD), attempt(wire, EMAIL.upper(), password)}
+def test_unknown_wrong_and_disabled_answer_byte_for_byte_alike(client: RawClient, password: str) -> None:
+    answers = {attempt(client, email, password) for email in (EMAIL, UNKNOWN, OTHER)}
+    answers |= {attempt(client, OTHER, OTHER_PASSWORD), attempt(client, EMAIL.upper(), password)}
     assert len(answers) == 1
     assert answers.pop().json["code"] == "login_failed"
 
 
-def test_nor_do_they_differ_to_a_browser_with_a_history(wire: Wire) -> None:
-    device = wire.login().cookies["__Host-kt_device"]
-    answers = {attempt(wire, email, WRONG, jar({"__Host-kt_device": device})) for email in (EMAIL, UNKNOWN, OTHER)}
+def test_nor_do_they_differ_to_a_browser_with_a_history(client: RawClient) -> None:
+    device = client.login().cookies["__Host-kt_device"]
+    answers = {attempt(client, email, WRONG, jar({"__Host-kt_device": device})) for email in (EMAIL, UNKNOWN, OTHER)}
     assert len(answers) == 1
 
 
 @pytest.mark.parametrize(
     "email", ["", "x", "@", "a@", "a b@c.d", "a" * 300 + "@b.c", "a@b@c", "\ud800@b.c", "a\u200b@b.c"]
 )
-def test_what_is_no_address_is_refused_before_anybody_is_looked_up(wire: Wire, email: str) -> None:
-    assert attempt(wire, email, WRONG).status == 400
+def test_what_is_no_address_is_refused_before_anybody_is_looked_up(client: RawClient, email: str) -> None:
+    assert attempt(client, email, WRONG).status == 400
 
 
 class Watched:
@@ -78,18 +78,18 @@ class Watched:
 def work_of(email: str, password: str, disabled: str = "") -> list[str]:
     """Everything the server does for this attempt, step by step."""
     noted: list[str] = []
-    with wired() as wire:
+    with make_client() as client:
         for each, secret in ((EMAIL, PASSWORD), (OTHER, OTHER_PASSWORD)):
-            subject = wire.signup(each, secret).json["subject"]
+            subject = client.signup(each, secret).json["subject"]
             if each == disabled:
-                wire.runner.run(wire.issuer.set_disabled(Subject(subject), True))
-        ports = wire.parts.ports
+                client.runner.run(client.issuer.set_disabled(Subject(subject), True))
+        ports = client.parts.ports
         for name in ("accounts", "sessions", "throttles", "hasher", "audit"):
             object.__setattr__(ports, name, Watched(getattr(ports, name), noted))
         watched = [*noted]
         # The application holds its own copy of the ports: ask the issuer, whose flow is the same.
         with pytest.raises(Exception, match="unknown account, disabled account or wrong"):
-            wire.runner.run(wire.issuer.login(email, password))
+            client.runner.run(client.issuer.login(email, password))
     return noted[len(watched) :]
 
 
@@ -111,28 +111,28 @@ def test_a_throttled_answer_says_nothing_about_the_account() -> None:
     """The same number of guesses, the same words, the same waiting time, whoever it is and whatever is guessed."""
     heard = []
     for email, password in ((EMAIL, WRONG), (UNKNOWN, WRONG), (OTHER, OTHER_PASSWORD), (EMAIL, "a" * 5000)):
-        with wired(clock=lambda: 1_900_000_000.0) as wire:
-            wire.signup()
-            subject = wire.signup(OTHER, OTHER_PASSWORD).json["subject"]
-            wire.runner.run(wire.issuer.set_disabled(Subject(subject), True))
-            heard.append([attempt(wire, email, password) for _ in range(14)])
+        with make_client(clock=lambda: 1_900_000_000.0) as client:
+            client.signup()
+            subject = client.signup(OTHER, OTHER_PASSWORD).json["subject"]
+            client.runner.run(client.issuer.set_disabled(Subject(subject), True))
+            heard.append([attempt(client, email, password) for _ in range(14)])
             # Not even the right password is told apart while the account is throttled.
-            heard[-1].append(attempt(wire, email, PASSWORD))
+            heard[-1].append(attempt(client, email, PASSWORD))
     assert heard[0] == heard[1] == heard[2] == heard[3]
     assert {answer.status for answer in heard[0]} == {401, 429}
 
 
 def test_signup_is_the_documented_exception_and_counts_per_address() -> None:
-    with wired(signup_limit_per_address=8) as wire:
-        assert wire.signup().status == 201
-        answers = [wire.signup(password="quite another long password") for _ in range(8)]
+    with make_client(signup_limit_per_address=8) as client:
+        assert client.signup().status == 201
+        answers = [client.signup(password="quite another long password") for _ in range(8)]
         assert [each.status for each in answers] == [409] * 5 + [429] * 3
         # A free identifier answers the same from there on: the oracle is closed.
-        assert wire.signup("free@example.com").status == 429
+        assert client.signup("free@example.com").status == 429
 
 
-def test_signup_judges_the_password_before_it_says_whether_the_account_exists(wire: Wire) -> None:
-    taken, free = wire.signup(password="short"), wire.signup("free.too@example.com", "short")
+def test_signup_judges_the_password_before_it_says_whether_the_account_exists(client: RawClient) -> None:
+    taken, free = client.signup(password="short"), client.signup("free.too@example.com", "short")
     assert (taken.status, taken) == (422, free)
 
 
@@ -145,15 +145,15 @@ ROUNDS = 25
 )
 def test_timing_tells_unknown_disabled_and_wrong_apart_no_better_than_chance(tmp_path: Path) -> None:
     """Interleaved: whatever else this machine does hits all alike. Noise goes when more is measured, a leak stays."""
-    with serving(tmp_path / "data", algorithm="ES256", login_limit_per_account="100") as served:
-        with served.client() as browser:
+    with run_server(tmp_path / "data", algorithm="ES256", login_limit_per_account="100") as server:
+        with server.client() as browser:
             subject = ""
             for email, password in ((EMAIL, PASSWORD), (OTHER, OTHER_PASSWORD)):
                 subject = browser.post("/auth/signup", json={"email": email, "password": password}).json()["subject"]
-        with Issuer.from_env(data_dir=str(served.data), issuer=served.url, background=False) as issuer:
+        with Issuer.from_env(data_dir=str(server.data), issuer=server.url, background=False) as issuer:
             issuer.set_disabled(Subject(subject), True)
         taken: dict[str, list[float]] = {EMAIL: [], UNKNOWN: [], OTHER: []}
-        with served.client() as client:
+        with server.client() as client:
             for _ in range(3):
                 measure(client, taken)
                 typical = {email: statistics.quantiles(each, n=4)[0] for email, each in taken.items()}
@@ -173,7 +173,7 @@ def measure(client: httpx.Client, taken: dict[str, list[float]]) -> None:
             assert answer.status_code == 401
 
 
-def test_no_other_endpoint_takes_an_address(wire: Wire) -> None:
-    document = wire.get("/openapi.json").json
+def test_no_other_endpoint_takes_an_address(client: RawClient) -> None:
+    document = client.get("/openapi.json").json
     takers = {path for path, item in document["paths"].items() if re.search(r"LoginRequest", json.dumps(item))}
     assert takers == {"/auth/login", "/auth/signup"}

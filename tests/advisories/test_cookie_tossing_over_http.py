@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.raw_http import OTHER, OTHER_PASSWORD, Wire, wired
+from advisories.raw_http import OTHER, OTHER_PASSWORD, RawClient, make_client
 
 # A scheme has no case (RFC 3986 section 3.1): spelt in capitals, it once cost the cookies their prefix and Secure.
 ISSUERS = {
@@ -32,40 +32,42 @@ HIDDEN = [
 
 
 @pytest.fixture(scope="module", params=ISSUERS, ids=["__Host-", "capitals", "development"])
-def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
-    with wired(issuer=request.param, audience=request.param) as made:
+def client(request: pytest.FixtureRequest) -> Iterator[RawClient]:
+    with make_client(issuer=request.param, audience=request.param) as made:
         made.signup(OTHER, OTHER_PASSWORD)
         made.signup()
         yield made
 
 
 @pytest.fixture
-def prefix(wire: Wire) -> str:
-    return ISSUERS[wire.parts.config.issuer]
+def prefix(client: RawClient) -> str:
+    return ISSUERS[client.parts.config.issuer]
 
 
 @pytest.fixture
-def victim(wire: Wire, prefix: str) -> bytes:
-    return wire.login().cookies[f"{prefix}session"].encode()
+def victim(client: RawClient, prefix: str) -> bytes:
+    return client.login().cookies[f"{prefix}session"].encode()
 
 
 @pytest.fixture
-def planted(wire: Wire, prefix: str) -> bytes:
-    return wire.login(email=OTHER, password=OTHER_PASSWORD).cookies[f"{prefix}session"].encode()
+def planted(client: RawClient, prefix: str) -> bytes:
+    return client.login(email=OTHER, password=OTHER_PASSWORD).cookies[f"{prefix}session"].encode()
 
 
-def subject(wire: Wire, *cookies: bytes) -> tuple[int, str]:
-    answer = wire.get("/auth/session", *[(b"cookie", each) for each in cookies])
+def subject(client: RawClient, *cookies: bytes) -> tuple[int, str]:
+    answer = client.get("/auth/session", *[(b"cookie", each) for each in cookies])
     return answer.status, answer.json.get("subject", answer.json.get("code"))
 
 
-def test_a_planted_cookie_never_speaks_for_the_victim(wire: Wire, prefix: str, victim: bytes, planted: bytes) -> None:
+def test_a_planted_cookie_never_speaks_for_the_victim(
+    client: RawClient, prefix: str, victim: bytes, planted: bytes
+) -> None:
     name = f"{prefix}session".encode()
     names = [name, name.upper(), name.swapcase(), b"__Secure-kt_session", b"__Host-Http-kt_session", b'"' + name + b'"']
     names += [b"kt_session", b"__Host-kt_session", b"=" + name, b"%6bt_session", *(each + name for each in HIDDEN)]
     names += [name + each for each in HIDDEN]
     mine = name + b"=" + victim
-    who = wire.get("/auth/session", (b"cookie", mine)).json["subject"]
+    who = client.get("/auth/session", (b"cookie", mine)).json["subject"]
     for tossed in names:
         fixed = tossed + b"=" + planted
         for cookies in (
@@ -75,13 +77,13 @@ def test_a_planted_cookie_never_speaks_for_the_victim(wire: Wire, prefix: str, v
             [mine, fixed],
             [b"a=1;" + fixed],
         ):
-            status, said = subject(wire, *cookies)
+            status, said = subject(client, *cookies)
             alone = cookies == [b"a=1;" + fixed]
             assert (status, said) in {(200, who), (400, "bad_request"), (401, "unauthenticated")} or (
                 alone and tossed in (name, b" " + name)
             ), (tossed, cookies)
-    assert subject(wire, mine) == (200, who)
-    assert subject(wire, name + b"=" + planted)[0] == 200
+    assert subject(client, mine) == (200, who)
+    assert subject(client, name + b"=" + planted)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -94,50 +96,54 @@ def test_a_planted_cookie_never_speaks_for_the_victim(wire: Wire, prefix: str, v
         b'a="; %s"',
     ],
 )
-def test_a_cookie_between_quotes_is_not_carried_anywhere(wire: Wire, prefix: str, victim: bytes, around: bytes) -> None:
+def test_a_cookie_between_quotes_is_not_carried_anywhere(
+    client: RawClient, prefix: str, victim: bytes, around: bytes
+) -> None:
     mine = f"{prefix}session=".encode() + victim
-    status, said = subject(wire, around % mine)
+    status, said = subject(client, around % mine)
     # Read plainly (a neighbour's quotes after ours) or refused: never seen as a part of another cookie.
     assert (status, said) == (400, "bad_request") or (status == 200 and around.startswith(b"%s"))
 
 
 def test_quotes_escapes_and_foreign_alphabets_are_no_spelling_of_our_value(
-    wire: Wire, prefix: str, victim: bytes
+    client: RawClient, prefix: str, victim: bytes
 ) -> None:
     name = f"{prefix}session=".encode()
     values = [b'"' + victim + b'"', victim.replace(b".", b"%2e"), victim + b"=", b" " + victim, victim + b" ", b'\\"']
     for value in (*values, victim.replace(b"_", b"\\137"), victim + b"\xa0", victim + b"\x00", victim + b",a=1"):
-        assert subject(wire, name + value)[0] in (400, 401), value
+        assert subject(client, name + value)[0] in (400, 401), value
 
 
-def test_tossing_keeps_nobody_from_logging_in(wire: Wire, prefix: str, planted: bytes) -> None:
+def test_tossing_keeps_nobody_from_logging_in(client: RawClient, prefix: str, planted: bytes) -> None:
     """The victim's way out: a login ends nothing of his, and answers with a cookie of his own."""
     for role in ("session", "access", "refresh", "device"):
         name = f"{prefix}{role}=".encode()
         tossed = name + planted + b"; " + name + planted
-        answer = wire.login((b"cookie", tossed))
+        answer = client.login((b"cookie", tossed))
         assert answer.status == 200, role
-        assert wire.get("/auth/session", (b"cookie", name.replace(role.encode(), b"session") + planted)).status == 200
+        assert client.get("/auth/session", (b"cookie", name.replace(role.encode(), b"session") + planted)).status == 200
 
 
-def test_a_fresh_login_ends_the_planted_session_and_keeps_its_own(wire: Wire, prefix: str, planted: bytes) -> None:
+def test_a_fresh_login_ends_the_planted_session_and_keeps_its_own(
+    client: RawClient, prefix: str, planted: bytes
+) -> None:
     name = f"{prefix}session=".encode()
-    fresh = wire.login((b"cookie", name + planted))
+    fresh = client.login((b"cookie", name + planted))
     mine = fresh.cookies[f"{prefix}session"].encode()
     assert mine != planted
-    assert subject(wire, name + planted)[0] == 401
-    assert wire.get("/auth/session", (b"cookie", name + mine)).json["subject"] == fresh.json["subject"]
+    assert subject(client, name + planted)[0] == 401
+    assert client.get("/auth/session", (b"cookie", name + mine)).json["subject"] == fresh.json["subject"]
 
 
-def test_too_many_cookies_are_refused_before_they_are_read(wire: Wire, prefix: str, victim: bytes) -> None:
+def test_too_many_cookies_are_refused_before_they_are_read(client: RawClient, prefix: str, victim: bytes) -> None:
     mine = f"{prefix}session=".encode() + victim
-    assert subject(wire, b"a=" + b"x" * 17_000 + b"; " + mine) == (400, "bad_request")
-    assert subject(wire, *[b"a=1"] * 99, mine)[0] == 400
+    assert subject(client, b"a=" + b"x" * 17_000 + b"; " + mine) == (400, "bad_request")
+    assert subject(client, *[b"a=1"] * 99, mine)[0] == 400
 
 
-def test_every_cookie_is_pinned_as_the_issuer_allows(wire: Wire, prefix: str) -> None:
+def test_every_cookie_is_pinned_as_the_issuer_allows(client: RawClient, prefix: str) -> None:
     for deliver in ("both", "token-cookies"):
-        for line in wire.login(deliver=deliver).values("set-cookie"):
+        for line in client.login(deliver=deliver).values("set-cookie"):
             attributes = set(line.split("; ")[1:])
             assert line.startswith(prefix)
             assert {"Path=/", "HttpOnly", "SameSite=Lax"} <= attributes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from advisories.raw_http import SERVICE, Answer, Wire, bearer, jar, wired
+from advisories.raw_http import SERVICE, Answer, RawClient, bearer, jar, make_client
 
 REFRESH = {"grant_type": "refresh_token"}
 SITE = "__Host-kt_{}".format
@@ -17,15 +17,15 @@ KINDS = ("session", "refresh", "csrf", "device", "access", "service", "kid", "si
 
 
 @pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
-    with wired(profile="browser-strict") as made:
+def client() -> Iterator[RawClient]:
+    with make_client(profile="browser-strict") as made:
         yield made
 
 
 @pytest.fixture
-def held(wire: Wire) -> dict[str, str]:
+def held(client: RawClient) -> dict[str, str]:
     """One login's credentials, by kind."""
-    answer = wire.signup(email=f"ada{len(wire.refusals)}.{id(object())}@example.com")
+    answer = client.signup(email=f"ada{len(client.refusals)}.{id(object())}@example.com")
     document, cookies = answer.json, answer.cookies
     session = cookies[SITE("session")]
     return {
@@ -35,7 +35,7 @@ def held(wire: Wire) -> dict[str, str]:
         "device": cookies[SITE("device")],
         "access": document["access_token"],
         "service": SERVICE,
-        "kid": wire.get("/.well-known/jwks.json").json["keys"][0]["kid"],
+        "kid": client.get("/.well-known/jwks.json").json["keys"][0]["kid"],
         "sid": document["sid"],
         "subject": document["subject"],
         "empty": "",
@@ -44,36 +44,36 @@ def held(wire: Wire) -> dict[str, str]:
     }
 
 
-Place = Callable[[Wire, str, dict[str, str]], Answer]
+Place = Callable[[RawClient, str, dict[str, str]], Answer]
 PLACES: dict[str, tuple[Place, set[str]]] = {
-    "bearer": (lambda wire, text, _: wire.get("/auth/session", bearer(text)), {"access"}),
+    "bearer": (lambda client, text, _: client.get("/auth/session", bearer(text)), {"access"}),
     "bearer of a service": (
-        lambda wire, text, held: wire.form("/auth/introspect", {"token": held["access"]}, bearer(text)),
+        lambda client, text, held: client.form("/auth/introspect", {"token": held["access"]}, bearer(text)),
         {"service"},
     ),
-    "bearer of a feed reader": (lambda wire, text, _: wire.get("/auth/revocations", bearer(text)), {"service"}),
-    "session cookie": (lambda wire, text, _: wire.get("/auth/session", jar({SITE("session"): text})), {"session"}),
-    "access cookie": (lambda wire, text, _: wire.get("/auth/session", jar({SITE("access"): text})), {"access"}),
+    "bearer of a feed reader": (lambda client, text, _: client.get("/auth/revocations", bearer(text)), {"service"}),
+    "session cookie": (lambda client, text, _: client.get("/auth/session", jar({SITE("session"): text})), {"session"}),
+    "access cookie": (lambda client, text, _: client.get("/auth/session", jar({SITE("access"): text})), {"access"}),
     "refresh cookie for a principal": (
-        lambda wire, text, _: wire.get("/auth/session", jar({SITE("refresh"): text})),
+        lambda client, text, _: client.get("/auth/session", jar({SITE("refresh"): text})),
         set(),
     ),
     "device cookie for a principal": (
-        lambda wire, text, _: wire.get("/auth/session", jar({SITE("device"): text})),
+        lambda client, text, _: client.get("/auth/session", jar({SITE("device"): text})),
         set(),
     ),
     "refresh cookie": (
-        lambda wire, text, held: wire.form(
+        lambda client, text, held: client.form(
             "/auth/token", REFRESH, jar({SITE("refresh"): text}), (b"x-csrf-token", held["csrf"].encode())
         ),
         {"refresh"},
     ),
     "refresh_token": (
-        lambda wire, text, _: wire.form("/auth/token", {**REFRESH, "refresh_token": text}),
+        lambda client, text, _: client.form("/auth/token", {**REFRESH, "refresh_token": text}),
         {"refresh"},
     ),
     "csrf token": (
-        lambda wire, text, held: wire.json(
+        lambda client, text, held: client.json(
             "/auth/step-up",
             {"password": "a bicycle made of rain"},
             jar({SITE("session"): held["session"]}),
@@ -82,14 +82,14 @@ PLACES: dict[str, tuple[Place, set[str]]] = {
         {"csrf"},
     ),
     "token to introspect": (
-        lambda wire, text, _: wire.form("/auth/introspect", {"token": text}, bearer(SERVICE)),
+        lambda client, text, _: client.form("/auth/introspect", {"token": text}, bearer(SERVICE)),
         {"session", "refresh", "access"},
     ),
     "token to revoke": (
-        lambda wire, text, _: wire.form("/auth/revoke", {"token": text}),
+        lambda client, text, _: client.form("/auth/revoke", {"token": text}),
         {"session", "refresh", "access"},
     ),
-    "query": (lambda wire, text, _: wire.get(f"/auth/session?access_token={text}&token={text}"), set()),
+    "query": (lambda client, text, _: client.get(f"/auth/session?access_token={text}&token={text}"), set()),
 }
 
 
@@ -101,37 +101,39 @@ def accepted(answer: Answer) -> bool:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.conforms("ASVS 9.2.2", "RFC 8725 3.12")
-def test_a_credential_is_good_in_its_own_place_only(wire: Wire, held: dict[str, str], kind: str, place: str) -> None:
+def test_a_credential_is_good_in_its_own_place_only(
+    client: RawClient, held: dict[str, str], kind: str, place: str
+) -> None:
     present, right = PLACES[place]
-    assert accepted(present(wire, held[kind], held)) is (kind in right)
+    assert accepted(present(client, held[kind], held)) is (kind in right)
     if kind not in right:
-        assert wire.alive({SITE("session"): held["session"]})
-        assert wire.get("/auth/session", bearer(held["access"])).status == 200
-        assert wire.form("/auth/token", {**REFRESH, "refresh_token": held["refresh"]}).status == 200
+        assert client.alive({SITE("session"): held["session"]})
+        assert client.get("/auth/session", bearer(held["access"])).status == 200
+        assert client.form("/auth/token", {**REFRESH, "refresh_token": held["refresh"]}).status == 200
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "device"])
-def test_nothing_but_a_device_cookie_marks_a_device(wire: Wire, held: dict[str, str], kind: str) -> None:
+def test_nothing_but_a_device_cookie_marks_a_device(client: RawClient, held: dict[str, str], kind: str) -> None:
     email = f"{kind}.{held['sid'].lower()}@example.com"
-    device = wire.signup(email).cookies[SITE("device")]
-    while wire.login(email=email, password="wrong again and again").status == 401:
+    device = client.signup(email).cookies[SITE("device")]
+    while client.login(email=email, password="wrong again and again").status == 401:
         pass
-    assert wire.login(jar({SITE("device"): held[kind]}), email=email).status == 429
-    assert wire.login(jar({SITE("device"): held["device"]}), email=email).status == 429
-    assert wire.login(jar({SITE("device"): device}), email=email).status == 200
+    assert client.login(jar({SITE("device"): held[kind]}), email=email).status == 429
+    assert client.login(jar({SITE("device"): held["device"]}), email=email).status == 429
+    assert client.login(jar({SITE("device"): device}), email=email).status == 200
 
 
 @pytest.mark.conforms("RFC 6750 2")
-def test_a_bad_bearer_token_never_falls_back_to_a_good_cookie(wire: Wire, held: dict[str, str]) -> None:
+def test_a_bad_bearer_token_never_falls_back_to_a_good_cookie(client: RawClient, held: dict[str, str]) -> None:
     good = jar({SITE("session"): held["session"]})
     for value in (b"", b"Bearer", b"Bearer ", b"Bearer x", b"Basic YTpi", b"Bearer " + held["session"].encode()):
-        assert wire.get("/auth/session", good, (b"authorization", value)).status == 401
+        assert client.get("/auth/session", good, (b"authorization", value)).status == 401
     access = bearer(held["access"])
-    assert wire.get("/auth/session", good, access, access).status == 400
+    assert client.get("/auth/session", good, access, access).status == 400
 
 
 def test_a_session_cookie_that_is_no_good_never_falls_back_to_the_access_cookie(
-    wire: Wire, held: dict[str, str]
+    client: RawClient, held: dict[str, str]
 ) -> None:
     cookies = {SITE("session"): held["refresh"], SITE("access"): held["access"]}
-    assert wire.get("/auth/session", jar(cookies)).status == 401
+    assert client.get("/auth/session", jar(cookies)).status == 401

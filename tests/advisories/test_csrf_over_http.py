@@ -20,10 +20,10 @@ from advisories.raw_http import (
     OTHER,
     OTHER_PASSWORD,
     Answer,
-    Wire,
+    RawClient,
     bearer,
     jar,
-    wired,
+    make_client,
 )
 
 TRUSTED = b"https://app.example.net"
@@ -42,8 +42,8 @@ TOKENS = ["none", "own", "other session's", "session token", "two"]
 
 
 @pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
-    with wired(profile="browser-strict", trusted_origins=TRUSTED.decode()) as made:
+def client() -> Iterator[RawClient]:
+    with make_client(profile="browser-strict", trusted_origins=TRUSTED.decode()) as made:
         made.signup(OTHER, OTHER_PASSWORD)
         yield made
 
@@ -51,8 +51,8 @@ def wire() -> Iterator[Wire]:
 class Victim:
     """A browser with a login of each kind."""
 
-    def __init__(self, wire: Wire, email: str) -> None:
-        first, second = wire.signup(email), wire.login(email=email, deliver="token-cookies")
+    def __init__(self, client: RawClient, email: str) -> None:
+        first, second = client.signup(email), client.login(email=email, deliver="token-cookies")
         self.session, self.csrf = first.cookies["__Host-kt_session"], first.json["csrf_token"]
         self.access, self.refresh = (second.cookies[f"__Host-kt_{role}"] for role in ("access", "refresh"))
         self.second_csrf = second.json["csrf_token"]
@@ -61,13 +61,13 @@ class Victim:
 
 
 @pytest.fixture(scope="module")
-def victim(wire: Wire) -> Victim:
-    return Victim(wire, EMAIL)
+def victim(client: RawClient) -> Victim:
+    return Victim(client, EMAIL)
 
 
 @pytest.fixture(scope="module")
-def attackers_csrf(wire: Wire) -> str:
-    token: str = wire.login(email=OTHER, password=OTHER_PASSWORD).json["csrf_token"]
+def attackers_csrf(client: RawClient) -> str:
+    token: str = client.login(email=OTHER, password=OTHER_PASSWORD).json["csrf_token"]
     return token
 
 
@@ -96,7 +96,7 @@ UNSAFE: dict[str, tuple[str, str, bytes]] = {
 @pytest.mark.parametrize("unsafe", UNSAFE)
 @pytest.mark.parametrize("role", ["session", "access"])
 @pytest.mark.conforms("ASVS 3.5.1")
-def test_the_grid(wire: Wire, victim: Victim, attackers_csrf: str, unsafe: str, role: str) -> None:
+def test_the_grid(client: RawClient, victim: Victim, attackers_csrf: str, unsafe: str, role: str) -> None:
     method, path, body = UNSAFE[unsafe]
     own = victim.csrf if role == "session" else victim.second_csrf
     cookie = jar({f"__Host-kt_{role}": getattr(victim, role)})
@@ -110,62 +110,62 @@ def test_the_grid(wire: Wire, victim: Victim, attackers_csrf: str, unsafe: str, 
     for site, origin, host, token in product(SITES, ORIGINS, HOSTS, TOKENS):
         headers = [JSON_TYPE, cookie, *sent_from(site, origin)]
         headers += [(b"x-csrf-token", each.encode()) for each in tokens[token]]
-        answer = wire.ask(method, path, headers, body, host=host)
+        answer = client.ask(method, path, headers, body, host=host)
         if not same_origin(site, origin, host):
             assert answer.json["code"] == "cross_origin", (site, origin, host, token)
         elif token != "own":
             assert answer.json["code"] == "csrf_token_required", (site, origin, host, token)
         else:
             assert answer.status in (400, 404), (site, origin, host, token)
-    assert wire.get("/auth/session", cookie).status == 200
+    assert client.get("/auth/session", cookie).status == 200
 
 
 @pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all"])
-def test_logout_csrf(wire: Wire, path: str) -> None:
+def test_logout_csrf(client: RawClient, path: str) -> None:
     """Nobody is logged out by another site, nor by a page that does not know the CSRF token."""
-    own = Victim(wire, path.replace("/auth/", "") + "@example.com")
+    own = Victim(client, path.replace("/auth/", "") + "@example.com")
     cookie = jar({"__Host-kt_session": own.session})
     for site, origin, host in product(SITES, ORIGINS, HOSTS):
         if not same_origin(site, origin, host):
-            assert wire.ask("POST", path, [cookie, *sent_from(site, origin)], host=host).status == 403
-    assert wire.ask("POST", path, [cookie]).json["code"] == "csrf_token_required"
-    assert wire.get("/auth/session", cookie).status == 200
-    assert wire.ask("POST", path, [cookie, (b"x-csrf-token", own.csrf.encode())]).status == 200
-    assert wire.get("/auth/session", cookie).status == 401
+            assert client.ask("POST", path, [cookie, *sent_from(site, origin)], host=host).status == 403
+    assert client.ask("POST", path, [cookie]).json["code"] == "csrf_token_required"
+    assert client.get("/auth/session", cookie).status == 200
+    assert client.ask("POST", path, [cookie, (b"x-csrf-token", own.csrf.encode())]).status == 200
+    assert client.get("/auth/session", cookie).status == 401
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/signup"])
-def test_login_and_signup_csrf(wire: Wire, path: str) -> None:
+def test_login_and_signup_csrf(client: RawClient, path: str) -> None:
     """The attacker logs the victim's browser in as himself: no cookie is needed for that, so none is looked at."""
     body = json.dumps({"email": OTHER, "password": OTHER_PASSWORD}).encode()
     for site, origin, host in product(SITES, ORIGINS, HOSTS):
-        answer = wire.ask("POST", path, [JSON_TYPE, *sent_from(site, origin)], body, host=host)
+        answer = client.ask("POST", path, [JSON_TYPE, *sent_from(site, origin)], body, host=host)
         if same_origin(site, origin, host):
             assert answer.status in (200, 409)
         else:
             assert answer.json["code"] == "cross_origin", (site, origin, host)
 
 
-def test_refresh_by_cookie_is_guarded_and_refresh_by_body_needs_no_guard(wire: Wire) -> None:
-    own = Victim(wire, "refresher@example.com")
+def test_refresh_by_cookie_is_guarded_and_refresh_by_body_needs_no_guard(client: RawClient) -> None:
+    own = Victim(client, "refresher@example.com")
     grant, cookie = {"grant_type": "refresh_token"}, jar({"__Host-kt_refresh": own.refresh})
     token = (b"x-csrf-token", own.second_csrf.encode())
     for site, origin in product(SITES, ORIGINS):
         if not same_origin(site, origin, HOST.encode()):
-            answer = wire.form("/auth/token", grant, cookie, token, *sent_from(site, origin))
+            answer = client.form("/auth/token", grant, cookie, token, *sent_from(site, origin))
             assert answer.json["code"] == "cross_origin"
-    assert wire.form("/auth/token", grant, cookie).json["code"] == "csrf_token_required"
+    assert client.form("/auth/token", grant, cookie).json["code"] == "csrf_token_required"
     wrong = (b"x-csrf-token", own.csrf.encode())
-    assert wire.form("/auth/token", grant, cookie, wrong).json["code"] == "csrf_token_required"
-    assert wire.form("/auth/token", grant, cookie, token, *sent_from(b"same-origin", None)).status == 200
+    assert client.form("/auth/token", grant, cookie, wrong).json["code"] == "csrf_token_required"
+    assert client.form("/auth/token", grant, cookie, token, *sent_from(b"same-origin", None)).status == 200
 
 
-def test_a_bearer_token_is_exempt_and_does_not_open_the_cookie_beside_it(wire: Wire) -> None:
-    own, foreign = Victim(wire, "bearer@example.com"), sent_from(b"cross-site", b"https://evil.example")
+def test_a_bearer_token_is_exempt_and_does_not_open_the_cookie_beside_it(client: RawClient) -> None:
+    own, foreign = Victim(client, "bearer@example.com"), sent_from(b"cross-site", b"https://evil.example")
     path = f"/auth/sessions/{own.sid}"
-    assert wire.ask("DELETE", path, [bearer("x"), jar({"__Host-kt_session": own.session}), *foreign]).status == 401
-    assert wire.get("/auth/session", jar({"__Host-kt_session": own.session})).status == 200
-    assert wire.ask("DELETE", path, [bearer(own.bearer), *foreign]).status == 200
+    assert client.ask("DELETE", path, [bearer("x"), jar({"__Host-kt_session": own.session}), *foreign]).status == 401
+    assert client.get("/auth/session", jar({"__Host-kt_session": own.session})).status == 200
+    assert client.ask("DELETE", path, [bearer(own.bearer), *foreign]).status == 200
 
 
 def simple_posts() -> Iterator[tuple[bytes, bytes]]:
@@ -185,25 +185,25 @@ def simple_posts() -> Iterator[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("kind", [kind for kind, _ in simple_posts()])
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/signup"])
 @pytest.mark.conforms("ASVS 3.5.2")
-def test_a_form_cannot_pass_for_json(wire: Wire, path: str, kind: bytes) -> None:
+def test_a_form_cannot_pass_for_json(client: RawClient, path: str, kind: bytes) -> None:
     body = dict(simple_posts())[kind]
-    assert wire.ask("POST", path, [(b"content-type", kind)], body).status == 415
-    assert wire.ask("POST", path, [], body).status == 415
-    assert wire.ask("POST", path, [JSON_TYPE, (b"content-type", kind)], body).status == 415
+    assert client.ask("POST", path, [(b"content-type", kind)], body).status == 415
+    assert client.ask("POST", path, [], body).status == 415
+    assert client.ask("POST", path, [JSON_TYPE, (b"content-type", kind)], body).status == 415
 
 
-def test_json_cannot_pass_for_a_form(wire: Wire, victim: Victim) -> None:
+def test_json_cannot_pass_for_a_form(client: RawClient, victim: Victim) -> None:
     body = json.dumps({"grant_type": "refresh_token"}).encode()
     cookie = jar({"__Host-kt_refresh": victim.refresh})
-    assert wire.ask("POST", "/auth/token", [JSON_TYPE, cookie], body).status == 415
-    assert wire.ask("POST", "/auth/token", [FORM_TYPE, FORM_TYPE, cookie], b"grant_type=refresh_token").status == 415
+    assert client.ask("POST", "/auth/token", [JSON_TYPE, cookie], body).status == 415
+    assert client.ask("POST", "/auth/token", [FORM_TYPE, FORM_TYPE, cookie], b"grant_type=refresh_token").status == 415
 
 
 @pytest.mark.parametrize("name", [b"x-http-method-override", b"x-method-override", b"x-http-method"])
-def test_the_method_is_the_one_on_the_request_line(wire: Wire, victim: Victim, name: bytes) -> None:
+def test_the_method_is_the_one_on_the_request_line(client: RawClient, victim: Victim, name: bytes) -> None:
     path, cookie = f"/auth/sessions/{victim.sid}", jar({"__Host-kt_session": victim.session})
-    answers: list[Answer] = [wire.ask(method, path, [cookie, (name, b"DELETE")]) for method in ("GET", "POST")]
+    answers: list[Answer] = [client.ask(method, path, [cookie, (name, b"DELETE")]) for method in ("GET", "POST")]
     assert [each.status for each in answers] == [405, 405]
-    assert wire.ask("GET", "/auth/logout", [cookie, (name, b"POST")]).status == 405
-    assert wire.ask("GET", "/auth/logout?_method=POST", [cookie]).status == 405
-    assert wire.get("/auth/session", cookie).status == 200
+    assert client.ask("GET", "/auth/logout", [cookie, (name, b"POST")]).status == 405
+    assert client.ask("GET", "/auth/logout?_method=POST", [cookie]).status == 405
+    assert client.get("/auth/session", cookie).status == 200

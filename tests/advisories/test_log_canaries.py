@@ -14,9 +14,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from advisories.canaries import NEW_PASSWORD, PASSWORD, WRONG, birds_in
+from advisories.canaries import NEW_PASSWORD, PASSWORD, WRONG, canaries_in
 from advisories.raw_http import EMAIL
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 
 
 @dataclass
@@ -62,11 +62,11 @@ class Visit:
     def misplaced(self, service: str) -> None:
         """Secrets where they do not belong: that is how they end in logs."""
         for secret in [PASSWORD, WRONG, service, *self.credentials.values()]:
-            spelt = quote(secret)
-            self.send("GET", f"/auth/session?access_token={spelt}&password={spelt}")
-            self.send("GET", f"/auth/sessions/{spelt}")
-            self.send("DELETE", f"/{spelt}")
-            self.send("GET", f"/auth/revocations?after={spelt}", headers=auth(service))
+            to_json = quote(secret)
+            self.send("GET", f"/auth/session?access_token={to_json}&password={to_json}")
+            self.send("GET", f"/auth/sessions/{to_json}")
+            self.send("DELETE", f"/{to_json}")
+            self.send("GET", f"/auth/revocations?after={to_json}", headers=auth(service))
             self.send("POST", "/auth/login", json={"email": secret, "password": 1})
             self.send("POST", "/auth/login", json={"email": EMAIL, "password": WRONG, "deliver": secret})
             self.send("POST", "/auth/login", json={"email": EMAIL, "password": WRONG, "client_id": secret})
@@ -91,85 +91,87 @@ def json_type() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Visit, str]]:
+def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, Visit, str]]:
     data = tmp_path_factory.mktemp("canaries") / "data"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOG_LEVEL", "DEBUG")
-        with serving(
+        with run_server(
             data, workers=2, algorithm="ES256", password_min_length="8", login_limit_per_account="100"
-        ) as served:
+        ) as server:
             service = (data / "service-token").read_text().strip()
-            with served.client() as client:
+            with server.client() as client:
                 visit = Visit(client)
                 visit.everything(service)
                 metrics = client.get("/metrics").text
-            yield served, visit, metrics
+            yield server, visit, metrics
 
 
-def secrets_of(served: Served) -> list[str]:
-    return [(served.data / name).read_text().strip() for name in ("secret", "service-token")]
+def secrets_of(server: ServerProcess) -> list[str]:
+    return [(server.data / name).read_text().strip() for name in ("secret", "service-token")]
 
 
-def test_the_visit_met_everything(visited: tuple[Served, Visit, str]) -> None:
-    served, visit, metrics = visited
+def test_the_visit_met_everything(visited: tuple[ServerProcess, Visit, str]) -> None:
+    server, visit, metrics = visited
     codes = {each.json()["code"] for each in visit.refusals}
     wanted = {"login_failed", "token_malformed", "token_invalid", "bad_request", "invalid_member", "password_rejected"}
     assert codes >= wanted | {"unsupported_media_type", "not_found", "cross_origin", "unauthenticated"}
     assert len(visit.credentials) >= 8
-    assert len(served.log.read_bytes()) > 10_000
+    assert len(server.log.read_bytes()) > 10_000
     assert "keyturn_refusals" in metrics
 
 
 @pytest.mark.conforms("ASVS 16.2.5")
-def test_nothing_secret_is_logged(visited: tuple[Served, Visit, str]) -> None:
-    served, visit, metrics = visited
-    said = served.log.read_bytes() + metrics.encode()
-    assert birds_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values()) == []
+def test_nothing_secret_is_logged(visited: tuple[ServerProcess, Visit, str]) -> None:
+    server, visit, metrics = visited
+    said = server.log.read_bytes() + metrics.encode()
+    assert canaries_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(server), *visit.credentials.values()) == []
     # Half a credential is no less a credential: nor is any mac, signature or seed there.
     macs = [each.rpartition(".")[2] for each in visit.credentials.values()]
-    assert birds_in(said, *macs) == []
-    with sqlite3.connect(served.data / "keyturn.db") as store:
+    assert canaries_in(said, *macs) == []
+    with sqlite3.connect(server.data / "keyturn.db") as store:
         seeds = [row[0] for row in store.execute("SELECT seed FROM sessions")]
         hashes = [row[0] for row in store.execute("SELECT password_hash FROM accounts")]
     store.close()
     assert seeds
     for seed in seeds:
         assert not any(each in said for each in (seed, seed.hex().encode(), b64encode(seed), urlsafe_b64encode(seed)))
-    assert birds_in(said, *hashes) == []
+    assert canaries_in(said, *hashes) == []
     assert b"argon2id$" not in said
     assert b"Traceback" not in said
 
 
-def test_no_refusal_repeats_what_was_sent(visited: tuple[Served, Visit, str]) -> None:
-    served, visit, _ = visited
+def test_no_refusal_repeats_what_was_sent(visited: tuple[ServerProcess, Visit, str]) -> None:
+    server, visit, _ = visited
     for answer in visit.refusals:
         said = answer.content + str(answer.headers).encode()
-        assert birds_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values()) == []
+        assert canaries_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(server), *visit.credentials.values()) == []
 
 
-def test_the_store_keeps_no_password_no_token_and_no_secret(visited: tuple[Served, Visit, str]) -> None:
-    served, visit, _ = visited
+def test_the_store_keeps_no_password_no_token_and_no_secret(visited: tuple[ServerProcess, Visit, str]) -> None:
+    server, visit, _ = visited
     kept = b"".join(
-        path.read_bytes() for path in served.data.rglob("*") if path.is_file() and "keyturn.db" in path.name
+        path.read_bytes() for path in server.data.rglob("*") if path.is_file() and "keyturn.db" in path.name
     )
     assert len(kept) > 50_000
     macs = [each.rpartition(".")[2] for each in visit.credentials.values()]
-    assert birds_in(kept, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values(), *macs) == []
+    assert (
+        canaries_in(kept, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(server), *visit.credentials.values(), *macs) == []
+    )
     assert b"PRIVATE KEY" not in kept
 
 
-def test_the_audit_trail_names_nobodys_credential(visited: tuple[Served, Visit, str]) -> None:
-    served, visit, _ = visited
-    with sqlite3.connect(served.data / "keyturn.db") as store:
+def test_the_audit_trail_names_nobodys_credential(visited: tuple[ServerProcess, Visit, str]) -> None:
+    server, visit, _ = visited
+    with sqlite3.connect(server.data / "keyturn.db") as store:
         rows = store.execute("SELECT * FROM audit").fetchall()
     store.close()
     assert {"login", "login_failed", "step_up", "password_changed", "logout"} & {str(row[1]) for row in rows}
-    assert birds_in(repr(rows).encode(), PASSWORD, WRONG, *secrets_of(served), *visit.credentials.values()) == []
+    assert canaries_in(repr(rows).encode(), PASSWORD, WRONG, *secrets_of(server), *visit.credentials.values()) == []
 
 
-def test_only_the_owner_reads_what_is_kept(visited: tuple[Served, Visit, str]) -> None:
-    served, _, _ = visited
-    loose = [path for path in served.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
-    pooled = served.data / "metrics"
+def test_only_the_owner_reads_what_is_kept(visited: tuple[ServerProcess, Visit, str]) -> None:
+    server, _, _ = visited
+    loose = [path for path in server.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    pooled = server.data / "metrics"
     assert [path for path in loose if pooled not in path.parents] == []
     assert pooled.stat().st_mode & 0o077 == 0

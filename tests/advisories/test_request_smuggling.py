@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from advisories.raw_http import documented
-from server.raw_http import Wire
-from server_process import Served, serving
+from server.raw_http import RawConnection
+from server_process import ServerProcess, run_server
 
 HOST = b"Host: x\r\n"
 POST = b"POST /auth/logout HTTP/1.1\r\n" + HOST
@@ -22,15 +22,15 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("smuggling") / "data", algorithm="ES256") as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with run_server(tmp_path_factory.mktemp("smuggling") / "data", algorithm="ES256") as server:
         yield server
 
 
-def ask(served: Served, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-    with Wire(served.url) as wire:
-        wire.send(*parts)
-        return wire.reply()
+def ask(server: ServerProcess, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
+    with RawConnection(server.url) as client:
+        client.send(*parts)
+        return client.reply()
 
 
 AMBIGUOUS = {
@@ -62,43 +62,43 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("ambiguous", AMBIGUOUS)
-def test_what_can_be_read_two_ways_is_refused_and_the_connection_closed(served: Served, ambiguous: str) -> None:
-    with Wire(served.url) as wire:
-        wire.send(AMBIGUOUS[ambiguous])
-        status, headers, body = wire.reply()
+def test_what_can_be_read_two_ways_is_refused_and_the_connection_closed(server: ServerProcess, ambiguous: str) -> None:
+    with RawConnection(server.url) as client:
+        client.send(AMBIGUOUS[ambiguous])
+        status, headers, body = client.reply()
         assert (status, headers["connection"]) == (400, "close")
         assert headers["content-type"] == "application/problem+json"
         assert json.loads(body)["code"] in documented()
-        assert wire.rest() == b""
+        assert client.rest() == b""
 
 
 @pytest.mark.parametrize("length", [17_000, 40_000])
-def test_a_refused_body_is_not_taken_for_requests(served: Served, length: int) -> None:
+def test_a_refused_body_is_not_taken_for_requests(server: ServerProcess, length: int) -> None:
     body = (HIDDEN * (length // len(HIDDEN) + 1))[:length]
-    with Wire(served.url) as wire:
-        wire.send(b"POST /auth/login HTTP/1.1\r\n" + HOST, b"Content-Length: %d\r\n\r\n" % length, body)
-        wire.send(GET, b"Connection: close\r\n\r\n")
+    with RawConnection(server.url) as client:
+        client.send(b"POST /auth/login HTTP/1.1\r\n" + HOST, b"Content-Length: %d\r\n\r\n" % length, body)
+        client.send(GET, b"Connection: close\r\n\r\n")
         statuses = []
         while len(statuses) < 2:
-            status, headers, _ = wire.reply()
+            status, headers, _ = client.reply()
             statuses.append(status)
             if headers.get("connection") == "close":
                 break
         assert statuses in ([413, 401], [413])
-        assert wire.rest() == b""
+        assert client.rest() == b""
 
 
-def test_a_body_where_none_is_expected_is_read_away(served: Served) -> None:
-    with Wire(served.url) as wire:
-        wire.send(GET, b"Content-Length: %d\r\n\r\n" % len(HIDDEN), HIDDEN, GET, b"Connection: close\r\n\r\n")
-        assert [wire.reply()[0], wire.reply()[0]] == [401, 401]
-        assert wire.rest() == b""
+def test_a_body_where_none_is_expected_is_read_away(server: ServerProcess) -> None:
+    with RawConnection(server.url) as client:
+        client.send(GET, b"Content-Length: %d\r\n\r\n" % len(HIDDEN), HIDDEN, GET, b"Connection: close\r\n\r\n")
+        assert [client.reply()[0], client.reply()[0]] == [401, 401]
+        assert client.rest() == b""
 
 
-def test_an_upgrade_is_not_a_second_way_in(served: Served) -> None:
+def test_an_upgrade_is_not_a_second_way_in(server: ServerProcess) -> None:
     for protocol in (b"websocket", b"h2c", b"TLS/1.0"):
         upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\nUpgrade: " + protocol + b"\r\n\r\n"
-        assert ask(served, GET, upgrade)[0] == 401
+        assert ask(server, GET, upgrade)[0] == 401
 
 
 PATHS = [
@@ -125,39 +125,44 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_path_has_one_spelling(served: Served, path: str) -> None:
+def test_a_path_has_one_spelling(server: ServerProcess, path: str) -> None:
     """A proxy in front may allow or deny by path: what it did not recognise must not be recognised here."""
-    status, headers, body = ask(served, f"GET {path} HTTP/1.1\r\n".encode(), HOST, b"\r\n")
+    status, headers, body = ask(server, f"GET {path} HTTP/1.1\r\n".encode(), HOST, b"\r\n")
     assert (status, json.loads(body)["code"]) == (404, "not_found")
     assert headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/.well-known/jwks.json", "/openapi.json"])
-@pytest.mark.parametrize("spelt", ["{}/", "/{}", "{}%2f", "{}?x=%ff"])
-def test_so_do_the_others(served: Served, path: str, spelt: str) -> None:
-    status, _, body = ask(served, f"GET {spelt.format(path)} HTTP/1.1\r\n".encode(), HOST, b"\r\n")
-    assert status == (200 if "?" in spelt else 404)
+@pytest.mark.parametrize("spelling", ["{}/", "/{}", "{}%2f", "{}?x=%ff"])
+def test_so_do_the_others(server: ServerProcess, path: str, spelling: str) -> None:
+    status, _, body = ask(server, f"GET {spelling.format(path)} HTTP/1.1\r\n".encode(), HOST, b"\r\n")
+    assert status == (200 if "?" in spelling else 404)
     assert status == 200 or json.loads(body)["code"] == "not_found"
 
 
-def test_an_encoded_session_id_is_none(served: Served) -> None:
-    with served.client() as browser:
+def test_an_encoded_session_id_is_none(server: ServerProcess) -> None:
+    with server.client() as browser:
         body = {"email": "ada@example.com", "password": "a bicycle made of rain"}
         sid = browser.post("/auth/signup", json=body).json()["sid"]
         cookie = b"Cookie: " + "; ".join(f"{n}={v}" for n, v in browser.cookies.items()).encode() + b"\r\n"
-        for spelt in (f"%{ord(sid[0]):02x}{sid[1:]}", sid + "%00", sid + "=", sid.replace(sid[0], sid[0] + "%2f..%2f")):
-            delete = f"DELETE /auth/sessions/{spelt} HTTP/1.1\r\n".encode()
-            assert ask(served, delete, HOST, cookie, b"\r\n")[0] == 404
+        for spelling in (
+            f"%{ord(sid[0]):02x}{sid[1:]}",
+            sid + "%00",
+            sid + "=",
+            sid.replace(sid[0], sid[0] + "%2f..%2f"),
+        ):
+            delete = f"DELETE /auth/sessions/{spelling} HTTP/1.1\r\n".encode()
+            assert ask(server, delete, HOST, cookie, b"\r\n")[0] == 404
         assert browser.get("/auth/session").status_code == 200
         assert (
-            ask(served, f"DELETE http://evil.example/auth/sessions/{sid} HTTP/1.1\r\n".encode(), HOST, cookie, b"\r\n")[
+            ask(server, f"DELETE http://evil.example/auth/sessions/{sid} HTTP/1.1\r\n".encode(), HOST, cookie, b"\r\n")[
                 0
             ]
             == 200
         )
 
 
-def test_the_address_in_the_request_line_decides_nothing(served: Served) -> None:
+def test_the_address_in_the_request_line_decides_nothing(server: ServerProcess) -> None:
     """An absolute target names any host it likes; nothing here is answered by host, and no answer repeats it."""
     for host in (
         b"Host: evil.example\r\n",
@@ -165,7 +170,7 @@ def test_the_address_in_the_request_line_decides_nothing(served: Served) -> None
         b"",
         b"X-Forwarded-Host: evil.example\r\n" + HOST,
     ):
-        status, headers, body = ask(served, b"GET http://evil.example/openapi.json HTTP/1.1\r\n", host, b"\r\n")
+        status, headers, body = ask(server, b"GET http://evil.example/openapi.json HTTP/1.1\r\n", host, b"\r\n")
         assert status == 200
         assert b"evil.example" not in body
         assert "evil.example" not in str(headers)

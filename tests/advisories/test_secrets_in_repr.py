@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from advisories.canaries import NEW_PASSWORD, PASSWORD, WRONG, birds_in
-from advisories.raw_http import EMAIL, SECRET, SERVICE, Wire, bearer, jar, wired
+from advisories.canaries import NEW_PASSWORD, PASSWORD, WRONG, canaries_in
+from advisories.raw_http import EMAIL, SECRET, SERVICE, RawClient, bearer, jar, make_client
 from keyturn import errors
 from keyturn.config.settings import Settings
 from keyturn.core.account import Account
@@ -27,13 +27,13 @@ from keyturn.web.schemas import LoginRequest, PasswordRequest, StepUpRequest, To
 
 
 @pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
-    with wired() as made:
+def client() -> Iterator[RawClient]:
+    with make_client() as made:
         yield made
 
 
-def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
-    issued = wire.runner.run(wire.issuer.signup(EMAIL, PASSWORD, deliver="both"))
+def test_nothing_that_holds_a_secret_shows_it(client: RawClient) -> None:
+    issued = client.runner.run(client.issuer.signup(EMAIL, PASSWORD, deliver="both"))
     session, secrets = issued.session, Secrets(SECRET.encode())
     tokens = {
         name: getattr(issued, name).reveal()
@@ -42,7 +42,7 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
     presented = parse(tokens["session_token"], CredentialKind.SESSION, secrets)
     cookie = jar({"__Host-kt_session": tokens["session_token"]})
     request = Request("POST", "/auth/login", headers=(cookie, bearer(tokens["access_token"])), body=PASSWORD.encode())
-    account = wire.runner.run(wire.parts.ports.accounts.find(EMAIL))
+    account = client.runner.run(client.parts.ports.accounts.find(EMAIL))
     holders = [
         *(
             issued,
@@ -52,17 +52,17 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
             presented,
             request,
             account,
-            wire.issuer,
-            wire.parts,
-            wire.parts.config,
+            client.issuer,
+            client.parts,
+            client.parts.config,
         ),
         *(
-            wire.parts.settings,
-            wire.parts.keyring,
-            wire.parts.session_cache,
-            wire.parts.store,
-            wire.parts.hasher,
-            wire.parts.ports,
+            client.parts.settings,
+            client.parts.keyring,
+            client.parts.session_cache,
+            client.parts.store,
+            client.parts.hasher,
+            client.parts.ports,
         ),
         *(
             LoginAttempt(EMAIL, PASSWORD, device_token=tokens["device_token"]),
@@ -77,61 +77,62 @@ def test_nothing_that_holds_a_secret_shows_it(wire: Wire) -> None:
         *(
             Call("hasher", "verify", (None, PASSWORD)),
             issued.refresh_token,
-            wire.runner.run(wire.parts.ports.keys.list()),
+            client.runner.run(client.parts.ports.keys.list()),
         ),
         Account(Subject("s"), EMAIL, account.password_hash, Instant(0)),
     ]
     for holder in holders:
         # A token is a string on its way out; only what shows it unasked must not.
         shown = repr(holder).encode() if isinstance(holder, str) else f"{holder!r} {holder!s} {holder}".encode()
-        assert birds_in(shown, PASSWORD, NEW_PASSWORD, SECRET, SERVICE, *tokens.values()) == [], type(holder)
+        assert canaries_in(shown, PASSWORD, NEW_PASSWORD, SECRET, SERVICE, *tokens.values()) == [], type(holder)
         assert account.password_hash.encode() not in shown, type(holder)
         assert bytes(session.seed).hex().encode() not in shown, type(holder)
         assert repr(bytes(session.seed))[2:-1].encode() not in shown, type(holder)
 
 
-def test_an_answer_shows_no_token_in_a_log(wire: Wire) -> None:
-    answer = wire.login(email=EMAIL, password=PASSWORD)
+def test_an_answer_shows_no_token_in_a_log(client: RawClient) -> None:
+    answer = client.login(email=EMAIL, password=PASSWORD)
     from keyturn.web.schemas import IssuedResponse
 
     document = msgspec.json.decode(answer.body, type=IssuedResponse)
-    assert birds_in(repr(document).encode(), answer.json["refresh_token"], answer.json["access_token"]) == []
+    assert canaries_in(repr(document).encode(), answer.json["refresh_token"], answer.json["access_token"]) == []
 
 
-def test_no_refusal_carries_what_was_presented(wire: Wire) -> None:
+def test_no_refusal_carries_what_was_presented(client: RawClient) -> None:
     """What is raised, chained causes included, as a traceback prints it."""
-    answer = wire.login(email=EMAIL, password=PASSWORD)
+    answer = client.login(email=EMAIL, password=PASSWORD)
     good = [answer.cookies["__Host-kt_session"], answer.json["refresh_token"], answer.json["access_token"]]
-    calls = [lambda token=each: wire.issuer.verify(token[:-4] + "AAAA") for each in good]
-    calls += [lambda token=each: wire.issuer.refresh(token + "A") for each in good]
+    calls = [lambda token=each: client.issuer.verify(token[:-4] + "AAAA") for each in good]
+    calls += [lambda token=each: client.issuer.refresh(token + "A") for each in good]
     calls += [
-        lambda: wire.issuer.login(EMAIL, WRONG),
-        lambda: wire.issuer.login(PASSWORD, WRONG),
-        lambda: wire.issuer.signup("new@example.com", "canary"),
-        lambda: wire.issuer.signup(EMAIL, WRONG),
-        lambda: wire.issuer.signup("new@example.com", WRONG, claims={"password": PASSWORD}),
-        lambda: wire.issuer.login(EMAIL, PASSWORD, claims={"card": "4111 1111 1111 1111", "x": PASSWORD}),
-        lambda: wire.issuer.step_up(SessionId(answer.json["sid"]), WRONG),
+        lambda: client.issuer.login(EMAIL, WRONG),
+        lambda: client.issuer.login(PASSWORD, WRONG),
+        lambda: client.issuer.signup("new@example.com", "canary"),
+        lambda: client.issuer.signup(EMAIL, WRONG),
+        lambda: client.issuer.signup("new@example.com", WRONG, claims={"password": PASSWORD}),
+        lambda: client.issuer.login(EMAIL, PASSWORD, claims={"card": "4111 1111 1111 1111", "x": PASSWORD}),
+        lambda: client.issuer.step_up(SessionId(answer.json["sid"]), WRONG),
     ]
     for call in calls:
         with pytest.raises(errors.Refusal) as caught:
-            wire.runner.run(awaited(call))
+            client.runner.run(run_async(call))
         said = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
         said = re.sub(r'File ".*?\n.*?\n', "", said)  # the source of this very test is no leak
         assert (
-            birds_in(said.encode(), PASSWORD, WRONG, SECRET, *good, *[each.rpartition(".")[2] for each in good]) == []
+            canaries_in(said.encode(), PASSWORD, WRONG, SECRET, *good, *[each.rpartition(".")[2] for each in good])
+            == []
         )
 
 
-async def awaited(call: object) -> object:
+async def run_async(call: object) -> object:
     return await call()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("human", [True, False])
 def test_whatever_else_goes_wrong_prints_no_local_variable_and_no_credential(
-    wire: Wire, human: bool, capsys: pytest.CaptureFixture[str]
+    client: RawClient, human: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    token = wire.login(email=EMAIL, password=PASSWORD).cookies["__Host-kt_session"]
+    token = client.login(email=EMAIL, password=PASSWORD).cookies["__Host-kt_session"]
     kept = logging.getLogger().handlers, logging.getLogger().level
     try:
         configure_logs("DEBUG", human=human)
@@ -140,7 +141,7 @@ def test_whatever_else_goes_wrong_prints_no_local_variable_and_no_credential(
         logging.getLogger().handlers, logging.getLogger().level = kept
     said = capsys.readouterr().err
     assert "something broke" in said
-    assert birds_in(said.encode(), PASSWORD, token, token.rpartition(".")[2]) == []
+    assert canaries_in(said.encode(), PASSWORD, token, token.rpartition(".")[2]) == []
 
 
 def fail(password: str, token: str) -> None:

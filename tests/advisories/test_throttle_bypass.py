@@ -15,11 +15,22 @@ from pathlib import Path
 import httpx
 import pytest
 
-from advisories.raw_http import EMAIL, JSON_TYPE, OTHER, OTHER_PASSWORD, PASSWORD, Answer, Wire, bearer, jar, wired
+from advisories.raw_http import (
+    EMAIL,
+    JSON_TYPE,
+    OTHER,
+    OTHER_PASSWORD,
+    PASSWORD,
+    Answer,
+    RawClient,
+    bearer,
+    jar,
+    make_client,
+)
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
 from keyturn.server.client_address import client_address, parse_networks
-from server_process import serving
+from server_process import run_server
 
 WRONG = "not the right words at all"
 WINDOW = ThrottlePolicy().window_seconds
@@ -41,28 +52,28 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def wire(clock: Clock) -> Iterator[Wire]:
-    with wired(clock=clock) as made:
+def client(clock: Clock) -> Iterator[RawClient]:
+    with make_client(clock=clock) as made:
         made.signup()
         made.signup(OTHER, OTHER_PASSWORD)
         yield made
 
 
-def guess(wire: Wire, email: str, *headers: tuple[bytes, bytes]) -> Answer:
+def guess(client: RawClient, email: str, *headers: tuple[bytes, bytes]) -> Answer:
     body = json.dumps({"email": email, "password": WRONG}).encode()
-    return wire.ask("POST", "/auth/login", [JSON_TYPE, *headers], body)
+    return client.ask("POST", "/auth/login", [JSON_TYPE, *headers], body)
 
 
 @pytest.mark.conforms("ASVS 6.3.1", "NIST SP 800-63B-4 3.2.2")
 def test_a_parallel_burst_over_every_worker_is_never_judged_more_often_than_the_limit(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
+    with run_server(tmp_path / "data", workers=2, algorithm="ES256") as server:
         account = {"email": EMAIL, "password": PASSWORD}
-        owner = served.client()
+        owner = server.client()
         assert owner.post("/auth/signup", json=account).status_code == 201
         wrong = {**account, "password": WRONG}
 
         # Forty connections at once, so that both workers take part.
-        crowd = httpx.Client(base_url=served.url, timeout=60)
+        crowd = httpx.Client(base_url=server.url, timeout=60)
 
         def attack(_: int) -> tuple[int, str | None]:
             answer = crowd.post("/auth/login", json=wrong)
@@ -79,7 +90,7 @@ def test_a_parallel_burst_over_every_worker_is_never_judged_more_often_than_the_
         assert statuses[401] == ACCOUNT.burst
         assert statuses[429] == 120 - ACCOUNT.burst
         assert all(int(retry or 0) >= 1 for status, retry in answers if status == 429)
-        assert httpx.post(served.url + "/auth/login", json=account).status_code == 429
+        assert httpx.post(server.url + "/auth/login", json=account).status_code == 429
 
 
 FORWARDED = [
@@ -98,8 +109,8 @@ FORWARDED = [
 
 @pytest.mark.parametrize(("name", "value"), FORWARDED)
 def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: bytes, value: bytes) -> None:
-    with wired(clock=clock, login_limit_per_address=8) as wire:
-        answers = [guess(wire, f"user{n}@example.com", (name, value % n)) for n in range(12)]
+    with make_client(clock=clock, login_limit_per_address=8) as client:
+        answers = [guess(client, f"user{n}@example.com", (name, value % n)) for n in range(12)]
     assert Counter(each.status for each in answers) == {401: Rate(8, WINDOW).burst, 429: 12 - Rate(8, WINDOW).burst}
 
 
@@ -107,13 +118,13 @@ def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: by
     "claimed", [b"198.51.100.%d, 192.0.2.1", b"garbage%d, 192.0.2.1", b"192.0.2.%d,, 192.0.2.1", b"%d,192.0.2.1"]
 )
 def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, claimed: bytes) -> None:
-    with wired(clock=clock, login_limit_per_address=8, trusted_proxies="203.0.113.0/24") as wire:
-        answers = [guess(wire, f"user{n}@example.com", (b"x-forwarded-for", claimed % n)) for n in range(12)]
+    with make_client(clock=clock, login_limit_per_address=8, trusted_proxies="203.0.113.0/24") as client:
+        answers = [guess(client, f"user{n}@example.com", (b"x-forwarded-for", claimed % n)) for n in range(12)]
         assert sum(each.status == 401 for each in answers) == Rate(8, WINDOW).burst
         # Two headers are one list: the proxy appends, or adds a line.
         beside = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-for", b"192.0.2.1")]
-        assert guess(wire, "another@example.com", *beside).status == 429
-        assert guess(wire, "another@example.com", (b"x-forwarded-for", b"192.0.2.2")).status == 401
+        assert guess(client, "another@example.com", *beside).status == 429
+        assert guess(client, "another@example.com", (b"x-forwarded-for", b"192.0.2.2")).status == 401
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203"])
@@ -138,30 +149,30 @@ SPELLINGS = [
 ]
 
 
-def test_another_spelling_of_the_address_is_the_same_account(wire: Wire) -> None:
-    assert [guess(wire, each).status for each in SPELLINGS * 2].count(401) == ACCOUNT.burst
-    assert {guess(wire, each).status for each in (EMAIL, *SPELLINGS)} == {429}
+def test_another_spelling_of_the_address_is_the_same_account(client: RawClient) -> None:
+    assert [guess(client, each).status for each in SPELLINGS * 2].count(401) == ACCOUNT.burst
+    assert {guess(client, each).status for each in (EMAIL, *SPELLINGS)} == {429}
     # And every one of them opens it, so none is somebody else's.
-    device = jar({DEVICE: wire.signup("third@example.com").cookies[DEVICE]})
-    assert wire.login(device, email="THIRD@example.com ").status == 200
+    device = jar({DEVICE: client.signup("third@example.com").cookies[DEVICE]})
+    assert client.login(device, email="THIRD@example.com ").status == 200
 
 
 @pytest.mark.parametrize(
     "spelling", [EMAIL.replace("@", "+1@"), "a.da@example.com", EMAIL + ".", "ada@xn--example.com"]
 )
-def test_what_is_not_the_same_account_is_not_opened_by_its_password(wire: Wire, spelling: str) -> None:
-    assert wire.login(email=spelling).status == 401
+def test_what_is_not_the_same_account_is_not_opened_by_its_password(client: RawClient, spelling: str) -> None:
+    assert client.login(email=spelling).status == 401
 
 
-def exhaust(wire: Wire, email: str = EMAIL) -> None:
-    while guess(wire, email).status == 401:
+def exhaust(client: RawClient, email: str = EMAIL) -> None:
+    while guess(client, email).status == 401:
         pass
 
 
-def test_a_claimed_device_is_nobodys(wire: Wire) -> None:
-    own = wire.login().cookies[DEVICE]
-    other = wire.login(email=OTHER, password=OTHER_PASSWORD).cookies[DEVICE]
-    exhaust(wire)
+def test_a_claimed_device_is_nobodys(client: RawClient) -> None:
+    own = client.login().cookies[DEVICE]
+    other = client.login(email=OTHER, password=OTHER_PASSWORD).cookies[DEVICE]
+    exhaust(client)
     nonce, mac = own.removeprefix("kt_device_").split(".")
     forged = [
         other,
@@ -174,72 +185,72 @@ def test_a_claimed_device_is_nobodys(wire: Wire) -> None:
         own + "." + mac,
     ]
     for device in forged:
-        assert wire.login(jar({DEVICE: device})).status == 429, device
-    assert wire.login(jar({DEVICE: own})).status == 200
+        assert client.login(jar({DEVICE: device})).status == 429, device
+    assert client.login(jar({DEVICE: own})).status == 200
 
 
-def test_the_owner_gets_in_on_a_known_device_and_no_device_guesses_for_ever(wire: Wire) -> None:
-    device = jar({DEVICE: wire.login().cookies[DEVICE]})
-    exhaust(wire)
-    assert wire.login(device).status == 200
+def test_the_owner_gets_in_on_a_known_device_and_no_device_guesses_for_ever(client: RawClient) -> None:
+    device = jar({DEVICE: client.login().cookies[DEVICE]})
+    exhaust(client)
+    assert client.login(device).status == 200
     # A stolen device cookie has a bucket of its own, no deeper than the account's.
     burst = Rate(ThrottlePolicy().device_limit, WINDOW).burst
-    assert [guess(wire, EMAIL, device).status for _ in range(burst + 4)] == [401] * burst + [429] * 4
+    assert [guess(client, EMAIL, device).status for _ in range(burst + 4)] == [401] * burst + [429] * 4
     # And a successful login on it hands out no fresh one: the same mark, the same bucket.
-    assert wire.login(device).status == 429
+    assert client.login(device).status == 429
 
 
-def test_a_device_that_logs_in_again_keeps_its_mark(wire: Wire) -> None:
-    first = wire.login().cookies[DEVICE]
-    assert wire.login(jar({DEVICE: first})).cookies[DEVICE] == first
+def test_a_device_that_logs_in_again_keeps_its_mark(client: RawClient) -> None:
+    first = client.login().cookies[DEVICE]
+    assert client.login(jar({DEVICE: first})).cookies[DEVICE] == first
 
 
 @pytest.mark.parametrize("credential", ["cookie", "bearer"])
 @pytest.mark.conforms("ASVS 6.3.1")
-def test_a_stolen_session_is_no_way_to_guess_the_password(wire: Wire, credential: str) -> None:
-    issued = wire.login()
+def test_a_stolen_session_is_no_way_to_guess_the_password(client: RawClient, credential: str) -> None:
+    issued = client.login()
     caller = jar({SESSION: issued.cookies[SESSION]}) if credential == "cookie" else bearer(issued.json["access_token"])
     statuses = []
     for turn in range(14):
         path = ("/auth/step-up", "/auth/password")[turn % 2]
         body = {"password": WRONG, "current_password": WRONG, "new_password": "entirely new and long enough"}
-        statuses.append(wire.json(path, body, caller).status)
+        statuses.append(client.json(path, body, caller).status)
     assert statuses.count(401) == Rate(ThrottlePolicy().device_limit, WINDOW).burst
     assert statuses.count(429) == 14 - statuses.count(401)
     # Not even the right one is told apart now; the session itself is not harmed by any of it.
-    assert wire.json("/auth/step-up", {"password": PASSWORD}, caller).status == 429
-    assert wire.get("/auth/session", caller).status == 200
+    assert client.json("/auth/step-up", {"password": PASSWORD}, caller).status == 429
+    assert client.get("/auth/session", caller).status == 200
     # Another session of the same owner steps up as ever.
-    second = bearer(wire.login().json["access_token"])
-    assert wire.json("/auth/step-up", {"password": PASSWORD}, second).status == 200
+    second = bearer(client.login().json["access_token"])
+    assert client.json("/auth/step-up", {"password": PASSWORD}, second).status == 200
 
 
-def test_a_wrong_new_password_or_a_right_guess_costs_nothing(wire: Wire) -> None:
-    caller = bearer(wire.login().json["access_token"])
+def test_a_wrong_new_password_or_a_right_guess_costs_nothing(client: RawClient) -> None:
+    caller = bearer(client.login().json["access_token"])
     for _ in range(12):
         body = {"current_password": PASSWORD, "new_password": "short"}
-        assert wire.json("/auth/password", body, caller).status == 422
+        assert client.json("/auth/password", body, caller).status == 422
 
 
-def test_retry_after_is_the_truth(wire: Wire, clock: Clock) -> None:
-    exhaust(wire)
-    wait = int(guess(wire, EMAIL).values("retry-after")[0])
+def test_retry_after_is_the_truth(client: RawClient, clock: Clock) -> None:
+    exhaust(client)
+    wait = int(guess(client, EMAIL).values("retry-after")[0])
     clock.now += wait - 1
-    assert wire.login().status == 429
+    assert client.login().status == 429
     clock.now += 1
-    assert wire.login().status == 200
+    assert client.login().status == 200
 
 
-def test_attacks_in_any_window_stay_below_the_limit(wire: Wire, clock: Clock) -> None:
+def test_attacks_in_any_window_stay_below_the_limit(client: RawClient, clock: Clock) -> None:
     judged = []
     for _ in range(WINDOW * 2 // 30):
         clock.now += 30
-        judged += [clock.now for _ in range(3) if guess(wire, EMAIL).status == 401]
+        judged += [clock.now for _ in range(3) if guess(client, EMAIL).status == 401]
     for start in judged:
         assert sum(start <= each < start + WINDOW for each in judged) <= ACCOUNT.limit
 
 
-def test_rows_cannot_be_poisoned_nor_tell_who_was_tried(wire: Wire) -> None:
+def test_rows_cannot_be_poisoned_nor_tell_who_was_tried(client: RawClient) -> None:
     longest = "a" * (254 - len("@example.com")) + "@example.com"
     for email in (
         longest,
@@ -249,8 +260,8 @@ def test_rows_cannot_be_poisoned_nor_tell_who_was_tried(wire: Wire) -> None:
         "\U0001f600@b.c",
         "'; DROP TABLE--@b.c",
     ):
-        assert guess(wire, email).status in (400, 401)
-    keys = list(wire.parts.store.store.throttles._buckets)
+        assert guess(client, email).status in (400, 401)
+    keys = list(client.parts.store.store.throttles._buckets)
     assert keys
     assert max(map(len, keys)) < 64
     assert not any("@" in key for key in keys)

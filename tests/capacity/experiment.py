@@ -14,7 +14,7 @@ from typing import Any
 
 from keyturn import Issuer
 from keyturn.core.types import Subject
-from server_process import Served
+from server_process import ServerProcess
 
 READERS = Path(__file__).with_name("readers.py")
 
@@ -35,14 +35,14 @@ class Measured:
         return self.seen[min(len(self.seen) - 1, int(share * len(self.seen)))]
 
 
-def experiment(served: Served, readers: int, interval_seconds: float, rate: float, seconds: float) -> Measured:
+def experiment(server: ServerProcess, readers: int, interval_seconds: float, rate: float, seconds: float) -> Measured:
     """Revoke at ``rate`` (a Poisson process) for ``seconds``, and wait until everybody has seen everything."""
-    with _reading(served, readers, interval_seconds) as child, _operator(served) as issuer:
-        cpu = cpu_seconds(served)
+    with _reading(server, readers, interval_seconds) as child, _operator(server) as issuer:
+        cpu = cpu_seconds(server)
         acknowledged = _revoke(issuer, rate, seconds)
         time.sleep(max(1.0, 2 * interval_seconds))
         told = _told(child)
-        spent = cpu_seconds(served) - cpu
+        spent = cpu_seconds(server) - cpu
     seen = sorted(at - acknowledged[sequence] for sequence, at in told["seen"] if sequence in acknowledged)
     assert len(seen) == readers * len(acknowledged), "every reader has seen every revocation, once"
     polls, took = told["polls"], told["seconds"]
@@ -50,10 +50,10 @@ def experiment(served: Served, readers: int, interval_seconds: float, rate: floa
     return Measured(seen, len(acknowledged), took, polls / took, spent / each, told["cpu"] / each)
 
 
-def cpu_seconds(served: Served) -> float:
+def cpu_seconds(server: ServerProcess) -> float:
     """Processor time of the server's process so far."""
-    assert served.process is not None
-    fields = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(")")[2].split()
+    assert server.process is not None
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -69,8 +69,8 @@ def _revoke(issuer: Issuer, rate: float, seconds: float) -> dict[int, float]:
 
 
 @contextmanager
-def _reading(served: Served, readers: int, interval_seconds: float) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(READERS), served.url + "/auth/revocations", str(readers), str(interval_seconds)]
+def _reading(server: ServerProcess, readers: int, interval_seconds: float) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(READERS), server.url + "/auth/revocations", str(readers), str(interval_seconds)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
@@ -89,6 +89,6 @@ def _told(child: subprocess.Popen[str]) -> Any:
 
 
 @contextmanager
-def _operator(served: Served) -> Iterator[Issuer]:
-    with Issuer.from_env(data_dir=str(served.data), background=False) as issuer:
+def _operator(server: ServerProcess) -> Iterator[Issuer]:
+    with Issuer.from_env(data_dir=str(server.data), background=False) as issuer:
         yield issuer

@@ -9,7 +9,7 @@ from capacity.experiment import Measured, experiment
 from keyturn_lab.capacity.costs import Costs
 from keyturn_lab.capacity.scene import Scene
 from keyturn_lab.capacity.simulation import Outcome, simulate
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 
 INTERVAL_SECONDS = 0.5
 RATE = 10.0
@@ -22,24 +22,24 @@ TOLD = "test_who_is_told_waits_for_the_look_and_for_his_turn"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("capacity") / "data", algorithm="ES256") as served:
-        yield served
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with run_server(tmp_path_factory.mktemp("capacity") / "data", algorithm="ES256") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def alone(served: Served) -> Measured:
+def alone(server: ServerProcess) -> Measured:
     """What one poll costs: measured with few readers, and used to foretell many."""
-    return experiment(served, 5, 0.1, RATE, 4.0)
+    return experiment(server, 5, 0.1, RATE, 4.0)
 
 
 @pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{POLLING}")
 @pytest.mark.parametrize("readers", [20, 50])
 def test_the_simulation_foretells_what_polling_readers_see(
-    served: Served, alone: Measured, readers: int, record_property: Note
+    server: ServerProcess, alone: Measured, readers: int, record_property: Note
 ) -> None:
     foretold = simulate(_scene(readers, alone), Random(1), 60.0)
-    measured = experiment(served, readers, INTERVAL_SECONDS, RATE, SECONDS)
+    measured = experiment(server, readers, INTERVAL_SECONDS, RATE, SECONDS)
     record_property("figure", _figure(readers, foretold, measured))
     assert measured.quantile(0.5) == pytest.approx(foretold.quantile(0.5), rel=0.35)
     assert measured.quantile(0.99) == pytest.approx(foretold.quantile(0.99), rel=0.35)
@@ -49,12 +49,12 @@ def test_the_simulation_foretells_what_polling_readers_see(
 @pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{TOLD}")
 @pytest.mark.parametrize("readers", [20, 50])
 def test_the_simulation_foretells_what_readers_of_a_stream_see(
-    served: Served, readers: int, record_property: Note
+    server: ServerProcess, readers: int, record_property: Note
 ) -> None:
-    few = experiment(served, 5, 0, RATE, 4.0)
+    few = experiment(server, 5, 0, RATE, 4.0)
     # What a few see is waiting for the look and the way; what many see on top of it is their turn.
     foretold = simulate(_told_scene(readers, few), Random(1), 60.0)
-    measured = experiment(served, readers, 0, RATE, SECONDS)
+    measured = experiment(server, readers, 0, RATE, SECONDS)
     record_property("figure", _figure(readers, foretold, measured))
     assert measured.quantile(0.5) == pytest.approx(foretold.quantile(0.5), rel=0.6, abs=0.004)
     assert measured.quantile(0.99) < 20 * foretold.quantile(0.99)

@@ -12,35 +12,35 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.command import Ran, in_process, keyturn
-from server_process import Served, serving
+from cli.command import CommandResult, in_process, keyturn
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 
 PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     data = tmp_path_factory.mktemp("operated") / "data"
-    with serving(data, algorithm="ES256", key_lifetime_seconds="7200", key_publish_ahead_seconds="600") as server:
+    with run_server(data, algorithm="ES256", key_lifetime_seconds="7200", key_publish_ahead_seconds="600") as server:
         yield server
 
 
-def here(served: Served, *arguments: str, given: str = "") -> Ran:
+def run(server: ServerProcess, *arguments: str, stdin: str = "") -> CommandResult:
     return in_process(
         *arguments,
         "--data-dir",
-        str(served.data),
-        given=given,
+        str(server.data),
+        stdin=stdin,
         algorithm="ES256",
         key_lifetime_seconds="7200",
         key_publish_ahead_seconds="600",
     )
 
 
-def login(served: Served, email: str, client_id: str = "default") -> dict[str, str]:
+def login(server: ServerProcess, email: str, client_id: str = "default") -> dict[str, str]:
     body = {"email": email, "password": PASSWORD, "deliver": "tokens", "client_id": client_id}
-    with served.client() as client:
+    with server.client() as client:
         if client.post("/auth/signup", json=body).status_code not in (201, 409):
             raise AssertionError("no signup")
         reply = client.post("/auth/login", json=body)
@@ -48,12 +48,12 @@ def login(served: Served, email: str, client_id: str = "default") -> dict[str, s
         return dict(reply.json())
 
 
-def code(served: Served, issued: dict[str, str]) -> str:
+def code(server: ServerProcess, issued: dict[str, str]) -> str:
     headers = {"authorization": f"Bearer {issued['access_token']}"}
-    return str(httpx.get(served.url + "/auth/session", headers=headers).json().get("code", "live"))
+    return str(httpx.get(server.url + "/auth/session", headers=headers).json().get("code", "live"))
 
 
-def comes(question: Callable[[], str], answer: str) -> bool:
+def wait_for_key(question: Callable[[], str], answer: str) -> bool:
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while question() != answer:
         if time.monotonic() > give_up_at:
@@ -62,32 +62,32 @@ def comes(question: Callable[[], str], answer: str) -> bool:
     return True
 
 
-def test_keys_are_listed_and_added_and_the_server_takes_them_up(served: Served) -> None:
-    (first,) = here(served, "keys", "list", "--json").json
+def test_keys_are_listed_and_added_and_the_server_takes_them_up(server: ServerProcess) -> None:
+    (first,) = run(server, "keys", "list", "--json").json
     assert (first["algorithm"], first["state"]) == ("ES256", "active")
-    added = here(served, "keys", "add", "--json").json
+    added = run(server, "keys", "add", "--json").json
     assert added["state"] == "next"
     # Published long enough for every cached key set, and no longer.
     ahead = datetime.fromisoformat(added["active_at"]).timestamp() - time.time()
     assert 0 < ahead <= 600
-    listed = here(served, "keys", "list", "--json").json
+    listed = run(server, "keys", "list", "--json").json
     assert [each["kid"] for each in listed] == [first["kid"], added["kid"]]
-    assert added["kid"] in here(served, "keys", "list").said
+    assert added["kid"] in run(server, "keys", "list").stdout
 
 
-def test_one_session_is_ended(served: Served) -> None:
-    issued, other = login(served, "one@example.com"), login(served, "one@example.com")
-    ended = here(served, "revoke", "session", issued["sid"], "--json")
+def test_one_session_is_ended(server: ServerProcess) -> None:
+    issued, other = login(server, "one@example.com"), login(server, "one@example.com")
+    ended = run(server, "revoke", "session", issued["sid"], "--json")
     assert (ended.code, ended.json["revoked"], ended.json["within_seconds"]) == (0, True, 5)
-    assert comes(lambda: code(served, issued), "token_revoked")
-    assert code(served, other) == "live"
+    assert wait_for_key(lambda: code(server, issued), "token_revoked")
+    assert code(server, other) == "live"
 
 
 @pytest.mark.parametrize("kind", ["session", "subject", "client"])
 @pytest.mark.parametrize("name", ["-abc", "--abc", "-_-4jJsonYes"])
-def test_an_id_that_begins_with_a_dash_is_no_option(served: Served, kind: str, name: str) -> None:
-    said = here(served, "revoke", kind, name)
-    assert said.said.startswith("revoked;") if kind == "client" else said.complained.startswith("not_found: ")
+def test_an_id_that_begins_with_a_dash_is_no_option(server: ServerProcess, kind: str, name: str) -> None:
+    stdout = run(server, "revoke", kind, name)
+    assert stdout.stdout.startswith("revoked;") if kind == "client" else stdout.stderr.startswith("not_found: ")
 
 
 @pytest.mark.parametrize(
@@ -104,49 +104,51 @@ def test_an_id_that_begins_with_a_dash_is_no_option(served: Served, kind: str, n
 def test_a_former_command_is_refused_with_the_new_name(former: str, now: str) -> None:
     refused = in_process(*former.split())
     assert refused.code == 2
-    assert now in refused.complained
+    assert now in refused.stderr
 
 
 @pytest.mark.conforms("ASVS 7.4.5")
-def test_a_subject_and_a_client_are_ended(served: Served) -> None:
-    ada, grace = login(served, "ada@example.com"), login(served, "grace@example.com", client_id="tv")
-    assert here(served, "revoke", "subject", ada["subject"]).said.startswith("revoked 2 live sessions; ")
-    assert comes(lambda: code(served, ada), "token_revoked")
-    again = login(served, "ada@example.com")
-    assert "within 5 s" in here(served, "revoke", "subject", "Ada@Example.com").said
-    assert comes(lambda: code(served, again), "token_revoked")
-    assert code(served, grace) == "live"
-    assert here(served, "revoke", "client", "tv", "--json").json["revoked"] is True
-    assert comes(lambda: code(served, grace), "token_revoked")
+def test_a_subject_and_a_client_are_ended(server: ServerProcess) -> None:
+    ada, grace = login(server, "ada@example.com"), login(server, "grace@example.com", client_id="tv")
+    assert run(server, "revoke", "subject", ada["subject"]).stdout.startswith("revoked 2 live sessions; ")
+    assert wait_for_key(lambda: code(server, ada), "token_revoked")
+    again = login(server, "ada@example.com")
+    assert "within 5 s" in run(server, "revoke", "subject", "Ada@Example.com").stdout
+    assert wait_for_key(lambda: code(server, again), "token_revoked")
+    assert code(server, grace) == "live"
+    assert run(server, "revoke", "client", "tv", "--json").json["revoked"] is True
+    assert wait_for_key(lambda: code(server, grace), "token_revoked")
 
 
 @pytest.mark.conforms("ASVS 7.4.5")
-def test_everything_is_ended_but_only_by_whoever_means_it(served: Served) -> None:
-    issued = login(served, "all@example.com")
-    assert here(served, "revoke", "all", given="n\n").code == 1
-    assert code(served, issued) == "live"
-    assert here(served, "revoke", "all", "--yes", "--json").json["revoked"] is True
-    assert comes(lambda: code(served, issued), "token_revoked")
+def test_everything_is_ended_but_only_by_whoever_means_it(server: ServerProcess) -> None:
+    issued = login(server, "all@example.com")
+    assert run(server, "revoke", "all", stdin="n\n").code == 1
+    assert code(server, issued) == "live"
+    assert run(server, "revoke", "all", "--yes", "--json").json["revoked"] is True
+    assert wait_for_key(lambda: code(server, issued), "token_revoked")
 
 
-def test_what_is_not_there_is_refused_in_words(served: Served) -> None:
+def test_what_is_not_there_is_refused_in_words(server: ServerProcess) -> None:
     for sid in ("AAAAAAAAAAAAAAAAAAAAAA", "nonsense", "'; DROP TABLE sessions --"):
-        refused = here(served, "revoke", "session", sid)
-        assert (refused.code, refused.said) == (2, "")
-        assert refused.complained == "not_found: no such session\n"
+        refused = run(server, "revoke", "session", sid)
+        assert (refused.code, refused.stdout) == (2, "")
+        assert refused.stderr == "not_found: no such session\n"
     for who in ("nobody@example.com", "AAAAAAAAAAAAAAAAAAAAAA"):
-        refused = here(served, "revoke", "subject", who)
-        assert (refused.code, refused.said) == (2, "")
-        assert refused.complained == f"not_found: no account has the subject or address {who}\n"
+        refused = run(server, "revoke", "subject", who)
+        assert (refused.code, refused.stdout) == (2, "")
+        assert refused.stderr == f"not_found: no account has the subject or address {who}\n"
 
 
 @pytest.mark.parametrize(("command", "run"), [("keys add", keyturn), ("db upgrade", in_process)])
-def test_a_data_folder_that_had_to_be_made_is_said(tmp_path: Path, command: str, run: Callable[..., Ran]) -> None:
+def test_a_data_folder_that_had_to_be_made_is_said(
+    tmp_path: Path, command: str, run: Callable[..., CommandResult]
+) -> None:
     folder = tmp_path / "new"
     ran = run(*command.split(), "--data-dir", str(folder))
     assert ran.code == 0
-    assert f"created the data directory {folder}" in ran.complained
-    assert run("keys", "list", "--data-dir", str(folder)).complained == ""
+    assert f"created the data directory {folder}" in ran.stderr
+    assert run("keys", "list", "--data-dir", str(folder)).stderr == ""
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["an empty folder", "no folder"])
@@ -162,9 +164,9 @@ def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: b
     if there:
         folder.mkdir()
     refused = in_process(*command.split(), "--data-dir", str(folder))
-    assert (refused.code, refused.said) == (2, "")
-    assert refused.complained.startswith("Keyturn cannot do this:")
-    assert f"there is no database {folder}/keyturn.db: run this where the server runs" in refused.complained
+    assert (refused.code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Keyturn cannot do this:")
+    assert f"there is no database {folder}/keyturn.db: run this where the server runs" in refused.stderr
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
@@ -172,32 +174,32 @@ def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: b
 def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     refused = in_process("db", "copy", "--to", "sqlite:///new.db", *source)
-    assert (refused.code, refused.said) == (2, "")
-    assert "there is no database" in refused.complained
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "there is no database" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_that_is_refused_ends_with_the_same_code_and_words(tmp_path: Path) -> None:
     command = ("revoke", "all", "--yes", "--data-dir", str(tmp_path / "misspelt"))
     refused = keyturn(*command)
-    assert (refused.code, refused.said) == (2, "")
+    assert (refused.code, refused.stdout) == (2, "")
     assert refused == in_process(*command)
 
 
 def test_the_version_is_told() -> None:
-    assert re.fullmatch(r"keyturn \d+\.\d+\.\d+\S*\n", keyturn("--version").said)
+    assert re.fullmatch(r"keyturn \d+\.\d+\.\d+\S*\n", keyturn("--version").stdout)
 
 
-def test_the_schema_is_brought_up_to_date_beside_a_running_server(served: Served) -> None:
-    assert here(served, "db", "upgrade", "--json").json["upgraded"] is True
-    assert "is up to date" in here(served, "db", "upgrade").said
+def test_the_schema_is_brought_up_to_date_beside_a_running_server(server: ServerProcess) -> None:
+    assert run(server, "db", "upgrade", "--json").json["upgraded"] is True
+    assert "is up to date" in run(server, "db", "upgrade").stdout
 
 
-def test_the_doctor_says_what_stands_between_here_and_production(served: Served) -> None:
-    sick = here(served, "doctor", "--json")
+def test_the_doctor_says_what_stands_between_here_and_production(server: ServerProcess) -> None:
+    sick = run(server, "doctor", "--json")
     assert (sick.code, sick.json["fit"]) == (1, False)
     assert len(sick.json["problems"]) == 5
-    assert "not fit for production" in here(served, "doctor").said
+    assert "not fit for production" in run(server, "doctor").stdout
 
 
 @pytest.mark.parametrize(
@@ -205,5 +207,5 @@ def test_the_doctor_says_what_stands_between_here_and_production(served: Served)
     [("serve", "keyturn-data"), ("serve", "development"), ("db copy", "the configured store")],
 )
 def test_a_help_text_shows_a_default_that_is_read_elsewhere(command: str, default: str) -> None:
-    text = in_process(*command.split(), "--help").said
+    text = in_process(*command.split(), "--help").stdout
     assert f"[default: ({default})]" in text

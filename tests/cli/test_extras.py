@@ -11,20 +11,20 @@ import pytest
 WITHOUT = "import sys; sys.modules[{name!r}] = None; "
 
 
-def without(module: str, program: str) -> subprocess.CompletedProcess[str]:
+def run_without_extra(module: str, program: str) -> subprocess.CompletedProcess[str]:
     code = WITHOUT.format(name=module) + program
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_an_issuer_names_what_it_lacks() -> None:
-    ran = without("argon2", "import keyturn; keyturn.Verifier; keyturn.Issuer")
+    ran = run_without_extra("argon2", "import keyturn; keyturn.Verifier; keyturn.Issuer")
     assert ran.returncode == 1
     assert "ImportError: an issuer needs argon2" in ran.stderr
     assert "pip install '.[passwords,sql]'" in ran.stderr
 
 
 def test_the_command_names_what_it_lacks_in_one_line() -> None:
-    ran = without("typer", "import keyturn.cli")
+    ran = run_without_extra("typer", "import keyturn.cli")
     assert ran.returncode == 1
     assert ran.stderr == "the keyturn command needs typer, which is not installed; in a clone of Keyturn: " + (
         "pip install '.[server,cli]'\n"
@@ -72,7 +72,7 @@ def test_an_unknown_command_is_a_usage_error(without_lab: Path) -> None:
 
 def test_a_command_names_the_package_it_lacks_in_one_line(tmp_path: Path) -> None:
     serve = f"from keyturn.cli import app; app(['serve', '--data-dir', {str(tmp_path / 'data')!r}])"
-    ran = without("uvicorn", serve)
+    ran = run_without_extra("uvicorn", serve)
     assert ran.returncode == 1
     assert ran.stderr == "the keyturn command needs uvicorn, which is not installed; in a clone of Keyturn: " + (
         "pip install '.[server,cli]'\n"

@@ -11,52 +11,52 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from cli.command import SECRET, SERVICE_TOKEN, Ran, in_process, keyturn, production
-from server_process import Served, serving
+from cli.command import SECRET, SERVICE_TOKEN, CommandResult, in_process, keyturn, production
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.ports import free_port
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Two workers, and no account until the page that the project begins with is tried."""
-    with serving(tmp_path_factory.mktemp("shared") / "data", workers=2, algorithm="ES256") as server:
+    with run_server(tmp_path_factory.mktemp("shared") / "data", workers=2, algorithm="ES256") as server:
         yield server
 
 
-def refusal(*arguments: str, **settings: str) -> Ran:
+def refusal(*arguments: str, **settings: str) -> CommandResult:
     """What ``keyturn serve`` says that must not come as far as to start a server."""
     with patch("uvicorn.run", side_effect=AssertionError("it serves")):
         return in_process("serve", *arguments, **settings)
 
 
 def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256") as served:
-        commands = re.findall(r"^  (curl .*)$", served.log.read_text(), re.MULTILINE)
+    with run_server(tmp_path / "data", algorithm="ES256") as server:
+        commands = re.findall(r"^  (curl .*)$", server.log.read_text(), re.MULTILINE)
         assert len(commands) == 3
         folder = tmp_path / "elsewhere"
         folder.mkdir()
-        said = [
+        stdout = [
             subprocess.run(
                 ["sh", "-c", each], cwd=folder, capture_output=True, text=True, timeout=30, check=True
             ).stdout
             for each in commands
         ]
-        assert '"sid":' in said[0]
-        assert '"credential":"session"' in said[1]
-        assert '"revoked":true' in said[2]
-        with serving(tmp_path / "data", algorithm="ES256") as again:
+        assert '"sid":' in stdout[0]
+        assert '"credential":"session"' in stdout[1]
+        assert '"revoked":true' in stdout[2]
+        with run_server(tmp_path / "data", algorithm="ES256") as again:
             assert "created the data directory" not in again.log.read_text().split("Try:")[-2]
-    log = served.log.read_text()
+    log = server.log.read_text()
     assert f"created the data directory {tmp_path / 'data'}" in log
     assert "(mode 0600)" in log
 
 
-def test_what_the_readme_says_to_try_works(served: Served, tmp_path: Path) -> None:
+def test_what_the_readme_says_to_try_works(server: ServerProcess, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     script = readme.partition("Try it, in a second terminal:")[2].split("```")[1].removeprefix("sh\n")
     assert script.count("curl ") == 3
-    script = script.replace("http://127.0.0.1:8000", served.url).replace("curl ", "curl -sf ")
+    script = script.replace("http://127.0.0.1:8000", server.url).replace("curl ", "curl -sf ")
     ran = subprocess.run(
         ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )
@@ -64,9 +64,9 @@ def test_what_the_readme_says_to_try_works(served: Served, tmp_path: Path) -> No
     assert '"refresh_token":' in ran.stdout
 
 
-def test_the_files_it_makes_are_its_owners_alone(served: Served) -> None:
-    modes = {path.name: path.stat().st_mode & 0o777 for path in served.data.iterdir()}
-    assert served.data.stat().st_mode & 0o777 == 0o700
+def test_the_files_it_makes_are_its_owners_alone(server: ServerProcess) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in server.data.iterdir()}
+    assert server.data.stat().st_mode & 0o777 == 0o700
     assert modes.pop("metrics") == 0o700
     assert set(modes) >= {"secret", "service-token", "keyturn.db"}
     assert set(modes.values()) == {0o600}
@@ -79,10 +79,10 @@ def test_production_refuses_with_everything_that_is_missing(tmp_path: Path) -> N
         trusted_origins="nothing",
         issuer="http://auth.example.com",
     )
-    assert (refused.code, refused.said) == (2, "")
+    assert (refused.code, refused.stdout) == (2, "")
     for name in ("SECRET", "SERVICE_TOKEN", "STORE", "AUDIENCE", "ISSUER must be https", "trusted_proxies", "origin"):
-        assert name in refused.complained
-    assert "Traceback" not in refused.complained
+        assert name in refused.stderr
+    assert "Traceback" not in refused.stderr
     assert not (tmp_path / "data").exists()
 
 
@@ -90,13 +90,13 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
     settings = production(tmp_path)
     refused = refusal("--port", str(free_port()), **settings)
     assert refused.code == 2
-    assert "keyturn keys add" in refused.complained
+    assert "keyturn keys add" in refused.stderr
     assert in_process("doctor", "--json", **settings).json == {"fit": True, "problems": []}
     assert in_process("keys", "add", "--json", **settings).json["state"] == "active"
-    served = Served(tmp_path, settings={f"KEYTURN_{name.upper()}": value for name, value in settings.items()})
-    served.start()
+    server = ServerProcess(tmp_path, settings={f"KEYTURN_{name.upper()}": value for name, value in settings.items()})
+    server.start()
     try:
-        with served.client() as client:
+        with server.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
             reply = client.post("/auth/signup", json=body)
             assert "__Host-kt_session=" in reply.headers["set-cookie"]
@@ -104,12 +104,12 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
             metadata = client.get("/.well-known/oauth-authorization-server").json()
             assert metadata["issuer"] == "https://auth.example.com"
     finally:
-        served.stop()
-    assert f"Keyturn serves https://auth.example.com on {served.url} (production)" in served.log.read_text()
+        server.stop()
+    assert f"Keyturn serves https://auth.example.com on {server.url} (production)" in server.log.read_text()
     # A test account of a password that everybody can read is nothing to suggest here.
-    assert "curl" not in served.log.read_text()
-    assert SECRET not in served.log.read_text()
-    assert SERVICE_TOKEN not in served.log.read_text()
+    assert "curl" not in server.log.read_text()
+    assert SECRET not in server.log.read_text()
+    assert SERVICE_TOKEN not in server.log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_what_cannot_be_served_is_said_before_any_worker_starts(
     arguments = ("--data-dir", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
     refused = refusal(*arguments, **settings)
     assert refused.code == 2
-    assert words in refused.complained
-    assert "hidden-word" not in refused.complained
-    assert "curl" not in refused.said
+    assert words in refused.stderr
+    assert "hidden-word" not in refused.stderr
+    assert "curl" not in refused.stdout
 
 
 def test_a_memory_store_is_served_by_one_worker(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", store="memory:", algorithm="ES256") as served, served.client() as client:
+    with run_server(tmp_path / "data", store="memory:", algorithm="ES256") as server, server.client() as client:
         body = {"email": "ada@example.com", "password": PASSWORD}
         assert client.post("/auth/signup", json=body).status_code == 201
         assert client.get("/auth/session").status_code == 200
@@ -147,48 +147,48 @@ def test_a_memory_store_is_served_by_one_worker(tmp_path: Path) -> None:
 def test_a_secret_rolls_over_and_nobody_is_logged_out(tmp_path: Path) -> None:
     new = "".join(reversed(SECRET))
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
-    with serving(tmp_path / "data", secret=SECRET, algorithm="ES256") as served, served.client() as client:
+    with run_server(tmp_path / "data", secret=SECRET, algorithm="ES256") as server, server.client() as client:
         issued = client.post("/auth/signup", json=body).json()
         cookie = {"cookie": f"kt_session={client.cookies['kt_session']}"}
         bearer = {"authorization": f"Bearer {issued['access_token']}"}
-        served.stop()
-        served.settings |= {"KEYTURN_SECRET": new, "KEYTURN_SECRET_PREVIOUS": SECRET}
-        served.start()
-        assert [ask(served, each) for each in (cookie, bearer)] == [200, 200]
+        server.stop()
+        server.settings |= {"KEYTURN_SECRET": new, "KEYTURN_SECRET_PREVIOUS": SECRET}
+        server.start()
+        assert [ask(server, each) for each in (cookie, bearer)] == [200, 200]
         form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
-        renewed = httpx.post(served.url + "/auth/token", data=form).json()
-        assert ask(served, {"authorization": f"Bearer {renewed['access_token']}"}) == 200
-        served.stop()
+        renewed = httpx.post(server.url + "/auth/token", data=form).json()
+        assert ask(server, {"authorization": f"Bearer {renewed['access_token']}"}) == 200
+        server.stop()
         # A key sealed under a secret that is no longer known must stop the start, not the logins one by one.
-        refused = refusal("--data-dir", str(served.data), "--port", str(free_port()), secret=new[:-1] + "0")
+        refused = refusal("--data-dir", str(server.data), "--port", str(free_port()), secret=new[:-1] + "0")
         assert refused.code == 2
-        assert "Traceback" not in refused.complained
+        assert "Traceback" not in refused.stderr
 
 
-def ask(served: Served, headers: dict[str, str]) -> int:
-    return httpx.get(served.url + "/auth/session", headers=headers).status_code
+def ask(server: ServerProcess, headers: dict[str, str]) -> int:
+    return httpx.get(server.url + "/auth/session", headers=headers).status_code
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_port_in_use_ends_the_server_with_words(served: Served, tmp_path: Path, workers: str) -> None:
+def test_a_port_in_use_ends_the_server_with_words(server: ServerProcess, tmp_path: Path, workers: str) -> None:
     folder = tmp_path / "other"
-    refused = refusal("--data-dir", str(folder), "--port", str(served.port), "--workers", workers, algorithm="ES256")
+    refused = refusal("--data-dir", str(folder), "--port", str(server.port), "--workers", workers, algorithm="ES256")
     assert refused.code not in (0, None)
-    assert f"port {served.port} is in use" in refused.complained
-    assert refused.said == ""
+    assert f"port {server.port} is in use" in refused.stderr
+    assert refused.stdout == ""
     assert not folder.exists()
 
 
 def test_an_address_that_is_not_of_this_machine_is_said(tmp_path: Path) -> None:
     refused = refusal("--data-dir", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
     assert refused.code == 2
-    assert "cannot listen on 192.0.2.1" in refused.complained
+    assert "cannot listen on 192.0.2.1" in refused.stderr
     assert not (tmp_path / "data").exists()
 
 
 def test_interrupted_from_the_keyboard_it_stops_in_order(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", workers=2, algorithm="ES256") as served:
-        assert served.process is not None
-        os.killpg(served.process.pid, signal.SIGINT)
-        served.process.wait(30)
-        assert "Traceback" not in served.log.read_text()
+    with run_server(tmp_path / "data", workers=2, algorithm="ES256") as server:
+        assert server.process is not None
+        os.killpg(server.process.pid, signal.SIGINT)
+        server.process.wait(30)
+        assert "Traceback" not in server.log.read_text()

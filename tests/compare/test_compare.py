@@ -53,8 +53,8 @@ def judge(told: dict[str, Any]) -> None:
     assert session[asked] == pytest.approx(1, abs=0.05)
     assert jwt[asked] == 0
     assert hybrid[asked] < 0.05
-    wire = "bytes on the wire, per request"
-    assert session[wire] < hybrid[wire] < jwt[wire]
+    client = "bytes on the wire, per request"
+    assert session[client] < hybrid[client] < jwt[client]
     last = "from revocation to last acceptance"
     assert jwt[last] == 600_000
     if LONG:  # how fast, on a calm machine

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli.command import in_process
 from docs.page import HOUSE, Block, Page
-from server_process import Served
+from server_process import ServerProcess
 from services.ports import free_port
 
 SECONDS = 60
@@ -28,11 +28,11 @@ class Reader:
     what else is there, by what pages call them. ``shared``: a server that other pages meet, too; the page's own is
     started without one."""
 
-    def __init__(self, page: Page, folder: Path, ports: Mapping[str, str], shared: Served | None = None) -> None:
+    def __init__(self, page: Page, folder: Path, ports: Mapping[str, str], shared: ServerProcess | None = None) -> None:
         self._folder = folder
         self._ports = {**{each: str(free_port()) for each in PORTS}, **ports}
         self._background: list[subprocess.Popen[bytes]] = []
-        self._own: Served | None = None
+        self._own: ServerProcess | None = None
         if shared:
             (folder / DATA).symlink_to(shared.data)
             self._ports["8000"] = str(shared.port)
@@ -40,7 +40,7 @@ class Reader:
             # What a first start makes is there, and no process: as after a server has stopped.
             assert in_process("keys", "add", "--data-dir", str(folder / DATA), **page.settings).code == 0
         elif page.asks:
-            self._own = Served(folder / DATA, settings=_environment(page))
+            self._own = ServerProcess(folder / DATA, settings=_environment(page))
             self._own.start()
             self._ports["8000"] = str(self._own.port)
         (folder / "node_modules").symlink_to(HOUSE / "tests" / "interop" / "node_modules")

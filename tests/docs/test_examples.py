@@ -9,7 +9,7 @@ import pytest
 
 from docs.page import RUN, SHOWN, Page, pages
 from docs.page_runner import DATA, Reader
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from services.postgres import Postgres
 from services.run import locked
 
@@ -44,13 +44,13 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("shared") / DATA) as served:
-        yield served
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with run_server(tmp_path_factory.mktemp("shared") / DATA) as server:
+        yield server
 
 
 @pytest.fixture
-def empty(shared: Served) -> Iterator[Served]:
+def empty(shared: ServerProcess) -> Iterator[ServerProcess]:
     """The shared server, which knows nobody: pages sign up the same people."""
     yield shared
     with closing(sqlite3.connect(shared.data / "keyturn.db", isolation_level=None, timeout=30)) as database:
@@ -67,7 +67,7 @@ def test_a_page_does_what_it_says(reader: Reader, page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", TOGETHER, ids=lambda page: page.path)
-def test_a_page_beside_any_server_does_what_it_says(empty: Served, page: Page, tmp_path: Path) -> None:
+def test_a_page_beside_any_server_does_what_it_says(empty: ServerProcess, page: Page, tmp_path: Path) -> None:
     reader = Reader(page, tmp_path, {}, empty)
     try:
         for block in page.runs:

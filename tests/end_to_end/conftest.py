@@ -7,31 +7,31 @@ from pathlib import Path
 import pytest
 
 from end_to_end.curl import Curl
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 
 _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("served") / "data", workers=2) as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with run_server(tmp_path_factory.mktemp("served") / "data", workers=2) as server:
         yield server
 
 
 @pytest.fixture
-def browser(served: Served, tmp_path: Path) -> Curl:
-    return Curl(served.url, tmp_path / "jar")
+def browser(server: ServerProcess, tmp_path: Path) -> Curl:
+    return Curl(server.url, tmp_path / "jar")
 
 
 @pytest.fixture
-def mobile(served: Served) -> Curl:
-    return Curl(served.url)
+def mobile(server: ServerProcess) -> Curl:
+    return Curl(server.url)
 
 
 @pytest.fixture
-def ada(served: Served) -> dict[str, str]:
+def ada(server: ServerProcess) -> dict[str, str]:
     """An account that has just been made."""
     account = {"email": f"ada{next(_numbers)}@example.com", "password": PASSWORD}
-    assert Curl(served.url).post("/auth/signup", account).status == 201
+    assert Curl(server.url).post("/auth/signup", account).status == 201
     return account

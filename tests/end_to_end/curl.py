@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Said:
+class CurlResult:
     """What curl was answered."""
 
     status: int
@@ -31,27 +31,27 @@ class Curl:
     url: str
     jar: Path | None = None
 
-    def __call__(self, path: str, *arguments: str) -> Said:
+    def __call__(self, path: str, *arguments: str) -> CurlResult:
         jar = ["-b", str(self.jar), "-c", str(self.jar)] if self.jar else []
         command = ["curl", "-s", "-i", "--max-time", "30", *jar, *arguments, self.url + path]
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=40).stdout
-        head, _, body = said.replace("\r\n", "\n").partition("\n\n")
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=40).stdout
+        head, _, body = result.replace("\r\n", "\n").partition("\n\n")
         status, *lines = head.split("\n")
         headers: dict[str, list[str]] = {}
         for name, _, value in (line.partition(": ") for line in lines):
             headers.setdefault(name.lower(), []).append(value)
-        return Said(int(status.split()[1]), headers, body)
+        return CurlResult(int(status.split()[1]), headers, body)
 
-    def post(self, path: str, body: dict[str, str], *arguments: str) -> Said:
+    def post(self, path: str, body: dict[str, str], *arguments: str) -> CurlResult:
         """A JSON body."""
         return self(path, "-H", "Content-Type: application/json", "-d", json.dumps(body), *arguments)
 
-    def form(self, path: str, *arguments: str, **fields: str) -> Said:
+    def form(self, path: str, *arguments: str, **fields: str) -> CurlResult:
         """A form body, as OAuth clients send it."""
         pairs = [each for name, value in fields.items() for each in ("--data-urlencode", f"{name}={value}")]
         return self(path, *pairs, *arguments)
 
-    def refresh(self, token: str) -> Said:
+    def refresh(self, token: str) -> CurlResult:
         """The refresh grant."""
         return self.form("/auth/token", grant_type="refresh_token", refresh_token=token)
 

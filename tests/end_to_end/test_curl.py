@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from end_to_end.curl import Curl, bearer
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 
 TRIES = 12
@@ -80,8 +80,8 @@ def test_a_retired_refresh_token_ends_its_session_everywhere(mobile: Curl, ada: 
 
 
 def test_without_a_grace_window_the_second_use_is_reuse(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", refresh_grace_seconds="0") as served:
-        mobile = Curl(served.url)
+    with run_server(tmp_path / "data", refresh_grace_seconds="0") as server:
+        mobile = Curl(server.url)
         account = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         issued = mobile.post("/auth/signup", account).json
         successor = mobile.refresh(issued["refresh_token"]).json
@@ -150,12 +150,12 @@ def test_a_password_change_ends_every_other_session(browser: Curl, mobile: Curl,
     assert mobile.post("/auth/login", {**ada, "password": PASSWORD + " and wind"}).status == 200
 
 
-def test_a_service_introspects_and_a_holder_revokes(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
-    service = bearer((served.data / "service-token").read_text())
+def test_a_service_introspects_and_a_holder_revokes(server: ServerProcess, mobile: Curl, ada: dict[str, str]) -> None:
+    service = bearer((server.data / "service-token").read_text())
     issued = mobile.post("/auth/login", {**ada, "deliver": "both"}).json
     for token in (issued["access_token"], issued["refresh_token"]):
-        said = mobile.form("/auth/introspect", *service, token=token).json
-        assert (said["active"], said["sid"]) == (True, issued["sid"])
+        result = mobile.form("/auth/introspect", *service, token=token).json
+        assert (result["active"], result["sid"]) == (True, issued["sid"])
     refused = mobile.form("/auth/introspect", token=issued["access_token"])
     assert (refused.status, refused.json["error"]) == (401, "invalid_client")
     assert mobile.form("/auth/revoke", token=issued["refresh_token"]).json["revoked"] is True
@@ -168,9 +168,9 @@ def refusals(client: Curl, *arguments: str) -> set[tuple[int, str]]:
     """What a credential meets once every worker has heard of its end."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while True:
-        said = [client("/auth/session", *arguments) for _ in range(TRIES)]
-        if time.monotonic() > give_up_at or all(each.status != 200 for each in said):
-            return {(each.status, each.json.get("code", "")) for each in said}
+        result = [client("/auth/session", *arguments) for _ in range(TRIES)]
+        if time.monotonic() > give_up_at or all(each.status != 200 for each in result):
+            return {(each.status, each.json.get("code", "")) for each in result}
 
 
 def wait_for_the_next_second(access_token: str) -> None:

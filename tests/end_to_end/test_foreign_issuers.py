@@ -60,8 +60,8 @@ def by_joserfc(algorithm: str, claims: dict[str, Any]) -> Minted:
 
 def by_jose(ask: Ask, algorithm: str, claims: dict[str, Any]) -> Minted:
     curve = "Ed25519" if algorithm == "EdDSA" else ""
-    said = ask({"algorithm": algorithm, "curve": curve, "claims": claims})
-    return said["token"], KeySet.from_jwks({"keys": said["keys"]})
+    result = ask({"algorithm": algorithm, "curve": curve, "claims": claims})
+    return result["token"], KeySet.from_jwks({"keys": result["keys"]})
 
 
 class Feed:

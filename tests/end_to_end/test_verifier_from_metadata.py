@@ -7,7 +7,7 @@ import pytest
 from end_to_end.curl import Curl, bearer
 from keyturn import Verifier
 from keyturn.errors import Refusal, RevocationUnknown, Unavailable
-from server_process import Served
+from server_process import ServerProcess
 from server_process.revocation import last_accepted_at
 
 BOUND_SECONDS = 5.0
@@ -15,9 +15,9 @@ BUSY = (RevocationUnknown, Unavailable)
 """On a busy machine there may be no news in time, and so no acceptance."""
 
 
-def test_it_accepts_and_then_refuses_within_the_bound(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
+def test_it_accepts_and_then_refuses_within_the_bound(server: ServerProcess, mobile: Curl, ada: dict[str, str]) -> None:
     issued = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json
-    verify = Verifier(served.url, audience=served.url)
+    verify = Verifier(server.url, audience=server.url)
     try:
         assert verify(issued["access_token"]).subject == issued["subject"]
         mobile("/auth/logout", "-X", "POST", *bearer(issued["access_token"]))
@@ -31,9 +31,11 @@ def test_it_accepts_and_then_refuses_within_the_bound(served: Served, mobile: Cu
         verify.close()
 
 
-def test_a_refresh_token_or_a_cookie_is_no_access_token(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
+def test_a_refresh_token_or_a_cookie_is_no_access_token(
+    server: ServerProcess, mobile: Curl, ada: dict[str, str]
+) -> None:
     issued = mobile.post("/auth/login", {**ada, "deliver": "both"}).json
-    verify = Verifier(served.url, audience=served.url)
+    verify = Verifier(server.url, audience=server.url)
     try:
         for credential in (issued["refresh_token"], issued["csrf_token"]):
             with pytest.raises(Refusal) as refused:
@@ -43,9 +45,9 @@ def test_a_refresh_token_or_a_cookie_is_no_access_token(served: Served, mobile: 
         verify.close()
 
 
-def test_an_issuer_that_is_away_logs_nobody_out(served: Served, mobile: Curl, ada: dict[str, str]) -> None:
+def test_an_issuer_that_is_away_logs_nobody_out(server: ServerProcess, mobile: Curl, ada: dict[str, str]) -> None:
     token = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json["access_token"]
-    verify = Verifier("http://127.0.0.1:1", audience=served.url)
+    verify = Verifier("http://127.0.0.1:1", audience=server.url)
     with pytest.raises(Unavailable) as unknown:
         verify(token)
     assert unknown.value.status == 503

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from docs.page import HOUSE, read_page
-from server_process.process import ROOMY
+from server_process.process import HIGH_LIMITS
 from services.ports import free_port
 
 EXAMPLES = HOUSE / "examples"
@@ -28,7 +28,7 @@ def commands_of(example: str) -> list[str]:
 def environment(**variables: str) -> dict[str, str]:
     """Return this process's environment without settings of Keyturn, with limits for many logins, and ``variables``."""
     rest = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
-    return {**rest, **ROOMY, "PYTHONUNBUFFERED": "1", **variables}
+    return {**rest, **HIGH_LIMITS, "PYTHONUNBUFFERED": "1", **variables}
 
 
 class App:

@@ -14,7 +14,7 @@ import pytest
 
 from docs.page import HOUSE
 from examples.running import EXAMPLES, App, commands_of, environment, running
-from server_process import Served
+from server_process import ServerProcess
 
 SERVE, SIGN_UP, API, CLIENT = commands_of("jwt_app")
 EMAIL, PASSWORD = "ada@example.com", "violet umbrella 7 o clock"
@@ -24,24 +24,24 @@ CALLS = 20
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Keyturn's server. Without a grace window, a second use of one refresh token ends the login."""
     assert SERVE == "KEYTURN_CREDENTIALS=jwt scripts/serve"
     folder = tmp_path_factory.mktemp("jwt_app")
     (folder / "clock").touch()
     settings = {"KEYTURN_CREDENTIALS": "jwt", "KEYTURN_REFRESH_GRACE_SECONDS": "0"}
-    served = Served(folder / "data", settings=settings, clock=folder / "clock")
-    served.start()
+    server = ServerProcess(folder / "data", settings=settings, clock=folder / "clock")
+    server.start()
     try:
-        signed_up = sh(SIGN_UP.replace("http://127.0.0.1:8000", served.url), folder)
+        signed_up = sh(SIGN_UP.replace("http://127.0.0.1:8000", server.url), folder)
         assert "access_token" in json.loads(signed_up.stdout)
-        yield served
+        yield server
     finally:
-        served.stop()
+        server.stop()
 
 
 @pytest.fixture(scope="module")
-def api(server: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def api(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     command = API.removesuffix(" --port 8001")
     assert command != API
     with running(command, tmp_path_factory.mktemp("unused"), ISSUER=server.url) as started:
@@ -51,7 +51,7 @@ def api(server: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
 class Client:
     """One user's client. ``tokens``: its file."""
 
-    def __init__(self, server: Served, api: App, tokens: Path) -> None:
+    def __init__(self, server: ServerProcess, api: App, tokens: Path) -> None:
         self._server, self._orders, self.tokens = server, f"{api.url}/orders", tokens
 
     def start(self, calls: int, umask: int = -1, **account: str) -> "subprocess.Popen[str]":
@@ -85,7 +85,7 @@ class Client:
 
 
 @pytest.fixture
-def client(server: Served, api: App, tmp_path: Path) -> Client:
+def client(server: ServerProcess, api: App, tmp_path: Path) -> Client:
     return Client(server, api, tmp_path / "tokens.json")
 
 
@@ -100,14 +100,14 @@ def lines_of(process: "subprocess.Popen[str]", typed: str = "") -> list[str]:
 
 
 @contextmanager
-def late(server: Served) -> Iterator[None]:
+def late(server: ServerProcess) -> Iterator[None]:
     assert server.clock is not None
     server.clock.write_text(AN_HOUR_AGO)
     yield
     server.clock.write_text("")
 
 
-def refreshes_of(server: Served) -> int:
+def refreshes_of(server: ServerProcess) -> int:
     """Return how many requests to the token endpoint the server has answered."""
     text = httpx.get(f"{server.url}/metrics").text
     counts = re.findall(r'^keyturn_http_requests_total\{route="/auth/token",.*\} ([\d.]+)$', text, re.M)
@@ -142,7 +142,7 @@ def test_a_wrong_password_is_shown_and_nothing_is_saved(client: Client) -> None:
     assert not client.tokens.exists()
 
 
-def test_twenty_calls_after_expiry_refresh_once(server: Served, client: Client) -> None:
+def test_twenty_calls_after_expiry_refresh_once(server: ServerProcess, client: Client) -> None:
     client.log_in_an_hour_ago()
     expired, before = client.saved(), refreshes_of(server)
     assert [each[:4] for each in client.run(CALLS)] == ["200 "] * CALLS
@@ -152,7 +152,7 @@ def test_twenty_calls_after_expiry_refresh_once(server: Served, client: Client) 
     assert refreshes_of(server) == before + 1
 
 
-def test_two_processes_at_once_refresh_once_and_stay_logged_in(server: Served, api: App, client: Client) -> None:
+def test_two_processes_at_once_refresh_once_and_stay_logged_in(server: ServerProcess, api: App, client: Client) -> None:
     client.log_in_an_hour_ago()
     before, refused = refreshes_of(server), api.log.count(" 401 ")
     with open(f"{client.tokens}.lock", "w") as lock:
@@ -178,7 +178,7 @@ def test_the_token_file_is_for_its_owner_alone(client: Client) -> None:
     assert sorted(os.listdir(client.tokens.parent)) == ["tokens.json", "tokens.json.lock"]
 
 
-def test_a_login_that_was_ended_is_shown(server: Served, client: Client) -> None:
+def test_a_login_that_was_ended_is_shown(server: ServerProcess, client: Client) -> None:
     client.log_in_an_hour_ago()
     httpx.post(f"{server.url}/auth/revoke", data={"token": client.saved()["refresh_token"]}).raise_for_status()
     process = client.start(1)

@@ -10,7 +10,7 @@ import pytest
 
 from keyturn import Verifier
 from keyturn.errors import RevocationUnknown, TokenRevoked, Unavailable
-from server_process import Served
+from server_process import ServerProcess
 from server_process.process import PASSWORD
 from services.nginx import Nginx
 from services.ports import free_port
@@ -33,7 +33,7 @@ KEEPS = "proxy_ignore_headers X-Accel-Buffering; proxy_buffering on; proxy_buffe
 
 
 @pytest.fixture(params=[KEEPS, ""], ids=["keeps it", "lets it through"])
-def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Served, str]]:
+def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[ServerProcess, str]]:
     """An issuer, and its address behind nginx."""
     port, behind = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
@@ -43,18 +43,18 @@ def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Se
         "ALGORITHM": "ES256",
         "REVOCATION_STALENESS_SECONDS": str(int(BOUND_SECONDS)),
     }
-    served = Served(tmp_path / "data", settings={f"KEYTURN_{k}": v for k, v in settings.items()}, port=behind)
+    server = ServerProcess(tmp_path / "data", settings={f"KEYTURN_{k}": v for k, v in settings.items()}, port=behind)
     nginx = Nginx(port, PROXY.format(port=port, behind=behind, rules=request.param))
-    served.start()
+    server.start()
     nginx.start()
-    yield served, url
+    yield server, url
     nginx.remove()
-    served.stop()
+    server.stop()
 
 
-def test_news_comes_in_time_all_the_same(proxied: tuple[Served, str]) -> None:
-    served, url = proxied
-    people = [_logged_in(served, number) for number in range(4)]
+def test_news_comes_in_time_all_the_same(proxied: tuple[ServerProcess, str]) -> None:
+    server, url = proxied
+    people = [_logged_in(server, number) for number in range(4)]
     with closing(Verifier(url, url, revocation="feed", on_stale="refuse", staleness_seconds=BOUND_SECONDS)) as verify:
         for access, _ in people:
             until(lambda: _accepts(verify, access))  # noqa: B023 - asked at once
@@ -62,7 +62,7 @@ def test_news_comes_in_time_all_the_same(proxied: tuple[Served, str]) -> None:
         time.sleep(3 * BOUND_SECONDS)
         for access, refresh in people:
             until(lambda: _accepts(verify, access), lambda: "it has no news, however it comes")  # noqa: B023 - at once
-            assert httpx.post(served.url + "/auth/revoke", data={"token": refresh}, timeout=30).json()["revoked"]
+            assert httpx.post(server.url + "/auth/revoke", data={"token": refresh}, timeout=30).json()["revoked"]
             acknowledged_at = time.monotonic()
             # Holds at any speed: a verifier that has had no news for the bound accepts nothing.
             assert _last_accepted(verify, access) <= acknowledged_at + BOUND_SECONDS
@@ -91,7 +91,7 @@ def _told(verify: Verifier, token: str) -> str:
     return ""
 
 
-def _logged_in(served: Served, number: int) -> tuple[str, str]:
+def _logged_in(server: ServerProcess, number: int) -> tuple[str, str]:
     body = {"email": f"ada{number}@example.com", "password": PASSWORD, "deliver": "tokens"}
-    issued = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
+    issued = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()
     return issued["access_token"], issued["refresh_token"]

@@ -11,7 +11,7 @@ import pytest
 from keyturn import Verifier
 from keyturn.errors import Refusal, RevocationUnknown, TokenRevoked
 from keyturn.verifier import HttpFeed
-from server_process import Served
+from server_process import ServerProcess
 from server_process.process import PASSWORD
 from services.nginx import Nginx
 from services.ports import free_port
@@ -34,7 +34,7 @@ server {{
 
 
 @pytest.fixture(params=["$uri", "$uri$is_args$args"], ids=["by path", "by query"])
-def cached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Served, str, bool]]:
+def cached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[ServerProcess, str, bool]]:
     """An issuer, its address behind nginx, and whether that tells questions apart."""
     port, behind = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
@@ -44,23 +44,23 @@ def cached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ser
         "ALGORITHM": "ES256",
         "REVOCATION_STALENESS_SECONDS": str(int(BOUND_SECONDS)),
     }
-    served = Served(tmp_path / "data", settings={f"KEYTURN_{k}": v for k, v in settings.items()}, port=behind)
+    server = ServerProcess(tmp_path / "data", settings={f"KEYTURN_{k}": v for k, v in settings.items()}, port=behind)
     nginx = Nginx(port, PROXY.format(port=port, behind=behind, key=request.param))
-    served.start()
+    server.start()
     nginx.start()
-    yield served, url, "args" in request.param
+    yield server, url, "args" in request.param
     nginx.remove()
-    served.stop()
+    server.stop()
 
 
-def test_what_was_revoked_is_refused_within_the_bound(cached: tuple[Served, str, bool]) -> None:
-    served, url, apart = cached
+def test_what_was_revoked_is_refused_within_the_bound(cached: tuple[ServerProcess, str, bool]) -> None:
+    server, url, apart = cached
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-    issued = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
+    issued = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()
     feed = HttpFeed(url + "/auth/revocations", stream=None, interval_seconds=0.2, staleness_seconds=BOUND_SECONDS)
     with closing(feed), Verifier(url, url, feed=feed, staleness_seconds=BOUND_SECONDS) as verify:
         assert verify(issued["access_token"]), "the first answer is to this question"
-        assert httpx.post(served.url + "/auth/revoke", data={"token": issued["refresh_token"]}, timeout=30).json()[
+        assert httpx.post(server.url + "/auth/revoke", data={"token": issued["refresh_token"]}, timeout=30).json()[
             "revoked"
         ]
         time.sleep(BOUND_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 
 from keyturn.tokens import SigningKey, sign_compact
 from keyturn.tokens.encoding import decode_base64url, encode_base64url
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 
 SOURCE = Path(__file__).with_name("Verify.java")
@@ -50,10 +50,10 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module", params=["RS256", "ES256"])
 def issued(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The issuer's URL, and an access token of it."""
-    with serving(tmp_path_factory.mktemp("java") / "data", algorithm=request.param) as served:
+    with run_server(tmp_path_factory.mktemp("java") / "data", algorithm=request.param) as server:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-        answer = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
-        yield served.url, answer["access_token"]
+        answer = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()
+        yield server.url, answer["access_token"]
 
 
 def segment(members: object) -> str:
@@ -92,11 +92,11 @@ def test_forgeries_are_bad_there(java: Service, issued: tuple[str, str]) -> None
 def test_a_token_of_an_hour_ago_is_bad_there(java: Service, tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("-3600")
-    served = Served(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256"}, clock=clock)
-    served.start()
+    server = ServerProcess(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256"}, clock=clock)
+    server.start()
     try:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-        token = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()["access_token"]
-        assert java.judge(served.url, token) == ["bad exp"]
+        token = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()["access_token"]
+        assert java.judge(server.url, token) == ["bad exp"]
     finally:
-        served.stop()
+        server.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server_process import serving
+from server_process import run_server
 from server_process.process import PASSWORD
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,10 @@ def test_it_needs_two_libraries(python: Path) -> None:
 
 
 def test_it_verifies_follows_the_feed_and_refuses_what_was_ended(python: Path, tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="30") as served:
+    with run_server(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="30") as server:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-        issued = httpx.post(served.url + "/auth/signup", json=body, timeout=30).json()
-        command = [str(python), "-c", SERVICE, served.url, issued["access_token"]]
+        issued = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()
+        command = [str(python), "-c", SERVICE, server.url, issued["access_token"]]
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KEYTURN"))}
         with subprocess.Popen(
             command, env=clean, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -73,7 +73,7 @@ def test_it_verifies_follows_the_feed_and_refuses_what_was_ended(python: Path, t
             assert service.stdout is not None
             assert service.stdout.readline() == "True\n"
             form = {"token": issued["refresh_token"]}
-            revoked = httpx.post(served.url + "/auth/revoke", data=form, timeout=30).json()
+            revoked = httpx.post(server.url + "/auth/revoke", data=form, timeout=30).json()
             service.stdin.write(f"{revoked['sequence']}\n")
             service.stdin.flush()
             assert service.stdout.read().splitlines() == ["True", "token_revoked", "[]"]

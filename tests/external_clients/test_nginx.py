@@ -10,7 +10,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.nginx import Nginx
 from services.ports import free_port
@@ -46,18 +46,18 @@ def service() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     data = tmp_path_factory.mktemp("nginx") / "data"
-    with serving(data, algorithm="ES256", trusted_proxies="127.0.0.1") as server:
+    with run_server(data, algorithm="ES256", trusted_proxies="127.0.0.1") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def nginx(served: Served, service: int) -> Iterator[Nginx]:
+def nginx(server: ServerProcess, service: int) -> Iterator[Nginx]:
     port = free_port()
     site, upstreams = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.S)
     site = site.replace("listen 443 ssl", f"listen 127.0.0.1:{port}").replace("server_name app.example.com;", "")
-    upstreams = upstreams.replace(":8000", f":{served.port}").replace(":9000", f":{service}")
+    upstreams = upstreams.replace(":8000", f":{server.port}").replace(":9000", f":{service}")
     nginx = Nginx(port, upstreams + site)
     nginx.start()
     yield nginx

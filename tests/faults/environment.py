@@ -1,5 +1,4 @@
-"""An issuer over PostgreSQL, a service in another process behind a cable, people; and what must hold whatever fails.
-
+"""Environment of the fault tests: an issuer, PostgreSQL and a service, with TCP proxies between them.
 The oracle is the issuer's own acknowledgement on CLOCK_MONOTONIC, which all processes of one machine share.
 """
 
@@ -14,105 +13,105 @@ from typing import Any
 import httpx
 
 from effort import effort
-from faults.tcp_proxy import Cable
+from faults.tcp_proxy import TcpProxy
 from fleet.environment import SECRET, SERVICE_TOKEN, Service
-from server_process.process import PASSWORD, Served
+from server_process.process import PASSWORD, ServerProcess
 from services.ports import free_port
 from services.postgres import Postgres
 
 BOUND_SECONDS = 2.0
-PEOPLE = effort(5, 8)
-"""Four at most are revoked in a test; whoever else there is may not be logged out."""
+USER_COUNT = effort(5, 8)
+"""A test revokes at most four users. The others must stay logged in."""
 PATIENCE_SECONDS = 90.0
 
 
 @dataclass
-class Person:
+class User:
     sid: str
     access_token: str
     refresh_token: str
 
 
 @dataclass
-class House:
-    """``cable``: between services and the issuer; ``wire``: between the issuer and PostgreSQL."""
+class Environment:
+    """``service_proxy``: between services and the issuer; ``database_proxy``: between the issuer and PostgreSQL."""
 
-    issuer: Served
+    issuer: ServerProcess
     postgres: Postgres | None
-    cable: Cable
-    wire: Cable
+    service_proxy: TcpProxy
+    database_proxy: TcpProxy
 
     def end(self) -> None:
-        """End it, in whatever state it is."""
-        self.cable.close()
-        self.wire.close()
+        """End every process, running or not."""
+        self.service_proxy.close()
+        self.database_proxy.close()
         self.issuer.kill() if self.issuer.process is not None and self.issuer.process.poll() is None else None
         if self.postgres is not None:
             self.postgres.remove()
 
 
 @dataclass
-class Stage:
-    """A house, a service and people of its own.
+class FaultTest:
+    """One fault test: an environment, a service and logged-in users.
 
-    ``revoked``: per sid, when its revocation was acknowledged. ``perhaps``: asked for, and never answered.
+    ``revoked``: acknowledgement time by sid. ``unanswered``: sids whose revocation request got no success reply.
     """
 
-    house: House
+    environment: Environment
     service: Service
-    people: list[Person] = field(default_factory=list)
+    users: list[User] = field(default_factory=list)
     revoked: dict[str, float] = field(default_factory=dict)
-    perhaps: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
     email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(4)}@example.com")
 
     @property
-    def issuer(self) -> Served:
-        return self.house.issuer
+    def issuer(self) -> ServerProcess:
+        return self.environment.issuer
 
     @property
-    def cable(self) -> Cable:
-        return self.house.cable
+    def service_proxy(self) -> TcpProxy:
+        return self.environment.service_proxy
 
     @property
-    def wire(self) -> Cable:
-        return self.house.wire
+    def database_proxy(self) -> TcpProxy:
+        return self.environment.database_proxy
 
     @property
     def database(self) -> Postgres:
-        assert self.house.postgres is not None
-        return self.house.postgres
+        assert self.environment.postgres is not None
+        return self.environment.postgres
 
-    def step_issuer(self, seconds: float) -> None:
-        """Have the issuer's wall clock go wrong by so much."""
+    def step_issuer_clock(self, seconds: float) -> None:
+        """Offset the issuer's wall clock by ``seconds``."""
         assert self.issuer.clock is not None
         self.issuer.clock.write_text(str(seconds))
 
     def log_in(self, count: int) -> None:
         body = {"email": self.email, "password": PASSWORD, "deliver": "tokens"}
         for number in range(count):
-            path = "/auth/login" if number or self.people else "/auth/signup"
+            path = "/auth/login" if number or self.users else "/auth/signup"
             answer = httpx.post(self.issuer.url + path, json=body, timeout=30)
             assert answer.status_code in (200, 201), answer.text
             issued = answer.json()
-            person = Person(issued["sid"], issued["access_token"], issued["refresh_token"])
-            self.people.append(person)
-            self.service.judge(person.sid, person.access_token)
+            user = User(issued["sid"], issued["access_token"], issued["refresh_token"])
+            self.users.append(user)
+            self.service.watch(user.sid, user.access_token)
 
-    def revoke(self, person: Person, seconds: float = 20.0) -> bool:
-        """Whether it was acknowledged."""
+    def revoke(self, user: User, seconds: float = 20.0) -> bool:
+        """Revoke the session of ``user``. Return True if the issuer acknowledged it."""
         try:
-            answer = httpx.post(self.issuer.url + "/auth/revoke", data={"token": person.refresh_token}, timeout=seconds)
+            answer = httpx.post(self.issuer.url + "/auth/revoke", data={"token": user.refresh_token}, timeout=seconds)
         except httpx.HTTPError:
-            self.perhaps.add(person.sid)
+            self.unanswered.add(user.sid)
             return False
         if answer.status_code != 200 or not answer.json()["revoked"]:
-            self.perhaps.add(person.sid)
+            self.unanswered.add(user.sid)
             return False
-        self.revoked[person.sid] = time.monotonic()
+        self.revoked[user.sid] = time.monotonic()
         return True
 
-    def recovered(self) -> float:
-        """Seconds until a login works and the service hears of its revocation."""
+    def wait_for_recovery(self) -> float:
+        """Return the seconds until a login succeeds and the service refuses that login after its revocation."""
         began_at = time.monotonic()
         while time.monotonic() - began_at < PATIENCE_SECONDS:
             try:
@@ -120,17 +119,17 @@ class Stage:
             except (AssertionError, httpx.HTTPError):
                 time.sleep(0.25)
                 continue
-            if self.revoke(self.people[-1]):
+            if self.revoke(self.users[-1]):
                 break
-        told = self.service.ask(self.people[-1].sid)
-        while not told and time.monotonic() - began_at < PATIENCE_SECONDS:
+        verdicts = self.service.has_refused(self.users[-1].sid)
+        while not verdicts and time.monotonic() - began_at < PATIENCE_SECONDS:
             time.sleep(0.02)
-            told = self.service.ask(self.people[-1].sid)
-        assert told, "the service never heard of it"
+            verdicts = self.service.has_refused(self.users[-1].sid)
+        assert verdicts, "the service never heard of it"
         return time.monotonic() - began_at
 
-    def judge(self, verdicts: dict[str, Any]) -> dict[str, Any]:
-        """What must hold, whatever failed. Answers the figures."""
+    def check(self, verdicts: dict[str, Any]) -> dict[str, Any]:
+        """Check the invariants against the service's ``verdicts``. Return the measured figures."""
         assert verdicts["others"] == []
         late = {
             sid: verdicts["accepted"][sid] - at - BOUND_SECONDS
@@ -138,108 +137,113 @@ class Stage:
             if verdicts["accepted"].get(sid, 0.0) > at + BOUND_SECONDS
         }
         assert late == {}, "accepted after the bound"
-        lost = [each.sid for each in self.people if each.sid in self.revoked and self._lives(each)]
+        lost = [each.sid for each in self.users if each.sid in self.revoked and self._is_active(each)]
         assert lost == [], "an acknowledged revocation is gone"
-        spared = [each for each in self.people if each.sid not in self.revoked and each.sid not in self.perhaps]
-        out = [each.sid for each in spared if not self._lives(each)]
-        assert out == [], "somebody was logged out whom nobody had logged out"
-        assert set(verdicts["refused"]) <= set(self.revoked) | self.perhaps
+        spared = [each for each in self.users if each.sid not in self.revoked and each.sid not in self.unanswered]
+        out = [each.sid for each in spared if not self._is_active(each)]
+        assert out == [], "a session ended without a revocation"
+        assert set(verdicts["refused"]) <= set(self.revoked) | self.unanswered
         assert set(self.revoked) <= set(verdicts["refused"]), "the service never refused what was revoked"
         return {"revocations": len(self.revoked), "checks": verdicts["checks"], "unknown": verdicts["unknown"]}
 
-    def _lives(self, person: Person) -> bool:
+    def _is_active(self, user: User) -> bool:
         headers = {"authorization": f"Bearer {SERVICE_TOKEN}"}
-        form = {"token": person.refresh_token}
+        form = {"token": user.refresh_token}
         answer = httpx.post(self.issuer.url + "/auth/introspect", data=form, headers=headers, timeout=30)
         return bool(answer.json()["active"])
 
 
 @contextmanager
-def staged(
-    folder: Path, *, postgres: bool = True, kept_seconds: float = BOUND_SECONDS, **settings: str
-) -> Iterator[Stage]:
-    """Everything started, some people logged in, and the service judging them. ``kept_seconds``: the bound it keeps."""
-    house = housed(folder, postgres=postgres, **settings)
+def run_fault_test(
+    folder: Path, *, postgres: bool = True, staleness_seconds: float = BOUND_SECONDS, **settings: str
+) -> Iterator[FaultTest]:
+    """Start an environment and log users in. ``staleness_seconds``: the bound that the service keeps."""
+    environment = start_environment(folder, postgres=postgres, **settings)
     try:
-        with peopled(house, kept_seconds) as stage:
-            yield stage
+        with fault_test_in(environment, staleness_seconds) as test:
+            yield test
     finally:
-        house.end()
+        environment.end()
 
 
 @contextmanager
-def peopled(house: House, kept_seconds: float = BOUND_SECONDS) -> Iterator[Stage]:
-    """Some people logged in, and a service judging them."""
-    with closing(Service(house.cable.url, kept_seconds)) as service:
-        stage = Stage(house, service)
-        stage.log_in(PEOPLE)
-        yield stage
+def fault_test_in(environment: Environment, staleness_seconds: float = BOUND_SECONDS) -> Iterator[FaultTest]:
+    """Log users in and have a service verify their tokens, in a running environment."""
+    with closing(Service(environment.service_proxy.url, staleness_seconds)) as service:
+        test = FaultTest(environment, service)
+        test.log_in(USER_COUNT)
+        yield test
 
 
-class Kept:
-    """A house for one test after another, as long as each of them leaves it whole: then a new one is built."""
+class ReusableEnvironment:
+    """An environment shared by consecutive tests. A failed test ends it, and the next one starts a new one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._house: House | None = None
+        self._house: Environment | None = None
         self._built = 0
 
     @contextmanager
-    def staged(self, kept_seconds: float = BOUND_SECONDS) -> Iterator[Stage]:
-        """Like ``staged``, in the house that is there."""
-        house = self._house = self._house or self._build()
+    def run_fault_test(self, staleness_seconds: float = BOUND_SECONDS) -> Iterator[FaultTest]:
+        """Run a test like ``run_fault_test``, in the current environment."""
+        environment = self._house = self._house or self._build()
         try:
-            with peopled(house, kept_seconds) as stage:
-                yield stage
+            with fault_test_in(environment, staleness_seconds) as test:
+                yield test
         except BaseException:
             self.end()
             raise
 
     def end(self) -> None:
-        """End the house, if there is one."""
+        """End the current environment, if there is one."""
         if self._house is not None:
             self._house.end()
         self._house = None
 
-    def _build(self) -> House:
+    def _build(self) -> Environment:
         self._built += 1
         folder = self._folder / str(self._built)
         folder.mkdir()
-        return housed(folder)
+        return start_environment(folder)
 
 
-def housed(folder: Path, *, postgres: bool = True, **settings: str) -> House:
-    """Start an issuer, the cables that lead to it, and its database."""
+def start_environment(folder: Path, *, postgres: bool = True, **settings: str) -> Environment:
+    """Start an issuer, its database and the TCP proxies in front of both."""
     database = Postgres() if postgres else None
     if database is not None:
         database.start()
     port = free_port()
-    cable, wire = Cable(port), Cable(database.port if database is not None else port)
-    store = {"store": _over(wire, database)} if database is not None else {}
+    service_proxy, database_proxy = TcpProxy(port), TcpProxy(database.port if database is not None else port)
+    store = {"store": _database_url(database_proxy, database)} if database is not None else {}
     clock = folder / "clock"
     clock.write_text("0")
-    named = {f"KEYTURN_{name.upper()}": value for name, value in {**_given(cable.url), **store, **settings}.items()}
-    house = House(Served(folder / "data", settings=named, port=port, clock=clock), database, cable, wire)
+    named = {
+        f"KEYTURN_{name.upper()}": value
+        for name, value in {**_settings(service_proxy.url), **store, **settings}.items()
+    }
+    environment = Environment(
+        ServerProcess(folder / "data", settings=named, port=port, clock=clock), database, service_proxy, database_proxy
+    )
     try:
-        house.issuer.start()
+        environment.issuer.start()
     except BaseException:
-        house.end()
+        environment.end()
         raise
-    return house
+    return environment
 
 
-def _given(url: str) -> dict[str, str]:
+def _settings(url: str) -> dict[str, str]:
     return {
         "issuer": url,
         "audience": url,
         "secret": SECRET,
         "service_token": SERVICE_TOKEN,
         "algorithm": "ES256",
-        # An attempt that cannot be given back, its store being away, stays counted.
+        # A reservation that cannot be released while the store is unavailable stays counted.
         "login_limit_per_account": "100",
         "revocation_staleness_seconds": str(int(BOUND_SECONDS)),
     }
 
 
-def _over(wire: Cable, database: Postgres) -> str:
-    return database.database().replace(f":{database.port}/", f":{wire.port}/")
+def _database_url(database_proxy: TcpProxy, database: Postgres) -> str:
+    return database.database().replace(f":{database.port}/", f":{database_proxy.port}/")

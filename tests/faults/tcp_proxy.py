@@ -1,4 +1,4 @@
-"""A network cable that can be cut, clogged and slowed: a TCP proxy between a service and its issuer."""
+"""A TCP proxy that injects network faults: closed connections, lost packets, delay."""
 
 import select
 import socket
@@ -11,9 +11,12 @@ State = Literal["whole", "cut", "clogged", "slow"]
 DELAY_SECONDS = 0.25
 
 
-class Cable:
-    """Listens on ``port`` and leads to ``target``. ``cut``: connections end at once. ``clogged``: nothing arrives, and
-    nobody is told. ``slow``: everything arrives a quarter of a second later."""
+class TcpProxy:
+    """Forward ``port`` to ``target``.
+
+    State ``cut``: connections are closed. ``clogged``: data is held back without an error. ``slow``: data is delayed by
+    ``DELAY_SECONDS``.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -28,8 +31,8 @@ class Cable:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def become(self, state: State) -> None:
-        """From now on, and for what is open as well."""
+    def set_state(self, state: State) -> None:
+        """Set the state, for open connections too."""
         self.state = state
         if state == "cut":
             with self._lock:
@@ -38,16 +41,16 @@ class Cable:
                         each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self.become("cut")
+        self.set_state("cut")
         self._listener.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                threading.Thread(target=self._carry, args=(near,), daemon=True).start()
+                threading.Thread(target=self._forward, args=(near,), daemon=True).start()
 
-    def _carry(self, near: socket.socket) -> None:
+    def _forward(self, near: socket.socket) -> None:
         with near:
             if self.state == "cut":
                 return
@@ -58,11 +61,11 @@ class Cable:
             with far, suppress(OSError):
                 with self._lock:
                     self._open |= {near, far}
-                self._between(near, far)
+                self._forward_until_closed(near, far)
             with self._lock:
                 self._open -= {near, far}
 
-    def _between(self, near: socket.socket, far: socket.socket) -> None:
+    def _forward_until_closed(self, near: socket.socket, far: socket.socket) -> None:
         while True:
             ready, _, _ = select.select([near, far], [], [], 0.1)
             for each in ready:

@@ -1,5 +1,7 @@
-"""What fails in the night, on real servers. Whatever it is: nothing revoked is accepted past the bound, no acknowledged
-revocation is lost, nobody is logged out by it, and it recovers by itself. Recovery times are printed.
+"""Faults of real servers, networks and clocks.
+
+Under each fault: no revoked token is accepted past the bound, no acknowledged revocation is lost, no session ends
+without a revocation, and the system recovers without an operator. Recovery times are printed.
 """
 
 import signal
@@ -10,83 +12,88 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faults.environment import BOUND_SECONDS, Kept, Stage, staged
-from faults.fault_run import LASTS_SECONDS, Fault, Note, conclude, endure, refused_by_all
-from faults.tcp_proxy import Cable, State
+from faults.environment import BOUND_SECONDS, FaultTest, ReusableEnvironment, run_fault_test
+from faults.fault_run import FAULT_SECONDS, Fault, Note, check_and_record, run_fault, wait_until_all_refused
+from faults.tcp_proxy import State, TcpProxy
 from services.process import limit_files
 
-Do = Callable[[Stage], object]
+Action = Callable[[FaultTest], object]
 
 
-def _fill_disk_of_postgres(stage: Stage) -> None:
-    limit_files(stage.database.process, 4096)
+def _fill_disk_of_postgres(test: FaultTest) -> None:
+    limit_files(test.database.process, 4096)
 
 
-def _empty_disk_of_postgres(stage: Stage) -> None:
-    # It gives up when it cannot even begin its log again: then an operator starts it.
-    if stage.database.running:
-        stage.database.kill()
-    stage.database.start()
+def _empty_disk_of_postgres(test: FaultTest) -> None:
+    # PostgreSQL exits when it cannot write its WAL at recovery: an operator restarts it.
+    if test.database.running:
+        test.database.kill()
+    test.database.start()
 
 
-def _signal_issuer(number: int) -> Do:
-    def send(stage: Stage) -> None:
-        assert stage.issuer.process is not None
-        stage.issuer.process.send_signal(number)
+def _signal_issuer(number: int) -> Action:
+    def send(test: FaultTest) -> None:
+        assert test.issuer.process is not None
+        test.issuer.process.send_signal(number)
 
     return send
 
 
-def _freeze(stage: Stage) -> None:
-    stage.database.signal(signal.SIGSTOP)
+def _freeze(test: FaultTest) -> None:
+    test.database.signal(signal.SIGSTOP)
 
 
-def _thaw(stage: Stage) -> None:
-    stage.database.signal(signal.SIGCONT)
+def _thaw(test: FaultTest) -> None:
+    test.database.signal(signal.SIGCONT)
 
 
-def _restart(stage: Stage) -> None:
-    stage.database.stop()
-    stage.database.start()
+def _restart(test: FaultTest) -> None:
+    test.database.stop()
+    test.database.start()
 
 
-def _nothing(stage: Stage) -> None:
+def _do_nothing(test: FaultTest) -> None:
     pass
 
 
-def _cable(state: State, of: Callable[[Stage], Cable] = lambda stage: stage.cable) -> Do:
-    return lambda stage: of(stage).become(state)
+def _set_service_proxy(state: State, of: Callable[[FaultTest], TcpProxy] = lambda test: test.service_proxy) -> Action:
+    return lambda test: of(test).set_state(state)
 
 
-def _wire(state: State) -> Do:
-    return _cable(state, lambda stage: stage.wire)
+def _set_database_proxy(state: State) -> Action:
+    return _set_service_proxy(state, lambda test: test.database_proxy)
 
 
-def _clock(seconds: float) -> Do:
-    return lambda stage: stage.service.set_clock(seconds)
+def _set_service_clock(seconds: float) -> Action:
+    return lambda test: test.service.set_clock(seconds)
 
 
-def _step(seconds: float) -> Do:
-    return lambda stage: stage.step_issuer(seconds)
+def _step_issuer_clock(seconds: float) -> Action:
+    return lambda test: test.step_issuer_clock(seconds)
 
 
 FAULTS = [
-    Fault("PostgreSQL: kill -9", lambda stage: stage.database.kill(), lambda stage: stage.database.start()),
+    Fault("PostgreSQL: kill -9", lambda test: test.database.kill(), lambda test: test.database.start()),
     Fault("PostgreSQL: SIGSTOP", _freeze, _thaw),
-    Fault("PostgreSQL: restart", _restart, _nothing, revocable=True),
+    Fault("PostgreSQL: restart", _restart, _do_nothing, revocable=True),
     Fault("PostgreSQL: disk full", _fill_disk_of_postgres, _empty_disk_of_postgres),
-    Fault("issuer: kill -9", lambda stage: stage.issuer.kill(), lambda stage: stage.issuer.start()),
+    Fault("issuer: kill -9", lambda test: test.issuer.kill(), lambda test: test.issuer.start()),
     Fault("issuer: SIGSTOP", _signal_issuer(signal.SIGSTOP), _signal_issuer(signal.SIGCONT)),
-    Fault("network to the service: cut", _cable("cut"), _cable("whole"), revocable=True),
-    Fault("network to the service: packets lost", _cable("clogged"), _cable("whole"), revocable=True),
-    Fault("network to the service: slow", _cable("slow"), _cable("whole"), revocable=True),
-    Fault("network to PostgreSQL: cut", _wire("cut"), _wire("whole")),
-    Fault("network to PostgreSQL: packets lost", _wire("clogged"), _wire("whole")),
-    Fault("network to PostgreSQL: slow", _wire("slow"), _wire("whole")),
-    Fault("clock of the service: 20 s ahead", _clock(20), _clock(0), revocable=True),
-    Fault("clock of the service: 4 s back", _nothing, _clock(-4), revocable=True),
-    Fault("clock of the issuer: 20 s back", _step(-20), _step(0), revocable=True),
-    Fault("clock of the issuer: 4 s ahead", _step(4), _step(0), revocable=True),
+    Fault("network to the service: cut", _set_service_proxy("cut"), _set_service_proxy("whole"), revocable=True),
+    Fault(
+        "network to the service: packets lost",
+        _set_service_proxy("clogged"),
+        _set_service_proxy("whole"),
+        revocable=True,
+    ),
+    Fault("network to the service: slow", _set_service_proxy("slow"), _set_service_proxy("whole"), revocable=True),
+    Fault("network to PostgreSQL: cut", _set_database_proxy("cut"), _set_database_proxy("whole")),
+    Fault("network to PostgreSQL: packets lost", _set_database_proxy("clogged"), _set_database_proxy("whole")),
+    Fault("network to PostgreSQL: slow", _set_database_proxy("slow"), _set_database_proxy("whole")),
+    Fault("clock of the service: 20 s ahead", _set_service_clock(20), _set_service_clock(0), revocable=True),
+    Fault("clock of the service: 4 s back", _do_nothing, _set_service_clock(-4), revocable=True),
+    Fault("clock of the issuer: 20 s back", _step_issuer_clock(-20), _step_issuer_clock(0), revocable=True),
+    Fault("clock of the issuer: 4 s ahead", _step_issuer_clock(4), _step_issuer_clock(0), revocable=True),
 ]
 
 
@@ -103,7 +110,7 @@ STAND_INS = {
 """One fault of each kind is always tried; those named first are long."""
 
 
-def by_kind(fault: Fault) -> object:
+def as_parameter(fault: Fault) -> object:
     """Return the fault as a parameter, marked long where another of its kind stands in."""
     marks = ()
     if fault.name in STAND_INS:
@@ -113,58 +120,58 @@ def by_kind(fault: Fault) -> object:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """A house for all: every fault must leave it working, and that is tried before the next one begins."""
-    kept = Kept(tmp_path_factory.mktemp("kept"))
-    yield kept
-    kept.end()
+def reusable_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReusableEnvironment]:
+    """Share one environment between all faults. Each must leave it working, which its recovery check proves."""
+    reusable_environment = ReusableEnvironment(tmp_path_factory.mktemp("kept"))
+    yield reusable_environment
+    reusable_environment.end()
 
 
-@pytest.mark.parametrize("fault", [by_kind(each) for each in FAULTS])
+@pytest.mark.parametrize("fault", [as_parameter(each) for each in FAULTS])
 def test_whatever_fails_nothing_is_accepted_late_lost_or_logged_out(
-    fault: Fault, kept: Kept, record_property: Note
+    fault: Fault, reusable_environment: ReusableEnvironment, record_property: Note
 ) -> None:
-    with kept.staged() as stage:
-        endure(stage, fault, record_property)
+    with reusable_environment.run_fault_test() as test:
+        run_fault(test, fault, record_property)
 
 
 def test_a_full_disk(tmp_path: Path, record_property: Note) -> None:
-    with staged(tmp_path, postgres=False) as stage:
-        assert stage.revoke(stage.people[0])
-        limit_files(stage.issuer.process, 4096)
-        assert not stage.revoke(stage.people[1])
-        bearer = {"authorization": f"Bearer {stage.people[2].access_token}"}
-        assert httpx.get(stage.issuer.url + "/auth/session", headers=bearer, timeout=30).status_code == 200
-        time.sleep(LASTS_SECONDS)
-        limit_files(stage.issuer.process, None)
-        conclude(stage, "disk of the issuer (SQLite): full", stage.recovered(), record_property)
+    with run_fault_test(tmp_path, postgres=False) as test:
+        assert test.revoke(test.users[0])
+        limit_files(test.issuer.process, 4096)
+        assert not test.revoke(test.users[1])
+        bearer = {"authorization": f"Bearer {test.users[2].access_token}"}
+        assert httpx.get(test.issuer.url + "/auth/session", headers=bearer, timeout=30).status_code == 200
+        time.sleep(FAULT_SECONDS)
+        limit_files(test.issuer.process, None)
+        check_and_record(test, "disk of the issuer (SQLite): full", test.wait_for_recovery(), record_property)
 
 
 # --- these tests can fail --------------------------------------------------------------------------------------
 
 
-def test_a_service_that_does_not_keep_its_bound_is_caught(kept: Kept) -> None:
-    """The same cut, and a service that believes old news for five minutes."""
-    with kept.staged(kept_seconds=300.0) as stage:
-        stage.cable.become("cut")
-        assert stage.revoke(stage.people[0])
+def test_a_service_that_does_not_keep_its_bound_is_caught(reusable_environment: ReusableEnvironment) -> None:
+    """Use a service that trusts a feed for five minutes after it went silent."""
+    with reusable_environment.run_fault_test(staleness_seconds=300.0) as test:
+        test.service_proxy.set_state("cut")
+        assert test.revoke(test.users[0])
         time.sleep(BOUND_SECONDS + 1)
-        stage.cable.become("whole")
+        test.service_proxy.set_state("whole")
         with pytest.raises(AssertionError, match="accepted after the bound"):
-            refused_by_all(stage)
+            wait_until_all_refused(test)
 
 
-def test_a_lost_revocation_and_a_wrong_logout_are_caught(kept: Kept) -> None:
-    with kept.staged() as stage:
-        assert stage.revoke(stage.people[0])
-        told = refused_by_all(stage)
-        at = stage.revoked.pop(stage.people[0].sid)
-        with pytest.raises(AssertionError, match="whom nobody had logged out"):
-            stage.judge({**_none_of(told), "others": []})
-        stage.revoked |= {stage.people[0].sid: at, stage.people[1].sid: time.monotonic()}
+def test_a_lost_revocation_and_a_wrong_logout_are_caught(reusable_environment: ReusableEnvironment) -> None:
+    with reusable_environment.run_fault_test() as test:
+        assert test.revoke(test.users[0])
+        verdicts = wait_until_all_refused(test)
+        at = test.revoked.pop(test.users[0].sid)
+        with pytest.raises(AssertionError, match="ended without a revocation"):
+            test.check({**_none_of(verdicts), "others": []})
+        test.revoked |= {test.users[0].sid: at, test.users[1].sid: time.monotonic()}
         with pytest.raises(AssertionError, match="an acknowledged revocation is gone"):
-            stage.judge({**_none_of(told), "others": []})
+            test.check({**_none_of(verdicts), "others": []})
 
 
-def _none_of(told: dict[str, object]) -> dict[str, object]:
-    return {**told, "accepted": {}, "refused": {}}
+def _none_of(verdicts: dict[str, object]) -> dict[str, object]:
+    return {**verdicts, "accepted": {}, "refused": {}}

@@ -1,4 +1,4 @@
-"""A Redis that fails, beside the database or with the sessions in it: the same must hold, under the same oracle."""
+"""Faults of Redis, as a cache beside the database and as the session store. The same invariants are checked."""
 
 import signal
 import time
@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from faults.environment import Stage, staged
-from faults.fault_run import Fault, Note, conclude, endure
+from faults.environment import FaultTest, run_fault_test
+from faults.fault_run import Fault, Note, check_and_record, run_fault
 from services import RedisCluster, RedisSentinels, RedisServer
 from services.process import limit_files
 
 QUARANTINE_SECONDS = 2
 
 
-def _kill_saved(server: RedisServer) -> None:
-    # A second at most is lost, says ``appendfsync everysec``; whoever logged in within it logs in again.
+def _kill_after_fsync(server: RedisServer) -> None:
+    # ``appendfsync everysec`` may lose the last second: logins within it would have to be repeated.
     time.sleep(1.5)
     server.kill()
 
 
-Do = Callable[[RedisServer], object]
-FAULTS: dict[str, tuple[Do, Do]] = {
-    "kill -9": (_kill_saved, RedisServer.start),
+Action = Callable[[RedisServer], object]
+FAULTS: dict[str, tuple[Action, Action]] = {
+    "kill -9": (_kill_after_fsync, RedisServer.start),
     "SIGSTOP": (lambda server: server.signal(signal.SIGSTOP), lambda server: server.signal(signal.SIGCONT)),
     "disk full": (lambda server: limit_files(server.process, 4096), lambda server: limit_files(server.process, None)),
 }
@@ -39,18 +39,18 @@ LONG = pytest.mark.long(stands_in=ONE_REDIS)
 def test_the_sessions_in_one_redis(own_redis: RedisServer, tmp_path: Path, name: str, record_property: Note) -> None:
     begin, end = FAULTS[name]
     fault = Fault(f"sessions in Redis: {name}", lambda _: begin(own_redis), lambda _: end(own_redis))
-    with staged(tmp_path, session_store=own_redis.url, quarantine_seconds=str(QUARANTINE_SECONDS)) as stage:
-        endure(stage, fault, record_property)
+    with run_fault_test(tmp_path, session_store=own_redis.url, quarantine_seconds=str(QUARANTINE_SECONDS)) as test:
+        run_fault(test, fault, record_property)
 
 
-def _failed_over(stage: Stage, kill: Callable[[], object]) -> float:
-    """Revoke, kill the primary, try to revoke. Answers seconds from the kill until all works again."""
-    assert stage.revoke(stage.people[0])
+def _seconds_to_fail_over(test: FaultTest, kill: Callable[[], object]) -> float:
+    """Revoke, kill the primary, try to revoke. Return the seconds from the kill to recovery."""
+    assert test.revoke(test.users[0])
     kill()
     killed_at = time.monotonic()
-    for each in stage.people[1:3]:
-        stage.revoke(each, seconds=3)
-    stage.recovered()
+    for each in test.users[1:3]:
+        test.revoke(each, seconds=3)
+    test.wait_for_recovery()
     return time.monotonic() - killed_at
 
 
@@ -63,9 +63,9 @@ def test_a_failover_of_sentinels_under_a_service(tmp_path: Path, record_property
             "redis_min_replicas": "1",
             "quarantine_seconds": str(QUARANTINE_SECONDS),
         }
-        with staged(tmp_path, **settings) as stage:
-            seconds = _failed_over(stage, servers.primary.kill)
-            conclude(stage, "sentinels fail over, from the kill", seconds, record_property)
+        with run_fault_test(tmp_path, **settings) as test:
+            seconds = _seconds_to_fail_over(test, servers.primary.kill)
+            check_and_record(test, "sentinels fail over, from the kill", seconds, record_property)
     finally:
         servers.remove()
 
@@ -80,27 +80,27 @@ def test_a_failover_within_a_cluster_under_a_service(tmp_path: Path, record_prop
             "redis_min_replicas": "1",
             "quarantine_seconds": str(QUARANTINE_SECONDS),
         }
-        with staged(tmp_path, **settings) as stage:
-            seconds = _failed_over(stage, _holder(cluster).kill)
-            conclude(stage, "a primary of a cluster dies, from the kill", seconds, record_property)
+        with run_fault_test(tmp_path, **settings) as test:
+            seconds = _seconds_to_fail_over(test, _primary_with_sessions(cluster).kill)
+            check_and_record(test, "a primary of a cluster dies, from the kill", seconds, record_property)
     finally:
         cluster.remove()
 
 
-def _holder(cluster: RedisCluster) -> RedisServer:
-    """The primary that has the sessions of the one account there is."""
+def _primary_with_sessions(cluster: RedisCluster) -> RedisServer:
+    """Return the primary that holds the sessions of the only account."""
     for each in cluster.servers:
         if each.info("replication")["role"] == "master":
             with each.client() as client:
                 if any(b"}s" in name for name in client.scan_iter()):
                     return each
-    raise AssertionError("nobody has them")
+    raise AssertionError("no primary holds the sessions")
 
 
 def test_a_redis_beside_the_database_may_die(own_redis: RedisServer, tmp_path: Path, record_property: Note) -> None:
-    with staged(tmp_path, redis_cache=own_redis.url) as stage:
-        assert stage.revoke(stage.people[0])
+    with run_fault_test(tmp_path, redis_cache=own_redis.url) as test:
+        assert test.revoke(test.users[0])
         own_redis.kill()
-        assert all(stage.revoke(each) for each in stage.people[1:4]), "it is asked for nothing that matters"
+        assert all(test.revoke(each) for each in test.users[1:4]), "it is asked for nothing that matters"
         own_redis.start()
-        conclude(stage, "Redis beside the database: kill -9", stage.recovered(), record_property)
+        check_and_record(test, "Redis beside the database: kill -9", test.wait_for_recovery(), record_property)

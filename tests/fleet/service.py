@@ -1,10 +1,13 @@
 """A service in a process of its own: ``python service.py ISSUER SERVICE_TOKEN BOUND``.
 
-It is told ``sid token`` on lines of its standard input, and judges all it was told, over and over. ``? sid`` makes it
-say whether it has refused that one; ``clock SECONDS`` sets its wall clock off by so many from then on; ``end`` makes it
-print one JSON object: ``accepted``: per sid, when the last call that accepted it *began*; ``refused``: per sid, when
-the first call that said "revoked" ended; ``unknown``: how often it said 503; ``others``: every other outcome;
-``checks``. Moments are of CLOCK_MONOTONIC, which all processes of a machine share.
+Commands are lines of standard input:
+
+- ``SID TOKEN``: verify the token repeatedly.
+- ``? SID``: print ``yes`` if the token of SID was refused as revoked, else ``no``.
+- ``clock SECONDS``: offset the wall clock.
+- ``end``: print one JSON object and exit. ``accepted``: per sid, the start of the last accepting call; ``refused``: per
+  sid, the end of the first call that raised TokenRevoked; ``unknown``: number of 503 refusals; ``others``: every other
+  outcome; ``checks``. Times are of CLOCK_MONOTONIC, which all processes of a machine share.
 """
 
 import json
@@ -21,7 +24,7 @@ PAUSE_SECONDS = 0.0005 if "TEST_LONG" in os.environ else 0.05
 
 
 class Service:
-    """Judges, and notes when."""
+    """Verify tokens and record the time of each outcome."""
 
     def __init__(self, issuer: str, service_token: str, bound_seconds: float) -> None:
         # As everywhere: keys are fetched again well within the time that the next one is published ahead.
@@ -44,7 +47,7 @@ class Service:
         self.others: list[str] = []
         self.unknown = self.checks = 0
 
-    def judge(self, sid: str, token: str) -> None:
+    def check(self, sid: str, token: str) -> None:
         began_at = time.monotonic()
         self.checks += 1
         try:
@@ -65,15 +68,15 @@ class Service:
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             for sid, token in list(self.tokens.items()):
-                self.judge(sid, token)
-            # A request every so often, not a loop that leaves nobody else a core.
+                self.check(sid, token)
+            # Pause: a busy loop would take a core from the other processes.
             time.sleep(PAUSE_SECONDS)
 
 
 def main(issuer: str, service_token: str, bound_seconds: float) -> None:
     service, stop = Service(issuer, service_token, bound_seconds), threading.Event()
-    judging = threading.Thread(target=service.run, args=(stop,))
-    judging.start()
+    thread = threading.Thread(target=service.run, args=(stop,))
+    thread.start()
     print("ready", flush=True)
     for line in sys.stdin:
         if line == "end\n":
@@ -86,9 +89,9 @@ def main(issuer: str, service_token: str, bound_seconds: float) -> None:
         else:
             service.tokens[first] = second
     stop.set()
-    judging.join()
-    told = {name: getattr(service, name) for name in ("accepted", "refused", "unknown", "others", "checks")}
-    print(json.dumps({**told, "metrics": repr(service.verify.metrics())}), flush=True)
+    thread.join()
+    verdicts = {name: getattr(service, name) for name in ("accepted", "refused", "unknown", "others", "checks")}
+    print(json.dumps({**verdicts, "metrics": repr(service.verify.metrics())}), flush=True)
 
 
 if __name__ == "__main__":

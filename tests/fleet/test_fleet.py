@@ -13,8 +13,8 @@ import pytest
 
 from effort import effort
 from figures import keep
-from fleet.environment import PUBLISH_SECONDS, House, Service, housed
-from fleet.load import PEOPLE, Ledger, Person
+from fleet.environment import PUBLISH_SECONDS, Fleet, Service, run_fleet
+from fleet.load import USER_COUNT, Ledger, User
 from keyturn.tokens.encoding import decode_base64url
 from server_process.process import PASSWORD
 from services.process import until
@@ -31,25 +31,25 @@ def quantile(values: list[float], share: float) -> float:
     return values[min(len(values) - 1, int(share * len(values)))]
 
 
-def rolled_over(house: House) -> tuple[set[str], set[str]]:
+def rolled_over(fleet: Fleet) -> tuple[set[str], set[str]]:
     """The keys that sign before, and those that do after; in between an issuer is killed and comes back."""
     time.sleep(SECONDS / 5)
-    httpx.post(house.url + "/auth/signup", json=OPERATOR, timeout=30).raise_for_status()
-    before = signing(house)
-    victim = house.issuers[1]
+    httpx.post(fleet.url + "/auth/signup", json=OPERATOR, timeout=30).raise_for_status()
+    before = signing(fleet)
+    victim = fleet.issuers[1]
     victim.kill()
-    house.command("keys", "add")
+    fleet.command("keys", "add")
     added_at = time.monotonic()
     time.sleep(SECONDS / 4)
     victim.start()
     time.sleep(max(0.0, added_at + PUBLISH_SECONDS - time.monotonic()))  # it cannot sign before
-    until(lambda: before.isdisjoint(signing(house)), lambda: "the key does not change", 60)
-    return before, signing(house)
+    until(lambda: before.isdisjoint(signing(fleet)), lambda: "the key does not change", 60)
+    return before, signing(fleet)
 
 
-def signing(house: House) -> set[str]:
+def signing(fleet: Fleet) -> set[str]:
     """What each issuer signs with."""
-    return {key_of(httpx.post(each.url + "/auth/login", json=OPERATOR, timeout=30)) for each in house.issuers}
+    return {key_of(httpx.post(each.url + "/auth/login", json=OPERATOR, timeout=30)) for each in fleet.issuers}
 
 
 def key_of(answer: httpx.Response) -> str:
@@ -58,30 +58,30 @@ def key_of(answer: httpx.Response) -> str:
 
 
 def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, record_property: Note) -> None:
-    with housed(tmp_path) as house, ExitStack() as stack:
-        services = [stack.enter_context(closing(Service(house.url))) for _ in range(2)]
+    with run_fleet(tmp_path) as fleet, ExitStack() as stack:
+        services = [stack.enter_context(closing(Service(fleet.url))) for _ in range(2)]
         ledger, stop = Ledger(services), threading.Event()
-        people = [Person(house.url, number, ledger, stop) for number in range(PEOPLE)]
+        users = [User(fleet.url, number, ledger, stop) for number in range(USER_COUNT)]
         began_at = time.monotonic()
-        for each in people:
+        for each in users:
             each.start()
-        before, after = rolled_over(house)
+        before, after = rolled_over(fleet)
         while time.monotonic() - began_at < SECONDS + PUBLISH_SECONDS:
             time.sleep(0.1)
         stop.set()
-        for each in people:
+        for each in users:
             each.join(60)
         seconds = time.monotonic() - began_at
         time.sleep(BOUND_SECONDS + 1)  # what is accepted late can only be seen later
         for each in services:
-            until(lambda: all(map(each.ask, ledger.revoked)), lambda: "not all was refused", 60)  # noqa: B023 - at once
-        still = [survives(house, token) for token in ledger.alive.values()]
-        told = [each.verdicts() for each in services]
+            until(lambda: all(map(each.has_refused, ledger.revoked)), lambda: "not all was refused", 60)  # noqa: B023 - at once
+        still = [is_valid_after(fleet, token) for token in ledger.alive.values()]
+        verdicts = [each.verdicts() for each in services]
     assert (len(before), len(after)) == (1, 1), "one key at a time"
     assert ledger.failed == []
     assert min(len(still), ledger.refreshes, len(ledger.revoked)) > 1, "too little was done to judge"
     assert all(still), "somebody was logged out who was not revoked"
-    for each in told:
+    for each in verdicts:
         assert each["others"] == []
         late = {
             sid: each["accepted"][sid] - at
@@ -92,7 +92,7 @@ def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, 
         assert set(each["refused"]) <= set(ledger.revoked)
     waits = sorted(
         max(0.0, each["refused"][sid] - at)
-        for each in told
+        for each in verdicts
         for sid, at in ledger.revoked.items()
         if sid in each["refused"]
     )
@@ -102,8 +102,8 @@ def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, 
         "failed": len(ledger.failed),
         "refreshes": ledger.refreshes,
         "revocations": len(ledger.revoked),
-        "checks_by_services": sum(each["checks"] for each in told),
-        "unknown_by_services": sum(each["unknown"] for each in told),
+        "checks_by_services": sum(each["checks"] for each in verdicts),
+        "unknown_by_services": sum(each["unknown"] for each in verdicts),
         "accepted_after_bound": 0,
         "wrong_logouts": 0,
         "revoke_to_refusal_seconds": {
@@ -114,16 +114,16 @@ def test_a_fleet_loses_an_issuer_and_changes_its_key_under_load(tmp_path: Path, 
         },
         "seconds": seconds,
     }
-    record_property("figure", said(figures))
+    record_property("figure", summary(figures))
     keep("fleet", "fleet", figures)
 
 
-def survives(house: House, refresh_token: str) -> bool:
+def is_valid_after(fleet: Fleet, refresh_token: str) -> bool:
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return httpx.post(house.url + "/auth/token", data=form, timeout=30).status_code == 200
+    return httpx.post(fleet.url + "/auth/token", data=form, timeout=30).status_code == 200
 
 
-def said(figures: dict[str, object]) -> str:
+def summary(figures: dict[str, object]) -> str:
     waits = figures["revoke_to_refusal_seconds"]
     assert isinstance(waits, dict)
     return (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interleavings.harness import ADA, NEW, OLD, T0, Anything, Hasher, Signer, realm, toy_ports
+from interleavings.harness import ADA, NEW, OLD, T0, Hasher, NullPort, Signer, make_test_ports, realm
 from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, Seed
 from keyturn.core.types import Instant, SessionId
@@ -37,7 +37,7 @@ from keyturn.tokens.rollover import RolloverPolicy
 KEYS = RolloverPolicy(rollover_seconds=1000, publish_seconds=100, retired_seconds=50)
 
 
-class Repeating:
+class RepeatableEntropy:
     """The same bytes in the same order, for every stage."""
 
     def __init__(self) -> None:
@@ -48,41 +48,46 @@ class Repeating:
         return hashlib.sha512(b"%d" % self.count).digest()[:size]
 
 
-class Foundry:
+class FakeKeyGenerator:
     """Keys that are not keys."""
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
         return StoredKey(f"kid-{serial}", algorithm, serial, active_at, b"sealed")
 
 
-class Publishing(Signer):
+class PublishingSigner(Signer):
     """A signer that also publishes."""
 
     def jwks(self, now: Instant) -> dict[str, object]:
         return {"keys": []}
 
 
-class Busy(Hasher):
+class OverloadedHasher(Hasher):
     """No room in the queue."""
 
     def verify(self, encoded: str | None, password: str) -> Any:
         raise Overloaded
 
 
-class Strict(Anything):
+class RejectingPolicy(NullPort):
     """No password is good enough."""
 
     def validate(self, password: str, identifier: str) -> None:
         raise PasswordRejected("too well known")
 
 
-class Stage:
+class FlowFixture:
     """A store, ports over it, and a person's sessions ``x`` and ``y``."""
 
     def __init__(self) -> None:
         self.store = MemoryStore(log=1)
-        extra = {"keys": self.store.keys, "key_generator": Foundry(), "signer": Publishing(), "entropy": Repeating()}
-        self.ports = toy_ports(self.store, **extra)
+        extra = {
+            "keys": self.store.keys,
+            "key_generator": FakeKeyGenerator(),
+            "signer": PublishingSigner(),
+            "entropy": RepeatableEntropy(),
+        }
+        self.ports = make_test_ports(self.store, **extra)
         self.realm = realm()
         self.x: IssuedCredentials = self.run(signup(self.attempt(OLD), T0, self.realm))
         self.y: IssuedCredentials = self.run(login(self.attempt(OLD), T0, self.realm))
@@ -114,9 +119,9 @@ class Stage:
         return str(self.x.access_token.reveal())
 
 
-def refused(stage: Stage, kind: type[Refusal], flow: Flow[Any], **ports: Any) -> Any:
+def refused(flows: FlowFixture, kind: type[Refusal], flow: Flow[Any], **ports: Any) -> Any:
     with pytest.raises(Refusal) as refusal:
-        stage.run(flow, **ports)
+        flows.run(flow, **ports)
     assert type(refusal.value) is kind
     return refusal.value
 
@@ -125,14 +130,14 @@ def later(seconds: int) -> Instant:
     return Instant(T0 + seconds)
 
 
-def ended(stage: Stage) -> Stage:
-    stage.run(revoke_session(stage.sid, "logout", T0, stage.realm))
-    return stage
+def ended(flows: FlowFixture) -> FlowFixture:
+    flows.run(revoke_session(flows.sid, "logout", T0, flows.realm))
+    return flows
 
 
-def forged(stage: Stage, kind: CredentialKind) -> str:
+def forged(flows: FlowFixture, kind: CredentialKind) -> str:
     """Made with the server's secret, without the session's seed."""
-    return str(seal(kind, stage.sid, 0, Seed(b"guessed"), stage.realm.secrets).reveal())
+    return str(seal(kind, flows.sid, 0, Seed(b"guessed"), flows.realm.secrets).reveal())
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Case:
     """One flow as it ordinarily runs. ``secrets``: texts that must never show."""
 
     name: str
-    start: Callable[[Stage], Flow[Any]]
+    start: Callable[[FlowFixture], Flow[Any]]
 
 
 CASES = [

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from flows.catalogue import Stage
+from flows.catalogue import FlowFixture
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Flow
 
 Rival = Callable[[], object]
 
 
-class Preceded:
+class WithPrecedingCall:
     """A port; right before its first call of ``verb``, ``rival`` runs, once."""
 
     def __init__(self, port: Any, verb: str, rival: Rival) -> None:
@@ -24,11 +24,11 @@ class Preceded:
         return getattr(self._port, verb)
 
 
-def run_against(stage: Stage, flow: Flow[Any], step: str, rival: Rival) -> Any:
+def run_against(flows: FlowFixture, flow: Flow[Any], step: str, rival: Rival) -> Any:
     """Run ``flow``, and ``rival`` to its end right before the flow's first ``step`` (``"port.verb"``)."""
     name, _, verb = step.partition(".")
-    ports = copy(stage.ports)
-    port = Preceded(getattr(ports, name), verb, rival)
+    ports = copy(flows.ports)
+    port = WithPrecedingCall(getattr(ports, name), verb, rival)
     setattr(ports, name, port)
     try:
         return drive(flow, ports)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from flows.catalogue import CASES, Case, Stage
+from flows.catalogue import CASES, Case, FlowFixture
 from interleavings.harness import NEW, OLD
-from interleavings.state import World, freeze
+from interleavings.state import SystemState, freeze
 from keyturn.core.sealed import PlaintextToken
 from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
@@ -29,32 +29,32 @@ def ended(flow: Flow[Any], ports: Any) -> Any:
 
 def steps(case: Case) -> list[Call]:
     """The steps of an ordinary run."""
-    stage = Stage()
+    flows = FlowFixture()
     taken: list[Call] = []
-    flow = case.start(stage)
+    flow = case.start(flows)
     try:
         step = next(flow)
         while True:
             taken.append(step)
-            step = flow.send(stage.answer(step))
+            step = flow.send(flows.answer(step))
     except (StopIteration, Refusal):
         return taken
 
 
-def thrown(case: Case, at: int, failure: BaseException) -> tuple[Stage, Flow[Any], Call]:
+def thrown(case: Case, at: int, failure: BaseException) -> tuple[FlowFixture, Flow[Any], Call]:
     """Run up to step ``at`` and throw there, in place of its answer. Answers what the flow asks for next."""
-    stage = Stage()
-    flow = case.start(stage)
+    flows = FlowFixture()
+    flow = case.start(flows)
     step = next(flow)
     for _ in range(at):
-        step = flow.send(stage.answer(step))
-    return stage, flow, flow.throw(failure)
+        step = flow.send(flows.answer(step))
+    return flows, flow, flow.throw(failure)
 
 
-def to_the_end(stage: Stage, flow: Flow[Any], step: Call) -> None:
+def to_the_end(flows: FlowFixture, flow: Flow[Any], step: Call) -> None:
     """Go on, everything being there again, until the flow ends as it will: by ``StopIteration`` or a refusal."""
     while True:
-        step = flow.send(stage.answer(step))
+        step = flow.send(flows.answer(step))
 
 
 @ALL
@@ -88,17 +88,17 @@ def test_a_store_that_is_away_is_never_a_401(case: Case) -> None:
 def test_abandoned_anywhere_no_lock_or_turn_is_left_taken(case: Case) -> None:
     """A crashed flow: what it asked for has happened, and every flow still runs on what it left."""
     for at in range(len(steps(case))):
-        stage = Stage()
-        flow = case.start(stage)
+        flows = FlowFixture()
+        flow = case.start(flows)
         step = next(flow)
         for _ in range(at):
-            step = flow.send(stage.answer(step))
+            step = flow.send(flows.answer(step))
         flow.close()
         for other in CASES:
-            world = World(stage.store)
-            held = world.capture()
-            ended(other.start(stage), stage.ports)
-            world.restore(held)
+            state = SystemState(flows.store)
+            held = state.capture()
+            ended(other.start(flows), flows.ports)
+            state.restore(held)
 
 
 @ALL
@@ -114,9 +114,9 @@ def test_no_step_shows_a_secret(case: Case) -> None:
 
 @ALL
 def test_what_is_handed_out_is_masked(case: Case) -> None:
-    stage = Stage()
+    flows = FlowFixture()
     try:
-        answer = drive(case.start(stage), stage.ports)
+        answer = drive(case.start(flows), flows.ports)
     except Refusal as refusal:
         answer = refusal
     tokens = [getattr(answer, each, None) for each in ("session_token", "refresh_token", "access_token", "csrf_token")]
@@ -126,7 +126,7 @@ def test_what_is_handed_out_is_masked(case: Case) -> None:
             assert token.reveal().rpartition(".")[2] not in repr(answer)
 
 
-class Awaited:
+class AsyncPorts:
     """A port whose methods are coroutines."""
 
     def __init__(self, port: Any) -> None:
@@ -142,19 +142,19 @@ class Awaited:
 
 @ALL
 def test_both_drivers_end_alike(case: Case) -> None:
-    sync, mixed = Stage(), Stage()
+    sync, mixed = FlowFixture(), FlowFixture()
     ports = copy(mixed.ports)
     for name in ("sessions", "accounts", "throttles", "audit", "log", "keys", "hasher", "key_generator"):
-        setattr(ports, name, Awaited(getattr(ports, name)))
+        setattr(ports, name, AsyncPorts(getattr(ports, name)))
 
-    async def awaited() -> Any:
+    async def as_async_port() -> Any:
         try:
             return freeze(await drive_async(case.start(mixed), ports))
         except Refusal as refusal:
             return type(refusal)
 
-    assert asyncio.run(awaited()) == ended(case.start(sync), sync.ports)
-    assert freeze(World(mixed.store).capture()) == freeze(World(sync.store).capture())
+    assert asyncio.run(as_async_port()) == ended(case.start(sync), sync.ports)
+    assert freeze(SystemState(mixed.store).capture()) == freeze(SystemState(sync.store).capture())
 
 
 # --- the drivers themselves -------------------------------------------------------------------------------------
@@ -184,11 +184,11 @@ def resilient() -> Flow[list[object]]:
     return seen
 
 
-def helpless() -> Flow[None]:
+def failing_flow() -> Flow[None]:
     yield from call("port", "fail")
 
 
-def last_word() -> Flow[str]:
+def last_effect() -> Flow[str]:
     try:
         yield from call("port", "fail")
     except StoreUnavailable:
@@ -196,7 +196,7 @@ def last_word() -> Flow[str]:
     return "never"
 
 
-def silent() -> Flow[str]:
+def unanswered_port() -> Flow[str]:
     return "done"
     yield  # a generator all the same
 
@@ -208,12 +208,12 @@ def test_a_failure_is_raised_where_it_was_asked() -> None:
 
 def test_a_failure_nobody_catches_comes_out() -> None:
     with pytest.raises(StoreUnavailable):
-        drive(helpless(), PORTS)
+        drive(failing_flow(), PORTS)
     with pytest.raises(StoreUnavailable):
-        asyncio.run(drive_async(helpless(), PORTS))
+        asyncio.run(drive_async(failing_flow(), PORTS))
 
 
-@pytest.mark.parametrize(("flow", "answer"), [(last_word, "caught"), (silent, "done")])
+@pytest.mark.parametrize(("flow", "answer"), [(last_effect, "caught"), (unanswered_port, "done")])
 def test_a_flow_may_end_on_a_failure_or_without_a_step(flow: Any, answer: str) -> None:
     assert drive(flow(), PORTS) == answer
     assert asyncio.run(drive_async(flow(), PORTS)) == answer

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flows.catalogue import Stage, ended, forged, later, refused
+from flows.catalogue import FlowFixture, ended, forged, later, refused
 from interleavings.harness import NEW, OLD, T0
-from interleavings.state import World, freeze
+from interleavings.state import SystemState, freeze
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.types import SessionId, Subject
 from keyturn.errors import (
@@ -41,12 +41,12 @@ from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 
 GONE = SessionId("A" * 22)
-Start = Callable[[Stage], Flow[Any]]
+Start = Callable[[FlowFixture], Flow[Any]]
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def flows() -> FlowFixture:
+    return FlowFixture()
 
 
 REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
@@ -101,10 +101,10 @@ REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
 
 
 @pytest.mark.parametrize(("kind", "start"), REFUSALS.values(), ids=REFUSALS)
-def test_a_refusal_changes_no_session_and_no_account(kind: type[Refusal], start: Start, stage: Stage) -> None:
-    before = World(stage.store).parts()[:5]
+def test_a_refusal_changes_no_session_and_no_account(kind: type[Refusal], start: Start, flows: FlowFixture) -> None:
+    before = SystemState(flows.store).parts()[:5]
     held = freeze(before)
-    refused(stage, kind, start(stage))
+    refused(flows, kind, start(flows))
     assert freeze(before) == held
 
 
@@ -118,31 +118,31 @@ ENDED: dict[str, tuple[type[Refusal], Start]] = {
 
 
 @pytest.mark.parametrize(("kind", "start"), ENDED.values(), ids=ENDED)
-def test_nothing_of_an_ended_session_works(kind: type[Refusal], start: Start, stage: Stage) -> None:
-    refused(stage, kind, start(ended(stage)))
+def test_nothing_of_an_ended_session_works(kind: type[Refusal], start: Start, flows: FlowFixture) -> None:
+    refused(flows, kind, start(ended(flows)))
 
 
-def test_a_session_that_is_gone_has_no_access_tokens(stage: Stage) -> None:
-    token = stage.access()
-    stage.store.sessions.purge(later(100_000))
-    refused(stage, TokenRevoked, verify_access(token, T0, stage.realm))
-    assert stage.run(introspect(token, T0, stage.realm)) == {"active": False}
+def test_a_session_that_is_gone_has_no_access_tokens(flows: FlowFixture) -> None:
+    token = flows.access()
+    flows.store.sessions.purge(later(100_000))
+    refused(flows, TokenRevoked, verify_access(token, T0, flows.realm))
+    assert flows.run(introspect(token, T0, flows.realm)) == {"active": False}
 
 
 @pytest.mark.parametrize("start", [signup, login])
-def test_a_delivery_this_realm_does_not_make(start: Any, stage: Stage) -> None:
-    only = replace(stage.realm, credentials="session")
-    refused(stage, CredentialsNotOffered, start(stage.attempt(OLD), T0, only))
-    issued = stage.run(login(stage.attempt(OLD, deliver=None), T0, only))
+def test_a_delivery_this_realm_does_not_make(start: Any, flows: FlowFixture) -> None:
+    only = replace(flows.realm, credentials="session")
+    refused(flows, CredentialsNotOffered, start(flows.attempt(OLD), T0, only))
+    issued = flows.run(login(flows.attempt(OLD, deliver=None), T0, only))
     assert (issued.deliver, issued.access_token, issued.refresh_token) == ("cookie", None, None)
 
 
-def test_what_is_issued_names_its_session(stage: Stage) -> None:
-    assert (stage.x.sid, stage.x.subject) == (stage.x.session.sid, stage.x.session.subject)
+def test_what_is_issued_names_its_session(flows: FlowFixture) -> None:
+    assert (flows.x.sid, flows.x.subject) == (flows.x.session.sid, flows.x.session.subject)
 
 
-def test_a_bearer_delivery_holds_no_cookie(stage: Stage) -> None:
-    issued = stage.run(login(stage.attempt(OLD, deliver="tokens"), T0, stage.realm))
+def test_a_bearer_delivery_holds_no_cookie(flows: FlowFixture) -> None:
+    issued = flows.run(login(flows.attempt(OLD, deliver="tokens"), T0, flows.realm))
     assert (issued.session_token, issued.csrf_token) == (None, None)
     assert issued.access_token
     assert issued.refresh_token

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows.catalogue import Stage, later, refused
+from flows.catalogue import FlowFixture, later, refused
 from interleavings.harness import ADA, OLD, T0, Hasher
 from keyturn.core.throttle import Bucket, Rate, account_key, address_key
 from keyturn.errors import Overloaded, StoreUnavailable
@@ -20,7 +20,7 @@ from keyturn.flows.throttle import reserve
 from keyturn.passwords import Argon2Parameters, AsyncArgon2Hasher
 
 
-class Full(Hasher):
+class OverloadedHasher(Hasher):
     """No room in the queue, for anything."""
 
     def hash(self, password: str) -> str:
@@ -30,7 +30,7 @@ class Full(Hasher):
         raise Overloaded
 
 
-class Gone:
+class ClosedConnection:
     """A store that is away, for anything."""
 
     def __getattr__(self, verb: str) -> Any:
@@ -38,29 +38,29 @@ class Gone:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def flows() -> FlowFixture:
+    return FlowFixture()
 
 
-def buckets(stage: Stage) -> dict[str, Bucket]:
-    return {key: each for key, each in stage.store.throttles._buckets.items() if each.level}
+def buckets(flows: FlowFixture) -> dict[str, Bucket]:
+    return {key: each for key, each in flows.store.throttles._buckets.items() if each.level}
 
 
-def levels(stage: Stage) -> dict[str, int]:
-    return {key: each.level for key, each in buckets(stage).items()}
+def levels(flows: FlowFixture) -> dict[str, int]:
+    return {key: each.level for key, each in buckets(flows).items()}
 
 
-def hung_up(stage: Stage, at: int, *, committed: bool) -> bool:
+def cancelled_login(flows: FlowFixture, at: int, *, committed: bool) -> bool:
     """A client gone at step ``at`` of its login, before or after the store did what was asked. False: it had ended."""
-    flow = login(stage.attempt(OLD), T0, stage.realm)
+    flow = login(flows.attempt(OLD), T0, flows.realm)
     step: Call = next(flow)
     try:
         for _ in range(at):
-            step = flow.send(stage.answer(step))
+            step = flow.send(flows.answer(step))
     except StopIteration:
         return False
     if committed:
-        stage.answer(step)
+        flows.answer(step)
     with pytest.raises(CancelledError):
         flow.throw(CancelledError())
     return True
@@ -68,34 +68,34 @@ def hung_up(stage: Stage, at: int, *, committed: bool) -> bool:
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_a_login_cancelled_anywhere_counts_once_at_most_and_not_for_ever(committed: bool) -> None:
-    policy, at = Stage().realm.profile.throttle, 0
+    policy, at = FlowFixture().realm.profile.throttle, 0
     limits = {account_key(ADA): policy.account_limit, address_key("192.0.2.1"): policy.address_limit}
     while True:
-        stage = Stage()
-        before = buckets(stage)
-        if not hung_up(stage, at, committed=committed):
+        flows = FlowFixture()
+        before = buckets(flows)
+        if not cancelled_login(flows, at, committed=committed):
             break
-        added = {key: each for key, each in buckets(stage).items() if before.get(key) != each}
+        added = {key: each for key, each in buckets(flows).items() if before.get(key) != each}
         for key, bucket in added.items():
             rate = Rate(limits[key], policy.window_seconds)
             assert bucket.level == rate.cost_seconds
             assert bucket.empty_at <= later(policy.window_seconds)
-        stage.store.throttles.purge(later(policy.window_seconds))
-        assert buckets(stage) == {}
-        assert stage.run(login(stage.attempt(OLD), T0, stage.realm))
+        flows.store.throttles.purge(later(policy.window_seconds))
+        assert buckets(flows) == {}
+        assert flows.run(login(flows.attempt(OLD), T0, flows.realm))
         at += 1
     assert at > 8
 
 
-def test_a_guess_cannot_be_taken_back_by_hanging_up(stage: Stage) -> None:
+def test_a_guess_cannot_be_taken_back_by_hanging_up(flows: FlowFixture) -> None:
     """An attempt under way may already have been judged: what it shows in time must not be free."""
-    flow = login(stage.attempt(OLD), T0, stage.realm)
+    flow = login(flows.attempt(OLD), T0, flows.realm)
     step = next(flow)
     while step.port != "hasher":
-        step = flow.send(stage.answer(step))
+        step = flow.send(flows.answer(step))
     with pytest.raises(CancelledError):
         flow.throw(CancelledError())
-    assert {account_key(ADA), address_key("192.0.2.1")} <= buckets(stage).keys()
+    assert {account_key(ADA), address_key("192.0.2.1")} <= buckets(flows).keys()
 
 
 def test_logins_cancelled_in_the_queue_leave_it_empty() -> None:
@@ -121,38 +121,42 @@ def test_logins_cancelled_in_the_queue_leave_it_empty() -> None:
 @pytest.mark.parametrize(
     "start",
     [
-        lambda stage: login(stage.attempt(OLD), T0, stage.realm),
-        lambda stage: signup(stage.attempt(OLD, "bob@example.com"), T0, stage.realm),
+        lambda flows: login(flows.attempt(OLD), T0, flows.realm),
+        lambda flows: signup(flows.attempt(OLD, "bob@example.com"), T0, flows.realm),
     ],
     ids=["login", "signup"],
 )
-def test_an_attempt_there_was_no_room_for_is_not_counted(stage: Stage, start: Callable[[Stage], Any]) -> None:
-    before = levels(stage)
-    refused(stage, Overloaded, start(stage), hasher=Full())
-    assert levels(stage) == before
-    assert stage.store.accounts.find("bob@example.com") is None
+def test_an_attempt_there_was_no_room_for_is_not_counted(
+    flows: FlowFixture, start: Callable[[FlowFixture], Any]
+) -> None:
+    before = levels(flows)
+    refused(flows, Overloaded, start(flows), hasher=OverloadedHasher())
+    assert levels(flows) == before
+    assert flows.store.accounts.find("bob@example.com") is None
 
 
 @pytest.mark.parametrize(
     ("start", "port"),
     [
-        (lambda stage: login(stage.attempt(OLD), T0, stage.realm), "accounts"),
-        (lambda stage: login(stage.attempt(OLD), T0, stage.realm), "sessions"),
-        (lambda stage: signup(stage.attempt(OLD, "bob@example.com"), T0, stage.realm), "sessions"),
-        (lambda stage: verify_session_password(stage.x.session, OLD, T0, stage.realm), "accounts"),
+        (lambda flows: login(flows.attempt(OLD), T0, flows.realm), "accounts"),
+        (lambda flows: login(flows.attempt(OLD), T0, flows.realm), "sessions"),
+        (lambda flows: signup(flows.attempt(OLD, "bob@example.com"), T0, flows.realm), "sessions"),
+        (lambda flows: verify_session_password(flows.x.session, OLD, T0, flows.realm), "accounts"),
     ],
     ids=["login, accounts away", "login, sessions away", "signup, sessions away", "step-up, accounts away"],
 )
-def test_an_outage_locks_nobody_out_who_tries_again(stage: Stage, start: Callable[[Stage], Any], port: str) -> None:
-    before = levels(stage)
-    refused(stage, StoreUnavailable, start(stage), **{port: Gone()})
-    assert levels(stage) == before
+def test_an_outage_locks_nobody_out_who_tries_again(
+    flows: FlowFixture, start: Callable[[FlowFixture], Any], port: str
+) -> None:
+    before = levels(flows)
+    refused(flows, StoreUnavailable, start(flows), **{port: ClosedConnection()})
+    assert levels(flows) == before
 
 
-def test_what_is_given_back_is_only_ones_own(stage: Stage) -> None:
+def test_what_is_given_back_is_only_ones_own(flows: FlowFixture) -> None:
     rate = Rate(10, 900)
-    stage.run(reserve([(account_key(ADA), rate)], T0))
-    before = levels(stage)
-    refused(stage, Overloaded, login(stage.attempt(OLD), T0, stage.realm), hasher=Full())
-    assert levels(stage) == before
+    flows.run(reserve([(account_key(ADA), rate)], T0))
+    before = levels(flows)
+    refused(flows, Overloaded, login(flows.attempt(OLD), T0, flows.realm), hasher=OverloadedHasher())
+    assert levels(flows) == before
     assert before[account_key(ADA)] == rate.cost_seconds

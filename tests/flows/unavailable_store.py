@@ -11,7 +11,7 @@ from keyturn.errors import (
 from keyturn.stores.session_cache import LocalSessionCache
 
 
-class Away:
+class UnavailableStore:
     """A store that cannot be reached."""
 
     def __init__(self, refusal: StoreUnavailable | None = None) -> None:
@@ -21,7 +21,7 @@ class Away:
         raise self._refusal
 
 
-class Unsettled:
+class UndurableStore:
     """A store whose last write may not be lasting yet. ``answers``: of ``settle``, one after the other."""
 
     def __init__(self, sessions: Any, *answers: bool) -> None:
@@ -36,7 +36,7 @@ class Unsettled:
         return self.answers.pop(0)
 
 
-class ReadOnly:
+class ReadOnlyStore:
     """A store that reads, and cannot write now."""
 
     def __init__(self, sessions: Any, refusal: StoreUnavailable) -> None:
@@ -47,7 +47,7 @@ class ReadOnly:
         raise self._refusal
 
 
-def near() -> LocalSessionCache:
+def fresh_session_cache() -> LocalSessionCache:
     cache = LocalSessionCache(5, lambda: 0.0)
     cache.mark_complete(0.0)
     return cache

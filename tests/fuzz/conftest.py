@@ -4,20 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from advisories.raw_http import OTHER, OTHER_PASSWORD, Wire, wired
-from fuzz.control_login import Bystander
+from advisories.raw_http import OTHER, OTHER_PASSWORD, RawClient, make_client
+from fuzz.control_login import ControlLogin
 
 
 @pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
-    with wired(login_limit_per_account=100) as made:
+def client() -> Iterator[RawClient]:
+    with make_client(login_limit_per_account=100) as made:
         made.signup()
         made.signup(OTHER, OTHER_PASSWORD)
         yield made
 
 
 @pytest.fixture(scope="module")
-def bystander(wire: Wire) -> Iterator[Bystander]:
-    made = Bystander(wire)
+def control_login(client: RawClient) -> Iterator[ControlLogin]:
+    made = ControlLogin(client)
     yield made
-    made.unharmed()
+    made.assert_unharmed()

@@ -2,7 +2,7 @@
 
 import json
 
-from advisories.raw_http import EMAIL, OTHER, OTHER_PASSWORD, PASSWORD, Wire, bearer, jar
+from advisories.raw_http import EMAIL, OTHER, OTHER_PASSWORD, PASSWORD, RawClient, bearer, jar
 
 SESSION = "__Host-kt_session"
 JSON_PATHS: dict[str, dict[str, object]] = {
@@ -14,24 +14,24 @@ JSON_PATHS: dict[str, dict[str, object]] = {
 FORM_PATHS = {"/auth/token": "refresh_token", "/auth/revoke": "token", "/auth/introspect": "token"}
 
 
-class Bystander:
+class ControlLogin:
     """A login made before, which nothing here may harm."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
-        self.login = wire.login(email=OTHER, password=OTHER_PASSWORD)
+    def __init__(self, client: RawClient) -> None:
+        self.client = client
+        self.login = client.login(email=OTHER, password=OTHER_PASSWORD)
         self.cookie = jar({SESSION: self.login.cookies[SESSION]})
-        self.caller = wire.login(email=OTHER, password=OTHER_PASSWORD)
+        self.caller = client.login(email=OTHER, password=OTHER_PASSWORD)
         self.auth = bearer(self.caller.json["access_token"])
 
-    def unharmed(self) -> None:
-        assert self.wire.get("/auth/session", self.cookie).status == 200
-        assert self.wire.get("/auth/session", bearer(self.login.json["access_token"])).status == 200
+    def assert_unharmed(self) -> None:
+        assert self.client.get("/auth/session", self.cookie).status == 200
+        assert self.client.get("/auth/session", bearer(self.login.json["access_token"])).status == 200
         refresh = {"grant_type": "refresh_token", "refresh_token": self.login.json["refresh_token"]}
         # Within the grace window it may be used any number of times.
-        assert self.wire.form("/auth/token", refresh).status == 200
-        assert self.wire.login().status == 200
+        assert self.client.form("/auth/token", refresh).status == 200
+        assert self.client.login().status == 200
 
 
-def spelt(document: object) -> bytes:
+def to_json(document: object) -> bytes:
     return json.dumps(document).encode()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from advisories.raw_http import EMAIL, FORM_TYPE, JSON_TYPE, SERVICE, Wire, bearer
+from advisories.raw_http import EMAIL, FORM_TYPE, JSON_TYPE, SERVICE, RawClient, bearer
 from effort import effort
-from fuzz.control_login import FORM_PATHS, JSON_PATHS, Bystander, spelt
+from fuzz.control_login import FORM_PATHS, JSON_PATHS, ControlLogin, to_json
 
 VALUES: list[object] = [
     *(None, True, False, 0, -1, 1, 2**53, 2**64, -(2**63) - 1, 10**400, 1.5, 1e308, "", " ", "\t", "x", "null", "true"),
@@ -57,16 +57,16 @@ VALUES: list[object] = [
 
 
 @pytest.mark.parametrize("path", JSON_PATHS)
-def test_every_member_with_every_wrong_value(wire: Wire, bystander: Bystander, path: str) -> None:
+def test_every_member_with_every_wrong_value(client: RawClient, control_login: ControlLogin, path: str) -> None:
     good = JSON_PATHS[path]
     for member, value in product(good, VALUES):
-        answer = wire.ask("POST", path, [JSON_TYPE, bystander.auth], spelt({**good, member: value}))
+        answer = client.ask("POST", path, [JSON_TYPE, control_login.auth], to_json({**good, member: value}))
         if not isinstance(value, str):
             nothing = member in ("deliver",) and value is None
             assert nothing or answer.status in (400, 413), (member, value, answer)
     for member in good:
         rest = {name: value for name, value in good.items() if name != member}
-        wire.ask("POST", path, [JSON_TYPE, bystander.auth], spelt(rest))
+        client.ask("POST", path, [JSON_TYPE, control_login.auth], to_json(rest))
 
 
 def bodies(good: dict[str, object]) -> dict[str, bytes]:
@@ -117,9 +117,9 @@ def bodies(good: dict[str, object]) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("path", JSON_PATHS)
-def test_every_body_that_is_no_body(wire: Wire, bystander: Bystander, path: str) -> None:
+def test_every_body_that_is_no_body(client: RawClient, control_login: ControlLogin, path: str) -> None:
     for name, body in bodies(JSON_PATHS[path]).items():
-        answer = wire.ask("POST", path, [JSON_TYPE, bystander.auth], body)
+        answer = client.ask("POST", path, [JSON_TYPE, control_login.auth], body)
         assert answer.status in (400, 413), (name, answer)
 
 
@@ -131,7 +131,7 @@ def test_every_body_that_is_no_body(wire: Wire, bystander: Bystander, path: str)
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_bytes_anywhere(wire: Wire, bystander: Bystander, data: st.DataObject) -> None:
+def test_any_bytes_anywhere(client: RawClient, control_login: ControlLogin, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([*JSON_PATHS, *FORM_PATHS]))
     kind = FORM_TYPE if path in FORM_PATHS else JSON_TYPE
     texts = st.one_of(
@@ -140,6 +140,6 @@ def test_any_bytes_anywhere(wire: Wire, bystander: Bystander, data: st.DataObjec
     members = st.dictionaries(
         st.sampled_from([*JSON_PATHS["/auth/login"], *JSON_PATHS["/auth/password"]]), st.text(max_size=40)
     )
-    body = data.draw(st.one_of(texts, members.map(spelt)))
-    caller = bearer(SERVICE) if path == "/auth/introspect" else bystander.auth
-    wire.ask("POST", path, [kind, caller, (b"cookie", data.draw(texts)), (b"x-csrf-token", data.draw(texts))], body)
+    body = data.draw(st.one_of(texts, members.map(to_json)))
+    caller = bearer(SERVICE) if path == "/auth/introspect" else control_login.auth
+    client.ask("POST", path, [kind, caller, (b"cookie", data.draw(texts)), (b"x-csrf-token", data.draw(texts))], body)

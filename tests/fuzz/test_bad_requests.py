@@ -8,8 +8,8 @@ from itertools import product
 import httpx
 import pytest
 
-from advisories.raw_http import FORM_TYPE, JSON_TYPE, SERVICE, Answer, Wire, bearer
-from fuzz.control_login import FORM_PATHS, JSON_PATHS, Bystander, spelt
+from advisories.raw_http import FORM_TYPE, JSON_TYPE, SERVICE, Answer, RawClient, bearer
+from fuzz.control_login import FORM_PATHS, JSON_PATHS, ControlLogin, to_json
 from keyturn.web.route import Route
 from keyturn.web.routes import ROUTES
 
@@ -40,16 +40,16 @@ KINDS = [
 
 
 @pytest.mark.parametrize("path", [*JSON_PATHS, *FORM_PATHS])
-def test_every_wrong_media_type(wire: Wire, bystander: Bystander, path: str) -> None:
+def test_every_wrong_media_type(client: RawClient, control_login: ControlLogin, path: str) -> None:
     is_form = path in FORM_PATHS
-    caller = bearer(SERVICE) if path == "/auth/introspect" else bystander.auth
-    right, body = (FORM_TYPE, b"token=x&grant_type=y") if is_form else (JSON_TYPE, spelt(JSON_PATHS[path]))
+    caller = bearer(SERVICE) if path == "/auth/introspect" else control_login.auth
+    right, body = (FORM_TYPE, b"token=x&grant_type=y") if is_form else (JSON_TYPE, to_json(JSON_PATHS[path]))
     for kind in KINDS:
         if kind != right[1]:
-            assert wire.ask("POST", path, [(b"content-type", kind), caller], body).status == 415, kind
-    assert wire.ask("POST", path, [caller], body).status == 415
+            assert client.ask("POST", path, [(b"content-type", kind), caller], body).status == 415, kind
+    assert client.ask("POST", path, [caller], body).status == 415
     for coding in (b"gzip", b"identity", b"br, gzip", b""):
-        assert wire.ask("POST", path, [right, caller, (b"content-encoding", coding)], body).status == 415, coding
+        assert client.ask("POST", path, [right, caller, (b"content-encoding", coding)], body).status == 415, coding
 
 
 FORMS = [
@@ -97,10 +97,10 @@ FORMS = [
 
 
 @pytest.mark.parametrize("path", FORM_PATHS)
-def test_every_form_that_is_no_form(wire: Wire, bystander: Bystander, path: str) -> None:
-    caller = bearer(SERVICE) if path == "/auth/introspect" else bystander.auth
+def test_every_form_that_is_no_form(client: RawClient, control_login: ControlLogin, path: str) -> None:
+    caller = bearer(SERVICE) if path == "/auth/introspect" else control_login.auth
     for body in FORMS:
-        answer = wire.ask("POST", path, [FORM_TYPE, caller], body)
+        answer = client.ask("POST", path, [FORM_TYPE, caller], body)
         harmless = answer.json.get("active") is False or answer.json.get("revoked") is False
         assert harmless or answer.status in (400, 413), (body, answer)
 
@@ -126,34 +126,34 @@ METHODS = [
 
 
 @pytest.mark.parametrize("path", paths())
-def test_every_method_on_every_path(wire: Wire, bystander: Bystander, path: str) -> None:
+def test_every_method_on_every_path(client: RawClient, control_login: ControlLogin, path: str) -> None:
     known = {route.method for route in ROUTES if route.path.replace("{sid}", "A" * 22) == path}
     for method in METHODS:
         # A refusal of HEAD has no body to judge.
         if method in known or method == "HEAD":
             continue
-        answer = wire.ask(method, path, [JSON_TYPE, bystander.auth], b"{}")
+        answer = client.ask(method, path, [JSON_TYPE, control_login.auth], b"{}")
         assert answer.status == 405
         assert set(answer.values("allow")[0].split(", ")) >= known
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path)
-def test_head_says_what_get_says(wire: Wire, bystander: Bystander, route: Route) -> None:
-    whole, head = (raw(wire, method, route.path, bystander.auth) for method in ("GET", "HEAD"))
+def test_head_says_what_get_says(client: RawClient, control_login: ControlLogin, route: Route) -> None:
+    whole, head = (raw(client, method, route.path, control_login.auth) for method in ("GET", "HEAD"))
     assert (head.status, head.body) == (whole.status, b"")
     assert head.values("content-type") == whole.values("content-type")
 
 
-def raw(wire: Wire, method: str, path: str, *headers: tuple[bytes, bytes]) -> Answer:
+def raw(client: RawClient, method: str, path: str, *headers: tuple[bytes, bytes]) -> Answer:
     """Without ``obey``: the answer to HEAD has no body to judge."""
 
     async def exchange() -> Answer:
         request = httpx.Request(method, f"https://auth.example.com{path}", headers=list(headers))
-        response = await wire.transport.handle_async_request(request)
+        response = await client.transport.handle_async_request(request)
         shown = tuple((name.decode().lower(), value.decode()) for name, value in response.headers.raw)
         return Answer(response.status_code, shown, await response.aread())
 
-    return wire.runner.run(exchange())
+    return client.runner.run(exchange())
 
 
 QUERIES = [
@@ -183,10 +183,12 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("path", paths())
-def test_every_query_on_every_path(wire: Wire, bystander: Bystander, path: str) -> None:
+def test_every_query_on_every_path(client: RawClient, control_login: ControlLogin, path: str) -> None:
     for query in QUERIES:
         spelling = query.encode().decode("latin-1") if query.isascii() else "after=%D9%A1"
-        answer = wire.ask("GET", f"{path}?{spelling}", [bearer(SERVICE) if "revocations" in path else bystander.auth])
+        answer = client.ask(
+            "GET", f"{path}?{spelling}", [bearer(SERVICE) if "revocations" in path else control_login.auth]
+        )
         assert answer.status in (200, 400, 404, 405), (query, answer)
 
 
@@ -217,20 +219,20 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_header_with_every_value(wire: Wire, bystander: Bystander, name: bytes) -> None:
+def test_every_header_with_every_value(client: RawClient, control_login: ControlLogin, name: bytes) -> None:
     for value, twice in product(HEADERS, (1, 2)):
         sent = [(name, value)] * twice
-        assert wire.ask("GET", "/auth/session", sent).status in (400, 401)
-        wire.ask("POST", "/auth/logout", sent)
-        wire.ask("GET", "/auth/revocations", sent)
-        wire.ask("POST", "/auth/login", [JSON_TYPE, *sent], b'{"email": "nobody@example.com", "password": "x"}')
-        wire.ask("POST", "/auth/token", [FORM_TYPE, *sent], b"grant_type=refresh_token")
-        wire.ask("POST", "/auth/introspect", [FORM_TYPE, *sent], b"token=x")
+        assert client.ask("GET", "/auth/session", sent).status in (400, 401)
+        client.ask("POST", "/auth/logout", sent)
+        client.ask("GET", "/auth/revocations", sent)
+        client.ask("POST", "/auth/login", [JSON_TYPE, *sent], b'{"email": "nobody@example.com", "password": "x"}')
+        client.ask("POST", "/auth/token", [FORM_TYPE, *sent], b"grant_type=refresh_token")
+        client.ask("POST", "/auth/introspect", [FORM_TYPE, *sent], b"token=x")
 
 
 @pytest.mark.parametrize("length", [b"9" * 5000, b"0" * 5000, b"16385", b"-1", b"+1", b"1,1", b"\xb2", b"", b"1e3"])
-def test_every_length_that_is_none(wire: Wire, length: bytes) -> None:
+def test_every_length_that_is_none(client: RawClient, length: bytes) -> None:
     """uvicorn refuses most of them; another server may hand them on."""
-    body = spelt(JSON_PATHS["/auth/login"])
-    answer = wire.ask("POST", "/auth/login", [JSON_TYPE, (b"content-length", length)], body)
+    body = to_json(JSON_PATHS["/auth/login"])
+    answer = client.ask("POST", "/auth/login", [JSON_TYPE, (b"content-length", length)], body)
     assert answer.status == (413 if length in (b"9" * 5000, b"16385") else 200)

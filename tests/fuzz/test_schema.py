@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from effort import effort
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 
 SEED = "20260729"
 EXAMPLES = str(effort(2, 40))
@@ -33,36 +33,36 @@ OF_SERVICES = r"/auth/(introspect|revocations)$"
 
 @dataclass
 class Target:
-    served: Served
-    bystander: httpx.Client
+    server: ServerProcess
+    control_login: httpx.Client
     refresh_token: str
 
     def member(self, name: str) -> str:
         account = {"email": f"{name}@example.com", "password": "a bicycle made of rain", "deliver": "tokens"}
-        return str(httpx.post(self.served.url + "/auth/signup", json=account).json()["access_token"])
+        return str(httpx.post(self.server.url + "/auth/signup", json=account).json()["access_token"])
 
     def service(self) -> str:
-        return (self.served.data / "service-token").read_text().strip()
+        return (self.server.data / "service-token").read_text().strip()
 
-    def unharmed(self) -> None:
-        assert self.bystander.get("/auth/session").status_code == 200
+    def assert_unharmed(self) -> None:
+        assert self.control_login.get("/auth/session").status_code == 200
         grant = {"grant_type": "refresh_token", "refresh_token": self.refresh_token}
-        answer = self.bystander.post("/auth/token", data=grant)
+        answer = self.control_login.post("/auth/token", data=grant)
         assert answer.status_code == 200
         self.refresh_token = answer.json()["refresh_token"]
-        assert self.bystander.get("/readyz").status_code == 200
+        assert self.control_login.get("/readyz").status_code == 200
 
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     data = tmp_path_factory.mktemp("schema") / "data"
     with (
-        serving(data, workers=effort(1, 2), algorithm="ES256", login_limit_per_account="100") as served,
-        served.client() as bystander,
+        run_server(data, workers=effort(1, 2), algorithm="ES256", login_limit_per_account="100") as server,
+        server.client() as control_login,
     ):
         account = {"email": "bystander@example.com", "password": "a bicycle made of rain", "deliver": "both"}
-        issued = bystander.post("/auth/signup", json=account).json()
-        yield Target(served, bystander, issued["refresh_token"])
+        issued = control_login.post("/auth/signup", json=account).json()
+        yield Target(server, control_login, issued["refresh_token"])
 
 
 def run(target: Target, folder: Path, *options: str) -> int:
@@ -71,7 +71,7 @@ def run(target: Target, folder: Path, *options: str) -> int:
         *(
             str(Path(sys.executable).with_name("schemathesis")),
             "run",
-            target.served.url + "/openapi.json",
+            target.server.url + "/openapi.json",
             "--no-color",
         ),
         *("--seed", SEED, "--max-examples", EXAMPLES, "--generation-database", "none", "--mode", "all"),
@@ -90,7 +90,7 @@ def bearer(token: str) -> tuple[str, str]:
 
 def test_nobody(target: Target, tmp_path: Path) -> None:
     assert run(target, tmp_path) > effort(300, 500)
-    target.unharmed()
+    target.assert_unharmed()
 
 
 def test_somebody(target: Target, tmp_path: Path) -> None:
@@ -98,23 +98,23 @@ def test_somebody(target: Target, tmp_path: Path) -> None:
     tried = run(target, tmp_path, *bearer(token), "--exclude-path-regex", f"{ENDING}|{OF_SERVICES}")
     assert tried > effort(200, 300)
     # None of it ended the session that all of it was done with.
-    answer = target.bystander.get("/auth/session", headers={"authorization": f"Bearer {token}"})
+    answer = target.control_login.get("/auth/session", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 200
-    target.unharmed()
+    target.assert_unharmed()
 
 
 def test_somebody_who_ends_his_sessions(target: Target, tmp_path: Path) -> None:
     assert run(target, tmp_path, *bearer(target.member("leaving")), "--include-path-regex", ENDING) > 20
-    target.unharmed()
+    target.assert_unharmed()
 
 
 def test_a_resource_server(target: Target, tmp_path: Path) -> None:
     assert run(target, tmp_path, *bearer(target.service()), "--include-path-regex", OF_SERVICES) > 40
-    target.unharmed()
+    target.assert_unharmed()
 
 
 def test_the_log_of_all_this_holds_no_surprise(target: Target) -> None:
-    log = target.served.log.read_text()
+    log = target.server.log.read_text()
     assert '"event": "unexpected"' not in log
     assert "Traceback" not in log
     assert not re.search(r'"status": 5\d\d', log)

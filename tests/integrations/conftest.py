@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from integrations.guarded_app import House
+from integrations.guarded_app import GuardedIssuer
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[..., House]]:
-    houses: list[House] = []
+def make() -> Iterator[Callable[..., GuardedIssuer]]:
+    made: list[GuardedIssuer] = []
 
-    def make(policy: str = "browser", **guard: Any) -> House:
-        houses.append(House(policy, **guard))
-        return houses[-1]
+    def make(policy: str = "browser", **guard: Any) -> GuardedIssuer:
+        made.append(GuardedIssuer(policy, **guard))
+        return made[-1]
 
     yield make
-    for each in houses:
+    for each in made:
         each.hasher.close()
 
 
 @pytest.fixture
-def house(make: Callable[..., House]) -> House:
+def issuer_app(make: Callable[..., GuardedIssuer]) -> GuardedIssuer:
     return make()

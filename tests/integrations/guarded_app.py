@@ -53,7 +53,7 @@ class App:
             await send({"type": "http.response.body", "body": b"here"})
 
 
-class House:
+class GuardedIssuer:
     """An issuer on a memory store with clocks and a feed set by hand, and its guarded application."""
 
     def __init__(self, policy: str = "browser", **guard: Any) -> None:
@@ -74,14 +74,14 @@ class House:
         drive(load_first_keys(parts), parts.sync_ports)
         self.issuer = AsyncIssuer(parts)
         self.parts = parts
-        self.near = parts.session_cache
-        self.hear()
+        self.session_cache = parts.session_cache
+        self.refresh_feed()
         self.app = App()
         self.guard = AuthMiddleware(self.app, issuer=self.issuer, **guard)
 
-    def hear(self) -> None:
+    def refresh_feed(self) -> None:
         """News from the feed, as of this moment."""
-        self.near.mark_complete(self.monotonic.now)
+        self.session_cache.mark_complete(self.monotonic.now)
 
     def login(self, name: str = "ada", deliver: Any = "both") -> IssuedCredentials:
         return run(self.issuer.signup(f"{name}@example.com", PASSWORD, deliver=deliver))
@@ -98,7 +98,7 @@ class House:
         return flows
 
     @property
-    def remembered(self) -> int:
+    def cached_cookies(self) -> int:
         return len(self.guard._authenticator._cookie_cache)  # type: ignore[attr-defined]
 
 
@@ -115,10 +115,10 @@ class Answer:
 
 
 def run(work: Awaitable[T]) -> T:
-    async def ran() -> T:
+    async def awaited() -> T:
         return await work
 
-    return asyncio.run(ran())
+    return asyncio.run(awaited())
 
 
 def http(*headers: tuple[bytes, bytes], method: str = "GET") -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from integrations.guarded_app import ISSUER, App, Feed, House, ask, bearer, cookie
+from integrations.guarded_app import ISSUER, App, Feed, GuardedIssuer, ask, bearer, cookie
 from keyturn import AsyncVerifier, Verifier
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.types import Instant
@@ -12,33 +12,37 @@ from keyturn.integrations.asgi import AuthMiddleware
 
 
 @pytest.fixture(params=[Verifier, AsyncVerifier])
-def guarded(request: pytest.FixtureRequest, house: House) -> tuple[AuthMiddleware, App, Feed]:
+def guarded(request: pytest.FixtureRequest, issuer_app: GuardedIssuer) -> tuple[AuthMiddleware, App, Feed]:
     app, feed = App(), Feed()
     verifier = request.param(
         ISSUER,
         "orders",
-        keys=house.parts.keyring._keys.published(house.parts.now()),
+        keys=issuer_app.parts.keyring._keys.published(issuer_app.parts.now()),
         feed=feed,
-        clock=house.clock,
-        monotonic=lambda: house.monotonic.now - 100,
+        clock=issuer_app.clock,
+        monotonic=lambda: issuer_app.monotonic.now - 100,
     )
     return AuthMiddleware(app, verifier=verifier, optional=False), app, feed
 
 
-def test_a_resource_server_knows_the_bearer(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:
+def test_a_resource_server_knows_the_bearer(
+    issuer_app: GuardedIssuer, guarded: tuple[AuthMiddleware, App, Feed]
+) -> None:
     guard, app, feed = guarded
-    issued = house.login()
+    issued = issuer_app.login()
     for _ in range(3):
         assert ask(guard, (b"accept", b"*/*"), bearer(issued), method="POST").status == 200
     assert {caller and caller.sid for caller in app.callers} == {issued.session.sid}
-    now = Instant(int(house.clock.now))
+    now = Instant(int(issuer_app.clock.now))
     feed.revocations.apply(Revocation(RevocationKind.SESSION, issued.session.sid, ENDED, now, Instant(now + 600), 1))
     assert ask(guard, bearer(issued)).code == "token_revoked"
 
 
-def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:
+def test_a_resource_server_refuses_the_rest(
+    issuer_app: GuardedIssuer, guarded: tuple[AuthMiddleware, App, Feed]
+) -> None:
     guard, app, _ = guarded
-    issued = house.login()
+    issued = issuer_app.login()
     ask(guard, bearer(issued))
     name, value = bearer(issued)
     assert ask(guard).code == "unauthenticated"
@@ -48,7 +52,7 @@ def test_a_resource_server_refuses_the_rest(house: House, guarded: tuple[AuthMid
     for bad in (value + b"\xe9", value + b"=" * 9000, value + b" x", b"Bearer "):
         assert ask(guard, (name, bad)).code == "token_malformed"
     assert ask(guard, (name, b"bearer  " + value[7:])).status == 200
-    house.clock.now += 3600
+    issuer_app.clock.now += 3600
     assert ask(guard, bearer(issued)).code == "token_expired"
     assert len(app.callers) == 2
 
@@ -58,11 +62,13 @@ def test_a_resource_server_links_to_the_error_page_of_its_issuer(guarded: tuple[
     assert problem["type"] == problem["docs"] == f"{ISSUER}/docs/errors#unauthenticated"
 
 
-def test_a_stale_feed_of_a_resource_server_is_503(house: House, guarded: tuple[AuthMiddleware, App, Feed]) -> None:
+def test_a_stale_feed_of_a_resource_server_is_503(
+    issuer_app: GuardedIssuer, guarded: tuple[AuthMiddleware, App, Feed]
+) -> None:
     guard, _, _ = guarded
-    issued = house.login()
+    issued = issuer_app.login()
     assert ask(guard, bearer(issued)).status == 200
-    house.monotonic.now += 5.5
+    issuer_app.monotonic.now += 5.5
     assert ask(guard, bearer(issued)).code == "revocation_unknown"
 
 

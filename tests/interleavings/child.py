@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from threading import Barrier
 from typing import Any
 
-from interleavings.harness import ADA, OLD, T0, attempt, realm, toy_ports
+from interleavings.harness import ADA, OLD, T0, attempt, make_test_ports, realm
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal, StoreUnavailable
@@ -33,7 +33,7 @@ def opened(url: str, apart: RedisSessions | None = None) -> Any:
 def use(store: Any, text: str, now: Instant = T0) -> str:
     """Refresh once. Answers the successor, or the refusal's code."""
     try:
-        issued: IssuedCredentials = drive(refresh(text, "tokens", now, REALM), toy_ports(store))
+        issued: IssuedCredentials = drive(refresh(text, "tokens", now, REALM), make_test_ports(store))
     except Refusal as refusal:
         return refusal.code
     assert issued.refresh_token
@@ -44,12 +44,12 @@ def use_at_once(store: Any, text: str, times: int) -> list[str]:
     """Refresh from many threads, all let go at the same moment."""
     barrier = Barrier(THREADS)
 
-    def several(_: int) -> list[str]:
+    def run_several(_: int) -> list[str]:
         barrier.wait()
         return [_use_patiently(store, text) for _ in range(times // THREADS)]
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return [each for answers in pool.map(several, range(THREADS)) for each in answers]
+        return [each for answers in pool.map(run_several, range(THREADS)) for each in answers]
 
 
 def _use_patiently(store: Any, text: str) -> str:
@@ -67,17 +67,17 @@ def use_from_another_process(url: str, apart: RedisSessions | None, text: str, t
     store.close()
 
 
-def people(store: Any, count: int) -> Iterator[IssuedCredentials]:
+def logged_in_users(store: Any, count: int) -> Iterator[IssuedCredentials]:
     """One account with ``count`` sessions."""
-    yield drive(signup(attempt(OLD), T0, REALM), toy_ports(store))
+    yield drive(signup(attempt(OLD), T0, REALM), make_test_ports(store))
     for _ in range(count - 1):
-        yield drive(login(attempt(OLD), T0, REALM), toy_ports(store))
+        yield drive(login(attempt(OLD), T0, REALM), make_test_ports(store))
 
 
 def bystander(store: Any, number: int) -> IssuedCredentials:
     """Another person, whose sessions end now and then."""
     stranger = LoginAttempt(f"{number}.{ADA}", OLD, "tokens")
-    return drive(signup(stranger, T0, REALM), toy_ports(store))
+    return drive(signup(stranger, T0, REALM), make_test_ports(store))
 
 
 def counter(text: str) -> int:
@@ -117,7 +117,7 @@ def end(store: Any, how: str, name: str) -> None:
     flow: Any = revoke_subject(name, T0, REALM)  # type: ignore[arg-type]  # a subject's name
     if how == "S":
         flow = revoke_session(SessionId(name), "logout", T0, REALM)
-    drive(flow, toy_ports(store))
+    drive(flow, make_test_ports(store))
 
 
 def patiently(call: Callable[[], Any]) -> Any:

@@ -7,26 +7,26 @@ import pytest
 
 from interleavings.explorer import Report
 from keyturn.stores.open import RedisSessions
-from services.fixtures import Fresh, apart_of
+from services.fixtures import Fresh, sessions_in_redis
 
 
 @pytest.fixture
 def reported(record_property: Callable[[str, object], None]) -> Callable[[Report], None]:
     """Notes what an exploration saw, for the summary and for the machine-readable report."""
 
-    def note(report: Report) -> None:
+    def record_count(report: Report) -> None:
         figures = f"{report.schedules:>34,} schedules {report.states:>9,} states {report.seconds:>7.2f} s"
         record_property("figure", f"{report.name:<52} {figures} {len(report.violations):>3} violations")
         record_property("schedules", report.schedules)
         record_property("violations", len(report.violations))
 
-    return note
+    return record_count
 
 
 @pytest.fixture
 def apart(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
     """Where its sessions are, if elsewhere."""
-    return apart_of(kind, request)
+    return sessions_in_redis(kind, request)
 
 
 @pytest.fixture

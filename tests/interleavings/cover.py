@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from interleavings.explorer import STORED, Actor, Explorer, Node
-from interleavings.harness import Rig
-from interleavings.scenarios import Scene
+from interleavings.harness import Harness
+from interleavings.scenarios import Scenario
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Call
 
@@ -50,15 +50,15 @@ SHARE = 0.5
 """A walk is taken for a schedule when it covers this much of what the best one might."""
 
 
-class Charting(Explorer):
+class StateGraphExplorer(Explorer):
     """An explorer that notes what it walks through: for each node, what a move of each actor leads to."""
 
-    def __init__(self, rig: Rig, actors: list[Actor], faults: int) -> None:
+    def __init__(self, harness: Harness, actors: list[Actor], faults: int) -> None:
         def ports(actor: Actor, number: int) -> Any:
-            return rig.ports(actor.home, actor.name, number)
+            return harness.ports(actor.process, actor.name, number)
 
         self.reached: dict[Node, list[tuple[int, list[Node]]]] = {}
-        super().__init__("", rig.world, actors, faults, ports, lambda *_: [], lambda *_: [])
+        super().__init__("", harness.state, actors, faults, ports, lambda *_: [], lambda *_: [])
 
     def _followers(self, node: Node, i: int) -> list[Node]:
         followers = super()._followers(node, i)
@@ -71,14 +71,14 @@ class Charting(Explorer):
         return isinstance(step, Call) and step.port in STORED
 
 
-class Chart:
+class StateGraph:
     """All schedules of a scene. ``edges``: those of each node. ``counts``: schedules from each node on.
 
     Nodes and transitions go by number. A node comes after all that follow from it; the first of all is the last.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self.explorer = explorer = Charting(*scene.stage(Rig()), scene.faults)
+    def __init__(self, scenario: Scenario) -> None:
+        self.explorer = explorer = StateGraphExplorer(*scenario.setup(Harness()), scenario.faults)
         with nothing_collected():
             explorer.run()
             self.nodes = list(explorer.counts)
@@ -109,7 +109,7 @@ class Chart:
             moves, number = moves_of(i, stored), 0
             assert len(followers) in (1, len(moves))
             if stored:
-                number = self._numbers.setdefault((node.world, i, node.at[i]), len(self._numbers) + 1)
+                number = self._numbers.setdefault((node.state, i, node.at[i]), len(self._numbers) + 1)
             for move, after in zip(moves, followers, strict=False):
                 yield (number if move.effect else 0, move, self._places[after])
 
@@ -120,7 +120,7 @@ class Cover:
     To find the fewest is hard; bounds that are corrected by each walk come near (real-time dynamic programming).
     """
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: StateGraph) -> None:
         self._chart, self._edges = chart, chart.edges
         self._new = [False] + [True] * chart.transitions
         # At most so many transitions that are not covered yet lie on one way from here to an end.

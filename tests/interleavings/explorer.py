@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from interleavings.state import World, freeze
+from interleavings.state import SystemState, freeze
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Call, Flow
 
@@ -28,7 +28,7 @@ class Actor:
     start: Callable[[], Flow[Any]]
     op: tuple[Any, ...]
     outcome: Callable[[object], Any]
-    home: str = "a"
+    process: str = "a"
     faulty: bool = True
 
 
@@ -57,7 +57,7 @@ class Node:
     """``at``: per actor the history it has, or ``~outcome`` once it ended. ``before``: who had ended when it began,
     and ``seen``: what ``witness`` said of the world then."""
 
-    world: int
+    state: int
     at: tuple[int, ...]
     before: tuple[int, ...]
     faults: int
@@ -88,16 +88,16 @@ class Explorer:
     def __init__(
         self,
         name: str,
-        world: World,
+        state: SystemState,
         actors: list[Actor],
         faults: int,
         ports: Callable[[Actor, int], Any],
-        on_change: Callable[[World, Any, Any], list[str]],
+        on_change: Callable[[SystemState, Any, Any], list[str]],
         on_end: Callable[["Explorer", Node], list[str]],
-        witness: Callable[[World, Actor], Any] | None = None,
+        witness: Callable[[SystemState, Actor], Any] | None = None,
     ) -> None:
         self.report = Report(name)
-        self.world, self.actors, self.faults = world, actors, faults
+        self.state, self.actors, self.faults = state, actors, faults
         self.ports, self.on_change, self.on_end, self.witness = ports, on_change, on_end, witness
         self.worlds = Interned()
         self.outcomes = Interned()
@@ -110,7 +110,7 @@ class Explorer:
 
     def run(self) -> Report:
         began = time.perf_counter()
-        captured = self.world.capture()
+        captured = self.state.capture()
         start = self.worlds.put(freeze(captured), captured)
         at = tuple(self._history(i, None, None) for i in range(len(self.actors)))
         self.report.schedules = self._count(Node(start, at, (0,) * len(at), self.faults, (None,) * len(at)))
@@ -138,62 +138,62 @@ class Explorer:
 
     def _followers(self, node: Node, i: int) -> list[Node]:
         history = node.at[i]
-        performed = self._perform(node.world, i, history)
-        world, reached = performed[0][0], [self._moved(node, i, *each, 0) for each in performed]
+        performed = self._perform(node.state, i, history)
+        state, reached = performed[0][0], [self._moved(node, i, *each, 0) for each in performed]
         if not node.faults or not self.actors[i].faulty:
             return reached
         step = self.next[i][history]
         failures: list[type[BaseException]] = [CancelledError]
         if isinstance(step, Call) and step.port in STORED:
             failures.append(StoreUnavailable)
-        for after in (node.world, world):  # the failure struck before the step took effect, or after
+        for after in (node.state, state):  # the failure struck before the step took effect, or after
             reached.append(self._moved(node, i, after, ~self.lost, 1))
             reached += [self._moved(node, i, after, self._fail(i, history, each), 1) for each in failures]
         return reached
 
-    def _moved(self, node: Node, i: int, world: int, place: int, faults: int) -> Node:
+    def _moved(self, node: Node, i: int, state: int, place: int, faults: int) -> Node:
         before, seen = node.before, node.seen
         if node.at[i] == 0:
             ended = sum(1 << j for j, each in enumerate(node.at) if each < 0)
             before = (*before[:i], ended, *before[i + 1 :])
             if self.witness:
-                seen = (*seen[:i], self._witness(node.world, i), *seen[i + 1 :])
-        return Node(world, (*node.at[:i], place, *node.at[i + 1 :]), before, node.faults - faults, seen)
+                seen = (*seen[:i], self._witness(node.state, i), *seen[i + 1 :])
+        return Node(state, (*node.at[:i], place, *node.at[i + 1 :]), before, node.faults - faults, seen)
 
-    def _witness(self, world: int, i: int) -> Any:
+    def _witness(self, state: int, i: int) -> Any:
         assert self.witness is not None
-        if (world, i) not in self.witnessed:
-            self.world.restore(self.worlds.values[world])
-            self.witnessed[world, i] = self.witness(self.world, self.actors[i])
-        return self.witnessed[world, i]
+        if (state, i) not in self.witnessed:
+            self.state.restore(self.worlds.values[state])
+            self.witnessed[state, i] = self.witness(self.state, self.actors[i])
+        return self.witnessed[state, i]
 
-    def _perform(self, world: int, i: int, history: int) -> list[tuple[int, int]]:
-        key = (world, i, history)
+    def _perform(self, state: int, i: int, history: int) -> list[tuple[int, int]]:
+        key = (state, i, history)
         if key not in self.performed:
-            self.performed[key] = self._ask(world, i, history)
+            self.performed[key] = self._ask(state, i, history)
         return self.performed[key]
 
-    def _ask(self, world: int, i: int, history: int) -> list[tuple[int, int]]:
+    def _ask(self, state: int, i: int, history: int) -> list[tuple[int, int]]:
         step = self.next[i][history]
         assert isinstance(step, Call)
         shared = step.port in SHARED
         if shared:
-            self.world.restore(self.worlds.values[world])
+            self.state.restore(self.worlds.values[state])
         ports = self.ports(self.actors[i], len(self.histories[i].values[history]))
         answer, failure = None, None
         try:
             answer = getattr(getattr(ports, step.port), step.method)(*step.arguments)
         except Exception as raised:  # whatever a port raises is the flow's to deal with
             failure = raised
-        after = self._settle(world) if shared else world
+        after = self._settle(state) if shared else state
         answers = answer.answers if isinstance(answer, AnyOf) else (answer,)
         return [(after, self._history(i, history, (each, failure))) for each in answers]
 
     def _settle(self, before: int) -> int:
-        captured = self.world.capture()
+        captured = self.state.capture()
         after = self.worlds.put(freeze(captured), captured)
         if after != before:
-            self.report.violations += self.on_change(self.world, self.worlds.values[before], captured)
+            self.report.violations += self.on_change(self.state, self.worlds.values[before], captured)
         return after
 
     def _fail(self, i: int, history: int, failure: type[BaseException]) -> int:

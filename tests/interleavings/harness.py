@@ -11,7 +11,7 @@ from typing import Any
 
 from interleavings.explorer import LOST, Actor
 from interleavings.model import Life, Spec
-from interleavings.state import NoNear, World
+from interleavings.state import NoSessionCache, SystemState
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Profile, SessionPolicy, ThrottlePolicy
 from keyturn.core.sealed import CredentialKind, Secrets, seal
@@ -78,7 +78,7 @@ class Signer:
         return SimpleNamespace(**{"nbf": 0, "scope": "", "amr": (), **json.loads(token[4:])})
 
 
-class Anything:
+class NullPort:
     """A password rule that allows everything, and an audit log nobody reads."""
 
     def validate(self, password: str, identifier: str) -> None:
@@ -88,14 +88,19 @@ class Anything:
         return None
 
 
-def ports_of(world: World, home: str, name: str, number: int = 0, **others: Any) -> Any:
-    near, cache = world.nears.get(home, NoNear()), world.nears.get("cache", NullSessionCache())
-    return toy_ports(world.store, session_cache=near, shared_cache=cache, entropy=Entropy(name, number), **others)
+def ports_of(state: SystemState, process: str, name: str, number: int = 0, **others: Any) -> Any:
+    session_cache, cache = (
+        state.session_caches.get(process, NoSessionCache()),
+        state.session_caches.get("cache", NullSessionCache()),
+    )
+    return make_test_ports(
+        state.store, session_cache=session_cache, shared_cache=cache, entropy=Entropy(name, number), **others
+    )
 
 
-def toy_ports(store: Any, **others: Any) -> Any:
+def make_test_ports(store: Any, **others: Any) -> Any:
     """Ports over any store, sync or async; all but the store is cheap."""
-    free = Anything()
+    free = NullPort()
     ports = {
         "sessions": store.sessions,
         "accounts": store.accounts,
@@ -105,7 +110,7 @@ def toy_ports(store: Any, **others: Any) -> Any:
         "hasher": Hasher(),
         "passwords": free,
         "signer": Signer(),
-        "session_cache": NoNear(),
+        "session_cache": NoSessionCache(),
         "shared_cache": NullSessionCache(),
         "entropy": secrets,
     }
@@ -118,7 +123,7 @@ def credentials(issued: IssuedCredentials) -> dict[str, str]:
 
 
 @dataclass
-class Rig:
+class Harness:
     """A person, her sessions ``x`` (and ``y``), and everything needed to act on them.
 
     ``now``: when actors act. ``number``: rigs of different numbers meet in no record but those of everybody, so that
@@ -126,18 +131,18 @@ class Rig:
     """
 
     realm: IssuerConfig = field(default_factory=realm)
-    world: World = field(default_factory=World)
+    state: SystemState = field(default_factory=SystemState)
     now: Instant = T0
     names: dict[str, str] = field(default_factory=dict)
-    held: dict[str, IssuedCredentials] = field(default_factory=dict)
+    issued: dict[str, IssuedCredentials] = field(default_factory=dict)
     spec: Spec = field(default_factory=lambda: Spec(OLD, ()))
     number: int = 0
 
     def run(self, flow: Flow[Any], name: str) -> Any:
-        return drive(flow, self.ports(next(iter(self.world.nears)), name))
+        return drive(flow, self.ports(next(iter(self.state.session_caches)), name))
 
-    def ports(self, home: str, name: str, number: int = 0) -> Any:
-        return ports_of(self.world, home, f"{self.number}/{name}", number)
+    def ports(self, process: str, name: str, number: int = 0) -> Any:
+        return ports_of(self.state, process, f"{self.number}/{name}", number)
 
     def attempt(self, password: str, device: str | None = None) -> LoginAttempt:
         address = IPv4Address("10.0.0.0") + self.number
@@ -148,26 +153,26 @@ class Rig:
     def identifier(self) -> str:
         return f"{self.number}.{ADA}"
 
-    def sign_up(self) -> "Rig":
+    def sign_up(self) -> "Harness":
         issued = self.run(signup(self.attempt(OLD), self.now, self.realm), "x")
-        return self.know("x", issued)
+        return self.add_session("x", issued)
 
-    def log_in(self, name: str) -> "Rig":
-        return self.know(name, self.run(login(self.attempt(OLD), self.now, self.realm), name))
+    def log_in(self, name: str) -> "Harness":
+        return self.add_session(name, self.run(login(self.attempt(OLD), self.now, self.realm), name))
 
-    def know(self, name: str, issued: IssuedCredentials) -> "Rig":
+    def add_session(self, name: str, issued: IssuedCredentials) -> "Harness":
         self.names[issued.session.sid] = name
-        self.held[name] = issued
+        self.issued[name] = issued
         self.spec = self.spec.put(name, Life())
         return self
 
-    def rotate(self, name: str, times: int) -> "Rig":
+    def rotate(self, name: str, times: int) -> "Harness":
         for turn in range(times):
             self.run(refresh(self.token(name, "refresh", turn), "tokens", self.now, self.realm), f"{name}{turn}")
         self.spec = self.spec.put(name, replace(self.spec.life(name), rotations=times))
         return self
 
-    def later(self, seconds: int) -> "Rig":
+    def later(self, seconds: int) -> "Harness":
         self.now = Instant(self.now + seconds)
         slack = seconds <= self.realm.profile.session.grace_seconds
         for name, life in self.spec.lives:
@@ -176,42 +181,44 @@ class Rig:
 
     @property
     def subject(self) -> Any:
-        return self.held["x"].session.subject
+        return self.issued["x"].session.subject
 
     def sid(self, name: str) -> SessionId:
-        return self.held[name].session.sid
+        return self.issued[name].session.sid
 
     def token(self, name: str, kind: str, counter: int) -> str:
-        session = self.held[name].session
+        session = self.issued[name].session
         return seal(CredentialKind(kind), session.sid, counter, session.seed, self.realm.secrets).reveal()
 
     # --- actors ---------------------------------------------------------------------------------------------
 
-    def actor(self, name: str, op: tuple[Any, ...], start: Callable[[], Flow[Any]], home: str = "a") -> Actor:
-        return Actor(name, start, op, outcome, home)
+    def actor(self, name: str, op: tuple[Any, ...], start: Callable[[], Flow[Any]], process: str = "a") -> Actor:
+        return Actor(name, start, op, outcome, process)
 
     def refresh(self, name: str, session: str = "x", counter: int = 0) -> Actor:
         text = self.token(session, "refresh", counter)
         start = lambda: refresh(text, "tokens", self.now, self.realm)  # noqa: E731 - a flow not yet begun
         return self.actor(name, ("refresh", session, counter), start)
 
-    def verify(self, name: str, session: str = "x", counter: int = 0, home: str = "a") -> Actor:
+    def verify(self, name: str, session: str = "x", counter: int = 0, process: str = "a") -> Actor:
         text = self.token(session, "session", counter)
-        return self.actor(name, ("verify", session, counter), lambda: verify_session(text, self.now, self.realm), home)
+        return self.actor(
+            name, ("verify", session, counter), lambda: verify_session(text, self.now, self.realm), process
+        )
 
-    def access(self, name: str, session: str = "x", home: str = "a") -> Actor:
-        text = credentials(self.held[session])["access"]
-        return self.actor(name, ("access", session, 0), lambda: verify_access(text, self.now, self.realm), home)
+    def access(self, name: str, session: str = "x", process: str = "a") -> Actor:
+        text = credentials(self.issued[session])["access"]
+        return self.actor(name, ("access", session, 0), lambda: verify_access(text, self.now, self.realm), process)
 
-    def revoke(self, name: str, session: str = "x", home: str = "a") -> Actor:
+    def revoke(self, name: str, session: str = "x", process: str = "a") -> Actor:
         start = lambda: revoke_session(self.sid(session), "logout", self.now, self.realm)  # noqa: E731
-        return self.actor(name, ("revoke", session), start, home)
+        return self.actor(name, ("revoke", session), start, process)
 
-    def revoke_subject(self, name: str, home: str = "a") -> Actor:
-        return self.actor(name, ("revoke_all",), lambda: revoke_subject(self.subject, self.now, self.realm), home)
+    def revoke_subject(self, name: str, process: str = "a") -> Actor:
+        return self.actor(name, ("revoke_all",), lambda: revoke_subject(self.subject, self.now, self.realm), process)
 
-    def revoke_everything(self, name: str, home: str = "a") -> Actor:
-        return self.actor(name, ("revoke_all",), lambda: revoke_everything(self.now, self.realm), home)
+    def revoke_everything(self, name: str, process: str = "a") -> Actor:
+        return self.actor(name, ("revoke_all",), lambda: revoke_everything(self.now, self.realm), process)
 
     def revoke_client(self, name: str) -> Actor:
         return self.actor(name, ("revoke_all",), lambda: revoke_client("default", self.now, self.realm))
@@ -227,20 +234,20 @@ class Rig:
 
     def login(self, name: str, password: str = OLD, known: bool = False) -> Actor:
         """``known``: from a device that logged in before, which is counted in one bucket instead of two."""
-        token = self.held["x"].device_token if known else None
+        token = self.issued["x"].device_token if known else None
         trying = self.attempt(password, token.reveal() if token else None)
         return self.actor(name, ("login", password), lambda: login(trying, self.now, self.realm))
 
     def signup(self, name: str) -> Actor:
         return self.actor(name, ("signup", OLD), lambda: signup(self.attempt(OLD), self.now, self.realm))
 
-    def change(self, name: str, session: str = "x", current: str = OLD, new: str = NEW, home: str = "a") -> Actor:
+    def change(self, name: str, session: str = "x", current: str = OLD, new: str = NEW, process: str = "a") -> Actor:
         start = lambda: change_password(self.sid(session), current, new, "both", self.now, self.realm)  # noqa: E731
-        return self.actor(name, ("change", session, current, new), start, home)
+        return self.actor(name, ("change", session, current, new), start, process)
 
-    def step_up(self, name: str, session: str = "x", password: str = OLD, home: str = "a") -> Actor:
+    def step_up(self, name: str, session: str = "x", password: str = OLD, process: str = "a") -> Actor:
         start = lambda: confirm_password(self.sid(session), password, "both", self.now, self.realm)  # noqa: E731
-        return self.actor(name, ("step_up", session, password), start, home)
+        return self.actor(name, ("step_up", session, password), start, process)
 
 
 def attempt(password: str, device: str | None = None) -> LoginAttempt:

@@ -19,7 +19,7 @@ class _Port:
         return getattr(self._port, verb)
 
 
-def swaps_blindly(real: Any) -> Callable[..., Any]:
+def swap_unconditionally(real: Any) -> Callable[..., Any]:
     def swap(session: Any, entry: Any = None) -> Any:
         found = real.sessions.load(session.sid)
         return real.sessions.replace(replace(session, version=found.session.version + 1), entry)
@@ -27,7 +27,7 @@ def swaps_blindly(real: Any) -> Callable[..., Any]:
     return swap
 
 
-def calls_a_win_lost(real: Any) -> Callable[..., Any]:
+def report_win_as_loss(real: Any) -> Callable[..., Any]:
     def swap(session: Any, entry: Any = None) -> Any:
         won = real.sessions.replace(session, entry)
         return None if entry is None else won
@@ -35,7 +35,7 @@ def calls_a_win_lost(real: Any) -> Callable[..., Any]:
     return swap
 
 
-def calls_a_loss_won(real: Any) -> Callable[..., Any]:
+def report_loss_as_win(real: Any) -> Callable[..., Any]:
     def swap(session: Any, entry: Any = None) -> Any:
         won = real.sessions.replace(session, entry)
         return 0 if entry is None else won
@@ -43,7 +43,7 @@ def calls_a_loss_won(real: Any) -> Callable[..., Any]:
     return swap
 
 
-def loses_entries(real: Any) -> Callable[..., Any]:
+def drop_log_entries(real: Any) -> Callable[..., Any]:
     def swap(session: Any, entry: Any = None) -> Any:
         won = real.sessions.replace(session)
         return won if won is None or entry is None else real.log.sequence() + 1
@@ -51,7 +51,7 @@ def loses_entries(real: Any) -> Callable[..., Any]:
     return swap
 
 
-def reads_late(real: Any) -> Callable[..., Any]:
+def read_after_floor(real: Any) -> Callable[..., Any]:
     before: dict[Any, Any] = {}
 
     def load(sid: Any) -> Any:
@@ -62,15 +62,15 @@ def reads_late(real: Any) -> Callable[..., Any]:
     return load
 
 
-def lists_all_but_the_newest(real: Any) -> Callable[..., Any]:
+def list_without_newest(real: Any) -> Callable[..., Any]:
     return lambda subject: real.sessions.list(subject)[1:]
 
 
-def forgets_the_kept(real: Any) -> Callable[..., Any]:
+def end_kept_session(real: Any) -> Callable[..., Any]:
     return lambda account, voiding, kept=None: real.accounts.replace_and_revoke(account, voiding)
 
 
-def keeps_what_was_void(real: Any) -> Callable[..., Any]:
+def keep_void_sessions(real: Any) -> Callable[..., Any]:
     def change(account: Any, voiding: Any, kept: Any = None) -> Any:
         marks = real.sessions.revocation_floor(account.subject, "default")
         return real.accounts.replace_and_revoke(account, voiding, kept and replace(kept, generation=marks.generation))
@@ -78,7 +78,7 @@ def keeps_what_was_void(real: Any) -> Callable[..., Any]:
     return change
 
 
-def counts_blindly(real: Any) -> Callable[..., Any]:
+def count_unconditionally(real: Any) -> Callable[..., Any]:
     def swap(bucket: Any) -> Any:
         found = real.throttles.load(bucket.key)
         return real.throttles.replace(replace(bucket, version=found.version + 1 if found else 1))
@@ -93,7 +93,7 @@ class Mutant:
     port: str
     verb: str
     wrongly: Callable[[Any], Callable[..., Any]]
-    scene: str
+    scenario: str
     given_away_by: str
 
     def of(self, real: Any) -> Any:
@@ -104,15 +104,15 @@ class Mutant:
 
 
 MUTANTS = [
-    Mutant("sessions", "replace", swaps_blindly, "refresh / revoke", "sessions.replace"),
-    Mutant("sessions", "replace", calls_a_win_lost, "refresh / revoke", "sessions.replace"),
-    Mutant("sessions", "replace", calls_a_loss_won, "refresh / refresh", "sessions.replace"),
-    Mutant("sessions", "replace", loses_entries, "revoke / revoke", "log."),
-    Mutant("sessions", "load", reads_late, "refresh / verify", "sessions.load"),
-    Mutant("sessions", "list", lists_all_but_the_newest, "refresh / verify", "sessions.list"),
-    Mutant("accounts", "replace_and_revoke", forgets_the_kept, "change / verify", "sessions.load"),
+    Mutant("sessions", "replace", swap_unconditionally, "refresh / revoke", "sessions.replace"),
+    Mutant("sessions", "replace", report_win_as_loss, "refresh / revoke", "sessions.replace"),
+    Mutant("sessions", "replace", report_loss_as_win, "refresh / refresh", "sessions.replace"),
+    Mutant("sessions", "replace", drop_log_entries, "revoke / revoke", "log."),
+    Mutant("sessions", "load", read_after_floor, "refresh / verify", "sessions.load"),
+    Mutant("sessions", "list", list_without_newest, "refresh / verify", "sessions.list"),
+    Mutant("accounts", "replace_and_revoke", end_kept_session, "change / verify", "sessions.load"),
     Mutant(
-        "accounts", "replace_and_revoke", keeps_what_was_void, "change / revoke subject", "accounts.replace_and_revoke"
+        "accounts", "replace_and_revoke", keep_void_sessions, "change / revoke subject", "accounts.replace_and_revoke"
     ),
-    Mutant("throttles", "replace", counts_blindly, "login / wrong login", "throttles.replace"),
+    Mutant("throttles", "replace", count_unconditionally, "login / wrong login", "throttles.replace"),
 ]

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from interleavings.explorer import LOST, Explorer, Node
-from interleavings.harness import NEW, NEWER, OLD, Rig, credentials, ports_of
+from interleavings.harness import NEW, NEWER, OLD, Harness, credentials, ports_of
 from interleavings.model import Run, explained
-from interleavings.state import World, freeze
+from interleavings.state import SystemState, freeze
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
@@ -24,7 +24,7 @@ def dead(session: Any, marks: Any) -> bool:
     return session.ended_at is not None or session.generation < subject or session.created_at < max(client, everything)
 
 
-def never_backwards(world: World, before: Any, after: Any) -> list[str]:
+def never_backwards(state: SystemState, before: Any, after: Any) -> list[str]:
     """Nothing resurrected; no counter, mark or version ever decreases; the log only grows."""
     (old, old_marks, old_log, *_), old_sequence, *_ = before
     (new, new_marks, new_log, *_), new_sequence, *_ = after
@@ -53,16 +53,16 @@ def _regressions(was: Any, now: Any, old_marks: Any, new_marks: Any) -> list[str
 class Oracle:
     """Judges the endings of one scene."""
 
-    def __init__(self, rig: Rig, honest: bool) -> None:
-        self.rig, self.honest = rig, honest
+    def __init__(self, harness: Harness, honest: bool) -> None:
+        self.harness, self.honest = harness, honest
         self.judged: dict[Any, list[str]] = {}
         self.asked: dict[tuple[int, str, str], bool] = {}
 
     def __call__(self, explorer: Explorer, node: Node) -> list[str]:
         outcomes = tuple(explorer.outcome(place) for place in node.at)
-        key = (node.world, outcomes, node.before)
+        key = (node.state, outcomes, node.before)
         if key not in self.judged:
-            explorer.world.restore(explorer.worlds.values[node.world])
+            explorer.state.restore(explorer.worlds.values[node.state])
             self.judged[key] = self._judge(explorer, node, outcomes)
         return self.judged[key]
 
@@ -72,7 +72,7 @@ class Oracle:
         run = self._run(explorer, node, outcomes)
         if self.honest and not all(alive for _, alive, _, _ in run.lives):
             complaints.append("an honest holder was logged out")
-        if not explained(self.rig.spec, run):
+        if not explained(self.harness.spec, run):
             complaints.append(f"no order explains {_show(run)}")
         return complaints
 
@@ -84,16 +84,16 @@ class Oracle:
         return [f"two successors of {op}" for op, texts in successors.items() if len(texts) > 1]
 
     def _run(self, explorer: Explorer, node: Node, outcomes: tuple[Any, ...]) -> Run:
-        rig, world = self.rig, explorer.world
-        held = [(-1, *each) for name in rig.held for each in credentials(rig.held[name]).items()]
-        names = dict(rig.names)
+        harness, state = self.harness, explorer.state
+        held = [(-1, *each) for name in harness.issued for each in credentials(harness.issued[name]).items()]
+        names = dict(harness.names)
         answers: list[Any] = []
         for i, (said, tokens) in enumerate((*each, ())[:2] for each in outcomes):
             held += [(i, *each) for each in tokens]
             named = [(kind, *self._named(kind, text, names, explorer.actors[i].name)) for kind, text in tokens]
             answers.append(None if (said,) == LOST else (said, tuple(named)))
         goods = [
-            (holder, kind, *self._named(kind, text, names, "?", holder), self._good(node.world, world, kind, text))
+            (holder, kind, *self._named(kind, text, names, "?", holder), self._good(node.state, state, kind, text))
             for holder, kind, text in held
         ]
         return Run(
@@ -101,8 +101,8 @@ class Oracle:
             tuple(answers),
             node.before,
             tuple(goods),
-            self._lives(world),
-            frozenset(each for each in (OLD, NEW, NEWER) if self._logs_in(world, each)),
+            self._lives(state),
+            frozenset(each for each in (OLD, NEW, NEWER) if self._logs_in(state, each)),
         )
 
     def _named(
@@ -114,38 +114,38 @@ class Oracle:
         sid, counter, _ = text.removeprefix(f"kt_{kind}_").split(".")
         return names.setdefault(sid, actor), int(counter)
 
-    def _lives(self, world: World) -> tuple[tuple[str, bool, int, int], ...]:
-        memory = world.store.sessions._memory
-        found = ((name, memory.sessions[sid]) for sid, name in self.rig.names.items())
+    def _lives(self, state: SystemState) -> tuple[tuple[str, bool, int, int], ...]:
+        memory = state.store.sessions._memory
+        found = ((name, memory.sessions[sid]) for sid, name in self.harness.names.items())
         return tuple((n, not dead(each, memory.floors), each.rotations, each.renewals) for n, each in found)
 
-    def _good(self, number: int, world: World, kind: str, text: str) -> bool:
+    def _good(self, number: int, state: SystemState, kind: str, text: str) -> bool:
         key = (number, kind, text)
         if key not in self.asked:
-            self.asked[key] = self._try(world, self._use(kind, text))
+            self.asked[key] = self._try(state, self._use(kind, text))
         return self.asked[key]
 
     def _use(self, kind: str, text: str) -> Callable[[], Any]:
-        rig = self.rig
+        harness = self.harness
         return {
-            "session": lambda: verify_session(text, rig.now, rig.realm),
-            "refresh": lambda: refresh(text, "tokens", rig.now, rig.realm),
-            "access": lambda: introspect(text, rig.now, rig.realm),
+            "session": lambda: verify_session(text, harness.now, harness.realm),
+            "refresh": lambda: refresh(text, "tokens", harness.now, harness.realm),
+            "access": lambda: introspect(text, harness.now, harness.realm),
         }[kind]
 
-    def _logs_in(self, world: World, password: str) -> bool:
-        return self._try(world, lambda: login(self.rig.attempt(password), self.rig.now, self.rig.realm))
+    def _logs_in(self, state: SystemState, password: str) -> bool:
+        return self._try(state, lambda: login(self.harness.attempt(password), self.harness.now, self.harness.realm))
 
-    def _try(self, world: World, start: Callable[[], Any]) -> bool:
-        held = world.capture()
+    def _try(self, state: SystemState, start: Callable[[], Any]) -> bool:
+        held = state.capture()
         try:
-            answer = drive(start(), ports_of(world, "", "probe"))
+            answer = drive(start(), ports_of(state, "", "probe"))
         except Refusal:
             return False
         else:
             return answer != {"active": False}
         finally:
-            world.restore(held)
+            state.restore(held)
 
 
 def _show(run: Run) -> str:

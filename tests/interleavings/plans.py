@@ -10,8 +10,8 @@ from pathlib import Path
 
 import interleavings
 import keyturn
-from interleavings.cover import Chart, Cover, Schedule
-from interleavings.scenarios import PAIRS, TRIPLES, Scene
+from interleavings.cover import Cover, Schedule, StateGraph
+from interleavings.scenarios import PAIRS, TRIPLES, Scenario
 from services.run import ROOT, locked
 
 DRAWN = 5
@@ -35,11 +35,11 @@ class Plan:
     drawn: Sequence[Schedule]
 
 
-def groups() -> dict[str, list[Scene]]:
+def groups() -> dict[str, list[Scenario]]:
     """Return the brief scenes by the flow that comes first in each."""
-    found: dict[str, list[Scene]] = {}
-    for scene in BRIEF.values():
-        found.setdefault(scene.name.split()[0], []).append(scene)
+    found: dict[str, list[Scenario]] = {}
+    for scenario in BRIEF.values():
+        found.setdefault(scenario.name.split()[0], []).append(scenario)
     return found
 
 
@@ -56,8 +56,8 @@ def planned(name: str, faults: int) -> Plan:
     return plan
 
 
-def _plan(scene: Scene, number: int) -> Plan:
-    chart = Chart(scene)
+def _plan(scenario: Scenario, number: int) -> Plan:
+    chart = StateGraph(scenario)
     return Plan(chart.transitions, tuple(Cover(chart)), tuple(chart.drawn(DRAWN, seed=number)))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from interleavings.cover import Move, Schedule
 from interleavings.explorer import LOST, Actor
-from interleavings.harness import Rig
+from interleavings.harness import Harness
 from interleavings.lockstep import Diverged, Lockstep
-from interleavings.scenarios import Scene
-from interleavings.state import World
+from interleavings.scenarios import Scenario
+from interleavings.state import SystemState
 from keyturn.core.types import Instant
 
 FIRST = 2_000_000_000
@@ -20,7 +20,7 @@ APART_SECONDS = 1000
 
 
 @dataclass
-class Played:
+class ReplayStats:
     """What was played on one store. ``asked``: how many operations that took."""
 
     schedules: int = 0
@@ -34,22 +34,22 @@ class Played:
         return sum(map(len, self.covered.values()))
 
 
-class Player:
+class Replayer:
     """Plays schedules on ``real``, an empty store."""
 
     def __init__(self, real: Any) -> None:
         self.both = Lockstep(real)
-        self.played = Played()
+        self.played = ReplayStats()
 
-    def play(self, scene: Scene, schedules: Iterable[Schedule]) -> bool:
+    def play(self, scenario: Scenario, schedules: Iterable[Schedule]) -> bool:
         """Whether all went as it did in memory. After one that did not, nothing more can be compared."""
-        covered = self.played.covered.setdefault(scene.name, set())
+        covered = self.played.covered.setdefault(scenario.name, set())
         for schedule in schedules:
             began = time.perf_counter()
             try:
-                self._play(scene, schedule)
+                self._play(scenario, schedule)
             except Diverged as difference:
-                self.played.violations.append(f"{scene.name}: {difference}")
+                self.played.violations.append(f"{scenario.name}: {difference}")
                 return False
             finally:
                 self.played.seconds += time.perf_counter() - began
@@ -58,9 +58,9 @@ class Player:
             covered |= schedule.covers
         return True
 
-    def _play(self, scene: Scene, schedule: Schedule) -> None:
-        rig, actors = scene.stage(self._blank())
-        courses = [_Course(rig, each) for each in actors]
+    def _play(self, scenario: Scenario, schedule: Schedule) -> None:
+        harness, actors = scenario.setup(self._blank())
+        courses = [_Course(harness, each) for each in actors]
         for move in schedule.moves:
             courses[move.actor].take(move)
         said = tuple(each.said for each in courses)
@@ -68,17 +68,17 @@ class Player:
             raise Diverged(f"the flows said {said}, and not {schedule.said}")
         self.both.compare()
 
-    def _blank(self) -> Rig:
+    def _blank(self) -> Harness:
         number = self.played.schedules + 1
-        world = World(self.both)
-        return Rig(world=world, now=Instant(FIRST + number * APART_SECONDS), number=number)
+        state = SystemState(self.both)
+        return Harness(state=state, now=Instant(FIRST + number * APART_SECONDS), number=number)
 
 
 class _Course:
     """One flow under way. ``said``: how it ended."""
 
-    def __init__(self, rig: Rig, actor: Actor) -> None:
-        self._rig, self._actor = rig, actor
+    def __init__(self, harness: Harness, actor: Actor) -> None:
+        self._rig, self._actor = harness, actor
         self._flow = actor.start()
         self._step = next(self._flow)
         self._taken = 0
@@ -93,7 +93,7 @@ class _Course:
             self._go_on(answer, move.failure() if move.failure else failure)
 
     def _perform(self) -> tuple[Any, BaseException | None]:
-        ports = self._rig.ports(self._actor.home, self._actor.name, self._taken)
+        ports = self._rig.ports(self._actor.process, self._actor.name, self._taken)
         port = getattr(ports, self._step.port)
         try:
             return getattr(port, self._step.method)(*self._step.arguments), None

@@ -4,177 +4,257 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from interleavings.explorer import Actor, Explorer, Report
-from interleavings.harness import NEW, NEWER, Rig
+from interleavings.harness import NEW, NEWER, Harness
 from interleavings.model import Spec
 from interleavings.oracle import Oracle, never_backwards
 
 
 @dataclass(frozen=True)
-class Scene:
-    """``stage``: puts the sessions into a blank rig. ``honest``: nobody here ends a session or replays a token, so
+class Scenario:
+    """``setup``: puts the sessions into a blank rig. ``honest``: nobody here ends a session or replays a token, so
     nobody may be logged out."""
 
     name: str
-    stage: Callable[[Rig], tuple[Rig, list[Actor]]]
+    setup: Callable[[Harness], tuple[Harness, list[Actor]]]
     faults: int = 2
     honest: bool = False
 
 
-def explore(scene: Scene) -> Report:
-    rig, actors = scene.stage(Rig())
+def explore(scenario: Scenario) -> Report:
+    harness, actors = scenario.setup(Harness())
     explorer = Explorer(
-        scene.name,
-        rig.world,
+        scenario.name,
+        harness.state,
         actors,
-        scene.faults,
-        lambda actor, number: rig.ports(actor.home, actor.name, number),
+        scenario.faults,
+        lambda actor, number: harness.ports(actor.process, actor.name, number),
         never_backwards,
-        Oracle(rig, scene.honest),
+        Oracle(harness, scenario.honest),
     )
     return explorer.run()
 
 
-def one(rig: Rig) -> Rig:
-    return rig.sign_up()
+def one_session(harness: Harness) -> Harness:
+    return harness.sign_up()
 
 
-def two(rig: Rig) -> Rig:
-    return one(rig).log_in("y")
+def two_sessions(harness: Harness) -> Harness:
+    return one_session(harness).log_in("y")
 
 
-def nobody(rig: Rig) -> Rig:
-    rig.spec = Spec("", (), exists=False)
-    return rig
+def no_account(harness: Harness) -> Harness:
+    harness.spec = Spec("", (), exists=False)
+    return harness
 
 
-def met(rig: Rig, *actors: Actor) -> tuple[Rig, list[Actor]]:
-    return rig, list(actors)
+def with_actors(harness: Harness, *actors: Actor) -> tuple[Harness, list[Actor]]:
+    return harness, list(actors)
 
 
-def outdated(rig: Rig) -> Rig:
+def with_outdated_hash(harness: Harness) -> Harness:
     """Her password hash was made under weaker parameters: the next login hashes it again."""
-    accounts = rig.world.store.accounts
-    account = accounts.load(rig.subject)
+    accounts = harness.state.store.accounts
+    account = accounts.load(harness.subject)
     assert account is not None
     accounts.replace(replace(account, password_hash=account.password_hash.replace("new:", "old:"), version=1))
-    return rig
+    return harness
 
 
 PAIRS = [
-    Scene("refresh / refresh", lambda r: met(one(r), r.refresh("p"), r.refresh("q")), honest=True),
-    Scene("refresh / refresh of its successor", lambda r: met(one(r), r.refresh("p"), r.refresh("q", counter=1))),
-    Scene(
+    Scenario("refresh / refresh", lambda r: with_actors(one_session(r), r.refresh("p"), r.refresh("q")), honest=True),
+    Scenario(
+        "refresh / refresh of its successor",
+        lambda r: with_actors(one_session(r), r.refresh("p"), r.refresh("q", counter=1)),
+    ),
+    Scenario(
         "refresh / grace refresh",
-        lambda r: met(one(r).rotate("x", 1), r.refresh("p", counter=1), r.refresh("q", counter=0)),
+        lambda r: with_actors(one_session(r).rotate("x", 1), r.refresh("p", counter=1), r.refresh("q", counter=0)),
     ),
-    Scene(
+    Scenario(
         "refresh / reuse of an older token",
-        lambda r: met(one(r).rotate("x", 2), r.refresh("p", counter=2), r.refresh("q", counter=0)),
+        lambda r: with_actors(one_session(r).rotate("x", 2), r.refresh("p", counter=2), r.refresh("q", counter=0)),
     ),
-    Scene(
+    Scenario(
         "refresh / reuse past the grace window",
-        lambda r: met(one(r).rotate("x", 1).later(31), r.refresh("p", counter=1), r.refresh("q", counter=0)),
+        lambda r: with_actors(
+            one_session(r).rotate("x", 1).later(31), r.refresh("p", counter=1), r.refresh("q", counter=0)
+        ),
     ),
-    Scene("refresh / revoke", lambda r: met(one(r), r.refresh("p"), r.revoke("q"))),
-    Scene("refresh / revoke of another session", lambda r: met(two(r), r.refresh("p"), r.revoke("q", "y"))),
-    Scene("refresh / revoke subject", lambda r: met(two(r), r.refresh("p"), r.revoke_subject("q"))),
-    Scene("refresh / revoke everything", lambda r: met(two(r), r.refresh("p"), r.revoke_everything("q"))),
-    Scene("refresh / revoke client", lambda r: met(two(r), r.refresh("p"), r.revoke_client("q"))),
-    Scene("refresh / verify", lambda r: met(one(r), r.refresh("p"), r.verify("q")), honest=True),
-    Scene("touch / refresh", lambda r: met(one(r).later(60), r.verify("p"), r.refresh("q")), honest=True),
-    Scene("touch / touch", lambda r: met(one(r).later(60), r.verify("p"), r.verify("q")), honest=True),
-    Scene("touch / revoke", lambda r: met(one(r).later(60), r.verify("p"), r.revoke("q"))),
-    Scene("touch / revoke subject", lambda r: met(one(r).later(60), r.verify("p"), r.revoke_subject("q"))),
-    Scene("touch / step-up", lambda r: met(one(r).later(60), r.verify("p"), r.step_up("q")), honest=True),
-    Scene("revoke / revoke", lambda r: met(one(r), r.revoke("p"), r.revoke("q"))),
-    Scene("revoke subject / revoke subject", lambda r: met(one(r), r.revoke_subject("p"), r.revoke_subject("q"))),
-    Scene("revoke / revoke everything", lambda r: met(two(r), r.revoke("p"), r.revoke_everything("q"))),
-    Scene("login / login", lambda r: met(one(r), r.login("p"), r.login("q")), faults=1, honest=True),
-    Scene("login / wrong login", lambda r: met(one(r), r.login("p"), r.login("q", NEW)), honest=True),
-    Scene("login / revoke subject", lambda r: met(one(r), r.login("p"), r.revoke_subject("q"))),
-    Scene("login / revoke everything", lambda r: met(one(r), r.login("p"), r.revoke_everything("q"))),
-    Scene("login / revoke client", lambda r: met(one(r), r.login("p"), r.revoke_client("q"))),
-    Scene("login / disable", lambda r: met(one(r), r.login("p"), r.disable("q"))),
-    Scene(
+    Scenario("refresh / revoke", lambda r: with_actors(one_session(r), r.refresh("p"), r.revoke("q"))),
+    Scenario(
+        "refresh / revoke of another session",
+        lambda r: with_actors(two_sessions(r), r.refresh("p"), r.revoke("q", "y")),
+    ),
+    Scenario("refresh / revoke subject", lambda r: with_actors(two_sessions(r), r.refresh("p"), r.revoke_subject("q"))),
+    Scenario(
+        "refresh / revoke everything", lambda r: with_actors(two_sessions(r), r.refresh("p"), r.revoke_everything("q"))
+    ),
+    Scenario("refresh / revoke client", lambda r: with_actors(two_sessions(r), r.refresh("p"), r.revoke_client("q"))),
+    Scenario("refresh / verify", lambda r: with_actors(one_session(r), r.refresh("p"), r.verify("q")), honest=True),
+    Scenario(
+        "touch / refresh", lambda r: with_actors(one_session(r).later(60), r.verify("p"), r.refresh("q")), honest=True
+    ),
+    Scenario(
+        "touch / touch", lambda r: with_actors(one_session(r).later(60), r.verify("p"), r.verify("q")), honest=True
+    ),
+    Scenario("touch / revoke", lambda r: with_actors(one_session(r).later(60), r.verify("p"), r.revoke("q"))),
+    Scenario(
+        "touch / revoke subject", lambda r: with_actors(one_session(r).later(60), r.verify("p"), r.revoke_subject("q"))
+    ),
+    Scenario(
+        "touch / step-up", lambda r: with_actors(one_session(r).later(60), r.verify("p"), r.step_up("q")), honest=True
+    ),
+    Scenario("revoke / revoke", lambda r: with_actors(one_session(r), r.revoke("p"), r.revoke("q"))),
+    Scenario(
+        "revoke subject / revoke subject",
+        lambda r: with_actors(one_session(r), r.revoke_subject("p"), r.revoke_subject("q")),
+    ),
+    Scenario(
+        "revoke / revoke everything", lambda r: with_actors(two_sessions(r), r.revoke("p"), r.revoke_everything("q"))
+    ),
+    Scenario("login / login", lambda r: with_actors(one_session(r), r.login("p"), r.login("q")), faults=1, honest=True),
+    Scenario(
+        "login / wrong login", lambda r: with_actors(one_session(r), r.login("p"), r.login("q", NEW)), honest=True
+    ),
+    Scenario("login / revoke subject", lambda r: with_actors(one_session(r), r.login("p"), r.revoke_subject("q"))),
+    Scenario(
+        "login / revoke everything", lambda r: with_actors(one_session(r), r.login("p"), r.revoke_everything("q"))
+    ),
+    Scenario("login / revoke client", lambda r: with_actors(one_session(r), r.login("p"), r.revoke_client("q"))),
+    Scenario("login / disable", lambda r: with_actors(one_session(r), r.login("p"), r.disable("q"))),
+    Scenario(
         "login that rehashes / login that rehashes",
-        lambda r: met(outdated(one(r)), r.login("p", known=True), r.login("q", known=True)),
+        lambda r: with_actors(with_outdated_hash(one_session(r)), r.login("p", known=True), r.login("q", known=True)),
         1,
     ),
-    Scene("login that rehashes / change", lambda r: met(outdated(two(r)), r.login("p"), r.change("q"))),
-    Scene("change / login with the old password", lambda r: met(two(r), r.change("p"), r.login("q"))),
-    Scene("change / login with the new password", lambda r: met(two(r), r.change("p"), r.login("q", NEW))),
-    Scene("change / refresh", lambda r: met(one(r), r.change("p"), r.refresh("q")), honest=True),
-    Scene("change / refresh of another session", lambda r: met(two(r), r.change("p"), r.refresh("q", "y"))),
-    Scene("change / change of the same session", lambda r: met(one(r), r.change("p"), r.change("q", new=NEWER))),
-    Scene("change / change elsewhere", lambda r: met(two(r), r.change("p"), r.change("q", "y", new=NEWER))),
-    Scene("change / step-up", lambda r: met(one(r), r.change("p"), r.step_up("q")), honest=True),
-    Scene("change / step-up elsewhere", lambda r: met(two(r), r.change("p"), r.step_up("q", "y"))),
-    Scene("change / revoke", lambda r: met(two(r), r.change("p"), r.revoke("q"))),
-    Scene("change / revoke subject", lambda r: met(two(r), r.change("p"), r.revoke_subject("q"))),
-    Scene("change / disable", lambda r: met(one(r), r.change("p"), r.disable("q"))),
-    Scene("change / verify", lambda r: met(one(r), r.change("p"), r.verify("q")), honest=True),
-    Scene("step-up / verify", lambda r: met(one(r), r.step_up("p"), r.verify("q")), honest=True),
-    Scene("step-up / verify of the renewed", lambda r: met(one(r), r.step_up("p"), r.verify("q", counter=1))),
-    Scene("step-up / step-up", lambda r: met(one(r), r.step_up("p"), r.step_up("q")), honest=True),
-    Scene("step-up / refresh", lambda r: met(one(r), r.step_up("p"), r.refresh("q")), honest=True),
-    Scene("step-up / revoke", lambda r: met(one(r), r.step_up("p"), r.revoke("q"))),
-    Scene("step-up / revoke subject", lambda r: met(one(r), r.step_up("p"), r.revoke_subject("q"))),
-    Scene("step-up / disable", lambda r: met(one(r), r.step_up("p"), r.disable("q"))),
-    Scene("signup / disable", lambda r: met(nobody(r), r.signup("p"), r.disable("q"))),
-    Scene("signup / signup", lambda r: met(nobody(r), r.signup("p"), r.signup("q"))),
-    Scene("signup / login", lambda r: met(nobody(r), r.signup("p"), r.login("q"))),
-    Scene("verify / revoke", lambda r: met(one(r), r.verify("p"), r.revoke("q"))),
-    Scene("verify / disable", lambda r: met(one(r), r.verify("p"), r.disable("q"))),
+    Scenario(
+        "login that rehashes / change",
+        lambda r: with_actors(with_outdated_hash(two_sessions(r)), r.login("p"), r.change("q")),
+    ),
+    Scenario(
+        "change / login with the old password", lambda r: with_actors(two_sessions(r), r.change("p"), r.login("q"))
+    ),
+    Scenario(
+        "change / login with the new password", lambda r: with_actors(two_sessions(r), r.change("p"), r.login("q", NEW))
+    ),
+    Scenario("change / refresh", lambda r: with_actors(one_session(r), r.change("p"), r.refresh("q")), honest=True),
+    Scenario(
+        "change / refresh of another session",
+        lambda r: with_actors(two_sessions(r), r.change("p"), r.refresh("q", "y")),
+    ),
+    Scenario(
+        "change / change of the same session",
+        lambda r: with_actors(one_session(r), r.change("p"), r.change("q", new=NEWER)),
+    ),
+    Scenario(
+        "change / change elsewhere",
+        lambda r: with_actors(two_sessions(r), r.change("p"), r.change("q", "y", new=NEWER)),
+    ),
+    Scenario("change / step-up", lambda r: with_actors(one_session(r), r.change("p"), r.step_up("q")), honest=True),
+    Scenario("change / step-up elsewhere", lambda r: with_actors(two_sessions(r), r.change("p"), r.step_up("q", "y"))),
+    Scenario("change / revoke", lambda r: with_actors(two_sessions(r), r.change("p"), r.revoke("q"))),
+    Scenario("change / revoke subject", lambda r: with_actors(two_sessions(r), r.change("p"), r.revoke_subject("q"))),
+    Scenario("change / disable", lambda r: with_actors(one_session(r), r.change("p"), r.disable("q"))),
+    Scenario("change / verify", lambda r: with_actors(one_session(r), r.change("p"), r.verify("q")), honest=True),
+    Scenario("step-up / verify", lambda r: with_actors(one_session(r), r.step_up("p"), r.verify("q")), honest=True),
+    Scenario(
+        "step-up / verify of the renewed",
+        lambda r: with_actors(one_session(r), r.step_up("p"), r.verify("q", counter=1)),
+    ),
+    Scenario("step-up / step-up", lambda r: with_actors(one_session(r), r.step_up("p"), r.step_up("q")), honest=True),
+    Scenario("step-up / refresh", lambda r: with_actors(one_session(r), r.step_up("p"), r.refresh("q")), honest=True),
+    Scenario("step-up / revoke", lambda r: with_actors(one_session(r), r.step_up("p"), r.revoke("q"))),
+    Scenario("step-up / revoke subject", lambda r: with_actors(one_session(r), r.step_up("p"), r.revoke_subject("q"))),
+    Scenario("step-up / disable", lambda r: with_actors(one_session(r), r.step_up("p"), r.disable("q"))),
+    Scenario("signup / disable", lambda r: with_actors(no_account(r), r.signup("p"), r.disable("q"))),
+    Scenario("signup / signup", lambda r: with_actors(no_account(r), r.signup("p"), r.signup("q"))),
+    Scenario("signup / login", lambda r: with_actors(no_account(r), r.signup("p"), r.login("q"))),
+    Scenario("verify / revoke", lambda r: with_actors(one_session(r), r.verify("p"), r.revoke("q"))),
+    Scenario("verify / disable", lambda r: with_actors(one_session(r), r.verify("p"), r.disable("q"))),
 ]
 
 TRIPLES = [
-    Scene(
+    Scenario(
         "refresh / refresh / refresh",
-        lambda r: met(one(r), r.refresh("p"), r.refresh("q"), r.refresh("s")),
+        lambda r: with_actors(one_session(r), r.refresh("p"), r.refresh("q"), r.refresh("s")),
         faults=1,
         honest=True,
     ),
-    Scene(
+    Scenario(
         "refresh / refresh / refresh of its successor",
-        lambda r: met(one(r), r.refresh("p"), r.refresh("q"), r.refresh("s", counter=1)),
+        lambda r: with_actors(one_session(r), r.refresh("p"), r.refresh("q"), r.refresh("s", counter=1)),
         faults=1,
     ),
-    Scene("refresh / refresh / revoke", lambda r: met(one(r), r.refresh("p"), r.refresh("q"), r.revoke("s")), 1),
-    Scene("refresh / revoke / verify", lambda r: met(one(r), r.refresh("p"), r.revoke("q"), r.verify("s")), 1),
-    Scene(
+    Scenario(
+        "refresh / refresh / revoke",
+        lambda r: with_actors(one_session(r), r.refresh("p"), r.refresh("q"), r.revoke("s")),
+        1,
+    ),
+    Scenario(
+        "refresh / revoke / verify",
+        lambda r: with_actors(one_session(r), r.refresh("p"), r.revoke("q"), r.verify("s")),
+        1,
+    ),
+    Scenario(
         "refresh / revoke subject / verify",
-        lambda r: met(one(r), r.refresh("p"), r.revoke_subject("q"), r.verify("s")),
+        lambda r: with_actors(one_session(r), r.refresh("p"), r.revoke_subject("q"), r.verify("s")),
         1,
     ),
-    Scene("touch / refresh / revoke", lambda r: met(one(r).later(60), r.verify("p"), r.refresh("q"), r.revoke("s")), 1),
-    Scene(
+    Scenario(
+        "touch / refresh / revoke",
+        lambda r: with_actors(one_session(r).later(60), r.verify("p"), r.refresh("q"), r.revoke("s")),
+        1,
+    ),
+    Scenario(
         "refresh / reuse / verify",
-        lambda r: met(one(r).rotate("x", 2), r.refresh("p", counter=2), r.refresh("q", counter=0), r.verify("s")),
+        lambda r: with_actors(
+            one_session(r).rotate("x", 2), r.refresh("p", counter=2), r.refresh("q", counter=0), r.verify("s")
+        ),
         1,
     ),
-    Scene(
+    Scenario(
         "login / revoke subject / verify",
-        lambda r: met(one(r), r.login("p"), r.revoke_subject("q"), r.verify("s")),
+        lambda r: with_actors(one_session(r), r.login("p"), r.revoke_subject("q"), r.verify("s")),
         1,
     ),
-    Scene(
+    Scenario(
         "change / login with the old / login with the new",
-        lambda r: met(one(r), r.change("p"), r.login("q", known=True), r.login("s", NEW, known=True)),
+        lambda r: with_actors(one_session(r), r.change("p"), r.login("q", known=True), r.login("s", NEW, known=True)),
         0,
     ),
-    Scene("change / refresh / revoke", lambda r: met(one(r), r.change("p"), r.refresh("q"), r.revoke("s")), 1),
-    Scene("change / login / refresh", lambda r: met(two(r), r.change("p"), r.login("q"), r.refresh("s", "y")), 0),
-    Scene("change / step-up / verify", lambda r: met(one(r), r.change("p"), r.step_up("q"), r.verify("s")), 0),
-    Scene("step-up / refresh / verify", lambda r: met(one(r), r.step_up("p"), r.refresh("q"), r.verify("s")), 1),
-    Scene("step-up / revoke / verify", lambda r: met(one(r), r.step_up("p"), r.revoke("q"), r.verify("s")), 1),
-    Scene(
-        "revoke / revoke subject / revoke everything",
-        lambda r: met(two(r), r.revoke("p"), r.revoke_subject("q"), r.revoke_everything("s")),
+    Scenario(
+        "change / refresh / revoke",
+        lambda r: with_actors(one_session(r), r.change("p"), r.refresh("q"), r.revoke("s")),
         1,
     ),
-    Scene(
+    Scenario(
+        "change / login / refresh",
+        lambda r: with_actors(two_sessions(r), r.change("p"), r.login("q"), r.refresh("s", "y")),
+        0,
+    ),
+    Scenario(
+        "change / step-up / verify",
+        lambda r: with_actors(one_session(r), r.change("p"), r.step_up("q"), r.verify("s")),
+        0,
+    ),
+    Scenario(
+        "step-up / refresh / verify",
+        lambda r: with_actors(one_session(r), r.step_up("p"), r.refresh("q"), r.verify("s")),
+        1,
+    ),
+    Scenario(
+        "step-up / revoke / verify",
+        lambda r: with_actors(one_session(r), r.step_up("p"), r.revoke("q"), r.verify("s")),
+        1,
+    ),
+    Scenario(
+        "revoke / revoke subject / revoke everything",
+        lambda r: with_actors(two_sessions(r), r.revoke("p"), r.revoke_subject("q"), r.revoke_everything("s")),
+        1,
+    ),
+    Scenario(
         "login / login / disable",
-        lambda r: met(one(r), r.login("p", known=True), r.login("q", known=True), r.disable("s")),
+        lambda r: with_actors(one_session(r), r.login("p", known=True), r.login("q", known=True), r.disable("s")),
         0,
     ),
 ]

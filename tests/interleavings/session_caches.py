@@ -4,9 +4,9 @@ from copy import deepcopy
 from typing import Any
 
 from interleavings.explorer import Actor, AnyOf, Explorer, Node
-from interleavings.harness import Rig
+from interleavings.harness import Harness
 from interleavings.oracle import dead
-from interleavings.state import World, freeze
+from interleavings.state import SystemState, freeze
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import CachedSession
 from keyturn.core.types import SessionId
@@ -36,7 +36,7 @@ class Clock:
         self.at = held
 
 
-class CapturedNear(LocalSessionCache):
+class CapturedSessionCache(LocalSessionCache):
     """The near-cache itself, with its contents taken out and put back."""
 
     def capture(self) -> Any:
@@ -73,40 +73,42 @@ class HostileCache:
         self.copies = dict(held)
 
 
-def two_processes(near: type[CapturedNear] = CapturedNear, sessions: int = 1, shared: bool = False) -> Rig:
+def make_two_processes(
+    session_cache: type[CapturedSessionCache] = CapturedSessionCache, sessions: int = 1, shared: bool = False
+) -> Harness:
     """A rig whose actors live in process ``a`` or ``b``; all caches are fresh and empty. ``shared``: there is one that
     both share."""
     clock = Clock()
-    nears = {each: near(STALENESS_SECONDS, clock.read) for each in "ab"}
-    world = World(**nears, clock=clock, **({"cache": HostileCache()} if shared else {}))
+    session_caches = {each: session_cache(STALENESS_SECONDS, clock.read) for each in "ab"}
+    state = SystemState(**session_caches, clock=clock, **({"cache": HostileCache()} if shared else {}))
     for each in "ab":
-        world.nears[each].reset(world.store.log.snapshot())
-        world.nears[each].mark_complete(clock.read())
-    rig = Rig(world=world).sign_up()
-    return rig.log_in("y") if sessions == 2 else rig
+        state.session_caches[each].reset(state.store.log.snapshot())
+        state.session_caches[each].mark_complete(clock.read())
+    harness = Harness(state=state).sign_up()
+    return harness.log_in("y") if sessions == 2 else harness
 
 
-def cached(rig: Rig, home: str, session: str = "x") -> Rig:
+def cache_session(harness: Harness, process: str, session: str = "x") -> Harness:
     """Process ``home`` has seen the session already."""
-    found = rig.world.store.sessions.load(rig.sid(session))
+    found = harness.state.store.sessions.load(harness.sid(session))
     assert found is not None
-    rig.world.nears[home].put(found)
-    return rig
+    harness.state.session_caches[process].put(found)
+    return harness
 
 
-def copied(rig: Rig, session: str = "x") -> Rig:
+def copy_to_shared_cache(harness: Harness, session: str = "x") -> Harness:
     """Some process has put the session into the cache that all share."""
-    store = rig.world.store
-    found = store.sessions.load(rig.sid(session))
+    store = harness.state.store
+    found = store.sessions.load(harness.sid(session))
     assert found is not None
     position = LogCursor(store.sessions._memory.log_id, store.log.sequence())
-    rig.world.nears["cache"].put(CachedSession(found, position, rig.now))
-    return rig
+    harness.state.session_caches["cache"].put(CachedSession(found, position, harness.now))
+    return harness
 
 
-def feed(rig: Rig, name: str, home: str, polls: int = 1) -> Actor:
+def feed(harness: Harness, name: str, process: str, polls: int = 1) -> Actor:
     """What a follower does: ask the log, apply what came, confirm the moment it *asked*."""
-    position = rig.world.store.log.sequence()
+    position = harness.state.store.log.sequence()
 
     def poll() -> Flow[None]:
         after = position
@@ -118,71 +120,73 @@ def feed(rig: Rig, name: str, home: str, polls: int = 1) -> Actor:
             after = page.sequence
             yield Call("session_cache", "mark_complete", (asked_at,))
 
-    return Actor(name, poll, ("feed",), lambda _: ("ok", ()), home, faulty=False)
+    return Actor(name, poll, ("feed",), lambda _: ("ok", ()), process, faulty=False)
 
 
-def time_passes(name: str, seconds: int) -> Actor:
+def clock_actor(name: str, seconds: int) -> Actor:
     def advance() -> Flow[None]:
         yield Call("clock", "advance", (seconds,))
 
     return Actor(name, advance, ("time",), lambda _: ("ok", ()), faulty=False)
 
 
-def truth_when_it_began(rig: Rig) -> Any:
+def session_state_at_start(harness: Harness) -> Any:
     """For each verification: what was true in the store, and what its process had been told, when it began."""
 
-    def witness(world: World, actor: Actor) -> Any:
+    def witness(state: SystemState, actor: Actor) -> Any:
         if actor.op[0] not in ASKING:
             return None
-        memory, near = world.store.sessions._memory, world.nears[actor.home]
-        session = memory.sessions[rig.sid(actor.op[1])]
+        memory, session_cache = state.store.sessions._memory, state.session_caches[actor.process]
+        session = memory.sessions[harness.sid(actor.op[1])]
         behind = session.renewals if actor.op[0] == "verify" else session.generation
         void = dead(session, memory.floors) or actor.op[2] < behind
-        told = near.sequence >= memory.sequence
-        return void, told
+        after_feed = session_cache.sequence >= memory.sequence
+        return void, after_feed
 
     return witness
 
 
-def honest_caches(explorer: Explorer, node: Node) -> list[str]:
+def check_caches(explorer: Explorer, node: Node) -> list[str]:
     """A void credential is accepted only by a process that was not told yet, and only within the staleness bound."""
     complaints = []
     for i, actor in enumerate(explorer.actors):
         said = explorer.outcome(node.at[i])[0]
         if actor.op[0] not in ASKING:
             continue
-        void, told = node.seen[i] or (False, False)
-        own = any(other.home == actor.home for other in _enders(explorer, node, i))
-        late = any(_enders(explorer, node, j) for j in _done(node, i) if explorer.actors[j].op == ("time",))
-        if said == "ok" and void and (told or own or late):
-            complaints.append(f"{actor.name} accepted what was void: told={told} own={own} late={late}")
+        void, after_feed = node.seen[i] or (False, False)
+        own = any(other.process == actor.process for other in _ending_actors(explorer, node, i))
+        late = any(
+            _ending_actors(explorer, node, j) for j in _completed_indexes(node, i) if explorer.actors[j].op == ("time",)
+        )
+        if said == "ok" and void and (after_feed or own or late):
+            complaints.append(f"{actor.name} accepted what was void: told={after_feed} own={own} late={late}")
         if said not in ("ok", "TokenRevoked", "lost"):
             complaints.append(f"{actor.name} said {said}")
-    return complaints + _settled(explorer, node)
+    return complaints + _check_settled(explorer, node)
 
 
-def _done(node: Node, i: int) -> list[int]:
+def _completed_indexes(node: Node, i: int) -> list[int]:
     """Who was done when actor ``i`` began."""
     return [j for j in range(len(node.at)) if node.before[i] >> j & 1]
 
 
-def _enders(explorer: Explorer, node: Node, i: int) -> list[Actor]:
+def _ending_actors(explorer: Explorer, node: Node, i: int) -> list[Actor]:
     """Who had ended the session, and been told so, when actor ``i`` began."""
-    enders = [j for j in _done(node, i) if explorer.actors[j].op[0] not in (*ASKING, "feed", "time")]
+    enders = [j for j in _completed_indexes(node, i) if explorer.actors[j].op[0] not in (*ASKING, "feed", "time")]
     return [explorer.actors[j] for j in enders if explorer.outcome(node.at[j])[0] in ("ok", "TokenReused")]
 
 
-def _settled(explorer: Explorer, node: Node) -> list[str]:
+def _check_settled(explorer: Explorer, node: Node) -> list[str]:
     """When all is over and a process has been told everything, its cache holds nothing void."""
-    world = explorer.world
-    world.restore(explorer.worlds.values[node.world])
-    memory = world.store.sessions._memory
+    state = explorer.state
+    state.restore(explorer.worlds.values[node.state])
+    memory = state.store.sessions._memory
     complaints = []
-    for home in "ab":
-        near = world.nears[home]
-        if near.sequence >= memory.sequence:
-            for sid, found in near._sessions.items():
+    for process in "ab":
+        session_cache = state.session_caches[process]
+        if session_cache.sequence >= memory.sequence:
+            for sid, found in session_cache._sessions.items():
                 now = memory.sessions[sid]
                 if dead(now, memory.floors) or found.session.renewals < now.renewals:
-                    complaints.append(f"process {home} was told, and still holds what is void")
+                    complaints.append(f"process {process} was told, and still holds what is void")
     return complaints

@@ -42,7 +42,7 @@ def _freeze_record(record: Any) -> Any:
     return _records[id(record)][1]
 
 
-class NoNear:
+class NoSessionCache:
     """A process without a near-cache: every question goes to the store."""
 
     def get(self, sid: str) -> None:
@@ -70,12 +70,12 @@ class NoNear:
         return None
 
 
-class World:
+class SystemState:
     """Everything shared between flows. What is captured are containers only: the records in them are immutable."""
 
-    def __init__(self, store: MemoryStore | None = None, **nears: Any) -> None:
+    def __init__(self, store: MemoryStore | None = None, **session_caches: Any) -> None:
         self.store = store or MemoryStore()
-        self.nears = nears or {"a": NoNear()}
+        self.session_caches = session_caches or {"a": NoSessionCache()}
 
     def parts(self) -> tuple[Any, ...]:
         store = self.store
@@ -91,15 +91,15 @@ class World:
 
     def capture(self) -> tuple[Any, ...]:
         memory = self.store.sessions._memory
-        nears = tuple(near.capture() for near in self.nears.values())
-        return (tuple(each.copy() for each in self.parts()), memory.sequence, memory.purged, nears)
+        session_caches = tuple(session_cache.capture() for session_cache in self.session_caches.values())
+        return (tuple(each.copy() for each in self.parts()), memory.sequence, memory.purged, session_caches)
 
     def restore(self, captured: tuple[Any, ...]) -> None:
-        contents, sequence, purged, nears = captured
+        contents, sequence, purged, session_caches = captured
         for part, content in zip(self.parts(), contents, strict=True):
             part.clear()
             part.extend(content) if isinstance(part, list) else part.update(content)
         memory = self.store.sessions._memory
         memory.sequence, memory.purged = sequence, purged
-        for near, held in zip(self.nears.values(), nears, strict=True):
-            near.restore(held)
+        for session_cache, held in zip(self.session_caches.values(), session_caches, strict=True):
+            session_cache.restore(held)

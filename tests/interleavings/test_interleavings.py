@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from interleavings.explorer import Report
-from interleavings.harness import Rig
-from interleavings.scenarios import PAIRS, TRIPLES, Scene, explore
-from interleavings.state import World, freeze
+from interleavings.harness import Harness
+from interleavings.scenarios import PAIRS, TRIPLES, Scenario, explore
+from interleavings.state import SystemState, freeze
 
 
-@pytest.mark.parametrize("scene", [*PAIRS, *TRIPLES], ids=lambda scene: scene.name)
-def test_every_schedule_is_explained_by_some_order(scene: Scene, reported: Callable[[Report], None]) -> None:
-    report = explore(scene)
+@pytest.mark.parametrize("scenario", [*PAIRS, *TRIPLES], ids=lambda scenario: scenario.name)
+def test_every_schedule_is_explained_by_some_order(scenario: Scenario, reported: Callable[[Report], None]) -> None:
+    report = explore(scenario)
     reported(report)
     assert report.violations == []
     assert report.schedules > 1000
@@ -21,18 +21,18 @@ def test_every_schedule_is_explained_by_some_order(scene: Scene, reported: Calla
 
 TEST = "tests/interleavings/test_interleavings.py::test_every_schedule_is_explained_by_some_order"
 SPARED = [
-    pytest.param(scene, marks=pytest.mark.long(stands_in=f"{TEST}[{scene.name}]"), id=scene.name)
-    for scene in (*PAIRS, *TRIPLES)
-    if scene.faults < 2
+    pytest.param(scenario, marks=pytest.mark.long(stands_in=f"{TEST}[{scenario.name}]"), id=scenario.name)
+    for scenario in (*PAIRS, *TRIPLES)
+    if scenario.faults < 2
 ]
 """Scenes that are explored with fewer than two failures otherwise."""
 
 
-@pytest.mark.parametrize("scene", SPARED)
+@pytest.mark.parametrize("scenario", SPARED)
 def test_every_schedule_with_two_failures_is_explained_by_some_order(
-    scene: Scene, reported: Callable[[Report], None]
+    scenario: Scenario, reported: Callable[[Report], None]
 ) -> None:
-    report = explore(replace(scene, name=f"{scene.name}, two failures", faults=2))
+    report = explore(replace(scenario, name=f"{scenario.name}, two failures", faults=2))
     reported(report)
     assert report.violations == []
 
@@ -44,17 +44,17 @@ def test_scenes_are_told_apart_by_name() -> None:
 
 def test_a_restored_world_is_the_captured_one() -> None:
     """Whatever the memory store holds is captured: else explored futures would leak into one another."""
-    rig = Rig().sign_up()
-    captured, before = rig.world.capture(), _everything(rig.world)
-    rig.log_in("y").rotate("x", 1)
-    rig.run(rig.revoke("p").start(), "p")
-    assert _everything(rig.world) != before
-    rig.world.restore(captured)
-    assert _everything(rig.world) == before
+    harness = Harness().sign_up()
+    captured, before = harness.state.capture(), _all_scenarios(harness.state)
+    harness.log_in("y").rotate("x", 1)
+    harness.run(harness.revoke("p").start(), "p")
+    assert _all_scenarios(harness.state) != before
+    harness.state.restore(captured)
+    assert _all_scenarios(harness.state) == before
 
 
-def _everything(world: World) -> object:
-    store = world.store
+def _all_scenarios(state: SystemState) -> object:
+    store = state.store
     memory = store.sessions._memory
     held = [getattr(memory, each) for each in memory.__slots__ if each not in ("lock", "sinks")]
     for port in (store.accounts, store.throttles, store.keys, store.audit):

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from effort import effort
-from interleavings.child import REALM, bystander, counter, patiently, people, rotate_until_killed, rotated, use
-from interleavings.harness import T0, toy_ports
+from interleavings.child import REALM, bystander, counter, logged_in_users, patiently, rotate_until_killed, rotated, use
+from interleavings.harness import T0, make_test_ports
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.introspect import introspect
@@ -70,7 +70,7 @@ def test_killed_in_mid_rotation(
     kind: str, url: str, apart: RedisSessions | None, forks: Any, record_property: Callable[[str, object], None]
 ) -> None:
     store = open_store(url, redis_sessions=apart)
-    (issued,) = people(store, 1)
+    (issued,) = logged_in_users(store, 1)
     strangers = [bystander(store, number) for number in range(BYSTANDERS)]
     doomed = [
         ("S", str(each.session.sid)) if number % 2 else ("P", str(each.session.subject))
@@ -131,7 +131,7 @@ def check(url: str, apart: RedisSessions | None, ledger: Ledger, sid: Any, stran
 def alive(store: Any, issued: Any) -> bool:
     for token in (issued.refresh_token, issued.access_token):
         try:
-            answer = drive(introspect(token.reveal(), T0, REALM), toy_ports(store))
+            answer = drive(introspect(token.reveal(), T0, REALM), make_test_ports(store))
         except Refusal:
             continue
         if answer["active"]:
@@ -144,7 +144,7 @@ def test_a_second_store_in_one_process_leaves_the_locks_of_the_first(tmp_path: P
     last one left by all appearances, then threw the log away under a store that was in use."""
     url = f"sqlite:///{tmp_path}/keyturn.db"
     first = open_store(url)
-    (issued,) = people(first, 1)
+    (issued,) = logged_in_users(first, 1)
     second = open_store(url)
     log = (tmp_path / "keyturn.db-wal").stat().st_ino
     visit = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM sessions'); c.close()"

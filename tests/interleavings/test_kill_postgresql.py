@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from effort import effort
-from interleavings.child import REALM, bystander, counter, opened, people, use
-from interleavings.harness import T0, toy_ports
+from interleavings.child import REALM, bystander, counter, logged_in_users, opened, use
+from interleavings.harness import T0, make_test_ports
 from interleavings.test_kill import Ledger, alive
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive
@@ -58,7 +58,7 @@ class Writers:
             while not self.stop.wait(0.01):
                 self.tried.add(str(sid))
                 try:
-                    drive(revoke_session(sid, "logout", T0, REALM), toy_ports(self.store))
+                    drive(revoke_session(sid, "logout", T0, REALM), make_test_ports(self.store))
                 except StoreUnavailable:
                     continue
                 self.ledger.ended.add(str(sid))
@@ -72,7 +72,7 @@ def test_the_server_killed_in_mid_rotation(
     url = server.database().replace("postgresql", scheme, 1)
     store, chance = opened(url), random.Random(7)
     plain = open_store(url)
-    (issued,) = people(plain, 1)
+    (issued,) = logged_in_users(plain, 1)
     writers = Writers(store, issued.refresh_token.reveal(), [bystander(plain, each) for each in range(BYSTANDERS)])
     for each in writers.threads:
         each.start()

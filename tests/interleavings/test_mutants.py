@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from interleavings import test_session_caches, test_throttle
-from interleavings.harness import NEW, Rig, realm
+from interleavings.harness import NEW, Harness, realm
 from interleavings.scenarios import PAIRS, TRIPLES, explore
-from interleavings.session_caches import CapturedNear, feed, time_passes
+from interleavings.session_caches import CapturedSessionCache, clock_actor, feed
 from keyturn.core.freshness import Freshness
 from keyturn.core.lifecycle import revoke as ended
 from keyturn.core.lifecycle import step_up as stepped
@@ -41,30 +41,30 @@ def blind_replace(self: MemorySessions, session: Any, entry: Any = None) -> int:
     return 0 if entry is None else self._memory.append(entry).sequence
 
 
-@pytest.mark.parametrize("scene", ["refresh / revoke", "touch / revoke", "touch / refresh", "step-up / refresh"])
-def test_a_store_that_ignores_versions_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scenario", ["refresh / revoke", "touch / revoke", "touch / refresh", "step-up / refresh"])
+def test_a_store_that_ignores_versions_is_caught(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemorySessions, "replace", blind_replace)
-    assert caught(scene)
+    assert caught(scenario)
 
 
 def test_a_throttle_that_ignores_versions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def blind(self: MemoryThrottles, bucket: Any) -> bool:
+    def unconditional_replace(self: MemoryThrottles, bucket: Any) -> bool:
         self._buckets[bucket.key] = bucket
         return True
 
-    monkeypatch.setattr(MemoryThrottles, "replace", blind)
-    rig = Rig(realm(test_throttle.TIGHT)).sign_up()
-    actors = [rig.login(name, NEW) for name in ("p", "q", "s")]
-    assert test_throttle.explore("", rig, actors, 0, test_throttle.within_the_limit).violations
+    monkeypatch.setattr(MemoryThrottles, "replace", unconditional_replace)
+    harness = Harness(realm(test_throttle.TIGHT)).sign_up()
+    actors = [harness.login(name, NEW) for name in ("p", "q", "s")]
+    assert test_throttle.explore("", harness, actors, 0, test_throttle.within_the_limit).violations
 
 
 def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(self: MemorySessions, entry: Any) -> Any:
+    def drop_log_entries(self: MemorySessions, entry: Any) -> Any:
         self._memory.floors[(entry.kind, entry.key)] = entry.value
         self._memory.floors = {(entry.kind, entry.key): entry.value}
         return self._memory.append(entry)
 
-    monkeypatch.setattr(MemorySessions, "raise_not_before", forgetful)
+    monkeypatch.setattr(MemorySessions, "raise_not_before", drop_log_entries)
     assert caught("revoke / revoke subject / revoke everything")
 
 
@@ -81,13 +81,13 @@ def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.
 
 
 def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(sid: Any, reason: str, now: Any, realm: Any) -> Flow[RevocationReceipt]:
+    def revoke_without_retry(sid: Any, reason: str, now: Any, realm: Any) -> Flow[RevocationReceipt]:
         found = yield from effects.load(sid)
         assert found is not None
         yield from effects.replace(ended(found, reason, now), session_end(sid, now, realm))
         return RevocationReceipt(0, 5)
 
-    monkeypatch.setattr("interleavings.harness.revoke_session", hasty)
+    monkeypatch.setattr("interleavings.harness.revoke_session", revoke_without_retry)
     assert caught("refresh / revoke")
 
 
@@ -98,11 +98,13 @@ def marks_after(identifier: str, client_id: str) -> Flow[Any]:
 
 
 @pytest.mark.parametrize(
-    "scene", ["login / disable", "change / login with the old password", "login that rehashes / change"]
+    "scenario", ["login / disable", "change / login with the old password", "login that rehashes / change"]
 )
-def test_a_login_that_reads_its_marks_after_the_account_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_that_reads_its_marks_after_the_account_is_caught(
+    scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(flow_module("login"), "_load_account", marks_after)
-    assert caught(scene)
+    assert caught(scenario)
 
 
 def test_a_login_that_reads_its_marks_before_the_account_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +116,8 @@ def test_a_login_that_reads_its_marks_before_the_account_alone_is_caught(monkeyp
     assert caught("change / login with the new password")
 
 
-@pytest.mark.parametrize("scene", ["login / revoke subject", "login / revoke everything", "login / disable"])
-def test_a_login_that_reads_its_marks_after_hashing_is_caught(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scenario", ["login / revoke subject", "login / revoke everything", "login / disable"])
+def test_a_login_that_reads_its_marks_after_hashing_is_caught(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = flow_module("create_session").create_session
 
     def late(subject: Any, marks: Any, attempt: Any, now: Any, realm: Any) -> Flow[Any]:
@@ -124,15 +126,15 @@ def test_a_login_that_reads_its_marks_after_hashing_is_caught(scene: str, monkey
         return session
 
     monkeypatch.setattr(flow_module("login"), "create_session", late)
-    violations = caught(scene)
+    violations = caught(scenario)
     # A revocation alone cannot tell: such a login reads as one that began after it. A disabled account can.
-    assert bool(violations) == (scene == "login / disable")
+    assert bool(violations) == (scenario == "login / disable")
 
 
 def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     module = flow_module("step_up")
 
-    def forgetful(proven: Any, now: Any, realm: Any) -> Flow[Any]:
+    def drop_log_entries(proven: Any, now: Any, realm: Any) -> Flow[Any]:
         while True:
             found = yield from module.load_live_session(proven.sid, now, realm)
             session = stepped(found, ("pwd",), now, realm.profile.session)
@@ -140,13 +142,13 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
             if (yield from effects.replace(session, entry)) is not None:
                 return session
 
-    monkeypatch.setattr(module, "_renew", forgetful)
+    monkeypatch.setattr(module, "_renew", drop_log_entries)
     assert caught("change / step-up")
 
 
-@pytest.mark.parametrize("scene", ["change / revoke", "change / revoke subject"])
+@pytest.mark.parametrize("scenario", ["change / revoke", "change / revoke subject"])
 def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
-    scene: str, monkeypatch: pytest.MonkeyPatch
+    scenario: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = effects.replace_account_and_revoke
 
@@ -154,57 +156,64 @@ def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
         return (yield from real(account, voiding))
 
     monkeypatch.setattr(effects, "replace_account_and_revoke", apart)
-    assert caught(scene)
+    assert caught(scenario)
 
 
 # --- near-caches that believe what they were told before ----------------------------------------------------------
 
 
-class Credulous(CapturedNear):
+class StaleReadingCache(CapturedSessionCache):
     def _is_outdated(self, found: LoadedSession) -> bool:
         return False
 
 
-class Hoarding(CapturedNear):
+class NonEvictingCache(CapturedSessionCache):
     def _discard(self, sid: Any) -> None:
         pass
 
 
-class Deaf(CapturedNear):
+class FeedIgnoringCache(CapturedSessionCache):
     def apply_local(self, entry: Any) -> None:
         pass
 
 
-def near_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]], seen: bool) -> list[str]:
-    rig, ending = test_session_caches.stage(ender, seen, near)
-    return test_session_caches.explore("", rig, [ending, *actors(rig)], 0).violations
+def session_cache_violations(
+    session_cache: type[CapturedSessionCache], ender: str, actors: Callable[[Harness], list[Any]], seen: bool
+) -> list[str]:
+    harness, ending = test_session_caches.scenario_with(ender, seen, session_cache)
+    return test_session_caches.explore("", harness, [ending, *actors(harness)], 0).violations
 
 
-def told(rig: Rig) -> list[Any]:
-    return [rig.verify("v", home="b"), rig.verify("w", home="b"), feed(rig, "f", "b", polls=2)]
+def after_feed(harness: Harness) -> list[Any]:
+    return [harness.verify("v", process="b"), harness.verify("w", process="b"), feed(harness, "f", "b", polls=2)]
 
 
 @pytest.mark.parametrize("ender", test_session_caches.ENDERS)
 def test_a_cache_that_remembers_without_asking_its_set_is_caught(ender: str) -> None:
-    assert near_scene(Credulous, ender, told, seen=False)
+    assert session_cache_violations(StaleReadingCache, ender, after_feed, seen=False)
 
 
 @pytest.mark.parametrize("ender", ["revoke", "step-up", "change"])
 def test_a_cache_that_evicts_nothing_is_caught(ender: str) -> None:
-    assert near_scene(Hoarding, ender, told, seen=True)
+    assert session_cache_violations(NonEvictingCache, ender, after_feed, seen=True)
 
 
 @pytest.mark.parametrize("ender", test_session_caches.ENDERS)
 def test_a_process_that_does_not_note_its_own_revocations_is_caught(ender: str) -> None:
-    assert near_scene(Deaf, ender, lambda rig: [rig.verify("v", home="a"), rig.verify("w", home="a")], seen=True)
+    assert session_cache_violations(
+        FeedIgnoringCache,
+        ender,
+        lambda harness: [harness.verify("v", process="a"), harness.verify("w", process="a")],
+        seen=True,
+    )
 
 
-class Gullible(CapturedNear):
+class UncheckedCopyCache(CapturedSessionCache):
     def accept_copy(self, copy: Any) -> bool:
         return True
 
 
-class Timeless(CapturedNear):
+class UnorderedCopyCache(CapturedSessionCache):
     """Believes a copy whatever the age of its news."""
 
     def cursor(self) -> Any:
@@ -214,20 +223,31 @@ class Timeless(CapturedNear):
         return not self._is_outdated(copy.loaded)
 
 
-def shared_scene(near: type[CapturedNear], ender: str, actors: Callable[[Rig], list[Any]]) -> list[str]:
-    rig, ending = test_session_caches.shared_stage(ender, near)
-    return test_session_caches.explore("", rig, [ending, *actors(rig)], 0).violations
+def shared_cache_violations(
+    session_cache: type[CapturedSessionCache], ender: str, actors: Callable[[Harness], list[Any]]
+) -> list[str]:
+    harness, ending = test_session_caches.shared_cache_scenario(ender, session_cache)
+    return test_session_caches.explore("", harness, [ending, *actors(harness)], 0).violations
 
 
 @pytest.mark.parametrize("ender", test_session_caches.ENDERS)
 def test_a_process_that_vouches_for_any_copy_is_caught(ender: str) -> None:
-    assert shared_scene(Gullible, ender, lambda rig: [rig.verify("v", home="b"), feed(rig, "f", "b")])
+    assert shared_cache_violations(
+        UncheckedCopyCache, ender, lambda harness: [harness.verify("v", process="b"), feed(harness, "f", "b")]
+    )
 
 
 def test_a_process_that_vouches_on_stale_news_is_caught() -> None:
-    assert shared_scene(Timeless, "revoke", lambda rig: [rig.verify("v", home="b"), time_passes("t", 6)])
+    assert shared_cache_violations(
+        UnorderedCopyCache, "revoke", lambda harness: [harness.verify("v", process="b"), clock_actor("t", 6)]
+    )
 
 
 def test_a_cache_that_never_calls_its_news_stale_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Freshness, "is_fresh", lambda self, now: True)
-    assert near_scene(CapturedNear, "revoke", lambda rig: [rig.verify("v", home="b"), time_passes("t", 6)], seen=True)
+    assert session_cache_violations(
+        CapturedSessionCache,
+        "revoke",
+        lambda harness: [harness.verify("v", process="b"), clock_actor("t", 6)],
+        seen=True,
+    )

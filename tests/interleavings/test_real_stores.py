@@ -13,18 +13,18 @@ import pytest
 
 from interleavings.mutants import MUTANTS, Mutant
 from interleavings.plans import BRIEF, DRAWN, LARGE, SCENES, WHOLE, groups, planned
-from interleavings.replay import Played, Player
-from interleavings.scenarios import Scene
+from interleavings.replay import Replayer, ReplayStats
+from interleavings.scenarios import Scenario
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.testing.blocking import Blocking
 from services import Postgres
-from services.fixtures import apart_of
+from services.fixtures import sessions_in_redis
 from services.shared import shared
 
 GROUPS = groups()
 KINDS = ["sqlite", "postgresql", "redis", "redis cluster"]
 
-Reported = Callable[[str, Played], None]
+Reported = Callable[[str, ReplayStats], None]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def unsynced() -> Iterator[str]:
 def store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A store of this kind, empty."""
     if kind == "sqlite" or "redis" in kind:
-        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=apart_of(kind, request))
+        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=sessions_in_redis(kind, request))
     elif kind == "postgresql+asyncpg":
         opened = Blocking(open_async_store(request.getfixturevalue("unsynced").replace("postgresql", kind, 1)))
     else:
@@ -51,22 +51,22 @@ def store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator
 
 @pytest.fixture
 def reported(record_property: Callable[[str, object], None]) -> Reported:
-    def note(name: str, played: Played) -> None:
+    def record_count(name: str, played: ReplayStats) -> None:
         figures = f"{played.schedules:>7,} schedules {played.asked:>9,} operations {played.seconds:>7.2f} s"
         record_property("figure", f"{name:<79} {figures} {len(played.violations):>3} violations")
         record_property("schedules", played.schedules)
         record_property("violations", len(played.violations))
 
-    return note
+    return record_count
 
 
-def play_every_transition(store: Any, scenes: list[Scene]) -> tuple[Played, int]:
+def play_every_transition(store: Any, scenarios: list[Scenario]) -> tuple[ReplayStats, int]:
     """Answers what was played, and how many transitions there are."""
-    player = Player(store)
-    for scene in scenes:
-        player.play(scene, planned(scene.name, scene.faults).covering)
+    player = Replayer(store)
+    for scenario in scenarios:
+        player.play(scenario, planned(scenario.name, scenario.faults).covering)
         assert player.played.violations == []
-    return player.played, sum(planned(scene.name, scene.faults).transitions for scene in scenes)
+    return player.played, sum(planned(scenario.name, scenario.faults).transitions for scenario in scenarios)
 
 
 def kinds_and_groups() -> Iterator[object]:
@@ -104,9 +104,9 @@ def test_every_transition_beside_failures_is_that_of_the_memory_store(
 
 @pytest.mark.parametrize("kind", [*KINDS, "postgresql+asyncpg"])
 def test_schedules_drawn_at_random_end_on_a_real_store_as_in_memory(store: Any, kind: str, reported: Reported) -> None:
-    player = Player(store)
-    for scene in BRIEF.values():
-        player.play(scene, planned(scene.name, scene.faults).drawn)
+    player = Replayer(store)
+    for scenario in BRIEF.values():
+        player.play(scenario, planned(scenario.name, scenario.faults).drawn)
         assert player.played.violations == []
     reported(f"{kind}: {DRAWN} schedules of each of {len(SCENES)} scenes, drawn evenly", player.played)
 
@@ -114,6 +114,6 @@ def test_schedules_drawn_at_random_end_on_a_real_store_as_in_memory(store: Any, 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.wrongly.__name__)
 @pytest.mark.parametrize("kind", ["postgresql", "redis"])
 def test_a_real_store_that_is_broken_is_caught(store: Any, mutant: Mutant) -> None:
-    player, scene = Player(mutant.of(store)), BRIEF[mutant.scene]
-    assert not player.play(scene, planned(scene.name, scene.faults).covering)
+    player, scenario = Replayer(mutant.of(store)), BRIEF[mutant.scene]
+    assert not player.play(scenario, planned(scenario.name, scenario.faults).covering)
     assert f": {mutant.given_away_by}" in player.played.violations[0]

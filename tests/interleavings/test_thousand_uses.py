@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from interleavings.child import REALM, counter, people, use, use_at_once, use_from_another_process
-from interleavings.harness import T0, toy_ports
+from interleavings.child import REALM, counter, logged_in_users, use, use_at_once, use_from_another_process
+from interleavings.harness import T0, make_test_ports
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.refresh import refresh
@@ -25,11 +25,11 @@ Note = Callable[[str, int, float], None]
 
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Note:
-    def note(name: str, uses: int, seconds: float) -> None:
+    def record_count(name: str, uses: int, seconds: float) -> None:
         rate = uses / seconds
         record_property("figure", f"{name}: {uses} uses of one refresh token in {seconds:.2f} s ({rate:,.0f}/s)")
 
-    return note
+    return record_count
 
 
 def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> None:
@@ -40,14 +40,14 @@ def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> N
     found = store.sessions.load(issued.session.sid)
     assert (found.session.rotations, found.session.ended_at) == (1, None)
     assert counter(use(store, successors[0])) == 2
-    principal = drive(verify_session(issued.session_token.reveal(), T0, REALM), toy_ports(store))
+    principal = drive(verify_session(issued.session_token.reveal(), T0, REALM), make_test_ports(store))
     assert principal.sid == issued.session.sid
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "redis", "redis cluster"])
 def test_threads(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
     store = open_store(url, redis_sessions=apart)
-    (issued,) = people(store, 1)
+    (issued,) = logged_in_users(store, 1)
     began = time.perf_counter()
     successors = use_at_once(store, issued.refresh_token.reveal(), USES)
     figure(f"{kind}, threads", USES, time.perf_counter() - began)
@@ -58,19 +58,19 @@ def test_threads(kind: str, url: str, apart: RedisSessions | None, figure: Note)
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "postgresql+psycopg", "redis", "redis cluster"])
 def test_asyncio(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
     store: Any = open_async_store(url, redis_sessions=apart)
-    (issued,) = people(store.store, 1)
+    (issued,) = logged_in_users(store.store, 1)
     text = issued.refresh_token.reveal()
 
-    async def one() -> str:
+    async def one_session() -> str:
         while True:
             # A thousand at once may have to wait beyond the store's deadline: an honest client asks again then.
             with suppress(StoreUnavailable):
-                answer = await drive_async(refresh(text, "tokens", T0, REALM), toy_ports(store))
+                answer = await drive_async(refresh(text, "tokens", T0, REALM), make_test_ports(store))
                 return str(answer.refresh_token.reveal())
 
     async def all_of_them() -> None:
         began = time.perf_counter()
-        successors = await asyncio.gather(*(one() for _ in range(USES)))
+        successors = await asyncio.gather(*(one_session() for _ in range(USES)))
         figure(f"{kind}, asyncio", USES, time.perf_counter() - began)
         await asyncio.to_thread(judge, store.store, issued, successors)
         await store.close()
@@ -86,7 +86,7 @@ LONG = pytest.mark.long(stands_in="tests/interleavings/test_thousand_uses.py::te
 )
 def test_processes(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
     store = open_store(url, redis_sessions=apart)
-    (issued,) = people(store, 1)
+    (issued,) = logged_in_users(store, 1)
     text = issued.refresh_token.reveal()
     context = multiprocessing.get_context("spawn")
     pipes, children = [], []

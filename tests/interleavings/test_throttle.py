@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from effort import effort
 from interleavings.explorer import LOST, Actor, Explorer, Node, Report
-from interleavings.harness import NEW, Rig, ports_of, realm
+from interleavings.harness import NEW, Harness, ports_of, realm
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
 
@@ -25,23 +25,23 @@ def within_the_limit(explorer: Explorer, node: Node) -> list[str]:
     return complaints
 
 
-def explore(name: str, rig: Rig, actors: list[Actor], faults: int, judge: Callable[..., list[str]]) -> Report:
+def explore(name: str, harness: Harness, actors: list[Actor], faults: int, judge: Callable[..., list[str]]) -> Report:
     def ports(actor: Actor, number: int) -> object:
-        return ports_of(rig.world, actor.home, actor.name, number)
+        return ports_of(harness.state, actor.process, actor.name, number)
 
-    return Explorer(name, rig.world, actors, faults, ports, lambda *_: [], judge).run()
+    return Explorer(name, harness.state, actors, faults, ports, lambda *_: [], judge).run()
 
 
 def test_parallel_wrong_logins_never_exceed_the_limit(reported: Callable[[Report], None]) -> None:
-    rig = Rig(realm(TIGHT)).sign_up()
-    actors = [rig.login(name, NEW) for name in ("p", "q", "s")]
+    harness = Harness(realm(TIGHT)).sign_up()
+    actors = [harness.login(name, NEW) for name in ("p", "q", "s")]
     seen: set[int] = set()
 
     def note_and_judge(explorer: Explorer, node: Node) -> list[str]:
         seen.add(guesses(explorer, node))
         return within_the_limit(explorer, node)
 
-    report = explore("3 wrong logins, limit 2", rig, actors, 0, note_and_judge)
+    report = explore("3 wrong logins, limit 2", harness, actors, 0, note_and_judge)
     reported(report)
     assert report.violations == []
     # The limit is reached, so that it could have been exceeded.
@@ -50,30 +50,30 @@ def test_parallel_wrong_logins_never_exceed_the_limit(reported: Callable[[Report
 
 
 def test_logins_that_crash_do_not_raise_the_limit(reported: Callable[[Report], None]) -> None:
-    rig = Rig(realm(TIGHT)).sign_up()
-    actors = [rig.login(name, NEW, known=True) for name in ("p", "q", "s")]
-    report = explore("3 wrong logins from one device, limit 2", rig, actors, effort(1, 2), within_the_limit)
+    harness = Harness(realm(TIGHT)).sign_up()
+    actors = [harness.login(name, NEW, known=True) for name in ("p", "q", "s")]
+    report = explore("3 wrong logins from one device, limit 2", harness, actors, effort(1, 2), within_the_limit)
     reported(report)
     assert report.violations == []
 
 
 def test_parallel_wrong_step_ups_never_exceed_the_limit(reported: Callable[[Report], None]) -> None:
-    rig = Rig(realm(TIGHT)).sign_up()
-    actors = [rig.step_up(name, "x", NEW) for name in ("p", "q", "s")]
-    report = explore("3 wrong step-ups, limit 2", rig, actors, 1, within_the_limit)
+    harness = Harness(realm(TIGHT)).sign_up()
+    actors = [harness.step_up(name, "x", NEW) for name in ("p", "q", "s")]
+    report = explore("3 wrong step-ups, limit 2", harness, actors, 1, within_the_limit)
     reported(report)
     assert report.violations == []
 
 
 def test_logins_that_succeed_leave_no_trace_in_the_count(reported: Callable[[Report], None]) -> None:
-    rig = Rig(realm(TIGHT)).sign_up()
+    harness = Harness(realm(TIGHT)).sign_up()
 
     def nothing_counted(explorer: Explorer, node: Node) -> list[str]:
-        explorer.world.restore(explorer.worlds.values[node.world])
-        buckets = explorer.world.store.throttles._buckets
+        explorer.state.restore(explorer.worlds.values[node.state])
+        buckets = explorer.state.store.throttles._buckets
         counted = [key for key, each in buckets.items() if each.level and not key.startswith("signup")]
         return [f"{counted} still counts"] if counted else []
 
-    report = explore("2 right logins, limit 2", rig, [rig.login("p"), rig.login("q")], 0, nothing_counted)
+    report = explore("2 right logins, limit 2", harness, [harness.login("p"), harness.login("q")], 0, nothing_counted)
     reported(report)
     assert report.violations == []

@@ -13,11 +13,11 @@ STREAM = {"accept": "text/event-stream"}
 class Event(NamedTuple):
     name: str
     mark: str
-    said: dict[str, Any]
+    data: dict[str, Any]
 
     @property
     def keys(self) -> list[str]:
-        return [each["key"] for each in self.said["entries"]]
+        return [each["key"] for each in self.data["entries"]]
 
 
 def events(lines: Iterator[str]) -> Iterator[Event]:
@@ -33,7 +33,7 @@ def events(lines: Iterator[str]) -> Iterator[Event]:
 
 
 @contextmanager
-def listening(url: str, query: str = "", *, seconds: float = 30, **headers: str) -> Iterator[Iterator[Event]]:
+def open_stream(url: str, query: str = "", *, seconds: float = 30, **headers: str) -> Iterator[Iterator[Event]]:
     """The events of one stream, but its opening. ``seconds``: longest silence."""
     sent = STREAM | {name.replace("_", "-"): value for name, value in headers.items()}
     with httpx.stream("GET", f"{url}/auth/revocations{query}", headers=sent, timeout=seconds) as answer:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 
-class Wire:
+class RawConnection:
     """One TCP connection to a server. Closed with the ``with`` statement."""
 
     def __init__(self, url: str, seconds: float = 30.0) -> None:
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=seconds)
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> "RawConnection":
         return self
 
     def __exit__(self, *_: object) -> None:

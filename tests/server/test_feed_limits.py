@@ -17,9 +17,9 @@ import pytest
 from keyturn.core.revocation import ENDED
 from keyturn.server.feed_stream import MAX_STREAMS, WRITE_SECONDS
 from keyturn.stores.sql.tables import APPENDED
-from server.feed import listening
-from server.raw_http import Wire
-from server_process import Served, serving
+from server.feed import open_stream
+from server.raw_http import RawConnection
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until
 
@@ -40,77 +40,77 @@ def open_files() -> Iterator[None]:
 
 
 @pytest.fixture
-def served(tmp_path: Path, open_files: None) -> Iterator[Served]:
-    with serving(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="10") as server:
+def server(tmp_path: Path, open_files: None) -> Iterator[ServerProcess]:
+    with run_server(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="10") as server:
         yield server
 
 
-def fill(served: Served) -> None:
+def fill(server: ServerProcess) -> None:
     """Have that many revocations in the log, as if they had been made."""
     until_at = int(time.time()) + 3600
     rows = [(n, "session", f"{n:022d}", ENDED, until_at - 3600, until_at) for n in range(1, ENTRIES + 1)]
-    with sqlite3.connect(served.data / "keyturn.db", timeout=30) as store:
+    with sqlite3.connect(server.data / "keyturn.db", timeout=30) as store:
         store.executemany("INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?)", rows)
         store.execute("UPDATE counters SET value = ? WHERE name = ?", (ENTRIES, APPENDED))
-    until(lambda: gauge(served, "keyturn_denylist_entries") == ENTRIES, lambda: "the log was not read")
+    until(lambda: gauge(server, "keyturn_denylist_entries") == ENTRIES, lambda: "the log was not read")
 
 
-def gauge(served: Served, name: str) -> float:
-    lines = httpx.get(served.url + "/metrics", timeout=30).text.splitlines()
+def gauge(server: ServerProcess, name: str) -> float:
+    lines = httpx.get(server.url + "/metrics", timeout=30).text.splitlines()
     return float(next(each for each in lines if each.startswith(name + " ")).split()[1])
 
 
-def resident(served: Served) -> int:
+def resident(server: ServerProcess) -> int:
     """Bytes of memory the server has."""
-    assert served.process is not None
-    status = Path(f"/proc/{served.process.pid}/status").read_text()
+    assert server.process is not None
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
     return 1024 * int(status.partition("VmRSS:")[2].split()[0])
 
 
-def test_a_reader_who_takes_nothing_is_cut_off_and_holds_nobody_up(served: Served) -> None:
-    fill(served)
-    before = resident(served)
-    parts = urlsplit(served.url)
+def test_a_reader_who_takes_nothing_is_cut_off_and_holds_nobody_up(server: ServerProcess) -> None:
+    fill(server)
+    before = resident(server)
+    parts = urlsplit(server.url)
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.connect((parts.hostname, parts.port))
         reader.sendall(ASK)
-        until(lambda: gauge(served, "keyturn_feed_streams") == 1, lambda: "the stream did not begin")
+        until(lambda: gauge(server, "keyturn_feed_streams") == 1, lambda: "the stream did not begin")
         began_at = time.monotonic()
-        with listening(served.url, "?after=0") as told:
-            assert sum(len(next(told).said["entries"]) for _ in range(ENTRIES // 1000)) == ENTRIES
-            assert next(told).said["stamp"], "others are told, and quickly"
-        until(lambda: gauge(served, "keyturn_feed_streams") == 0, lambda: "it was never cut off", 6 * WRITE_SECONDS)
+        with open_stream(server.url, "?after=0") as told:
+            assert sum(len(next(told).data["entries"]) for _ in range(ENTRIES // 1000)) == ENTRIES
+            assert next(told).data["stamp"], "others are told, and quickly"
+        until(lambda: gauge(server, "keyturn_feed_streams") == 0, lambda: "it was never cut off", 6 * WRITE_SECONDS)
         assert time.monotonic() - began_at > WRITE_SECONDS / 2
-        assert resident(served) - before < 32 * 1024 * 1024
+        assert resident(server) - before < 32 * 1024 * 1024
         with suppress(ConnectionResetError):
             while reader.recv(65536):
                 pass
-    assert "unexpected" not in served.log.read_text()
+    assert "unexpected" not in server.log.read_text()
 
 
-def test_a_thousand_readers_hear_of_it_and_one_more_is_refused(served: Served) -> None:
+def test_a_thousand_readers_hear_of_it_and_one_more_is_refused(server: ServerProcess) -> None:
     body = {"email": "ada@example.com", "password": PASSWORD}
-    with ExitStack() as stack, served.client() as ada:
+    with ExitStack() as stack, server.client() as ada:
         assert ada.post("/auth/signup", json=body).status_code == 201
-        wires = [stack.enter_context(Wire(served.url)) for _ in range(MAX_STREAMS)]
+        wires = [stack.enter_context(RawConnection(server.url)) for _ in range(MAX_STREAMS)]
         for each in wires:
             each.send(ASK)
-        until(lambda: gauge(served, "keyturn_feed_streams") == MAX_STREAMS, lambda: "not all were taken")
-        with Wire(served.url) as late:
+        until(lambda: gauge(server, "keyturn_feed_streams") == MAX_STREAMS, lambda: "not all were taken")
+        with RawConnection(server.url) as late:
             late.send(ASK)
             status, headers, answer = late.reply()
         assert (status, json.loads(answer)["code"], headers["retry-after"]) == (503, "overloaded", "5")
         sid = ada.get("/auth/session").json()["sid"]
         assert ada.post("/auth/logout").json()["revoked"]
-        heard(wires, sid.encode())
+        events_read(wires, sid.encode())
         wires.pop().socket.close()
-        until(lambda: gauge(served, "keyturn_feed_streams") == MAX_STREAMS - 1, lambda: "one who left is still counted")
-        with listening(served.url, "?after=0") as told:
+        until(lambda: gauge(server, "keyturn_feed_streams") == MAX_STREAMS - 1, lambda: "one who left is still counted")
+        with open_stream(server.url, "?after=0") as told:
             assert sid in next(told).keys
 
 
-def heard(wires: list[Wire], what: bytes) -> None:
+def events_read(wires: list[RawConnection], what: bytes) -> None:
     """Wait until every one of them has been told."""
     poll, left = select.poll(), {each.socket.fileno(): each for each in wires}
     held = dict.fromkeys(left, b"")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until
 
@@ -18,14 +18,14 @@ CLIENTS = 6
 class Mobile(threading.Thread):
     """Refreshes as fast as it is answered. ``token`` is always the last one it was given, as a real client holds it."""
 
-    def __init__(self, served: Served, token: str) -> None:
+    def __init__(self, server: ServerProcess, token: str) -> None:
         super().__init__()
-        self.served, self.token = served, token
+        self.server, self.token = server, token
         self.turns = 0
         self.refusals: list[str] = []
 
     def run(self) -> None:
-        with self.served.client() as client:
+        with self.server.client() as client:
             try:
                 while not self.refusals:
                     self.turn(client)
@@ -40,18 +40,18 @@ class Mobile(threading.Thread):
             self.refusals.append(reply.text)
 
 
-class Enders(threading.Thread):
+class SessionEnders(threading.Thread):
     """Logs in and out again. ``ended``: tokens of sessions whose end was acknowledged; ``open``: of those that stay."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, server: ServerProcess) -> None:
         super().__init__()
-        self.served = served
+        self.server = server
         self.ended: list[dict[str, str]] = []
         self.open: list[dict[str, str]] = []
 
     def run(self) -> None:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
-        with self.served.client() as client:
+        with self.server.client() as client:
             try:
                 while True:
                     issued = client.post("/auth/login", json=body).json()
@@ -71,17 +71,17 @@ def refresh(client: httpx.Client, token: str) -> httpx.Response:
 
 def test_nothing_acknowledged_is_lost_and_nothing_ended_comes_back(tmp_path: Path) -> None:
     draw = random.Random(9)
-    with serving(tmp_path / "data", workers=2, algorithm="ES256", refresh_grace_seconds="300") as served:
-        with served.client() as client:
+    with run_server(tmp_path / "data", workers=2, algorithm="ES256", refresh_grace_seconds="300") as server:
+        with server.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
             client.post("/auth/signup", json=body)
             tokens = [client.post("/auth/login", json=body).json()["refresh_token"] for _ in range(CLIENTS)]
         for _ in range(ROUNDS):
-            tokens = one_round(served, tokens, draw.uniform(0.3, 0.8))
+            tokens = one_round(server, tokens, draw.uniform(0.3, 0.8))
 
 
-def one_round(served: Served, tokens: list[str], seconds: float) -> list[str]:
-    crowd, enders = [Mobile(served, each) for each in tokens], Enders(served)
+def one_round(server: ServerProcess, tokens: list[str], seconds: float) -> list[str]:
+    crowd, enders = [Mobile(server, each) for each in tokens], SessionEnders(server)
     for each in (*crowd, enders):
         each.start()
     until(
@@ -89,12 +89,12 @@ def one_round(served: Served, tokens: list[str], seconds: float) -> list[str]:
         lambda: repr([refusal for each in crowd for refusal in each.refusals]),
     )
     time.sleep(seconds)
-    served.kill()
+    server.kill()
     for each in (*crowd, enders):
         each.join(30)
     assert [refusal for each in crowd for refusal in each.refusals] == []
-    served.start()
-    with served.client() as client:
+    server.start()
+    with server.client() as client:
         for each in enders.ended:
             assert refresh(client, each["refresh_token"]).json()["code"] == "token_revoked"
             bearer = {"authorization": f"Bearer {each['access_token']}"}

@@ -8,13 +8,13 @@ from itertools import repeat
 import httpx
 import pytest
 
-from server.raw_http import Wire
-from server_process import Served, serving
+from server.raw_http import RawConnection
+from server_process import ServerProcess, run_server
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("limits") / "data", algorithm="ES256") as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with run_server(tmp_path_factory.mktemp("limits") / "data", algorithm="ES256") as server:
         yield server
 
 
@@ -22,83 +22,83 @@ POST = b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\
 GET = b"GET /auth/session HTTP/1.1\r\nHost: x\r\n"
 
 
-def said(served: Served, *parts: bytes) -> tuple[int, str]:
-    with Wire(served.url) as wire:
-        wire.send(*parts)
-        status, _, body = wire.reply()
+def log_lines(server: ServerProcess, *parts: bytes) -> tuple[int, str]:
+    with RawConnection(server.url) as connection:
+        connection.send(*parts)
+        status, _, body = connection.reply()
         problem = json.loads(body)
-        assert problem["docs"] == f"{served.url}/docs/errors#{problem['code']}"
+        assert problem["docs"] == f"{server.url}/docs/errors#{problem['code']}"
         return status, problem["code"]
 
 
-def test_a_large_body_is_refused_before_it_is_read(served: Served) -> None:
+def test_a_large_body_is_refused_before_it_is_read(server: ServerProcess) -> None:
     # Declared, and none of it sent: the answer comes all the same.
-    assert said(served, POST, b"Content-Length: 17408\r\n\r\n") == (413, "payload_too_large")
+    assert log_lines(server, POST, b"Content-Length: 17408\r\n\r\n") == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize("size", [16 * 1024 + 1, 17 * 1024, 300_000])
-def test_a_large_body_that_says_no_size_is_cut_off(served: Served, size: int) -> None:
+def test_a_large_body_that_says_no_size_is_cut_off(server: ServerProcess, size: int) -> None:
     chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (size, b" " * size)
-    assert said(served, POST, b"Transfer-Encoding: chunked\r\n\r\n", chunk) == (413, "payload_too_large")
+    assert log_lines(server, POST, b"Transfer-Encoding: chunked\r\n\r\n", chunk) == (413, "payload_too_large")
 
 
-def test_a_body_of_just_the_limit_is_read(served: Served) -> None:
+def test_a_body_of_just_the_limit_is_read(server: ServerProcess) -> None:
     body = b'{"email": "a@example.com", "password": 1, "x": "' + b"x" * (16 * 1024 - 50) + b'"}'
     assert len(body) == 16 * 1024
-    assert said(served, POST, b"Content-Length: 16384\r\n\r\n", body) == (400, "invalid_member")
+    assert log_lines(server, POST, b"Content-Length: 16384\r\n\r\n", body) == (400, "invalid_member")
 
 
 @pytest.mark.timeout(120)
-def test_whoever_is_slow_is_timed_out_and_hung_up_on(served: Served) -> None:
+def test_whoever_is_slow_is_timed_out_and_hung_up_on(server: ServerProcess) -> None:
     # All at once: each of them takes its ten seconds.
     with ThreadPoolExecutor(3) as pool:
-        running = [pool.submit(each, served) for each in (slow_body, slow_head, silence)]
+        running = [pool.submit(each, server) for each in (slow_body, slow_head, silent_connection)]
         assert [each.result() for each in running] == [(408, "request_timeout")] * 3
 
 
-def slow_body(served: Served) -> tuple[int, str]:
-    with Wire(served.url) as wire:
-        wire.send(POST, b"Content-Length: 1000\r\n\r\n")
-        wire.drip(repeat(ord("{")), 0.1)
-        status, _, body = wire.reply()
+def slow_body(server: ServerProcess) -> tuple[int, str]:
+    with RawConnection(server.url) as connection:
+        connection.send(POST, b"Content-Length: 1000\r\n\r\n")
+        connection.drip(repeat(ord("{")), 0.1)
+        status, _, body = connection.reply()
         # It does not stop until it is hung up on: it is not listened to for ever.
-        wire.drip(repeat(ord("{")), 0.1)
-        assert wire.rest() == b""
+        connection.drip(repeat(ord("{")), 0.1)
+        assert connection.rest() == b""
         return status, json.loads(body)["code"]
 
 
-def slow_head(served: Served) -> tuple[int, str]:
-    with Wire(served.url) as wire:
-        wire.send(b"GET /livez HTTP/1.1\r\nX-Slow: ")
-        wire.drip(repeat(ord("x")), 0.1)
-        return last_words(wire)
+def slow_head(server: ServerProcess) -> tuple[int, str]:
+    with RawConnection(server.url) as connection:
+        connection.send(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        connection.drip(repeat(ord("x")), 0.1)
+        return final_response(connection)
 
 
-def silence(served: Served) -> tuple[int, str]:
-    with Wire(served.url) as wire:
-        return last_words(wire)
+def silent_connection(server: ServerProcess) -> tuple[int, str]:
+    with RawConnection(server.url) as connection:
+        return final_response(connection)
 
 
-def last_words(wire: Wire) -> tuple[int, str]:
-    status, headers, body = wire.reply()
+def final_response(connection: RawConnection) -> tuple[int, str]:
+    status, headers, body = connection.reply()
     assert headers["connection"] == "close"
-    assert wire.rest() == b""
+    assert connection.rest() == b""
     return status, json.loads(body)["code"]
 
 
-def test_many_headers_are_refused(served: Served) -> None:
-    assert said(served, GET, b"".join(b"X-%d: y\r\n" % n for n in range(101)), b"\r\n") == (400, "bad_request")
+def test_many_headers_are_refused(server: ServerProcess) -> None:
+    assert log_lines(server, GET, b"".join(b"X-%d: y\r\n" % n for n in range(101)), b"\r\n") == (400, "bad_request")
 
 
-def test_a_large_header_is_refused(served: Served) -> None:
-    assert said(served, GET, b"X: ", b"y" * 33_000, b"\r\n\r\n") == (400, "bad_request")
+def test_a_large_header_is_refused(server: ServerProcess) -> None:
+    assert log_lines(server, GET, b"X: ", b"y" * 33_000, b"\r\n\r\n") == (400, "bad_request")
 
 
-def test_a_header_without_end_is_not_read_on(served: Served) -> None:
-    with Wire(served.url) as wire:
+def test_a_header_without_end_is_not_read_on(server: ServerProcess) -> None:
+    with RawConnection(server.url) as connection:
         try:
             for _ in range(1000):
-                wire.send(b"GET /livez HTTP/1.1\r\nX: " if _ == 0 else b"y" * 65536)
+                connection.send(b"GET /livez HTTP/1.1\r\nX: " if _ == 0 else b"y" * 65536)
         except OSError:
             return
     raise AssertionError("64 MiB of one header were taken")
@@ -119,30 +119,30 @@ def test_a_header_without_end_is_not_read_on(served: Served) -> None:
         b"POST /auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_not_http_is_one_refusal(served: Served, nonsense: bytes) -> None:
-    assert said(served, nonsense) == (400, "bad_request")
+def test_what_is_not_http_is_one_refusal(server: ServerProcess, nonsense: bytes) -> None:
+    assert log_lines(server, nonsense) == (400, "bad_request")
 
 
-def test_two_requests_on_one_connection_are_answered_in_order(served: Served) -> None:
-    with Wire(served.url) as wire:
-        wire.send(GET, b"\r\n", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert wire.reply()[0] == 401
-        assert json.loads(wire.reply()[2]) == {"status": "alive"}
-        wire.send(GET, b"\r\n")
-        assert wire.reply()[0] == 401
+def test_two_requests_on_one_connection_are_answered_in_order(server: ServerProcess) -> None:
+    with RawConnection(server.url) as connection:
+        connection.send(GET, b"\r\n", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.reply()[0] == 401
+        assert json.loads(connection.reply()[2]) == {"status": "alive"}
+        connection.send(GET, b"\r\n")
+        assert connection.reply()[0] == 401
 
 
-def test_http_1_0_is_answered_and_closed(served: Served) -> None:
-    with Wire(served.url) as wire:
-        wire.send(b"GET /auth/session HTTP/1.0\r\n\r\n")
-        status, headers, body = wire.reply()
+def test_http_1_0_is_answered_and_closed(server: ServerProcess) -> None:
+    with RawConnection(server.url) as connection:
+        connection.send(b"GET /auth/session HTTP/1.0\r\n\r\n")
+        status, headers, body = connection.reply()
         assert (status, headers["connection"], json.loads(body)["code"]) == (401, "close", "unauthenticated")
-        assert wire.rest() == b""
+        assert connection.rest() == b""
 
 
-def test_head_is_get_without_a_body(served: Served) -> None:
+def test_head_is_get_without_a_body(server: ServerProcess) -> None:
     for path in ("/.well-known/jwks.json", "/livez", "/auth/session"):
-        get, head = httpx.get(served.url + path), httpx.head(served.url + path)
+        get, head = httpx.get(server.url + path), httpx.head(server.url + path)
         assert (head.status_code, head.content) == (get.status_code, b"")
         assert head.headers["content-length"] == get.headers["content-length"]
 
@@ -161,10 +161,10 @@ def test_head_is_get_without_a_body(served: Served) -> None:
     ],
 )
 def test_other_paths_and_methods_are_documented_refusals(
-    served: Served, method: str, path: str, status: int, code: str
+    server: ServerProcess, method: str, path: str, status: int, code: str
 ) -> None:
-    with Wire(served.url) as wire:
-        wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        said, headers, body = wire.reply()
-        assert (said, json.loads(body)["code"]) == (status, code)
+    with RawConnection(server.url) as connection:
+        connection.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        log_lines, headers, body = connection.reply()
+        assert (log_lines, json.loads(body)["code"]) == (status, code)
         assert ("allow" in headers) == (status == 405)

@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.raw_http import Wire
-from server_process import Served, serving
+from server.raw_http import RawConnection
+from server_process import ServerProcess, run_server
 
 PASSWORD = "the canary sings at half past four"
 WRONG = "a canary nobody may ever read"
 CANARY = "canary-4f1c9a7e5b"
 
 
-def use_everything(served: Served, client: httpx.Client) -> list[str]:
+def use_everything(server: ServerProcess, client: httpx.Client) -> list[str]:
     """Every credential there is, used well and badly. Answers all that must never be read in a log."""
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
     issued = client.post("/auth/signup", json=body).json()
@@ -39,30 +39,30 @@ def use_everything(served: Served, client: httpx.Client) -> list[str]:
         client.post("/auth/introspect", data={"token": token}, headers=header)
         client.get("/auth/session", headers={"cookie": f"kt_session={token}; kt_session={token}"})
         client.get("/auth/session", headers={"cookie": f"kt_session={token}x"})
-    with Wire(served.url) as wire:
+    with RawConnection(server.url) as connection:
         malformed = f"GET /auth/session HTTP/1.1\r\nHost : x\r\nAuthorization: Bearer {secrets[-1]}\r\n\r\n"
-        wire.send(malformed.encode())
-        wire.reply()
+        connection.send(malformed.encode())
+        connection.reply()
     return secrets
 
 
-def break_the_store(served: Served, client: httpx.Client) -> None:
+def break_the_store(server: ServerProcess, client: httpx.Client) -> None:
     """Errors nobody foresaw: tables that are gone, rows that make no sense."""
-    with sqlite3.connect(served.data / "keyturn.db") as store:
+    with sqlite3.connect(server.data / "keyturn.db") as store:
         store.execute("UPDATE sessions SET seed = x'00'")
         store.execute("UPDATE accounts SET password_hash = ?", (CANARY,))
     for _ in range(2):
         client.get("/auth/session", headers={"cookie": "; ".join(f"{n}={v}" for n, v in client.cookies.items())})
         client.post("/auth/login", json={"email": "ada@example.com", "password": WRONG})
-        with sqlite3.connect(served.data / "keyturn.db") as store:
+        with sqlite3.connect(server.data / "keyturn.db") as store:
             store.execute("DROP TABLE IF EXISTS audit_events")
             store.execute("DROP TABLE IF EXISTS accounts")
 
 
-def stored_secrets(served: Served) -> list[str]:
+def stored_secrets(server: ServerProcess) -> list[str]:
     """What lies in the data folder and the store, in the spellings a log might use."""
-    kept = [(served.data / name).read_text() for name in ("secret", "service-token")]
-    with sqlite3.connect(served.data / "keyturn.db") as store:
+    kept = [(server.data / name).read_text() for name in ("secret", "service-token")]
+    with sqlite3.connect(server.data / "keyturn.db") as store:
         kept += [row[0] for row in store.execute("SELECT password_hash FROM accounts")]
         blobs = [row[0] for row in store.execute("SELECT seed FROM sessions")]
         blobs += [row[0] for row in store.execute("SELECT sealed FROM signing_keys")]
@@ -70,15 +70,15 @@ def stored_secrets(served: Served) -> list[str]:
 
 
 def test_no_secret_is_ever_logged(tmp_path: Path) -> None:
-    served = Served(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256", "LOG_LEVEL": "DEBUG"})
-    served.start()
+    server = ServerProcess(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256", "LOG_LEVEL": "DEBUG"})
+    server.start()
     try:
-        with served.client() as client:
-            secrets = use_everything(served, client) + stored_secrets(served)
-            break_the_store(served, client)
+        with server.client() as client:
+            secrets = use_everything(server, client) + stored_secrets(server)
+            break_the_store(server, client)
     finally:
-        served.stop()
-    log = served.log.read_text()
+        server.stop()
+    log = server.log.read_text()
     # A token's parts: a mac or a signature alone is a secret too.
     parts = {part for each in secrets for part in (each, *each.split(".")) if len(part) >= 20} | {CANARY}
     assert [part for part in parts if part in log] == []
@@ -91,12 +91,12 @@ def test_no_secret_is_ever_logged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_line_of_the_log_is_a_json_object(tmp_path: Path, workers: int) -> None:
-    with serving(tmp_path / "data", workers=workers, algorithm="ES256") as served:
-        httpx.get(served.url + "/auth/session")
-        httpx.get(served.url + "/nothing")
-        served.stop()
+    with run_server(tmp_path / "data", workers=workers, algorithm="ES256") as server:
+        httpx.get(server.url + "/auth/session")
+        httpx.get(server.url + "/nothing")
+        server.stop()
     # The greeting is for people and goes to standard output, which the test has put in the same file.
-    greeting, _, rest = served.log.read_text().partition("/auth/logout-all\n")
+    greeting, _, rest = server.log.read_text().partition("/auth/logout-all\n")
     assert "Try:" in greeting
     events = [json.loads(line) for line in (greeting + rest).splitlines() if line.startswith("{")]
     assert [line for line in rest.splitlines() if line and not line.startswith("{")] == []

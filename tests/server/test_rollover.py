@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import jwt
 
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 
 ROLLOVER_SECONDS = 9
@@ -19,8 +19,8 @@ KEYS = 3
 class Reader:
     """A resource server with a key cache that does what Cache-Control says, and never looks for an unknown kid."""
 
-    def __init__(self, served: Served) -> None:
-        self.url = served.url
+    def __init__(self, server: ServerProcess) -> None:
+        self.url = server.url
         self.kids: set[str] = set()
         self._keys: dict[str, Any] = {}
         self._good_until = 0.0
@@ -46,20 +46,20 @@ def signers(tokens: list[str]) -> set[str]:
 def test_no_valid_token_fails_during_several_rollovers(tmp_path: Path) -> None:
     settings = {"key_lifetime_seconds": str(ROLLOVER_SECONDS), "key_publish_ahead_seconds": str(PUBLISH_SECONDS)}
     settings |= {"access_token_seconds": "120", "algorithm": "ES256"}
-    with serving(tmp_path / "data", workers=3, **settings) as served, served.client() as client:
+    with run_server(tmp_path / "data", workers=3, **settings) as server, server.client() as client:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         issued = client.post("/auth/signup", json=body).json()
-        reader, held = Reader(served), [issued["access_token"]]
+        reader, held = Reader(server), [issued["access_token"]]
         give_up_at = time.monotonic() + 60
         while len(signers(held)) < KEYS:
             assert time.monotonic() < give_up_at, "the keys do not roll over"
             # A connection each, so that any worker may sign, and any other may be asked.
             form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
-            issued = httpx.post(served.url + "/auth/token", data=form).json()
+            issued = httpx.post(server.url + "/auth/token", data=form).json()
             held.append(issued["access_token"])
             for token in {held[0], held[len(held) // 2], held[-1]}:
                 assert reader.read(token)["sid"] == issued["sid"]
                 headers = {"authorization": f"Bearer {token}"}
-                assert httpx.get(served.url + "/auth/session", headers=headers).status_code == 200
+                assert httpx.get(server.url + "/auth/session", headers=headers).status_code == 200
             time.sleep(0.1)
         assert {reader.read(token)["sid"] for token in held} == {issued["sid"]}

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until
 
@@ -22,18 +22,18 @@ SHM_LOCKS = (120, 8)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     data = tmp_path_factory.mktemp("stalled") / "data"
-    with serving(
+    with run_server(
         data, algorithm="ES256", revocation_staleness_seconds=str(BOUND_SECONDS), refresh_grace_seconds="300"
     ) as server:
         yield server
 
 
 @pytest.fixture
-def questions(served: Served) -> dict[str, tuple[str, str, dict[str, str], dict[str, str]]]:
+def questions(server: ServerProcess) -> dict[str, tuple[str, str, dict[str, str], dict[str, str]]]:
     """One login, asked for in every way it can be."""
-    with served.client() as client:
+    with server.client() as client:
         body = {"email": f"ada{time.monotonic_ns()}@example.com", "password": PASSWORD, "deliver": "both"}
         issued = client.post("/auth/signup", json=body).json()
         cookie = {"cookie": f"kt_session={client.cookies['kt_session']}"}
@@ -50,8 +50,8 @@ def questions(served: Served) -> dict[str, tuple[str, str, dict[str, str], dict[
 
 
 @contextmanager
-def stalled(served: Served) -> Iterator[None]:
-    shared = os.open(served.data / "keyturn.db-shm", os.O_RDWR)
+def stalled(server: ServerProcess) -> Iterator[None]:
+    shared = os.open(server.data / "keyturn.db-shm", os.O_RDWR)
     start, length = SHM_LOCKS
     fcntl.lockf(shared, fcntl.LOCK_EX, length, start)
     try:
@@ -60,52 +60,52 @@ def stalled(served: Served) -> Iterator[None]:
         os.close(shared)
 
 
-def ask(served: Served, question: tuple[str, str, dict[str, str], dict[str, str]]) -> httpx.Response:
+def ask(server: ServerProcess, question: tuple[str, str, dict[str, str], dict[str, str]]) -> httpx.Response:
     method, path, headers, form = question
-    return httpx.request(method, served.url + path, headers=headers, data=form or None, timeout=60)
+    return httpx.request(method, server.url + path, headers=headers, data=form or None, timeout=60)
 
 
 def test_a_stalled_store_is_never_a_yes_nor_a_no(
-    served: Served, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
+    server: ServerProcess, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
 ) -> None:
-    assert {ask(served, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
-    with stalled(served), ThreadPoolExecutor(5) as pool:
+    assert {ask(server, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
+    with stalled(server), ThreadPoolExecutor(5) as pool:
         time.sleep(BOUND_SECONDS)
         # It stalls until they are answered: nobody waits for it.
-        replies = dict(zip(questions, pool.map(lambda each: ask(served, each), questions.values()), strict=True))
+        replies = dict(zip(questions, pool.map(lambda each: ask(server, each), questions.values()), strict=True))
         for name, reply in replies.items():
             expected = "store_unavailable" if name == "refresh" else "revocation_unknown"
             assert (reply.status_code, reply.json()["code"]) == (503, expected), name
             assert int(reply.headers["retry-after"]) >= 1
             assert "set-cookie" not in reply.headers
             assert "www-authenticate" not in reply.headers
-        assert httpx.get(served.url + "/livez").status_code == 200
-    until(lambda: httpx.get(served.url + "/readyz", timeout=30).status_code == 200)
-    assert {name: ask(served, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
+        assert httpx.get(server.url + "/livez").status_code == 200
+    until(lambda: httpx.get(server.url + "/readyz", timeout=30).status_code == 200)
+    assert {name: ask(server, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
 
 
 def test_a_store_nobody_may_write_to_still_answers_who_is_calling(
-    served: Served, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
+    server: ServerProcess, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
 ) -> None:
-    other = sqlite3.connect(served.data / "keyturn.db", isolation_level=None)
+    other = sqlite3.connect(server.data / "keyturn.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        assert {ask(served, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
-        refresh = ask(served, questions["refresh"])
+        assert {ask(server, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
+        refresh = ask(server, questions["refresh"])
         assert (refresh.status_code, refresh.json()["code"]) == (503, "store_unavailable")
         assert refresh.json()["error"] == "temporarily_unavailable"
-        logout = httpx.post(served.url + "/auth/logout", headers=questions["cookie"][2], timeout=30)
+        logout = httpx.post(server.url + "/auth/logout", headers=questions["cookie"][2], timeout=30)
         assert (logout.status_code, "set-cookie" in logout.headers) == (503, False)
     finally:
         other.execute("ROLLBACK")
         other.close()
-    assert {name: ask(served, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
+    assert {name: ask(server, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
 
 
 def test_a_store_whose_file_was_replaced_is_not_ready(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="1") as served:
-        (served.data / "keyturn.db").rename(tmp_path / "elsewhere.db")
-        until(lambda: not httpx.get(served.url + "/readyz").json()["feed"])
-        ready = httpx.get(served.url + "/readyz")
+    with run_server(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="1") as server:
+        (server.data / "keyturn.db").rename(tmp_path / "elsewhere.db")
+        until(lambda: not httpx.get(server.url + "/readyz").json()["feed"])
+        ready = httpx.get(server.url + "/readyz")
         assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
-        assert httpx.get(served.url + "/livez").status_code == 200
+        assert httpx.get(server.url + "/livez").status_code == 200

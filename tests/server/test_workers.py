@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from effort import effort
-from server.workers import Line, line_to_each, workers
-from server_process import Served, serving
+from server.workers import WorkerConnection, connect_to_each_worker, workers
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until
 
@@ -25,24 +25,24 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="need
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     data = tmp_path_factory.mktemp("workers") / "data"
-    with serving(data, workers=WORKERS, algorithm="ES256", hash_threads="1") as server:
+    with run_server(data, workers=WORKERS, algorithm="ES256", hash_threads="1") as server:
         with server.client() as client:
             client.post("/auth/signup", json={"email": "ada@example.com", "password": PASSWORD})
         yield server
 
 
-def login(served: Served, deliver: str = "both") -> tuple[dict[str, str], str]:
+def login(server: ServerProcess, deliver: str = "both") -> tuple[dict[str, str], str]:
     """The answer of a login and the cookie it set."""
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": deliver}
-    with served.client() as client:
+    with server.client() as client:
         reply = client.post("/auth/login", json=body)
         assert reply.status_code == 200
         return reply.json(), f"kt_session={client.cookies['kt_session']}"
 
 
-def hammer(line: Line, headers: dict[str, str], asked: list[tuple[float, int]]) -> None:
+def send_requests(line: WorkerConnection, headers: dict[str, str], asked: list[tuple[float, int]]) -> None:
     """Ask until refused and a little longer. ``asked``: when each question went out, and its status."""
     after_the_end, give_up_at = 0, time.monotonic() + PATIENCE_SECONDS
     while after_the_end < 20 and time.monotonic() < give_up_at:
@@ -54,11 +54,11 @@ def hammer(line: Line, headers: dict[str, str], asked: list[tuple[float, int]]) 
 
 
 @pytest.mark.parametrize("credential", ["cookie", "bearer"])
-def test_a_revocation_reaches_every_worker_within_the_bound(served: Served, credential: str) -> None:
+def test_a_revocation_reaches_every_worker_within_the_bound(server: ServerProcess, credential: str) -> None:
     latest: list[float] = []
-    with line_to_each(served, WORKERS) as lines:
+    with connect_to_each_worker(server, WORKERS) as lines:
         for _ in range(ROUNDS):
-            issued, cookie = login(served)
+            issued, cookie = login(server)
             bearer = {"authorization": f"Bearer {issued['access_token']}"}
             asked = run_round(lines, {"cookie": cookie} if credential == "cookie" else bearer, bearer)
             latest += asked
@@ -70,10 +70,10 @@ def test_a_revocation_reaches_every_worker_within_the_bound(served: Served, cred
     assert max(latest) < BOUND_SECONDS
 
 
-def run_round(lines: dict[int, Line], headers: dict[str, str], revoking: dict[str, str]) -> list[float]:
+def run_round(lines: dict[int, WorkerConnection], headers: dict[str, str], revoking: dict[str, str]) -> list[float]:
     """How long after the revocation was acknowledged each worker last accepted a question; 0 when never."""
     asked: dict[int, list[tuple[float, int]]] = {pid: [] for pid in lines}
-    threads = [threading.Thread(target=hammer, args=(line, headers, asked[pid])) for pid, line in lines.items()]
+    threads = [threading.Thread(target=send_requests, args=(line, headers, asked[pid])) for pid, line in lines.items()]
     for each in threads:
         each.start()
     while not all(asked.values()):
@@ -89,17 +89,17 @@ def run_round(lines: dict[int, Line], headers: dict[str, str], revoking: dict[st
     return [max(0.0, max(at for at, status in each if status == 200) - revoked_at) for each in asked.values()]
 
 
-def test_a_killed_worker_is_replaced_and_nobody_is_logged_out(served: Served) -> None:
-    _, cookie = login(served)
-    before = workers(served)
+def test_a_killed_worker_is_replaced_and_nobody_is_logged_out(server: ServerProcess) -> None:
+    _, cookie = login(server)
+    before = workers(server)
     assert len(before) == WORKERS
     stop, answers = threading.Event(), set[int | str]()
-    asking = threading.Thread(target=keep_asking, args=(served, cookie, stop, answers))
+    asking = threading.Thread(target=keep_asking, args=(server, cookie, stop, answers))
     asking.start()
     victim = before.pop()
     os.kill(victim, signal.SIGKILL)
-    until(lambda: len(workers(served)) == WORKERS and victim not in workers(served), seconds=60)
-    with line_to_each(served, WORKERS) as lines:
+    until(lambda: len(workers(server)) == WORKERS and victim not in workers(server), seconds=60)
+    with connect_to_each_worker(server, WORKERS) as lines:
         assert victim not in lines
         assert {line("/auth/session", cookie=cookie)[0] for line in lines.values()} == {200}
     stop.set()
@@ -108,40 +108,40 @@ def test_a_killed_worker_is_replaced_and_nobody_is_logged_out(served: Served) ->
     assert answers <= {200, "TransportError"}
 
 
-def keep_asking(served: Served, cookie: str, stop: threading.Event, answers: set[int | str]) -> None:
+def keep_asking(server: ServerProcess, cookie: str, stop: threading.Event, answers: set[int | str]) -> None:
     while not stop.is_set():
         try:
-            answers.add(httpx.get(served.url + "/auth/session", headers={"cookie": cookie}).status_code)
+            answers.add(httpx.get(server.url + "/auth/session", headers={"cookie": cookie}).status_code)
         except httpx.TransportError:
             answers.add("TransportError")
         time.sleep(0.005)
 
 
-def feed_age(served: Served) -> float:
-    text = httpx.get(served.url + "/metrics").text
+def feed_age(server: ServerProcess) -> float:
+    text = httpx.get(server.url + "/metrics").text
     return float(next(line for line in text.splitlines() if line.startswith("keyturn_feed_age_seconds")).split()[-1])
 
 
-def test_metrics_are_pooled_and_forget_dead_workers(served: Served) -> None:
-    with line_to_each(served, WORKERS) as lines:
+def test_metrics_are_pooled_and_forget_dead_workers(server: ServerProcess) -> None:
+    with connect_to_each_worker(server, WORKERS) as lines:
         for line in lines.values():
             line("/auth/session")
-    text = httpx.get(served.url + "/metrics").text
+    text = httpx.get(server.url + "/metrics").text
     counted = [line for line in text.splitlines() if 'route="/auth/session",status="401"' in line]
     assert float(counted[0].split()[-1]) >= WORKERS
     # The one that took a killed worker's place has no news before its first; it says so once a second.
-    until(lambda: 0 <= feed_age(served) < BOUND_SECONDS, lambda: f"{feed_age(served)} s old")
+    until(lambda: 0 <= feed_age(server) < BOUND_SECONDS, lambda: f"{feed_age(server)} s old")
     # One was killed above: what it last said must not stand for ever.
-    told = {int(each.stem.rpartition("_")[2]) for each in (served.data / "metrics").glob("gauge_*.db")}
-    assert told == workers(served)
+    told = {int(each.stem.rpartition("_")[2]) for each in (server.data / "metrics").glob("gauge_*.db")}
+    assert told == workers(server)
 
 
 def test_no_worker_outlives_a_killed_supervisor(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with serving(tmp_path_factory.mktemp("orphans") / "data", workers=2, algorithm="ES256") as served:
-        assert served.process is not None
-        crew = workers(served)
-        os.kill(served.process.pid, signal.SIGKILL)
-        served.process.wait(30)
+    with run_server(tmp_path_factory.mktemp("orphans") / "data", workers=2, algorithm="ES256") as server:
+        assert server.process is not None
+        crew = workers(server)
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(30)
         until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in crew), lambda: "a worker outlives it")
         # Nobody holds the port: the same server starts again on it.
-        served.start()
+        server.start()

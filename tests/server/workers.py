@@ -10,22 +10,22 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from server_process import Served
+from server_process import ServerProcess
 
 
-def workers(served: Served) -> set[int]:
+def workers(server: ServerProcess) -> set[int]:
     """Process ids of the workers: the children of the supervisor that hold the listening port."""
-    assert served.process is not None
-    listening = _inodes(served.port, listening=True)
-    return {pid for pid in _children(served.process.pid) if listening & _sockets(pid)}
+    assert server.process is not None
+    open_stream = _inodes(server.port, open_stream=True)
+    return {pid for pid in _children(server.process.pid) if open_stream & _sockets(pid)}
 
 
-class Line:
+class WorkerConnection:
     """A kept connection, which one worker serves for as long as it is open."""
 
-    def __init__(self, served: Served) -> None:
-        self.url = served.url
-        self._connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    def __init__(self, server: ServerProcess) -> None:
+        self.url = server.url
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         self._connection.connect()
         self.port: int = self._connection.sock.getsockname()[1]
 
@@ -40,23 +40,23 @@ class Line:
 
 
 @contextmanager
-def line_to_each(served: Served, count: int) -> Iterator[dict[int, Line]]:
+def connect_to_each_worker(server: ServerProcess, count: int) -> Iterator[dict[int, WorkerConnection]]:
     """One line to each of ``count`` workers, by process id."""
-    lines: dict[int, Line] = {}
+    lines: dict[int, WorkerConnection] = {}
     give_up_at = time.monotonic() + 60
     with ExitStack() as stack:
         while len(lines) < count:
             assert time.monotonic() < give_up_at, f"only {len(lines)} of {count} workers answer"
-            line = Line(served)
+            line = WorkerConnection(server)
             stack.callback(line.close)
             line("/livez")
-            lines.setdefault(_owner(served, line.port), line)
+            lines.setdefault(_owner(server, line.port), line)
         yield lines
 
 
-def _owner(served: Served, port: int) -> int:
-    inodes = _inodes(served.port, peer=port)
-    return next(pid for pid in workers(served) if inodes & _sockets(pid))
+def _owner(server: ServerProcess, port: int) -> int:
+    inodes = _inodes(server.port, peer=port)
+    return next(pid for pid in workers(server) if inodes & _sockets(pid))
 
 
 def _children(pid: int) -> list[int]:
@@ -72,12 +72,12 @@ def _sockets(pid: int) -> set[str]:
     return found
 
 
-def _inodes(port: int, *, peer: int | None = None, listening: bool = False) -> set[str]:
+def _inodes(port: int, *, peer: int | None = None, open_stream: bool = False) -> set[str]:
     """Sockets of this machine bound to ``port`` that listen, or whose other end is ``peer``."""
     found: set[str] = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         local, remote = (int(each.partition(":")[2], 16) for each in fields[1:3])
-        if local == port and (fields[3] == "0A" if listening else remote == peer):
+        if local == port and (fields[3] == "0A" if open_stream else remote == peer):
             found.add(fields[9])
     return found

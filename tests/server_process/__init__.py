@@ -1,5 +1,5 @@
-"""A real server process for tests: ``keyturn serve`` on a free port, its own data folder, stopped in the end."""
+"""Server processes for tests: ``keyturn serve`` on a free port with a data directory of its own."""
 
-from server_process.process import Served, serving
+from server_process.process import ServerProcess, run_server
 
-__all__ = ["Served", "serving"]
+__all__ = ["ServerProcess", "run_server"]

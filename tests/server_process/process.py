@@ -1,4 +1,4 @@
-"""Start, ask, kill and stop a real ``keyturn serve``."""
+"""Start, stop and kill ``keyturn serve`` as a process."""
 
 import os
 import signal
@@ -18,13 +18,16 @@ PASSWORD = "a bicycle made of rain"
 START_SECONDS = 60.0
 
 # Tests log in often and from one address: only tests about throttling keep the real limits.
-ROOMY = {"KEYTURN_LOGIN_LIMIT_PER_ADDRESS": "100000", "KEYTURN_SIGNUP_LIMIT_PER_ADDRESS": "100000"}
+HIGH_LIMITS = {"KEYTURN_LOGIN_LIMIT_PER_ADDRESS": "100000", "KEYTURN_SIGNUP_LIMIT_PER_ADDRESS": "100000"}
 
 
 @dataclass
-class Served:
-    """One server. ``settings``: its environment. ``url``: where it is; the same after a restart.
-    ``clock``: a file that says how many seconds its wall clock is off, if it may be stepped."""
+class ServerProcess:
+    """A server process.
+
+    ``settings``: environment variables. ``url``: unchanged by a restart. ``clock``: a file with the offset of the
+    server's wall clock in seconds, or None for the real clock.
+    """
 
     data: Path
     workers: int = 1
@@ -43,9 +46,9 @@ class Served:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the server and the operator's commands beside it are given."""
+        """Environment of the server and of operator commands."""
         rest = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
-        return {**rest, **ROOMY, **self.settings}
+        return {**rest, **HIGH_LIMITS, **self.settings}
 
     @property
     def _program(self) -> list[str]:
@@ -54,7 +57,7 @@ class Served:
         return [str(Path(__file__).with_name("stepped_clock.py")), str(self.clock)]
 
     def start(self) -> None:
-        """Start and wait until it is ready. The process leads a group of its own."""
+        """Start the server in a process group of its own and wait until it is ready."""
         arguments = ["--port", str(self.port), "--data-dir", str(self.data), "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -67,19 +70,19 @@ class Served:
         self._wait()
 
     def stop(self) -> int:
-        """Ask it to stop (SIGTERM). Answers its exit code."""
+        """Send SIGTERM and return the exit code."""
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(60)
 
     def kill(self) -> None:
-        """Kill the whole group at once (SIGKILL): a power cut, as far as the processes are concerned."""
+        """Send SIGKILL to the whole process group, as a power cut would end it."""
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
 
     def client(self) -> httpx.Client:
-        """A client with a cookie jar of its own."""
+        """Return an HTTP client with its own cookie jar."""
         return httpx.Client(base_url=self.url, timeout=20)
 
     def _wait(self) -> None:
@@ -98,12 +101,12 @@ class Served:
 
 
 @contextmanager
-def serving(data: Path, *, workers: int = 1, **settings: str) -> Iterator[Served]:
-    """A running server; ``settings`` by name, without ``KEYTURN_``, in lower case."""
-    served = Served(data, workers, {f"KEYTURN_{name.upper()}": value for name, value in settings.items()})
-    served.start()
+def run_server(data: Path, *, workers: int = 1, **settings: str) -> Iterator[ServerProcess]:
+    """Run a server within the ``with`` block. ``settings``: names in lower case, without ``KEYTURN_``."""
+    server = ServerProcess(data, workers, {f"KEYTURN_{name.upper()}": value for name, value in settings.items()})
+    server.start()
     try:
-        yield served
+        yield server
     finally:
-        if served.process is not None and served.process.poll() is None:
-            served.stop()
+        if server.process is not None and server.process.poll() is None:
+            server.stop()

@@ -1,4 +1,4 @@
-"""Watch a verifier until it refuses what was revoked."""
+"""Measure how long a verifier accepts a revoked token."""
 
 import time
 
@@ -9,9 +9,9 @@ PATIENCE_SECONDS = 30.0
 
 
 def last_accepted_at(verify: Verifier, token: str, tolerated: tuple[type[Refusal], ...] = ()) -> float:
-    """Ask until ``token`` is refused as revoked. Return when the last call that accepted it began (monotonic).
+    """Verify ``token`` until it is refused as revoked. Return the monotonic start time of the last accepting call.
 
-    ``tolerated``: other refusals that may be met on the way. Raises ``AssertionError`` if it is never refused.
+    ``tolerated``: other refusals that may occur meanwhile. Raises ``AssertionError`` after ``PATIENCE_SECONDS``.
     """
     last, began_at = 0.0, time.monotonic()
     give_up_at = began_at + PATIENCE_SECONDS
@@ -25,4 +25,4 @@ def last_accepted_at(verify: Verifier, token: str, tolerated: tuple[type[Refusal
             pass
         time.sleep(0.01)
         began_at = time.monotonic()
-    raise AssertionError("it was never refused")
+    raise AssertionError(f"the token was not refused within {PATIENCE_SECONDS:g} s")

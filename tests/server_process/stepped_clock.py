@@ -1,4 +1,4 @@
-"""``keyturn`` on a wall clock that a test may step: ``python stepped_clock.py FILE ...``. FILE holds seconds off."""
+"""Run ``keyturn`` with an adjustable wall clock: ``python stepped_clock.py FILE ...``. FILE holds the offset in s."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def step(file: Path) -> None:
-    """Have ``time.time`` off by what ``file`` says from now on."""
+    """Patch ``time.time`` to add the offset in ``file``, read at each call."""
     true = time.time
 
     def off() -> float:
@@ -17,7 +17,7 @@ def step(file: Path) -> None:
 
 if __name__ == "__main__":
     step(Path(sys.argv.pop(1)))
-    # Only now: what it imports takes the clock at its word.
+    # Imported after the patch: modules bind ``time.time`` on import.
     from keyturn.cli import app
 
     app()

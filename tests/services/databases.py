@@ -35,7 +35,7 @@ class Databases:
         self._idle: list[str] = []
         self._taken: list[str] = []
 
-    def take(self) -> str:
+    def acquire(self) -> str:
         """Return the URL of a database that is nobody's."""
         url = self._idle.pop() if self._idle else self._server.database(self._template)
         self._taken.append(url)

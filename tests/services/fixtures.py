@@ -44,7 +44,7 @@ def databases(postgres: Postgres, template: str) -> Databases:
 @pytest.fixture
 def fresh(databases: Databases) -> Iterator[Fresh]:
     """Answers the URL of an empty database with today's schema for a scheme: ``postgresql``, ``postgresql+psycopg``."""
-    yield lambda scheme="postgresql": databases.take().replace("postgresql", scheme, 1)
+    yield lambda scheme="postgresql": databases.acquire().replace("postgresql", scheme, 1)
     databases.empty()
 
 
@@ -110,7 +110,7 @@ def browser() -> Iterator["Browser"]:
         yield started
 
 
-def apart_of(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
+def sessions_in_redis(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
     """Where sessions of a store of this kind are, if not in its database: in a ``redis``, or in a ``redis cluster``."""
     if "redis" not in kind:
         return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from services.process import Engine
+from services.process import ServiceProcess
 
 _FRAME = """
 daemon off;
@@ -25,7 +25,7 @@ http {{
 """
 
 
-class Nginx(Engine):
+class Nginx(ServiceProcess):
     """``body``: what stands within ``http {}``; it listens on ``port``, and ``/nginx-is-here`` there must answer."""
 
     def __init__(self, port: int, body: str) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import psycopg
 
 from services.ports import free_port
-from services.process import START_SECONDS, Engine, until
+from services.process import START_SECONDS, ServiceProcess, until
 from services.run import locked, run_folder
 
 
-class Postgres(Engine):
+class Postgres(ServiceProcess):
     """``url(database)`` is what Keyturn is told. ``settings``: lines of ``postgresql.conf``; the defaults are a real
     server's, durability included."""
 

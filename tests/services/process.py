@@ -15,7 +15,7 @@ from services.run import run_folder
 START_SECONDS = 30.0
 
 
-class Engine:
+class ServiceProcess:
     """A server process that leads a group of its own. Subclasses say how it is called and when it is ready."""
 
     command: Sequence[str]

@@ -7,10 +7,10 @@ from typing import Any
 import redis
 
 from services.ports import free_port
-from services.process import Engine, until
+from services.process import ServiceProcess, until
 
 
-class RedisServer(Engine):
+class RedisServer(ServiceProcess):
     """One server, append-only file on, fsynced each second: what an operator who cares would run.
 
     ``settings``: as on its command line, with ``_`` for ``-``.

@@ -20,16 +20,16 @@ from services.postgres import Postgres
 from services.redis import RedisServer
 from services.run import run_folder
 from services.shared import shared
-from server_process import Served
+from server_process import ServerProcess
 shared("redis")
-of_keyturn = [Served(run_folder() / "data", workers=2)] if "served" in sys.argv else []
+of_keyturn = [ServerProcess(run_folder() / "data", workers=2)] if "server" in sys.argv else []
 for server in (Postgres(), RedisServer(), *of_keyturn):
     server.start()
 server.process.send_signal(signal.SIGSTOP)
 print(run_folder(), flush=True)
 time.sleep(600)
 """
-"""A run of its own: servers of each kind, one of them shared, one of them frozen. Those of Keyturn if it is told so."""
+"""A test run with servers of each kind: one shared, one frozen. Argument ``server``: one of Keyturn, too."""
 
 
 class Run:
@@ -72,7 +72,7 @@ def temporary() -> Iterator[Path]:
         end_abandoned_runs(each)
 
 
-@pytest.mark.parametrize(("number", "servers"), [(signal.SIGTERM, "databases"), (signal.SIGKILL, "served")])
+@pytest.mark.parametrize(("number", "servers"), [(signal.SIGTERM, "databases"), (signal.SIGKILL, "server")])
 def test_a_run_that_is_killed_leaves_no_process(temporary: Path, number: int, servers: str) -> None:
     run = Run(temporary, servers)
     assert len(processes_of(run.folder)) > 8
@@ -101,7 +101,7 @@ def test_a_run_that_is_under_way_is_left_alone(temporary: Path) -> None:
 
 
 @pytest.fixture
-def of_another_container(tmp_path: Path) -> Iterator[Path]:
+def from_another_container(tmp_path: Path) -> Iterator[Path]:
     """The folder of a run that is under way and whose process is not seen here."""
     folder = tmp_path / "1"
     folder.mkdir()
@@ -115,9 +115,9 @@ def of_another_container(tmp_path: Path) -> Iterator[Path]:
         process.kill()
 
 
-def test_a_run_of_another_container_is_left_alone_while_its_lock_is_held(of_another_container: Path) -> None:
-    end_abandoned_runs(of_another_container.parent)
-    assert of_another_container.exists()
+def test_a_run_of_another_container_is_left_alone_while_its_lock_is_held(from_another_container: Path) -> None:
+    end_abandoned_runs(from_another_container.parent)
+    assert from_another_container.exists()
 
 
 def test_a_run_whose_lock_is_let_go_is_deleted(tmp_path: Path) -> None:

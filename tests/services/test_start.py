@@ -6,12 +6,12 @@ import pytest
 
 from services.nginx import Nginx
 from services.ports import free_port
-from services.process import Engine
+from services.process import ServiceProcess
 from services.redis import RedisServer, Sentinel
 from services.run import VARIABLE, run_folder
 
 
-class Ends(Engine):
+class ExitingProcess(ServiceProcess):
     """A server that says why it cannot go on."""
 
     command = ("sh", "-c", "echo no port left; exit 1")
@@ -29,7 +29,7 @@ def intruder(own_redis: RedisServer) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def spaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def path_with_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of the run whose name has a space."""
     folder = run_folder() / "with a space"
     folder.mkdir(mode=0o711, exist_ok=True)
@@ -41,9 +41,9 @@ def nginx() -> Nginx:
     return Nginx(port, f"server {{ listen 127.0.0.1:{port}; }}")
 
 
-@pytest.mark.usefixtures("spaced")
+@pytest.mark.usefixtures("path_with_spaces")
 @pytest.mark.parametrize("make", [nginx, RedisServer, lambda: Sentinel(1, 1, 1000)], ids=["nginx", "redis", "sentinel"])
-def test_a_server_starts_in_a_folder_whose_name_has_a_space(make: Callable[[], Engine]) -> None:
+def test_a_server_starts_in_a_folder_whose_name_has_a_space(make: Callable[[], ServiceProcess]) -> None:
     server = make()
     assert " " in str(server.folder)
     server.start()
@@ -51,7 +51,7 @@ def test_a_server_starts_in_a_folder_whose_name_has_a_space(make: Callable[[], E
 
 
 def test_a_server_that_ends_fails_with_the_tail_of_its_log() -> None:
-    server = Ends()
+    server = ExitingProcess()
     with pytest.raises(AssertionError, match="sh did not start: no port left"):
         server.start()
     server.remove()

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 
 from effort import effort
-from interleavings.harness import CALM, toy_ports
+from interleavings.harness import CALM, make_test_ports
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
 from keyturn.core.sealed import Secrets
@@ -36,7 +36,7 @@ from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.stores.open import RedisSessions, open_async_store, open_store
-from services.fixtures import Fresh, apart_of
+from services.fixtures import Fresh, sessions_in_redis
 from state_machine.model import ACCESS, GRACE, INACTIVITY, LEEWAY, OVERALL, Login, Model, Person, Token
 
 TIMES = effort(1, 20)
@@ -83,7 +83,7 @@ class Door:
         return self.loop.run_until_complete(answer) if self.loop else answer
 
     def run(self, flow: Any) -> Any:
-        ports = toy_ports(self.store)
+        ports = make_test_ports(self.store)
         if self.loop:
             return self.loop.run_until_complete(drive_async(flow, ports))
         return drive(flow, ports)
@@ -268,7 +268,7 @@ def _url(kind: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=EXAMPLES)
 def door(request: pytest.FixtureRequest) -> Iterator[Door]:
-    made = Door(request.param, _url(request.param, request), apart_of(request.param, request))
+    made = Door(request.param, _url(request.param, request), sessions_in_redis(request.param, request))
     yield made
     made.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from keyturn.stores.log_follower import LogFollower, connect_feed
 from keyturn.stores.sql.store import SqlStore
-from stores.recording_sink import NOW, Drain
+from stores.recording_sink import NOW, RecordingSink
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def store(url: str) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def drain() -> Drain:
-    return Drain()
+def sink() -> RecordingSink:
+    return RecordingSink()
 
 
 @pytest.fixture
-def follower(store: SqlStore, drain: Drain) -> Iterator[LogFollower]:
-    follower = connect_feed(store, drain, now=lambda: NOW)
+def follower(store: SqlStore, sink: RecordingSink) -> Iterator[LogFollower]:
+    follower = connect_feed(store, sink, now=lambda: NOW)
     assert isinstance(follower, LogFollower)
     yield follower
     follower.close()

@@ -15,30 +15,30 @@ from services.process import until
 SECONDS = 1.5
 
 
-class Watched:
+class MonitoredStore:
     """A store whose quarantine is watched, by a process that remembers revocations."""
 
     def __init__(self, database: Path, url: str, *, seconds: float = SECONDS, **options: Any) -> None:
         self.store: Any = open_store(
             f"sqlite:///{database}", redis_sessions=RedisSessions(url, quarantine_seconds=seconds, **options)
         )
-        self.known = RevocationSet()
+        self.revocations = RevocationSet()
         self.stop = Event()
-        self.may_remember = Event()
-        self.may_remember.set()
-        arguments = (self.stop, self.remembered, lambda: NOW)
+        self.revocations_readable = Event()
+        self.revocations_readable.set()
+        arguments = (self.stop, self.read_revocations, lambda: NOW)
         self.thread = Thread(target=self.store.quarantine.watch, args=arguments, daemon=True)
         self.thread.start()
         until(lambda: self.store.quarantine._identity is not None)
 
-    def remembered(self, at: Instant) -> list[Revocation]:
-        assert self.may_remember.wait(30)
-        return list(self.known.entries(at))
+    def read_revocations(self, at: Instant) -> list[Revocation]:
+        assert self.revocations_readable.wait(30)
+        return list(self.revocations.entries(at))
 
-    def remember(self, entry: Revocation) -> None:
-        self.known.apply(entry)
+    def add_revocation(self, entry: Revocation) -> None:
+        self.revocations.apply(entry)
 
-    def quarantined(self) -> bool:
+    def is_quarantined(self) -> bool:
         try:
             self.store.sessions.load(new_session().sid)
         except StoreQuarantined:
@@ -53,7 +53,7 @@ class Watched:
         self.store.close()
 
 
-def inserted(store: Any) -> Any:
+def insert_session(store: Any) -> Any:
     """A new session that a replica says in time that it has: a busy machine may take a while."""
     for _ in range(30):
         session = new_session()

@@ -9,7 +9,7 @@ NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 900)
 
 
-class Drain:
+class RecordingSink:
     """A sink that writes down what happens to it."""
 
     def __init__(self) -> None:

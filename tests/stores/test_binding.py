@@ -16,7 +16,7 @@ from services.fixtures import Fresh
 from services.process import until
 from services.redis import RedisServer
 from services.shared import OUTSIDE
-from stores.monitored_redis import Watched
+from stores.monitored_redis import MonitoredStore
 
 PASSWORD = "a bicycle made of rain"
 
@@ -25,7 +25,7 @@ def database(tmp_path: Path, name: str = "keyturn") -> str:
     return f"sqlite:///{tmp_path}/{name}.db"
 
 
-def said(caplog: pytest.LogCaptureFixture) -> str:
+def log_text(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(each.getMessage() for each in caplog.records if each.name == "keyturn.store")
 
 
@@ -66,11 +66,11 @@ def test_one_without_a_file_is_warned_of(
 ) -> None:
     caplog.set_level(logging.WARNING, "keyturn.store")
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
-    assert said(caplog) == ""
+    assert log_text(caplog) == ""
     with own_redis.client() as client:
         client.config_set("appendonly", "no")
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
-    assert "append-only" in said(caplog)
+    assert "append-only" in log_text(caplog)
 
 
 def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
@@ -79,7 +79,7 @@ def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
     caplog.set_level(logging.WARNING, "keyturn.store")
     own_redis.kill()
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
-    assert "nobody listens" in said(caplog)
+    assert "nobody listens" in log_text(caplog)
     with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
         open_store(database(tmp_path))
     own_redis.start()
@@ -106,14 +106,14 @@ def test_the_redis_of_another_database_is_refused(empty_redis: RedisServer, tmp_
 
 
 def test_one_emptied_under_a_running_process_stays_the_right_one(own_redis: RedisServer, tmp_path: Path) -> None:
-    watched = Watched(tmp_path / "keyturn.db", own_redis.url)
+    monitored = MonitoredStore(tmp_path / "keyturn.db", own_redis.url)
     try:
         with own_redis.client() as client:
             client.flushall()
             until(lambda: bool(client.hget("{log}c", "d")))
         open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     finally:
-        watched.close()
+        monitored.close()
 
 
 def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
@@ -132,8 +132,8 @@ def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
     for _ in range(2):
         assert run.invoke(app, ["db", "reset-redis-sessions"]).exit_code == 0
     with closing(open_store(database(tmp_path), redis_sessions=RedisSessions(empty_redis.url))) as store:
-        told = {each.kind for each in store.log.snapshot().entries}
-    assert told == {RevocationKind.EVERYTHING}, "it is what a verifier refuses her access token by"
+        verdict = {each.kind for each in store.log.snapshot().entries}
+    assert verdict == {RevocationKind.EVERYTHING}, "it is what a verifier refuses her access token by"
 
 
 @pytest.mark.parametrize("name", ["redis_min_replicas", "quarantine_seconds"])

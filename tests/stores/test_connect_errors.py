@@ -9,7 +9,7 @@ from services.postgres import Postgres
 PIECE = "pa@ss/word"
 
 
-def mistakes(server: Postgres) -> dict[str, tuple[str, str]]:
+def invalid_urls(server: Postgres) -> dict[str, tuple[str, str]]:
     url = server.url()
     return {
         "password": (url.replace(server.password, "another"), "refuses this user with this password"),
@@ -24,10 +24,10 @@ def mistakes(server: Postgres) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("mistake", ["password", "user", "database", "port", "host", "unescaped password", "tls"])
 def test_what_is_wrong_is_said(postgres: Postgres, mistake: str) -> None:
-    url, said = mistakes(postgres)[mistake]
+    url, log_text = invalid_urls(postgres)[mistake]
     with pytest.raises(StoreUnavailable) as caught:
         open_store(url)
-    assert said in str(caught.value)
+    assert log_text in str(caught.value)
     assert "KEYTURN_STORE" in str(caught.value)
     for secret in (postgres.password, "ss/word", "another"):
         assert secret not in str(caught.value)

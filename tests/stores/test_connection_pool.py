@@ -51,11 +51,11 @@ def test_a_dead_idle_connection_is_closed_and_replaced(pool: ConnectionPool, ser
     driver_connection = dead.driver_connection
     pool.release(dead)
     server.closed.append(driver_connection)
-    taken = pool.acquire()
-    assert taken.driver_connection is not driver_connection
+    accepted = pool.acquire()
+    assert accepted.driver_connection is not driver_connection
     assert not is_open(dead)
-    assert taken.cursor().execute("SELECT 1").fetchone() == (1,)
-    pool.discard(taken)
+    assert accepted.cursor().execute("SELECT 1").fetchone() == (1,)
+    pool.discard(accepted)
 
 
 def test_a_live_idle_connection_is_handed_out_again(pool: ConnectionPool) -> None:
@@ -69,11 +69,11 @@ def test_a_live_idle_connection_is_handed_out_again(pool: ConnectionPool) -> Non
 
 def test_replacing_dead_connections_keeps_the_pool_at_its_size(pool: ConnectionPool, server: Server) -> None:
     for _ in range(3):
-        taken = [pool.acquire(), pool.acquire()]
+        accepted = [pool.acquire(), pool.acquire()]
         with pytest.raises(StoreUnavailable, match="every connection is in use"):
             pool.acquire()
-        server.closed += [each.driver_connection for each in taken]
-        for each in taken:
+        server.closed += [each.driver_connection for each in accepted]
+        for each in accepted:
             pool.release(each)
 
 
@@ -84,10 +84,10 @@ def test_renewing_closes_idle_connections_at_once_and_used_ones_before_their_nex
     assert not is_open(idle)
     assert is_open(used)
     pool.release(used)
-    taken = [pool.acquire(), pool.acquire()]
+    accepted = [pool.acquire(), pool.acquire()]
     assert not is_open(used)
-    assert all(map(is_open, taken))
-    for each in taken:
+    assert all(map(is_open, accepted))
+    for each in accepted:
         pool.discard(each)
 
 
@@ -101,11 +101,11 @@ def test_a_discarded_connection_is_closed_and_idle_ones_only_if_every_one_is(poo
 
 
 def test_closing_the_pool_closes_every_idle_connection(pool: ConnectionPool) -> None:
-    taken = [pool.acquire(), pool.acquire()]
-    for each in taken:
+    accepted = [pool.acquire(), pool.acquire()]
+    for each in accepted:
         pool.release(each)
     pool.close()
-    assert not any(map(is_open, taken))
+    assert not any(map(is_open, accepted))
 
 
 def test_a_postgresql_connection_that_the_server_ended_is_not_handed_out(postgres: Postgres) -> None:

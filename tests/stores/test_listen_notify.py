@@ -21,7 +21,7 @@ from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from services.fixtures import Fresh
 from services.postgres import Postgres
 from services.process import until
-from stores.recording_sink import Drain, mark
+from stores.recording_sink import RecordingSink, mark
 
 APPENDS = 200
 NEVER_SECONDS = 3600.0
@@ -30,7 +30,7 @@ NEVER_SECONDS = 3600.0
 pytestmark = pytest.mark.timeout(120)
 
 
-class TimedDrain(Drain):
+class TimedSink(RecordingSink):
     """Also writes down when entries came."""
 
     def __init__(self) -> None:
@@ -81,10 +81,10 @@ def following(follower: LogFollower) -> Iterator[None]:
         follower.close()
 
 
-def arrives(store: SqlStore, drain: Drain) -> None:
+def assert_entry_arrives(store: SqlStore, sink: RecordingSink) -> None:
     """Append, and wait until it is there."""
     entry = mark(store)
-    until(lambda: entry in drain.entries, lambda: "the entry never came")
+    until(lambda: entry in sink.entries, lambda: "the entry never came")
 
 
 def pid(watch: NotifyListener) -> int:
@@ -96,19 +96,19 @@ def pid(watch: NotifyListener) -> int:
 def test_an_entry_is_seen_as_soon_as_it_is_committed(
     url: str, store: SqlStore, record_property: Callable[[str, object], None]
 ) -> None:
-    drain, other = TimedDrain(), SqlStore(url)
-    follower = connect_feed(store, drain)
+    sink, other = TimedSink(), SqlStore(url)
+    follower = connect_feed(store, sink)
     assert isinstance(follower, LogFollower)
     late: list[float] = []
     with following(follower):
-        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+        until(lambda: bool(sink.confirmed), lambda: "no news at all")
         for number in range(APPENDS):
             mark(other)
             committed_at = time.monotonic()
-            until(lambda: len(drain.came) > number, lambda: "an entry never came")  # noqa: B023 - asked at once
-            late.append(drain.came[-1] - committed_at)
+            until(lambda: len(sink.came) > number, lambda: "an entry never came")  # noqa: B023 - asked at once
+            late.append(sink.came[-1] - committed_at)
     other.close()
-    assert [each.sequence for each in drain.entries] == list(range(1, APPENDS + 1))
+    assert [each.sequence for each in sink.entries] == list(range(1, APPENDS + 1))
     p99 = quantiles(late, n=100)[98]
     seen = f"p50 {median(late) * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms, max {max(late) * 1e3:.2f} ms"
     record_property("figure", f"PostgreSQL, from the commit of a revocation to a follower in another store: {seen}")
@@ -136,7 +136,7 @@ def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore,
     mark(store)
     watch.wait(NEVER_SECONDS, Event())
     asked: list[bytes] = []
-    watch._ask = lambda connection, statement: asked.append(statement)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # asks nobody
+    watch._execute = lambda connection, statement: asked.append(statement)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # asks nobody
     assert watch.change_token() != before
     assert asked == []
 
@@ -150,7 +150,7 @@ def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: NotifyListener) ->
     thread.join()
 
 
-class Forgetful(NotifyListener):
+class SilentListener(NotifyListener):
     """As behind a pooler that lends a connection for one transaction."""
 
     def _execute(self, connection: DeadlineConnection, statement: bytes) -> psycopg.Cursor[Any]:
@@ -159,34 +159,34 @@ class Forgetful(NotifyListener):
 
 
 def test_notifications_that_are_lost_make_news_a_heartbeat_late(
-    store: SqlStore, watch: NotifyListener, drain: Drain
+    store: SqlStore, watch: NotifyListener, sink: RecordingSink
 ) -> None:
-    forgetful = Forgetful(watch._connect)
-    with following(LogFollower(store.log, drain, notifier=forgetful)):
-        until(lambda: bool(drain.confirmed), lambda: "no news at all")
-        arrives(store, drain)
+    forgetful = SilentListener(watch._connect)
+    with following(LogFollower(store.log, sink, notifier=forgetful)):
+        until(lambda: bool(sink.confirmed), lambda: "no news at all")
+        assert_entry_arrives(store, sink)
 
 
 @pytest.mark.usefixtures("_no_heartbeat")
 def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
-    postgres: Postgres, store: SqlStore, drain: Drain, caplog: pytest.LogCaptureFixture
+    postgres: Postgres, store: SqlStore, sink: RecordingSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = store.watch()
     assert isinstance(watch, NotifyListener)
-    with following(LogFollower(store.log, drain, notifier=watch)), caplog.at_level(logging.WARNING):
-        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+    with following(LogFollower(store.log, sink, notifier=watch)), caplog.at_level(logging.WARNING):
+        until(lambda: bool(sink.confirmed), lambda: "no news at all")
         first = pid(watch)
         postgres.run(f"SELECT pg_terminate_backend({first})")
-        arrives(store, drain)
+        assert_entry_arrives(store, sink)
         until(lambda: watch._connection is not None and pid(watch) != first, lambda: "it did not listen again")
-        arrives(store, drain)
+        assert_entry_arrives(store, sink)
     messages = [record.getMessage() for record in caplog.records]
     assert messages[0].startswith("the database no longer tells of revocations, the log is polled: ")
     assert messages[-1].startswith("the database tells of revocations again, after")
 
 
 def test_while_nobody_can_listen_the_log_is_polled(
-    store: SqlStore, drain: Drain, caplog: pytest.LogCaptureFixture
+    store: SqlStore, sink: RecordingSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[float] = []
 
@@ -195,11 +195,11 @@ def test_while_nobody_can_listen_the_log_is_polled(
         raise psycopg.OperationalError("too many connections")
 
     watch = NotifyListener(connect, jitter=lambda: 1.0)
-    with following(LogFollower(store.log, drain, notifier=watch)), caplog.at_level(logging.WARNING):
-        until(lambda: bool(drain.confirmed), lambda: "no news at all")
+    with following(LogFollower(store.log, sink, notifier=watch)), caplog.at_level(logging.WARNING):
+        until(lambda: bool(sink.confirmed), lambda: "no news at all")
         assert watch.interval_seconds == POLL_SECONDS
         for _ in range(3):
-            arrives(store, drain)
+            assert_entry_arrives(store, sink)
         until(lambda: len(tries) >= 3, lambda: "it was not tried again")
     assert len(caplog.records) == 1
 

@@ -13,25 +13,25 @@ from keyturn.stores.memory import MemoryStore
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
-from stores.recording_sink import LATER, NOW, Drain, mark
+from stores.recording_sink import LATER, NOW, RecordingSink, mark
 
 
 def test_a_thread_carries_a_revocation_to_the_near_cache(store: SqlStore) -> None:
-    near = LocalSessionCache(30.0)
-    feed = connect_feed(store, near)
+    session_cache = LocalSessionCache(30.0)
+    feed = connect_feed(store, session_cache)
     stop = Event()
     thread = Thread(target=feed.run_thread, args=(stop,), kwargs={"interval_seconds": 0.002})
     thread.start()
     try:
         entry = mark(store)
-        assert _soon(lambda: near.is_fresh and near.sequence == entry.sequence)
+        assert _wait_for(lambda: session_cache.is_fresh and session_cache.sequence == entry.sequence)
     finally:
         stop.set()
         thread.join()
         feed.close()
 
 
-def _soon(true: Callable[[], bool]) -> bool:
+def _wait_for(true: Callable[[], bool]) -> bool:
     pause = Event()
     return any(true() or pause.wait(0.01) for _ in range(3000))
 
@@ -40,12 +40,12 @@ def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
     async def main() -> None:
         store = open_async_store(url)
         assert isinstance(store, AsyncSqlStore)
-        near = LocalSessionCache(30.0)
-        feed = connect_feed(store, near)
+        session_cache = LocalSessionCache(30.0)
+        feed = connect_feed(store, session_cache)
         task = asyncio.create_task(feed.run(interval_seconds=0.002))
         entry = await store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
         async with asyncio.timeout(30):
-            while near.sequence != entry.sequence:  # noqa: ASYNC110 - the cache is asked, it calls nobody
+            while session_cache.sequence != entry.sequence:  # noqa: ASYNC110 - the cache is asked, it calls nobody
                 await asyncio.sleep(0.002)
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -56,13 +56,13 @@ def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
     asyncio.run(main())
 
 
-def test_an_async_log_that_fails_is_asked_again(drain: Drain) -> None:
+def test_an_async_log_that_fails_is_asked_again(sink: RecordingSink) -> None:
     async def main() -> None:
         pauses: list[float] = []
 
         async def sleep(seconds: float) -> None:
             pauses.append(seconds)
-            if drain.confirmed:
+            if sink.confirmed:
                 raise asyncio.CancelledError
 
         class Log:
@@ -71,7 +71,7 @@ def test_an_async_log_that_fails_is_asked_again(drain: Drain) -> None:
                     raise StoreUnavailable("away")
                 return RevocationPage((), 0)
 
-        follower = LogFollower(Log(), drain, jitter=lambda: 1.0)
+        follower = LogFollower(Log(), sink, jitter=lambda: 1.0)
         with suppress(asyncio.CancelledError):
             await follower.run(sleep=sleep)
         assert pauses == [0.05, 0.1, POLL_SECONDS]
@@ -84,20 +84,20 @@ def test_in_process_news_is_immediate_and_never_stale(opening: Callable[[str], A
     store = opening("memory:")
     plain = getattr(store, "store", store)
     before = mark(plain)
-    near = LocalSessionCache(0.0, lambda: 1e12)
-    feed = connect_feed(store, near)
+    session_cache = LocalSessionCache(0.0, lambda: 1e12)
+    feed = connect_feed(store, session_cache)
     assert isinstance(feed, InProcessFeed)
-    assert near.sequence == before.sequence
+    assert session_cache.sequence == before.sequence
     after = mark(plain)
-    assert near.sequence == after.sequence
-    assert near.is_fresh
+    assert session_cache.sequence == after.sequence
+    assert session_cache.is_fresh
     feed.close()
     mark(plain)
-    assert near.sequence == after.sequence
+    assert session_cache.sequence == after.sequence
 
 
-def test_in_process_feeds_run_until_they_are_stopped(drain: Drain) -> None:
-    feed = connect_feed(MemoryStore(), drain)
+def test_in_process_feeds_run_until_they_are_stopped(sink: RecordingSink) -> None:
+    feed = connect_feed(MemoryStore(), sink)
     stop = Event()
     stop.set()
     feed.run_thread(stop)

@@ -19,10 +19,10 @@ from keyturn.stores.sql.store import SqlStore
 from services.fixtures import Fresh
 from services.postgres import Postgres
 from services.process import until
-from stores.recording_sink import LATER, NOW, Drain, mark
+from stores.recording_sink import LATER, NOW, RecordingSink, mark
 
 
-class ByHand:
+class ManualTransaction:
     """One append, as the store defines it, taken a step at a time on a connection of its own."""
 
     def __init__(self, url: str, key: str) -> None:
@@ -71,10 +71,10 @@ def store(url: str) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def waiting(postgres: Postgres) -> Callable[[ByHand], bool]:
+def waiting(postgres: Postgres) -> Callable[[ManualTransaction], bool]:
     """Whether a transaction stands in line for a lock."""
 
-    def asked(hand: ByHand) -> bool:
+    def asked(hand: ManualTransaction) -> bool:
         pid = hand.connection.info.backend_pid
         return postgres.run(f"SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid}") == [("Lock",)]
 
@@ -83,14 +83,14 @@ def waiting(postgres: Postgres) -> Callable[[ByHand], bool]:
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
 def test_two_appends_at_once_are_seen_in_the_order_of_their_commits(
-    url: str, store: SqlStore, drain: Drain, waiting: Callable[[ByHand], bool], ending: str
+    url: str, store: SqlStore, sink: RecordingSink, waiting: Callable[[ManualTransaction], bool], ending: str
 ) -> None:
-    follower = LogFollower(store.log, drain)
-    first, second = ByHand(url, "first"), ByHand(url, "second")
+    follower = LogFollower(store.log, sink)
+    first, second = ManualTransaction(url, "first"), ManualTransaction(url, "second")
 
     def look() -> list[tuple[int, str]]:
         follower.poll_once(time.monotonic())
-        return [(each.sequence, each.key) for each in drain.entries]
+        return [(each.sequence, each.key) for each in sink.entries]
 
     assert look() == []
     while not first.done:
@@ -114,9 +114,9 @@ def test_two_appends_at_once_are_seen_in_the_order_of_their_commits(
     assert look() == [*kept, (len(kept) + 1, "second")]
 
 
-def test_a_follower_beside_many_writers_meets_every_number_in_order(store: SqlStore, drain: Drain) -> None:
+def test_a_follower_beside_many_writers_meets_every_number_in_order(store: SqlStore, sink: RecordingSink) -> None:
     writers, each = 4, 50
-    follower, stop = LogFollower(store.log, drain), Event()
+    follower, stop = LogFollower(store.log, sink), Event()
     follower.poll_once(0.0)
     thread = Thread(target=follower.run_thread, args=(stop,), kwargs={"interval_seconds": 0.0})
     thread.start()
@@ -127,11 +127,11 @@ def test_a_follower_beside_many_writers_meets_every_number_in_order(store: SqlSt
     try:
         with ThreadPoolExecutor(writers) as pool:
             given = [number for numbers in pool.map(append, range(writers)) for number in numbers]
-        until(lambda: len(drain.entries) == writers * each, lambda: f"{len(drain.entries)} entries arrived")
+        until(lambda: len(sink.entries) == writers * each, lambda: f"{len(sink.entries)} entries arrived")
     finally:
         stop.set()
         thread.join()
-    assert sorted(given) == [entry.sequence for entry in drain.entries] == list(range(1, writers * each + 1))
+    assert sorted(given) == [entry.sequence for entry in sink.entries] == list(range(1, writers * each + 1))
 
 
 def test_whoever_appends_in_any_way_wakes_the_listeners(url: str, store: SqlStore) -> None:

@@ -18,11 +18,11 @@ from keyturn.stores.log_follower import connect_feed
 from keyturn.stores.open import RedisSessions, open_store
 from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.testing.contract.records import LATER, NOW, new_increment, new_session
-from server_process import serving
+from server_process import run_server
 from server_process.process import PASSWORD
 from services import RedisServer
 from services.process import until
-from stores.monitored_redis import Watched, reads
+from stores.monitored_redis import MonitoredStore, reads
 
 
 @pytest.fixture
@@ -35,21 +35,23 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def watched(server: RedisServer, tmp_path: Path) -> Iterator[Watched]:
-    watched = Watched(tmp_path / "keyturn.db", server.url)
-    yield watched
-    watched.close()
+def monitored(server: RedisServer, tmp_path: Path) -> Iterator[MonitoredStore]:
+    monitored = MonitoredStore(tmp_path / "keyturn.db", server.url)
+    yield monitored
+    monitored.close()
 
 
-def test_while_nothing_happens_there_is_none(watched: Watched) -> None:
-    watched.store.sessions.insert(new_session())
+def test_while_nothing_happens_there_is_none(monitored: MonitoredStore) -> None:
+    monitored.store.sessions.insert(new_session())
     time.sleep(0.6)
-    assert not watched.quarantined()
-    assert watched.store.quarantine.changes == 0
+    assert not monitored.is_quarantined()
+    assert monitored.store.quarantine.changes == 0
 
 
-def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Watched, server: RedisServer) -> None:
-    sessions, log = watched.store.sessions, watched.store.log
+def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(
+    monitored: MonitoredStore, server: RedisServer
+) -> None:
+    sessions, log = monitored.store.sessions, monitored.store.log
     ended, voided, old, renewed, kept = (new_session() for _ in range(5))
     for each in (ended, voided, old, renewed, kept):
         sessions.insert(each)
@@ -58,16 +60,16 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
     number = log.snapshot().log_id
     entry = Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER)
     sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
-    watched.remember(entry)
-    watched.remember(sessions.increment_generation(new_increment(voided.subject)))
-    watched.remember(sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)))
-    watched.remember(sessions.raise_not_before(Revocation(RevocationKind.EVERYTHING, "", NOW - 9, NOW, LATER)))
-    watched.remember(Revocation(RevocationKind.SESSION, renewed.sid, 3, NOW, LATER))
-    watched.remember(Revocation(RevocationKind.SESSION, "nobody's any more".ljust(22, "A"), ENDED, NOW, LATER))
+    monitored.add_revocation(entry)
+    monitored.add_revocation(sessions.increment_generation(new_increment(voided.subject)))
+    monitored.add_revocation(sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER)))
+    monitored.add_revocation(sessions.raise_not_before(Revocation(RevocationKind.EVERYTHING, "", NOW - 9, NOW, LATER)))
+    monitored.add_revocation(Revocation(RevocationKind.SESSION, renewed.sid, 3, NOW, LATER))
+    monitored.add_revocation(Revocation(RevocationKind.SESSION, "nobody's any more".ljust(22, "A"), ENDED, NOW, LATER))
     server.kill()
     server.start()
-    until(lambda: watched.store.quarantine.changes == 1)
-    until(lambda: not watched.quarantined() and not watched.store.quarantine.is_active)
+    until(lambda: monitored.store.quarantine.changes == 1)
+    until(lambda: not monitored.is_quarantined() and not monitored.store.quarantine.is_active)
     assert sessions.load(ended.sid).session.ended_at == NOW
     assert sessions.load(renewed.sid).session.renewals == 3
     assert sessions.load(kept.sid).session.ended_at is None
@@ -81,59 +83,61 @@ def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(watched: Wat
         (RevocationKind.SUBJECT, voided.subject),
         (RevocationKind.CLIENT, "web"),
     } <= keys
-    assert watched.store.quarantine.changes == 1
+    assert monitored.store.quarantine.changes == 1
 
 
 @pytest.fixture
-def patient(server: RedisServer, tmp_path: Path) -> Iterator[Watched]:
+def monitored_slowly(server: RedisServer, tmp_path: Path) -> Iterator[MonitoredStore]:
     """As ``watched``, whose sessions are not believed for long after its log is."""
-    watched = Watched(tmp_path / "keyturn.db", server.url, seconds=60.0)
-    yield watched
-    watched.close()
+    monitored = MonitoredStore(tmp_path / "keyturn.db", server.url, seconds=60.0)
+    yield monitored
+    monitored.close()
 
 
 def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
-    patient: Watched, server: RedisServer
+    monitored_slowly: MonitoredStore, server: RedisServer
 ) -> None:
     """P4: the log of a Redis that went back in time lacks a revocation that was acknowledged. Who reads it then and
     believes it accepts for good what was revoked."""
-    sessions, log, near = patient.store.sessions, patient.store.log, LocalSessionCache(60.0)
-    with closing(connect_feed(patient.store, near, now=lambda: NOW)) as feed:
+    sessions, log, session_cache = monitored_slowly.store.sessions, monitored_slowly.store.log, LocalSessionCache(60.0)
+    with closing(connect_feed(monitored_slowly.store, session_cache, now=lambda: NOW)) as feed:
         ended = new_session()
         sessions.insert(ended)
         with server.client() as client:
             client.save()
         entry = Revocation(RevocationKind.SESSION, ended.sid, ENDED, NOW, LATER)
         sessions.replace(revoke(sessions.load(ended.sid), "logout", NOW), entry)
-        patient.remember(entry)
-        patient.may_remember.clear()
+        monitored_slowly.add_revocation(entry)
+        monitored_slowly.revocations_readable.clear()
         server.kill()
         server.start()
-        until(lambda: patient.store.quarantine.changes == 1)
+        until(lambda: monitored_slowly.store.quarantine.changes == 1)
         for read in (log.snapshot, log.sequence, lambda: log.after(0, 9), lambda: feed.poll_once(time.monotonic())):
             with pytest.raises(StoreQuarantined):
                 read()
-        assert not near.is_fresh
-        patient.may_remember.set()
+        assert not session_cache.is_fresh
+        monitored_slowly.revocations_readable.set()
         until(lambda: reads(log))
-        assert patient.quarantined(), "the log is needed sooner than the sessions"
+        assert monitored_slowly.is_quarantined(), "the log is needed sooner than the sessions"
         feed.poll_once(time.monotonic())
-        assert near.is_fresh
-        assert near.check(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED
+        assert session_cache.is_fresh
+        assert session_cache.check(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED
 
 
-def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(watched: Watched, server: RedisServer) -> None:
-    quarantine = watched.store.quarantine
-    with closing(watched.store.watch()) as watch:
-        watched.may_remember.clear()
+def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(
+    monitored: MonitoredStore, server: RedisServer
+) -> None:
+    quarantine = monitored.store.quarantine
+    with closing(monitored.store.watch()) as watch:
+        monitored.revocations_readable.clear()
         server.kill()
         with pytest.raises(StoreUnavailable):
             watch.change_token()
         server.start()
         with pytest.raises(StoreUnavailable):
             watch.change_token()
-        watched.may_remember.set()
-        until(lambda: reads(watched.store.log))
+        monitored.revocations_readable.set()
+        until(lambda: reads(monitored.store.log))
         assert quarantine.changes == 1, "it was read before anybody had looked"
         assert watch.change_token()[1] is not None
 
@@ -151,48 +155,52 @@ def test_a_process_that_starts_believes_nothing_before_its_first_look(server: Re
 
 
 def test_one_that_nobody_watched_is_noticed_by_whoever_starts_next(server: RedisServer, tmp_path: Path) -> None:
-    first = Watched(tmp_path / "keyturn.db", server.url)
+    first = MonitoredStore(tmp_path / "keyturn.db", server.url)
     first.close()
     with server.client() as client:
         client.save()
     server.kill()
     server.start()
-    second = Watched(tmp_path / "keyturn.db", server.url)
+    second = MonitoredStore(tmp_path / "keyturn.db", server.url)
     assert second.store.quarantine.changes == 1
     until(lambda: not second.store.quarantine.is_active)
     second.close()
 
 
-def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(watched: Watched, server: RedisServer) -> None:
+def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(
+    monitored: MonitoredStore, server: RedisServer
+) -> None:
     server.kill()
     with pytest.raises(StoreUnavailable):
-        watched.store.sessions.load(new_session().sid)
+        monitored.store.sessions.load(new_session().sid)
     server.start()
-    until(lambda: watched.store.quarantine.changes == 1)
-    until(lambda: not watched.quarantined() and not watched.store.quarantine.is_active)
+    until(lambda: monitored.store.quarantine.changes == 1)
+    until(lambda: not monitored.is_quarantined() and not monitored.store.quarantine.is_active)
 
 
 def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
     redis = RedisServer()
     redis.start()
     try:
-        with serving(tmp_path / "data", algorithm="ES256", session_store=redis.url, quarantine_seconds="8") as served:
+        with run_server(
+            tmp_path / "data", algorithm="ES256", session_store=redis.url, quarantine_seconds="8"
+        ) as server:
             body = {"email": "ada@example.com", "password": PASSWORD}
-            with served.client() as client:
+            with server.client() as client:
                 assert client.post("/auth/signup", json=body).status_code == 201
                 assert client.get("/readyz").json()["quarantine"] is False
                 redis.kill()
                 redis.start()
                 until(lambda: client.get("/readyz").json().get("quarantine") is True)
                 assert client.get("/readyz").status_code == 503
-                refused = httpx.post(served.url + "/auth/login", json=body, timeout=30)
+                refused = httpx.post(server.url + "/auth/login", json=body, timeout=30)
                 assert (refused.status_code, refused.json()["code"]) == (503, "store_quarantined")
                 assert 1 <= int(refused.headers["retry-after"]) <= 9
-                assert "keyturn_store_quarantined 1.0" in httpx.get(served.url + "/metrics").text
+                assert "keyturn_store_quarantined 1.0" in httpx.get(server.url + "/metrics").text
                 until(lambda: client.get("/readyz").status_code == 200)
                 assert client.get("/auth/session").status_code == 200, "a quarantine logs nobody out"
-                assert "keyturn_redis_failovers_total 1.0" in httpx.get(served.url + "/metrics").text
-            assert "restarted or failed over" in served.log.read_text()
+                assert "keyturn_redis_failovers_total 1.0" in httpx.get(server.url + "/metrics").text
+            assert "restarted or failed over" in server.log.read_text()
     finally:
         redis.remove()
 

@@ -9,7 +9,7 @@ from keyturn.errors import NotDurable
 from keyturn.testing.contract.records import new_session
 from services import RedisCluster, RedisSentinels
 from services.process import until
-from stores.monitored_redis import SECONDS, Watched, inserted, loads
+from stores.monitored_redis import SECONDS, MonitoredStore, insert_session, loads
 
 Note = Callable[[str, object], None]
 
@@ -20,24 +20,24 @@ def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(
     servers = RedisSentinels(replicas=2)
     servers.start()
     try:
-        watched = Watched(tmp_path / "keyturn.db", servers.url, replicas=1)
-        kept = inserted(watched.store)
+        monitored = MonitoredStore(tmp_path / "keyturn.db", servers.url, replicas=1)
+        kept = insert_session(monitored.store)
         servers.primary.kill()
         killed_at = time.monotonic()
-        until(lambda: watched.store.quarantine.changes >= 1, seconds=60)
-        until(lambda: not watched.store.quarantine.is_active, seconds=60)
-        until(lambda: loads(watched.store, kept))
-        record_property("figure", _said("sentinels", killed_at))
+        until(lambda: monitored.store.quarantine.changes >= 1, seconds=60)
+        until(lambda: not monitored.store.quarantine.is_active, seconds=60)
+        until(lambda: loads(monitored.store, kept))
+        record_property("figure", _log_text("sentinels", killed_at))
         for each in servers.servers:
             if each.running and each.info("replication")["role"] == "slave":
                 each.kill()
-        until(lambda: not _inserts(watched.store))
-        watched.close()
+        until(lambda: not _inserts(monitored.store))
+        monitored.close()
     finally:
         servers.remove()
 
 
-def _said(what: str, killed_at: float) -> str:
+def _log_text(what: str, killed_at: float) -> str:
     seconds = time.monotonic() - killed_at
     return (
         f"failover: {what}: read again {seconds:.1f} s after the primary was killed, {SECONDS:g} s of them quarantine"
@@ -56,14 +56,14 @@ def test_a_failover_within_a_cluster_is_noticed(tmp_path: Path, record_property:
     cluster = RedisCluster(replicas=1)
     cluster.start()
     try:
-        watched = Watched(tmp_path / "keyturn.db", cluster.url, replicas=1)
-        kept = [inserted(watched.store) for _ in range(20)]
+        monitored = MonitoredStore(tmp_path / "keyturn.db", cluster.url, replicas=1)
+        kept = [insert_session(monitored.store) for _ in range(20)]
         cluster.servers[0].kill()
         killed_at = time.monotonic()
-        until(lambda: watched.store.quarantine.changes >= 1, seconds=60)
-        until(lambda: not watched.store.quarantine.is_active, seconds=60)
-        until(lambda: all(loads(watched.store, each) for each in kept), seconds=30)
-        record_property("figure", _said("cluster of three primaries", killed_at))
-        watched.close()
+        until(lambda: monitored.store.quarantine.changes >= 1, seconds=60)
+        until(lambda: not monitored.store.quarantine.is_active, seconds=60)
+        until(lambda: all(loads(monitored.store, each) for each in kept), seconds=30)
+        record_property("figure", _log_text("cluster of three primaries", killed_at))
+        monitored.close()
     finally:
         cluster.remove()

@@ -17,7 +17,7 @@ from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
 from keyturn.stores.redis.circuit_breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until
 from services.redis import RedisCluster, RedisServer
@@ -44,7 +44,7 @@ def copy_of(sid: SessionId = SID, log: int = 7, **changes: Any) -> CachedSession
     )
 
 
-class Both:
+class SyncAndAsyncCache:
     """A cache of either colour, asked the same way."""
 
     def __init__(self, colour: str, url: str, secrets: Secrets) -> None:
@@ -74,11 +74,11 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Callable[..., Both]]:
-    made: list[Both] = []
+def make(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Callable[..., SyncAndAsyncCache]]:
+    made: list[SyncAndAsyncCache] = []
 
-    def make(secrets: Secrets = SECRETS, url: str = "") -> Both:
-        made.append(Both(request.param, url or server.url, secrets))
+    def make(secrets: Secrets = SECRETS, url: str = "") -> SyncAndAsyncCache:
+        made.append(SyncAndAsyncCache(request.param, url or server.url, secrets))
         return made[-1]
 
     with server.client() as client:
@@ -88,7 +88,7 @@ def make(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Callab
         each.end()
 
 
-def test_what_one_remembers_another_recalls(make: Callable[..., Both]) -> None:
+def test_what_one_remembers_another_recalls(make: Callable[..., SyncAndAsyncCache]) -> None:
     one, other = make(), make()
     copy = copy_of(claims={"role": "admin"}, amr=("pwd", "otp"), rotations=4, rotated_at=NOW)
     assert other.get(SID, 7) is None
@@ -99,7 +99,9 @@ def test_what_one_remembers_another_recalls(make: Callable[..., Both]) -> None:
     assert (other.cache.counts.hits, other.cache.counts.misses, other.cache.counts.failures) == (1, 3, 0)
 
 
-def test_nobody_but_the_issuer_can_make_or_change_a_copy(make: Callable[..., Both], server: RedisServer) -> None:
+def test_nobody_but_the_issuer_can_make_or_change_a_copy(
+    make: Callable[..., SyncAndAsyncCache], server: RedisServer
+) -> None:
     make().put(copy_of())
     with server.client() as client:
         (name,) = client.keys()
@@ -118,14 +120,16 @@ def test_nobody_but_the_issuer_can_make_or_change_a_copy(make: Callable[..., Bot
     assert make(Secrets(b"t" * 32, b"s" * 32)).get(SID, 7) == copy_of()
 
 
-def test_a_copy_is_gone_after_ten_minutes(make: Callable[..., Both], server: RedisServer) -> None:
+def test_a_copy_is_gone_after_ten_minutes(make: Callable[..., SyncAndAsyncCache], server: RedisServer) -> None:
     make().put(copy_of())
     with server.client() as client:
         (name,) = client.keys()
         assert 500 < client.ttl(name) <= 600  # type: ignore[operator]  # the client is not awaited
 
 
-def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(make: Callable[..., Both]) -> None:
+def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(
+    make: Callable[..., SyncAndAsyncCache],
+) -> None:
     cache = make(url="redis://127.0.0.1:1")
     assert cache.get(SID, 7) is None
     cache.put(copy_of())
@@ -135,7 +139,7 @@ def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(make: 
 
 @pytest.mark.parametrize("deadline_seconds", [DEADLINE_SECONDS], indirect=True)
 @pytest.mark.timeout(90)
-def test_it_is_asked_again_when_it_is_back(make: Callable[..., Both], server: RedisServer) -> None:
+def test_it_is_asked_again_when_it_is_back(make: Callable[..., SyncAndAsyncCache], server: RedisServer) -> None:
     cache = make()
 
     def remembers() -> bool:
@@ -151,7 +155,7 @@ def test_it_is_asked_again_when_it_is_back(make: Callable[..., Both], server: Re
     assert not cache.cache.breaker.is_open
 
 
-def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., Both]) -> None:
+def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., SyncAndAsyncCache]) -> None:
     cluster = RedisCluster()
     cluster.start()
     try:
@@ -185,9 +189,9 @@ def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: P
     server = RedisServer()
     server.start()
     try:
-        with serving(tmp_path / "data", workers=2, algorithm="ES256", redis_cache=server.url) as served:
+        with run_server(tmp_path / "data", workers=2, algorithm="ES256", redis_cache=server.url) as issuer:
             body = {"email": "ada@example.com", "password": PASSWORD}
-            with served.client() as client:
+            with issuer.client() as client:
                 assert client.post("/auth/signup", json=body).status_code == 201
                 for _ in range(10):
                     assert client.get("/auth/session").status_code == 200
@@ -198,18 +202,18 @@ def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: P
                 server.kill()
                 statuses = [client.get("/auth/session").status_code for _ in range(50)]
                 assert statuses == [200] * 50
-                assert httpx.post(served.url + "/auth/login", json=body, timeout=30).status_code == 200
+                assert httpx.post(issuer.url + "/auth/login", json=body, timeout=30).status_code == 200
                 assert client.get("/readyz").status_code == 200
                 cookies = dict(client.cookies)
                 assert client.post("/auth/logout").status_code == 200
-            until(lambda: {_asked(served, cookies) for _ in range(10)} == {401}, lambda: "still accepted")
+            until(lambda: {_asked(issuer, cookies) for _ in range(10)} == {401}, lambda: "still accepted")
             assert (
                 'keyturn_session_cache_requests_total{cache="redis",result="hit"}'
-                in httpx.get(served.url + "/metrics").text
+                in httpx.get(issuer.url + "/metrics").text
             )
     finally:
         server.remove()
 
 
-def _asked(served: Served, cookies: dict[str, str]) -> int:
-    return httpx.get(served.url + "/auth/session", cookies=cookies, timeout=30).status_code
+def _asked(issuer: ServerProcess, cookies: dict[str, str]) -> int:
+    return httpx.get(issuer.url + "/auth/session", cookies=cookies, timeout=30).status_code

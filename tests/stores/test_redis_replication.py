@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.catalogue import Stage, later
+from flows.catalogue import FlowFixture, later
 from interleavings.harness import T0
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
@@ -27,13 +27,13 @@ def pair() -> Iterator[Pair]:
     replica = RedisServer(replicaof=f"127.0.0.1 {primary.port}")
     primary.start()
     replica.start()
-    _followed(primary)
+    _is_replicating(primary)
     yield primary, replica
     replica.remove()
     primary.remove()
 
 
-def _followed(primary: RedisServer) -> None:
+def _is_replicating(primary: RedisServer) -> None:
     """Wait until a replica acknowledges what is written."""
     with primary.client() as client:
         until(lambda: client.set("x", 1) and client.wait(1, 500) == 1, lambda: "no replica")
@@ -53,37 +53,37 @@ def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has
     """The rotation happened on the primary alone. Its successor in a client's hands, a failover would forget it, and
     take the honest client for one who is ahead of the store."""
     primary, replica = pair
-    stage = Stage()
+    flows = FlowFixture()
     with suppress(NotDurable):
-        store.sessions.insert(stage.x.session)
-    until(lambda: _settles(store, stage.x.session), lambda: "no replica ever had it")
+        store.sessions.insert(flows.x.session)
+    until(lambda: _is_durable(store, flows.x.session), lambda: "no replica ever had it")
     replica.kill()
-    token, session = stage.sealed(CredentialKind.REFRESH, 0), stage.sealed(CredentialKind.SESSION, 0)
+    token, session = flows.sealed(CredentialKind.REFRESH, 0), flows.sealed(CredentialKind.SESSION, 0)
     for _ in range(3):
         with pytest.raises(NotDurable):
-            stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
-    assert store.sessions.load(stage.sid).session.rotations == 1
-    assert stage.run(verify_session(session, later(60), stage.realm), sessions=store.sessions), "a use goes unnoted"
+            flows.run(refresh(token, "tokens", T0, flows.realm), sessions=store.sessions)
+    assert store.sessions.load(flows.sid).session.rotations == 1
+    assert flows.run(verify_session(session, later(60), flows.realm), sessions=store.sessions), "a use goes unnoted"
     replica.start()
-    _followed(primary)
-    issued, again = (_acknowledged(stage, token, store) for _ in range(2))
+    _is_replicating(primary)
+    issued, again = (_acknowledged(flows, token, store) for _ in range(2))
     assert issued.refresh_token.reveal() == again.refresh_token.reveal()
     primary.kill()
     with replica.client() as client:
         client.replicaof("no", "one")
     with closing(open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(replica.url))) as promoted:
-        assert promoted.sessions.load(stage.sid).session.rotations == 1
+        assert promoted.sessions.load(flows.sid).session.rotations == 1
 
 
-def _settles(store: Any, session: Session) -> bool:
+def _is_durable(store: Any, session: Session) -> bool:
     with suppress(NotDurable):
         return bool(store.sessions.wait_durable(session))
     return False
 
 
-def _acknowledged(stage: Stage, token: str, store: Any) -> Any:
+def _acknowledged(flows: FlowFixture, token: str, store: Any) -> Any:
     """Refresh until a replica says in time that it has it: a busy machine may take a while."""
     for _ in range(30):
         with suppress(NotDurable):
-            return stage.run(refresh(token, "tokens", T0, stage.realm), sessions=store.sessions)
+            return flows.run(refresh(token, "tokens", T0, flows.realm), sessions=store.sessions)
     raise AssertionError("no replica ever had it")

@@ -44,10 +44,10 @@ class Link:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                near = self._listener.accept()[0]
+                session_cache = self._listener.accept()[0]
                 far = socket.create_connection(("127.0.0.1", self._behind))
-                Thread(target=self._pass, args=(near, far, False), daemon=True).start()
-                Thread(target=self._pass, args=(far, near, True), daemon=True).start()
+                Thread(target=self._pass, args=(session_cache, far, False), daemon=True).start()
+                Thread(target=self._pass, args=(far, session_cache, True), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
         with suppress(OSError):

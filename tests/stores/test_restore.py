@@ -21,7 +21,7 @@ from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.contract.records import LATER, NOW, new_session
 
 
-class Near(LocalSessionCache):
+class RecordingSessionCache(LocalSessionCache):
     """A near-cache that writes down what it is poured."""
 
     def __init__(self) -> None:
@@ -43,33 +43,33 @@ def mark(store: Any, client_id: str) -> Revocation:
     return entry
 
 
-def cache_a_session(store: Any, near: Near) -> None:
+def cache_a_session(store: Any, session_cache: RecordingSessionCache) -> None:
     """One that only the state to be lost knows of."""
     session = new_session()
     store.sessions.insert(session)
     found = store.sessions.load(session.sid)
     assert found is not None
-    near.put(found)
-    assert near.get(session.sid) == found
+    session_cache.put(found)
+    assert session_cache.get(session.sid) == found
 
 
 @pytest.fixture
-def near() -> Near:
-    return Near()
+def session_cache() -> RecordingSessionCache:
+    return RecordingSessionCache()
 
 
-def test_a_memory_log_that_went_back_is_taken_anew(near: Near) -> None:
+def test_a_memory_log_that_went_back_is_taken_anew(session_cache: RecordingSessionCache) -> None:
     store = MemoryStore()
     first = mark(store, "first")
-    follower = LogFollower(store.log, near, now=lambda: NOW)
+    follower = LogFollower(store.log, session_cache, now=lambda: NOW)
     mark(store, "lost")
     assert follower.poll_once(100.0) == 2
-    cache_a_session(store, near)
+    cache_a_session(store, session_cache)
     memory = store.log._memory
     memory.entries[:], memory.sequence = [first], first.sequence
     assert follower.poll_once(100.0) == 1
-    assert near.resets[1:] == [RevocationPage((first,), 1)]
-    assert (len(near), near.sequence, near.revocation_count) == (0, 1, 2)
+    assert session_cache.resets[1:] == [RevocationPage((first,), 1)]
+    assert (len(session_cache), session_cache.sequence, session_cache.revocation_count) == (0, 1, 2)
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def store(path: Path) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def follower(store: SqlStore, near: Near) -> Iterator[LogFollower]:
-    follower = connect_feed(store, near, now=lambda: NOW)
+def follower(store: SqlStore, session_cache: RecordingSessionCache) -> Iterator[LogFollower]:
+    follower = connect_feed(store, session_cache, now=lambda: NOW)
     assert isinstance(follower, LogFollower)
     yield follower
     follower.close()
@@ -105,54 +105,61 @@ def copy(source: Path, target: Path) -> None:
     writing.close()
 
 
-def put_in_its_place(source: Path, target: Path) -> None:
+def restore_file(source: Path, target: Path) -> None:
     """As an operator does with ``mv``, the log of the old file deleted first (sqlite.org/howtocorrupt.html, 1.4)."""
-    take_away(target)
+    remove_file(target)
     os.rename(source, target)
 
 
-def take_away(path: Path) -> None:
+def remove_file(path: Path) -> None:
     for ending in ("", "-wal", "-shm"):
         Path(f"{path}{ending}").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("restore", [copy, put_in_its_place])
+@pytest.mark.parametrize("restore", [copy, restore_file])
 def test_a_database_that_went_back_is_taken_anew(
-    store: SqlStore, follower: LogFollower, near: Near, path: Path, backup: Path, restore: Callable[[Path, Path], None]
+    store: SqlStore,
+    follower: LogFollower,
+    session_cache: RecordingSessionCache,
+    path: Path,
+    backup: Path,
+    restore: Callable[[Path, Path], None],
 ) -> None:
     first = mark(store, "first")
     copy(path, backup)
     mark(store, "lost")
     mark(store, "lost too")
     assert follower.poll_once(100.0) == 3
-    cache_a_session(store, near)
+    cache_a_session(store, session_cache)
     restore(backup, path)
     assert follower.poll_once(100.0) == 1
-    assert near.resets[1:] == [RevocationPage((first,), 1)]
+    assert session_cache.resets[1:] == [RevocationPage((first,), 1)]
     # What the older log has forgotten is remembered here: it must not come back to life.
-    assert (len(near), near.sequence, near.revocation_count) == (0, 1, 3)
+    assert (len(session_cache), session_cache.sequence, session_cache.revocation_count) == (0, 1, 3)
     # What is written from now on is in the file that is there.
     second = mark(store, "second")
     assert follower.poll_once(100.0) == 1
-    assert near.sequence == second.sequence == 2
+    assert session_cache.sequence == second.sequence == 2
     reopened = SqlStore(f"sqlite:///{path}")
     assert reopened.log.snapshot().entries == (first, second)
     reopened.close()
 
 
-def test_an_unchanged_file_is_opened_once(store: SqlStore, follower: LogFollower, near: Near) -> None:
+def test_an_unchanged_file_is_opened_once(
+    store: SqlStore, follower: LogFollower, session_cache: RecordingSessionCache
+) -> None:
     for _ in range(3):
         mark(store, "web")
         follower.poll_once(100.0)
-    assert len(near.resets) == 1
+    assert len(session_cache.resets) == 1
 
 
 def test_while_the_file_is_gone_nothing_is_confirmed(
-    store: SqlStore, follower: LogFollower, near: Near, path: Path, backup: Path
+    store: SqlStore, follower: LogFollower, session_cache: RecordingSessionCache, path: Path, backup: Path
 ) -> None:
     follower.poll_once(1.0)
     copy(path, backup)
-    take_away(path)
+    remove_file(path)
     for _ in range(2):
         with pytest.raises(FileNotFoundError):
             follower.poll_once(2.0)
@@ -160,9 +167,9 @@ def test_while_the_file_is_gone_nothing_is_confirmed(
     with pytest.raises(StoreUnavailable):
         mark(store, "web")
     assert not path.exists()
-    put_in_its_place(backup, path)
+    restore_file(backup, path)
     follower.poll_once(3.0)
-    assert near.confirmed == [1.0, 3.0]
+    assert session_cache.confirmed == [1.0, 3.0]
 
 
 def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlStore, path: Path, backup: Path) -> None:
@@ -174,7 +181,7 @@ def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlS
             os.rename(path, aside)
 
     watching = DataVersion(store.engine.url, replaced)
-    put_in_its_place(backup, path)
+    restore_file(backup, path)
     with pytest.raises(FileNotFoundError):
         watching.change_token()
     os.rename(aside, path)
@@ -184,7 +191,7 @@ def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlS
 
 
 def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
-    store: SqlStore, near: Near, follower: LogFollower, path: Path, backup: Path
+    store: SqlStore, session_cache: RecordingSessionCache, follower: LogFollower, path: Path, backup: Path
 ) -> None:
     session = new_session()
     store.sessions.insert(session)
@@ -192,7 +199,7 @@ def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
     store.sessions.replace(new_session(sid=session.sid, subject=session.subject, version=1))
     follower.poll_once(100.0)
     held = store._runner._connections.acquire()
-    put_in_its_place(backup, path)
+    restore_file(backup, path)
     follower.poll_once(100.0)
     store._runner._connections.release(held)
     found = store.sessions.load(session.sid)
@@ -207,7 +214,7 @@ def test_attempts_are_counted_in_the_file_that_is_there(
     follower.poll_once(100.0)
     copy(path, backup)
     assert store.throttles.replace(Bucket("account:ada", 1, NOW, 1))
-    put_in_its_place(backup, path)
+    restore_file(backup, path)
     follower.poll_once(100.0)
     assert store.throttles.load("account:ada") is None
     assert store.throttles.replace(Bucket("account:ada", 2, NOW, 1))

@@ -38,14 +38,14 @@ def _recalled(issuer: Issuer, token: str) -> bool:
 
 def test_redis_hears_nothing_of_it(own_redis: RedisServer, tmp_path: Path) -> None:
     opened = following(tmp_path, session_store=own_redis.url)
-    with opened as (issuer, token), own_redis.client() as client, client.monitor() as watched:
+    with opened as (issuer, token), own_redis.client() as client, client.monitor() as monitored:
         for _ in range(CHECKS):
             sid = issuer.verify(token).sid
         client.echo("half-time")
         issuer.parts.session_cache.evict(sid)
         issuer.verify(token)
         client.echo("over")
-        first, second = _loads(watched.listen(), "half-time"), _loads(watched.listen(), "over")
+        first, second = _loads(monitored.listen(), "half-time"), _loads(monitored.listen(), "over")
     assert (first, second) == (0, 1)
 
 

@@ -27,10 +27,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def near(clock: Clock) -> LocalSessionCache:
-    near = LocalSessionCache(5.0, clock, capacity=3)
-    near.mark_complete(clock.at)
-    return near
+def session_cache(clock: Clock) -> LocalSessionCache:
+    session_cache = LocalSessionCache(5.0, clock, capacity=3)
+    session_cache.mark_complete(clock.at)
+    return session_cache
 
 
 def found(
@@ -46,46 +46,46 @@ def entry(kind: RevocationKind, key: str, value: int, sequence: int = 1) -> Revo
     return Revocation(kind, key, value, NOW, LATER, sequence)
 
 
-def judge(near: LocalSessionCache) -> Verdict:
-    return near.check("s1", "ada", 0, "web", NOW)
+def judge(session_cache: LocalSessionCache) -> Verdict:
+    return session_cache.check("s1", "ada", 0, "web", NOW)
 
 
 def test_nothing_is_recalled_before_the_first_news() -> None:
-    near = LocalSessionCache(5.0, Clock())
-    near.put(found())
-    assert near.get(SessionId("s1")) is None
-    assert judge(near) is Verdict.UNKNOWN
-    assert near.is_fresh is False
+    session_cache = LocalSessionCache(5.0, Clock())
+    session_cache.put(found())
+    assert session_cache.get(SessionId("s1")) is None
+    assert judge(session_cache) is Verdict.UNKNOWN
+    assert session_cache.is_fresh is False
 
 
-def test_a_session_is_recalled_up_to_the_bound_and_no_longer(near: LocalSessionCache, clock: Clock) -> None:
-    near.put(found())
+def test_a_session_is_recalled_up_to_the_bound_and_no_longer(session_cache: LocalSessionCache, clock: Clock) -> None:
+    session_cache.put(found())
     clock.at += 5.0
-    assert near.get(SessionId("s1")) == found()
-    assert judge(near) is Verdict.LIVE
+    assert session_cache.get(SessionId("s1")) == found()
+    assert judge(session_cache) is Verdict.LIVE
     clock.at += 0.001
-    assert near.get(SessionId("s1")) is None
-    assert judge(near) is Verdict.UNKNOWN
-    assert near.age_seconds == pytest.approx(5.001)
+    assert session_cache.get(SessionId("s1")) is None
+    assert judge(session_cache) is Verdict.UNKNOWN
+    assert session_cache.age_seconds == pytest.approx(5.001)
 
 
-def test_old_news_does_not_make_it_fresh_again(near: LocalSessionCache, clock: Clock) -> None:
+def test_old_news_does_not_make_it_fresh_again(session_cache: LocalSessionCache, clock: Clock) -> None:
     clock.at += 6
-    near.mark_complete(clock.at - 5.5)
-    assert near.is_fresh is False
-    near.mark_complete(clock.at - 4.5)
-    assert near.is_fresh is True
+    session_cache.mark_complete(clock.at - 5.5)
+    assert session_cache.is_fresh is False
+    session_cache.mark_complete(clock.at - 4.5)
+    assert session_cache.is_fresh is True
 
 
-def test_a_stale_denial_is_not_given_either(near: LocalSessionCache, clock: Clock) -> None:
-    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
-    assert judge(near) is Verdict.REVOKED
+def test_a_stale_denial_is_not_given_either(session_cache: LocalSessionCache, clock: Clock) -> None:
+    session_cache.apply(entry(RevocationKind.SESSION, "s1", ENDED))
+    assert judge(session_cache) is Verdict.REVOKED
     clock.at += 6
-    assert judge(near) is Verdict.UNKNOWN
+    assert judge(session_cache) is Verdict.UNKNOWN
 
 
-def test_an_unknown_sid_is_not_recalled(near: LocalSessionCache) -> None:
-    assert near.get(SessionId("unknown")) is None
+def test_an_unknown_sid_is_not_recalled(session_cache: LocalSessionCache) -> None:
+    assert session_cache.get(SessionId("unknown")) is None
 
 
 @pytest.mark.parametrize(
@@ -101,15 +101,15 @@ def test_an_unknown_sid_is_not_recalled(near: LocalSessionCache) -> None:
 )
 @pytest.mark.parametrize("way", [LocalSessionCache.apply, LocalSessionCache.apply_local])
 def test_an_entry_evicts_what_it_may_have_changed(
-    near: LocalSessionCache,
+    session_cache: LocalSessionCache,
     revocation: Revocation,
     evicted: list[str],
     way: Callable[[LocalSessionCache, Revocation], None],
 ) -> None:
     for each in (found("s1"), found("s2"), found("s3", "bob")):
-        near.put(each)
-    way(near, revocation)
-    assert [sid for sid in ("s1", "s2", "s3") if near.get(SessionId(sid)) is None] == evicted
+        session_cache.put(each)
+    way(session_cache, revocation)
+    assert [sid for sid in ("s1", "s2", "s3") if session_cache.get(SessionId(sid)) is None] == evicted
 
 
 @pytest.mark.parametrize(
@@ -123,79 +123,79 @@ def test_an_entry_evicts_what_it_may_have_changed(
     ],
     ids=["ended", "renewed", "subject", "client", "everything"],
 )
-def test_a_load_that_raced_an_entry_is_not_remembered(near: LocalSessionCache, revocation: Revocation) -> None:
+def test_a_load_that_raced_an_entry_is_not_remembered(session_cache: LocalSessionCache, revocation: Revocation) -> None:
     raced = found()
-    near.apply(revocation)
-    near.put(raced)
-    assert near.get(SessionId("s1")) is None
+    session_cache.apply(revocation)
+    session_cache.put(raced)
+    assert session_cache.get(SessionId("s1")) is None
 
 
-def test_a_load_that_saw_the_entry_is_remembered(near: LocalSessionCache) -> None:
-    near.apply(entry(RevocationKind.SESSION, "s1", 1))
-    near.apply(entry(RevocationKind.SUBJECT, "ada", 1, 2))
-    near.apply(entry(RevocationKind.EVERYTHING, "", NOW + 1, 3))
+def test_a_load_that_saw_the_entry_is_remembered(session_cache: LocalSessionCache) -> None:
+    session_cache.apply(entry(RevocationKind.SESSION, "s1", 1))
+    session_cache.apply(entry(RevocationKind.SUBJECT, "ada", 1, 2))
+    session_cache.apply(entry(RevocationKind.EVERYTHING, "", NOW + 1, 3))
     seen = found(renewals=1, generation=1, marks=RevocationFloor(1, Instant(NOW + 1)))
-    near.put(seen)
-    assert near.get(SessionId("s1")) == seen
+    session_cache.put(seen)
+    assert session_cache.get(SessionId("s1")) == seen
 
 
-def test_an_ended_session_is_not_remembered(near: LocalSessionCache) -> None:
-    near.put(found(ended_at=NOW))
-    assert len(near) == 0
+def test_an_ended_session_is_not_remembered(session_cache: LocalSessionCache) -> None:
+    session_cache.put(found(ended_at=NOW))
+    assert len(session_cache) == 0
 
 
-def test_a_slow_load_does_not_replace_a_newer_one(near: LocalSessionCache) -> None:
-    near.put(found(version=2))
-    near.put(found(version=1))
-    assert near.get(SessionId("s1")) == found(version=2)
-    near.put(found(version=3))
-    assert near.get(SessionId("s1")) == found(version=3)
+def test_a_slow_load_does_not_replace_a_newer_one(session_cache: LocalSessionCache) -> None:
+    session_cache.put(found(version=2))
+    session_cache.put(found(version=1))
+    assert session_cache.get(SessionId("s1")) == found(version=2)
+    session_cache.put(found(version=3))
+    assert session_cache.get(SessionId("s1")) == found(version=3)
 
 
-def test_a_forgotten_session_is_gone(near: LocalSessionCache) -> None:
-    near.put(found())
-    near.evict(SessionId("s1"))
-    near.evict(SessionId("s1"))
-    assert near.get(SessionId("s1")) is None
+def test_a_forgotten_session_is_gone(session_cache: LocalSessionCache) -> None:
+    session_cache.put(found())
+    session_cache.evict(SessionId("s1"))
+    session_cache.evict(SessionId("s1"))
+    assert session_cache.get(SessionId("s1")) is None
 
 
-def test_the_session_used_longest_ago_makes_room(near: LocalSessionCache) -> None:
+def test_the_session_used_longest_ago_makes_room(session_cache: LocalSessionCache) -> None:
     for sid in ("s1", "s2", "s3"):
-        near.put(found(sid))
-    near.get(SessionId("s1"))
-    near.put(found("s4"))
-    assert [sid for sid in ("s1", "s2", "s3", "s4") if near.get(SessionId(sid))] == ["s1", "s3", "s4"]
+        session_cache.put(found(sid))
+    session_cache.get(SessionId("s1"))
+    session_cache.put(found("s4"))
+    assert [sid for sid in ("s1", "s2", "s3", "s4") if session_cache.get(SessionId(sid))] == ["s1", "s3", "s4"]
     # What made room is in no index any more, and what stayed still is.
-    near.apply(entry(RevocationKind.SUBJECT, "ada", 1))
-    assert len(near) == 0
+    session_cache.apply(entry(RevocationKind.SUBJECT, "ada", 1))
+    assert len(session_cache) == 0
 
 
-def test_a_snapshot_drops_every_session_and_forgets_no_revocation(near: LocalSessionCache) -> None:
-    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
-    near.put(found("s2"))
-    near.reset(RevocationPage((entry(RevocationKind.SESSION, "s3", ENDED, 7),), 9))
-    assert len(near) == 0
-    assert near.sequence == 9
-    assert judge(near) is Verdict.REVOKED
-    assert near.check("s3", "ada", 0, "web", NOW) is Verdict.REVOKED
+def test_a_snapshot_drops_every_session_and_forgets_no_revocation(session_cache: LocalSessionCache) -> None:
+    session_cache.apply(entry(RevocationKind.SESSION, "s1", ENDED))
+    session_cache.put(found("s2"))
+    session_cache.reset(RevocationPage((entry(RevocationKind.SESSION, "s3", ENDED, 7),), 9))
+    assert len(session_cache) == 0
+    assert session_cache.sequence == 9
+    assert judge(session_cache) is Verdict.REVOKED
+    assert session_cache.check("s3", "ada", 0, "web", NOW) is Verdict.REVOKED
 
 
-def test_revocations_linger_a_little_and_then_expire(near: LocalSessionCache) -> None:
-    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
-    near.expire(Instant(LATER + LINGER_SECONDS - 1))
-    assert judge(near) is Verdict.REVOKED
-    near.expire(Instant(LATER + LINGER_SECONDS + 60))
-    assert judge(near) is Verdict.LIVE
+def test_revocations_linger_a_little_and_then_expire(session_cache: LocalSessionCache) -> None:
+    session_cache.apply(entry(RevocationKind.SESSION, "s1", ENDED))
+    session_cache.expire(Instant(LATER + LINGER_SECONDS - 1))
+    assert judge(session_cache) is Verdict.REVOKED
+    session_cache.expire(Instant(LATER + LINGER_SECONDS + 60))
+    assert judge(session_cache) is Verdict.LIVE
 
 
 # --- what other processes read --------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def following(near: LocalSessionCache) -> LocalSessionCache:
+def following(session_cache: LocalSessionCache) -> LocalSessionCache:
     """A near-cache that has taken a snapshot of log 7, up to 3."""
-    near.reset(RevocationPage((), 3, log_id=7))
-    return near
+    session_cache.reset(RevocationPage((), 3, log_id=7))
+    return session_cache
 
 
 def copied(found: LoadedSession, log: int = 7, sequence: int = 3) -> CachedSession:
@@ -212,9 +212,9 @@ def test_it_says_how_far_it_followed_which_log_while_its_news_is_fresh(
     assert following.cursor() is None
 
 
-def test_it_follows_no_log_before_the_first_snapshot(near: LocalSessionCache) -> None:
-    assert near.cursor() is None
-    assert near.accept_copy(copied(found())) is False
+def test_it_follows_no_log_before_the_first_snapshot(session_cache: LocalSessionCache) -> None:
+    assert session_cache.cursor() is None
+    assert session_cache.accept_copy(copied(found())) is False
 
 
 def test_a_copy_nothing_speaks_against_is_vouched_for_and_cached(following: LocalSessionCache) -> None:
@@ -263,50 +263,53 @@ def test_an_old_copy_does_not_replace_a_newer_session(following: LocalSessionCac
     assert following.get(SessionId("s1")) == found(version=2)
 
 
-def test_its_repr_shows_no_session(near: LocalSessionCache) -> None:
-    near.put(found())
-    near.apply(entry(RevocationKind.SESSION, "s9", ENDED))
-    assert repr(near) == "NearSessions(1 of 3, 1 revocations)"
-    assert near.revocation_count == 1
+def test_its_repr_shows_no_session(session_cache: LocalSessionCache) -> None:
+    session_cache.put(found())
+    session_cache.apply(entry(RevocationKind.SESSION, "s9", ENDED))
+    assert repr(session_cache) == "NearSessions(1 of 3, 1 revocations)"
+    assert session_cache.revocation_count == 1
 
 
 def test_no_thread_recalls_a_session_its_generation_voided() -> None:
-    near = LocalSessionCache(5.0, Clock(), capacity=50)
-    near.mark_complete(100.0)
+    session_cache = LocalSessionCache(5.0, Clock(), capacity=50)
+    session_cache.mark_complete(100.0)
     done, wrong = Event(), list[LoadedSession]()
 
     def load_and_recall() -> None:
         while not done.is_set():
             # A load that may be as old as it likes.
-            near.put(found(f"s{len(near) % 60}"))
+            session_cache.put(found(f"s{len(session_cache) % 60}"))
 
     loaders = [Thread(target=load_and_recall) for _ in range(3)]
     for thread in loaders:
         thread.start()
     for generation in range(1, 200):
-        near.apply(entry(RevocationKind.SUBJECT, "ada", generation, generation))
-        wrong.extend(filter(None, (near.get(SessionId(f"s{n}")) for n in range(60))))
+        session_cache.apply(entry(RevocationKind.SUBJECT, "ada", generation, generation))
+        wrong.extend(filter(None, (session_cache.get(SessionId(f"s{n}")) for n in range(60))))
     done.set()
     for thread in loaders:
         thread.join()
     assert wrong == []
 
 
-def test_who_listens_hears_of_every_revocation_until_he_stops(near: LocalSessionCache) -> None:
+def test_who_listens_hears_of_every_revocation_until_he_stops(session_cache: LocalSessionCache) -> None:
     heard: list[str] = []
-    stop, other = near.subscribe(lambda: heard.append("one")), near.subscribe(lambda: heard.append("two"))
-    near.apply(entry(RevocationKind.SESSION, "s1", ENDED))
+    stop, other = (
+        session_cache.subscribe(lambda: heard.append("one")),
+        session_cache.subscribe(lambda: heard.append("two")),
+    )
+    session_cache.apply(entry(RevocationKind.SESSION, "s1", ENDED))
     stop()
-    near.reset(RevocationPage((entry(RevocationKind.SESSION, "s2", ENDED, 2),), 2))
+    session_cache.reset(RevocationPage((entry(RevocationKind.SESSION, "s2", ENDED, 2),), 2))
     other()
-    near.apply(entry(RevocationKind.SESSION, "s3", ENDED, 3))
+    session_cache.apply(entry(RevocationKind.SESSION, "s3", ENDED, 3))
     assert heard == ["one", "two", "two"]
 
 
-def test_hits_and_misses_are_counted(near: LocalSessionCache, clock: Clock) -> None:
-    near.get(SessionId("s1"))
-    near.put(found())
-    near.get(SessionId("s1"))
+def test_hits_and_misses_are_counted(session_cache: LocalSessionCache, clock: Clock) -> None:
+    session_cache.get(SessionId("s1"))
+    session_cache.put(found())
+    session_cache.get(SessionId("s1"))
     clock.at += 6
-    near.get(SessionId("s1"))
-    assert (near.hits, near.misses) == (1, 2)
+    session_cache.get(SessionId("s1"))
+    assert (session_cache.hits, session_cache.misses) == (1, 2)

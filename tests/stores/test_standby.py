@@ -17,7 +17,7 @@ from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import new_session
 from services.postgres import Postgres
 from services.process import until
-from stores.recording_sink import Drain, mark
+from stores.recording_sink import RecordingSink, mark
 
 KINDS = ["psycopg, threads", "postgresql+psycopg", "postgresql+asyncpg"]
 
@@ -32,7 +32,7 @@ def pair() -> Iterator[tuple[Postgres, Postgres]]:
         each.remove()
 
 
-def both(first: Postgres, second: Postgres, database: str) -> str:
+def sync_and_async(first: Postgres, second: Postgres, database: str) -> str:
     return first.url(database).replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
 
 
@@ -63,7 +63,7 @@ def done(act: Callable[[], object]) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_promotion_loses_nothing_and_no_restart_is_needed(
-    pair: tuple[Postgres, Postgres], kind: str, drain: Drain
+    pair: tuple[Postgres, Postgres], kind: str, sink: RecordingSink
 ) -> None:
     primary, standby = pair
     # Commits wait for the standby, too: what is acknowledged survives the loss of the primary.
@@ -71,10 +71,10 @@ def test_a_promotion_loses_nothing_and_no_restart_is_needed(
     primary.run("SELECT pg_reload_conf()")
     database = primary.database().rpartition("/")[2]
     # Named first, it is not asked: it may not have heard of a revocation yet.
-    with opened(kind, both(standby, primary, database)) as (store, plain):
+    with opened(kind, sync_and_async(standby, primary, database)) as (store, plain):
         session = new_session()
         store.sessions.insert(session)
-        follower = LogFollower(plain.log, drain, notifier=plain.watch())
+        follower = LogFollower(plain.log, sink, notifier=plain.watch())
         follower.poll_once(1.0)
         entry = mark(store)
         follower.poll_once(2.0)
@@ -89,16 +89,16 @@ def test_a_promotion_loses_nothing_and_no_restart_is_needed(
         later = mark(store)
         assert later.sequence == entry.sequence + 1
         until(done(lambda: follower.poll_once(3.0)), lambda: "the log was not found")
-        assert drain.entries == [entry]
-        assert drain.resets[-1].entries == (entry, later)
+        assert sink.entries == [entry]
+        assert sink.resets[-1].entries == (entry, later)
         follower.close()
 
 
-def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Postgres], drain: Drain) -> None:
+def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Postgres], sink: RecordingSink) -> None:
     primary, standby = pair
     database = primary.database().rpartition("/")[2]
-    with opened("threads", both(primary, standby, database)) as (store, _):
-        follower = LogFollower(store.log, drain, notifier=store.watch())
+    with opened("threads", sync_and_async(primary, standby, database)) as (store, _):
+        follower = LogFollower(store.log, sink, notifier=store.watch())
         follower.poll_once(1.0)
         heard = mark(store, "heard")
         until(lambda: _count(standby, "revocations", database) == 1, lambda: "not replicated")
@@ -107,7 +107,7 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
         until(lambda: primary.run("SELECT count(*) FROM pg_stat_replication") == [(0,)], lambda: "still replicated")
         lost = mark(store, "lost")
         follower.poll_once(2.0)
-        assert drain.entries == [heard, lost]
+        assert sink.entries == [heard, lost]
 
         primary.kill()
         standby.promote()
@@ -115,8 +115,8 @@ def test_a_standby_that_missed_an_entry_has_another_log(pair: tuple[Postgres, Po
         instead = mark(store, "instead")
         assert instead.sequence == lost.sequence
         until(done(lambda: follower.poll_once(3.0)), lambda: "the log was not found")
-        assert drain.resets[-1].entries == (heard, instead)
-        assert len({page.log_id for page in drain.resets}) == 2
+        assert sink.resets[-1].entries == (heard, instead)
+        assert len({page.log_id for page in sink.resets}) == 2
         follower.close()
 
 
@@ -125,7 +125,7 @@ def test_a_revocation_that_would_be_lost_is_not_acknowledged_however_often_it_is
 ) -> None:
     primary, standby = pair
     database = primary.database().rpartition("/")[2]
-    url = both(primary, standby, database)
+    url = sync_and_async(primary, standby, database)
     with Issuer.from_env(data_dir=str(tmp_path), store=url, background=False) as issuer:
         issued = issuer.signup("ada@example.com", "violet umbrella 7 o clock", deliver="cookie")
         until(lambda: _count(standby, "sessions", database) == 1, lambda: "not replicated")

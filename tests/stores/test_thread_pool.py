@@ -73,15 +73,15 @@ def test_connections_are_used_again(connections: ConnectionPool) -> None:
 
 
 def test_no_more_connections_are_opened_than_allowed(connections: ConnectionPool) -> None:
-    taken = [connections.acquire(), connections.acquire()]
+    accepted = [connections.acquire(), connections.acquire()]
     with pytest.raises(StoreUnavailable):
         connections.acquire()
-    connections.discard(taken[0])
+    connections.discard(accepted[0])
     again = connections.acquire()
-    assert again is not taken[0]
+    assert again is not accepted[0]
     connections.release(again)
     # The server went away: so did the idle ones.
-    connections.discard(taken[1], include_idle=True)
+    connections.discard(accepted[1], include_idle=True)
     assert connections.acquire() is not again
 
 
@@ -197,13 +197,13 @@ def test_writers_do_not_wait_while_dead_sessions_are_looked_for(
     """Among a million living ones that takes seconds, and every process does it every minute."""
     store, turns, run = SqlStore(f"sqlite:///{tmp_path / 'keyturn.db'}"), list[bool](), Runner.run
 
-    def watched(runner: Runner, operation: Operation[object], *, writes: bool) -> object:
+    def monitored(runner: Runner, operation: Operation[object], *, writes: bool) -> object:
         turns.append(writes)
         return run(runner, operation, writes=writes)
 
     for expires_at in (NOW, LATER):
         store.sessions.insert(new_session(expires_at=expires_at))
-    monkeypatch.setattr(Runner, "run", watched)
+    monkeypatch.setattr(Runner, "run", monitored)
     assert store.sessions.purge(NOW) == 1
     # Looked for, deleted, looked for again; the log.
     assert turns == [False, True, False, True]

@@ -18,11 +18,11 @@ from keyturn.stores.open import open_store
 from keyturn.stores.sql.store import SqlStore
 from keyturn.stores.sql.transfer import copy_database
 from keyturn.testing.contract.records import LATER, NOW, new_account, new_increment, new_session
-from server_process import Served, serving
+from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.fixtures import Fresh
 from services.postgres import Postgres
-from stores.open_connections import until_nobody_has_open
+from stores.open_connections import wait_until_unused
 
 SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
 BODY = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
@@ -43,7 +43,7 @@ def keyturn(*arguments: str, data_dir: Path) -> tuple[int, dict[str, Any]]:
 
 def test_sessions_go_on_in_the_new_database(tmp_path: Path, fresh: Fresh) -> None:
     target, source = fresh("postgresql"), f"sqlite:///{tmp_path}/data/keyturn.db"
-    with serving(tmp_path / "data", algorithm="ES256", secret=SECRET) as old:  # noqa: SIM117 - it ends later than they
+    with run_server(tmp_path / "data", algorithm="ES256", secret=SECRET) as old:  # noqa: SIM117 - it ends later than they
         with httpx.Client(base_url=old.url, timeout=30) as ada, httpx.Client(base_url=old.url, timeout=20) as eve:
             kept = ada.post("/auth/signup", json=BODY).json()
             ended = eve.post("/auth/login", json=BODY).json()
@@ -59,7 +59,7 @@ def test_sessions_go_on_in_the_new_database(tmp_path: Path, fresh: Fresh) -> Non
     assert (code, copied["finished"]) == (0, True)
     assert 0 < copied["changed"] < 20, "only what had changed"
     assert copied["rows"]["accounts"] == 1
-    new = Served(tmp_path / "new", settings={**old.settings, "KEYTURN_STORE": target}, port=old.port)
+    new = ServerProcess(tmp_path / "new", settings={**old.settings, "KEYTURN_STORE": target}, port=old.port)
     new.start()
     try:
         assert httpx.get(new.url + "/auth/session", cookies=cookies).status_code == 200
@@ -149,7 +149,7 @@ def test_a_database_is_not_copied_into_itself(tmp_path: Path, fresh: Fresh) -> N
 def test_back_from_postgresql_to_a_file(tmp_path: Path, fresh: Fresh, postgres: Postgres) -> None:
     source, target = fresh("postgresql"), f"sqlite:///{tmp_path}/new.db"
     filled(source, 10)
-    until_nobody_has_open(postgres, source)
+    wait_until_unused(postgres, source)
     copied = copy_database(source, target)
     assert copied.finished
     assert copied.rows["sessions"] == 10
@@ -175,7 +175,7 @@ def test_a_restored_database_says_so_and_its_readers_notice(tmp_path: Path) -> N
     filled(url, 1)
     store: Any = open_store(url)
     number = store.log.snapshot().log_id
-    code, told = keyturn("db", "mark-restored", data_dir=tmp_path / "data")
-    assert (code, told["restored"]) == (0, True)
+    code, verdict = keyturn("db", "mark-restored", data_dir=tmp_path / "data")
+    assert (code, verdict["restored"]) == (0, True)
     assert store.log.snapshot().log_id != number
     store.close()

@@ -15,7 +15,7 @@ from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract.records import new_increment, new_session
 from services.fixtures import Fresh
 from services.postgres import Postgres
-from stores.open_connections import until_nobody_has_open
+from stores.open_connections import wait_until_unused
 
 KILLED_BEFORE_IT_OPENS = """
 import os, signal, sys
@@ -43,7 +43,7 @@ def test_killed_between_closing_the_one_and_opening_the_other(
     store, session = open_store(source), new_session()
     store.sessions.insert(session)
     store.close()
-    until_nobody_has_open(postgres, source)
+    wait_until_unused(postgres, source)
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_IT_OPENS, source, target], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert "was moved" in refused(source)
@@ -90,4 +90,4 @@ def cut_off(source: str, postgres: Postgres) -> None:
     """End its connections, as a partition does, or a machine that slept."""
     name = source.rpartition("/")[2]
     postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    until_nobody_has_open(postgres, source)
+    wait_until_unused(postgres, source)

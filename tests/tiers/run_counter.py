@@ -16,10 +16,10 @@ VARIABLE = "TEST_WITNESS"
 def pytest_configure(config: pytest.Config) -> None:
     """Count in the process that people started, not in its workers."""
     if not hasattr(config, "workerinput") and (file := os.environ.pop(VARIABLE, "")):
-        config.pluginmanager.register(Witness(Path(file)))
+        config.pluginmanager.register(RunCounter(Path(file)))
 
 
-class Witness:
+class RunCounter:
     """Counts tests, whether they run in this process or in workers of it."""
 
     def __init__(self, file: Path) -> None:

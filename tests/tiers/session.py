@@ -25,22 +25,22 @@ INFORMING = {"--collect-only", "--co", "--fixtures", "--fixtures-per-test", "--m
 
 def run_pytest(arguments: Sequence[str]) -> bool:
     """Run pytest; return whether all of it passed and nothing is left of it."""
-    witness = run_folder() / f"witness.{secrets.token_hex(4)}"
+    run_file = run_folder() / f"selection.{secrets.token_hex(4)}"
     settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     settings += [each for name in PLUGINS for each in ("-p", f"tiers.{name}")]
     command = [sys.executable, "-m", "pytest", *settings, *arguments]
-    passed = subprocess.run(command, cwd=ROOT, env=_environment(witness), check=False).returncode == 0
-    complaint = "" if INFORMING & set(arguments) or not passed else complaint_of(witness)
+    passed = subprocess.run(command, cwd=ROOT, env=_environment(run_file), check=False).returncode == 0
+    complaint = "" if INFORMING & set(arguments) or not passed else problem_with(run_file)
     if complaint:
         print(complaint, flush=True)
     return not left_behind() and passed and not complaint
 
 
-def complaint_of(witness: Path) -> str:
+def problem_with(run_file: Path) -> str:
     """Return what is wrong with a session that ended with status 0, or ""."""
-    if not witness.exists():
+    if not run_file.exists():
         return "pytest ended before its session did: a test ended the process"
-    seen = json.loads(witness.read_text())
+    seen = json.loads(run_file.read_text())
     if seen["crashed"]:
         return f"{seen['crashed']} workers crashed"
     if seen["ran"] < seen["selected"]:
@@ -63,9 +63,9 @@ def left_behind() -> bool:
     return bool(left)
 
 
-def _environment(witness: Path) -> dict[str, str]:
+def _environment(run_file: Path) -> dict[str, str]:
     kept = {name: value for name, value in coverage_variables().items() if name not in INHERITED}
-    return {**kept, "PYTHONPATH": str(ROOT / "tests"), VARIABLE: str(witness)}
+    return {**kept, "PYTHONPATH": str(ROOT / "tests"), VARIABLE: str(run_file)}
 
 
 def _strays() -> list[int]:

@@ -79,15 +79,15 @@ class Told:
 
 
 @pytest.fixture
-def told(own_redis: RedisServer) -> Iterator[Told]:
-    told = Told(own_redis)
-    yield told
-    told.close()
+def verdict(own_redis: RedisServer) -> Iterator[Told]:
+    verdict = Told(own_redis)
+    yield verdict
+    verdict.close()
 
 
 @pytest.fixture
-def feed(told: Told) -> Iterator[RedisFeed]:
-    feed = told.feed()
+def feed(verdict: Told) -> Iterator[RedisFeed]:
+    feed = verdict.feed()
     yield feed
     feed.close()
 
@@ -96,12 +96,12 @@ def fresh(feed: RedisFeed) -> bool:
     return feed.freshness.is_fresh(boottime())
 
 
-def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(told: Told, feed: RedisFeed) -> None:
-    first = told.end("a")
-    told.relay()
+def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(verdict: Told, feed: RedisFeed) -> None:
+    first = verdict.end("a")
+    verdict.relay()
     feed.start()
     until(lambda: feed.revocations.sequence == first and fresh(feed))
-    last = told.end("b")
+    last = verdict.end("b")
     until(lambda: feed.revocations.sequence == last)
     assert feed.revocations.clients == {"a": NOW, "b": NOW}
     seen_at = feed.freshness.complete_as_of
@@ -109,23 +109,23 @@ def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(told: Told
     until(lambda: fresh(feed))
 
 
-def test_several_relays_make_one_stream_and_one_beat(told: Told, feed: RedisFeed) -> None:
+def test_several_relays_make_one_stream_and_one_beat(verdict: Told, feed: RedisFeed) -> None:
     for _ in range(4):
-        told.relay()
+        verdict.relay()
     feed.start()
-    sequences = [told.end(f"client {number}") for number in range(50)]
+    sequences = [verdict.end(f"client {number}") for number in range(50)]
     until(lambda: feed.revocations.sequence == sequences[-1])
-    with told.server.client() as client:
-        found: Any = client.xrange(stream_of(told.store.log.snapshot().log_id))
+    with verdict.server.client() as client:
+        found: Any = client.xrange(stream_of(verdict.store.log.snapshot().log_id))
     entries = [name for name, fields in found if b"e" in fields]
     assert entries == [b"%d-0" % each for each in sequences]
     beats = [name for name, fields in found if b"b" in fields]
     assert len({name.partition(b"-")[0] for name in beats}) == len(beats), "an older beat of a place is left"
 
 
-def test_without_beats_nothing_is_confirmed(told: Told, feed: RedisFeed) -> None:
-    told.end("a")
-    relay = Relay(told.store.log, read_address(told.server.url), 60.0)
+def test_without_beats_nothing_is_confirmed(verdict: Told, feed: RedisFeed) -> None:
+    verdict.end("a")
+    relay = Relay(verdict.store.log, read_address(verdict.server.url), 60.0)
     while relay.relay_once():
         pass
     relay.relay_once()
@@ -136,14 +136,14 @@ def test_without_beats_nothing_is_confirmed(told: Told, feed: RedisFeed) -> None
     assert feed.freshness.complete_as_of == float("-inf"), "nobody has read the log since this reader asked"
 
 
-def test_a_reader_that_was_away_misses_nothing(told: Told) -> None:
-    told.relay()
-    one = told.feed()
+def test_a_reader_that_was_away_misses_nothing(verdict: Told) -> None:
+    verdict.relay()
+    one = verdict.feed()
     one.start()
     until(lambda: fresh(one))
-    missed = [told.end(f"client {number}") for number in range(3000)]
+    missed = [verdict.end(f"client {number}") for number in range(3000)]
     until(lambda: one.revocations.sequence == missed[-1])
-    other = told.feed()
+    other = verdict.feed()
     other.start()
     until(lambda: other.revocations.sequence == missed[-1] and fresh(other))
     assert other.revocations.clients == one.revocations.clients
@@ -151,29 +151,29 @@ def test_a_reader_that_was_away_misses_nothing(told: Told) -> None:
     other.close()
 
 
-def test_a_redis_that_dies_and_comes_back_empty_is_filled_again(told: Told, feed: RedisFeed) -> None:
-    told.end("a")
-    told.relay()
+def test_a_redis_that_dies_and_comes_back_empty_is_filled_again(verdict: Told, feed: RedisFeed) -> None:
+    verdict.end("a")
+    verdict.relay()
     feed.start()
     until(lambda: fresh(feed))
-    told.server.kill()
+    verdict.server.kill()
     until(lambda: not fresh(feed))
-    told.end("b")
-    for file in told.server.folder.rglob("*.aof"):
+    verdict.end("b")
+    for file in verdict.server.folder.rglob("*.aof"):
         file.unlink()
-    for file in told.server.folder.rglob("*.manifest"):
+    for file in verdict.server.folder.rglob("*.manifest"):
         file.unlink()
-    told.server.start()
+    verdict.server.start()
     until(lambda: feed.revocations.sequence == 2 and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
-def test_a_stream_that_lost_its_end_is_mended_by_any_relay(told: Told, feed: RedisFeed) -> None:
-    relay = told.relay()
+def test_a_stream_that_lost_its_end_is_mended_by_any_relay(verdict: Told, feed: RedisFeed) -> None:
+    relay = verdict.relay()
     for each in "abc":
-        told.end(each)
-    with told.server.client() as client:
-        stream = stream_of(told.store.log.snapshot().log_id)
+        verdict.end(each)
+    with verdict.server.client() as client:
+        stream = stream_of(verdict.store.log.snapshot().log_id)
         until(lambda: client.exists(stream) and bool(client.xrange(stream, "3-0", "3-0")))
         for name, _ in client.xrange(stream, "2-0"):
             client.xdel(stream, name)
@@ -185,72 +185,72 @@ def test_a_stream_that_lost_its_end_is_mended_by_any_relay(told: Told, feed: Red
     assert set(feed.revocations.clients) == set("abc")
 
 
-def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(told: Told, feed: RedisFeed) -> None:
-    told.end("a")
-    told.relay()
+def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(verdict: Told, feed: RedisFeed) -> None:
+    verdict.end("a")
+    verdict.relay()
     feed.start()
     until(lambda: fresh(feed))
-    memory = told.store.log._memory
+    memory = verdict.store.log._memory
     with memory.lock:  # no relay may read a log that is half another
         memory.log_id += 1
         memory.entries.clear()
         memory.sequence = 0
-    told.end("b")
+    verdict.end("b")
     until(lambda: "b" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
     assert feed.revocations.sequence == 1
 
 
 @pytest.mark.parametrize("name", ["1000-0", "1000-7", "9223372036854775807-0", f"{2**64 - 1}-{2**64 - 1}"])
-def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(told: Told, feed: RedisFeed, name: str) -> None:
+def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(verdict: Told, feed: RedisFeed, name: str) -> None:
     """P4: a beat after it would vouch that everything is held, and what is revoked next would be taken for told."""
-    told.end("a")
-    told.relay()
+    verdict.end("a")
+    verdict.relay()
     feed.start()
     until(lambda: fresh(feed))
-    with told.server.client() as client:
-        stream = stream_of(told.store.log.snapshot().log_id)
+    with verdict.server.client() as client:
+        stream = stream_of(verdict.store.log.snapshot().log_id)
         client.xadd(stream, {"e": b'["session","nobody",1,1,2]'}, id=name)
-        told.end("b")
+        verdict.end("b")
         until(lambda: bool(client.xrange(stream, "2-0", "2-0")))
     until(lambda: "b" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
-def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(told: Told, feed: RedisFeed) -> None:
+def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(verdict: Told, feed: RedisFeed) -> None:
     for each in "abc":
-        told.end(each)
-    relay = told.relay()
+        verdict.end(each)
+    relay = verdict.relay()
     feed.start()
     until(lambda: fresh(feed) and len(feed.revocations.clients) == 3)
-    memory = told.store.log._memory
+    memory = verdict.store.log._memory
     with memory.lock:  # a backup was put back, and `keyturn db mark-restored` forgotten
         memory.entries.clear()
         memory.sequence = 0
-    told.end("d")
+    verdict.end("d")
     relay.wake()
     until(lambda: "d" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == set("abcd")
 
 
-def test_what_is_over_is_trimmed_from_the_stream(told: Told) -> None:
-    told.end("a", lives=10)
-    relay = Relay(told.store.log, read_address(told.server.url), BOUND / 8)
+def test_what_is_over_is_trimmed_from_the_stream(verdict: Told) -> None:
+    verdict.end("a", lives=10)
+    relay = Relay(verdict.store.log, read_address(verdict.server.url), BOUND / 8)
     while relay.relay_once():
         pass
-    told.store.sessions.purge(Instant(NOW + 11))
-    told.end("b")
+    verdict.store.sessions.purge(Instant(NOW + 11))
+    verdict.end("b")
     relay._trimmed_at = float("-inf")
     while relay.relay_once():
         pass
-    with told.server.client() as client:
-        found: Any = client.xrange(stream_of(told.store.log.snapshot().log_id))
+    with verdict.server.client() as client:
+        found: Any = client.xrange(stream_of(verdict.store.log.snapshot().log_id))
     assert [name for name, fields in found if b"e" in fields] == [b"2-0"]
     relay.close()
 
 
-def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: RedisFeed) -> None:
-    with told.server.client() as client:
+def test_an_entry_nobody_here_can_read_makes_the_feed_stale(verdict: Told, feed: RedisFeed) -> None:
+    with verdict.server.client() as client:
         client.set(POINTER, 7)
         client.xadd(stream_of(7), {"e": b'["tenant","a",1,1,2]'}, id="1-0")
         client.xadd(stream_of(7), {"b": b"0-0"}, id="1-1")
@@ -260,13 +260,13 @@ def test_an_entry_nobody_here_can_read_makes_the_feed_stale(told: Told, feed: Re
     assert len(feed.revocations) == 0
 
 
-def test_a_redis_nobody_relays_to_is_not_waited_for(told: Told, feed: RedisFeed) -> None:
+def test_a_redis_nobody_relays_to_is_not_waited_for(verdict: Told, feed: RedisFeed) -> None:
     feed.start().result(30)
     assert not fresh(feed)
     assert "no issuer relays" in feed.problem or "cannot be read" in feed.problem
 
 
-def test_the_issuer_answers_where_redis_does_not(told: Told) -> None:
+def test_the_issuer_answers_where_redis_does_not(verdict: Told) -> None:
     def send(asked: Request) -> bytes:
         nonce = asked.full_url.partition("nonce=")[2]
         return b'{"entries": [], "sequence": 4, "complete": true, "log": 7, "nonce": "%s"}' % nonce.encode()

@@ -12,8 +12,8 @@ from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import RevocationSet
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import HttpFeed
-from verifier.harness import NOW, SID, Bench
-from verifier.issuer_feed import URL, Log
+from verifier.harness import NOW, SID, VerifierHarness
+from verifier.issuer_feed import URL, IssuerFeed
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-class StillFeed:
+class FixedFeed:
     """A feed that only does what the test does to it."""
 
     def __init__(self, seen_at: float = 0.0, bound_seconds: float = 5.0) -> None:
@@ -38,10 +38,10 @@ class Site:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answers: dict[str, Any] = {}
-        self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.introspected: list[tuple[str, str, dict[str, str], bytes]] = []
 
     def paths(self) -> list[str]:
-        return [_without_nonce(path)[0] for _, path, _, _ in self.asked]
+        return [_without_nonce(path)[0] for _, path, _, _ in self.introspected]
 
     def publish(self, keys: KeySet, **endpoints: str) -> None:
         self.answers["/.well-known/oauth-authorization-server"] = {
@@ -61,7 +61,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            site.asked.append((self.command, self.path, dict(self.headers), body))
+            site.introspected.append((self.command, self.path, dict(self.headers), body))
             asked, nonce = _without_nonce(self.path)
             answer = site.answers.get(asked, site.answers.get(asked.partition("?")[0]))
             if callable(answer):
@@ -86,12 +86,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    served = Site("")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
-    served.url = f"http://127.0.0.1:{server.server_port}"
+    site = Site("")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(site))
+    site.url = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    yield served
+    yield site
     server.shutdown()
     server.server_close()
     thread.join()
@@ -118,8 +118,8 @@ def monotonic() -> Clock:
 
 
 @pytest.fixture
-def feed() -> StillFeed:
-    return StillFeed()
+def feed() -> FixedFeed:
+    return FixedFeed()
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def make_clock() -> type[Clock]:
 
 
 @pytest.fixture
-def make_feed() -> type[StillFeed]:
-    return StillFeed
+def make_feed() -> type[FixedFeed]:
+    return FixedFeed
 
 
 @pytest.fixture
@@ -163,15 +163,15 @@ def mint(key: SigningKey, claims: dict[str, Any]) -> Callable[..., str]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def bench(request: pytest.FixtureRequest, key: SigningKey, feed: Any, clock: Any, monotonic: Any) -> Bench:
-    return Bench(request.param, KeySet([key]), feed, clock, monotonic)
+def harness(request: pytest.FixtureRequest, key: SigningKey, feed: Any, clock: Any, monotonic: Any) -> VerifierHarness:
+    return VerifierHarness(request.param, KeySet([key]), feed, clock, monotonic)
 
 
 @pytest.fixture
-def log(monotonic: Any) -> Log:
-    return Log(monotonic)
+def issuer_feed(monotonic: Any) -> IssuerFeed:
+    return IssuerFeed(monotonic)
 
 
 @pytest.fixture
-def polled(log: Log, clock: Any, monotonic: Any) -> HttpFeed:
-    return HttpFeed(URL, "service", send=log, stream=None, clock=clock, monotonic=monotonic)
+def polled_feed(issuer_feed: IssuerFeed, clock: Any, monotonic: Any) -> HttpFeed:
+    return HttpFeed(URL, "service", send=issuer_feed, stream=None, clock=clock, monotonic=monotonic)

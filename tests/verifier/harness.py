@@ -17,20 +17,20 @@ SID = "AbCdEfGhIjKlMnOpQrStuA"
 Mint = Callable[..., str]
 
 
-class Bench:
+class VerifierHarness:
     """One verifier of either colour, called the same way, with its clocks and feed at hand."""
 
-    def __init__(self, colour: str, keys: KeySet, feed: Any, clock: Any, monotonic: Any) -> None:
-        self.colour = colour
+    def __init__(self, kind: str, keys: KeySet, feed: Any, clock: Any, monotonic: Any) -> None:
+        self.kind = kind
         self.keys, self.feed, self.clock, self.monotonic = keys, feed, clock, monotonic
-        self.asked: list[str] = []
+        self.introspected: list[str] = []
         self.active: object = True
         self.make()
 
     def make(self, **changed: Any) -> None:
         arguments = {"keys": self.keys, "feed": self.feed, "clock": self.clock, "monotonic": self.monotonic} | changed
         self.verifier: Verifier | AsyncVerifier
-        if self.colour == "sync":
+        if self.kind == "sync":
             self.verifier = Verifier(ISSUER, "orders", **arguments)
         else:
             self.verifier = AsyncVerifier(ISSUER, "orders", **arguments)
@@ -42,7 +42,7 @@ class Bench:
 
     def introspect(self) -> None:
         def ask(token: str) -> bool:
-            self.asked.append(token)
+            self.introspected.append(token)
             if isinstance(self.active, BaseException):
                 raise self.active
             return self.active  # type: ignore[return-value]
@@ -50,7 +50,7 @@ class Bench:
         async def ask_async(token: str) -> bool:
             return ask(token)
 
-        self.make(introspect=ask if self.colour == "sync" else ask_async)
+        self.make(introspect=ask if self.kind == "sync" else ask_async)
 
     def revoke(self, kind: RevocationKind, key: str, value: int) -> None:
         self.feed.revocations.apply(Revocation(kind, key, value, Instant(NOW), Instant(NOW + 1000), 1))

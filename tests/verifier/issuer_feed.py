@@ -14,7 +14,7 @@ LINE: dict[str, Any] = {"kind": "session", "key": "a", "value": 1, "at": 1, "exp
 """An entry as it travels."""
 
 
-class Log:
+class IssuerFeed:
     """The issuer's side: pages of ``limit``; ``purged`` and a younger log can be played."""
 
     def __init__(self, monotonic: Any) -> None:

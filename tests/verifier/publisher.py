@@ -31,7 +31,7 @@ class Publisher:
         self.answer = json.dumps(KeySet(keys).to_jwks()).encode()
 
 
-def landed() -> None:
+def wait_for_fetch() -> None:
     """Wait for a fetch under way."""
     for thread in threading.enumerate():
         if thread.name == "keyturn-keys":

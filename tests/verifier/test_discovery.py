@@ -44,11 +44,13 @@ def test_keys_and_feed_come_from_the_metadata(site: Any, make: Any, mint: Mint, 
     site.publish(KeySet([key]), **ENDPOINTS)
     site.answers["/feed"] = EMPTY
     verify = make(service_token="service")
-    assert site.asked == []
+    assert site.introspected == []
     assert verify(mint(iss=site.url)).subject == "ada"
     assert set(site.paths()) == {"/.well-known/oauth-authorization-server", "/jwks", "/feed"}
-    assert {headers.get("Authorization") for _, path, headers, _ in site.asked if "feed" in path} == {"Bearer service"}
-    assert {headers.get("Authorization") for _, path, headers, _ in site.asked if "feed" not in path} == {None}
+    assert {headers.get("Authorization") for _, path, headers, _ in site.introspected if "feed" in path} == {
+        "Bearer service"
+    }
+    assert {headers.get("Authorization") for _, path, headers, _ in site.introspected if "feed" not in path} == {None}
 
 
 def test_the_first_token_is_already_judged_against_the_feed(site: Any, make: Any, mint: Mint, key: SigningKey) -> None:
@@ -71,7 +73,7 @@ def test_without_news_the_issuer_is_asked_and_without_an_answer_it_is_503(
     site.answers["/introspect"] = {"active": True}
     verify, token = make(service_token="service"), mint(iss=site.url)
     assert verify(token)
-    asked = [(method, headers, body) for method, path, headers, body in site.asked if path == "/introspect"]
+    asked = [(method, headers, body) for method, path, headers, body in site.introspected if path == "/introspect"]
     assert len(asked) == 1
     method, headers, body = asked[0]
     assert (method, headers["Authorization"]) == ("POST", "Bearer service")
@@ -118,7 +120,7 @@ def test_a_feed_of_ones_own_is_started_when_it_is_needed(site: Any, make: Any, m
     site.answers["/feed"] = EMPTY
     own = HttpFeed(site.url + "/feed")
     verify = make(keys=KeySet([key]), feed=own)
-    assert site.asked == []
+    assert site.introspected == []
     assert verify(mint(iss=site.url))
     own.close()
 

@@ -41,7 +41,7 @@ def test_anything_else_is_refused_before_it_is_asked(url: str) -> None:
 def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: Any) -> None:
     site.answers["/x"] = b'{"a":1}'
     assert fetch(request(site.url + "/x", bearer_header("secret"), b"form")) == b'{"a":1}'
-    method, _, headers, body = site.asked[0]
+    method, _, headers, body = site.introspected[0]
     assert (method, headers["Accept"], headers["Authorization"], body) == (
         "POST",
         "application/json",
@@ -49,7 +49,7 @@ def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: 
         b"form",
     )
     fetch(request(site.url + "/x", bearer_header(None)))
-    assert "Authorization" not in site.asked[1][2]
+    assert "Authorization" not in site.introspected[1][2]
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 303, 307, 308, 400, 401, 404, 500, 503])

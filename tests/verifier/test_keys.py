@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyturn.errors import Refusal, Unavailable, UnknownKey
 from keyturn.tokens import SigningKey
 from keyturn.verifier import AsyncVerifier, KeyCache, KeySchedule, Verifier
-from verifier.publisher import JWKS, Publisher, landed
+from verifier.publisher import JWKS, Publisher, wait_for_fetch
 
 ISSUER = "https://auth.example.com"
 Mint = Callable[..., str]
@@ -57,7 +57,7 @@ def test_keys_are_refreshed_in_the_background_while_tokens_are_judged(
     for _ in range(5):
         verify(token)  # not held up, though the fetch is
     publisher.gate.set()
-    landed()
+    wait_for_fetch()
     assert publisher.fetches == 2
 
 
@@ -68,7 +68,7 @@ def test_an_unchanged_document_leaves_what_was_remembered_good(
     first = verify(token)
     monotonic.now = 300
     verify(token)
-    landed()
+    wait_for_fetch()
     assert verify(token) is first
 
 
@@ -82,7 +82,7 @@ def test_a_key_that_is_withdrawn_takes_the_remembered_tokens_with_it(
     publisher.gate.clear()
     verify(token)
     publisher.gate.set()
-    landed()
+    wait_for_fetch()
     with pytest.raises(UnknownKey):
         verify(token)
     assert verify(mint(signed_by=other_key))
@@ -108,7 +108,7 @@ def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_three_times_per_c
         monotonic.now = second
         with pytest.raises(UnknownKey):
             verify(unknown)
-        landed()
+        wait_for_fetch()
     assert publisher.fetches == 1 + 3 * 3, "at 5, 10, 15, 35, 40, 45, 65, 70 and 75"
 
 
@@ -172,7 +172,7 @@ def test_keys_are_kept_when_a_fetch_fails_in_whatever_way(
     publisher.answer = answer
     monotonic.now = 300
     assert verify(mint())
-    landed()
+    wait_for_fetch()
     assert verify(mint())
 
 
@@ -198,7 +198,7 @@ def test_keys_that_could_not_be_confirmed_for_a_day_are_no_longer_believed(
     publisher.answer = Unavailable("blocked by whoever holds a withdrawn key")
     monotonic.now = 86_400
     verify(token)
-    landed()
+    wait_for_fetch()
     monotonic.now = 86_405  # at the next try: the day may be exceeded by no more than retry_seconds
     with pytest.raises(Unavailable):
         verify(token)

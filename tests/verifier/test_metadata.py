@@ -38,16 +38,16 @@ def test_an_issuer_that_is_no_issuer_url_is_refused(issuer: str) -> None:
 class Sender:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
-        self.asked = 0
+        self.introspected = 0
 
     def __call__(self, _: Request) -> bytes:
-        self.asked += 1
+        self.introspected += 1
         if isinstance(self.answer, Exception):
             raise self.answer
         return json.dumps(self.answer).encode()
 
 
-def landed() -> None:
+def wait_for_fetch() -> None:
     """Wait for a fetch under way."""
     for thread in threading.enumerate():
         if thread.name == "keyturn-metadata":
@@ -60,17 +60,17 @@ def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic:
     first = discovery.metadata()
     monotonic.now = 299
     assert discovery.metadata() is first
-    assert sender.asked == 1
+    assert sender.introspected == 1
     sender.answer = Unavailable("down")
     monotonic.now = 300
     assert discovery.metadata() is first
-    landed()
+    wait_for_fetch()
     assert discovery.metadata() is first
-    assert sender.asked == 2
+    assert sender.introspected == 2
     sender.answer = GOOD | {"jwks_uri": ISSUER + "/moved"}
     monotonic.now = 600
     assert discovery.endpoint("jwks_uri") == ISSUER + "/jwks", "not held up by the fetch"
-    landed()
+    wait_for_fetch()
     assert discovery.endpoint("jwks_uri") == ISSUER + "/moved"
 
 
@@ -108,10 +108,10 @@ class Counted(ForkSafeLock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[int] = []
+        self.introspected: list[int] = []
 
     def __enter__(self) -> None:
-        self.asked.append(threading.get_ident())
+        self.introspected.append(threading.get_ident())
         super().__enter__()
 
 
@@ -151,10 +151,10 @@ def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, f
     assert slow.begun.wait(30)
     for caller in callers[1:]:
         caller.start()
-    until(lambda: len(lock.asked) == len(callers))
+    until(lambda: len(lock.introspected) == len(callers))
     slow.gate.set()
     for caller in callers:
         caller.join(30)
-    assert (slow.asked, sorted(outcomes)) == (1, [first, *[others] * 4])
+    assert (slow.introspected, sorted(outcomes)) == (1, [first, *[others] * 4])
     slow.answer = GOOD
     assert discovery.metadata().issuer == ISSUER, "whoever comes later tries again"

@@ -13,7 +13,7 @@ ISSUER, NOW = "https://auth.example.com", 1_800_000_000
 KEY = SigningKey.generate("ES256", "k1")
 
 
-def minted(**claims: object) -> str:
+def make_token(**claims: object) -> str:
     base = {"iss": ISSUER, "sub": "ada", "aud": "orders", "exp": NOW + 60, "iat": NOW}
     return sign_compact(json.dumps(base | claims).encode(), KEY)
 
@@ -21,7 +21,7 @@ def minted(**claims: object) -> str:
 def test_a_token_of_a_trusted_key_is_accepted_and_the_choice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "keyturn.verifier"):
         verify = Verifier(ISSUER, "orders", keys=KeySet([KEY.verifying_key]), clock=lambda: NOW)
-    assert verify(minted()).subject == "ada"
+    assert verify(make_token()).subject == "ada"
     assert "without a feed" in caplog.text
 
 
@@ -29,11 +29,11 @@ def test_everything_but_revocation_is_still_judged() -> None:
     verify = Verifier(ISSUER, "orders", keys=KeySet([KEY.verifying_key]), clock=lambda: NOW)
     for wrong in ({"iss": "https://other.example"}, {"aud": "billing"}, {"exp": NOW - 60}, {"iat": NOW + 600}):
         with pytest.raises(Refusal):
-            verify(minted(**wrong))
+            verify(make_token(**wrong))
 
 
 def test_asking_for_a_feed_that_cannot_be_found_is_never_an_accept() -> None:
     verify = Verifier("https://127.0.0.1:9", "orders", keys=KeySet([KEY]), clock=lambda: NOW, revocation="feed")
     with pytest.raises(RevocationUnknown):
-        verify(minted(iss="https://127.0.0.1:9", sid="A" * 22, gen=0))
+        verify(make_token(iss="https://127.0.0.1:9", sid="A" * 22, gen=0))
     verify.close()

@@ -33,10 +33,10 @@ def test_the_text_of_an_error_that_is_not_ours_is_not_repeated(caplog: pytest.Lo
 
 
 def test_a_feed_that_is_only_asked_says_so_and_one_that_is_told_does_not() -> None:
-    def deaf(*_: object) -> None:
+    def unreachable_issuer(*_: object) -> None:
         raise Unavailable("it was answered with 404")
 
-    feed = HttpFeed(URL, send=lambda _: PAGE, stream=deaf, interval_seconds=0.01, nonce=str)
+    feed = HttpFeed(URL, send=lambda _: PAGE, stream=unreachable_issuer, interval_seconds=0.01, nonce=str)
     assert feed.problem == ""
     feed.start().result(30)
     feed.close()

@@ -12,30 +12,30 @@ import pytest
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-from verifier.issuer_feed import LINE, NOW, URL, Log
+from verifier.issuer_feed import LINE, NOW, URL, IssuerFeed
 
 
-def test_a_snapshot_first_then_what_came_after_it(log: Log, polled: HttpFeed) -> None:
-    log.append("a")
-    polled.poll()
-    assert log.queries == ["", "seed=1"]
+def test_a_snapshot_first_then_what_came_after_it(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+    issuer_feed.append("a")
+    polled_feed.poll()
+    assert issuer_feed.queries == ["", "seed=1"]
     for each in "bcdef":
-        log.append(each)
-    polled.poll()
-    assert log.queries[2:] == ["after=1", "after=3", "after=5", "after=6"]
-    assert polled.revocations.ended == {b"a", b"b", b"c", b"d", b"e", b"f"}
-    assert polled.revocations.sequence == 6
-    assert set(log.tokens) == {"Bearer service"}
+        issuer_feed.append(each)
+    polled_feed.poll()
+    assert issuer_feed.queries[2:] == ["after=1", "after=3", "after=5", "after=6"]
+    assert polled_feed.revocations.ended == {b"a", b"b", b"c", b"d", b"e", b"f"}
+    assert polled_feed.revocations.sequence == 6
+    assert set(issuer_feed.tokens) == {"Bearer service"}
 
 
-def test_every_kind_arrives(log: Log, polled: HttpFeed) -> None:
-    log.append("ada", RevocationKind.SUBJECT, 4)
-    log.append("web", RevocationKind.CLIENT, NOW)
-    log.append("", RevocationKind.EVERYTHING, NOW - 5)
-    log.append("sid", RevocationKind.SESSION, 2)
-    polled.poll()
-    held = polled.revocations
-    assert (held.generations, held.clients, held.not_before, held.renewed) == (
+def test_every_kind_arrives(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+    issuer_feed.append("ada", RevocationKind.SUBJECT, 4)
+    issuer_feed.append("web", RevocationKind.CLIENT, NOW)
+    issuer_feed.append("", RevocationKind.EVERYTHING, NOW - 5)
+    issuer_feed.append("sid", RevocationKind.SESSION, 2)
+    polled_feed.poll()
+    revoked_ids = polled_feed.revocations
+    assert (revoked_ids.generations, revoked_ids.clients, revoked_ids.not_before, revoked_ids.renewed) == (
         {"ada": 4},
         {"web": NOW},
         NOW - 5,
@@ -44,81 +44,89 @@ def test_every_kind_arrives(log: Log, polled: HttpFeed) -> None:
 
 
 def test_freshness_counts_from_when_it_was_asked_not_from_when_the_answer_came(
-    log: Log, polled: HttpFeed, monotonic: Any
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
 ) -> None:
     monotonic.now = 100.0
-    log.travel_seconds = 3.0
-    polled.poll()
-    assert polled.freshness.complete_as_of == 100.0
-    log.append("a")
-    polled.poll()
-    assert (polled.freshness.complete_as_of, monotonic.now) == (106.0, 109.0)
+    issuer_feed.travel_seconds = 3.0
+    polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == 100.0
+    issuer_feed.append("a")
+    polled_feed.poll()
+    assert (polled_feed.freshness.complete_as_of, monotonic.now) == (106.0, 109.0)
 
 
-def test_an_empty_feed_is_fresh_too(polled: HttpFeed, monotonic: Any) -> None:
-    assert not polled.freshness.is_fresh(monotonic.now)
-    polled.poll()
-    assert polled.freshness.is_fresh(monotonic.now)
-    assert len(polled.revocations) == 0
+def test_an_empty_feed_is_fresh_too(polled_feed: HttpFeed, monotonic: Any) -> None:
+    assert not polled_feed.freshness.is_fresh(monotonic.now)
+    polled_feed.poll()
+    assert polled_feed.freshness.is_fresh(monotonic.now)
+    assert len(polled_feed.revocations) == 0
 
 
-def test_nothing_is_confirmed_when_a_poll_fails_in_its_middle(log: Log, polled: HttpFeed, monotonic: Any) -> None:
-    polled.poll()
+def test_nothing_is_confirmed_when_a_poll_fails_in_its_middle(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
+) -> None:
+    polled_feed.poll()
     monotonic.now = 3
-    log.failure = Unavailable("down")
+    issuer_feed.failure = Unavailable("down")
     with pytest.raises(Unavailable):
-        polled.poll()
-    assert polled.freshness.complete_as_of == 0
+        polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == 0
 
 
-def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(log: Log, polled: HttpFeed) -> None:
-    polled.poll()
+def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed
+) -> None:
+    polled_feed.poll()
     for each in "abcd":
-        log.append(each)
-    log.entries, log.purged = log.entries[2:], 2
-    polled.poll()
-    assert log.queries[-2:] == ["", "seed=4"]
-    assert polled.revocations.ended == {b"c", b"d"}
+        issuer_feed.append(each)
+    issuer_feed.entries, issuer_feed.purged = issuer_feed.entries[2:], 2
+    polled_feed.poll()
+    assert issuer_feed.queries[-2:] == ["", "seed=4"]
+    assert polled_feed.revocations.ended == {b"c", b"d"}
 
 
-def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(log: Log, polled: HttpFeed) -> None:
-    log.append("a")
-    polled.poll()
+def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed
+) -> None:
+    issuer_feed.append("a")
+    polled_feed.poll()
     # A failover lost entry 1 and gave its number, and the next, to others.
-    log.entries, log.sequence, log.number = [], 0, 8
-    log.append("b")
-    log.append("c")
-    polled.poll()
-    assert log.queries[-3:] == ["after=1", "", "seed=2"]
-    assert polled.revocations.ended == {b"a", b"b", b"c"}
+    issuer_feed.entries, issuer_feed.sequence, issuer_feed.number = [], 0, 8
+    issuer_feed.append("b")
+    issuer_feed.append("c")
+    polled_feed.poll()
+    assert issuer_feed.queries[-3:] == ["after=1", "", "seed=2"]
+    assert polled_feed.revocations.ended == {b"a", b"b", b"c"}
 
 
 def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(
-    log: Log, polled: HttpFeed, monotonic: Any
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
 ) -> None:
     for each in "abc":
-        log.append(each)
-    polled.poll()
-    log.entries, log.sequence = log.entries[:1], 1
+        issuer_feed.append(each)
+    polled_feed.poll()
+    issuer_feed.entries, issuer_feed.sequence = issuer_feed.entries[:1], 1
     monotonic.now = 2
-    polled.poll()
-    assert polled.revocations.ended == {b"a", b"b", b"c"}
-    assert (polled.revocations.sequence, polled.freshness.complete_as_of) == (1, 2)
-    log.append("d")
-    polled.poll()
-    assert polled.revocations.ended == {b"a", b"b", b"c", b"d"}
+    polled_feed.poll()
+    assert polled_feed.revocations.ended == {b"a", b"b", b"c"}
+    assert (polled_feed.revocations.sequence, polled_feed.freshness.complete_as_of) == (1, 2)
+    issuer_feed.append("d")
+    polled_feed.poll()
+    assert polled_feed.revocations.ended == {b"a", b"b", b"c", b"d"}
 
 
-def test_entries_are_forgotten_when_no_token_they_stop_is_alive(log: Log, polled: HttpFeed, clock: Any) -> None:
-    log.append("a", lives=600)
-    polled.poll()
+def test_entries_are_forgotten_when_no_token_they_stop_is_alive(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, clock: Any
+) -> None:
+    issuer_feed.append("a", lives=600)
+    polled_feed.poll()
     clock.now = NOW + 599.9
-    polled.poll()
-    assert b"a" in polled.revocations.ended
-    log.entries = []
+    polled_feed.poll()
+    assert b"a" in polled_feed.revocations.ended
+    issuer_feed.entries = []
     clock.now = NOW + 600
-    polled.poll()
-    assert len(polled.revocations) == 0
+    polled_feed.poll()
+    assert len(polled_feed.revocations) == 0
 
 
 @pytest.mark.parametrize(
@@ -137,12 +145,14 @@ def test_entries_are_forgotten_when_no_token_they_stop_is_alive(log: Log, polled
     ],
     ids=str,
 )
-def test_a_page_that_cannot_be_read_whole_confirms_nothing(log: Log, polled: HttpFeed, page: Any) -> None:
-    log.raw = page if isinstance(page, bytes) else json.dumps(page).encode()
+def test_a_page_that_cannot_be_read_whole_confirms_nothing(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, page: Any
+) -> None:
+    issuer_feed.raw = page if isinstance(page, bytes) else json.dumps(page).encode()
     with pytest.raises(Unavailable):
-        polled.poll()
-    assert polled.freshness.complete_as_of == float("-inf")
-    assert len(polled.revocations) == 0
+        polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == float("-inf")
+    assert len(polled_feed.revocations) == 0
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -152,46 +162,52 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_the_thread_outlives_failures_says_why_and_stops_when_told(log: Log, clock: Any, monotonic: Any) -> None:
-    polled = HttpFeed(lambda: URL, send=log, stream=None, clock=clock, monotonic=monotonic, interval_seconds=0.005)
-    log.failure = RuntimeError("boom")
-    first = polled.start()
+def test_the_thread_outlives_failures_says_why_and_stops_when_told(
+    issuer_feed: IssuerFeed, clock: Any, monotonic: Any
+) -> None:
+    polled_feed = HttpFeed(
+        lambda: URL, send=issuer_feed, stream=None, clock=clock, monotonic=monotonic, interval_seconds=0.005
+    )
+    issuer_feed.failure = RuntimeError("boom")
+    first = polled_feed.start()
     first.result(30)
-    assert polled.start() is first
-    assert polled.problem == "the revocation feed cannot be read: RuntimeError"
-    log.failure = None
-    until(lambda: polled.problem == "")
-    assert polled.freshness.complete_as_of == 0
-    polled.close()
-    until(lambda: not (polled._thread and polled._thread.is_alive()))
-    assert polled.start() is first, "closed for good"
-    assert not (polled._thread and polled._thread.is_alive())
-    assert set(log.tokens) == {None}
+    assert polled_feed.start() is first
+    assert polled_feed.problem == "the revocation feed cannot be read: RuntimeError"
+    issuer_feed.failure = None
+    until(lambda: polled_feed.problem == "")
+    assert polled_feed.freshness.complete_as_of == 0
+    polled_feed.close()
+    until(lambda: not (polled_feed._thread and polled_feed._thread.is_alive()))
+    assert polled_feed.start() is first, "closed for good"
+    assert not (polled_feed._thread and polled_feed._thread.is_alive())
+    assert set(issuer_feed.tokens) == {None}
 
 
-def test_a_thread_that_did_not_survive_a_fork_is_started_again(log: Log, polled: HttpFeed) -> None:
+def test_a_thread_that_did_not_survive_a_fork_is_started_again(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
     class Dead:
         def is_alive(self) -> bool:
             return False
 
-    polled._thread = Dead()  # type: ignore[assignment]
-    polled.start().result(30)
-    assert polled.freshness.complete_as_of == 0
-    polled.close()
+    polled_feed._thread = Dead()  # type: ignore[assignment]
+    polled_feed.start().result(30)
+    assert polled_feed.freshness.complete_as_of == 0
+    polled_feed.close()
 
 
-def test_the_first_poll_is_waited_for_by_all_who_come_meanwhile(log: Log, clock: Any, monotonic: Any) -> None:
+def test_the_first_poll_is_waited_for_by_all_who_come_meanwhile(
+    issuer_feed: IssuerFeed, clock: Any, monotonic: Any
+) -> None:
     gate = Event()
 
     def slow(asked: Request) -> bytes:
         assert gate.wait(30)
-        return log(asked)
+        return issuer_feed(asked)
 
-    polled = HttpFeed(URL, send=slow, stream=None, clock=clock, monotonic=monotonic)
-    first, second = polled.start(), polled.start()
+    polled_feed = HttpFeed(URL, send=slow, stream=None, clock=clock, monotonic=monotonic)
+    first, second = polled_feed.start(), polled_feed.start()
     assert first is second
     assert not first.done()
     gate.set()
     first.result(30)
-    assert polled.freshness.complete_as_of == 0
-    polled.close()
+    assert polled_feed.freshness.complete_as_of == 0
+    polled_feed.close()

@@ -7,7 +7,7 @@ import pytest
 
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
-from verifier.issuer_feed import LINE, Log
+from verifier.issuer_feed import LINE, IssuerFeed
 
 
 @pytest.mark.parametrize(
@@ -21,44 +21,48 @@ from verifier.issuer_feed import LINE, Log
     ids=str,
 )
 def test_a_feed_that_leads_nowhere_confirms_nothing_and_is_left(
-    log: Log, polled: HttpFeed, page: dict[str, Any], why: str
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, page: dict[str, Any], why: str
 ) -> None:
-    log.raw = json.dumps(page).encode()
+    issuer_feed.raw = json.dumps(page).encode()
     with pytest.raises(Unavailable, match=why):
-        polled.poll()
-    assert polled.freshness.complete_as_of == float("-inf")
-    assert len(log.queries) <= 3
-    log.raw = None
-    log.append("a")
-    polled.poll()
-    assert (polled.revocations.sequence, b"a" in polled.revocations.ended) == (1, True), "it has recovered"
+        polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == float("-inf")
+    assert len(issuer_feed.queries) <= 3
+    issuer_feed.raw = None
+    issuer_feed.append("a")
+    polled_feed.poll()
+    assert (polled_feed.revocations.sequence, b"a" in polled_feed.revocations.ended) == (1, True), "it has recovered"
 
 
-def test_an_answer_to_another_question_is_not_news(log: Log, polled: HttpFeed, monotonic: Any) -> None:
-    polled.poll()
+def test_an_answer_to_another_question_is_not_news(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
+) -> None:
+    polled_feed.poll()
     monotonic.now = 3
-    log.raw = b'{"entries": [], "sequence": 0, "log": 7}'
-    polled.poll()
-    assert polled.freshness.complete_as_of == 3
-    kept = json.dumps({"entries": [], "sequence": 0, "log": 7, "nonce": log.nonce}).encode()
-    polled._send = lambda _: kept
+    issuer_feed.raw = b'{"entries": [], "sequence": 0, "log": 7}'
+    polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == 3
+    kept = json.dumps({"entries": [], "sequence": 0, "log": 7, "nonce": issuer_feed.nonce}).encode()
+    polled_feed._send = lambda _: kept
     monotonic.now = 6
     with pytest.raises(Unavailable, match="a caching proxy"):
-        polled.poll()
-    assert polled.freshness.complete_as_of == 3
+        polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == 3
 
 
-def test_a_feed_without_end_is_left(log: Log, polled: HttpFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feed_without_end_is_left(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("keyturn.verifier.polling._MAX_PAGES", 3)
     for each in "abcdefghi":
-        log.append(each)
+        issuer_feed.append(each)
     with pytest.raises(Unavailable, match="did not end"):
-        polled.poll()
-    assert polled.freshness.complete_as_of == float("-inf")
+        polled_feed.poll()
+    assert polled_feed.freshness.complete_as_of == float("-inf")
 
 
-def test_a_feed_that_is_closed_asks_no_more(log: Log, polled: HttpFeed) -> None:
-    polled.close()
-    polled.poll()
-    assert (log.queries, polled.freshness.complete_as_of) == ([], float("-inf"))
-    polled.start().result(30)
+def test_a_feed_that_is_closed_asks_no_more(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+    polled_feed.close()
+    polled_feed.poll()
+    assert (issuer_feed.queries, polled_feed.freshness.complete_as_of) == ([], float("-inf"))
+    polled_feed.start().result(30)

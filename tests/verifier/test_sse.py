@@ -38,18 +38,18 @@ def news(name: str, after: int, *sequences: int, stamp: float | None = None, log
     return event(name, entries=entries, **said, **({} if stamp is None else {"stamp": stamp}))
 
 
-class Told:
+class RecordingReader:
     """The issuer's side: streams to be told, one after the other; then none can be opened."""
 
     def __init__(self, monotonic: Any) -> None:
         self.streams: list[Any] = []
-        self.asked: list[Request] = []
+        self.introspected: list[Request] = []
         self.monotonic = monotonic
 
     @contextmanager
     def __call__(self, asked: Request, seconds: float) -> Iterator[Iterator[bytes]]:
         assert seconds == 2.5
-        self.asked.append(asked)
+        self.introspected.append(asked)
         if not self.streams:
             raise Unavailable("no stream")
         yield self._lines(self.streams.pop(0))
@@ -63,34 +63,43 @@ class Told:
 
 
 @pytest.fixture
-def told(monotonic: Any) -> Told:
-    return Told(monotonic)
+def recording_reader(monotonic: Any) -> RecordingReader:
+    return RecordingReader(monotonic)
 
 
 @pytest.fixture
-def feed(told: Told, clock: Any, monotonic: Any) -> HttpFeed:
+def feed(recording_reader: RecordingReader, clock: Any, monotonic: Any) -> HttpFeed:
     monotonic.now = 50.0
 
-    def nobody(_asked: Request) -> bytes:
+    def no_service_token(_asked: Request) -> bytes:
         raise Unavailable("polling is not what this test is about")
 
     return HttpFeed(
-        URL, "service", send=nobody, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=monotonic, nonce=str
+        URL,
+        "service",
+        send=no_service_token,
+        stream=recording_reader,
+        clock=clock,
+        monotonic=monotonic,
+        monotonic_raw=monotonic,
+        nonce=str,
     )
 
 
-def held(feed: HttpFeed) -> set[str]:
+def revoked_ids(feed: HttpFeed) -> set[str]:
     return {str(number) for number in range(1, 100) if str(number).encode() in feed.revocations.ended}
 
 
-def test_a_snapshot_then_entries_then_heartbeats(told: Told, feed: HttpFeed, monotonic: Any) -> None:
+def test_a_snapshot_then_entries_then_heartbeats(
+    recording_reader: RecordingReader, feed: HttpFeed, monotonic: Any
+) -> None:
     seen: list[float] = []
 
     def look() -> None:
         seen.append(feed.freshness.complete_as_of)
         monotonic.now += 1
 
-    told.streams = [
+    recording_reader.streams = [
         [
             opening(),
             look,
@@ -106,14 +115,16 @@ def test_a_snapshot_then_entries_then_heartbeats(told: Told, feed: HttpFeed, mon
     feed.stream()
     assert seen == [float("-inf"), float("-inf"), 50.0, pytest.approx(50.999)]
     assert feed.freshness.complete_as_of == pytest.approx(51.998)
-    assert held(feed) == {"1", "2", "3", "4"}
+    assert revoked_ids(feed) == {"1", "2", "3", "4"}
     assert feed.revocations.sequence == 4
-    assert told.asked[0].get_header("Authorization") == "Bearer service"
-    assert told.asked[0].get_header("Last-event-id") is None
+    assert recording_reader.introspected[0].get_header("Authorization") == "Bearer service"
+    assert recording_reader.introspected[0].get_header("Last-event-id") is None
 
 
-def test_it_goes_on_where_it_was_and_forgets_nothing_of_another_log(told: Told, feed: HttpFeed) -> None:
-    told.streams = [
+def test_it_goes_on_where_it_was_and_forgets_nothing_of_another_log(
+    recording_reader: RecordingReader, feed: HttpFeed
+) -> None:
+    recording_reader.streams = [
         [opening(), news("snapshot", 0, 1, 2, stamp=1000.0)],
         [opening(), news("entries", 2, 3, stamp=1000.0)],
         [opening(), news("snapshot", 0, 1, log=8), news("snapshot", 1, 5, stamp=1000.0, log=8)],
@@ -121,13 +132,13 @@ def test_it_goes_on_where_it_was_and_forgets_nothing_of_another_log(told: Told, 
     ]
     for _ in range(4):
         feed.stream()
-    assert [each.get_header("Last-event-id") for each in told.asked] == [None, "7.2", "7.3", "8.5"]
-    assert held(feed) == {"1", "2", "3", "5"}
+    assert [each.get_header("Last-event-id") for each in recording_reader.introspected] == [None, "7.2", "7.3", "8.5"]
+    assert revoked_ids(feed) == {"1", "2", "3", "5"}
     assert feed.revocations.sequence == 5
 
 
-def test_a_snapshot_cut_off_in_its_middle_begins_again(told: Told, feed: HttpFeed) -> None:
-    told.streams = [
+def test_a_snapshot_cut_off_in_its_middle_begins_again(recording_reader: RecordingReader, feed: HttpFeed) -> None:
+    recording_reader.streams = [
         [opening(), news("snapshot", 0, 1, 2)],
         [opening(), news("snapshot", 0, 1, 2), news("snapshot", 2, 3, stamp=1000.0)],
     ]
@@ -135,8 +146,8 @@ def test_a_snapshot_cut_off_in_its_middle_begins_again(told: Told, feed: HttpFee
         feed.stream()
     assert feed.freshness.complete_as_of == float("-inf")
     feed.stream()
-    assert told.asked[1].get_header("Last-event-id") is None
-    assert (held(feed), feed.freshness.complete_as_of) == ({"1", "2", "3"}, 50.0)
+    assert recording_reader.introspected[1].get_header("Last-event-id") is None
+    assert (revoked_ids(feed), feed.freshness.complete_as_of) == ({"1", "2", "3"}, 50.0)
 
 
 SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
@@ -164,28 +175,30 @@ SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
     ids=range(15),
 )
 def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
-    told: Told, feed: HttpFeed, monotonic: Any, told_next: list[bytes]
+    recording_reader: RecordingReader, feed: HttpFeed, monotonic: Any, told_next: list[bytes]
 ) -> None:
-    told.streams = [told_next]
+    recording_reader.streams = [told_next]
     monotonic.now = 50.0
     with pytest.raises(Unavailable):
         feed.stream()
     assert feed.freshness.complete_as_of <= 50.0
 
 
-def test_a_stream_that_was_told_to_another_is_not_news(told: Told, clock: Any, monotonic: Any) -> None:
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=monotonic)
+def test_a_stream_that_was_told_to_another_is_not_news(
+    recording_reader: RecordingReader, clock: Any, monotonic: Any
+) -> None:
+    feed = HttpFeed(URL, stream=recording_reader, clock=clock, monotonic=monotonic, monotonic_raw=monotonic)
     recorded = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
-    told.streams = [recorded]
+    recording_reader.streams = [recorded]
     with pytest.raises(Unavailable, match="a caching proxy"):
         feed.stream()
     assert feed.freshness.complete_as_of == float("-inf")
 
 
-def test_what_it_does_not_know_is_passed_over(told: Told, feed: HttpFeed) -> None:
-    told.streams = [[b": hello\n\nretry: 1000\nid: 7.1\n", *SEEDED, event("party", when="now")]]
+def test_what_it_does_not_know_is_passed_over(recording_reader: RecordingReader, feed: HttpFeed) -> None:
+    recording_reader.streams = [[b": hello\n\nretry: 1000\nid: 7.1\n", *SEEDED, event("party", when="now")]]
     feed.stream()
-    assert held(feed) == {"1"}
+    assert revoked_ids(feed) == {"1"}
 
 
 @pytest.mark.parametrize(
@@ -199,27 +212,33 @@ def test_what_it_does_not_know_is_passed_over(told: Told, feed: HttpFeed) -> Non
     ],
 )
 def test_news_is_as_old_as_it_can_be(
-    told: Told, clock: Any, make_clock: Any, now: float, unslewed: float, stamp: float, seen_at: float
+    recording_reader: RecordingReader,
+    clock: Any,
+    make_clock: Any,
+    now: float,
+    unslewed: float,
+    stamp: float,
+    seen_at: float,
 ) -> None:
     monotonic, hardware = make_clock(50.0), make_clock(7.0)
 
     def later() -> None:
         monotonic.now, hardware.now = now, unslewed
 
-    told.streams = [[opening(1000.0), later, news("snapshot", 0, 1, stamp=stamp)]]
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, monotonic_raw=hardware, nonce=str)
+    recording_reader.streams = [[opening(1000.0), later, news("snapshot", 0, 1, stamp=stamp)]]
+    feed = HttpFeed(URL, stream=recording_reader, clock=clock, monotonic=monotonic, monotonic_raw=hardware, nonce=str)
     with suppress(Unavailable):  # where it is so old that the stream is given up, too
         feed.stream()
     assert feed.freshness.complete_as_of == pytest.approx(seen_at, abs=1e-9)
 
 
 def test_a_stream_that_lags_is_given_up_while_polling_still_has_time(
-    told: Told, feed: HttpFeed, monotonic: Any
+    recording_reader: RecordingReader, feed: HttpFeed, monotonic: Any
 ) -> None:
     def wait() -> None:
         monotonic.now += 1
 
-    told.streams = [[*SEEDED, *[wait, b": alive\n\n"] * 5]]
+    recording_reader.streams = [[*SEEDED, *[wait, b": alive\n\n"] * 5]]
     with pytest.raises(Unavailable, match="lags"):
         feed.stream()
     assert monotonic.now - feed.freshness.complete_as_of == 4
@@ -233,22 +252,26 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def test_a_stream_that_ends_before_it_says_anything_is_tried_less_and_less_often(
-    told: Told, clock: Any, monotonic: Any
+    recording_reader: RecordingReader, clock: Any, monotonic: Any
 ) -> None:
     def send(_asked: Request) -> bytes:
         return json.dumps({"entries": [], "sequence": 0, "log": LOG}).encode()
 
-    feed = HttpFeed(URL, send=send, stream=told, clock=clock, monotonic=monotonic, jitter=lambda: 1.0, nonce=str)
+    feed = HttpFeed(
+        URL, send=send, stream=recording_reader, clock=clock, monotonic=monotonic, jitter=lambda: 1.0, nonce=str
+    )
     pauses: list[float] = []
     for _ in range(8):
-        told.streams = [[opening()]]
+        recording_reader.streams = [[opening()]]
         feed._read(None)
         pauses.append(feed._next_stream_at - monotonic.now)
         monotonic.now = feed._next_stream_at
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, clock: Any, monotonic: Any) -> None:
+def test_where_no_stream_can_be_opened_it_polls_and_tries_again(
+    recording_reader: RecordingReader, clock: Any, monotonic: Any
+) -> None:
     def send(_asked: Request) -> bytes:
         return json.dumps({"entries": [], "sequence": 0, "log": LOG}).encode()
 
@@ -256,7 +279,7 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
         URL,
         nonce=str,
         send=send,
-        stream=told,
+        stream=recording_reader,
         clock=clock,
         monotonic=monotonic,
         monotonic_raw=monotonic,
@@ -266,11 +289,11 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
     feed.start().result(30)
     until(lambda: feed.freshness.complete_as_of == 0.0)
     assert feed.problem.startswith("the revocation feed cannot be streamed")
-    assert (feed.freshness.complete_as_of, len(told.asked)) == (0.0, 1)
+    assert (feed.freshness.complete_as_of, len(recording_reader.introspected)) == (0.0, 1)
     ended = Event()
-    told.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]
+    recording_reader.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]
     monotonic.now = 1.0
-    until(lambda: len(told.asked) == 2)
+    until(lambda: len(recording_reader.introspected) == 2)
     until(lambda: feed.freshness.complete_as_of == pytest.approx(1 - 0.1 / 0.999))
     until(lambda: feed.problem == "")
     feed.close()
@@ -278,10 +301,14 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(told: Told, cloc
     until(lambda: not (feed._thread and feed._thread.is_alive()))
 
 
-def test_the_first_news_of_a_stream_is_what_is_waited_for(told: Told, clock: Any, monotonic: Any) -> None:
+def test_the_first_news_of_a_stream_is_what_is_waited_for(
+    recording_reader: RecordingReader, clock: Any, monotonic: Any
+) -> None:
     gate, rest = Event(), Event()
-    told.streams = [[opening(), gate.wait, news("snapshot", 0, 1, stamp=1000.0), b": more\n", rest.wait, b": end\n"]]
-    feed = HttpFeed(URL, stream=told, clock=clock, monotonic=monotonic, nonce=str)
+    recording_reader.streams = [
+        [opening(), gate.wait, news("snapshot", 0, 1, stamp=1000.0), b": more\n", rest.wait, b": end\n"]
+    ]
+    feed = HttpFeed(URL, stream=recording_reader, clock=clock, monotonic=monotonic, nonce=str)
     first = feed.start()
     assert not first.done()
     gate.set()

@@ -14,7 +14,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, RevocationUnknown, TokenRevoked
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import AsyncVerifier, HttpFeed, Verifier, VerifierMetrics
-from server_process import serving
+from server_process import run_server
 from server_process.process import PASSWORD
 from services.process import until
 
@@ -24,13 +24,13 @@ LATER = Instant(2**40)
 
 
 def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
-    with serving(
+    with run_server(
         tmp_path / "data", algorithm="ES256", service_token=SERVICE_TOKEN, revocation_staleness_seconds="30"
-    ) as served:
+    ) as server:
         verify = Verifier(
-            served.url, served.url, service_token=SERVICE_TOKEN, token_cache_size=10, staleness_seconds=30
+            server.url, server.url, service_token=SERVICE_TOKEN, token_cache_size=10, staleness_seconds=30
         )
-        with served.client() as client:
+        with server.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
             token = client.post("/auth/signup", json=body).json()["access_token"]
             assert verify(token)
@@ -46,20 +46,20 @@ def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
         assert (metrics.hits, metrics.misses) == (1, 1)
         assert isinstance(verify.feed, HttpFeed)
         assert metrics.problem == verify.feed.problem == ""
-        lines = [line for line in served.log.read_text().splitlines() if "/auth/revocations" in line]
+        lines = [line for line in server.log.read_text().splitlines() if "/auth/revocations" in line]
         assert lines == [], "it polled"
         verify.close()
 
 
 def test_an_issuer_that_dies_is_found_again_and_nothing_is_missed(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", algorithm="ES256") as served:
-        verify = Verifier(served.url, served.url)
-        with served.client() as client:
+    with run_server(tmp_path / "data", algorithm="ES256") as server:
+        verify = Verifier(server.url, server.url)
+        with server.client() as client:
             body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
             token = client.post("/auth/signup", json=body).json()["access_token"]
             assert verify(token)
-            served.kill()
-            served.start()
+            server.kill()
+            server.start()
             ended = client.post("/auth/logout").json()
         assert verify.wait_for_sequence(ended["sequence"], wait_seconds=30)
         with pytest.raises(TokenRevoked):

@@ -103,10 +103,10 @@ def test_a_child_forked_while_keys_and_metadata_are_fetched_verifies(
     site.publish(KeySet([key]), keyturn_revocations_endpoint="/feed")
     site.answers["/feed"] = {"entries": [], "sequence": 0, "log": 1}
     path = "/.well-known/oauth-authorization-server"
-    gate, told = threading.Event(), site.answers[path]
+    gate, recording_reader = threading.Event(), site.answers[path]
 
     def slow(_: Any) -> Any:
-        return told if gate.wait(30) else None
+        return recording_reader if gate.wait(30) else None
 
     site.answers[path] = slow
     verify = Verifier(site.url, "orders", clock=clock, service_token="service")

@@ -29,10 +29,10 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     built = built.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
     built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    shown, held = folder / "certificate.pem", folder / "key.pem"
+    shown, revoked_ids = folder / "certificate.pem", folder / "key.pem"
     shown.write_bytes(built.sign(key, SHA256()).public_bytes(Encoding.PEM))
-    held.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return shown, held
+    revoked_ids.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return shown, revoked_ids
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from keyturn.errors import (
 )
 from keyturn.tokens import KeySet, SigningKey, sign_compact
 from keyturn.verifier import AsyncVerifier, Verifier
-from verifier.harness import ISSUER, NOW, SID, Bench, Mint
+from verifier.harness import ISSUER, NOW, SID, Mint, VerifierHarness
 
 
-def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:
+def test_a_live_token_names_its_principal(harness: VerifierHarness, mint: Mint) -> None:
     token = mint()
     expected = Principal(
         subject=Subject("ada"),
@@ -35,15 +35,17 @@ def test_a_live_token_names_its_principal(bench: Bench, mint: Mint) -> None:
         acr="aal2",
         scope=("read", "write"),
     )
-    assert bench(token) == expected
-    assert bench(token) is bench(token), "the second answer is remembered"
+    assert harness(token) == expected
+    assert harness(token) is harness(token), "the second answer is remembered"
 
 
-def test_a_remembered_token_is_not_checked_again(bench: Bench, mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remembered_token_is_not_checked_again(
+    harness: VerifierHarness, mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = mint()
-    bench(token)
+    harness(token)
     monkeypatch.setattr("keyturn.verifier.checker.parse_and_verify", None)
-    assert bench(token).subject == "ada"
+    assert harness(token).subject == "ada"
 
 
 @pytest.mark.parametrize(
@@ -54,34 +56,34 @@ def test_a_remembered_token_is_not_checked_again(bench: Bench, mint: Mint, monke
     ],
 )
 @pytest.mark.conforms("ASVS 9.2.2", "RFC 8725 3.11", "RFC 9068 4")
-def test_only_access_tokens_are_accepted(bench: Bench, mint: Mint, typ: str, good: bool) -> None:
+def test_only_access_tokens_are_accepted(harness: VerifierHarness, mint: Mint, typ: str, good: bool) -> None:
     token = mint(typ=typ)
     if good:
-        assert bench(token)
+        assert harness(token)
     else:
         with pytest.raises(TokenInvalid, match="typ"):
-            bench(token)
+            harness(token)
 
 
 @pytest.mark.parametrize(
     "iss", ["https://auth.example.com/", "https://AUTH.example.com", "http://auth.example.com", "x"]
 )
 @pytest.mark.conforms("RFC 8725 3.8", "RFC 9068 4")
-def test_another_issuer_is_refused_however_alike(bench: Bench, mint: Mint, iss: str) -> None:
+def test_another_issuer_is_refused_however_alike(harness: VerifierHarness, mint: Mint, iss: str) -> None:
     with pytest.raises(TokenInvalid, match="iss"):
-        bench(mint(iss=iss))
+        harness(mint(iss=iss))
 
 
 @pytest.mark.parametrize("aud", ["billing", "Orders", "orders ", ["billing"], [], ""])
 @pytest.mark.conforms("ASVS 9.2.3", "ASVS 10.3.1", "RFC 9068 4")
-def test_a_token_for_another_resource_server_is_refused(bench: Bench, mint: Mint, aud: object) -> None:
+def test_a_token_for_another_resource_server_is_refused(harness: VerifierHarness, mint: Mint, aud: object) -> None:
     with pytest.raises(TokenInvalid, match="aud"):
-        bench(mint(aud=aud))
+        harness(mint(aud=aud))
 
 
-def test_one_of_several_audiences_is_enough(bench: Bench, mint: Mint) -> None:
+def test_one_of_several_audiences_is_enough(harness: VerifierHarness, mint: Mint) -> None:
     token = mint(aud=["billing", "orders"])
-    assert bench(token) is bench(token)
+    assert harness(token) is harness(token)
 
 
 @pytest.mark.parametrize(
@@ -93,34 +95,36 @@ def test_one_of_several_audiences_is_enough(bench: Bench, mint: Mint) -> None:
     ids=repr,
 )
 def test_claims_of_another_type_or_missing_are_refused_never_coerced(
-    bench: Bench, mint: Mint, changed: dict[str, object]
+    harness: VerifierHarness, mint: Mint, changed: dict[str, object]
 ) -> None:
     with pytest.raises(TokenInvalid, match="claims"):
-        bench(mint(**changed))
+        harness(mint(**changed))
 
 
 @pytest.mark.parametrize("payload", [b"[]", b'"x"', b"{", b"\xff", b'{"iss":"a","iss":"b"}', b"null", b"1"])
-def test_a_payload_that_is_no_strict_object_is_malformed(bench: Bench, key: SigningKey, payload: bytes) -> None:
+def test_a_payload_that_is_no_strict_object_is_malformed(
+    harness: VerifierHarness, key: SigningKey, payload: bytes
+) -> None:
     with pytest.raises(TokenMalformed):
-        bench(sign_compact(payload, key))
+        harness(sign_compact(payload, key))
 
 
 def test_a_token_whose_revocation_could_never_be_known_is_refused_where_there_is_a_feed(
-    bench: Bench, mint: Mint
+    harness: VerifierHarness, mint: Mint
 ) -> None:
     for changed in ({"sid": None}, {"sid": ""}, {"gen": None}):
         with pytest.raises(TokenInvalid, match="revocation"):
-            bench(mint(**changed))
-    bench.make(feed=None, revocation="none")
-    assert bench(mint(sid=None, gen=None, client_id=None, amr=None, scope=None, auth_time=None, acr=None)).sid == ""
+            harness(mint(**changed))
+    harness.make(feed=None, revocation="none")
+    assert harness(mint(sid=None, gen=None, client_id=None, amr=None, scope=None, auth_time=None, acr=None)).sid == ""
 
 
 @pytest.mark.parametrize(
     "token", [None, 5, [], {}, set(), "", "x", "a.b.c", "..", "é.é.é", "\ud800", b"a.b.c", "." * 9000]
 )
-def test_whatever_is_no_token_is_malformed_and_nothing_else(bench: Bench, token: object) -> None:
+def test_whatever_is_no_token_is_malformed_and_nothing_else(harness: VerifierHarness, token: object) -> None:
     with pytest.raises(TokenMalformed):
-        bench(token)
+        harness(token)
 
 
 @given(st.text() | st.binary())
@@ -132,16 +136,16 @@ def test_garbage_meets_one_typed_refusal(key: SigningKey, feed: Any, token: Any)
 
 
 def test_a_signature_of_another_key_is_refused(
-    bench: Bench, mint: Mint, key: SigningKey, other_key: SigningKey
+    harness: VerifierHarness, mint: Mint, key: SigningKey, other_key: SigningKey
 ) -> None:
     with pytest.raises(UnknownKey):
-        bench(mint(signed_by=other_key))
+        harness(mint(signed_by=other_key))
     forged = SigningKey.generate("EdDSA", kid=key.kid)
     with pytest.raises(TokenInvalid):
-        bench(mint(signed_by=forged))
+        harness(mint(signed_by=forged))
 
 
-def test_a_source_that_has_no_keys_is_503(bench: Bench, mint: Mint) -> None:
+def test_a_source_that_has_no_keys_is_503(harness: VerifierHarness, mint: Mint) -> None:
     class Keyless:
         current = None
         due_at = float("inf")
@@ -149,9 +153,9 @@ def test_a_source_that_has_no_keys_is_503(bench: Bench, mint: Mint) -> None:
         def refresh_if_due(self) -> None: ...
         def fetch_for_unknown_kid(self) -> None: ...
 
-    bench.make(keys=Keyless())
+    harness.make(keys=Keyless())
     with pytest.raises(Unavailable):
-        bench(mint())
+        harness(mint())
 
 
 # --- time -------------------------------------------------------------------------------------------------
@@ -159,31 +163,33 @@ def test_a_source_that_has_no_keys_is_503(bench: Bench, mint: Mint) -> None:
 
 @pytest.mark.parametrize("seen", [False, True])
 @pytest.mark.conforms("ASVS 9.2.1", "RFC 9068 4")
-def test_expiry_is_judged_on_every_call_with_the_leeway(bench: Bench, mint: Mint, clock: Any, seen: bool) -> None:
+def test_expiry_is_judged_on_every_call_with_the_leeway(
+    harness: VerifierHarness, mint: Mint, clock: Any, seen: bool
+) -> None:
     token = mint()
     if seen:
-        bench(token)
+        harness(token)
     clock.now = NOW + 600 + 4.999
-    assert bench(token)
+    assert harness(token)
     clock.now = NOW + 600 + 5
     with pytest.raises(TokenExpired):
-        bench(token)
+        harness(token)
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 @pytest.mark.parametrize("seen", [False, True])
 def test_a_token_from_the_future_waits_for_its_time(
-    bench: Bench, mint: Mint, clock: Any, seen: bool, claim: str
+    harness: VerifierHarness, mint: Mint, clock: Any, seen: bool, claim: str
 ) -> None:
     token = mint(**{claim: NOW + 10})
     if seen:
         clock.now = NOW + 10
-        bench(token)
+        harness(token)
     clock.now = NOW + 4
     with pytest.raises(TokenNotYetValid):
-        bench(token)
+        harness(token)
     clock.now = NOW + 5
-    assert bench(token)
+    assert harness(token)
 
 
 # --- configuration ------------------------------------------------------------------------------------------
@@ -208,18 +214,22 @@ def test_a_token_from_the_future_waits_for_its_time(
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("colour", [Verifier, AsyncVerifier])
+@pytest.mark.parametrize("kind", [Verifier, AsyncVerifier])
 def test_a_wrong_configuration_is_refused_when_it_is_made(
-    colour: Any, wrong: dict[str, Any], key: SigningKey, feed: Any
+    kind: Any, wrong: dict[str, Any], key: SigningKey, feed: Any
 ) -> None:
     arguments: dict[str, Any] = {"issuer": ISSUER, "audience": "orders", "keys": KeySet([key]), "feed": feed}
     with pytest.raises(ConfigurationError):
-        colour(**(arguments | wrong))
+        kind(**(arguments | wrong))
 
 
-def test_what_a_verifier_trusts_can_be_read_and_not_changed(bench: Bench) -> None:
-    assert (bench.verifier.issuer, bench.verifier.audience, bench.verifier.feed) == (ISSUER, "orders", bench.feed)
-    assert bench.verifier.keys.current is bench.keys
+def test_what_a_verifier_trusts_can_be_read_and_not_changed(harness: VerifierHarness) -> None:
+    assert (harness.verifier.issuer, harness.verifier.audience, harness.verifier.feed) == (
+        ISSUER,
+        "orders",
+        harness.feed,
+    )
+    assert harness.verifier.keys.current is harness.keys
     with pytest.raises(AttributeError):
-        bench.verifier.audience = "billing"  # type: ignore[misc]
-    bench.verifier.close()
+        harness.verifier.audience = "billing"  # type: ignore[misc]
+    harness.verifier.close()

@@ -11,7 +11,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import Refusal, RevocationUnknown, TokenExpired, TokenInvalid, TokenRevoked, Unavailable
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import Verifier
-from verifier.harness import ISSUER, NOW, SID, Bench, Mint
+from verifier.harness import ISSUER, NOW, SID, Mint, VerifierHarness
 
 
 @pytest.mark.parametrize("seen", [False, True])
@@ -32,122 +32,132 @@ from verifier.harness import ISSUER, NOW, SID, Bench, Mint
     ],
 )
 def test_a_revocation_stops_exactly_what_it_names(
-    bench: Bench, mint: Mint, kind: RevocationKind, named: str, value: int, revoked: bool, seen: bool
+    harness: VerifierHarness, mint: Mint, kind: RevocationKind, named: str, value: int, revoked: bool, seen: bool
 ) -> None:
     token = mint()
     if seen:
-        bench(token)
-    bench.revoke(kind, named, value)
+        harness(token)
+    harness.revoke(kind, named, value)
     if revoked:
         with pytest.raises(TokenRevoked):
-            bench(token)
+            harness(token)
     else:
-        assert bench(token)
+        assert harness(token)
 
 
 @pytest.mark.parametrize("seen", [False, True])
 def test_past_the_staleness_bound_nothing_is_accepted_and_nobody_is_logged_out(
-    bench: Bench, mint: Mint, monotonic: Any, seen: bool
+    harness: VerifierHarness, mint: Mint, monotonic: Any, seen: bool
 ) -> None:
     token = mint()
     if seen:
-        bench(token)
+        harness(token)
     monotonic.now = 5.0
-    assert bench(token)
+    assert harness(token)
     monotonic.now = 5.001
     with pytest.raises(RevocationUnknown) as unknown:
-        bench(token)
+        harness(token)
     assert (unknown.value.status, unknown.value.retry_after_seconds) == (503, 1)
-    bench.feed.freshness.mark_complete(5.001)
-    assert bench(token)
+    harness.feed.freshness.mark_complete(5.001)
+    assert harness(token)
 
 
-def test_the_wall_clock_has_no_say_in_freshness(bench: Bench, mint: Mint, clock: Any, monotonic: Any) -> None:
+def test_the_wall_clock_has_no_say_in_freshness(
+    harness: VerifierHarness, mint: Mint, clock: Any, monotonic: Any
+) -> None:
     token = mint()
     monotonic.now = 6
     clock.now = NOW - 3
     with pytest.raises(RevocationUnknown):
-        bench(token)
+        harness(token)
 
 
-def test_the_stricter_of_both_bounds_holds(bench: Bench, mint: Mint, monotonic: Any, make_feed: Any) -> None:
+def test_the_stricter_of_both_bounds_holds(
+    harness: VerifierHarness, mint: Mint, monotonic: Any, make_feed: Any
+) -> None:
     for declared, own in ((2, 5), (60, 2)):
-        bench.make(feed=make_feed(bound_seconds=declared), staleness_seconds=own)
+        harness.make(feed=make_feed(bound_seconds=declared), staleness_seconds=own)
         monotonic.now = 2
-        assert bench(mint())
+        assert harness(mint())
         monotonic.now = 2.1
         with pytest.raises(RevocationUnknown):
-            bench(mint())
+            harness(mint())
 
 
-def test_what_is_known_to_be_revoked_stays_so_when_the_news_is_old(bench: Bench, mint: Mint, monotonic: Any) -> None:
-    bench.introspect()
-    bench.revoke(RevocationKind.SESSION, SID, ENDED)
+def test_what_is_known_to_be_revoked_stays_so_when_the_news_is_old(
+    harness: VerifierHarness, mint: Mint, monotonic: Any
+) -> None:
+    harness.introspect()
+    harness.revoke(RevocationKind.SESSION, SID, ENDED)
     monotonic.now = 100
     with pytest.raises(TokenRevoked):
-        bench(mint())
-    assert bench.asked == []
+        harness(mint())
+    assert harness.introspected == []
 
 
 @pytest.mark.parametrize("seen", [False, True])
-def test_a_stale_feed_asks_the_issuer_about_each_token(bench: Bench, mint: Mint, monotonic: Any, seen: bool) -> None:
-    bench.introspect()
+def test_a_stale_feed_asks_the_issuer_about_each_token(
+    harness: VerifierHarness, mint: Mint, monotonic: Any, seen: bool
+) -> None:
+    harness.introspect()
     token = mint()
     if seen:
-        bench(token)
-    assert bench.asked == []
+        harness(token)
+    assert harness.introspected == []
     monotonic.now = 6
-    assert bench(token)
-    assert bench(token)
-    assert bench.asked == [token, token], "an answer is about now: it is not remembered"
-    bench.active = False
+    assert harness(token)
+    assert harness(token)
+    assert harness.introspected == [token, token], "an answer is about now: it is not remembered"
+    harness.active = False
     with pytest.raises(TokenRevoked):
-        bench(token)
+        harness(token)
 
 
 @pytest.mark.parametrize(
     "failure", [OSError("down"), Unavailable("down"), TokenInvalid("x"), ValueError(), TimeoutError()]
 )
 def test_introspection_that_fails_says_neither_yes_nor_no(
-    bench: Bench, mint: Mint, monotonic: Any, failure: Exception
+    harness: VerifierHarness, mint: Mint, monotonic: Any, failure: Exception
 ) -> None:
-    bench.introspect()
-    bench.active = failure
+    harness.introspect()
+    harness.active = failure
     monotonic.now = 6
     with pytest.raises(RevocationUnknown) as unknown:
-        bench(mint())
+        harness(mint())
     assert unknown.value.__cause__ is failure
 
 
 @pytest.mark.parametrize("answer", [1, "yes", None, {}])
-def test_only_true_is_a_yes(bench: Bench, mint: Mint, monotonic: Any, answer: object) -> None:
-    bench.introspect()
-    bench.active = answer
+def test_only_true_is_a_yes(harness: VerifierHarness, mint: Mint, monotonic: Any, answer: object) -> None:
+    harness.introspect()
+    harness.active = answer
     monotonic.now = 6
     with pytest.raises(TokenRevoked):
-        bench(mint())
+        harness(mint())
 
 
-def test_an_expired_or_misdirected_token_is_not_asked_about(bench: Bench, mint: Mint, monotonic: Any) -> None:
-    bench.introspect()
+def test_an_expired_or_misdirected_token_is_not_asked_about(
+    harness: VerifierHarness, mint: Mint, monotonic: Any
+) -> None:
+    harness.introspect()
     monotonic.now = 6
     for token, refusal in ((mint(exp=NOW - 10), TokenExpired), (mint(aud="x"), TokenInvalid)):
         with pytest.raises(refusal):
-            bench(token)
-    assert bench.asked == []
+            harness(token)
+    assert harness.introspected == []
 
 
 def test_without_a_feed_by_explicit_choice_a_token_lives_until_it_expires(
-    bench: Bench, mint: Mint, clock: Any, monotonic: Any
+    harness: VerifierHarness, mint: Mint, clock: Any, monotonic: Any
 ) -> None:
-    bench.make(feed=None, revocation="none")
+    harness.make(feed=None, revocation="none")
     token = mint()
-    assert bench(token)
+    assert harness(token)
     monotonic.now = 1e9
-    assert bench(token)
+    assert harness(token)
     clock.now = NOW + 605
     with pytest.raises(TokenExpired):
-        bench(token)
+        harness(token)
 
 
 # --- memory changes no verdict ------------------------------------------------------------------------------
