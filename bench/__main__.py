@@ -11,7 +11,19 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import logins, million, plot, postgresql, redis_sessions, report, requests, revocations, rotations, tokens
+from bench import (
+    logins,
+    million,
+    pages,
+    plot,
+    postgresql,
+    redis_sessions,
+    report,
+    requests,
+    revocations,
+    rotations,
+    tokens,
+)
 from bench.figures import Figure
 from bench.machine import describe
 from bench.sampling import QUICK, Plan
@@ -32,6 +44,9 @@ CHAPTERS: dict[str, ModuleType] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for. Answers 0 whether or not goals are met: missing one is a finding, not an error."""
     asked = _parse(arguments)
+    if asked.pages_only:
+        write_pages()
+        return 0
     # joserfc warns that EdDSA has a newer name; nothing here is about names.
     warnings.filterwarnings("ignore", module="joserfc")
     console = Console(width=None if sys.stdout.isatty() else 130)
@@ -44,8 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plot.draw(kept, kept.with_suffix(".svg"))
         console.print(f"wrote {kept} and {kept.with_suffix('.svg')}")
     if asked.readme:
-        report.write_readme(figures, machine, HOME.parent / "README.md")
+        write_pages()
     return 0
+
+
+def write_pages() -> None:
+    """Write the tables of both READMEs and the plots from the last whole run."""
+    results = HOME / "results" / "latest.json"
+    pages.write_pages(results, HOME.parent / "README.md", HOME / "README.md")
+    plot.draw(results, results.with_suffix(".svg"))
+    plot.draw(
+        results, HOME.parent / "docs" / "_static" / "figures.svg", [each[:2] for each in pages.HEADLINES if each.peer]
+    )
 
 
 def run(chapters: Sequence[str], plan: Plan, console: Console) -> list[Figure]:
@@ -72,7 +97,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=Plan().rounds, help="turns each side takes (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
     parser.add_argument("--json", type=Path, help="where to keep the figures; the plot goes beside it as .svg")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--readme", action="store_true", help="write the tables of README.md and bench/README.md, too")
+    parser.add_argument(
+        "--pages-only", action="store_true", help="write them from results/latest.json; measure nothing"
+    )
     asked = parser.parse_args(arguments)
     if asked.readme and (asked.quick or asked.only):
         parser.error("--readme takes a whole run")

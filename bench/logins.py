@@ -28,8 +28,8 @@ ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread 
 ONE_THREAD = "argon2id, a pool of one thread, nothing else"
 MOST_ROUNDS = 7
 AT_ONCE = 8
-SHARED = "Keyturn's hashing gives way to whatever else runs on the machine, the bare loop does not"
-GIL = "what else runs on the machine shares two cores with the event loop; hashing itself gives way (niceness, Linux)"
+SHARED = "Keyturn's hashing runs at a lower priority than everything else on the machine, the bare loop does not"
+GIL = "other processes share the two cores with the event loop; hashing runs at a lower priority (nice, Linux)"
 _SALT = b"0123456789abcdef"
 
 
@@ -141,5 +141,5 @@ def _figures(rates: dict[str, Series], waits: dict[str, Series]) -> list[Figure]
     rate.goals = [Goal("95% of one thread's bare rate", share, 0.95, at_most=False, why=SHARED)]
     wait.goals = [Goal("1.5x idle", wait.ratio_to("idle"), 1.5, why=GIL)]
     rate.note = f"{AT_ONCE} at once, SQLite; {os.cpu_count()} cores"
-    wait.note = "one session check every 2 ms, from when it was due"
+    wait.note = "one session check every 2 ms, measured from its due time"
     return [rate, wait]

@@ -24,7 +24,7 @@ from services.redis import RedisServer
 
 PEERS = Path(__file__).with_name("peers")
 DAY = 86400
-HEAVY = "a list of one session has a key and an expiry of its own, 100 B; a device has a label and an address"
+HEAVY = "a subject's list of sessions has its own key and expiry, 100 B; a session stores a label and an address"
 
 
 def install_peers() -> None:
@@ -53,7 +53,7 @@ def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
     figure.goals = [
         Goal("at most 270 B, the index of each subject's sessions included", found[0].middle, 270.0, why=HEAVY)
     ]
-    figure.note = "ours alone has an index by subject; used_memory after filling, less before"
+    figure.note = "Keyturn alone indexes sessions by subject; difference of used_memory"
     plan.tick()
     return figure
 

@@ -60,7 +60,7 @@ def _forgetting(count: int) -> Figure:
         held.revokes("a session", "ada", 3, "web", 5)
         waits.append(1e3 * ((passed := time.perf_counter()) - last))
         last = passed
-    figure = Figure(CHAPTER, f"longest wait of a check while {count:,} entries of a denylist are forgotten", "ms", [])
+    figure = Figure(CHAPTER, f"longest wait of a check while {count:,} denylist entries expire", "ms", [])
     figure.series = [Series("Keyturn", [max(waits)])]
     figure.note = f"all in one go, {1e3 * (last - began_at):.0f} ms; {len(waits):,} checks meanwhile"
     return figure
@@ -142,12 +142,12 @@ def _figures(
     if store == "Redis":
         size.goals = [Goal("at most 270 B, the index of each subject's sessions included", used, 270.0)]
     check = Figure(CHAPTER, f"one session read, {count:,} in {store}", "µs", [full, Series("empty", empty.samples)])
-    check.note = "the store's answer, nothing cached; median of single reads"
+    check.note = "from the store, nothing cached; median of single reads"
     began_at = time.perf_counter()
     issuer.revoke_everything()
     seconds = time.perf_counter() - began_at
     ending = Figure(CHAPTER, f"all {count:,} ended at once in {store}", "ms", [Series("Keyturn", [1e3 * seconds])])
-    ending.note = "one entry: every session begun before is void from then on"
+    ending.note = "one log entry revokes every earlier session"
     return [size, check, ending, _sweeping(f"{count:,} in {store}", issuer, over())]
 
 
@@ -179,9 +179,9 @@ def _sweeping(what: str, issuer: Issuer, sweep: Sweep) -> Figure:
     stop.set()
     other.join()
     waits.sort()
-    figure = Figure(CHAPTER, f"others' writes while {what} are swept", "ms", [Series("Keyturn", waits)])
+    figure = Figure(CHAPTER, f"others' writes while {what} are purged", "ms", [Series("Keyturn", waits)])
     p99 = waits[int(0.99 * len(waits))]
-    figure.note = f"swept {swept:,} in {seconds:.1f} s; longest wait {waits[-1]:.1f} ms, p99 {p99:.1f} ms"
+    figure.note = f"purged {swept:,} in {seconds:.1f} s; longest wait {waits[-1]:.1f} ms, p99 {p99:.1f} ms"
     return figure
 
 

@@ -1,6 +1,7 @@
 """Plot: the figures of a JSON file as one SVG that reads on light and on dark pages."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ OURS, THEIRS, MISSED, INK = "#1f9e89", "#8b95a5", "#d1782c", "#7d8590"
 _COLUMNS = 2
 
 
-def draw(source: Path, target: Path) -> None:
-    """One panel per figure, from zero, quartiles as whiskers, goals under its title."""
+def draw(source: Path, target: Path, only: Sequence[tuple[str, str]] = ()) -> None:
+    """Draw one panel per figure, from zero, with quartiles as whiskers and the goals under its title.
+
+    ``only``: draw the figures of these chapters and works, without goals, instead of all.
+    """
     figures = json.loads(source.read_text(encoding="utf-8"))["figures"]
+    if only:
+        figures = [each | {"goals": []} for each in figures if (each["chapter"], each["work"]) in only]
     rows = -(-len(figures) // _COLUMNS)
     style = {"svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 8, "font.family": "sans-serif"}
     inks = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK)

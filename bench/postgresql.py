@@ -29,9 +29,9 @@ CHAPTER = "Refresh rotations on PostgreSQL"
 REQUESTS = "CPU that authentication adds to a request, session in PostgreSQL"
 CALLERS = 16
 SCRIPT, RELOADED = "the bare UPDATE, one statement", "a bare SELECT, then the UPDATE"
-WHY = "the flow asks for the session first, two round trips beside one; it proves one token and seals the next"
+WHY = "the flow needs two round trips (SELECT, UPDATE) against one, and verifies and issues a token"
 
-WHY_CPU = "what is left is this process's time for records, HMACs and the driver's own questions and answers"
+WHY_CPU = "the rest is this process's CPU time for records, HMACs and the driver"
 
 _UPDATE = """UPDATE sessions SET rotations = {0}, version = {0}, rotated_at = {1}, last_seen_at = {1}
     WHERE sid = {2} AND version = {3}"""
@@ -223,8 +223,8 @@ def _requests(url: str, plan: Plan) -> Figure:
         cookies.guard = AuthMiddleware(bare, issuer=issuer)
         client((cookies.guard, cookies.headers))
         sides = [
-            Side("Keyturn, near-cache", client, lambda count: (cookies.guard, cookies.headers[:1] * count)),
-            Side("Keyturn, one question to PostgreSQL", client, cookies.cold, 500),
+            Side("Keyturn, session cache", client, lambda count: (cookies.guard, cookies.headers[:1] * count)),
+            Side("Keyturn, one query to PostgreSQL", client, cookies.cold, 500),
             Side("bare", client, lambda count: (bare, cookies.headers[:1] * count)),
         ]
         with pinned():
@@ -233,4 +233,4 @@ def _requests(url: str, plan: Plan) -> Figure:
         loop.run_until_complete(issuer.close())
         loop.close()
     series = [over(cached, nothing), over(asked, nothing)]
-    return Figure(REQUESTS, "session cookie", "µs", series, note="this process's CPU only; the wait comes on top")
+    return Figure(REQUESTS, "session cookie", "µs", series, note="CPU of this process only, without waiting")

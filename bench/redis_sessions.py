@@ -36,7 +36,7 @@ from services.redis import RedisServer
 
 CHAPTER = "Sessions in Redis"
 SCRIPT = "the bare script"
-WHY = "the flow asks for the session first, two round trips beside one; it proves one token and seals the next"
+WHY = "the flow needs two round trips (SELECT, UPDATE) against one, and verifies and issues a token"
 _SWAP = """
 if redis.call('HGET', KEYS[1], 'v') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'v', ARGV[2], 'n', ARGV[3])

@@ -168,7 +168,7 @@ class _Cookies:
         self.headers = [bytearray(session_cookie(each, issuer.parts)) for each in self._sessions]
 
     def cold(self, count: int) -> Material:
-        """As the first request after a start: the near-cache holds none of them."""
+        """As the first request after a start: the session cache holds none of them."""
         for each in self._sessions:
             self._issuer.parts.session_cache.evict(each.sid)
         return AuthMiddleware(bare, issuer=self._issuer), self.headers[:count]

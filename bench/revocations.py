@@ -20,7 +20,7 @@ from keyturn.integrations.asgi import AuthMiddleware
 CHAPTER = "Revocation to refusal in another process"
 ASK_SECONDS = 0.0002
 """How often the other process presents the cookie."""
-WHY = "the feed looks every 5 ms; every 1 ms would do, for 3 % of a core per worker (docs/decisions/0005)"
+WHY = "SQLite is polled every 5 ms; every 1 ms would meet it, for 3 % of a core per worker (docs/decisions/0005)"
 
 
 def steps(_plan: Plan) -> int:

@@ -24,7 +24,7 @@ STORE, FLOW, SIGNED = "Keyturn, load and replace", "Keyturn, whole flow without 
 BARE = "the bare UPDATE"
 RELOADED = "a bare SELECT and UPDATE"
 MEMORY_DISK = Path("/dev/shm")
-WHY = "the flow also reads the session, proves one token and seals the next; the UPDATE alone does none of it"
+WHY = "the flow also reads the session, verifies one token and issues the next; the bare UPDATE does neither"
 
 _ROTATE = (
     update(sessions)
@@ -51,7 +51,7 @@ def measure(plan: Plan) -> list[Figure]:
         return [disk]
     memory = _figure("the same on a disk of memory", _measure(plan, MEMORY_DISK))
     store, reloaded = memory.series[0], memory.series[4]
-    memory.note = f"nothing to wait for; load and replace is {ratio(store, reloaded):.2f}x the bare SELECT and UPDATE"
+    memory.note = f"no fsync; load and replace is {ratio(store, reloaded):.2f}x the bare SELECT and UPDATE"
     return [disk, memory]
 
 

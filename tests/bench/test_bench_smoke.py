@@ -10,7 +10,7 @@ from bench.__main__ import CHAPTERS, main
 from bench.figures import Figure, Goal
 from bench.sampling import QUICK, Plan, Series, over, ratio, repeated, take_turns
 
-from bench import plot, report
+from bench import pages, plot, report
 
 MACHINE = {"cpu": "cpu", "cores": 2, "system": "Linux", "python": "CPython", "measured_at": "2026-01-01"}
 
@@ -41,23 +41,32 @@ def test_sides_take_turns_and_are_compared_round_by_round() -> None:
     assert over(ours, theirs).samples == [1.0, 20.0, 0.0]
 
 
-def test_a_goal_is_met_or_missed_and_says_so(tmp_path: Path) -> None:
+def test_goals_stand_apart_from_results_and_a_missed_one_has_a_reason(tmp_path: Path) -> None:
     figure = Figure("chapter", "work", "µs", [Series("Keyturn", [1.0, 2.0]), Series("peer", [3.0, 4.0])])
     figure.goals = [Goal("at most 1 µs", 1.5, 1.0, why="the moon"), Goal("at least 70%", 0.8, 0.7, at_most=False)]
-    machine = {**MACHINE, "versions": {"pyjwt": "2"}}
-    readme, kept = tmp_path / "README.md", tmp_path / "run.json"
-    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    report.write_readme([figure], machine, readme)
-    text = readme.read_text()
-    assert "at most 1 µs: **missed** (1.5)<br>at least 70%: met (0.8)" in text
-    assert "- Missed (chapter: work): the moon." in text
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert "old" not in text
-    report.write_json([figure], machine, kept)
+    kept = tmp_path / "run.json"
+    report.write_json([figure], {**MACHINE, "versions": {"pyjwt": "2"}}, kept)
     assert [goal["met"] for goal in json.loads(kept.read_text())["figures"][0]["goals"]] == [False, True]
+    table = pages.full_table(json.loads(kept.read_text()))
+    assert "| chapter: work | **1.50 µs** | peer 3.50 |" in table
+    assert "Missed:" in table.partition("at most 1 µs | chapter: work | 1.5 | the moon")[0]
+    assert "Met:" in table.partition("at least 70% | chapter: work | 0.8 |")[0]
+    assert table.count("issed") == 1
     plot.draw(kept, tmp_path / "run.svg")
     assert "<svg" in (tmp_path / "run.svg").read_text()
+
+
+def test_a_table_is_written_between_the_markers(tmp_path: Path) -> None:
+    results = Path(pages.__file__).parent / "results" / "latest.json"
+    readme, full = tmp_path / "README.md", tmp_path / "full.md"
+    for each in (readme, full):
+        each.write_text(f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n")
+    pages.write_pages(results, readme, full)
+    for each in (readme, full):
+        text = each.read_text()
+        assert text.startswith(f"before\n{pages.BEGIN}\n|")
+        assert text.endswith(f"\n{pages.END}\nafter\n")
+        assert "old" not in text
 
 
 def test_a_whole_readme_takes_a_whole_run() -> None:

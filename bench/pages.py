@@ -1,0 +1,136 @@
+"""Tables of the figures for people: four lines in README.md, and every line in bench/README.md."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+Record = dict[str, Any]
+
+
+class Headline(NamedTuple):
+    """One line of the README: which figure it shows, its text, and the peer beside it."""
+
+    chapter: str
+    work: str
+    text: str
+    peer: str
+    only: str
+    """The chapter of ``scripts/bench --only`` that measures it."""
+
+
+HEADLINES = (
+    Headline("Access token check", "HS256, seen before", "Check an access token", "PyJWT", "tokens"),
+    Headline(
+        "CPU that authentication adds to a request",
+        "JWT, seen before",
+        "CPU that authentication adds to a request",
+        "FastAPI + PyJWT",
+        "requests",
+    ),
+    Headline(
+        "Revocation to refusal in another process",
+        "session cookie, two processes on PostgreSQL",
+        "Refused in another process after a logout",
+        "",
+        "postgresql",
+    ),
+)
+
+
+def write_pages(results: Path, readme: Path, full: Path) -> None:
+    """Write the tables of ``readme`` and ``full``, between their markers, from the JSON of a run."""
+    document = read_results(results)
+    _replace(readme, short_table(document))
+    _replace(full, full_table(document))
+
+
+def read_results(results: Path) -> Record:
+    """Return the machine and the figures of a run."""
+    document: Record = json.loads(results.read_text(encoding="utf-8"))
+    return document
+
+
+def short_table(document: Record) -> str:
+    """Return the four figures of the README as Markdown."""
+    lines = ["| | Keyturn | others | measured by |", "|---|---|---|---|"]
+    lines += [_headline(each, document["figures"]) for each in HEADLINES]
+    attacks = count_attacks()
+    lines.append(
+        f"| Attacks of public advisories accepted | **0** of {attacks:,} | | `scripts/test tests/advisories` |"
+    )
+    return "\n".join(lines)
+
+
+def full_table(document: Record) -> str:
+    """Return every result as Markdown; then the goals that were missed and met; then the machine."""
+    figures = document["figures"]
+    lines = ["| work | Keyturn | beside it, in the same run |", "|---|---|---|", *map(_result, figures), ""]
+    lines += ["### Goals", "", "Missed:", "", "| goal | figure | is | reason |", "|---|---|---|---|"]
+    lines += [_goal(figure, goal, goal["why"]) for figure, goal in _goals(figures, met=False)]
+    lines += ["", "Met:", "", "| goal | figure | is |", "|---|---|---|"]
+    lines += [_goal(figure, goal) for figure, goal in _goals(figures, met=True)]
+    return "\n".join([*lines, "", _machine(document["machine"])])
+
+
+def count_attacks() -> int:
+    """Count the tests that replay attacks of public advisories, the ones of ``--long`` included."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/advisories"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    total = re.search(r"(\d+)(?:/(\d+))? tests? collected", found)
+    if total is None:
+        raise RuntimeError(f"pytest collected nothing: {found[-500:]}")
+    return int(total[2] or total[1])
+
+
+def _headline(headline: Headline, figures: Sequence[Record]) -> str:
+    figure = next(each for each in figures if (each["chapter"], each["work"]) == (headline.chapter, headline.work))
+    others = {each["name"]: each["median"] for each in figure["series"][1:]}
+    beside = "JWT libraries: never before it expires"
+    if headline.peer:
+        beside = f"{headline.peer} {_short(others[headline.peer])} {figure['unit']}"
+    value = f"**{_short(figure['series'][0]['median'])} {figure['unit']}**"
+    return f"| {headline.text} | {value} | {beside} | `scripts/bench --only {headline.only}` |"
+
+
+def _result(figure: Record) -> str:
+    ours, *others = figure["series"]
+    name = ours["name"].removeprefix("Keyturn").strip(" ,")
+    work = f"{figure['chapter']}: {figure['work']}" + (f" ({figure['note']})" if figure["note"] else "")
+    value = f"**{_short(ours['median'])} {figure['unit']}**" + (f" ({name})" if name else "")
+    beside = "; ".join(f"{each['name']} {_short(each['median'])}" for each in others)
+    return f"| {work} | {value} | {beside} |"
+
+
+def _goals(figures: Iterable[Record], *, met: bool) -> list[tuple[Record, Record]]:
+    return [(figure, goal) for figure in figures for goal in figure["goals"] if goal["met"] is met]
+
+
+def _goal(figure: Record, goal: Record, *more: str) -> str:
+    cells = (goal["text"], f"{figure['chapter']}: {figure['work']}", f"{goal['value']:.3g}", *more)
+    return f"| {' | '.join(cells)} |"
+
+
+def _machine(machine: Record) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"Medians of one run of `scripts/bench` on {machine['measured_at']}: {machine['cpu']}, {machine['cores']}"
+        f" cores, {machine['system']}, {machine['python']}; {versions}. [All samples](results/latest.json) ·"
+        " [as a plot](results/latest.svg)."
+    )
+
+
+def _replace(page: Path, table: str) -> None:
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
