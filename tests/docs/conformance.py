@@ -32,17 +32,20 @@ STANDARDS = {
 
 HEAD = """# Conformance
 
-Which clause of which standard is kept, and which test shows it. This page is made from marks on the tests
-(`python tests/docs/conformance.py`), and a test fails when it is stale: no line claims what no test shows.
-A clause that is not here may be kept all the same, or may not; nothing on this site claims conformance to a standard
-as a whole. Words in brackets narrow a clause to what is shown.
+This page lists clauses of standards and the tests that show conformance to them. It is generated from marks on the tests
+(`python tests/docs/conformance.py`), and a test fails when it is out of date, so every clause has a test. Keyturn may or may not conform to a
+clause that is missing. Nothing on this site claims conformance to a whole standard. Words in brackets narrow a clause to
+what its tests show.
 
-What is known not to be kept is said where it is decided: [sign-up tells that an account exists](topics/threat-model.md)
-(ASVS 6.3.8), a retired refresh token [still answers inside the grace window](topics/refresh.md) (ASVS 10.4.5, RFC 9700
-4.14.2; `KEYTURN_REFRESH_GRACE_SECONDS=0` gives the plain rule), `mobile` sessions last
-[longer than NIST recommends](reference/policies.md), passwords are [normalised](topics/passwords.md) before they are
-compared (ASVS 6.2.8), access tokens are bearer tokens (ASVS 10.3.5), and failed logins are held to a
-[rate](decisions/0007-throttle-shape.md) without NIST SP 800-63B-4 3.2.2's cap of 100 in a row.
+Known deviations:
+
+- Sign-up [reveals that an account exists](topics/threat-model.md) (ASVS 6.3.8).
+- A retired refresh token [is accepted inside the grace window](topics/refresh.md) (ASVS 10.4.5, RFC 9700 4.14.2). Set
+  `KEYTURN_REFRESH_GRACE_SECONDS=0` to turn the window off.
+- `mobile` sessions last [longer than NIST recommends](reference/policies.md).
+- Passwords are [normalised](topics/passwords.md) before they are compared (ASVS 6.2.8).
+- Access tokens are bearer tokens (ASVS 10.3.5).
+- Failed logins are [limited by rate](decisions/0007-throttle-shape.md), without the cap of 100 in a row of NIST SP 800-63B-4, 3.2.2.
 """
 
 Shown = dict[str, list[str]]
@@ -81,7 +84,7 @@ def page(found: Shown) -> str:
         mine = sorted((each for each in found if standard(each) == name), key=_order)
         if mine:
             rows = [f"| {each.removeprefix(name + ' ')} | {_linked(found[each])} |" for each in mine]
-            parts.append("\n".join((f"## {title}\n", "| clause | shown by |", "|---|---|", *rows)) + "\n")
+            parts.append("\n".join((f"## {title}\n", "| clause | tests |", "|---|---|", *rows)) + "\n")
     return "\n".join(parts)
 
 
