@@ -32,10 +32,10 @@ STANDARDS = {
 
 HEAD = """# Conformance
 
-This page lists clauses of standards and the tests that show conformance to them. It is generated from marks on the tests
-(`python tests/docs/conformance.py`), and a test fails when it is out of date, so every clause has a test. Keyturn may or may not conform to a
-clause that is missing. Nothing on this site claims conformance to a whole standard. Words in brackets narrow a clause to
-what its tests show.
+This page lists clauses of standards and the tests that show conformance to them. It is generated from marks on the
+tests (`python tests/docs/conformance.py`), and a test fails when it is out of date, so every clause has a test.
+Keyturn may or may not conform to a clause that is missing. Nothing on this site claims conformance to a whole standard.
+Words in brackets narrow a clause to what its tests show.
 
 Known deviations:
 
@@ -45,7 +45,8 @@ Known deviations:
 - `mobile` sessions last [longer than NIST recommends](reference/policies.md).
 - Passwords are [normalised](topics/passwords.md) before they are compared (ASVS 6.2.8).
 - Access tokens are bearer tokens (ASVS 10.3.5).
-- Failed logins are [limited by rate](decisions/0007-throttle-shape.md), without the cap of 100 in a row of NIST SP 800-63B-4, 3.2.2.
+- Failed logins are [limited by rate](decisions/0007-throttle-shape.md), without the cap of 100 in a row
+  of NIST SP 800-63B-4, 3.2.2.
 """
 
 Shown = dict[str, list[str]]
