@@ -48,7 +48,7 @@ def test_rates_that_are_told_count_instead_of_typical_ones() -> None:
 
 @pytest.mark.parametrize("carrier", ["sqlite", "postgresql", "redis", "sse", "http"])
 def test_every_carrier_can_be_asked_about(carrier: str) -> None:
-    code, said, _ = run(*QUICK, "--json", "--carrier", carrier)
+    code, said, _ = run(*QUICK, "--json", "--transport", carrier)
     assert code == 0
     assert json.loads(said)["demand"]["carrier"] == carrier
 
@@ -69,9 +69,9 @@ def test_a_report_is_one_page_with_its_plots_in_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("--carrier", "pigeon"), "--carrier"),
+        (("--transport", "pigeon"), "--transport"),
         (("--store", "paper"), "--store"),
-        (("--carrier", "redis", "--store", "postgresql"), "needs redis"),
+        (("--transport", "redis", "--store", "postgresql"), "needs redis"),
         (("--access-seconds", "0"), "access_seconds"),
         (("--report", "/nowhere/at/all.html"), "cannot write"),
     ],

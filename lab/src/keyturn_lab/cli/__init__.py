@@ -1,1 +1,1 @@
-"""The commands that this distribution adds to ``keyturn``, through the entry point group ``keyturn.commands``."""
+"""Commands that this distribution adds to ``keyturn`` through the entry point group ``keyturn.commands``."""

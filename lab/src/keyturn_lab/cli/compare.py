@@ -1,4 +1,4 @@
-"""``keyturn compare``: session, JWT and hybrid, measured on one's own store in one run."""
+"""``keyturn compare``: measurement of the modes session, JWT and hybrid on the operator's own store."""
 
 import sys
 from pathlib import Path
@@ -13,14 +13,22 @@ from keyturn.cli.output import Json, console, print_lines, report_errors, stderr
 
 app = typer.Typer(add_completion=False)
 
-Store = Annotated[str, typer.Option(help="Yours: a SQLite or PostgreSQL URL. Nothing in it is touched.")]
-Sessions = Annotated[str, typer.Option(help="A Redis for the sessions: an empty database of it, as in .../15.")]
-Seconds = Annotated[float, typer.Option(min=0.2, max=60, help="Of load, for each run.")]
-Runs = Annotated[int, typer.Option(min=1, max=100, help="Of each mode.")]
-Connections = Annotated[int, typer.Option(min=1, max=256, help="To each instance, at once.")]
-Quick = Annotated[bool, typer.Option("--quick", help="One short run: see that it works.")]
-Report = Annotated[Path | None, typer.Option(help="Write an HTML page with plots here.")]
-Plots = Annotated[Path | None, typer.Option(help="Write the plots as SVG into this folder.")]
+Store = Annotated[
+    str,
+    typer.Option(
+        help="URL of your SQLite or PostgreSQL database, in which nothing is changed.",
+        show_default="a temporary SQLite file",
+    ),
+]
+Sessions = Annotated[
+    str, typer.Option(help="URL of a Redis for the sessions, with an empty database number.", show_default="the store")
+]
+Seconds = Annotated[float, typer.Option(min=0.2, max=60, help="Duration of the load of each run.")]
+Runs = Annotated[int, typer.Option(min=1, max=100, help="Number of runs of each mode.")]
+Connections = Annotated[int, typer.Option(min=1, max=256, help="Concurrent connections to each instance.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Make one short run, to see that it works.")]
+Report = Annotated[Path | None, typer.Option(help="Write an HTML page with plots to this file.")]
+Plots = Annotated[Path | None, typer.Option(help="Write the plots to this directory as SVG.")]
 
 
 @app.command()
@@ -36,7 +44,7 @@ def compare(
     plots: Plots = None,
     as_json: Json = False,
 ) -> None:
-    """Measure session, JWT and hybrid on your own store: bytes, CPU, latency, questions, revocation, a lost store."""
+    """Measure session, JWT and hybrid on your own store: bytes, CPU, latency, queries, revocation, a lost store."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from keyturn.issuer import DEFAULT_ISSUER
