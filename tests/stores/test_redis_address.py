@@ -85,7 +85,7 @@ def test_no_password_is_echoed(rest: str) -> None:
     ],
 )
 def test_only_tls_or_this_machine_is_secure(url: str, secure: bool) -> None:
-    assert read_address(url).secure is secure
+    assert read_address(url).is_secure is secure
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, Revoc
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
-from keyturn.stores.redis.circuit_breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
+from keyturn.stores.redis.circuit_breaker import MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, CircuitBreaker
 from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until
@@ -175,11 +175,11 @@ def test_a_breaker_lets_one_through_after_each_pause_and_the_pauses_grow() -> No
     assert breaker.allow()
     breaker.record_failure()
     assert not breaker.allow()
-    now[0] += FIRST_PAUSE_SECONDS
+    now[0] += MIN_BACKOFF_SECONDS
     assert [breaker.allow() for _ in range(3)] == [True, False, False]
     for _ in range(20):
         breaker.record_failure()
-    now[0] += LONGEST_PAUSE_SECONDS
+    now[0] += MAX_BACKOFF_SECONDS
     assert breaker.allow()
     breaker.record_success()
     assert [breaker.allow() for _ in range(3)] == [True] * 3

@@ -5,7 +5,7 @@ from functools import partial
 from keyturn.core.account import Account
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
-from keyturn.stores.redis.operation import Run, RunAwaited
+from keyturn.stores.redis.operation import Run, RunAsync
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.sql.accounts import Accounts, swap
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, Operation, UniqueViolation, writes
@@ -19,19 +19,19 @@ class AccountsWithRedisSessions(Accounts):
     none survives under a new one.
     """
 
-    def __init__(self, sessions: Sessions, run: Run, run_awaited: RunAwaited | None = None) -> None:
+    def __init__(self, sessions: Sessions, run: Run, run_operation_async: RunAsync | None = None) -> None:
         self._sessions = sessions
         self._run = run
-        self._run_awaited = run_awaited
+        self._run_async = run_operation_async
 
     @writes
     def replace_and_revoke(
-        self, account: Account, voiding: GenerationIncrement, keep_session: Session | None = None
+        self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
     ) -> Operation[Revocation | None]:
         yield BEGIN
         try:
             if (yield from swap(account)):
-                entry: Revocation | None = (yield self._increment_generation(voiding, keep_session)).rows[0]
+                entry: Revocation | None = (yield self._increment_generation(increment, keep_session)).rows[0]
                 if entry is not None:
                     return entry
         except UniqueViolation:
@@ -39,10 +39,10 @@ class AccountsWithRedisSessions(Accounts):
         yield ROLLBACK
         return None
 
-    def _increment_generation(self, voiding: GenerationIncrement, keep_session: Session | None) -> ExternalCall:
-        void = partial(self._sessions.increment_generation_and_keep, voiding, keep_session)
+    def _increment_generation(self, increment: GenerationIncrement, keep_session: Session | None) -> ExternalCall:
+        operation = partial(self._sessions.increment_generation_and_keep, increment, keep_session)
 
-        async def awaited() -> object:
-            return self._run(void()) if self._run_awaited is None else await self._run_awaited(void())
+        async def run_async() -> object:
+            return self._run(operation()) if self._run_async is None else await self._run_async(operation())
 
-        return ExternalCall(lambda: self._run(void()), awaited)
+        return ExternalCall(lambda: self._run(operation()), run_async)

@@ -33,10 +33,10 @@ class Address:
         return f"Address({self.form!r}, {self.hosts!r})"
 
     @property
-    def secure(self) -> bool:
+    def is_secure(self) -> bool:
         """Whether nobody on the way can read along: TLS, or never leaving this machine."""
-        here = all(host in ("127.0.0.1", "::1", "localhost") for host, _ in self.hosts)
-        return self.form == "unix" or bool(self.options.get("ssl")) or here
+        is_loopback = all(host in ("127.0.0.1", "::1", "localhost") for host, _ in self.hosts)
+        return self.form == "unix" or bool(self.options.get("ssl")) or is_loopback
 
 
 def read_address(url: str, setting: str = "redis_cache") -> Address:
@@ -58,28 +58,28 @@ def _unix(parts: SplitResult, query: dict[str, str], setting: str) -> Address:
 
 
 def _network(parts: SplitResult, query: dict[str, str], setting: str) -> Address:
-    scheme, _, form = parts.scheme.partition("+")
-    if scheme not in ("redis", "rediss") or form not in ("", "sentinel", "cluster") or "#" in parts.geturl():
+    scheme, _, suffix = parts.scheme.partition("+")
+    if scheme not in ("redis", "rediss") or suffix not in ("", "sentinel", "cluster") or "#" in parts.geturl():
         _refuse(setting, "not a Redis URL")
-    kind: Form = "single" if not form else "sentinel" if form == "sentinel" else "cluster"
-    hosts = _hosts(parts.netloc.rpartition("@")[2], _PORTS[kind])
-    if kind == "single" and len(hosts) != 1:
+    form: Form = "single" if not suffix else "sentinel" if suffix == "sentinel" else "cluster"
+    hosts = _hosts(parts.netloc.rpartition("@")[2], _PORTS[form])
+    if form == "single" and len(hosts) != 1:
         _refuse(setting, "one host, or redis+sentinel, or redis+cluster")
     tls = _tls(scheme, query, setting)
     path = [unquote(each) for each in parts.path.split("/")[1:] if each]
-    name = path.pop(0) if kind == "sentinel" and path else ""
-    sentinel = {**_split_options(query, _SENTINEL), **tls} if kind == "sentinel" else None
-    _check_path(kind, name, path, setting)
+    name = path.pop(0) if form == "sentinel" and path else ""
+    sentinel = {**_split_options(query, _SENTINEL), **tls} if form == "sentinel" else None
+    _check_path(form, name, path, setting)
     _require_no_options(query, setting)
-    database = {} if kind == "cluster" else {"db": int(path[0]) if path else 0}
-    return Address(kind, hosts, {**_login(parts), **tls, **database}, name, sentinel)
+    database = {} if form == "cluster" else {"db": int(path[0]) if path else 0}
+    return Address(form, hosts, {**_login(parts), **tls, **database}, name, sentinel)
 
 
 def _tls(scheme: str, query: dict[str, str], setting: str) -> dict[str, Any]:
-    given = _split_options(query, _TLS)
+    options = _split_options(query, _TLS)
     if scheme == "rediss":
-        return {"ssl": True, **given}
-    if given:
+        return {"ssl": True, **options}
+    if options:
         _refuse(setting, "TLS options need rediss")
     return {}
 
@@ -94,26 +94,26 @@ def _check_path(form: Form, name: str, path: list[str], setting: str) -> None:
 
 
 def _hosts(text: str, port: int) -> tuple[Host, ...]:
-    found: list[Host] = []
+    hosts: list[Host] = []
     for each in text.split(","):
         split = urlsplit(f"//{each}")
         if not split.hostname or split.path:
             raise ValueError("no host")
-        found.append((split.hostname, split.port or port))
-    return tuple(found)
+        hosts.append((split.hostname, split.port or port))
+    return tuple(hosts)
 
 
 def _login(parts: SplitResult) -> dict[str, str]:
-    login, found, _ = parts.netloc.rpartition("@")
-    if not found:
+    login, separator, _ = parts.netloc.rpartition("@")
+    if not separator:
         return {}
     user, _, password = login.partition(":")
-    named = {"username": unquote(user), "password": unquote(password)}
-    return {name: value for name, value in named.items() if value}
+    credentials = {"username": unquote(user), "password": unquote(password)}
+    return {name: value for name, value in credentials.items() if value}
 
 
 def _split_options(query: dict[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    return {theirs: query.pop(ours) for ours, theirs in names.items() if ours in query}
+    return {option: query.pop(name) for name, option in names.items() if name in query}
 
 
 def _require_no_options(query: Mapping[str, str], setting: str) -> None:
@@ -122,5 +122,5 @@ def _require_no_options(query: Mapping[str, str], setting: str) -> None:
         _refuse(setting, f"unknown options in the URL: {', '.join(sorted(query))}")
 
 
-def _refuse(setting: str, why: str) -> NoReturn:
-    raise ConfigurationError(f"{setting}: {why}; {EXAMPLE}") from None
+def _refuse(setting: str, reason: str) -> NoReturn:
+    raise ConfigurationError(f"{setting}: {reason}; {EXAMPLE}") from None

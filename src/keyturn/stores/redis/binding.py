@@ -29,10 +29,10 @@ def bind_database(runner: RedisRunner, database: Engine) -> int | None:
     try:
         _check_settings(runner)
         return _bind(runner, database)
-    except AccessDenied as refused:
-        raise ConfigurationError(f"session_store: Redis does not let us in: {refused.detail}") from None
-    except StoreUnavailable as away:
-        _logger.warning("the Redis with the sessions cannot be asked: %s", away.detail)
+    except AccessDenied as error:
+        raise ConfigurationError(f"session_store: Redis does not let us in: {error.detail}") from None
+    except StoreUnavailable as error:
+        _logger.warning("the Redis with the sessions cannot be asked: %s", error.detail)
         return None
 
 
@@ -54,18 +54,18 @@ def _check_settings(runner: RedisRunner) -> None:
 
 
 def _bind(runner: RedisRunner, database: Engine) -> int:
-    held = runner.run(_read_identity())
-    number, before = bind(database)
-    if held is None and before:
+    stored = runner.run(_read_identity())
+    number, is_bound = bind(database)
+    if stored is None and is_bound:
         time.sleep(PEER_WAIT_SECONDS)
-        held = runner.run(_read_identity())
-    if held is None and before:
+        stored = runner.run(_read_identity())
+    if stored is None and is_bound:
         raise ConfigurationError(
             "session_store: this Redis holds nothing, and the sessions of this database are in one: set "
             "KEYTURN_SESSION_STORE as its other servers do; or, if everything in it "
             "was lost, run `keyturn db reset-redis-sessions`"
         )
-    if held not in (None, number):
+    if stored not in (None, number):
         raise ConfigurationError(
             "session_store: this Redis holds the sessions of another database: set KEYTURN_SESSION_STORE as "
             "the other servers of this one do, or name a Redis (or a database of it, as "
@@ -76,8 +76,8 @@ def _bind(runner: RedisRunner, database: Engine) -> int:
 
 
 def _read_identity() -> Operation[int | None]:
-    found: bytes | None = yield Call("HGET", (COUNTS,), (b"d",))
-    return None if found is None else int(found)
+    value: bytes | None = yield Call("HGET", (COUNTS,), (b"d",))
+    return None if value is None else int(value)
 
 
 def _write_identity(number: int) -> Operation[None]:

@@ -21,22 +21,22 @@ def use_bounded_parser(connection: Any) -> None:
 class _BoundedParser(_Parser):  # type: ignore[misc]  # untyped, as all of the library's parsers
     _ends_at: float | None = None
 
-    def read_response(self, *arguments: Any, **names: Any) -> Any:
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
         self._ends_at = None
-        above: Any = super()
-        return above.read_response(*arguments, **names)
+        base: Any = super()
+        return base.read_response(*args, **kwargs)
 
     def read_from_socket(self, timeout: Any = _NO_DEADLINE, raise_on_timeout: bool = True) -> Any:
-        above: Any = super()
+        base: Any = super()
         if timeout is not _NO_DEADLINE:
-            return above.read_from_socket(timeout, raise_on_timeout)
+            return base.read_from_socket(timeout, raise_on_timeout)
         now = time.monotonic()
         if self._ends_at is None:
             self._ends_at = now + self._socket_timeout
-            return above.read_from_socket()
+            return base.read_from_socket()
         if now >= self._ends_at:
             raise _library.TimeoutError
-        return above.read_from_socket(self._ends_at - now)
+        return base.read_from_socket(self._ends_at - now)
 
     def handle_push_response(self, *_arguments: Any, **_names: Any) -> Any:
         # Nothing is pushed to who has asked for nothing (RESP2); each would be a new answer, with time of its own.

@@ -63,33 +63,33 @@ class _Cache:
         return b"kt:copy:%d:%s" % (log, sid.encode())
 
     def _pack(self, copy: CachedSession) -> tuple[bytes, bytes]:
-        found, position = copy.loaded, copy.position
-        packed = pack_session(found.session)
-        marks = found.floor
-        body = _encode(_CacheRecord(packed, marks.generation, marks.not_before, position.sequence, copy.read_at))
-        name = self._key(found.session.sid, position.log_id)
+        loaded, position = copy.loaded, copy.position
+        packed = pack_session(loaded.session)
+        floor = loaded.floor
+        body = _encode(_CacheRecord(packed, floor.generation, floor.not_before, position.sequence, copy.read_at))
+        name = self._key(loaded.session.sid, position.log_id)
         return name, _mac(self._keys[0], name, body) + body
 
     def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> CachedSession | None:
         """Counts a hit or a miss; what is not ours, or not whole, is a miss."""
-        copy = None if value is None else self._authenticated(sid, log, value)
+        copy = None if value is None else self._authenticate(sid, log, value)
         self.counts.hits += copy is not None
         self.counts.misses += copy is None
         return copy
 
-    def _authenticated(self, sid: SessionId, log: int, value: bytes) -> CachedSession | None:
+    def _authenticate(self, sid: SessionId, log: int, value: bytes) -> CachedSession | None:
         name, mac, body = self._key(sid, log), value[:_MAC_BYTES], value[_MAC_BYTES:]
         if not any(hmac.compare_digest(mac, _mac(key, name, body)) for key in self._keys):
             return None
         try:
-            written = _decode(body)
-            session = unpack_session(sid, written.session)
+            record = _decode(body)
+            session = unpack_session(sid, record.session)
         except (msgspec.MsgspecError, ValueError, StoreUnavailable):  # of another version of Keyturn
             return None
-        marks = RevocationFloor(written.generation, Instant(written.not_before))
-        return CachedSession(LoadedSession(session, marks), LogCursor(log, written.sequence), Instant(written.read_at))
+        floor = RevocationFloor(record.generation, Instant(record.not_before))
+        return CachedSession(LoadedSession(session, floor), LogCursor(log, record.sequence), Instant(record.read_at))
 
-    def _failed(self) -> None:
+    def _record_failure(self) -> None:
         self.counts.failures += 1
         self.breaker.record_failure()
 
@@ -109,7 +109,7 @@ class RedisCache(_Cache):
         try:
             value = self._redis().get(self._key(sid, log))
         except _CONNECTION_ERRORS:
-            self._failed()
+            self._record_failure()
             return None
         self.breaker.record_success()
         return self._unpack(sid, log, value)
@@ -121,7 +121,7 @@ class RedisCache(_Cache):
         try:
             self._redis().set(*self._pack(copy), ex=CACHE_TTL_SECONDS)
         except _CONNECTION_ERRORS:
-            self._failed()
+            self._record_failure()
         else:
             self.breaker.record_success()
 
@@ -152,7 +152,7 @@ class AsyncRedisCache(_Cache):
         try:
             value = await self._redis().get(self._key(sid, log))
         except _CONNECTION_ERRORS:
-            self._failed()
+            self._record_failure()
             return None
         self.breaker.record_success()
         return self._unpack(sid, log, value)
@@ -164,7 +164,7 @@ class AsyncRedisCache(_Cache):
         try:
             await self._redis().set(*self._pack(copy), ex=CACHE_TTL_SECONDS)
         except _CONNECTION_ERRORS:
-            self._failed()
+            self._record_failure()
         else:
             self.breaker.record_success()
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from threading import Lock
 
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 15.0
+MIN_BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 15.0
 
 
 class CircuitBreaker:
@@ -13,31 +13,31 @@ class CircuitBreaker:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
-        self._pause_seconds = 0.0
-        self._closed_at = float("-inf")
+        self._backoff_seconds = 0.0
+        self._retry_at = float("-inf")
 
     @property
     def is_open(self) -> bool:
         """Whether the last that was heard is a failure."""
-        return self._pause_seconds > 0
+        return self._backoff_seconds > 0
 
     def allow(self) -> bool:
         """Whether to ask. After a pause one caller is let through to see; the others wait another."""
-        if not self._pause_seconds:
+        if not self._backoff_seconds:
             return True
         with self._lock:
             now = self._monotonic()
-            if now < self._closed_at:
+            if now < self._retry_at:
                 return False
-            self._closed_at = now + self._pause_seconds
+            self._retry_at = now + self._backoff_seconds
             return True
 
     def record_failure(self) -> None:
         """It did not answer."""
         with self._lock:
-            longer = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * self._pause_seconds))
-            self._pause_seconds, self._closed_at = longer, self._monotonic() + longer
+            backoff = min(MAX_BACKOFF_SECONDS, max(MIN_BACKOFF_SECONDS, 2 * self._backoff_seconds))
+            self._backoff_seconds, self._retry_at = backoff, self._monotonic() + backoff
 
     def record_success(self) -> None:
         """It did."""
-        self._pause_seconds = 0.0
+        self._backoff_seconds = 0.0

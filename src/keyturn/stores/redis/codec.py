@@ -36,8 +36,8 @@ class _Packed(msgspec.Struct, array_like=True):
     client_id: str
     expires_at: int
     created_at: int
-    auth_after: int
-    last_seen_after: int
+    auth_offset: int
+    last_seen_offset: int
     seed: bytes
     label: str
     address: str
@@ -47,8 +47,8 @@ class _Packed(msgspec.Struct, array_like=True):
     claims: bytes | None
     renewals: int
     rotations: int
-    rotated_after: int | None
-    ended_after: int | None
+    rotated_offset: int | None
+    ended_offset: int | None
     end_reason: str
 
 
@@ -71,8 +71,8 @@ def pack_session(session: Session) -> bytes:
                 client.client_id,
                 session.expires_at,
                 created,
-                _after(session.auth_time, created),
-                _after(session.last_seen_at, created),
+                _offset(session.auth_time, created),
+                _offset(session.last_seen_at, created),
                 bytes(session.seed),
                 client.label,
                 client.address,
@@ -82,8 +82,8 @@ def pack_session(session: Session) -> bytes:
                 claims,
                 session.renewals,
                 session.rotations,
-                None if session.rotated_at is None else _after(session.rotated_at, created),
-                None if session.ended_at is None else _after(session.ended_at, created),
+                None if session.rotated_at is None else _offset(session.rotated_at, created),
+                None if session.ended_at is None else _offset(session.ended_at, created),
                 session.end_reason,
             )
         )
@@ -91,18 +91,18 @@ def pack_session(session: Session) -> bytes:
         raise BadRequest("a value no store can hold") from None
 
 
-def _checked(read: Callable[P, T]) -> Callable[P, T]:
-    @wraps(read)
-    def careful(*arguments: P.args, **named: P.kwargs) -> T:
+def _translate_errors(decode: Callable[P, T]) -> Callable[P, T]:
+    @wraps(decode)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return read(*arguments, **named)
+            return decode(*args, **kwargs)
         except (msgspec.MsgspecError, ValueError, IndexError):
             raise CorruptRecord("a record in Redis cannot be read") from None  # an error would quote it
 
-    return careful
+    return wrapper
 
 
-@_checked
+@_translate_errors
 def unpack_session(sid: SessionId, value: bytes) -> Session:
     """The session ``pack_session`` made ``value`` of. Raises ``StoreUnavailable``."""
     packed = _decode(value)
@@ -114,16 +114,16 @@ def unpack_session(sid: SessionId, value: bytes) -> Session:
         ClientInfo(packed.client_id, packed.label, packed.address),
         packed.generation,
         Instant(created),
-        _moment(packed.auth_after, created),
-        _moment(packed.last_seen_after, created),
+        _instant(packed.auth_offset, created),
+        _instant(packed.last_seen_offset, created),
         Instant(packed.expires_at),
         _PWD if packed.amr is None else packed.amr,
         packed.scope,
         {} if packed.claims is None else _decode_claims(packed.claims),
         packed.renewals,
         packed.rotations,
-        None if packed.rotated_after is None else _moment(packed.rotated_after, created),
-        None if packed.ended_after is None else _moment(packed.ended_after, created),
+        None if packed.rotated_offset is None else _instant(packed.rotated_offset, created),
+        None if packed.ended_offset is None else _instant(packed.ended_offset, created),
         packed.end_reason,
         packed.version,
     )
@@ -161,7 +161,7 @@ def pack_rest(key: str, at: Instant, expires_at: Instant) -> bytes:
     return b"%d\0%d\0%s" % (at, expires_at, key.encode())
 
 
-@_checked
+@_translate_errors
 def unpack_entry(sequence: int, text: bytes) -> Revocation:
     """The entry ``pack_entry`` made ``text`` of. Raises ``StoreUnavailable``."""
     kind, value, at, expires_at, key = text.split(b"\0", 4)
@@ -170,33 +170,33 @@ def unpack_entry(sequence: int, text: bytes) -> Revocation:
     )
 
 
-@_checked
-def unpack_page(appended: bytes, purged: bytes, log: bytes, found: Sequence[Sequence[bytes]]) -> PageFields:
+@_translate_errors
+def unpack_page(appended: bytes, purged: bytes, log: bytes, rows: Sequence[Sequence[bytes]]) -> PageFields:
     """Three counts, and a stream's entries: of each its name, a number, and a text. Raises ``StoreUnavailable``."""
-    entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in found)
+    entries = tuple(unpack_entry(int(name.partition(b"-")[0]), text) for name, text in rows)
     return int(appended), int(purged), int(log), entries
 
 
-@_checked
-def unpack_count(found: bytes | None) -> int:
+@_translate_errors
+def unpack_count(value: bytes | None) -> int:
     """None at all is 0. Raises ``StoreUnavailable``."""
-    return int(found or 0)
+    return int(value or 0)
 
 
-@_checked
+@_translate_errors
 def unpack_floor(generation: bytes | None, everything: bytes | None, client: bytes | None) -> RevocationFloor:
     """Each may be missing. Raises ``StoreUnavailable``."""
     return RevocationFloor(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
 
 
-def _after(moment: int, created: int) -> int:
-    return _wrapped(moment - created)
+def _offset(moment: int, created: int) -> int:
+    return _wrap_int64(moment - created)
 
 
-def _moment(after: int, created: int) -> Instant:
-    return Instant(_wrapped(created + after))
+def _instant(offset: int, created: int) -> Instant:
+    return Instant(_wrap_int64(created + offset))
 
 
-def _wrapped(number: int) -> int:
+def _wrap_int64(number: int) -> int:
     # Around the circle of 64 bits: there and back is the same moment, whatever the two are.
     return (number + 2**63) % 2**64 - 2**63

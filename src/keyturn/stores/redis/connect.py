@@ -13,7 +13,7 @@ from keyturn.stores.redis.bounded_parser import use_bounded_parser
 
 # The library leaves half of itself without types.
 _sync: Any = redis
-_awaited: Any = redis_asyncio
+_async: Any = redis_asyncio
 
 DEADLINE_SECONDS: Final = 3.0
 CONNECTIONS: Final = 64
@@ -43,8 +43,8 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     secrets."""
     if isinstance(error, redis.AuthenticationError | _sync.exceptions.NoPermissionError):
         return AccessDenied(error_summary(error))
-    harmed = isinstance(error, redis.ResponseError) and str(error).startswith(_CORRUPT)
-    return (CorruptRecord if harmed else StoreUnavailable)(error_summary(error))
+    is_corrupt = isinstance(error, redis.ResponseError) and str(error).startswith(_CORRUPT)
+    return (CorruptRecord if is_corrupt else StoreUnavailable)(error_summary(error))
 
 
 @contextmanager
@@ -74,10 +74,10 @@ _REDIS_MESSAGES: Final = (
 def error_summary(error: BaseException) -> str:
     """What may be said of an error: its class, the code word Redis begins its errors with, and what is likely wrong."""
     message = str(error)
-    word = message.partition(" ")[0]
-    spoken = isinstance(error, redis.ResponseError) and word.isascii() and word.isalpha() and word.isupper()
-    known = next((f": {ours}" for theirs, ours in _REDIS_MESSAGES if theirs in message), "")
-    return f"{type(error).__name__}{' ' + word if spoken else ''}{known}"
+    code = message.partition(" ")[0]
+    has_code = isinstance(error, redis.ResponseError) and code.isascii() and code.isalpha() and code.isupper()
+    explanation = next((f": {text}" for pattern, text in _REDIS_MESSAGES if pattern in message), "")
+    return f"{type(error).__name__}{' ' + code if has_code else ''}{explanation}"
 
 
 def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS) -> Client:
@@ -96,32 +96,34 @@ def connect_async(
     address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
 ) -> AsyncClient:
     """As ``connect``, awaited, for one event loop. Nothing is connected before the first command, a cluster neither."""
-    return _client(_awaited, address, deadline_seconds, connections)
+    return _client(_async, address, deadline_seconds, connections)
 
 
-def _client(colour: Any, address: Address, deadline_seconds: float, connections: int) -> Any:
-    given = _options(address, deadline_seconds, colour.retry.Retry(_sync.backoff.NoBackoff(), 0)) | _bounds(colour)
+def _client(library: Any, address: Address, deadline_seconds: float, connections: int) -> Any:
+    options = _options(address, deadline_seconds, library.retry.Retry(_sync.backoff.NoBackoff(), 0)) | _parser_options(
+        library
+    )
     if address.form == "cluster":
-        nodes = [colour.cluster.ClusterNode(host, port) for host, port in address.hosts]
-        return colour.cluster.RedisCluster(startup_nodes=nodes, max_connections=connections, **given)
+        nodes = [library.cluster.ClusterNode(host, port) for host, port in address.hosts]
+        return library.cluster.RedisCluster(startup_nodes=nodes, max_connections=connections, **options)
     if address.form == "sentinel":
-        asked = _sentinel(address, given) | _bounds(colour)
-        sentinels = colour.sentinel.Sentinel(address.hosts, sentinel_kwargs=asked)
-        return sentinels.master_for(address.name, max_connections=connections, **given)
-    pool = colour.BlockingConnectionPool(
+        sentinel_options = _sentinel(address, options) | _parser_options(library)
+        sentinels = library.sentinel.Sentinel(address.hosts, sentinel_kwargs=sentinel_options)
+        return sentinels.master_for(address.name, max_connections=connections, **options)
+    pool = library.BlockingConnectionPool(
         connections,
         deadline_seconds / 3,
-        connection_class=_connection_class(colour, address, given),
+        connection_class=_connection_class(library, address, options),
         **_with_hosts(address),
-        **_for_socket(address, given),
+        **_for_socket(address, options),
     )
-    return colour.Redis.from_pool(pool)
+    return library.Redis.from_pool(pool)
 
 
-def _connection_class(colour: Any, address: Address, given: dict[str, Any]) -> Any:
+def _connection_class(library: Any, address: Address, options: dict[str, Any]) -> Any:
     if address.form == "unix":
-        return colour.UnixDomainSocketConnection
-    return colour.SSLConnection if given.pop("ssl", False) else colour.Connection
+        return library.UnixDomainSocketConnection
+    return library.SSLConnection if options.pop("ssl", False) else library.Connection
 
 
 def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str, Any]:
@@ -130,15 +132,15 @@ def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str,
     return {**address.options, "retry": retry, "socket_timeout": third, "socket_connect_timeout": third}
 
 
-def _bounds(colour: Any) -> dict[str, Any]:
+def _parser_options(library: Any) -> dict[str, Any]:
     # Awaited, redis-py bounds the whole of an answer itself.
-    return {"redis_connect_func": use_bounded_parser} if colour is _sync else {}
+    return {"redis_connect_func": use_bounded_parser} if library is _sync else {}
 
 
-def _sentinel(address: Address, given: dict[str, Any]) -> dict[str, Any]:
-    each = given["socket_connect_timeout"] / len(address.hosts)
-    times = {"socket_timeout": each, "socket_connect_timeout": each}
-    return {**(address.sentinel or {}), **times, "retry": given["retry"]}
+def _sentinel(address: Address, options: dict[str, Any]) -> dict[str, Any]:
+    timeout = options["socket_connect_timeout"] / len(address.hosts)
+    timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    return {**(address.sentinel or {}), **timeouts, "retry": options["retry"]}
 
 
 def _with_hosts(address: Address) -> dict[str, Any]:
@@ -148,6 +150,6 @@ def _with_hosts(address: Address) -> dict[str, Any]:
     return {"host": host, "port": port}
 
 
-def _for_socket(address: Address, given: dict[str, Any]) -> dict[str, Any]:
-    left_out = ("unix_socket_path", "socket_connect_timeout") if address.form == "unix" else ()
-    return {name: value for name, value in given.items() if name not in left_out}
+def _for_socket(address: Address, options: dict[str, Any]) -> dict[str, Any]:
+    excluded = ("unix_socket_path", "socket_connect_timeout") if address.form == "unix" else ()
+    return {name: value for name, value in options.items() if name not in excluded}

@@ -17,18 +17,18 @@ PENDING = b"{log}w"
 class Partition:
     """What is kept together. ``before``: what the key of a session begins with; the rest of it is its ``member``."""
 
-    before: bytes
+    session_prefix: bytes
     marks: bytes
     outbox: bytes
-    lists: bytes
+    list_prefix: bytes
 
     def session(self, handle: bytes) -> bytes:
         """Where a session is."""
-        return self.before + handle[1:]
+        return self.session_prefix + handle[1:]
 
     def list(self, subject: Subject) -> bytes:
         """Where the list of a subject's sessions is."""
-        return self.lists + pack_subject(subject)
+        return self.list_prefix + pack_subject(subject)
 
 
 def _partition(number: int) -> Partition:

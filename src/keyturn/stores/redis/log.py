@@ -17,17 +17,17 @@ BATCH = 500
 
 _FIRST = b"-"
 
-Numbers = Callable[[], int]
+LogIdSource = Callable[[], int]
 
 
-def _number() -> int:
+def _random_log_id() -> int:
     return secrets.randbits(LOG_BITS)
 
 
 def append(pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
     """Append the entries the log does not have yet, by their nonces. Answers the sequence of each."""
-    words = tuple(each for pair in pairs.items() for each in pair)
-    sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, PENDING), words, durable=True)
+    arguments = tuple(each for pair in pairs.items() for each in pair)
+    sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, PENDING), arguments, durable=True)
     return sequences
 
 
@@ -36,14 +36,14 @@ def trim(now: Instant) -> Operation[None]:
     last = _FIRST
     while last:
         start = last if last == _FIRST else b"(" + last
-        last = yield Call(scripts.FORGET, (LOG, COUNTS, NONCES), (now, start, BATCH))
+        last = yield Call(scripts.TRIM, (LOG, COUNTS, NONCES), (now, start, BATCH))
 
 
 class Log:
     """``RevocationLog``. ``number``: drawn for a log that has none."""
 
-    def __init__(self, number: Numbers = _number) -> None:
-        self._log_id = number
+    def __init__(self, new_log_id: LogIdSource = _random_log_id) -> None:
+        self._log_id = new_log_id
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         check_storable(sequence)
@@ -54,11 +54,11 @@ class Log:
     def snapshot(self) -> Operation[RevocationPage]:
         # The number first: what is appended between two reads is then taken twice, never missed.
         appended, _, log, entries = yield from self._page(0, BATCH)
-        held = list(entries)
+        collected = list(entries)
         while len(entries) == BATCH:
-            *_, entries = yield from self._page(held[-1].sequence, BATCH)
-            held.extend(entries)
-        return RevocationPage(tuple(held), max(appended, held[-1].sequence if held else 0), log_id=log)
+            *_, entries = yield from self._page(collected[-1].sequence, BATCH)
+            collected.extend(entries)
+        return RevocationPage(tuple(collected), max(appended, collected[-1].sequence if collected else 0), log_id=log)
 
     def sequence(self) -> Operation[int]:
         return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))

@@ -68,8 +68,8 @@ class Cluster:
         return self.client_at(node.host, node.port)
 
     def client_at(self, host: str, port: int) -> Any:
-        found = self.clients.get((host, port))
-        return found or self.clients.setdefault((host, port), self._connect(host, port))
+        client = self.clients.get((host, port))
+        return client or self.clients.setdefault((host, port), self._connect(host, port))
 
     def record_move(self, error: MovedError) -> None:
         self.layout.nodes_manager.move_slot(error)
@@ -80,20 +80,20 @@ class Cluster:
 
 def execute(network: Network, call: Call, wait_command: Sequence[Word]) -> Execution:
     """Make one call. ``wait``: the WAIT that follows one that has to be durable, if any."""
-    then = [tuple(wait_command)] if call.durable and wait_command else []
-    client, known = network.client_for_key(call.keys[0]), True
-    before: Commands = ()
+    wait_commands = [tuple(wait_command)] if call.durable and wait_command else []
+    client, is_cached = network.client_for_key(call.keys[0]), True
+    prefix: Commands = ()
     for _ in range(REDIRECTIONS):
-        answers = yield client, [*before, call.words(known=known), *then]
-        answer, *rest = answers[len(before) :]
-        before = ()
+        answers = yield client, [*prefix, call.command_words(is_cached=is_cached), *wait_commands]
+        answer, *rest = answers[len(prefix) :]
+        prefix = ()
         if isinstance(answer, NoScriptError):
-            known = False
+            is_cached = False
         elif isinstance(answer, MovedError):
             network.record_move(answer)
             client = network.client_for_key(call.keys[0])
         elif isinstance(answer, AskError):
-            client, before = network.client_at(*_redirect_target(answer)), (("ASKING",),)
+            client, prefix = network.client_at(*_redirect_target(answer)), (("ASKING",),)
         else:
             check(answer)
             check_durable(rest, wait_command)
@@ -106,16 +106,16 @@ def execute_all(
 ) -> Generator[Any, Any, list[Any]]:
     """Make many calls: to each server those it has, in one round trip; what one refuses is asked alone."""
     answers: dict[int, Any] = {}
-    for client, numbers in _group_by_client(network, calls).items():
-        durable = any(calls[number].durable for number in numbers) and wait_command
-        commands = [calls[number].words() for number in numbers]
-        got = yield client, [*commands, tuple(wait_command)] if durable else commands
-        answers.update(zip(numbers, got, strict=False))
-        check_durable(got[len(numbers) :], wait_command)
-    for number, answer in answers.items():
+    for client, indexes in _group_by_client(network, calls).items():
+        durable = any(calls[index].durable for index in indexes) and wait_command
+        commands = [calls[index].command_words() for index in indexes]
+        responses = yield client, [*commands, tuple(wait_command)] if durable else commands
+        answers.update(zip(indexes, responses, strict=False))
+        check_durable(responses[len(indexes) :], wait_command)
+    for index, answer in answers.items():
         if isinstance(answer, ResponseError):
-            answers[number] = yield from execute(network, calls[number], wait_command)
-    return [answers[number] for number in range(len(calls))]
+            answers[index] = yield from execute(network, calls[index], wait_command)
+    return [answers[index] for index in range(len(calls))]
 
 
 def check(answer: Any) -> None:
@@ -137,7 +137,7 @@ def _redirect_target(error: Any) -> tuple[str, int]:
 
 
 def _group_by_client(network: Network, calls: Sequence[Call]) -> dict[Any, list[int]]:
-    numbers: dict[Any, list[int]] = {}
-    for number, call in enumerate(calls):
-        numbers.setdefault(network.client_for_key(call.keys[0]), []).append(number)
-    return numbers
+    indexes: dict[Any, list[int]] = {}
+    for index, call in enumerate(calls):
+        indexes.setdefault(network.client_for_key(call.keys[0]), []).append(index)
+    return indexes

@@ -23,14 +23,14 @@ class Call:
     keys: tuple[bytes, ...]
     arguments: tuple[Word, ...] = ()
     durable: bool = False
-    before: tuple[Word, ...] = ()
+    prefix: tuple[Word, ...] = ()
 
-    def words(self, *, known: bool = True) -> tuple[Word, ...]:
+    def command_words(self, *, is_cached: bool = True) -> tuple[Word, ...]:
         """The command as it is sent. ``known``: whether Redis has heard of the script before."""
         if isinstance(self.script, str):
-            return (self.script, *self.before, *self.keys, *self.arguments)
-        verb, script = ("EVALSHA", self.script.digest) if known else ("EVAL", self.script.source)
-        return (verb, script, len(self.keys), *self.keys, *self.arguments)
+            return (self.script, *self.prefix, *self.keys, *self.arguments)
+        command, script = ("EVALSHA", self.script.digest) if is_cached else ("EVAL", self.script.source)
+        return (command, script, len(self.keys), *self.keys, *self.arguments)
 
 
 Step: TypeAlias = Call | Sequence[Call]
@@ -39,4 +39,4 @@ Step: TypeAlias = Call | Sequence[Call]
 Operation: TypeAlias = Generator[Step, Any, T]
 
 Run: TypeAlias = Callable[[Operation[Any]], Any]
-RunAwaited: TypeAlias = Callable[[Operation[Any]], Awaitable[Any]]
+RunAsync: TypeAlias = Callable[[Operation[Any]], Awaitable[Any]]

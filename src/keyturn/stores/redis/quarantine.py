@@ -24,7 +24,7 @@ from keyturn.stores.redis.codec import pack_entry
 from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.redis.keys import COUNTS, LOG
 from keyturn.stores.redis.log import BATCH, append
-from keyturn.stores.redis.operation import Call, Operation, Run, RunAwaited
+from keyturn.stores.redis.operation import Call, Operation, Run, RunAsync
 from keyturn.stores.redis.runner import RedisPort, RedisRunner
 from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 
@@ -53,11 +53,11 @@ class Quarantine:
         self._monotonic = monotonic
         self._sessions: Any = RedisPort(Sessions(), runner.run)
         self._identity: bytes | None = None
-        self._number: bytes | None = None
-        self._over_at: float | None = None
-        self._log_closed = False
-        self._watched = False
-        self._suspected = True
+        self._log_id: bytes | None = None
+        self._ends_at: float | None = None
+        self._is_log_closed = False
+        self._is_watched = False
+        self._is_suspected = True
         self._wakeup = Event()
         self.database: int | None = None
         """Number of the database these sessions belong to, written again where it was lost."""
@@ -67,11 +67,11 @@ class Quarantine:
     @property
     def is_active(self) -> bool:
         """Whether it is on."""
-        return self._over_at is not None
+        return self._ends_at is not None
 
     def raise_if_active(self) -> None:
         """Raises ``StoreQuarantined`` while it lasts, ``StoreUnavailable`` while nobody knows whether it should."""
-        self._refuse_until(self._over_at)
+        self._refuse_until(self._ends_at)
 
     def raise_if_log_affected(self) -> None:
         """As ``refuse``, for readers of the log: only until what was lost is laid back.
@@ -79,18 +79,20 @@ class Quarantine:
         Before that, a reader who asks would be told that he knows every revocation, and would accept for good what
         was revoked (P4).
         """
-        self._refuse_until(self._over_at if self._log_closed else None)
+        self._refuse_until(self._ends_at if self._is_log_closed else None)
 
-    def _refuse_until(self, over_at: float | None) -> None:
-        if over_at is not None:
-            left = max(1, int(over_at - self._monotonic()) + 1)
-            raise StoreQuarantined("the Redis with the sessions restarted or failed over", retry_after_seconds=left)
-        if self._suspected and self._watched:
+    def _refuse_until(self, ends_at: float | None) -> None:
+        if ends_at is not None:
+            remaining = max(1, int(ends_at - self._monotonic()) + 1)
+            raise StoreQuarantined(
+                "the Redis with the sessions restarted or failed over", retry_after_seconds=remaining
+            )
+        if self._is_suspected and self._is_watched:
             raise StoreUnavailable("the Redis with the sessions has to be looked at before it is believed")
 
     def expect_failover(self) -> None:
         """It will be watched: nothing is believed before a first look, which is taken now if it can be."""
-        self._watched = True
+        self._is_watched = True
         with suppress(StoreUnavailable):
             self.check_identity()
 
@@ -98,7 +100,7 @@ class Quarantine:
         # One that has written did answer, and one that holds nonsense. Any other has to be looked at before it is
         # believed again.
         if not isinstance(error, NotDurable | CorruptRecord):
-            self._suspected = True
+            self._is_suspected = True
             self._wakeup.set()
 
     def guard(self, run: Run, raise_if_active: Callable[[], None] | None = None) -> Run:
@@ -115,7 +117,7 @@ class Quarantine:
 
         return gate
 
-    def guard_async(self, run: RunAwaited, raise_if_active: Callable[[], None] | None = None) -> RunAwaited:
+    def guard_async(self, run: RunAsync, raise_if_active: Callable[[], None] | None = None) -> RunAsync:
         """As ``gated``, awaited."""
         raise_if_active = raise_if_active or self.raise_if_active
 
@@ -129,52 +131,52 @@ class Quarantine:
 
         return gate
 
-    def watch(self, stop: Event, remembered: RevocationSource, now: Callable[[], Instant]) -> None:
+    def watch(self, stop: Event, known_revocations: RevocationSource, now: Callable[[], Instant]) -> None:
         """Look every quarter of a second, and at once when something went wrong, until ``stop`` is set."""
-        self._watched = True
+        self._is_watched = True
         while not stop.is_set():
             self._wakeup.clear()
             try:
                 self.check_identity()
                 if self.is_active:
-                    self.replay_revocations(remembered(now()), now())
+                    self.replay_revocations(known_revocations(now()), now())
                     stop.wait(min(PEER_WAIT_SECONDS, self._seconds))
-                    self._log_closed = False
+                    self._is_log_closed = False
                     self._wait_out(stop)
             except StoreUnavailable:
                 pass  # requests meet the same, and say so
             except Exception:  # whatever it was: without this thread a quarantine would never end
                 _logger.exception("looking after the Redis with the sessions failed; it is tried again")
             self._wakeup.wait(CHECK_SECONDS)
-        self._watched = False
+        self._is_watched = False
 
     def check_identity(self) -> None:
         """Begin a quarantine when another Redis is there. Raises ``StoreUnavailable``."""
         identity = _digest(self._runner.identities())
-        known = self._identity or self._runner.run(_written())
+        previous = self._identity or self._runner.run(_read_identity())
         # Each number is drawn, so that readers of the log notice whichever process was first.
-        number = self._runner.run(_write(identity, known is not None, self.database))
+        log_id = self._runner.run(_write_identity(identity, previous is not None, self.database))
         # Another number and the same Redis: it was emptied (FLUSHALL), or its log deleted or evicted; or another
         # process noticed that first.
-        if known not in (None, identity) or self._number not in (None, number):
+        if previous not in (None, identity) or self._log_id not in (None, log_id):
             self._begin()
-        self._identity, self._number, self._suspected = identity, number, False
+        self._identity, self._log_id, self._is_suspected = identity, log_id, False
 
     def replay_revocations(self, entries: Iterable[Revocation], now: Instant) -> None:
         """End again what was ended, and say so in the log again, which may have lost what the sessions did not.
 
         Raises ``StoreUnavailable``; nothing is harmed by doing it twice, or by several processes.
         """
-        held = list(entries)
-        for start in range(0, len(held), BATCH):
-            part = held[start : start + BATCH]
-            for entry in part:
+        revocations = list(entries)
+        for start in range(0, len(revocations), BATCH):
+            batch = revocations[start : start + BATCH]
+            for entry in batch:
                 try:
                     self._replay(entry, now)
                 except CorruptRecord as error:
                     # Nobody gets in with a record that cannot be read; everybody else must not wait for it.
                     _logger.warning("a revocation of %s cannot be laid back: %s", entry.kind.value, error.detail)
-            self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in part}))
+            self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in batch}))
 
     def _replay(self, entry: Revocation, now: Instant) -> None:
         if entry.kind is RevocationKind.SESSION:
@@ -186,8 +188,8 @@ class Quarantine:
 
     def _begin(self) -> None:
         self.changes += 1
-        self._log_closed = True
-        self._over_at = self._monotonic() + self._seconds
+        self._is_log_closed = True
+        self._ends_at = self._monotonic() + self._seconds
         _logger.error(
             "the Redis with the sessions restarted or failed over: it may have lost acknowledged writes; "
             "no session is read from it for %g s, while remembered revocations are laid back",
@@ -196,24 +198,24 @@ class Quarantine:
 
     def _wait_out(self, stop: Event) -> None:
         """Looking on: a connection that breaks must not close the log until the end, nor another failover go unseen."""
-        changes, over_at = self.changes, self._over_at or 0.0
-        while not stop.is_set() and (left := over_at - self._monotonic()) > 0:
-            self._wakeup.wait(min(CHECK_SECONDS, left))
+        changes, ends_at = self.changes, self._ends_at or 0.0
+        while not stop.is_set() and (remaining := ends_at - self._monotonic()) > 0:
+            self._wakeup.wait(min(CHECK_SECONDS, remaining))
             self._wakeup.clear()
             with suppress(StoreUnavailable):
                 self.check_identity()
             if self.changes != changes:
                 return  # from the start
-        self._over_at = None
+        self._ends_at = None
         _logger.warning("sessions are read from Redis again")
 
     def _replay_session_end(self, entry: Revocation, now: Instant) -> None:
-        while (found := self._sessions.load(SessionId(entry.key))) is not None:
-            session = found.session
+        while (loaded := self._sessions.load(SessionId(entry.key))) is not None:
+            session = loaded.session
             if session.ended_at is not None or (entry.value != ENDED and session.renewals >= entry.value):
                 return
             if entry.value == ENDED:
-                changed = revoke(found, REASON, now)
+                changed = revoke(loaded, REASON, now)
             else:
                 changed = replace(session, renewals=entry.value, version=session.version + 1)
             if self._sessions.replace(changed) is not None:
@@ -229,16 +231,16 @@ def _digest(identities: Iterable[str]) -> bytes:
     return hashlib.sha256("".join(sorted(identities)).encode()).hexdigest().encode()
 
 
-def _written() -> Operation[bytes | None]:
-    found: bytes | None = yield Call("HGET", (COUNTS,), (b"i",))
-    return found
+def _read_identity() -> Operation[bytes | None]:
+    identity: bytes | None = yield Call("HGET", (COUNTS,), (b"i",))
+    return identity
 
 
-def _write(identity: bytes, again: bool, database: int | None) -> Operation[bytes]:
+def _write_identity(identity: bytes, has_previous: bool, database: int | None) -> Operation[bytes]:
     """Answers the number of the log from then on."""
-    given = (identity, secrets.randbits(LOG_BITS), int(again), database or "")
-    written: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), given)
-    return written
+    arguments = (identity, secrets.randbits(LOG_BITS), int(has_previous), database or "")
+    log_id: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), arguments)
+    return log_id
 
 
 def _nonce(entry: Revocation) -> bytes:

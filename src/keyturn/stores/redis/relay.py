@@ -27,30 +27,30 @@ TRIM_EVERY_SECONDS: Final = 60.0
 DEADLINE_SECONDS: Final = 3.0
 
 _STREAM_START: Final = b"0-0"
-_LARGEST: Final = 2**53
+_MAX_NUMBER: Final = 2**53
 """Of a number in a script; no log comes so far."""
 
 # A Redis that restarted or failed over may have lost ids and give them out again: what was read before that says
 # nothing, so the relay is sent back. One beat per interval is enough, whoever makes it; an older beat of the same
 # place says nothing any more.
 _APPEND = """
-local told = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
-local life = string.match(told, 'run_id:(%w+)') .. string.match(told, 'master_replid:(%w+)')
+local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+local server_id = string.match(info, 'run_id:(%w+)') .. string.match(info, 'master_replid:(%w+)')
 local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local last = top[1] and top[1][1] or '0-0'
-local place, turn = string.match(last, '(%d+)-(%d+)')
-if life ~= ARGV[5] or place ~= ARGV[2] then return {0, last, life} end
+local sequence, counter = string.match(last, '(%d+)-(%d+)')
+if server_id ~= ARGV[5] or sequence ~= ARGV[2] then return {0, last, server_id} end
 for i = 6, #ARGV, 2 do
   last = redis.call('XADD', KEYS[1], ARGV[i] .. '-0', 'e', ARGV[i + 1])
-  place, turn = ARGV[i], '0'
+  sequence, counter = ARGV[i], '0'
 end
 if #ARGV >= 6 or redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then
-  local beat = redis.call('XADD', KEYS[1], place .. '-' .. (tonumber(turn) + 1), 'b', ARGV[3])
-  if turn ~= '0' then redis.call('XDEL', KEYS[1], last) end
-  last = beat
+  local heartbeat = redis.call('XADD', KEYS[1], sequence .. '-' .. (tonumber(counter) + 1), 'b', ARGV[3])
+  if counter ~= '0' then redis.call('XDEL', KEYS[1], last) end
+  last = heartbeat
 end
 redis.call('SET', KEYS[2], ARGV[1])
-return {1, last, life}
+return {1, last, server_id}
 """
 
 _logger = logging.getLogger("keyturn.feed")
@@ -83,9 +83,9 @@ class Relay:
         self.breaker = CircuitBreaker(monotonic)
         self._client: Any = None
         self._append: Any = None
-        self._number: int | None = None
+        self._log_id: int | None = None
         self._last = _STREAM_START
-        self._life = b""
+        self._server_id = b""
         self._trimmed_at = float("-inf")
         self._wakeup = Event()
 
@@ -97,35 +97,35 @@ class Relay:
         """Relay until ``stop`` is set and the bell rung."""
         while not stop.is_set():
             self._wakeup.clear()
-            more = False
+            has_more = False
             if self.breaker.allow():
                 try:
-                    more = self.relay_once()
+                    has_more = self.relay_once()
                 except Exception as error:  # whatever it is, the next try may succeed; verifiers have another carrier
                     self._record_failure(error)
-            if not more:
+            if not has_more:
                 self._wakeup.wait(self._interval_seconds)
 
     def relay_once(self) -> bool:
         """Carry over one page. Answers whether there is more. Raises what Redis and the log raise."""
         client = self._redis()
-        if self._number is None:
+        if self._log_id is None:
             # Nothing is known of the stream: the script will say where it is.
-            self._number, self._life = self._log.after(0, 1).log_id, b""
+            self._log_id, self._server_id = self._log.after(0, 1).log_id, b""
         page: RevocationPage | None = (
             None if _is_impossible(self._last) else self._log.after(_stream_id(self._last), PAGE)
         )
         if page is None or (not page.complete and _stream_id(self._last) > self._log.sequence()):
             self._reset_stream(client)
             return True
-        if page.log_id != self._number:
-            self._number = None
+        if page.log_id != self._log_id:
+            self._log_id = None
             return True
-        whole = self._append_page(page)
+        is_in_sync = self._append_page(page)
         self.breaker.record_success()
         if self._monotonic() - self._trimmed_at >= TRIM_EVERY_SECONDS:
             self._trim(client)
-        return not whole or len(page.entries) == PAGE
+        return not is_in_sync or len(page.entries) == PAGE
 
     def close(self) -> None:
         """Close the connection."""
@@ -135,18 +135,18 @@ class Relay:
     def _append_page(self, page: RevocationPage) -> bool:
         """Whether the stream was where this relay believed it to be; it is told where it is."""
         stream = stream_of(page.log_id)
-        pairs = [word for each in page.entries for word in (each.sequence, _written(each))]
+        pairs = [value for each in page.entries for value in (each.sequence, _encode_entry(each))]
         # A little less than the interval: else the one who beats would be kept from the next by his own last.
         lease = int(900 * self._interval_seconds)
-        words = (page.log_id, _stream_id(self._last), self._last, lease, self._life, *pairs)
-        done, self._last, self._life = self._append([stream, POINTER, stream + b":beat"], words)
-        return bool(done)
+        arguments = (page.log_id, _stream_id(self._last), self._last, lease, self._server_id, *pairs)
+        is_appended, self._last, self._server_id = self._append([stream, POINTER, stream + b":beat"], arguments)
+        return bool(is_appended)
 
     def _reset_stream(self, client: Any) -> None:
         """The stream is ahead of the log: that went back in time, or somebody else wrote to the stream. A beat there
         would vouch for what nobody has read, and entries to come would be taken for told (P4)."""
         _logger.error("the stream in Redis is ahead of the revocation log: it is made anew")
-        stream = stream_of(self._number or 0)
+        stream = stream_of(self._log_id or 0)
         client.delete(stream, stream + b":beat", POINTER)
         self._last = _STREAM_START
 
@@ -154,14 +154,14 @@ class Relay:
         # The first that is alive: what lies before it stops nothing any more.
         oldest = self._log.after(0, 1).entries
         first = oldest[0].sequence if oldest else _stream_id(self._last)
-        client.xtrim(stream_of(self._number or 0), minid=first, approximate=False)
+        client.xtrim(stream_of(self._log_id or 0), minid=first, approximate=False)
         self._trimmed_at = self._monotonic()
 
     def _record_failure(self, error: Exception) -> None:
         if not self.breaker.is_open:
             _logger.warning("revocations are not relayed to Redis: %s", error_summary(error))
         self.breaker.record_failure()
-        self._number = None
+        self._log_id = None
         self.close()
         self._client = None
 
@@ -172,12 +172,12 @@ class Relay:
         return self._client
 
 
-def _written(entry: Revocation) -> bytes:
+def _encode_entry(entry: Revocation) -> bytes:
     return _encode((entry.kind.value, entry.key, entry.value, entry.at, entry.expires_at))
 
 
 def _is_impossible(last: bytes) -> bool:
-    return any(int(each) > _LARGEST for each in last.split(b"-"))
+    return any(int(each) > _MAX_NUMBER for each in last.split(b"-"))
 
 
 def _stream_id(last: bytes) -> int:

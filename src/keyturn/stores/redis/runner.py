@@ -26,7 +26,7 @@ from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
 MAX_WAITING: Final = 1000
 
 
-def _waiting(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
+def _wait_command(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
     """The WAIT command; its patience ends before the connection's."""
     return ("WAIT", replicas, int(250 * deadline_seconds)) if replicas else ()
 
@@ -46,7 +46,7 @@ class RedisRunner:
         connections: int = CONNECTIONS,
         replicas: int = 0,
     ) -> None:
-        self._wait = _waiting(replicas, deadline_seconds)
+        self._wait = _wait_command(replicas, deadline_seconds)
 
         def node(host: str, port: int) -> Any:
             return connect(_single(address, host, port), deadline_seconds=deadline_seconds, connections=connections)
@@ -68,7 +68,7 @@ class RedisRunner:
         try:
             step = next(operation)
             while True:
-                step = operation.send(self._answer(step))
+                step = operation.send(self._execute(step))
         except StopIteration as done:
             result: T = done.value
             return result
@@ -92,12 +92,12 @@ class RedisRunner:
         for each in _clients(self._network):
             each.close()
 
-    def _answer(self, step: Step) -> Any:
-        exchanging = _perform(self._network, step, self._wait)
+    def _execute(self, step: Step) -> Any:
+        execution = _perform(self._network, step, self._wait)
         try:
-            client, commands = next(exchanging)
+            client, commands = next(execution)
             while True:
-                client, commands = exchanging.send(_send(client, commands))
+                client, commands = execution.send(_send(client, commands))
         except StopIteration as done:
             return done.value
 
@@ -137,8 +137,8 @@ class AsyncRedisRunner:
         connections: int = CONNECTIONS,
         replicas: int = 0,
     ) -> None:
-        self._wait = _waiting(replicas, deadline_seconds)
-        self._places = connections + MAX_WAITING
+        self._wait = _wait_command(replicas, deadline_seconds)
+        self._slots = connections + MAX_WAITING
 
         def node(host: str, port: int) -> Any:
             single = _single(address, host, port)
@@ -150,19 +150,19 @@ class AsyncRedisRunner:
 
         # A connection belongs to the event loop it was opened on.
         self._networks: weakref.WeakKeyDictionary[Any, SingleServer | Cluster] = weakref.WeakKeyDictionary()
-        self._make = network
+        self._make_network = network
 
     async def run(self, operation: Operation[T]) -> T:
         """Drive ``operation`` to its end. Raises ``StoreUnavailable``, ``NotDurable``, and what the operation does."""
-        if self._places == 0:
+        if self._slots == 0:
             raise StoreUnavailable("too many operations are waiting for the store")
-        self._places -= 1
+        self._slots -= 1
         network: SingleServer | Cluster | None = None
         try:
             network = await self._network()
             step = next(operation)
             while True:
-                step = operation.send(await self._answer(network, step))
+                step = operation.send(await self._execute(network, step))
         except StopIteration as done:
             result: T = done.value
             return result
@@ -170,7 +170,7 @@ class AsyncRedisRunner:
             await _refresh_topology(network)
             raise unavailable(error) from None
         finally:
-            self._places += 1
+            self._slots += 1
 
     async def close(self) -> None:
         """Close every connection of this loop."""
@@ -182,17 +182,17 @@ class AsyncRedisRunner:
         loop = asyncio.get_running_loop()
         network = self._networks.get(loop)
         if network is None:
-            network = self._networks[loop] = self._make()
+            network = self._networks[loop] = self._make_network()
         if isinstance(network, Cluster):
             await network.layout.initialize()
         return network
 
-    async def _answer(self, network: Network, step: Step) -> Any:
-        exchanging = _perform(network, step, self._wait)
+    async def _execute(self, network: Network, step: Step) -> Any:
+        execution = _perform(network, step, self._wait)
         try:
-            client, commands = next(exchanging)
+            client, commands = next(execution)
             while True:
-                client, commands = exchanging.send(await _send_async(client, commands))
+                client, commands = execution.send(await _send_async(client, commands))
         except StopIteration as done:
             return done.value
 
@@ -232,11 +232,11 @@ class RedisPort:
         self._definition = definition
         self._run = run
 
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        define, run = getattr(self._definition, verb), self._run
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        define, run = getattr(self._definition, name), self._run
 
         def call(*arguments: object) -> Any:
             return run(define(*arguments))
 
-        setattr(self, verb, call)
+        setattr(self, name, call)
         return call

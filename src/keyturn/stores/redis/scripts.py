@@ -21,15 +21,15 @@ class Script:
         object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
 
-_GONE = """
-local function gone(expires_at, horizon)
+_IS_EXPIRED = """
+local function is_expired(expires_at, horizon)
   return horizon and expires_at <= tonumber(horizon)
 end
 """
 
-_KEEP = """
-local function keep(index, member, created_at, milliseconds, stands)
-  if stands == '0' then
+_INDEX_SESSION = """
+local function index_session(index, member, created_at, milliseconds, is_active)
+  if is_active == '0' then
     redis.call('ZREM', index, member)
     return
   end
@@ -41,7 +41,7 @@ end
 """
 
 LOAD = Script(
-    _GONE
+    _IS_EXPIRED
     + """
 local pending = {}
 if redis.call('EXISTS', KEYS[3]) == 1 then
@@ -53,7 +53,7 @@ if not value then
 end
 local _, _, subject, client_id, expires_at = cmsgpack.unpack_limit(value, 4, 3)
 local marks = redis.call('HMGET', KEYS[2], 'h', 'g' .. subject, 'e', 'c' .. client_id)
-if gone(expires_at, marks[1]) then
+if is_expired(expires_at, marks[1]) then
   return {false, pending}
 end
 return {value, pending, marks[2], marks[3], marks[4]}
@@ -62,7 +62,7 @@ return {value, pending, marks[2], marks[3], marks[4]}
 """KEYS: session, marks, outbox."""
 
 INSERT = Script(
-    _KEEP
+    _INDEX_SESSION
     + """
 if not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4], 'NX') then
   return 0
@@ -72,15 +72,15 @@ for _, oldest in ipairs(redis.call('ZRANGE', KEYS[2], 0, 1)) do
     redis.call('ZREM', KEYS[2], oldest)
   end
 end
-keep(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+index_session(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1
 """
 )
-"""KEYS: session, list. ARGV: value, member, created_at, milliseconds, stands, what a session's key begins with."""
+"""KEYS: session, list. ARGV: value, member, created_at, milliseconds, is_active, what a session's key begins with."""
 
 _SWAP = (
-    _GONE
-    + _KEEP
+    _IS_EXPIRED
+    + _INDEX_SESSION
     + """
 local function swap()
   local stored = redis.call('GET', KEYS[1])
@@ -88,11 +88,11 @@ local function swap()
     return false
   end
   local _, version, _, _, expires_at = cmsgpack.unpack_limit(stored, 4, 3)
-  if version ~= tonumber(ARGV[6]) or gone(expires_at, redis.call('HGET', KEYS[3], 'h')) then
+  if version ~= tonumber(ARGV[6]) or is_expired(expires_at, redis.call('HGET', KEYS[3], 'h')) then
     return false
   end
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
-  keep(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+  index_session(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
   return true
 end
 """
@@ -155,8 +155,8 @@ return {generation, redis.call('HGETALL', KEYS[4])}
 
 RAISE_NOT_BEFORE = Script(
     """
-local held = redis.call('HGET', KEYS[1], ARGV[1])
-if not held or tonumber(held) < tonumber(ARGV[2]) then
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if not current or tonumber(current) < tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 end
 return redis.call('HGETALL', KEYS[2])
@@ -165,28 +165,28 @@ return redis.call('HGETALL', KEYS[2])
 """KEYS: marks, outbox. ARGV: name of a mark, least value. Answers the outbox."""
 
 LIST = Script(
-    _GONE
+    _IS_EXPIRED
     + """
 local marks = redis.call('HMGET', KEYS[2], 'h', ARGV[3], 'e')
-local clients, found = {}, {}
+local clients, result = {}, {}
 for _, member in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
   local value = redis.call('GET', ARGV[2] .. member)
   if not value then
     redis.pcall('ZREM', KEYS[1], member) -- a Redis that is full can still be read
   else
     local _, _, _, client_id, expires_at = cmsgpack.unpack_limit(value, 4, 3)
-    if not gone(expires_at, marks[1]) then
+    if not is_expired(expires_at, marks[1]) then
       if clients[client_id] == nil then
         clients[client_id] = redis.call('HGET', KEYS[2], 'c' .. client_id)
       end
-      found[#found + 1] = {member, value, marks[2], marks[3], clients[client_id]}
-      if #found == tonumber(ARGV[1]) then
+      result[#result + 1] = {member, value, marks[2], marks[3], clients[client_id]}
+      if #result == tonumber(ARGV[1]) then
         break
       end
     end
   end
 end
-return found
+return result
 """
 )
 """KEYS: list, marks. ARGV: how many at most, what a session's key begins with, name of the generation."""
@@ -244,7 +244,7 @@ return redis.call('HGET', KEYS[1], 'l')
 before, the number of the database it belongs to, if known. The log has another number when it was somebody else, and
 when entries are gone that nobody purged. Answers the number of the log."""
 
-FORGET = Script(
+TRIM = Script(
     """
 local page = redis.call('XRANGE', KEYS[1], ARGV[2], '+', 'COUNT', ARGV[3])
 local ids, nonces, purged = {}, {}, 0

@@ -26,7 +26,7 @@ from keyturn.stores.validate import check_storable
 LINGER_SECONDS = 3600
 """How long at least a session is kept past its end: by the clock of Redis, which decides nothing."""
 
-LONGEST_SECONDS = 10 * 365 * 86400
+MAX_LIFETIME_SECONDS = 10 * 365 * 86400
 NONCE_BYTES = 8
 
 Nonces = Callable[[], bytes]
@@ -42,70 +42,74 @@ class Sessions:
 
     def __init__(self, nonce: Nonces = _nonce, *, needs_replicas: bool = False) -> None:
         self._nonce = nonce
-        self._waits = needs_replicas
+        self._needs_replicas = needs_replicas
 
     def insert(self, session: Session) -> Operation[None]:
-        place, handle = _located(session)
-        keys = (place.session(handle), place.list(session.subject))
-        call = Call(scripts.INSERT, keys, (*_stored(session, handle), place.before), durable=True)
+        partition, handle = _locate(session)
+        keys = (partition.session(handle), partition.list(session.subject))
+        call = Call(
+            scripts.INSERT, keys, (*_session_arguments(session, handle), partition.session_prefix), durable=True
+        )
         if not (yield call):
             raise ValueError("session id taken")
 
     def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
-        found = locate(sid)
-        if found is None:
+        location = locate(sid)
+        if location is None:
             return None
-        place, handle = found
-        value, pending, *floor = yield Call(scripts.LOAD, (place.session(handle), place.marks, place.outbox))
+        partition, handle = location
+        value, pending, *floor = yield Call(
+            scripts.LOAD, (partition.session(handle), partition.marks, partition.outbox)
+        )
         session = None if value is None else unpack_session(sid, value)
         if pending:
-            yield from _confirm_durable(place, _pairs(pending), {str(sid), session.subject if session else ""})
-        return None if session is None else LoadedSession(session, unpack_floor(*floor), not self._waits)
+            yield from _confirm_durable(partition, _pairs(pending), {str(sid), session.subject if session else ""})
+        return None if session is None else LoadedSession(session, unpack_floor(*floor), not self._needs_replicas)
 
     def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
-        place = partition_for(subject)
+        partition = partition_for(subject)
         check_storable(client_id)
         names = (generation_of(subject), b"e", b"c" + client_id.encode())
-        return unpack_floor(*(yield Call("HMGET", (place.marks,), names)))
+        return unpack_floor(*(yield Call("HMGET", (partition.marks,), names)))
 
     def replace(self, session: Session, entry: Revocation | None = None) -> Operation[int | None]:
-        place, handle = _located(session)
+        partition, handle = _locate(session)
         pairs = {} if entry is None else {self._nonce(): pack_entry(entry)}
-        arguments = (*_stored(session, handle), session.version - 1, *_flat(pairs))
-        if not (yield Call(scripts.REPLACE, _swap(place, handle, session), arguments, durable=True)):
+        arguments = (*_session_arguments(session, handle), session.version - 1, *_flat(pairs))
+        if not (yield Call(scripts.REPLACE, _swap(partition, handle, session), arguments, durable=True)):
             return None
-        return 0 if entry is None else (yield from _append_outbox(place, pairs))[0]
+        return 0 if entry is None else (yield from _append_outbox(partition, pairs))[0]
 
     def wait_durable(self, session: Session) -> Operation[bool]:
-        place, handle = _located(session)
-        keys = (place.session(handle), place.marks)
+        partition, handle = _locate(session)
+        keys = (partition.session(handle), partition.marks)
         return bool((yield Call(scripts.WAIT_DURABLE, keys, (session.version,), durable=True)))
 
-    def increment_generation(self, voiding: GenerationIncrement) -> Operation[Revocation]:
-        place, nonce, rest = partition_for(voiding.subject), self._nonce(), _rest(voiding)
-        arguments = (generation_of(voiding.subject), nonce, rest)
+    def increment_generation(self, increment: GenerationIncrement) -> Operation[Revocation]:
+        partition, nonce, rest = partition_for(increment.subject), self._nonce(), _rest(increment)
+        arguments = (generation_of(increment.subject), nonce, rest)
         generation, outbox = yield Call(
-            scripts.INCREMENT_GENERATION, (place.marks, place.outbox), arguments, durable=True
+            scripts.INCREMENT_GENERATION, (partition.marks, partition.outbox), arguments, durable=True
         )
-        return (yield from _increment(place, voiding, generation, nonce, _pairs(outbox)))
+        return (yield from _increment(partition, increment, generation, nonce, _pairs(outbox)))
 
     def increment_generation_and_keep(
-        self, voiding: GenerationIncrement, keep_session: Session | None
+        self, increment: GenerationIncrement, keep_session: Session | None
     ) -> Operation[Revocation | None]:
         """As ``void``, with ``kept`` carried over; ``None``, and nothing done, when its swap lost."""
         if keep_session is None:
-            return (yield from self.increment_generation(voiding))
-        if keep_session.subject != voiding.subject:
+            return (yield from self.increment_generation(increment))
+        if keep_session.subject != increment.subject:
             return None
-        (place, handle), nonce, rest = _located(keep_session), self._nonce(), _rest(voiding)
-        carried = _stored(replace(keep_session, generation=keep_session.generation + 1), handle)
+        (partition, handle), nonce, rest = _locate(keep_session), self._nonce(), _rest(increment)
+        session_arguments = _session_arguments(replace(keep_session, generation=keep_session.generation + 1), handle)
         name = generation_of(keep_session.subject)
-        arguments = (*carried, keep_session.version - 1, name, nonce, rest, keep_session.generation)
-        keys = _swap(place, handle, keep_session)
+        arguments = (*session_arguments, keep_session.version - 1, name, nonce, rest, keep_session.generation)
+        keys = _swap(partition, handle, keep_session)
         generation, outbox = yield Call(scripts.INCREMENT_AND_KEEP, keys, arguments, durable=True)
         if not generation:
             return None
-        return (yield from _increment(place, voiding, generation, nonce, _pairs(outbox)))
+        return (yield from _increment(partition, increment, generation, nonce, _pairs(outbox)))
 
     def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
@@ -113,96 +117,99 @@ class Sessions:
         pairs = {self._nonce(): pack_entry(entry)}
         # Said before it is done, so that whoever sweeps finishes what this process did not.
         yield Call("HSET", (PENDING,), _flat(pairs), durable=True)
-        (sequence,) = yield from _mark(entry, pairs)
+        (sequence,) = yield from _apply_not_before(entry, pairs)
         return replace(entry, sequence=sequence)
 
     def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
-        place = partition_for(subject)
-        arguments = (MAX_LISTED, place.before, generation_of(subject))
-        listed = yield Call(scripts.LIST, (place.list(subject), place.marks), arguments)
-        found = [_listed(place, *each) for each in listed]
-        return sorted(found, key=lambda each: (-each.session.created_at, each.session.sid))
+        partition = partition_for(subject)
+        arguments = (MAX_LISTED, partition.session_prefix, generation_of(subject))
+        rows = yield Call(scripts.LIST, (partition.list(subject), partition.marks), arguments)
+        sessions = [_unpack_listed(partition, *each) for each in rows]
+        return sorted(sessions, key=lambda each: (-each.session.created_at, each.session.sid))
 
     def purge(self, now: Instant) -> Operation[int]:
         check_storable(now)
-        raised = [Call(scripts.RAISE_NOT_BEFORE, (place.marks, place.outbox), (b"h", now)) for place in ALL_PARTITIONS]
+        calls = [
+            Call(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (b"h", now))
+            for partition in ALL_PARTITIONS
+        ]
         # What another process left: it was never acknowledged, but readers of the log should know.
-        for place, pending in zip(ALL_PARTITIONS, (yield raised), strict=True):
+        for partition, pending in zip(ALL_PARTITIONS, (yield calls), strict=True):
             if pending:
-                yield from _append_outbox(place, _pairs(pending))
+                yield from _append_outbox(partition, _pairs(pending))
         for nonce, text in (yield Call("HGETALL", (PENDING,))).items():
-            yield from _mark(unpack_entry(0, text), {nonce: text})
+            yield from _apply_not_before(unpack_entry(0, text), {nonce: text})
         yield from trim(now)
         return 0
 
 
-def _located(session: Session) -> tuple[Partition, bytes]:
-    found = locate(session.sid)
-    if found is None or found[0] is not partition_for(session.subject):
+def _locate(session: Session) -> tuple[Partition, bytes]:
+    location = locate(session.sid)
+    if location is None or location[0] is not partition_for(session.subject):
         raise ValueError("a session id of another place than its subject")
-    return found
+    return location
 
 
-def _stored(session: Session, handle: bytes) -> tuple[Word, ...]:
+def _session_arguments(session: Session, handle: bytes) -> tuple[Word, ...]:
     """Value, member, created_at, milliseconds, stands."""
     lifetime = max(0, session.expires_at - session.last_seen_at)
-    milliseconds = 1000 * min(lifetime + LINGER_SECONDS, LONGEST_SECONDS)
+    milliseconds = 1000 * min(lifetime + LINGER_SECONDS, MAX_LIFETIME_SECONDS)
     return (pack_session(session), handle[1:], session.created_at, milliseconds, int(session.ended_at is None))
 
 
-def _swap(place: Partition, handle: bytes, session: Session) -> tuple[bytes, ...]:
-    return place.session(handle), place.list(session.subject), place.marks, place.outbox
+def _swap(partition: Partition, handle: bytes, session: Session) -> tuple[bytes, ...]:
+    return partition.session(handle), partition.list(session.subject), partition.marks, partition.outbox
 
 
-def _listed(place: Partition, member: bytes, value: bytes, *marks: bytes | None) -> LoadedSession:
-    sid = SessionId(encode_session_id(bytes((int(place.before[1:3], 16),)) + member))
+def _unpack_listed(partition: Partition, member: bytes, value: bytes, *marks: bytes | None) -> LoadedSession:
+    sid = SessionId(encode_session_id(bytes((int(partition.session_prefix[1:3], 16),)) + member))
     return LoadedSession(unpack_session(sid, value), unpack_floor(*marks))
 
 
-def _mark(entry: Revocation, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+def _apply_not_before(entry: Revocation, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
     name = b"c" + entry.key.encode() if entry.kind is RevocationKind.CLIENT else b"e"
     yield [
-        Call(scripts.RAISE_NOT_BEFORE, (place.marks, place.outbox), (name, entry.value), durable=True)
-        for place in ALL_PARTITIONS
+        Call(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (name, entry.value), durable=True)
+        for partition in ALL_PARTITIONS
     ]
     return (yield from append(pairs))
 
 
 def _increment(
-    place: Partition, voiding: GenerationIncrement, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
+    partition: Partition, increment: GenerationIncrement, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
 ) -> Operation[Revocation]:
     # Those another call is about to log go first, so that a subject's generations are logged in their order.
     entries = {each: unpack_entry(0, text) for each, text in outbox.items()}
-    ours = sorted(
+    own = sorted(
         (
             each
             for each, entry in entries.items()
-            if entry.kind is RevocationKind.SUBJECT and entry.key == voiding.subject
+            if entry.kind is RevocationKind.SUBJECT and entry.key == increment.subject
         ),
         key=lambda each: entries[each].value,
     )
-    sequences = yield from _append_outbox(place, {each: outbox[each] for each in ours})
-    return replace(entries[nonce], sequence=sequences[ours.index(nonce)], value=generation)
+    sequences = yield from _append_outbox(partition, {each: outbox[each] for each in own})
+    return replace(entries[nonce], sequence=sequences[own.index(nonce)], value=generation)
 
 
-def _append_outbox(place: Partition, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+def _append_outbox(partition: Partition, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
     """From the outbox to the log. Safe to repeat, by anybody."""
     sequences = yield from append(pairs)
-    yield Call("HDEL", (place.outbox,), tuple(pairs))
+    yield Call("HDEL", (partition.outbox,), tuple(pairs))
     return sequences
 
 
-def _confirm_durable(place: Partition, pending: Mapping[bytes, bytes], names: set[str]) -> Operation[None]:
+def _confirm_durable(partition: Partition, pending: Mapping[bytes, bytes], names: set[str]) -> Operation[None]:
     """Finish what was begun about ``names``: whoever asks may be about to say that it is done."""
-    ours = {nonce: text for nonce, text in pending.items() if unpack_entry(0, text).key in names}
-    if ours:
+    own = {nonce: text for nonce, text in pending.items() if unpack_entry(0, text).key in names}
+    if own:
         # Written once more, so that replicas are waited for.
-        yield Call("HSET", (place.outbox,), _flat(ours), durable=True)
-        yield from _append_outbox(place, ours)
+        yield Call("HSET", (partition.outbox,), _flat(own), durable=True)
+        yield from _append_outbox(partition, own)
 
 
-def _rest(voiding: GenerationIncrement) -> bytes:
-    return pack_rest(voiding.subject, voiding.at, voiding.expires_at)
+def _rest(increment: GenerationIncrement) -> bytes:
+    return pack_rest(increment.subject, increment.at, increment.expires_at)
 
 
 def _pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -31,16 +31,16 @@ class RedisStore:
         runner = RedisRunner(read_address(sessions, "session_store"), replicas=replicas)
         quarantine = Quarantine(runner, quarantine_seconds)
         accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(runner.run))
-        self._join(SqlStore(url, size=size, accounts=accounts), runner, quarantine)
+        self._init(SqlStore(url, size=size, accounts=accounts), runner, quarantine)
 
     @classmethod
     def of(cls, database: SqlStore, runner: RedisRunner, quarantine: Quarantine) -> "RedisStore":
         """Over a database and a Redis that are open already."""
         store = cls.__new__(cls)
-        store._join(database, runner, quarantine)
+        store._init(database, runner, quarantine)
         return store
 
-    def _join(self, database: SqlStore, runner: RedisRunner, quarantine: Quarantine) -> None:
+    def _init(self, database: SqlStore, runner: RedisRunner, quarantine: Quarantine) -> None:
         self.database = database
         self.quarantine = quarantine
         self._runner = runner
@@ -75,13 +75,16 @@ class AsyncRedisStore:
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
         address = read_address(sessions, "session_store")
-        plain, self._runner = RedisRunner(address, replicas=replicas), AsyncRedisRunner(address, replicas=replicas)
-        quarantine = Quarantine(plain, quarantine_seconds)
+        sync_runner, self._runner = (
+            RedisRunner(address, replicas=replicas),
+            AsyncRedisRunner(address, replicas=replicas),
+        )
+        quarantine = Quarantine(sync_runner, quarantine_seconds)
         run = quarantine.guard_async(self._runner.run)
-        accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(plain.run), run)
+        accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(sync_runner.run), run)
         self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
-        self.store = RedisStore.of(database.store, plain, quarantine)
-        self.sessions: Any = RedisPort(Sessions(needs_replicas=plain.needs_replicas), run)
+        self.store = RedisStore.of(database.store, sync_runner, quarantine)
+        self.sessions: Any = RedisPort(Sessions(needs_replicas=sync_runner.needs_replicas), run)
         self.log: Any = RedisPort(Log(), quarantine.guard_async(self._runner.run, quarantine.raise_if_log_affected))
         self.accounts: Any = database.accounts
         self.throttles: Any = database.throttles

@@ -16,7 +16,7 @@ def _read_counts() -> Operation[tuple[bytes | None, bytes | None]]:
 
 
 def _wait(after: bytes, milliseconds: int) -> Operation[None]:
-    yield Call("XREAD", (LOG,), (after + b"-0",), before=("BLOCK", milliseconds, "STREAMS"))
+    yield Call("XREAD", (LOG,), (after + b"-0",), prefix=("BLOCK", milliseconds, "STREAMS"))
 
 
 class StreamNotifier:
