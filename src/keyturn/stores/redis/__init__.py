@@ -1,1 +1,1 @@
-"""Redis: as the session store, and as cache and feed beside SQL."""
+"""Redis as the session store, and as cache and feed transport beside SQL."""

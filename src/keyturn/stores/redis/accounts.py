@@ -1,4 +1,4 @@
-"""Crossing: accounts in SQL whose sessions are in Redis. A password change ends sessions before it is committed."""
+"""Accounts in SQL whose sessions are in Redis: a password change revokes the sessions before it is committed."""
 
 from functools import partial
 
@@ -12,11 +12,13 @@ from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, Operatio
 
 
 class AccountsWithRedisSessions(Accounts):
-    """``AccountStore`` beside ``sessions`` elsewhere; ``run`` and ``run_awaited`` are asked from inside a transaction.
+    """``AccountStore`` in SQL with ``sessions`` in Redis.
 
-    Two stores have no commit in common, so the order is the promise: the row of the account is swapped and so held,
-    the sessions are voided, the account is committed. Whatever fails in between ends sessions under the old password;
-    none survives under a new one.
+    The two stores have no common commit, so the order of the steps gives the guarantee: swap and lock the account's
+    row, revoke the sessions, commit the account. A failure in between revokes sessions while the old password stays; no
+    session survives a new password.
+
+    ``run`` and ``run_operation_async`` run Redis operations within the SQL transaction.
     """
 
     def __init__(self, sessions: Sessions, run: Run, run_operation_async: RunAsync | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where a Redis is, read from its URL."""
+"""Redis address, parsed from a URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,10 @@ Host = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Address:
-    """``options``: user, password, database and TLS, as redis-py names them. ``sentinel``: those of the sentinels."""
+    """Parsed Redis URL.
+
+    ``options``: user, password, database and TLS in redis-py's names. ``sentinel``: the same for the sentinels.
+    """
 
     form: Form
     hosts: tuple[Host, ...]
@@ -34,13 +37,16 @@ class Address:
 
     @property
     def is_secure(self) -> bool:
-        """Whether nobody on the way can read along: TLS, or never leaving this machine."""
+        """True if the connection cannot be eavesdropped on: TLS, a Unix socket or the loopback interface."""
         is_loopback = all(host in ("127.0.0.1", "::1", "localhost") for host, _ in self.hosts)
         return self.form == "unix" or bool(self.options.get("ssl")) or is_loopback
 
 
 def read_address(url: str, setting: str = "redis_cache") -> Address:
-    """Raises ``ConfigurationError``, naming ``setting`` and never the URL: it may hold a password."""
+    """Parse a Redis URL.
+
+    Raises ``ConfigurationError``, which names ``setting`` and never quotes the URL: it may hold a password.
+    """
     try:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -118,7 +124,7 @@ def _split_options(query: dict[str, str], names: Mapping[str, str]) -> dict[str,
 
 def _require_no_options(query: Mapping[str, str], setting: str) -> None:
     if query:
-        # Names only: a misspelt sentinel_password must not be quoted.
+        # Quote names only: the value of a misspelt sentinel_password is a secret.
         _refuse(setting, f"unknown options in the URL: {', '.join(sorted(query))}")
 
 

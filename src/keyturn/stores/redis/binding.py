@@ -1,4 +1,4 @@
-"""Admission: whether a Redis may hold the sessions of this database. Asked once, before anything is served."""
+"""Binding of a Redis to the database whose sessions it holds, checked once at start."""
 
 import logging
 import time
@@ -14,17 +14,16 @@ from keyturn.stores.redis.runner import RedisRunner
 from keyturn.stores.sql.markers import bind
 
 PEER_WAIT_SECONDS: Final = 1.0
-"""For another process, which has just drawn the number in the database, to write it in Redis as well."""
+"""Wait for another process that has just drawn the id in the database and has yet to write it to Redis."""
 
 _logger = logging.getLogger("keyturn.store")
 
 
 def bind_database(runner: RedisRunner, database: Engine) -> int | None:
-    """The number that binds Redis and database to each other; ``None`` while Redis is away, which is logged.
+    """Return the id that binds Redis and database to each other, or None if Redis cannot be reached, which is logged.
 
-    Raises ``ConfigurationError`` for a Redis that refuses us, one that evicts, one that belongs to another database,
-    and one that holds nothing although the sessions of this database are in one: either it is the wrong one, or it
-    lost everything, revocations among it.
+    Raises ``ConfigurationError`` for a Redis that denies access, evicts keys, or belongs to another database, and for
+    an empty Redis although this database's sessions are in one: it is the wrong Redis, or it lost all revocations.
     """
     try:
         _check_settings(runner)
@@ -37,14 +36,14 @@ def bind_database(runner: RedisRunner, database: Engine) -> int | None:
 
 
 def rebind(runner: RedisRunner, number: int) -> None:
-    """This Redis has that number from now on, unless it has another already. Raises ``StoreUnavailable``."""
+    """Write the id ``number`` to this Redis, unless it has one already. Raises ``StoreUnavailable``."""
     runner.run(_write_identity(number))
 
 
 def _check_settings(runner: RedisRunner) -> None:
     for memory in runner.info("memory"):
         if memory.get("maxmemory") and (policy := memory.get("maxmemory_policy", "noeviction")) != "noeviction":
-            # Evicted, a mark or an entry of the log is a forgotten revocation (P1).
+            # An evicted generation, not-before or log entry is a lost revocation (P1).
             raise ConfigurationError(
                 f"session_store: this Redis evicts what is in use (maxmemory-policy {policy}): it would forget "
                 "revocations and log people out; set it to noeviction"

@@ -1,5 +1,8 @@
-"""Answers of a Redis: each whole within its time. A socket's timeout bounds each piece: a server, or whoever stands
-between, that drips a byte now and then would hold a thread for ever (CWE-400)."""
+"""Parser of Redis replies with a deadline for the whole reply.
+
+A socket timeout bounds each read only: a server or proxy that sends one byte now and then blocks a thread forever
+(CWE-400).
+"""
 
 import time
 from typing import Any, Final
@@ -7,13 +10,13 @@ from typing import Any, Final
 import redis
 
 _library: Any = redis
-# None is public; tests/stores/test_redis_slow_replies.py sees to it that this one still reads as it did.
+# redis-py has no public parser; tests/stores/test_redis_slow_replies.py checks that this one still works as expected.
 _Parser: Any = _library._parsers._HiredisParser
 _NO_DEADLINE: Final[Any] = object()
 
 
 def use_bounded_parser(connection: Any) -> None:
-    """Open ``connection`` so that its own timeout bounds each answer."""
+    """Open ``connection`` with a parser that applies the connection's timeout to each whole reply."""
     connection.set_parser(_BoundedParser)
     connection.on_connect()
 
@@ -39,5 +42,5 @@ class _BoundedParser(_Parser):  # type: ignore[misc]  # untyped, as all of the l
         return base.read_from_socket(self._ends_at - now)
 
     def handle_push_response(self, *_arguments: Any, **_names: Any) -> Any:
-        # Nothing is pushed to who has asked for nothing (RESP2); each would be a new answer, with time of its own.
+        # RESP2 without subscriptions has no push messages; each would count as a new reply with a new deadline.
         raise _library.InvalidResponse

@@ -1,4 +1,4 @@
-"""RedisCache: copies of sessions that all processes of an issuer share. Losing it loses nothing but time."""
+"""Session cache in Redis, shared by all processes of an issuer. Losing it costs only time."""
 
 import asyncio
 import hmac
@@ -19,7 +19,7 @@ from keyturn.stores.redis.codec import pack_session, unpack_session
 from keyturn.stores.redis.connect import FAILURES, connect, connect_async
 
 DEADLINE_SECONDS = 0.3
-"""Past this the database, which is nearby as well, is asked instead."""
+"""Timeout of a cache call; the session is then loaded from the store."""
 
 CONNECTIONS = 16
 _MAC_BYTES = 16
@@ -39,7 +39,7 @@ _decode = msgspec.msgpack.Decoder(_CacheRecord).decode
 
 
 class Counts:
-    """What became of questions to the cache. Counted without a lock: a few may be missed when threads race."""
+    """Counters of cache results. Counted without a lock: a race may lose a few increments."""
 
     def __init__(self) -> None:
         self.hits = 0
@@ -48,10 +48,10 @@ class Counts:
 
 
 class _Cache:
-    """What both colours share: the form of a copy, and what to do when Redis is away.
+    """Base of the sync and async caches: encoding of a copy, and circuit breaker.
 
-    A copy carries a mac under the server's secret, over its session id and its log, too: whoever can write to Redis
-    can make nobody a session, and turn nobody's session into another's.
+    A copy carries a MAC under the server's secret that covers the session id and the log id too. An attacker with write
+    access to Redis can therefore neither forge a session nor swap two sessions.
     """
 
     def __init__(self, secrets: Secrets, monotonic: Callable[[], float]) -> None:
@@ -71,7 +71,7 @@ class _Cache:
         return name, _mac(self._keys[0], name, body) + body
 
     def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> CachedSession | None:
-        """Counts a hit or a miss; what is not ours, or not whole, is a miss."""
+        """Authenticate and decode a value, and count a hit or a miss. A forged or damaged value is a miss."""
         copy = None if value is None else self._authenticate(sid, log, value)
         self.counts.hits += copy is not None
         self.counts.misses += copy is None
@@ -84,7 +84,7 @@ class _Cache:
         try:
             record = _decode(body)
             session = unpack_session(sid, record.session)
-        except (msgspec.MsgspecError, ValueError, StoreUnavailable):  # of another version of Keyturn
+        except (msgspec.MsgspecError, ValueError, StoreUnavailable):  # written by another version of Keyturn
             return None
         floor = RevocationFloor(record.generation, Instant(record.not_before))
         return CachedSession(LoadedSession(session, floor), LogCursor(log, record.sequence), Instant(record.read_at))
@@ -95,7 +95,7 @@ class _Cache:
 
 
 class RedisCache(_Cache):
-    """``SharedSessionCache`` for threads."""
+    """Thread-safe ``SharedSessionCache`` in Redis."""
 
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
@@ -103,7 +103,7 @@ class RedisCache(_Cache):
         self._client: Any = None
 
     def get(self, sid: SessionId, log: int) -> CachedSession | None:
-        """A copy read under the log numbered ``log``; ``None`` for whatever else there may be."""
+        """Return a copy read under the log id ``log``, or None for a miss or an error."""
         if not self.breaker.allow():
             return None
         try:
@@ -115,7 +115,7 @@ class RedisCache(_Cache):
         return self._unpack(sid, log, value)
 
     def put(self, copy: CachedSession) -> None:
-        """Keep what the store just answered, for the others."""
+        """Store a copy of a session just loaded from the store, for the other processes."""
         if not self.breaker.allow():
             return
         try:
@@ -137,7 +137,7 @@ class RedisCache(_Cache):
 
 
 class AsyncRedisCache(_Cache):
-    """``SharedSessionCache``, awaited."""
+    """Async ``SharedSessionCache`` in Redis."""
 
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
@@ -146,7 +146,7 @@ class AsyncRedisCache(_Cache):
         self._loop: object = None
 
     async def get(self, sid: SessionId, log: int) -> CachedSession | None:
-        """As ``RedisCache.recall``."""
+        """Return a copy; see ``RedisCache.get``."""
         if not self.breaker.allow():
             return None
         try:
@@ -158,7 +158,7 @@ class AsyncRedisCache(_Cache):
         return self._unpack(sid, log, value)
 
     async def put(self, copy: CachedSession) -> None:
-        """As ``RedisCache.remember``."""
+        """Store a copy; see ``RedisCache.put``."""
         if not self.breaker.allow():
             return
         try:
@@ -174,7 +174,7 @@ class AsyncRedisCache(_Cache):
             await self._client.aclose()
 
     def _redis(self) -> Any:
-        # A connection belongs to the event loop it was opened in.
+        # A connection belongs to the event loop that opened it.
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._client = connect_async(self._address, deadline_seconds=DEADLINE_SECONDS, connections=CONNECTIONS)

@@ -1,4 +1,4 @@
-"""Breaker: after a failure, nobody asks again for a while. A Redis that is away must cost requests nothing."""
+"""Circuit breaker: after a failure, calls are skipped for a while, so that an unreachable Redis delays no request."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -8,7 +8,7 @@ MAX_BACKOFF_SECONDS = 15.0
 
 
 class CircuitBreaker:
-    """For any number of threads. ``monotonic``: seconds that never go back."""
+    """Thread-safe circuit breaker with exponential backoff. ``monotonic``: monotonic seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -18,11 +18,11 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the last that was heard is a failure."""
+        """True while the circuit is open: the last call failed."""
         return self._backoff_seconds > 0
 
     def allow(self) -> bool:
-        """Whether to ask. After a pause one caller is let through to see; the others wait another."""
+        """Return True if a call may be made. After each backoff, one caller may probe; the others wait again."""
         if not self._backoff_seconds:
             return True
         with self._lock:
@@ -33,11 +33,11 @@ class CircuitBreaker:
             return True
 
     def record_failure(self) -> None:
-        """It did not answer."""
+        """Open the circuit after a failed call, with twice the last backoff."""
         with self._lock:
             backoff = min(MAX_BACKOFF_SECONDS, max(MIN_BACKOFF_SECONDS, 2 * self._backoff_seconds))
             self._backoff_seconds, self._retry_at = backoff, self._monotonic() + backoff
 
     def record_success(self) -> None:
-        """It did."""
+        """Close the circuit after a successful call."""
         self._backoff_seconds = 0.0

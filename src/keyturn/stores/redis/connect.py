@@ -1,4 +1,4 @@
-"""Clients of a Redis, single, behind sentinels or clustered: bounded in connections and in time."""
+"""Redis clients for a single server, Sentinel or Cluster, with bounded connections and timeouts."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.bounded_parser import use_bounded_parser
 
-# The library leaves half of itself without types.
+# redis-py is only partly typed.
 _sync: Any = redis
 _async: Any = redis_asyncio
 
 DEADLINE_SECONDS: Final = 3.0
 CONNECTIONS: Final = 64
-"""Open at most per process: in a cluster, per node."""
+"""Largest number of open connections per process; in a cluster, per node."""
 
 Client: TypeAlias = Any
 """``redis.Redis`` or ``redis.cluster.RedisCluster``."""
@@ -27,20 +27,19 @@ AsyncClient: TypeAlias = Any
 
 
 FAILURES: Final = (redis.RedisError, _sync.exceptions.RedisClusterException, OSError)
-"""Whatever goes wrong between us and Redis. ``TimeoutError`` is an ``OSError``."""
+"""Errors of a call to Redis. ``TimeoutError`` is an ``OSError``."""
 
 
 class CorruptRecord(StoreUnavailable):
-    """Redis answers, and what it holds there is not whole, or not ours: neither no session nor one."""
+    """Record in Redis that cannot be read: neither a session nor the absence of one."""
 
 
 class AccessDenied(StoreUnavailable):
-    """Redis answers, and lets us not in, or not do what we must: no waiting will mend that."""
+    """Redis rejected the credentials or the ACL forbids a command. Not retryable."""
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """What to raise for it. Neither the message nor the cause goes on: an error quotes the command, and that holds
-    secrets."""
+    """Convert an error to ``StoreUnavailable`` or a subclass, without its message, which quotes the command."""
     if isinstance(error, redis.AuthenticationError | _sync.exceptions.NoPermissionError):
         return AccessDenied(error_summary(error))
     is_corrupt = isinstance(error, redis.ResponseError) and str(error).startswith(_CORRUPT)
@@ -49,7 +48,7 @@ def unavailable(error: BaseException) -> StoreUnavailable:
 
 @contextmanager
 def translate_errors() -> Generator[None, None, None]:
-    """Turns whatever goes wrong between us and Redis into ``StoreUnavailable``."""
+    """Convert errors of calls to Redis to ``StoreUnavailable``."""
     try:
         yield
     except FAILURES as error:
@@ -57,7 +56,7 @@ def translate_errors() -> Generator[None, None, None]:
 
 
 _CORRUPT: Final = ("WRONGTYPE", "user_script:", "Error running script")
-"""How Redis begins what it says of a key of another kind, and of a script that made no sense of a value."""
+"""Prefixes of Redis errors about a key of the wrong type, and about a script that failed on a value."""
 
 _REDIS_MESSAGES: Final = (
     ("uthentication required", "it wants a password"),
@@ -68,11 +67,11 @@ _REDIS_MESSAGES: Final = (
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
     ("WRONG_VERSION_NUMBER", "it speaks no TLS"),
 )
-"""What is said of a connection that cannot be made, and what we say."""
+"""Pairs of a text in a connection error and Keyturn's explanation; the first match is used."""
 
 
 def error_summary(error: BaseException) -> str:
-    """What may be said of an error: its class, the code word Redis begins its errors with, and what is likely wrong."""
+    """Return the class of an error, Redis's error code and the likely cause, without secrets."""
     message = str(error)
     code = message.partition(" ")[0]
     has_code = isinstance(error, redis.ResponseError) and code.isascii() and code.isalpha() and code.isupper()
@@ -81,10 +80,10 @@ def error_summary(error: BaseException) -> str:
 
 
 def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS) -> Client:
-    """A client for any number of threads; no call of it repeats a command that may have run.
+    """Return a thread-safe client that never repeats a command that may have run.
 
-    ``deadline_seconds``: the longest any call may take: a third each to get a connection, to open it, to be answered.
-    A cluster is asked for its layout at once: raises ``StoreUnavailable`` when no node of it answers.
+    ``deadline_seconds``: longest duration of a call; a third each to get a connection, to open it and to get the reply.
+    A cluster's layout is read at once. Raises ``StoreUnavailable`` if none of its nodes answers.
     """
     if address.form == "cluster":
         with translate_errors():
@@ -95,7 +94,7 @@ def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, con
 def connect_async(
     address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
 ) -> AsyncClient:
-    """As ``connect``, awaited, for one event loop. Nothing is connected before the first command, a cluster neither."""
+    """Return an async client for one event loop; see ``connect``. It connects with the first command."""
     return _client(_async, address, deadline_seconds, connections)
 
 
@@ -127,13 +126,13 @@ def _connection_class(library: Any, address: Address, options: dict[str, Any]) -
 
 
 def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str, Any]:
-    # A script that timed out may have run: whoever repeats it has to know what it does.
+    # No retries: a script that timed out may have run, so only its caller knows if a repetition is safe.
     third = deadline_seconds / 3
     return {**address.options, "retry": retry, "socket_timeout": third, "socket_connect_timeout": third}
 
 
 def _parser_options(library: Any) -> dict[str, Any]:
-    # Awaited, redis-py bounds the whole of an answer itself.
+    # The async redis-py limits the time of a whole reply itself.
     return {"redis_connect_func": use_bounded_parser} if library is _sync else {}
 
 

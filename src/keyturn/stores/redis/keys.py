@@ -1,4 +1,4 @@
-"""Keys: 256 places, each with a hash tag of its own, and the log with another."""
+"""Redis keys: 256 partitions, each with its own hash tag, and the log with another one."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ PENDING = b"{log}w"
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What is kept together. ``before``: what the key of a session begins with; the rest of it is its ``member``."""
+    """Keys of one partition, all in one slot. ``session_prefix``: followed by a session's member in its key."""
 
     session_prefix: bytes
     marks: bytes
@@ -23,11 +23,11 @@ class Partition:
     list_prefix: bytes
 
     def session(self, handle: bytes) -> bytes:
-        """Where a session is."""
+        """Return the key of a session."""
         return self.session_prefix + handle[1:]
 
     def list(self, subject: Subject) -> bytes:
-        """Where the list of a subject's sessions is."""
+        """Return the key of the list of a subject's sessions."""
         return self.list_prefix + pack_subject(subject)
 
 
@@ -40,17 +40,17 @@ ALL_PARTITIONS = tuple(_partition(number) for number in range(PARTITIONS))
 
 
 def partition_for(subject: Subject) -> Partition:
-    """Raises ``BadRequest`` for a name that no store can hold."""
+    """Return the partition of a subject. Raises ``BadRequest`` for a subject that no store can hold."""
     check_storable(subject)
     return ALL_PARTITIONS[partition_of(subject)]
 
 
 def locate(sid: SessionId) -> tuple[Partition, bytes] | None:
-    """The place of a session and its handle; ``None`` when the id is nobody's."""
+    """Return the partition of a session and its decoded id, or None for a malformed id."""
     handle = decode_session_id(sid)
     return None if handle is None else (ALL_PARTITIONS[handle[0]], handle)
 
 
 def generation_of(subject: Subject) -> bytes:
-    """Name of the mark that is the generation of ``subject``."""
+    """Return the field of the marks hash that holds the generation of ``subject``."""
     return b"g" + pack_subject(subject)

@@ -1,4 +1,4 @@
-"""The revocation log in Redis: a stream whose ids are the sequence numbers."""
+"""Revocation log in Redis: a stream whose ids are the sequence numbers."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from keyturn.stores.redis.operation import Call, Operation
 from keyturn.stores.validate import check_storable
 
 BATCH = 500
-"""Entries looked at by one script: other callers wait for a millisecond at most."""
+"""Entries read by one script: other callers wait for a millisecond at most."""
 
 _FIRST = b"-"
 
@@ -25,14 +25,14 @@ def _random_log_id() -> int:
 
 
 def append(pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
-    """Append the entries the log does not have yet, by their nonces. Answers the sequence of each."""
+    """Append the entries whose nonces the log does not have yet. Return the sequence number of each entry."""
     arguments = tuple(each for pair in pairs.items() for each in pair)
     sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, PENDING), arguments, durable=True)
     return sequences
 
 
 def trim(now: Instant) -> Operation[None]:
-    """Delete expired entries from the oldest on, until a batch holds none: they expire nearly in order."""
+    """Delete expired entries, oldest first, until a batch has none: entries expire nearly in order."""
     last = _FIRST
     while last:
         start = last if last == _FIRST else b"(" + last
@@ -40,7 +40,7 @@ def trim(now: Instant) -> Operation[None]:
 
 
 class Log:
-    """``RevocationLog``. ``number``: drawn for a log that has none."""
+    """``RevocationLog`` in Redis. ``new_log_id``: draws the id of a log that has none."""
 
     def __init__(self, new_log_id: LogIdSource = _random_log_id) -> None:
         self._log_id = new_log_id
@@ -52,7 +52,7 @@ class Log:
         return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, log)
 
     def snapshot(self) -> Operation[RevocationPage]:
-        # The number first: what is appended between two reads is then taken twice, never missed.
+        # Read the counter first: an entry appended between two reads is then read twice, never missed.
         appended, _, log, entries = yield from self._page(0, BATCH)
         collected = list(entries)
         while len(entries) == BATCH:

@@ -1,4 +1,4 @@
-"""Network: which server has a key, and what it answers when it has no more. Written once for both colours."""
+"""Routing of calls to the server of a key, with cluster redirections; shared by the sync and the async runner."""
 
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Protocol
@@ -13,31 +13,31 @@ REDIRECTIONS: Final = 5
 
 Commands = Sequence[tuple[Word, ...]]
 Execution = Generator[tuple[Any, Commands], Sequence[Any], Any]
-"""Yields a client and what to say to it on one connection; is sent an answer, or an error, for each."""
+"""Yields a client and commands to send on one connection; receives a reply or an error for each command."""
 
 
 class Network(Protocol):
-    """The servers of one address."""
+    """Servers of one address."""
 
     def client_for_key(self, key: bytes) -> Any:
-        """The client of the primary that has ``key``, as far as is known."""
+        """Return the client of the primary that has ``key``, by the known topology."""
         ...
 
     def client_at(self, host: str, port: int) -> Any:
-        """The client of one server."""
+        """Return the client of one server."""
         ...
 
     def record_move(self, error: MovedError) -> None:
-        """Learn where a slot has gone."""
+        """Update the topology after a MOVED error."""
         ...
 
     def primaries(self) -> list[Any]:
-        """A client of each, as far as is known."""
+        """Return a client of each known primary."""
         ...
 
 
 class SingleServer:
-    """One server, or the primary that sentinels name."""
+    """Network of one server, or of the primary found by Sentinel."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -56,7 +56,10 @@ class SingleServer:
 
 
 class Cluster:
-    """A cluster. ``layout``: redis-py's client of it, asked for its layout only. ``connect``: a client of one node."""
+    """Network of a cluster.
+
+    ``layout``: redis-py's cluster client, used for its topology only. ``connect``: returns a client of one node.
+    """
 
     def __init__(self, layout: Any, connect: Callable[[str, int], Any]) -> None:
         self.layout = layout
@@ -79,7 +82,7 @@ class Cluster:
 
 
 def execute(network: Network, call: Call, wait_command: Sequence[Word]) -> Execution:
-    """Make one call. ``wait``: the WAIT that follows one that has to be durable, if any."""
+    """Make one call and follow redirections. ``wait_command``: the WAIT sent after a durable call, if any."""
     wait_commands = [tuple(wait_command)] if call.durable and wait_command else []
     client, is_cached = network.client_for_key(call.keys[0]), True
     prefix: Commands = ()
@@ -104,7 +107,7 @@ def execute(network: Network, call: Call, wait_command: Sequence[Word]) -> Execu
 def execute_all(
     network: Network, calls: Sequence[Call], wait_command: Sequence[Word]
 ) -> Generator[Any, Any, list[Any]]:
-    """Make many calls: to each server those it has, in one round trip; what one refuses is asked alone."""
+    """Make many calls: one round trip per server. Calls that a server rejects are repeated one by one."""
     answers: dict[int, Any] = {}
     for client, indexes in _group_by_client(network, calls).items():
         durable = any(calls[index].durable for index in indexes) and wait_command
@@ -119,13 +122,13 @@ def execute_all(
 
 
 def check(answer: Any) -> None:
-    """Raises ``StoreUnavailable`` for an error; it quotes nothing."""
+    """Check a reply. Raises ``StoreUnavailable`` for an error, without quoting it."""
     if isinstance(answer, Exception):
         raise unavailable(answer) from None
 
 
 def check_durable(answers: Sequence[Any], wait_command: Sequence[Word]) -> None:
-    """Raises ``NotDurable`` when fewer replicas than asked for have what was written."""
+    """Check the replies to WAIT. Raises ``NotDurable`` if too few replicas have confirmed the write."""
     for answer in answers:
         check(answer)
         if answer < int(wait_command[1]):

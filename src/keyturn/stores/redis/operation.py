@@ -1,5 +1,7 @@
-"""An operation on Redis: a generator that yields calls and is sent their answers. It knows nothing of connections,
-clusters or ``await``."""
+"""Operations on Redis: generators that yield calls and receive the replies.
+
+An operation is independent of connections, clusters and ``await``.
+"""
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -13,10 +15,10 @@ Word: TypeAlias = bytes | str | int
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Call:
-    """One script, or one command named by ``script``, on keys of one slot.
+    """Call of one script, or of the command named by ``script``, on keys of one slot.
 
-    ``durable``: acknowledged only when as many replicas have it as the operator asks for. ``before``: words of a
-    command ahead of its keys. Keys and arguments may be secret, so ``repr`` leaves them out.
+    ``durable``: wait until the configured number of replicas has confirmed the write. ``prefix``: words of a command
+    before its keys. ``repr`` omits keys and arguments, because they may be secret.
     """
 
     script: Script | str
@@ -26,7 +28,7 @@ class Call:
     prefix: tuple[Word, ...] = ()
 
     def command_words(self, *, is_cached: bool = True) -> tuple[Word, ...]:
-        """The command as it is sent. ``known``: whether Redis has heard of the script before."""
+        """Return the command to send. ``is_cached``: the server has the script, so that its digest is enough."""
         if isinstance(self.script, str):
             return (self.script, *self.prefix, *self.keys, *self.arguments)
         command, script = ("EVALSHA", self.script.digest) if is_cached else ("EVAL", self.script.source)
@@ -34,7 +36,7 @@ class Call:
 
 
 Step: TypeAlias = Call | Sequence[Call]
-"""Several calls go to any number of slots at once, in no order; each is answered."""
+"""One call, or several calls to any slots, which run in no particular order; each one gets a reply."""
 
 Operation: TypeAlias = Generator[Step, Any, T]
 

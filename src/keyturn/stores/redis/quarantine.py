@@ -1,7 +1,8 @@
-"""Quarantine: a Redis that restarted or failed over may have lost what it acknowledged. That is noticed, said, and
-waited out; meanwhile every process lays back the revocations it remembers (P3).
+"""Quarantine of a Redis that restarted or failed over, because it may have lost acknowledged writes.
 
-What no process remembers and no replica had is lost: the operator's ``redis_min_replicas`` says how likely that is.
+The change is detected and logged, and Redis is not used for some seconds. Meanwhile every process replays the
+revocations that it knows (P3). A revocation that no process knows and no replica has is lost; the operator's
+``redis_min_replicas`` determines how likely that is.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 CHECK_SECONDS: Final = 0.25
 
 PEER_WAIT_SECONDS: Final = 4 * CHECK_SECONDS
-"""After this process laid back what it remembers: for the others to have done so, before the log is believed."""
+"""Wait after replaying this process's revocations, for the other processes to replay theirs, before the log is used."""
 
 REASON: Final = "revoked; a failover had lost it"
 
@@ -41,10 +42,10 @@ RevocationSource = Callable[[Instant], Iterable[Revocation]]
 
 
 class Quarantine:
-    """Of one process; ``watch`` is the body of a thread. ``seconds``: how long sessions are not believed.
+    """Quarantine as seen by one process; run ``watch`` in a thread. ``seconds``: duration without session reads.
 
-    The identity of a Redis is the ``run_id`` and ``master_replid`` of each of its primaries; in it is written which one
-    it was last seen with, so that a change nobody watched is noticed by whoever starts next.
+    The identity of a Redis is the ``run_id`` and ``master_replid`` of each of its primaries. The last seen identity is
+    stored in Redis, so that the next process to start detects a change that no process observed.
     """
 
     def __init__(self, runner: RedisRunner, seconds: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -60,24 +61,23 @@ class Quarantine:
         self._is_suspected = True
         self._wakeup = Event()
         self.database: int | None = None
-        """Number of the database these sessions belong to, written again where it was lost."""
+        """Id that binds Redis to the database of these sessions, written again if Redis lost it."""
         self.changes = 0
-        """How often another Redis was found in the place of the one before."""
+        """Number of detected restarts and failovers."""
 
     @property
     def is_active(self) -> bool:
-        """Whether it is on."""
+        """True during a quarantine."""
         return self._ends_at is not None
 
     def raise_if_active(self) -> None:
-        """Raises ``StoreQuarantined`` while it lasts, ``StoreUnavailable`` while nobody knows whether it should."""
+        """Raise ``StoreQuarantined`` during a quarantine, ``StoreUnavailable`` while the identity is unverified."""
         self._refuse_until(self._ends_at)
 
     def raise_if_log_affected(self) -> None:
-        """As ``refuse``, for readers of the log: only until what was lost is laid back.
+        """Raise as ``raise_if_active``, but only until the lost entries are replayed; for readers of the log.
 
-        Before that, a reader who asks would be told that he knows every revocation, and would accept for good what
-        was revoked (P4).
+        Before that, the log would report a complete page, and the reader would accept revoked tokens for good (P4).
         """
         self._refuse_until(self._ends_at if self._is_log_closed else None)
 
@@ -91,20 +91,20 @@ class Quarantine:
             raise StoreUnavailable("the Redis with the sessions has to be looked at before it is believed")
 
     def expect_failover(self) -> None:
-        """It will be watched: nothing is believed before a first look, which is taken now if it can be."""
+        """Refuse calls until the identity was checked once, and try to check it now. Call it before ``watch``."""
         self._is_watched = True
         with suppress(StoreUnavailable):
             self.check_identity()
 
     def _record_error(self, error: StoreUnavailable) -> None:
-        # One that has written did answer, and one that holds nonsense. Any other has to be looked at before it is
-        # believed again.
+        # NotDurable and CorruptRecord come from a server that answered. After any other error, check its identity
+        # before it is used again.
         if not isinstance(error, NotDurable | CorruptRecord):
             self._is_suspected = True
             self._wakeup.set()
 
     def guard(self, run: Run, raise_if_active: Callable[[], None] | None = None) -> Run:
-        """``run``, refused while it must be: as ``refuse`` says, unless given another rule."""
+        """Wrap ``run`` with a check before each operation. Default: ``raise_if_active``."""
         raise_if_active = raise_if_active or self.raise_if_active
 
         def gate(operation: Operation[Any]) -> Any:
@@ -118,7 +118,7 @@ class Quarantine:
         return gate
 
     def guard_async(self, run: RunAsync, raise_if_active: Callable[[], None] | None = None) -> RunAsync:
-        """As ``gated``, awaited."""
+        """Wrap an async ``run``; see ``guard``."""
         raise_if_active = raise_if_active or self.raise_if_active
 
         async def gate(operation: Operation[Any]) -> Any:
@@ -132,7 +132,7 @@ class Quarantine:
         return gate
 
     def watch(self, stop: Event, known_revocations: RevocationSource, now: Callable[[], Instant]) -> None:
-        """Look every quarter of a second, and at once when something went wrong, until ``stop`` is set."""
+        """Check the identity every 0.25 seconds, and at once after an error, until ``stop`` is set."""
         self._is_watched = True
         while not stop.is_set():
             self._wakeup.clear()
@@ -144,28 +144,28 @@ class Quarantine:
                     self._is_log_closed = False
                     self._wait_out(stop)
             except StoreUnavailable:
-                pass  # requests meet the same, and say so
-            except Exception:  # whatever it was: without this thread a quarantine would never end
+                pass  # requests get the same error and report it
+            except Exception:  # without this thread, a quarantine would never end
                 _logger.exception("looking after the Redis with the sessions failed; it is tried again")
             self._wakeup.wait(CHECK_SECONDS)
         self._is_watched = False
 
     def check_identity(self) -> None:
-        """Begin a quarantine when another Redis is there. Raises ``StoreUnavailable``."""
+        """Check the identity of Redis and begin a quarantine if it changed. Raises ``StoreUnavailable``."""
         identity = _digest(self._runner.identities())
         previous = self._identity or self._runner.run(_read_identity())
-        # Each number is drawn, so that readers of the log notice whichever process was first.
+        # The new log id is random, so that readers detect the change whichever process wrote it first.
         log_id = self._runner.run(_write_identity(identity, previous is not None, self.database))
-        # Another number and the same Redis: it was emptied (FLUSHALL), or its log deleted or evicted; or another
-        # process noticed that first.
+        # The same Redis with another log id was emptied (FLUSHALL), or its log was deleted or evicted; or another
+        # process detected that first.
         if previous not in (None, identity) or self._log_id not in (None, log_id):
             self._begin()
         self._identity, self._log_id, self._is_suspected = identity, log_id, False
 
     def replay_revocations(self, entries: Iterable[Revocation], now: Instant) -> None:
-        """End again what was ended, and say so in the log again, which may have lost what the sessions did not.
+        """Revoke again everything in ``entries``, and append the entries that the log has lost.
 
-        Raises ``StoreUnavailable``; nothing is harmed by doing it twice, or by several processes.
+        Idempotent, and safe in several processes at once. Raises ``StoreUnavailable``.
         """
         revocations = list(entries)
         for start in range(0, len(revocations), BATCH):
@@ -174,7 +174,7 @@ class Quarantine:
                 try:
                     self._replay(entry, now)
                 except CorruptRecord as error:
-                    # Nobody gets in with a record that cannot be read; everybody else must not wait for it.
+                    # An unreadable session admits no request; the other revocations must not wait for it.
                     _logger.warning("a revocation of %s cannot be laid back: %s", entry.kind.value, error.detail)
             self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in batch}))
 
@@ -197,7 +197,10 @@ class Quarantine:
         )
 
     def _wait_out(self, stop: Event) -> None:
-        """Looking on: a connection that breaks must not close the log until the end, nor another failover go unseen."""
+        """Wait for the end of the quarantine, and keep checking the identity.
+
+        A broken connection must not keep the log closed until the end, and another failover must be detected.
+        """
         changes, ends_at = self.changes, self._ends_at or 0.0
         while not stop.is_set() and (remaining := ends_at - self._monotonic()) > 0:
             self._wakeup.wait(min(CHECK_SECONDS, remaining))
@@ -205,7 +208,7 @@ class Quarantine:
             with suppress(StoreUnavailable):
                 self.check_identity()
             if self.changes != changes:
-                return  # from the start
+                return  # another failover: start again
         self._ends_at = None
         _logger.warning("sessions are read from Redis again")
 
@@ -237,12 +240,12 @@ def _read_identity() -> Operation[bytes | None]:
 
 
 def _write_identity(identity: bytes, has_previous: bool, database: int | None) -> Operation[bytes]:
-    """Answers the number of the log from then on."""
+    """Write the identity, and return the current log id."""
     arguments = (identity, secrets.randbits(LOG_BITS), int(has_previous), database or "")
     log_id: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), arguments)
     return log_id
 
 
 def _nonce(entry: Revocation) -> bytes:
-    """The same in each process: of all that lay an entry back, one appends it."""
+    """Return the same nonce in each process: of all processes that replay an entry, one appends it."""
     return hashlib.sha256(pack_entry(entry)).digest()[:NONCE_BYTES]

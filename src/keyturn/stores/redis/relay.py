@@ -1,9 +1,9 @@
-"""Relay: carries the revocation log into a Redis stream, for verifiers that reach Redis; the log itself stays in SQL.
+"""Relay of the revocation log from SQL to a Redis stream, for verifiers with access to Redis.
 
-Any number of relays work at once: each entry has its sequence number as its id in the stream, so the second to append
-it appends nothing. Between entries there are *beats*. A beat names the id that was the last in the stream *before* its
-relay read the log. Who saw that id appear after asking for news knows, comparing no clocks, that the log was read later
-than he asked, and that everything which was in it then is in the stream before the beat.
+Any number of relays may run at once: an entry's sequence number is its id in the stream, so a second append of it has
+no effect. Between entries there are *heartbeats*. A heartbeat names the stream id that was last when its relay began to
+read the log. A reader that polled before that id appeared therefore knows that the log was read after its poll: every
+revocation committed by then precedes the heartbeat. No clocks are compared.
 """
 
 import logging
@@ -20,7 +20,7 @@ from keyturn.stores.redis.circuit_breaker import CircuitBreaker
 from keyturn.stores.redis.connect import connect, error_summary
 
 POINTER: Final = b"{kt:feed}"
-"""Number of the log whose stream is to be read. All keys of the feed lie in one slot."""
+"""Key with the id of the log whose stream is current. All keys of the feed lie in one slot."""
 
 PAGE: Final = 500
 TRIM_EVERY_SECONDS: Final = 60.0
@@ -28,11 +28,11 @@ DEADLINE_SECONDS: Final = 3.0
 
 _STREAM_START: Final = b"0-0"
 _MAX_NUMBER: Final = 2**53
-"""Of a number in a script; no log comes so far."""
+"""Largest exact integer in a Lua script; no log gets this long."""
 
-# A Redis that restarted or failed over may have lost ids and give them out again: what was read before that says
-# nothing, so the relay is sent back. One beat per interval is enough, whoever makes it; an older beat of the same
-# place says nothing any more.
+# A Redis that restarted or failed over may have lost ids and may reuse them, so earlier reads are invalid: the script
+# returns the current position and the relay starts again from it. One heartbeat per interval is enough, from any relay;
+# it replaces the last heartbeat after the same entry.
 _APPEND = """
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
 local server_id = string.match(info, 'run_id:(%w+)') .. string.match(info, 'master_replid:(%w+)')
@@ -58,14 +58,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def stream_of(log: int) -> bytes:
-    """Key of the stream of the log numbered ``log``."""
+    """Return the stream's key for the log id ``log``."""
     return b"{kt:feed}:%d" % log
 
 
 class Relay:
-    """One per process; ``run`` is the body of a thread. ``log``: the revocation log, not awaited.
+    """Relay of one process; execute ``run`` in a thread. ``log``: the sync revocation log.
 
-    ``interval_seconds``: between two beats, a fraction of the staleness bound.
+    ``interval_seconds``: time between two heartbeats, a fraction of the staleness bound.
     """
 
     def __init__(
@@ -90,27 +90,27 @@ class Relay:
         self._wakeup = Event()
 
     def wake(self) -> None:
-        """There may be news. Never waits."""
+        """Wake the relay after a new entry. Does not block."""
         self._wakeup.set()
 
     def run(self, stop: Event) -> None:
-        """Relay until ``stop`` is set and the bell rung."""
+        """Relay until ``stop`` is set; call ``wake`` after setting it."""
         while not stop.is_set():
             self._wakeup.clear()
             has_more = False
             if self.breaker.allow():
                 try:
                     has_more = self.relay_once()
-                except Exception as error:  # whatever it is, the next try may succeed; verifiers have another carrier
+                except Exception as error:  # the next attempt may succeed; verifiers have another transport
                     self._record_failure(error)
             if not has_more:
                 self._wakeup.wait(self._interval_seconds)
 
     def relay_once(self) -> bool:
-        """Carry over one page. Answers whether there is more. Raises what Redis and the log raise."""
+        """Relay one page. Return True if there may be more. Raises the errors of Redis and the log."""
         client = self._redis()
         if self._log_id is None:
-            # Nothing is known of the stream: the script will say where it is.
+            # The stream's position is unknown: the script returns it.
             self._log_id, self._server_id = self._log.after(0, 1).log_id, b""
         page: RevocationPage | None = (
             None if _is_impossible(self._last) else self._log.after(_stream_id(self._last), PAGE)
@@ -133,25 +133,27 @@ class Relay:
             self._client.close()
 
     def _append_page(self, page: RevocationPage) -> bool:
-        """Whether the stream was where this relay believed it to be; it is told where it is."""
+        """Append a page and a heartbeat. Return False if the stream was at another position, which is then known."""
         stream = stream_of(page.log_id)
         pairs = [value for each in page.entries for value in (each.sequence, _encode_entry(each))]
-        # A little less than the interval: else the one who beats would be kept from the next by his own last.
+        # A little less than the interval: otherwise a relay's own lease would suppress its next heartbeat.
         lease = int(900 * self._interval_seconds)
         arguments = (page.log_id, _stream_id(self._last), self._last, lease, self._server_id, *pairs)
         is_appended, self._last, self._server_id = self._append([stream, POINTER, stream + b":beat"], arguments)
         return bool(is_appended)
 
     def _reset_stream(self, client: Any) -> None:
-        """The stream is ahead of the log: that went back in time, or somebody else wrote to the stream. A beat there
-        would vouch for what nobody has read, and entries to come would be taken for told (P4)."""
+        """Delete a stream that is ahead of the log: the log was restored, or a third party wrote to the stream.
+
+        A heartbeat in it would prove nothing, and readers would skip the entries to come (P4).
+        """
         _logger.error("the stream in Redis is ahead of the revocation log: it is made anew")
         stream = stream_of(self._log_id or 0)
         client.delete(stream, stream + b":beat", POINTER)
         self._last = _STREAM_START
 
     def _trim(self, client: Any) -> None:
-        # The first that is alive: what lies before it stops nothing any more.
+        # Entries before the log's oldest have expired.
         oldest = self._log.after(0, 1).entries
         first = oldest[0].sequence if oldest else _stream_id(self._last)
         client.xtrim(stream_of(self._log_id or 0), minid=first, approximate=False)

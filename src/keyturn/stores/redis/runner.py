@@ -1,4 +1,4 @@
-"""Run operations on Redis: with or without ``await``, over a bounded number of connections, within a deadline."""
+"""Sync and async runners of Redis operations, with bounded connections and a deadline."""
 
 import asyncio
 import weakref
@@ -27,7 +27,7 @@ MAX_WAITING: Final = 1000
 
 
 def _wait_command(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
-    """The WAIT command; its patience ends before the connection's."""
+    """Return the WAIT command, whose timeout ends before the connection's."""
     return ("WAIT", replicas, int(250 * deadline_seconds)) if replicas else ()
 
 
@@ -36,7 +36,7 @@ def _perform(network: Network, step: Step, wait: Sequence[Word]) -> Execution:
 
 
 class RedisRunner:
-    """Runs operations for any number of threads. ``replicas``: how many must have what is durable."""
+    """Thread-safe runner of operations. ``replicas``: replicas that must confirm a durable write."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class RedisRunner:
 
     @property
     def needs_replicas(self) -> bool:
-        """Whether a write is acknowledged only when replicas have it."""
+        """True if a write is acknowledged only after replicas have confirmed it."""
         return bool(self._wait)
 
     def run(self, operation: Operation[T]) -> T:
-        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, ``NotDurable``, and what the operation does."""
+        """Run ``operation``. Raises ``StoreUnavailable``, ``NotDurable`` and the operation's own errors."""
         try:
             step = next(operation)
             while True:
@@ -77,13 +77,13 @@ class RedisRunner:
             raise unavailable(error) from None
 
     def identities(self) -> list[str]:
-        """Who each primary is: another one after a restart or a failover. Raises ``StoreUnavailable``."""
+        """Return the identity of each primary; it changes with a restart or failover. Raises ``StoreUnavailable``."""
         with translate_errors():
             self._refresh_topology()
             return [_identity(each) for each in self._network.primaries()]
 
     def info(self, section: str) -> list[dict[str, Any]]:
-        """What each primary says of itself. Raises ``StoreUnavailable``."""
+        """Return a section of INFO from each primary. Raises ``StoreUnavailable``."""
         with translate_errors():
             return [each.info(section) for each in self._network.primaries()]
 
@@ -102,7 +102,7 @@ class RedisRunner:
             return done.value
 
     def _refresh_topology(self) -> None:
-        # A node that is gone may have been replaced already.
+        # A failed node may have been replaced already.
         if isinstance(self._network, Cluster):
             with suppress(*FAILURES):
                 self._network.layout.nodes_manager.initialize()
@@ -126,8 +126,10 @@ def _send(client: Any, commands: Commands) -> Sequence[Any]:
 
 
 class AsyncRedisRunner:
-    """As ``Runner``, awaited, on any number of event loops. Past ``WAITING`` operations in line it answers
-    ``StoreUnavailable`` at once."""
+    """Async version of ``RedisRunner``, for any number of event loops.
+
+    Beyond ``MAX_WAITING`` waiting operations it raises ``StoreUnavailable`` at once.
+    """
 
     def __init__(
         self,
@@ -148,12 +150,12 @@ class AsyncRedisRunner:
             client = connect_async(address, deadline_seconds=deadline_seconds, connections=connections)
             return Cluster(client, node) if address.form == "cluster" else SingleServer(client)
 
-        # A connection belongs to the event loop it was opened on.
+        # A connection belongs to the event loop that opened it.
         self._networks: weakref.WeakKeyDictionary[Any, SingleServer | Cluster] = weakref.WeakKeyDictionary()
         self._make_network = network
 
     async def run(self, operation: Operation[T]) -> T:
-        """Drive ``operation`` to its end. Raises ``StoreUnavailable``, ``NotDurable``, and what the operation does."""
+        """Run ``operation``. Raises ``StoreUnavailable``, ``NotDurable`` and the operation's own errors."""
         if self._slots == 0:
             raise StoreUnavailable("too many operations are waiting for the store")
         self._slots -= 1
@@ -173,7 +175,7 @@ class AsyncRedisRunner:
             self._slots += 1
 
     async def close(self) -> None:
-        """Close every connection of this loop."""
+        """Close every connection of the current event loop."""
         network = self._networks.pop(asyncio.get_running_loop(), None)
         for each in () if network is None else _clients(network):
             await each.aclose()
@@ -225,8 +227,7 @@ def _clients(network: SingleServer | Cluster) -> Sequence[Any]:
 
 
 class RedisPort:
-    """A port whose methods run their definitions, awaited where ``run`` is. Found as plain attributes from their first
-    use on."""
+    """Port whose methods run the operations of ``definition``; async if ``run`` is. Caches methods as attributes."""
 
     def __init__(self, definition: object, run: Callable[[Operation[Any]], Any | Awaitable[Any]]) -> None:
         self._definition = definition

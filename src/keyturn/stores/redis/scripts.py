@@ -1,8 +1,9 @@
-"""What Redis does in one piece: read with marks, compare and swap, count up, append. Nothing in here decides.
+"""Lua scripts for the atomic steps: read with marks, compare and swap, increment, append. They make no decisions.
 
-The marks of a place are one hash: ``g`` and a subject: its generation; ``c`` and a client, ``e``: not-before of the
-client, of everything; ``h``: the horizon, up to which what has expired is gone; ``w``: written to be waited for. The
-outbox of a place holds entries until the log has them, each under a random number, its nonce.
+The marks of a partition are one hash. Its fields: ``g`` and a subject: the subject's generation. ``c`` and a client id:
+the client's not-before. ``e``: the not-before of everything. ``h``: the horizon, up to which expired sessions count as
+deleted. ``w``: written only to be waited for. The outbox of a partition holds entries until they are in the log, each
+under a random nonce.
 """
 
 from dataclasses import dataclass, field
@@ -11,13 +12,13 @@ from hashlib import sha1
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Called by ``digest``; ``source`` is sent where that is not known."""
+    """Script, called by ``digest``; its ``source`` is sent to a server that does not have it."""
 
     source: str
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # The name Redis knows a script by; it protects nothing.
+        # Redis identifies a script by its SHA-1; no security depends on it.
         object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -76,7 +77,7 @@ index_session(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1
 """
 )
-"""KEYS: session, list. ARGV: value, member, created_at, milliseconds, is_active, what a session's key begins with."""
+"""KEYS: session, list. ARGV: value, member, created_at, milliseconds, is_active, prefix of session keys."""
 
 _SWAP = (
     _IS_EXPIRED
@@ -110,8 +111,8 @@ end
 return 1
 """
 )
-"""KEYS: session, list, marks, outbox. ARGV: as for INSERT but the last, the version before, nonce and text of an entry,
-if any."""
+"""KEYS: session, list, marks, outbox. ARGV: those of INSERT without the last, the previous version, and optionally
+nonce and text of an entry."""
 
 WAIT_DURABLE = Script(
     """
@@ -127,7 +128,7 @@ redis.call('HSET', KEYS[2], 'w', '')
 return 1
 """
 )
-"""KEYS: session, marks. ARGV: its version. Writes something, so that WAIT waits for that and all before it."""
+"""KEYS: session, marks. ARGV: its version. Writes a field, so that WAIT covers that write and all before it."""
 
 INCREMENT_GENERATION = Script(
     """
@@ -136,8 +137,8 @@ redis.call('HSET', KEYS[2], ARGV[2], 'subject\\0' .. generation .. '\\0' .. ARGV
 return {generation, redis.call('HGETALL', KEYS[2])}
 """
 )
-"""KEYS: marks, outbox. ARGV: name of the generation, nonce, the entry but for its kind and value. Answers the
-generation and the outbox: voids of one subject are logged in the order of their generations."""
+"""KEYS: marks, outbox. ARGV: field of the generation, nonce, entry without kind and value. Returns the generation and
+the outbox, so that the increments of a subject are logged in the order of their generations."""
 
 INCREMENT_AND_KEEP = Script(
     _SWAP
@@ -151,7 +152,8 @@ redis.call('HSET', KEYS[4], ARGV[8], 'subject\\0' .. generation .. '\\0' .. ARGV
 return {generation, redis.call('HGETALL', KEYS[4])}
 """
 )
-"""KEYS: as for REPLACE. ARGV: as for REPLACE without an entry, then those of VOID, then the generation until now."""
+"""KEYS: those of REPLACE. ARGV: those of REPLACE without an entry, those of INCREMENT_GENERATION, the current
+generation."""
 
 RAISE_NOT_BEFORE = Script(
     """
@@ -162,7 +164,7 @@ end
 return redis.call('HGETALL', KEYS[2])
 """
 )
-"""KEYS: marks, outbox. ARGV: name of a mark, least value. Answers the outbox."""
+"""KEYS: marks, outbox. ARGV: field of the marks, minimum value. Returns the outbox."""
 
 LIST = Script(
     _IS_EXPIRED
@@ -189,7 +191,7 @@ end
 return result
 """
 )
-"""KEYS: list, marks. ARGV: how many at most, what a session's key begins with, name of the generation."""
+"""KEYS: list, marks. ARGV: limit, prefix of session keys, field of the generation."""
 
 APPEND = Script(
     """
@@ -207,8 +209,8 @@ end
 return sequences
 """
 )
-"""KEYS: log, its counts, nonces it has, marks under way. ARGV: nonce and entry, any number of times. An entry the log
-has is not appended again; it is written again, so that WAIT waits for it."""
+"""KEYS: log, its counters, its nonces, pending not-befores. ARGV: pairs of nonce and entry. An entry that the log has
+is not appended again, but its nonce is written again, so that WAIT covers it."""
 
 PAGE = Script(
     """
@@ -223,8 +225,8 @@ end
 return {counts[1] or '0', counts[2] or '0', counts[3], page}
 """
 )
-"""KEYS: log, its counts. ARGV: first id, how many at most, a number for a log that has none. Writes nothing but that: a
-Redis that is full, or lacks replicas, can still be read."""
+"""KEYS: log, its counters. ARGV: first id, limit, id for a log that has none. Writes nothing but that id, so that a
+Redis that is full or lacks replicas can still be read."""
 
 IDENTIFY = Script(
     """
@@ -240,9 +242,9 @@ if ARGV[4] ~= '' then redis.call('HSETNX', KEYS[1], 'd', ARGV[4]) end
 return redis.call('HGET', KEYS[1], 'l')
 """
 )
-"""KEYS: counts of the log, the log. ARGV: who this Redis is, another number for the log, whether it was somebody else
-before, the number of the database it belongs to, if known. The log has another number when it was somebody else, and
-when entries are gone that nobody purged. Answers the number of the log."""
+"""KEYS: counters of the log, the log. ARGV: identity of this Redis, new log id, 1 if an identity was stored before, id
+of the database if known. The new log id is used if the identity changed, or if entries are missing that were not
+purged. Returns the current log id."""
 
 TRIM = Script(
     """
@@ -266,5 +268,5 @@ end
 return #page == tonumber(ARGV[3]) and page[#page][1] or ''
 """
 )
-"""KEYS: log, its counts, nonces it has. ARGV: now, first id, how many at most. Answers the last id looked at, if any
-was forgotten and there may be more."""
+"""KEYS: log, its counters, its nonces. ARGV: now, first id, limit. Returns the last id read if an entry was deleted and
+there may be more, else an empty string."""

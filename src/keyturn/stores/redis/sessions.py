@@ -1,4 +1,4 @@
-"""Sessions and their marks in Redis."""
+"""Sessions, generations and not-befores in Redis."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from keyturn.stores.redis.operation import Call, Operation, Word
 from keyturn.stores.validate import check_storable
 
 LINGER_SECONDS = 3600
-"""How long at least a session is kept past its end: by the clock of Redis, which decides nothing."""
+"""Shortest time to keep a session after its expiry, by Redis's clock, which is not used for decisions."""
 
 MAX_LIFETIME_SECONDS = 10 * 365 * 86400
 NONCE_BYTES = 8
@@ -37,8 +37,11 @@ def _nonce() -> bytes:
 
 
 class Sessions:
-    """``SessionStore``. ``waits``: whether a write is acknowledged only when replicas have it. ``nonce``: random bytes,
-    never the same twice."""
+    """``SessionStore`` in Redis.
+
+    ``nonce``: returns unique random bytes. ``needs_replicas``: a write is acknowledged only after replicas have
+    confirmed it.
+    """
 
     def __init__(self, nonce: Nonces = _nonce, *, needs_replicas: bool = False) -> None:
         self._nonce = nonce
@@ -96,7 +99,7 @@ class Sessions:
     def increment_generation_and_keep(
         self, increment: GenerationIncrement, keep_session: Session | None
     ) -> Operation[Revocation | None]:
-        """As ``void``, with ``kept`` carried over; ``None``, and nothing done, when its swap lost."""
+        """Raise the generation and move ``keep_session`` to it. Return None, without effect, if its swap lost."""
         if keep_session is None:
             return (yield from self.increment_generation(increment))
         if keep_session.subject != increment.subject:
@@ -115,7 +118,7 @@ class Sessions:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("only a client or everything has a not-before")
         pairs = {self._nonce(): pack_entry(entry)}
-        # Said before it is done, so that whoever sweeps finishes what this process did not.
+        # Record the intent first, so that any process's purge can finish an interrupted call.
         yield Call("HSET", (PENDING,), _flat(pairs), durable=True)
         (sequence,) = yield from _apply_not_before(entry, pairs)
         return replace(entry, sequence=sequence)
@@ -133,7 +136,7 @@ class Sessions:
             Call(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (b"h", now))
             for partition in ALL_PARTITIONS
         ]
-        # What another process left: it was never acknowledged, but readers of the log should know.
+        # Finish the interrupted calls of other processes: never acknowledged, but readers of the log should see them.
         for partition, pending in zip(ALL_PARTITIONS, (yield calls), strict=True):
             if pending:
                 yield from _append_outbox(partition, _pairs(pending))
@@ -151,7 +154,7 @@ def _locate(session: Session) -> tuple[Partition, bytes]:
 
 
 def _session_arguments(session: Session, handle: bytes) -> tuple[Word, ...]:
-    """Value, member, created_at, milliseconds, stands."""
+    """Return value, member, created_at, milliseconds and is_active for a script."""
     lifetime = max(0, session.expires_at - session.last_seen_at)
     milliseconds = 1000 * min(lifetime + LINGER_SECONDS, MAX_LIFETIME_SECONDS)
     return (pack_session(session), handle[1:], session.created_at, milliseconds, int(session.ended_at is None))
@@ -178,7 +181,7 @@ def _apply_not_before(entry: Revocation, pairs: Mapping[bytes, bytes]) -> Operat
 def _increment(
     partition: Partition, increment: GenerationIncrement, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
 ) -> Operation[Revocation]:
-    # Those another call is about to log go first, so that a subject's generations are logged in their order.
+    # Also append the pending entries of other calls, so that a subject's generations are logged in order.
     entries = {each: unpack_entry(0, text) for each, text in outbox.items()}
     own = sorted(
         (
@@ -193,17 +196,17 @@ def _increment(
 
 
 def _append_outbox(partition: Partition, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
-    """From the outbox to the log. Safe to repeat, by anybody."""
+    """Move entries from the outbox to the log. Safe to repeat in any process."""
     sequences = yield from append(pairs)
     yield Call("HDEL", (partition.outbox,), tuple(pairs))
     return sequences
 
 
 def _confirm_durable(partition: Partition, pending: Mapping[bytes, bytes], names: set[str]) -> Operation[None]:
-    """Finish what was begun about ``names``: whoever asks may be about to say that it is done."""
+    """Finish the pending writes about ``names``: the caller may be about to acknowledge them."""
     own = {nonce: text for nonce, text in pending.items() if unpack_entry(0, text).key in names}
     if own:
-        # Written once more, so that replicas are waited for.
+        # Write the entries again, so that WAIT covers them.
         yield Call("HSET", (partition.outbox,), _flat(own), durable=True)
         yield from _append_outbox(partition, own)
 

@@ -1,4 +1,4 @@
-"""RedisStore and AsyncRedisStore: sessions and the revocation log in Redis, everything else in SQL."""
+"""``RedisStore`` and ``AsyncRedisStore``: sessions and the revocation log in Redis, everything else in SQL."""
 
 from typing import Any, cast
 
@@ -16,13 +16,13 @@ from keyturn.stores.sql.store import CONNECTIONS, AsyncSqlStore, SqlStore
 
 
 class RedisStore:
-    """Sessions and their log in the Redis at ``sessions``; accounts, keys, attempts and events in the database at
-    ``url``. For any number of threads.
+    """Thread-safe store with sessions and revocation log in Redis, and everything else in a database.
 
-    ``replicas``: Redis replicas that must have a write before it is acknowledged. ``quarantine_seconds``: how long
-    sessions are not believed after Redis restarted or failed over, where ``quarantine`` is watched. Raises as
-    ``SqlStore`` does, and ``ConfigurationError`` for an address of no Redis, and as ``admit`` does. That Redis is away
-    is logged, and told by the first call.
+    ``url``: URL of the database. ``sessions``: URL of the Redis. ``replicas``: Redis replicas that must confirm a write
+    before it is acknowledged. ``quarantine_seconds``: time without session reads after Redis restarted or failed over,
+    if ``quarantine.watch`` runs.
+    Raises as ``SqlStore`` and ``bind_database``, and ``ConfigurationError`` for a malformed Redis URL. An unreachable
+    Redis is logged; calls then raise ``StoreUnavailable``.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class RedisStore:
 
     @classmethod
     def of(cls, database: SqlStore, runner: RedisRunner, quarantine: Quarantine) -> "RedisStore":
-        """Over a database and a Redis that are open already."""
+        """Create a store over an open database and an open Redis."""
         store = cls.__new__(cls)
         store._init(database, runner, quarantine)
         return store
@@ -59,17 +59,17 @@ class RedisStore:
         return f"{type(self).__name__}({self.database!r}, {self._runner!r})"
 
     def watch(self) -> ChangeNotifier:
-        """Waits for news instead of asking for it."""
+        """Create a change notifier that blocks until the next entry."""
         return StreamNotifier(self._run_log)
 
     def close(self) -> None:
-        """Close every connection. Call it when no other thread uses the store any more."""
+        """Close every connection. No other thread may be using the store."""
         self.database.close()
         self._runner.close()
 
 
 class AsyncRedisStore:
-    """``RedisStore``, every port awaited. ``store``: the same store, not awaited."""
+    """Async version of ``RedisStore``. ``store``: the same store with sync ports."""
 
     def __init__(
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
@@ -95,10 +95,10 @@ class AsyncRedisStore:
         return f"Async{self.store!r}"
 
     def watch(self) -> None:
-        """None that may be asked without ``await``: follow ``store`` in a thread, as an issuer does."""
+        """Return None: the notifier blocks. Follow ``store`` in a thread instead."""
 
     async def close(self) -> None:
-        """Let what runs finish, forget what waits, close every connection."""
+        """Finish running operations, cancel waiting ones and close every connection."""
         await self._runner.close()
         await self._database.close()
         self.store.close()

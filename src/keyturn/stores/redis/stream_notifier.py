@@ -1,4 +1,4 @@
-"""Watch: waits for the next entry of the log in Redis."""
+"""Change notifier over a blocking read of the log in Redis."""
 
 from threading import Event
 from typing import Final
@@ -7,7 +7,7 @@ from keyturn.stores.redis.keys import COUNTS, LOG
 from keyturn.stores.redis.operation import Call, Operation, Run
 
 INTERVAL_SECONDS: Final = 0.25
-"""Longest wait for an entry, well within what a connection waits for an answer. News is older than this never."""
+"""Longest blocking read, well below the connection's timeout, and the longest delay of a revocation."""
 
 
 def _read_counts() -> Operation[tuple[bytes | None, bytes | None]]:
@@ -20,7 +20,7 @@ def _wait(after: bytes, milliseconds: int) -> Operation[None]:
 
 
 class StreamNotifier:
-    """``Watch``. A blocked connection is woken by the append itself."""
+    """``ChangeNotifier`` over XREAD BLOCK: an append wakes the blocked connection."""
 
     interval_seconds = INTERVAL_SECONDS
 
@@ -29,15 +29,15 @@ class StreamNotifier:
         self._appended = b"0"
 
     def change_token(self) -> object:
-        """The last sequence number and the log's own. Raises ``StoreUnavailable``."""
+        """Return the last sequence number and the log id. Raises ``StoreUnavailable``."""
         counts = self._run(_read_counts())
         self._appended = counts[0] or b"0"
         return counts
 
     def wait(self, seconds: float, stop: Event) -> None:
-        """Until there is an entry after the last one ``version`` saw."""
+        """Wait for an entry after the last one that ``change_token`` saw, ``seconds`` at most."""
         if not stop.is_set():
             self._run(_wait(self._appended, max(1, int(1000 * min(seconds, INTERVAL_SECONDS)))))
 
     def close(self) -> None:
-        """Nothing of its own to let go of."""
+        """Do nothing: the connection belongs to the store."""
