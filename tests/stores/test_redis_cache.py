@@ -16,7 +16,7 @@ from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, Revoc
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
-from keyturn.stores.redis.circuit_breaker import MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, CircuitBreaker
+from keyturn.stores.redis.circuit_breaker import MAX_BACKOFF_SECONDS, MIN_BACKOFF_SECONDS, CircuitBreaker
 from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 from services.process import until

@@ -49,7 +49,7 @@ class LocalSessionCache:
         return len(self._sessions)
 
     def __repr__(self) -> str:
-        return f"NearSessions({len(self._sessions)} of {self._capacity}, {len(self._revocations)} revocations)"
+        return f"LocalSessionCache({len(self._sessions)} of {self._capacity}, {len(self._revocations)} revocations)"
 
     @property
     def age_seconds(self) -> float:
