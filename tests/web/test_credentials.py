@@ -13,7 +13,7 @@ ALL_COOKIES = (b"cookie", b"__Host-kt_access=a; __Host-kt_session=s; __Host-kt_r
 
 @pytest.fixture
 def realm(browser: Browser) -> IssuerConfig:
-    return browser.site.realm
+    return browser.site.issuer_config
 
 
 def request(*headers: Header, query: str = "") -> Request:

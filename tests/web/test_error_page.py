@@ -31,10 +31,10 @@ def test_a_problem_links_to_the_configured_issuer_and_never_to_the_host(
 ) -> None:
     reply = browser.send("GET", path, headers=[(b"host", host)])
     shown = document(reply)
-    assert shown["type"] == shown["docs"] == f"{browser.site.realm.issuer}/docs/errors#{shown['code']}"
+    assert shown["type"] == shown["docs"] == f"{browser.site.issuer_config.issuer}/docs/errors#{shown['code']}"
     assert f'id="{shown["code"]}"'.encode() in browser.get("/docs/errors").body
 
 
 def test_an_oauth_error_links_to_the_configured_issuer(browser: Browser) -> None:
     shown = document(browser.form("/auth/token", {"grant_type": "refresh_token", "refresh_token": "x"}))
-    assert shown["docs"] == f"{browser.site.realm.issuer}/docs/errors#token_malformed"
+    assert shown["docs"] == f"{browser.site.issuer_config.issuer}/docs/errors#token_malformed"

@@ -67,7 +67,7 @@ def test_two_csrf_tokens_are_none(strict: Browser) -> None:
 def test_only_the_csrf_token_of_this_seed_and_number_counts(strict: Browser) -> None:
     issued = strict.signup("cookie")
     found = strict.ports.sessions.load(text(issued, "sid"))
-    realm = strict.site.realm
+    realm = strict.site.issuer_config
     for counter, seed in ((1, found.session.seed), (0, b"another seed" * 3)):
         forged = seal(CredentialKind.CSRF, found.session.sid, counter, seed, realm.secrets).reveal()
         assert strict.post("/auth/logout", x_csrf_token=forged).status == 403
@@ -132,6 +132,6 @@ def test_a_service_is_known_by_its_token(browser: Browser) -> None:
 
 
 def test_without_service_tokens_no_token_is_one(browser: Browser) -> None:
-    bare: WebConfig = web_config(browser.site.realm)
+    bare: WebConfig = web_config(browser.site.issuer_config)
     with pytest.raises(TokenInvalid):
         require_service(service_request("anything"), bare)

@@ -71,8 +71,8 @@ def test_a_wrong_authorization_scheme_names_the_right_one(browser: Browser) -> N
 
 @pytest.mark.parametrize(("credentials", "asked"), [("session", "both"), ("jwt", "cookie")])
 def test_a_delivery_that_is_not_offered_names_the_offered_ones(browser: Browser, credentials: str, asked: str) -> None:
-    realm = replace(browser.site.realm, credentials=credentials)  # type: ignore[arg-type]  # a Literal
-    browser.site = replace(browser.site, realm=realm)
+    realm = replace(browser.site.issuer_config, credentials=credentials)  # type: ignore[arg-type]  # a Literal
+    browser.site = replace(browser.site, issuer_config=realm)
     reply = browser.post("/auth/login", LOGIN | {"deliver": asked})
     offered = {"session": "`deliver` may be cookie.", "jwt": "`deliver` may be tokens or token-cookies."}
     assert document(reply)["hint"] == f"This server does not issue that; {offered[credentials]}"

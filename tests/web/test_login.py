@@ -45,14 +45,14 @@ def test_the_first_delivery_of_the_realm_is_the_default(make: Make) -> None:
 
 @pytest.mark.conforms("ASVS 3.3.2", "NIST SP 800-63B-4 5.1.1")
 def test_cookies_are_pinned_and_live_as_long_as_the_session(browser: Browser) -> None:
-    seconds = browser.site.realm.profile.session.overall_seconds
+    seconds = browser.site.issuer_config.profile.session.overall_seconds
     attributes = set_cookies(browser.signup())[SESSION].partition("; ")[2]
     assert attributes == f"Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
 
 
 def test_a_login_says_when_it_ends(browser: Browser) -> None:
     answer = document(browser.signup("tokens"))
-    assert answer["session_expires_at"] == START + browser.site.realm.profile.session.overall_seconds
+    assert answer["session_expires_at"] == START + browser.site.issuer_config.profile.session.overall_seconds
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 600)
 
 

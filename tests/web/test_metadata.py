@@ -40,11 +40,11 @@ def test_every_endpoint_of_the_metadata_answers(browser: Browser) -> None:
 
 
 def test_a_site_checks_its_origins(browser: Browser) -> None:
-    assert web_config(browser.site.realm, trusted_origins=["HTTPS://App.Example:443"]).trusted_origins == {
+    assert web_config(browser.site.issuer_config, trusted_origins=["HTTPS://App.Example:443"]).trusted_origins == {
         "https://app.example"
     }
     with pytest.raises(ConfigurationError):
-        web_config(browser.site.realm, trusted_origins=["*"])
+        web_config(browser.site.issuer_config, trusted_origins=["*"])
 
 
 def test_a_site_hides_what_it_keeps_of_service_tokens(browser: Browser) -> None:

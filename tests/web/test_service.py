@@ -74,7 +74,7 @@ def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> No
         "key": sid,
         "value": 2**63 - 1,
         "at": browser.now,
-        "expires_at": browser.now + browser.site.realm.profile.token.retired_seconds,
+        "expires_at": browser.now + browser.site.issuer_config.profile.token.retired_seconds,
     }
     assert document(browser.get("/auth/revocations?after=0", SERVICE_TOKEN)) == document(snapshot)
     later = document(browser.get("/auth/revocations?after=1", SERVICE_TOKEN))

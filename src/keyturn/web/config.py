@@ -19,7 +19,7 @@ class WebConfig:
     when. For development, where a verifier should need nothing but the issuer's URL.
     """
 
-    realm: IssuerConfig
+    issuer_config: IssuerConfig
     trusted_origins: frozenset[str] = frozenset()
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
     open_feed: bool = False
@@ -27,11 +27,11 @@ class WebConfig:
     @property
     def error_page(self) -> str:
         """URL of the page that problem documents link to: built from the issuer, never from the Host header."""
-        return error_page_of(self.realm.issuer)
+        return error_page_of(self.issuer_config.issuer)
 
     def url(self, path: str) -> str:
         """Return the public URL of ``path``, which starts with a slash."""
-        return self.realm.issuer.rstrip("/") + path
+        return self.issuer_config.issuer.rstrip("/") + path
 
 
 def error_page_of(issuer: str) -> str:
@@ -40,14 +40,16 @@ def error_page_of(issuer: str) -> str:
 
 
 def web_config(
-    realm: IssuerConfig,
+    issuer_config: IssuerConfig,
     *,
     trusted_origins: Iterable[str] = (),
     service_digests: Iterable[bytes] = (),
     open_feed: bool = False,
 ) -> WebConfig:
     """Build a ``WebConfig``. Raises ``ConfigurationError`` if a trusted origin is not an origin."""
-    return WebConfig(realm, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed)
+    return WebConfig(
+        issuer_config, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed
+    )
 
 
 def service_digest(token: str) -> bytes:

@@ -37,7 +37,7 @@ class Credential:
         return f"Credential({self.kind}, cookie={self.cookie})"
 
 
-def extract(request: Request, realm: IssuerConfig) -> Credential | None:
+def extract(request: Request, config: IssuerConfig) -> Credential | None:
     """Return the bearer token, else the session cookie, else the access cookie, else None.
 
     Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: an invalid header never falls back to a cookie,
@@ -46,10 +46,10 @@ def extract(request: Request, realm: IssuerConfig) -> Credential | None:
     token = bearer_token(request)
     if token is not None:
         return Credential("access", token, cookie=False)
-    session = read_cookie(request, "session", realm)
+    session = read_cookie(request, "session", config)
     if session is not None:
         return Credential("session", session, cookie=True)
-    access = read_cookie(request, "access", realm)
+    access = read_cookie(request, "access", config)
     return None if access is None else Credential("access", access, cookie=True)
 
 
@@ -76,7 +76,7 @@ def bearer_token(request: Request) -> str | None:
     return shape[1].decode()
 
 
-def read_cookie(request: Request, role: CookieRole, realm: IssuerConfig) -> str | None:
+def read_cookie(request: Request, role: CookieRole, config: IssuerConfig) -> str | None:
     """Return the value of the cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
     headers = request.values(b"cookie")
-    return find_cookie(headers, realm.profile.cookie.name(role)) if headers else None
+    return find_cookie(headers, config.profile.cookie.name(role)) if headers else None

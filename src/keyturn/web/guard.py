@@ -14,24 +14,24 @@ from keyturn.web.credentials import Credential, bearer_token, extract
 from keyturn.web.message import Request
 
 
-def guard(request: Request, now: Instant, site: WebConfig) -> Flow[Principal]:
+def guard(request: Request, now: Instant, config: WebConfig) -> Flow[Principal]:
     """Authenticate the request. Return its principal, which is the same for every kind of credential.
 
     Raises ``Unauthenticated`` and its subclasses, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
     ``RevocationUnknown`` if the revocation state cannot be determined.
     """
-    credential = extract(request, site.realm)
+    credential = extract(request, config.issuer_config)
     if credential is None:
         raise Unauthenticated("no credential was presented")
     if credential.cookie:
-        refuse_cross_origin(request, site)
-    principal = yield from _verify(credential, now, site)
+        refuse_cross_origin(request, config)
+    principal = yield from _verify(credential, now, config)
     if credential.cookie:
-        yield from require_csrf_token(request, principal.sid, site)
+        yield from require_csrf_token(request, principal.sid, config)
     return principal
 
 
-def refuse_cross_origin(request: Request, site: WebConfig) -> None:
+def refuse_cross_origin(request: Request, config: WebConfig) -> None:
     """Raise ``CrossOrigin`` if a browser sent an unsafe request from an untrusted origin.
 
     Login calls it too: login CSRF needs no cookie of the victim.
@@ -44,38 +44,38 @@ def refuse_cross_origin(request: Request, site: WebConfig) -> None:
         sec_fetch_site=request.values(b"sec-fetch-site"),
         origin=request.values(b"origin"),
         host=request.values(b"host"),
-        trusted_origins=site.trusted_origins,
+        trusted_origins=config.trusted_origins,
     )
 
 
-def require_csrf_token(request: Request, sid: SessionId, site: WebConfig) -> Flow[None]:
+def require_csrf_token(request: Request, sid: SessionId, config: WebConfig) -> Flow[None]:
     """Raise ``CsrfTokenRequired`` if the policy requires a CSRF token and X-CSRF-Token is not that of ``sid``."""
-    policy = site.realm.profile.cookie
+    policy = config.issuer_config.profile.cookie
     if not is_token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
         return
     values = request.values(b"x-csrf-token")
     if len(values) != 1:
         raise CsrfTokenRequired("no CSRF token, or several")
-    yield from verify_csrf_token(values[0].decode("latin-1"), sid, site.realm)
+    yield from verify_csrf_token(values[0].decode("latin-1"), sid, config.issuer_config)
 
 
-def require_service(request: Request, site: WebConfig) -> None:
+def require_service(request: Request, config: WebConfig) -> None:
     """Raise ``Unauthenticated`` or ``TokenInvalid`` unless the bearer token is a configured service token."""
     token = bearer_token(request)
     if token is None:
         raise Unauthenticated("no service token was presented")
     digest = service_digest(token)
     # CWE-208: compare every configured digest, each in constant time.
-    if not any([hmac.compare_digest(digest, kept) for kept in site.service_digests]):
+    if not any([hmac.compare_digest(digest, kept) for kept in config.service_digests]):
         raise TokenInvalid("not a service token of this site")
 
 
-def require_feed_reader(request: Request, site: WebConfig) -> None:
+def require_feed_reader(request: Request, config: WebConfig) -> None:
     """Require a service token unless ``open_feed`` is set. Raises as ``require_service``."""
-    if not site.open_feed:
-        require_service(request, site)
+    if not config.open_feed:
+        require_service(request, config)
 
 
-def _verify(credential: Credential, now: Instant, site: WebConfig) -> Flow[Principal]:
+def _verify(credential: Credential, now: Instant, config: WebConfig) -> Flow[Principal]:
     verify = verify_session if credential.kind == "session" else verify_access
-    return (yield from verify(credential.text, now, site.realm))
+    return (yield from verify(credential.text, now, config.issuer_config))

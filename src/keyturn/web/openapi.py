@@ -20,11 +20,11 @@ _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": 
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": {"type": "string"}}}
 
 
-def document(routes: Sequence[Route], site: WebConfig) -> dict[str, Any]:
+def document(routes: Sequence[Route], config: WebConfig) -> dict[str, Any]:
     """Return an OpenAPI 3.1 document of ``routes``, with every refusal of each."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, site)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, config)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -33,18 +33,18 @@ def document(routes: Sequence[Route], site: WebConfig) -> dict[str, Any]:
             "description": "One login, two keys: session cookies and access tokens under one record.",
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
-        "servers": [{"url": site.url("")}],
+        "servers": [{"url": config.url("")}],
         "paths": paths,
-        "components": {"schemas": _schemas(routes), "securitySchemes": _schemes(site.realm.profile.cookie)},
+        "components": {"schemas": _schemas(routes), "securitySchemes": _schemes(config.issuer_config.profile.cookie)},
     }
 
 
-def _operation(route: Route, site: WebConfig) -> dict[str, Any]:
+def _operation(route: Route, config: WebConfig) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.endpoint.__name__ + ("_openid" if "openid" in route.path else ""),
         "summary": route.summary,
         "responses": {str(route.status): _success(route), **_refusals(route)},
-        "security": _security(route, site),
+        "security": _security(route, config),
     }
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
@@ -53,9 +53,9 @@ def _operation(route: Route, site: WebConfig) -> dict[str, Any]:
     return operation
 
 
-def _security(route: Route, site: WebConfig) -> list[dict[str, list[str]]]:
+def _security(route: Route, config: WebConfig) -> list[dict[str, list[str]]]:
     schemes: list[dict[str, list[str]]] = [{scheme: []} for scheme in route.schemes]
-    return [*schemes, {}] if route.feed and site.open_feed else schemes
+    return [*schemes, {}] if route.feed and config.open_feed else schemes
 
 
 def _success(route: Route) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def issued_reply(
     status: int,
     issued: IssuedCredentials,
     now: Instant,
-    realm: IssuerConfig,
+    config: IssuerConfig,
     previous_tokens: Collection[CookieRole] = (),
 ) -> Reply:
     """Build the reply to a login, a refresh or a step-up.
@@ -40,18 +40,18 @@ def issued_reply(
     ``previous_tokens``: cookies of an earlier login that this one replaces. Those that are not overwritten are cleared:
     the browser would present them instead of the new ones.
     """
-    stale = [_clear(role, realm) for role in previous_tokens if role not in _ROLES[issued.deliver]]
-    return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, realm), *stale))
+    stale = [_clear(role, config) for role in previous_tokens if role not in _ROLES[issued.deliver]]
+    return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, config), *stale))
 
 
-def revoked_reply(revoked: RevocationReceipt, realm: IssuerConfig, *, clear: bool) -> Reply:
+def revoked_reply(revoked: RevocationReceipt, config: IssuerConfig, *, clear: bool) -> Reply:
     """Build the reply to a revocation.
 
     ``clear``: clear the login cookies, because the revoked session was in them. Cookies are cleared only after the
     session was revoked (P9).
     """
     answer = RevokedResponse(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
-    cookies = [_clear(role, realm) for role in LOGIN_COOKIES] if clear else []
+    cookies = [_clear(role, config) for role in LOGIN_COOKIES] if clear else []
     return json_reply(200, answer, (*NO_STORE, *cookies))
 
 
@@ -75,7 +75,7 @@ def _reveal(token: PlaintextToken | None) -> str | UnsetType:
     return UNSET if token is None else token.reveal()
 
 
-def _cookies(issued: IssuedCredentials, now: Instant, realm: IssuerConfig) -> list[Header]:
+def _cookies(issued: IssuedCredentials, now: Instant, config: IssuerConfig) -> list[Header]:
     if issued.deliver == "tokens":
         return []
     seconds = min(max(issued.session_expires_at - now, 0), MAX_AGE_SECONDS)
@@ -84,14 +84,14 @@ def _cookies(issued: IssuedCredentials, now: Instant, realm: IssuerConfig) -> li
         "access": issued.access_token,
         "refresh": issued.refresh_token,
     }
-    cookies = [_set(role, values[role], seconds, realm) for role in _ROLES[issued.deliver]]
-    return [each for each in (*cookies, _set("device", issued.device_token, MAX_AGE_SECONDS, realm)) if each]
+    cookies = [_set(role, values[role], seconds, config) for role in _ROLES[issued.deliver]]
+    return [each for each in (*cookies, _set("device", issued.device_token, MAX_AGE_SECONDS, config)) if each]
 
 
-def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, realm: IssuerConfig) -> Header | None:
+def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, config: IssuerConfig) -> Header | None:
     if token is None:
         return None
-    policy = realm.profile.cookie
+    policy = config.profile.cookie
     return b"set-cookie", set_cookie(
         policy.name(role),
         token.reveal(),
@@ -101,7 +101,7 @@ def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, realm: Is
     ).encode()
 
 
-def _clear(role: CookieRole, realm: IssuerConfig) -> Header:
-    policy = realm.profile.cookie
+def _clear(role: CookieRole, config: IssuerConfig) -> Header:
+    policy = config.profile.cookie
     cleared = clear_cookie(policy.name(role), same_site=policy.same_site, secure=policy.secure)
     return b"set-cookie", cleared.encode()

@@ -71,10 +71,10 @@ _TOKEN = (
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 
 
-def openapi(_request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
+def openapi(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return this OpenAPI document."""
     yield from ()
-    return json_reply(200, document(ROUTES, site), metadata.public_cache_headers(site))
+    return json_reply(200, document(ROUTES, config), metadata.public_cache_headers(config))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -180,13 +180,13 @@ def match(method: str, path: str) -> Route:
     return route
 
 
-def handle(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def handle(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Call the endpoint of the request. Return its reply, or the problem document of the refusal that it raised."""
     try:
         route = match(request.method, request.path)
-        reply = yield from route.endpoint(request, now, site)
+        reply = yield from route.endpoint(request, now, config)
     except Refusal as refusal:
-        reply = problem(refusal, site.error_page, request.path)
+        reply = problem(refusal, config.error_page, request.path)
     return without_body(reply) if request.method == "HEAD" else reply
 
 

@@ -29,31 +29,31 @@ _UNPRINTABLE = re.compile(r"[^ -~]+")
 _LoginFlow = Callable[[LoginAttempt, Instant, IssuerConfig], Flow[IssuedCredentials]]
 
 
-def signup(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def signup(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Create an account and log in to it."""
-    return (yield from _run(sign_up, 201, request, now, site))
+    return (yield from _run(sign_up, 201, request, now, config))
 
 
-def login(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def login(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Log in with a password."""
-    return (yield from _run(log_in, 200, request, now, site))
+    return (yield from _run(log_in, 200, request, now, config))
 
 
-def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     # Login CSRF: another site must not log this browser in to the attacker's account. The attack needs no cookie.
-    refuse_cross_origin(request, site)
+    refuse_cross_origin(request, config)
     body = read_json(request, LoginRequest)
     attempt = LoginAttempt(
         body.email,
         body.password,
         deliver=body.deliver,
         client=ClientInfo(body.client_id, _label(request), request.address),
-        device_token=_read_cookie_or_none(request, "device", site),
+        device_token=_read_cookie_or_none(request, "device", config),
     )
-    issued = yield from entrance(attempt, now, site.realm)
-    held = _previous_tokens(request, site) if issued.deliver != "tokens" else {}
-    yield from revoke_previous_sessions(held.values(), issued.session.sid, now, site.realm)
-    return issued_reply(status, issued, now, site.realm, held)
+    issued = yield from entrance(attempt, now, config.issuer_config)
+    held = _previous_tokens(request, config) if issued.deliver != "tokens" else {}
+    yield from revoke_previous_sessions(held.values(), issued.session.sid, now, config.issuer_config)
+    return issued_reply(status, issued, now, config.issuer_config, held)
 
 
 def _label(request: Request) -> str:
@@ -62,14 +62,14 @@ def _label(request: Request) -> str:
     return shown.strip()[:MAX_LABEL_CHARS]
 
 
-def _previous_tokens(request: Request, site: WebConfig) -> dict[CookieRole, str]:
-    found: dict[CookieRole, str | None] = {role: _read_cookie_or_none(request, role, site) for role in LOGIN_COOKIES}
+def _previous_tokens(request: Request, config: WebConfig) -> dict[CookieRole, str]:
+    found: dict[CookieRole, str | None] = {role: _read_cookie_or_none(request, role, config) for role in LOGIN_COOKIES}
     return {role: text for role, text in found.items() if text is not None}
 
 
-def _read_cookie_or_none(request: Request, role: CookieRole, site: WebConfig) -> str | None:
+def _read_cookie_or_none(request: Request, role: CookieRole, config: WebConfig) -> str | None:
     try:
-        return read_cookie(request, role, site.realm)
+        return read_cookie(request, role, config.issuer_config)
     except BadRequest:
         # Cookie tossing (a sibling domain plants a second cookie) must not prevent a login: ignore ambiguous cookies.
         return None

@@ -16,39 +16,41 @@ from keyturn.web.replies import issued_reply
 from keyturn.web.schemas import PasswordRequest, StepUpRequest
 
 
-def password(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def password(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Change the password and end every other session of the caller."""
-    principal = yield from guard(request, now, site)
+    principal = yield from guard(request, now, config)
     body = read_json(request, PasswordRequest)
-    deliver = _delivery(request, principal.sid, site)
-    changing = change_password(principal.sid, body.current_password, body.new_password, deliver, now, site.realm)
-    return issued_reply(200, (yield from changing), now, site.realm)
+    deliver = _delivery(request, principal.sid, config)
+    changing = change_password(
+        principal.sid, body.current_password, body.new_password, deliver, now, config.issuer_config
+    )
+    return issued_reply(200, (yield from changing), now, config.issuer_config)
 
 
-def step_up(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def step_up(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Confirm the password, so that the session counts as freshly authenticated (RFC 9470)."""
-    principal = yield from guard(request, now, site)
+    principal = yield from guard(request, now, config)
     body = read_json(request, StepUpRequest)
-    deliver = _delivery(request, principal.sid, site)
-    confirming = confirm_password(principal.sid, body.password, deliver, now, site.realm)
-    return issued_reply(200, (yield from confirming), now, site.realm)
+    deliver = _delivery(request, principal.sid, config)
+    confirming = confirm_password(principal.sid, body.password, deliver, now, config.issuer_config)
+    return issued_reply(200, (yield from confirming), now, config.issuer_config)
 
 
-def _delivery(request: Request, sid: SessionId, site: WebConfig) -> Deliver:
+def _delivery(request: Request, sid: SessionId, config: WebConfig) -> Deliver:
     """Return the delivery that the request used.
 
     ``both`` if the bearer token's session is also in a session cookie: a renewal invalidates every earlier session
     token, so the cookie must be renewed, too.
     """
-    credential = extract(request, site.realm)
+    credential = extract(request, config.issuer_config)
     if credential and credential.cookie:
         return "cookie" if credential.kind == "session" else "token-cookies"
-    return "both" if _session_cookie_of(request, site) == sid else "tokens"
+    return "both" if _session_cookie_of(request, config) == sid else "tokens"
 
 
-def _session_cookie_of(request: Request, site: WebConfig) -> SessionId | None:
+def _session_cookie_of(request: Request, config: WebConfig) -> SessionId | None:
     try:
-        text = read_cookie(request, "session", site.realm)
-        return parse(text, CredentialKind.SESSION, site.realm.secrets).sid if text else None
+        text = read_cookie(request, "session", config.issuer_config)
+        return parse(text, CredentialKind.SESSION, config.issuer_config.secrets).sid if text else None
     except Refusal:
         return None

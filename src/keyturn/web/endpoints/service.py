@@ -60,31 +60,31 @@ class FeedCursor:
     nonce: str = ""
 
 
-def revoke(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Revoke the session of a token (RFC 7009).
 
     Possession of the token is the authorization. An unknown token is not an error (section 2.2).
     """
     form = read_form(request, RevokeRequest)
-    revoked = yield from _revoke(form.token, now, site)
+    revoked = yield from _revoke(form.token, now, config)
     if revoked is None:
         return json_reply(200, _NOTHING)
     return json_reply(200, RevokedResponse(True, revoked.sequence, revoked.within_seconds))
 
 
-def introspect(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def introspect(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the current state of a token (RFC 7662).
 
     Requires a service token: section 2.1 demands authorization, to prevent token scanning.
     """
-    require_service(request, site)
+    require_service(request, config)
     form = read_form(request, IntrospectRequest)
-    return json_reply(200, (yield from ask_about(form.token, now, site.realm)))
+    return json_reply(200, (yield from ask_about(form.token, now, config.issuer_config)))
 
 
-def revocations(request: Request, _now: Instant, site: WebConfig) -> Flow[Reply]:
+def revocations(request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return a page of the feed as JSON. The server streams the same entries to clients of text/event-stream."""
-    require_feed_reader(request, site)
+    require_feed_reader(request, config)
     place = parse_cursor(request)
     page = yield from read_feed(place)
     return json_reply(200, feed_response(page, place.nonce), (*NO_STORE, (b"vary", b"accept")))
@@ -111,9 +111,9 @@ def feed_response(page: RevocationPage, nonce: str = "") -> FeedResponse:
     return FeedResponse(entries, page.sequence, page.complete, page.log_id, nonce)
 
 
-def _revoke(token: str, now: Instant, site: WebConfig) -> Flow[RevocationReceipt | None]:
+def _revoke(token: str, now: Instant, config: WebConfig) -> Flow[RevocationReceipt | None]:
     try:
-        sid = yield from session_id_of_token(token, now, site.realm)
-        return (yield from revoke_session(sid, "revoked by its holder", now, site.realm))
+        sid = yield from session_id_of_token(token, now, config.issuer_config)
+        return (yield from revoke_session(sid, "revoked by its holder", now, config.issuer_config))
     except (Unauthenticated, NotFound):
         return None

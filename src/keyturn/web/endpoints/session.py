@@ -20,15 +20,15 @@ from keyturn.web.replies import revoked_reply
 from keyturn.web.schemas import SessionResponse, SessionsResponse, SessionSummaryResponse
 
 
-def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the principal of this request.
 
     With a cookie also the CSRF token, for a page that was reloaded.
     """
-    principal = yield from guard(_delivery(request), now, site)
+    principal = yield from guard(_delivery(request), now, config)
     csrf_token: str | UnsetType = UNSET
-    if _by_cookie(request, site):
-        csrf_token = (yield from csrf_token_of(principal.sid, site.realm)).reveal()
+    if _by_cookie(request, config):
+        csrf_token = (yield from csrf_token_of(principal.sid, config.issuer_config)).reveal()
     answer = SessionResponse(
         subject=principal.subject,
         sid=principal.sid,
@@ -44,35 +44,35 @@ def session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
     return json_reply(200, answer, (*NO_STORE, *_describe(principal)))
 
 
-def sessions(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def sessions(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """List the active sessions of the caller, newest first."""
-    principal = yield from guard(request, now, site)
-    devices = yield from list_sessions(principal.subject, now, site.realm)
+    principal = yield from guard(request, now, config)
+    devices = yield from list_sessions(principal.subject, now, config.issuer_config)
     shown = [SessionSummaryResponse(current=each.sid == principal.sid, **asdict(each)) for each in devices]
     return json_reply(200, SessionsResponse(sessions=shown))
 
 
-def end_session(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End one of the caller's sessions."""
-    principal = yield from guard(request, now, site)
+    principal = yield from guard(request, now, config)
     # ``match`` has checked the last segment: it has the format of a session id.
     sid = SessionId(request.path.rpartition("/")[2])
-    revoked = yield from revoke_session(sid, "ended by its owner", now, site.realm, owner=principal.subject)
-    return revoked_reply(revoked, site.realm, clear=sid == principal.sid and _by_cookie(request, site))
+    revoked = yield from revoke_session(sid, "ended by its owner", now, config.issuer_config, owner=principal.subject)
+    return revoked_reply(revoked, config.issuer_config, clear=sid == principal.sid and _by_cookie(request, config))
 
 
-def logout(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def logout(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End the session of this request."""
-    principal = yield from guard(request, now, site)
-    revoked = yield from revoke_session(principal.sid, LOGOUT, now, site.realm)
-    return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
+    principal = yield from guard(request, now, config)
+    revoked = yield from revoke_session(principal.sid, LOGOUT, now, config.issuer_config)
+    return revoked_reply(revoked, config.issuer_config, clear=_by_cookie(request, config))
 
 
-def logout_all(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def logout_all(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End every session of the caller."""
-    principal = yield from guard(request, now, site)
-    revoked = yield from revoke_subject(principal.subject, now, site.realm)
-    return revoked_reply(revoked, site.realm, clear=_by_cookie(request, site))
+    principal = yield from guard(request, now, config)
+    revoked = yield from revoke_subject(principal.subject, now, config.issuer_config)
+    return revoked_reply(revoked, config.issuer_config, clear=_by_cookie(request, config))
 
 
 def _delivery(request: Request) -> Request:
@@ -92,6 +92,6 @@ def _describe(principal: Principal) -> tuple[Header, ...]:
     return tuple((name, quote(value, safe=" :/@").encode()) for name, value in named.items())
 
 
-def _by_cookie(request: Request, site: WebConfig) -> bool:
-    credential = extract(request, site.realm)
+def _by_cookie(request: Request, config: WebConfig) -> bool:
+    credential = extract(request, config.issuer_config)
     return credential is not None and credential.cookie

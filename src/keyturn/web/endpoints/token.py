@@ -16,25 +16,25 @@ from keyturn.web.schemas import TokenRequest
 GRANT_TYPES = ("refresh_token",)
 
 
-def token(request: Request, now: Instant, site: WebConfig) -> Flow[Reply]:
+def token(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Exchange a refresh token for new tokens (RFC 6749 section 6)."""
     form = read_form(request, TokenRequest)
     if form.grant_type not in GRANT_TYPES:
         raise UnsupportedGrantType("another grant_type")
     if form.refresh_token is not None:
-        deliver = site.realm.resolve_delivery("tokens")
-        issued = yield from refresh(form.refresh_token, deliver, now, site.realm)
+        deliver = config.issuer_config.resolve_delivery("tokens")
+        issued = yield from refresh(form.refresh_token, deliver, now, config.issuer_config)
     else:
-        deliver = site.realm.resolve_delivery("token-cookies")
-        issued = yield from refresh((yield from _by_cookie(request, site)), deliver, now, site.realm)
-    return issued_reply(200, issued, now, site.realm)
+        deliver = config.issuer_config.resolve_delivery("token-cookies")
+        issued = yield from refresh((yield from _by_cookie(request, config)), deliver, now, config.issuer_config)
+    return issued_reply(200, issued, now, config.issuer_config)
 
 
-def _by_cookie(request: Request, site: WebConfig) -> Flow[str]:
-    text = read_cookie(request, "refresh", site.realm)
+def _by_cookie(request: Request, config: WebConfig) -> Flow[str]:
+    text = read_cookie(request, "refresh", config.issuer_config)
     if text is None:
         raise InvalidMember("refresh_token", "sent in the body or in the refresh cookie")
-    refuse_cross_origin(request, site)
-    presented = parse(text, CredentialKind.REFRESH, site.realm.secrets)
-    yield from require_csrf_token(request, presented.sid, site)
+    refuse_cross_origin(request, config)
+    presented = parse(text, CredentialKind.REFRESH, config.issuer_config.secrets)
+    yield from require_csrf_token(request, presented.sid, config)
     return text
