@@ -87,7 +87,7 @@ def test_a_renewed_session_token_voids_every_earlier_one(client: RawClient, chan
 
 
 @pytest.mark.conforms("ASVS 7.4.3")
-def test_a_password_change_ends_the_sessions_of_whoever_knew_the_old_one(client: RawClient) -> None:
+def test_a_password_change_ends_all_other_sessions(client: RawClient) -> None:
     thief, owner = client.login(), client.login()
     changed = client.json(
         "/auth/password",

@@ -121,7 +121,7 @@ def test_a_subject_and_a_client_are_ended(server: ServerProcess) -> None:
 
 
 @pytest.mark.conforms("ASVS 7.4.5")
-def test_everything_is_ended_but_only_by_whoever_means_it(server: ServerProcess) -> None:
+def test_revoke_all_needs_a_confirmation_or_yes(server: ServerProcess) -> None:
     issued = login(server, "all@example.com")
     assert run(server, "revoke", "all", stdin="n\n").code == 1
     assert code(server, issued) == "live"
