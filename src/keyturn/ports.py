@@ -1,4 +1,4 @@
-"""Ports: protocols for stores, caches, hashing and signing, with their concurrency contracts.
+"""Ports: protocols for stores, hashing and signing, with their concurrency contracts. Caches: ``cache_ports``.
 
 Every method is atomic and, except in ``ThrottleStore``, durable when it returns. Ports make no decisions: a store
 compares, swaps and appends.
@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
 from keyturn.core.claims import AccessClaims
-from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, RevocationPage, Verdict
-from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
+from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationPage
+from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant, SessionId, Subject
 
@@ -35,12 +36,15 @@ class SessionStore(Protocol):
         The sid encodes the partition of the subject (``core.session_id``). A store that relies on it may raise
         ``ValueError`` for any other sid.
         """
+        ...
 
     def load(self, sid: SessionId) -> LoadedSession | None:
         """Load a session and its revocation floor, in one consistent read of the primary and one round trip."""
+        ...
 
     def revocation_floor(self, subject: Subject, client_id: str) -> RevocationFloor:
         """Return the revocation floor for a new session of ``subject`` on ``client_id``."""
+        ...
 
     def replace(self, session: Session, entry: Revocation | None = None) -> int | None:
         """Compare and swap: store ``session`` if the stored version is ``session.version - 1``; append ``entry``.
@@ -48,6 +52,7 @@ class SessionStore(Protocol):
         Both happen or neither does. Returns the entry's sequence (0 without one), or ``None`` when another write won
         or the session does not exist. Of any number of racing calls with one version, exactly one wins.
         """
+        ...
 
     def wait_durable(self, session: Session) -> bool:
         """Wait until ``session``, as returned by ``load``, is as durable as an acknowledged write. Changes nothing.
@@ -55,27 +60,32 @@ class SessionStore(Protocol):
         Returns False if the stored session has changed. Flows call it after ``load`` returned ``durable=False``, and
         before they acknowledge a revocation that another request, or an earlier attempt, has written.
         """
+        ...
 
     def increment_generation(self, increment: GenerationIncrement) -> Revocation:
         """Raise the subject's generation by exactly one and append its revocation, in one transaction.
 
         No session is written. Of racing calls each counts: n calls raise the generation by n.
         """
+        ...
 
     def raise_not_before(self, entry: Revocation) -> Revocation:
         """Raise the not-before of a client, or of all sessions, to at least ``entry.value``; append ``entry``."""
+        ...
 
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
         """Return the newest sessions of ``subject`` that have not ended, newest first, at most ``MAX_LISTED``.
 
         Some may be void or timed out: the caller checks their state.
         """
+        ...
 
     def purge(self, now: Instant) -> int:
         """Delete sessions and log entries with ``expires_at <= now``. Return the number of deleted sessions.
 
         A store that hides expired sessions and lets them expire on their own returns 0.
         """
+        ...
 
 
 class AccountStore(Protocol):
@@ -83,15 +93,19 @@ class AccountStore(Protocol):
 
     def insert(self, account: Account) -> bool:
         """Store a new account; False when the identifier is taken. Of racing calls exactly one returns True."""
+        ...
 
     def find(self, identifier: str) -> Account | None:
         """Return the account with this normalised identifier, or ``None``."""
+        ...
 
     def load(self, subject: Subject) -> Account | None:
         """Return the account of this subject, or ``None``."""
+        ...
 
     def replace(self, account: Account) -> bool:
         """Compare and swap on ``version``, as ``SessionStore.replace``. Return True if the account was stored."""
+        ...
 
     def replace_and_revoke(
         self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
@@ -105,6 +119,7 @@ class AccountStore(Protocol):
         generation. The swap is also lost when its subject is not ``increment.subject``, or its ``generation`` is not
         the current one: a void session never becomes valid again.
         """
+        ...
 
 
 class RevocationLog(Protocol):
@@ -112,12 +127,15 @@ class RevocationLog(Protocol):
 
     def after(self, sequence: int, limit: int) -> RevocationPage:
         """Return at most ``limit`` entries after ``sequence``, in order; ``complete`` is False if some were purged."""
+        ...
 
     def snapshot(self) -> RevocationPage:
         """Return all entries that are not purged, and the sequence number up to which they are complete."""
+        ...
 
     def sequence(self) -> int:
         """Return the sequence number of the last entry ever appended, purged or not."""
+        ...
 
 
 class ThrottleStore(Protocol):
@@ -125,12 +143,15 @@ class ThrottleStore(Protocol):
 
     def load(self, key: str) -> Bucket | None:
         """Return the bucket of ``key``, or ``None``."""
+        ...
 
     def replace(self, bucket: Bucket) -> bool:
         """Compare and swap on ``version``; version 1 inserts. Of racing calls with one version, exactly one wins."""
+        ...
 
     def purge(self, now: Instant) -> int:
         """Delete buckets that are empty at ``now``. Return their number."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -152,12 +173,15 @@ class KeyStore(Protocol):
 
     def list(self) -> Sequence[StoredKey]:
         """Return every key, in order of ``serial``."""
+        ...
 
     def insert(self, key: StoredKey) -> bool:
         """Store a key; False when its serial or kid is taken, because another process was first."""
+        ...
 
     def delete(self, kid: str) -> None:
         """Delete a key. Every token signed with it must have expired."""
+        ...
 
 
 class AuditLog(Protocol):
@@ -165,12 +189,15 @@ class AuditLog(Protocol):
 
     def append(self, event: AuditEvent) -> None:
         """Append one event."""
+        ...
 
     def recent(self, subject: Subject, limit: int) -> Sequence[AuditEvent]:
         """Return the newest events of ``subject``, newest first, at most ``limit``."""
+        ...
 
     def purge(self, before: Instant) -> int:
         """Delete the events of all subjects with ``at < before``. Return their number."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +213,11 @@ class PasswordHasher(Protocol):
 
     def hash(self, password: str) -> str:
         """Hash ``password`` with a fresh salt."""
+        ...
 
     def verify(self, encoded: str | None, password: str) -> PasswordCheck:
         """Compare; takes as long for ``None``, the hash of an account that does not exist."""
+        ...
 
 
 class PasswordRules(Protocol):
@@ -196,6 +225,7 @@ class PasswordRules(Protocol):
 
     def validate(self, password: str, identifier: str) -> None:
         """Raise ``PasswordRejected``, with a reason that is safe to show, for a forbidden password."""
+        ...
 
 
 class Signer(Protocol):
@@ -203,60 +233,18 @@ class Signer(Protocol):
 
     def sign(self, claims: Mapping[str, object], now: Instant) -> str:
         """Sign ``claims`` with the active key, as a compact JWS of type ``at+jwt``."""
+        ...
 
     def verify(self, token: str, now: Instant) -> AccessClaims:
         """Return the claims of an access token signed by this issuer; only signature and ``typ`` are checked.
 
         Raises ``TokenMalformed``, ``TokenInvalid``.
         """
+        ...
 
     def jwks(self, now: Instant) -> dict[str, object]:
         """Return the public key set (RFC 7517): next, active and retired keys; never an HMAC secret."""
-
-
-class SessionCache(Protocol):
-    """Sessions and revocations cached in this process and updated by the feed. Runs in process, never awaited.
-
-    Only a positive answer is final: after a cached "no", or with a feed older than the staleness bound, flows ask
-    the store.
-    """
-
-    def get(self, sid: SessionId) -> LoadedSession | None:
-        """Return a cached session; ``None`` when it is not cached or the feed is stale."""
-
-    def put(self, loaded: LoadedSession) -> None:
-        """Cache a session just read from the store, unless the feed has revoked it already."""
-
-    def cursor(self) -> LogCursor | None:
-        """Return the position in the log; ``None`` when the feed is stale: no copy may be accepted then."""
-
-    def accept_copy(self, copy: CachedSession) -> bool:
-        """Accept and cache a copy from the shared cache. Return False if it must not be used.
-
-        The feed must be fresh, must have reached the position of the copy, and must not have revoked the session.
-        """
-
-    def evict(self, sid: SessionId) -> None:
-        """Remove a session that this process has just changed."""
-
-    def apply_local(self, entry: Revocation) -> None:
-        """Apply a revocation that this process has just committed, before the feed delivers it."""
-
-    def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
-        """Return the verdict on an access token; ``UNKNOWN`` when the feed is older than the staleness bound."""
-
-
-class SharedSessionCache(Protocol):
-    """Copies of sessions shared by all processes of an issuer. It may lose, delay, mix up and repeat them.
-
-    Used for session token checks only, never for a write. Never raises: any failure is a cache miss.
-    """
-
-    def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
-        """Return a copy read under the log ``log``, of any age. Pass it to ``SessionCache.accept_copy`` before use."""
-
-    def put(self, copy: CachedSession) -> None:
-        """Store a session just read from the store, for the other processes."""
+        ...
 
 
 class Entropy(Protocol):
@@ -264,6 +252,7 @@ class Entropy(Protocol):
 
     def token_bytes(self, size: int, /) -> bytes:
         """Return ``size`` unpredictable bytes."""
+        ...
 
 
 class KeyGenerator(Protocol):
@@ -271,6 +260,7 @@ class KeyGenerator(Protocol):
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
         """Generate a key and encrypt it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
