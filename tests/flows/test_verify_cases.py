@@ -90,8 +90,8 @@ class RecordingCache:
     def __init__(self) -> None:
         self.copies: dict[tuple[SessionId, int], CachedSession] = {}
 
-    def get(self, sid: SessionId, log: int) -> CachedSession | None:
-        return self.copies.get((sid, log))
+    def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
+        return self.copies.get((sid, log_id))
 
     def put(self, copy: CachedSession) -> None:
         self.copies[copy.loaded.session.sid, copy.position.log_id] = copy

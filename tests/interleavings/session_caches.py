@@ -58,9 +58,9 @@ class HostileCache:
     def __init__(self) -> None:
         self.copies: dict[Any, CachedSession] = {}
 
-    def get(self, sid: SessionId, log: int) -> AnyOf:
+    def get(self, sid: SessionId, log_id: int) -> AnyOf:
         every = self.copies.values()
-        mine = [each for each in every if each.loaded.session.sid == sid and each.position.log_id == log]
+        mine = [each for each in every if each.loaded.session.sid == sid and each.position.log_id == log_id]
         return AnyOf((None, *mine))
 
     def put(self, copy: CachedSession) -> None:

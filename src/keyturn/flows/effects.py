@@ -149,8 +149,8 @@ def accept_copy(copy: CachedSession) -> Flow[bool]:
     return cast(bool, (yield from call("session_cache", "accept_copy", copy)))
 
 
-def get_copy(sid: SessionId, log: int) -> Flow[CachedSession | None]:
-    return cast("CachedSession | None", (yield from call("shared_cache", "get", sid, log)))
+def get_copy(sid: SessionId, log_id: int) -> Flow[CachedSession | None]:
+    return cast("CachedSession | None", (yield from call("shared_cache", "get", sid, log_id)))
 
 
 def put_copy(copy: CachedSession) -> Flow[None]:

@@ -7,7 +7,7 @@ from keyturn.core.types import SessionId
 class NullSessionCache:
     """Empty ``ports.SharedSessionCache``."""
 
-    def get(self, sid: SessionId, log: int) -> CachedSession | None:
+    def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
         """Return None, a miss."""
         return None
 

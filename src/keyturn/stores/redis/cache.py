@@ -59,8 +59,8 @@ class _Cache:
         self.breaker = CircuitBreaker(monotonic)
         self.counts = Counts()
 
-    def _key(self, sid: SessionId, log: int) -> bytes:
-        return b"kt:copy:%d:%s" % (log, sid.encode())
+    def _key(self, sid: SessionId, log_id: int) -> bytes:
+        return b"kt:copy:%d:%s" % (log_id, sid.encode())
 
     def _pack(self, copy: CachedSession) -> tuple[bytes, bytes]:
         loaded, position = copy.loaded, copy.position
@@ -70,15 +70,15 @@ class _Cache:
         name = self._key(loaded.session.sid, position.log_id)
         return name, _mac(self._keys[0], name, body) + body
 
-    def _unpack(self, sid: SessionId, log: int, value: bytes | None) -> CachedSession | None:
+    def _unpack(self, sid: SessionId, log_id: int, value: bytes | None) -> CachedSession | None:
         """Authenticate and decode a value, and count a hit or a miss. A forged or damaged value is a miss."""
-        copy = None if value is None else self._authenticate(sid, log, value)
+        copy = None if value is None else self._authenticate(sid, log_id, value)
         self.counts.hits += copy is not None
         self.counts.misses += copy is None
         return copy
 
-    def _authenticate(self, sid: SessionId, log: int, value: bytes) -> CachedSession | None:
-        name, mac, body = self._key(sid, log), value[:_MAC_BYTES], value[_MAC_BYTES:]
+    def _authenticate(self, sid: SessionId, log_id: int, value: bytes) -> CachedSession | None:
+        name, mac, body = self._key(sid, log_id), value[:_MAC_BYTES], value[_MAC_BYTES:]
         if not any(hmac.compare_digest(mac, _mac(key, name, body)) for key in self._keys):
             return None
         try:
@@ -87,7 +87,7 @@ class _Cache:
         except (msgspec.MsgspecError, ValueError, StoreUnavailable):  # written by another version of Keyturn
             return None
         floor = RevocationFloor(record.generation, Instant(record.not_before))
-        return CachedSession(LoadedSession(session, floor), LogCursor(log, record.sequence), Instant(record.read_at))
+        return CachedSession(LoadedSession(session, floor), LogCursor(log_id, record.sequence), Instant(record.read_at))
 
     def _record_failure(self) -> None:
         self.counts.failures += 1
@@ -102,17 +102,17 @@ class RedisCache(_Cache):
         self._address = address
         self._client: Any = None
 
-    def get(self, sid: SessionId, log: int) -> CachedSession | None:
-        """Return a copy read under the log id ``log``, or None for a miss or an error."""
+    def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
+        """Return a copy read under the log id ``log_id``, or None for a miss or an error."""
         if not self.breaker.allow():
             return None
         try:
-            value = self._redis().get(self._key(sid, log))
+            value = self._redis().get(self._key(sid, log_id))
         except _CONNECTION_ERRORS:
             self._record_failure()
             return None
         self.breaker.record_success()
-        return self._unpack(sid, log, value)
+        return self._unpack(sid, log_id, value)
 
     def put(self, copy: CachedSession) -> None:
         """Store a copy of a session just loaded from the store, for the other processes."""
@@ -145,17 +145,17 @@ class AsyncRedisCache(_Cache):
         self._client: Any = None
         self._loop: object = None
 
-    async def get(self, sid: SessionId, log: int) -> CachedSession | None:
+    async def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
         """Return a copy; see ``RedisCache.get``."""
         if not self.breaker.allow():
             return None
         try:
-            value = await self._redis().get(self._key(sid, log))
+            value = await self._redis().get(self._key(sid, log_id))
         except _CONNECTION_ERRORS:
             self._record_failure()
             return None
         self.breaker.record_success()
-        return self._unpack(sid, log, value)
+        return self._unpack(sid, log_id, value)
 
     async def put(self, copy: CachedSession) -> None:
         """Store a copy; see ``RedisCache.put``."""
