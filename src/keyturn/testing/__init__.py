@@ -1,6 +1,6 @@
-"""What ships for tests: the store contract, and fixtures for your own tests. Needs the ``testing`` extra."""
+"""Support for tests: the store contract, and a sync wrapper of async stores. Needs the ``testing`` extra."""
 
 import pytest
 
-# A broken contract should say what it got, not just that it broke.
+# Rewrite the contract's assertions, so that a failure shows the values.
 pytest.register_assert_rewrite("keyturn.testing.contract")

@@ -1,4 +1,4 @@
-"""Blocking: an async store as the contract wants it, each call run to its end on an event loop of its own."""
+"""Sync wrapper of an async store for the store contract, with an event loop of its own."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,7 +24,7 @@ class _BlockingPort:
 
 
 class Blocking:
-    """``store``: an async store. Every port of it may be called from any thread, without ``await``."""
+    """Sync, thread-safe wrapper of every port of the async store ``store``."""
 
     sessions: Any
     accounts: Any

@@ -1,6 +1,6 @@
-"""The store contract: what every store must do, races included. A store is a store when it passes.
+"""Store contract: tests that every store must pass, races included.
 
-Subclass it in a test file and say how to make an empty store::
+Subclass it in a test file and define a fixture that creates an empty store::
 
     from keyturn.testing.contract import StoreContract
 
@@ -13,7 +13,7 @@ Subclass it in a test file and say how to make an empty store::
 
 A store has the attributes ``sessions``, ``accounts``, ``log``, ``throttles``, ``keys`` and ``audit``, each an object
 with the methods of its port in ``keyturn.ports``. An async store is wrapped in ``keyturn.testing.blocking.Blocking``.
-There is no special case for any store in here, and none may be added.
+The contract has no special case for any store, and none may be added.
 """
 
 from keyturn.testing.contract.accounts import AccountContract
@@ -36,4 +36,4 @@ class StoreContract(
     ThrottleKeyAuditContract,
     RaceContract,
 ):
-    """Everything a store must do."""
+    """All tests of the store contract."""

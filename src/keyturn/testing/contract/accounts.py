@@ -1,4 +1,4 @@
-"""What a store must do with accounts."""
+"""Contract for accounts."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from keyturn.testing.contract.records import (
 
 
 class AccountContract:
-    """Insert, find, load, compare-and-swap, and the swap that voids."""
+    """Tests of insert, find, load, replace and replace_and_revoke."""
 
     def test_a_stored_account_is_loaded_unchanged(self, store: Store) -> None:
         for disabled in (False, True):
@@ -52,7 +52,7 @@ class AccountContract:
         for text in STRANGE_TEXTS:
             account = new_account(identifier=f"é{text}", password_hash=text)
             assert store.accounts.insert(account) is True
-            # Neither collation, nor case, nor composition, nor trailing space may make two identifiers one.
+            # Collation, case, Unicode normalization and trailing spaces must not make two identifiers equal.
             for variant in (f"e{text}", f"E\u0301{text}", f"é{text} ", f"É{text}"):
                 assert store.accounts.find(variant) is None
             assert store.accounts.find(account.identifier) == account

@@ -1,4 +1,4 @@
-"""What a store must do to end sessions from outside them."""
+"""Contract for generations and not-befores, which revoke sessions without changing them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from keyturn.testing.contract.records import LATER, NOW, Store, new_increment, n
 
 
 class GenerationIncrementContract:
-    """Generations and not-befores."""
+    """Tests of increment_generation, raise_not_before and revocation_floor."""
 
     def test_an_increment_raises_the_generation_by_one(self, store: Store) -> None:
         session = new_session()

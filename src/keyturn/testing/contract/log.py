@@ -1,4 +1,4 @@
-"""What a store must do with the revocation log."""
+"""Contract for the revocation log."""
 
 from dataclasses import replace
 
@@ -17,12 +17,12 @@ from keyturn.testing.contract.records import (
 
 
 def append(store: Store, expires_at: Instant = LATER) -> Revocation:
-    """Append one entry of a client nobody knows."""
+    """Append one entry for an unknown client."""
     return store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, expires_at))
 
 
 class LogContract:
-    """Sequence numbers, pages, the low-water mark."""
+    """Tests of sequence numbers, pages and the low-water mark."""
 
     def test_an_empty_log_is_complete(self, store: Store) -> None:
         assert store.log.sequence() == 0
@@ -48,7 +48,7 @@ class LogContract:
         lost = replace(session, ended_at=NOW, version=2)
         assert store.sessions.replace(lost, session_revocation(session)) is None
         assert store.log.snapshot() == RevocationPage((), 0)
-        # Not even the number is used up: a follower would wait for it.
+        # The sequence number is not consumed either: a follower would wait for it.
         assert append(store).sequence == 1
 
     def test_a_swap_without_an_entry_appends_none(self, store: Store) -> None:
@@ -90,7 +90,7 @@ class LogContract:
 
     def test_a_page_after_an_unissued_sequence_number_is_incomplete(self, store: Store) -> None:
         append(store)
-        # The log was restored from an older copy: going on from 7 would skip what is yet to come.
+        # The log was restored from an older backup: continuing after 7 would skip entries.
         assert store.log.after(7, 10).complete is False
 
     def test_purge_deletes_more_entries_than_one_batch(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What a store must do when everything happens at once: real threads, one store."""
+"""Contract for concurrent calls: many threads, one store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ ROUNDS = 10
 
 
 class RaceContract:
-    """Of any number of racing calls, what the ports promise."""
+    """Tests of the race guarantees of the ports."""
 
     def test_one_of_racing_session_swaps_wins(self, store: Store) -> None:
         session = new_session()
@@ -197,7 +197,7 @@ def _revoke_all_kinds(store: Store) -> None:
         ]
         for revoke in revoke_calls:
             assert revoke() is not None
-        # The session was opened before two more voids; it is ended under whatever version it has now.
+        # Two increments came after the insert; end the session at its current version.
         loaded = store.sessions.load(session.sid)
         assert loaded is not None
         ended = replace(loaded.session, ended_at=NOW, version=loaded.session.version + 1)
@@ -216,7 +216,7 @@ def _follow(store: Store, done: Event) -> list[int]:
 
 
 def _count_missed(store: Store, done: Event) -> int:
-    """Entries a follower did not see although every page said it was complete."""
+    """Count the entries that a follower missed although its pages were complete."""
     position = missing_count = 0
     while not (done.is_set() and store.log.sequence() == position):
         page = store.log.after(position, 3)

@@ -1,4 +1,4 @@
-"""Records for the contract to store. Every name is new, so that nothing here depends on an empty store by accident."""
+"""Records for the store contract. Every name is random: no test depends on an empty store by accident."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -25,10 +25,10 @@ STRANGE_TEXTS = (
     "null None NaN 0 1e400",
     "x" * 20_000,
 )
-"""Texts a careless store would change, confuse or choke on."""
+"""Texts that a faulty store might change, confuse or reject."""
 
 UNSTORABLE_TEXTS = ("\ud800", "before\0after", "\0")
-"""Texts that some store cannot hold, so that every store refuses them: half a surrogate pair, U+0000."""
+"""Texts that some store cannot hold, so that every store rejects them: a lone surrogate, U+0000."""
 
 UNSTORABLE_NUMBERS = (2**63, -(2**63) - 1, 2**70)
 
@@ -36,7 +36,7 @@ R = TypeVar("R")
 
 
 class Store(Protocol):
-    """A store: its ports as attributes."""
+    """Store with its ports as attributes."""
 
     sessions: SessionStore
     accounts: AccountStore
@@ -47,22 +47,22 @@ class Store(Protocol):
 
 
 def new_name() -> str:
-    """16 random bytes as text."""
+    """Return 16 random bytes as text."""
     return secrets.token_urlsafe(16)
 
 
 def new_sid(subject: Subject) -> SessionId:
-    """A session id for ``subject``."""
+    """Return a new session id for ``subject``."""
     return new_session_id(subject, secrets.token_bytes(16))
 
 
 def new_subject_in_partition(number: int) -> Subject:
-    """A subject of place ``number``."""
+    """Return a new subject of partition ``number``."""
     return next(each for each in iter(lambda: Subject(new_name()), None) if partition_of(each) == number)
 
 
 def new_session(**changes: Any) -> Session:
-    """A session just opened, with ``changes``; its sid is one for its subject."""
+    """Return a new session with ``changes``; its sid belongs to its subject's partition."""
     subject = changes.get("subject", Subject(new_name()))
     defaults: dict[str, Any] = {
         "sid": new_sid(subject),
@@ -79,7 +79,7 @@ def new_session(**changes: Any) -> Session:
 
 
 def new_account(**changes: Any) -> Account:
-    """An account just made, with ``changes``."""
+    """Return a new account with ``changes``."""
     defaults: dict[str, Any] = {
         "subject": Subject(new_name()),
         "identifier": f"{new_name()}@example.com",
@@ -90,17 +90,17 @@ def new_account(**changes: Any) -> Account:
 
 
 def session_revocation(session: Session) -> Revocation:
-    """The entry that ends ``session``."""
+    """Return the entry that ends ``session``."""
     return Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)
 
 
 def new_increment(subject: Subject) -> GenerationIncrement:
-    """Void everything of ``subject``."""
+    """Return an increment that revokes every session and token of ``subject``."""
     return GenerationIncrement(subject, NOW, LATER)
 
 
 def run_concurrently(calls: Sequence[Callable[[], R]]) -> list[R]:
-    """Make every call on a thread of its own, all let go at the same moment. Raises what any of them raised."""
+    """Run every call in its own thread, all started at the same moment. Return the results; raise the first error."""
     barrier = Barrier(len(calls))
     results: list[R] = []
     errors: list[BaseException] = []

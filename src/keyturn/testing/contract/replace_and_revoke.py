@@ -1,4 +1,4 @@
-"""What a store must do when an account changes and one of its sessions is kept: all of it at once, or nothing."""
+"""Contract for replacing an account while one of its sessions is kept, in one transaction."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from keyturn.testing.contract.records import (
 
 
 class ReplaceAndRevokeContract:
-    """``replace_and_revoke`` with a session to keep."""
+    """Tests of ``replace_and_revoke`` with ``keep_session``."""
 
     def test_keep_session_is_stored_at_the_new_generation(self, store: Store) -> None:
         account = new_account()

@@ -1,4 +1,4 @@
-"""What a store must do with sessions."""
+"""Contract for sessions."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +26,7 @@ from keyturn.testing.contract.records import (
 
 
 class SessionContract:
-    """Insert, load, compare-and-swap, list, purge."""
+    """Tests of insert, load, replace, wait_durable, list and purge."""
 
     def test_a_stored_session_is_loaded_unchanged(self, store: Store) -> None:
         session = new_session(
@@ -179,7 +179,7 @@ class SessionContract:
         assert store.sessions.load(session.sid) == LoadedSession(ended, RevocationFloor())
 
     def test_wait_durable_is_true_for_the_stored_version_only(self, store: Store) -> None:
-        """What ``wait_durable`` says stands may be acknowledged: it must not say so of what another write replaced."""
+        """A session is acknowledged after ``wait_durable``, so it must be False for a version that was replaced."""
         session = new_session()
         assert not store.sessions.wait_durable(session)
         store.sessions.insert(session)

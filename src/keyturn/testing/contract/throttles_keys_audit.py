@@ -1,4 +1,4 @@
-"""What a store must do with attempt counters, signing keys and security events."""
+"""Contract for login throttles, signing keys and security events."""
 
 from dataclasses import replace
 
@@ -13,12 +13,12 @@ from keyturn.testing.contract.records import NOW, STRANGE_TEXTS, UNSTORABLE_TEXT
 
 
 def new_key(serial: int, **changes: object) -> StoredKey:
-    """A sealed key."""
+    """Return an encrypted key."""
     return replace(StoredKey(new_name(), "RS256", serial, NOW, bytes(range(256)) * 8), **changes)  # type: ignore[arg-type]
 
 
 class ThrottleKeyAuditContract:
-    """Buckets, keys, events."""
+    """Tests of buckets, keys and events."""
 
     def test_version_one_inserts_a_bucket(self, store: Store) -> None:
         bucket = Bucket(new_name(), 40, NOW, 1)
@@ -84,7 +84,7 @@ class ThrottleKeyAuditContract:
 
     def test_old_events_are_purged(self, store: Store) -> None:
         subject = Subject(new_name())
-        # Not in order: clocks differ, and one that ran ahead must not shield what came after it.
+        # Out of order: clocks differ, and an event with a future time must not protect later ones from the purge.
         for at in (NOW + 1, NOW - 1, NOW, NOW - 1000):
             store.audit.append(AuditEvent(AuditEventType.LOGIN, Instant(at), subject))
         store.audit.append(AuditEvent(AuditEventType.LOGIN_FAILED, Instant(NOW - 1)))
