@@ -166,7 +166,9 @@ def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: b
     refused = in_process(*command.split(), "--data-dir", str(folder))
     assert (refused.code, refused.stdout) == (2, "")
     assert refused.stderr.startswith("Keyturn cannot do this:")
-    assert f"there is no database {folder}/keyturn.db: run this where the server runs" in refused.stderr
+    assert (
+        f"the database does not exist: {folder}/keyturn.db: run the command in the server's directory" in refused.stderr
+    )
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
@@ -175,7 +177,7 @@ def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], mon
     monkeypatch.chdir(tmp_path)
     refused = in_process("db", "copy", "--to", "sqlite:///new.db", *source)
     assert (refused.code, refused.stdout) == (2, "")
-    assert "there is no database" in refused.stderr
+    assert "the database does not exist" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 

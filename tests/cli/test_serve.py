@@ -117,7 +117,7 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
     [
         ({"store": "memory:"}, "memory store"),
         ({"store": "nothing://x:hidden-word@y"}, "driver"),
-        ({"store": "sqlite:////nowhere/keyturn.db"}, "cannot make"),
+        ({"store": "sqlite:////nowhere/keyturn.db"}, "cannot create"),
         ({"polcy": "mobile"}, "KEYTURN_POLCY is not a setting"),
         ({"trusted_proxies": "nowhere"}, "trusted_proxies"),
         ({"algorithm": "none"}, "none"),

@@ -173,7 +173,7 @@ def test_a_redis_that_holds_something_is_left_alone(empty_redis: RedisServer) ->
     [
         (("--store", "mysql://x/y"), "SQLite and PostgreSQL"),
         (("--store", "sqlite:////no/such/folder/x.db"), "no folder"),
-        (("--store", "postgresql://nobody@127.0.0.1:1/x"), "nobody listens at this host and port"),
+        (("--store", "postgresql://nobody@127.0.0.1:1/x"), "nothing listens on this host and port"),
         (("--report", "/nowhere/at/all.html"), "cannot write"),
         (("--plots", "/dev/null"), "cannot write"),
         (("--sessions", "redis://127.0.0.1:1/15"), "store_unavailable"),

@@ -79,7 +79,7 @@ def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
     caplog.set_level(logging.WARNING, "keyturn.store")
     own_redis.kill()
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
-    assert "nobody listens" in log_text(caplog)
+    assert "nothing listens" in log_text(caplog)
     with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
         open_store(database(tmp_path))
     own_redis.start()

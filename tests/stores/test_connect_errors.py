@@ -12,13 +12,13 @@ PIECE = "pa@ss/word"
 def invalid_urls(server: Postgres) -> dict[str, tuple[str, str]]:
     url = server.url()
     return {
-        "password": (url.replace(server.password, "another"), "refuses this user with this password"),
-        "user": (url.replace("//postgres:", "//nobody:"), "refuses this user with this password"),
+        "password": (url.replace(server.password, "another"), "rejects this user with this password"),
+        "user": (url.replace("//postgres:", "//nobody:"), "rejects this user with this password"),
         "database": (server.url("nowhere"), "no such database"),
-        "port": (url.replace(str(server.port), "1"), "nobody listens"),
+        "port": (url.replace(str(server.port), "1"), "nothing listens"),
         "host": (url.replace("127.0.0.1", "no.such.host.invalid"), "has no address"),
-        "unescaped password": (url.replace(server.password, PIECE), "in a password, @ is written %40"),
-        "tls": (f"{url}?sslmode=require", "speaks no TLS"),
+        "unescaped password": (url.replace(server.password, PIECE), "in a password, write @ as %40"),
+        "tls": (f"{url}?sslmode=require", "does not support TLS"),
     }
 
 
@@ -34,7 +34,7 @@ def test_what_is_wrong_is_said(postgres: Postgres, mistake: str) -> None:
 
 
 def test_an_unknown_parameter_is_named_and_a_piece_of_a_password_is_not(postgres: Postgres) -> None:
-    with pytest.raises(ConfigurationError, match=r"knows no parameter sslmod$"):
+    with pytest.raises(ConfigurationError, match=r"has no parameter sslmod$"):
         open_store(f"{postgres.url()}?sslmode=disable&sslmod=require")
     with pytest.raises(ConfigurationError) as caught:
         open_store(f"{postgres.url()}?umb=rella@elsewhere")

@@ -181,8 +181,8 @@ def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
         until(lambda: watch._connection is not None and pid(watch) != first, lambda: "it did not listen again")
         assert_entry_arrives(store, sink)
     messages = [record.getMessage() for record in caplog.records]
-    assert messages[0].startswith("the database no longer tells of revocations, the log is polled: ")
-    assert messages[-1].startswith("the database tells of revocations again, after")
+    assert messages[0].startswith("PostgreSQL does not notify of revocations, the log is polled instead: ")
+    assert messages[-1].startswith("PostgreSQL notifies of revocations again, after")
 
 
 def test_while_nobody_can_listen_the_log_is_polled(

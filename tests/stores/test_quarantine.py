@@ -147,7 +147,7 @@ def test_a_process_that_starts_believes_nothing_before_its_first_look(server: Re
     server.kill()
     store.quarantine.expect_failover()
     server.start()
-    with pytest.raises(StoreUnavailable, match="looked at"):
+    with pytest.raises(StoreUnavailable, match="identity"):
         store.sessions.load(new_session().sid)
     store.quarantine.expect_failover()
     assert store.sessions.load(new_session().sid) is None

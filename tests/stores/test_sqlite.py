@@ -130,7 +130,7 @@ def test_a_locked_database_is_unavailable_within_the_deadline(path: Path) -> Non
         with locked(path):  # until all have been refused
             refusals = refusals_of_writers(store, session)
         assert len(refusals) == 5
-        assert set(refusals) <= {"OperationalError SQLITE_BUSY", "the queue of writers is too long"}
+        assert set(refusals) <= {"OperationalError SQLITE_BUSY", "the write lock was not free within the timeout"}
         assert store.sessions.replace(replace(session, version=1)) == 0
 
 

@@ -108,7 +108,7 @@ def test_a_copy_that_is_killed_goes_on_where_it_was(tmp_path: Path, fresh: Fresh
     for table, done in (("accounts", 40), ("sessions", 20)):
         command = [sys.executable, "-c", KILLED_ON_THE_WAY, source, target, table, str(done)]
         assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
-        with pytest.raises(ConfigurationError, match="not finished"):
+        with pytest.raises(ConfigurationError, match="incomplete"):
             open_store(target)
     copied = copy_database(source, target)
     assert copied.finished
@@ -124,7 +124,7 @@ def test_only_an_empty_database_is_copied_into(tmp_path: Path, fresh: Fresh) -> 
     source, target = f"sqlite:///{tmp_path}/old.db", fresh("postgresql")
     filled(source, 3)
     filled(target, 1)
-    with pytest.raises(ConfigurationError, match="holds something else"):
+    with pytest.raises(ConfigurationError, match="has other data"):
         copy_database(source, target)
     other = f"sqlite:///{tmp_path}/other.db"
     filled(other, 1)
@@ -132,7 +132,7 @@ def test_only_an_empty_database_is_copied_into(tmp_path: Path, fresh: Fresh) -> 
     reader: Any = open_store(source)
     reader.log.snapshot()
     assert not copy_database(source, halfway).finished
-    with pytest.raises(ConfigurationError, match="holds something else"):
+    with pytest.raises(ConfigurationError, match="has other data"):
         copy_database(other, halfway)
     reader.close()
 

@@ -20,7 +20,7 @@ from stores.open_connections import wait_until_unused
 KILLED_BEFORE_IT_OPENS = """
 import os, signal, sys
 from keyturn.stores.sql import transfer
-transfer._open = lambda there: os.kill(os.getpid(), signal.SIGKILL)
+transfer._open_target = lambda there: os.kill(os.getpid(), signal.SIGKILL)
 transfer.copy_database(*sys.argv[1:])
 """
 
@@ -47,7 +47,7 @@ def test_killed_between_closing_the_one_and_opening_the_other(
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_IT_OPENS, source, target], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert "was moved" in refused(source)
-    assert "not finished" in refused(target)
+    assert "incomplete" in refused(target)
     copied = copy_database(source, target)
     assert (copied.finished, copied.rows["sessions"]) == (True, 1)
     assert "was moved" in refused(source)

@@ -193,7 +193,7 @@ class LogFollower:
 
     def _record_success(self, interval_seconds: float | None) -> float:
         if self._failures:
-            _logger.warning("the revocation feed is read again after %d failed attempts", self._failures)
+            _logger.warning("the revocation feed can be read again, after %d failed attempts", self._failures)
         self._failures = 0
         if interval_seconds is not None:
             return interval_seconds

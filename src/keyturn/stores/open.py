@@ -118,6 +118,11 @@ def _open_with_redis_async(url: str, connections: int, redis_sessions: RedisSess
 
 def _check_redis_sessions(url: str) -> None:
     if url == MEMORY:
-        raise ConfigurationError("session_store: accounts must be in a database when sessions are in Redis; set store")
+        raise ConfigurationError(
+            "session_store: sessions in Redis need a database for the accounts; "
+            "set KEYTURN_STORE to a SQLite or PostgreSQL URL"
+        )
     if find_spec("redis") is None:
-        raise ConfigurationError("session_store: redis is missing; in a clone of Keyturn: pip install '.[redis]'")
+        raise ConfigurationError(
+            "session_store: the package redis is not installed; in a clone of Keyturn: pip install '.[redis]'"
+        )

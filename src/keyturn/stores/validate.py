@@ -11,11 +11,11 @@ def check_storable(*values: object) -> None:
             if isinstance(value, str):
                 # JSON may contain a lone surrogate; no database can store it. PostgreSQL cannot store U+0000.
                 if b"\0" in value.encode():
-                    raise BadRequest("text with U+0000")
+                    raise BadRequest("text contains U+0000, which cannot be stored")
             elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-                raise BadRequest("a number of more than 64 bits")
+                raise BadRequest("a number exceeds 64 bits")
     except UnicodeEncodeError:
-        raise BadRequest("text with a lone surrogate") from None
+        raise BadRequest("text contains a lone surrogate, which cannot be stored") from None
 
 
 def check_storable_session(session: Session) -> None:

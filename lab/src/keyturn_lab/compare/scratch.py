@@ -109,7 +109,9 @@ def _empty(sessions: str) -> Generator[None]:
 
 def _redis(url: str) -> Any:
     if find_spec("redis") is None:
-        raise ConfigurationError("session_store: redis is missing; in a clone of Keyturn: pip install '.[redis]'")
+        raise ConfigurationError(
+            "session_store: the package redis is not installed; in a clone of Keyturn: pip install '.[redis]'"
+        )
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.connect import connect
 

@@ -56,7 +56,7 @@ class MemorySessions:
     def raise_not_before(self, entry: Revocation) -> Revocation:
         check_storable(entry.key, entry.value, entry.at, entry.expires_at)
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
-            raise ValueError("only a client or everything has a not-before")
+            raise ValueError("a not-before needs the kind CLIENT or EVERYTHING")
         with self._memory.lock:
             key = (entry.kind, entry.key)
             self._memory.floors[key] = max(entry.value, self._memory.floors.get(key, 0))

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from keyturn.errors import ConfigurationError
 
 EXAMPLE = (
-    "write it as in redis://127.0.0.1:6379/0, redis+sentinel://a:26379,b:26379/NAME, redis+cluster://a:6379,b:6379 "
+    "write it like redis://127.0.0.1:6379/0, redis+sentinel://a:26379,b:26379/NAME, redis+cluster://a:6379,b:6379 "
     "or unix:///run/redis.sock; rediss instead of redis means TLS"
 )
 _PORTS = {"single": 6379, "cluster": 6379, "sentinel": 26379}
@@ -52,12 +52,12 @@ def read_address(url: str, setting: str = "redis_cache") -> Address:
         query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         return _unix(parts, query, setting) if parts.scheme == "unix" else _network(parts, query, setting)
     except ValueError:
-        _refuse(setting, "the URL cannot be read")
+        _refuse(setting, "the URL cannot be parsed")
 
 
 def _unix(parts: SplitResult, query: dict[str, str], setting: str) -> Address:
     if not parts.path:
-        _refuse(setting, "the URL names no socket")
+        _refuse(setting, "the URL has no socket path")
     options = {**_login(parts), "db": int(query.pop("db", "0")), "unix_socket_path": unquote(parts.path)}
     _require_no_options(query, setting)
     return Address("unix", (), options)
@@ -70,7 +70,7 @@ def _network(parts: SplitResult, query: dict[str, str], setting: str) -> Address
     form: Form = "single" if not suffix else "sentinel" if suffix == "sentinel" else "cluster"
     hosts = _hosts(parts.netloc.rpartition("@")[2], _PORTS[form])
     if form == "single" and len(hosts) != 1:
-        _refuse(setting, "one host, or redis+sentinel, or redis+cluster")
+        _refuse(setting, "several hosts need redis+sentinel or redis+cluster")
     tls = _tls(scheme, query, setting)
     path = [unquote(each) for each in parts.path.split("/")[1:] if each]
     name = path.pop(0) if form == "sentinel" and path else ""
@@ -86,17 +86,17 @@ def _tls(scheme: str, query: dict[str, str], setting: str) -> dict[str, Any]:
     if scheme == "rediss":
         return {"ssl": True, **options}
     if options:
-        _refuse(setting, "TLS options need rediss")
+        _refuse(setting, "TLS options need the scheme rediss")
     return {}
 
 
 def _check_path(form: Form, name: str, path: list[str], setting: str) -> None:
     if form == "sentinel" and not name:
-        _refuse(setting, "the URL does not say which primary: .../NAME")
+        _refuse(setting, "the URL lacks the name of the primary: .../NAME")
     if form == "cluster" and path:
         _refuse(setting, "a cluster has no numbered databases")
     if len(path) > 1:
-        _refuse(setting, "the URL cannot be read")
+        _refuse(setting, "the URL cannot be parsed")
 
 
 def _hosts(text: str, port: int) -> tuple[Host, ...]:

@@ -29,9 +29,9 @@ def bind_database(runner: RedisRunner, database: Engine) -> int | None:
         _check_settings(runner)
         return _bind(runner, database)
     except AccessDenied as error:
-        raise ConfigurationError(f"session_store: Redis does not let us in: {error.detail}") from None
+        raise ConfigurationError(f"session_store: Redis denied access: {error.detail}") from None
     except StoreUnavailable as error:
-        _logger.warning("the Redis with the sessions cannot be asked: %s", error.detail)
+        _logger.warning("the Redis session store cannot be reached: %s", error.detail)
         return None
 
 
@@ -45,11 +45,13 @@ def _check_settings(runner: RedisRunner) -> None:
         if memory.get("maxmemory") and (policy := memory.get("maxmemory_policy", "noeviction")) != "noeviction":
             # An evicted generation, not-before or log entry is a lost revocation (P1).
             raise ConfigurationError(
-                f"session_store: this Redis evicts what is in use (maxmemory-policy {policy}): it would forget "
-                "revocations and log people out; set it to noeviction"
+                f"session_store: this Redis evicts keys (maxmemory-policy {policy}): it would lose "
+                "revocations and sessions; set maxmemory-policy to noeviction"
             )
     if not all(each.get("aof_enabled") for each in runner.info("persistence")):
-        _logger.warning("the Redis with the sessions writes no append-only file: a restart of it loses them")
+        _logger.warning(
+            "the Redis session store has no append-only file: a restart loses all sessions; set appendonly yes"
+        )
 
 
 def _bind(runner: RedisRunner, database: Engine) -> int:
@@ -60,14 +62,14 @@ def _bind(runner: RedisRunner, database: Engine) -> int:
         stored = runner.run(_read_identity())
     if stored is None and is_bound:
         raise ConfigurationError(
-            "session_store: this Redis holds nothing, and the sessions of this database are in one: set "
-            "KEYTURN_SESSION_STORE as its other servers do; or, if everything in it "
-            "was lost, run `keyturn db reset-redis-sessions`"
+            "session_store: this Redis is empty, but the sessions of this database are in Redis: set "
+            "KEYTURN_SESSION_STORE as on the other servers; or, if Redis lost everything, "
+            "run `keyturn db reset-redis-sessions`"
         )
     if stored not in (None, number):
         raise ConfigurationError(
-            "session_store: this Redis holds the sessions of another database: set KEYTURN_SESSION_STORE as "
-            "the other servers of this one do, or name a Redis (or a database of it, as "
+            "session_store: this Redis has the sessions of another database: set KEYTURN_SESSION_STORE "
+            "as on the other servers, or use a Redis (or a database of it, as "
             "in redis://host/1) that no other service uses"
         )
     rebind(runner, number)

@@ -87,7 +87,7 @@ def pack_session(session: Session) -> bytes:
             )
         )
     except (UnicodeEncodeError, OverflowError):
-        raise BadRequest("a value no store can hold") from None
+        raise BadRequest("a value cannot be stored") from None
 
 
 def _translate_errors(decode: Callable[P, T]) -> Callable[P, T]:
@@ -96,7 +96,7 @@ def _translate_errors(decode: Callable[P, T]) -> Callable[P, T]:
         try:
             return decode(*args, **kwargs)
         except (msgspec.MsgspecError, ValueError, IndexError):
-            raise CorruptRecord("a record in Redis cannot be read") from None  # the cause would quote the record
+            raise CorruptRecord("a record in Redis is corrupt") from None  # the cause would quote the record
 
     return wrapper
 

@@ -46,10 +46,10 @@ class SingleServer:
         return self.client
 
     def client_at(self, host: str, port: int) -> Any:
-        raise StoreUnavailable("a cluster's node; write redis+cluster://")
+        raise StoreUnavailable("the server is a node of a Redis Cluster; use a redis+cluster:// URL")
 
     def record_move(self, error: MovedError) -> None:
-        raise StoreUnavailable("a cluster's node; write redis+cluster://")
+        raise StoreUnavailable("the server is a node of a Redis Cluster; use a redis+cluster:// URL")
 
     def primaries(self) -> list[Any]:
         return [self.client]
@@ -101,7 +101,9 @@ def execute(network: Network, call: Call, wait_command: Sequence[Word]) -> Execu
             check(answer)
             check_durable(rest, wait_command)
             return answer
-    raise StoreUnavailable("sent from server to server")
+    raise StoreUnavailable(
+        f"Redis Cluster: gave up after {REDIRECTIONS} redirections (MOVED/ASK); check the cluster state"
+    )
 
 
 def execute_all(
@@ -132,7 +134,10 @@ def check_durable(answers: Sequence[Any], wait_command: Sequence[Word]) -> None:
     for answer in answers:
         check(answer)
         if answer < int(wait_command[1]):
-            raise NotDurable(f"{answer} of {int(wait_command[1])} replicas have it")
+            raise NotDurable(
+                f"{answer} of {int(wait_command[1])} replicas confirmed the write; "
+                "check the replicas or KEYTURN_REDIS_MIN_REPLICAS"
+            )
 
 
 def _redirect_target(error: Any) -> tuple[str, int]:

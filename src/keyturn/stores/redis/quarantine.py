@@ -84,11 +84,9 @@ class Quarantine:
     def _refuse_until(self, ends_at: float | None) -> None:
         if ends_at is not None:
             remaining = max(1, int(ends_at - self._monotonic()) + 1)
-            raise StoreQuarantined(
-                "the Redis with the sessions restarted or failed over", retry_after_seconds=remaining
-            )
+            raise StoreQuarantined("the Redis session store restarted or failed over", retry_after_seconds=remaining)
         if self._is_suspected and self._is_watched:
-            raise StoreUnavailable("the Redis with the sessions has to be looked at before it is believed")
+            raise StoreUnavailable("the identity of the Redis session store has to be checked first; retry in a second")
 
     def expect_failover(self) -> None:
         """Refuse calls until the identity was checked once, and try to check it now. Call it before ``watch``."""
@@ -146,7 +144,7 @@ class Quarantine:
             except StoreUnavailable:
                 pass  # requests get the same error and report it
             except Exception:  # without this thread, a quarantine would never end
-                _logger.exception("looking after the Redis with the sessions failed; it is tried again")
+                _logger.exception("checking the identity of the Redis session store failed; retrying")
             self._wakeup.wait(CHECK_SECONDS)
         self._is_watched = False
 
@@ -175,7 +173,7 @@ class Quarantine:
                     self._replay(entry, now)
                 except CorruptRecord as error:
                     # An unreadable session admits no request; the other revocations must not wait for it.
-                    _logger.warning("a revocation of %s cannot be laid back: %s", entry.kind.value, error.detail)
+                    _logger.warning("a revocation of kind %s could not be replayed: %s", entry.kind.value, error.detail)
             self._runner.run(append({_nonce(entry): pack_entry(entry) for entry in batch}))
 
     def _replay(self, entry: Revocation, now: Instant) -> None:
@@ -191,8 +189,8 @@ class Quarantine:
         self._is_log_closed = True
         self._ends_at = self._monotonic() + self._seconds
         _logger.error(
-            "the Redis with the sessions restarted or failed over: it may have lost acknowledged writes; "
-            "no session is read from it for %g s, while remembered revocations are laid back",
+            "the Redis session store restarted or failed over: it may have lost acknowledged writes; "
+            "no session is read from it for %g s, while known revocations are replayed",
             self._seconds,
         )
 
@@ -210,7 +208,7 @@ class Quarantine:
             if self.changes != changes:
                 return  # another failover: start again
         self._ends_at = None
-        _logger.warning("sessions are read from Redis again")
+        _logger.warning("the quarantine is over: sessions are read from Redis again")
 
     def _replay_session_end(self, entry: Revocation, now: Instant) -> None:
         while (loaded := self._sessions.load(SessionId(entry.key))) is not None:

@@ -147,7 +147,7 @@ class Relay:
 
         A heartbeat in it would prove nothing, and readers would skip the entries to come (P4).
         """
-        _logger.error("the stream in Redis is ahead of the revocation log: it is made anew")
+        _logger.error("the stream in Redis is ahead of the revocation log: it is deleted and written again")
         stream = stream_of(self._log_id or 0)
         client.delete(stream, stream + b":beat", POINTER)
         self._last = _STREAM_START

@@ -157,7 +157,7 @@ class AsyncRedisRunner:
     async def run(self, operation: Operation[T]) -> T:
         """Run ``operation``. Raises ``StoreUnavailable``, ``NotDurable`` and the operation's own errors."""
         if self._slots == 0:
-            raise StoreUnavailable("too many operations are waiting for the store")
+            raise StoreUnavailable("too many operations are waiting for the store; retry later")
         self._slots -= 1
         network: SingleServer | Cluster | None = None
         try:

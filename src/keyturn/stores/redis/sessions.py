@@ -116,7 +116,7 @@ class Sessions:
 
     def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
-            raise ValueError("only a client or everything has a not-before")
+            raise ValueError("a not-before needs the kind CLIENT or EVERYTHING")
         pairs = {self._nonce(): pack_entry(entry)}
         # Record the intent first, so that any process's purge can finish an interrupted call.
         yield Call("HSET", (PENDING,), _flat(pairs), durable=True)
@@ -149,7 +149,7 @@ class Sessions:
 def _locate(session: Session) -> tuple[Partition, bytes]:
     location = locate(session.sid)
     if location is None or location[0] is not partition_for(session.subject):
-        raise ValueError("a session id of another place than its subject")
+        raise ValueError("the session id belongs to another partition than the subject")
     return location
 
 

@@ -43,7 +43,7 @@ class Address:
         lists = {name: self.parts[name].split(",") for name in _LIST_PARAMETERS if self.parts.get(name)}
         count = max((len(each) for each in lists.values()), default=1)
         if any(len(each) not in (1, count) for each in lists.values()):
-            raise ConfigurationError("store: there are not as many ports as hosts")
+            raise ConfigurationError("store: the URL must have one port, or as many ports as hosts")
         return tuple(
             {**self.parts, **{name: each[number % len(each)] for name, each in lists.items()}}
             for number in range(count)
@@ -67,7 +67,7 @@ def read_address(url: str) -> Address | None:
         from psycopg.conninfo import conninfo_to_dict
     except ImportError as error:
         raise ConfigurationError(
-            f"store: {error.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
+            f"store: the package {error.name} is not installed; in a clone of Keyturn: pip install '.[postgresql]'"
         ) from None
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
@@ -85,8 +85,8 @@ def _describe_url_error(rest: str) -> str:
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True) if name.isidentifier()]
     unknown = [name for name in names if name not in _libpq_parameters()]
     if unknown and "@" not in query:
-        return f"PostgreSQL knows no parameter {unknown[0]}"
-    return "the URL cannot be read; write it as in postgresql://keyturn@db.example.com/keyturn"
+        return f"PostgreSQL has no parameter {unknown[0]}"
+    return "the URL cannot be parsed; write it like postgresql://keyturn@db.example.com/keyturn"
 
 
 def _libpq_parameters() -> set[str]:
@@ -99,5 +99,7 @@ def _asyncpg_parameters(host: Mapping[str, str]) -> dict[str, str]:
     parameters = {name: value for name, value in host.items() if not name.startswith(_DRIVER_SPECIFIC)}
     for name in parameters:
         if name not in _ASYNCPG_PARAMETERS:
-            raise ConfigurationError(f"store: asyncpg knows no {name}; begin the URL with {_PSYCOPG}://")
+            raise ConfigurationError(
+                f"store: asyncpg does not support the parameter {name}; begin the URL with {_PSYCOPG}://"
+            )
     return parameters

@@ -44,7 +44,7 @@ class AsyncpgConnector:
     async def __call__(self) -> asyncpg.Connection:
         """Connect to the primary. Raises asyncpg's errors, or ``StoreUnavailable`` if the last server is a standby."""
         start, count = self._primary, len(self._urls)
-        failure: Exception = StoreUnavailable("no server is named")
+        failure: Exception = StoreUnavailable("the URL has no host")
         for index in (*range(start, count), *range(start)):
             try:
                 connection = await self._open(self._urls[index])

@@ -50,7 +50,7 @@ class AsyncpgPool:
         """
         if self._pid != os.getpid():
             # Two processes on one socket would read each other's responses.
-            raise ConfigurationError("this store was opened before a fork; open one in each process")
+            raise ConfigurationError("the store was opened before a fork; open a store in each process")
         await self._reserve_slot()
         try:
             while self._idle:
@@ -91,7 +91,7 @@ class AsyncpgPool:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._free == 0:
-            raise StoreUnavailable("too many operations are waiting for the store")
+            raise StoreUnavailable("too many operations are waiting for the store; retry later")
         self._free -= 1
         if not self._slots.locked():
             await self._slots.acquire()  # does not wait: a slot is free
@@ -101,7 +101,7 @@ class AsyncpgPool:
                 await self._slots.acquire()
         except TimeoutError:
             self._free += 1
-            raise StoreUnavailable("every connection is in use") from None
+            raise StoreUnavailable("all connections stayed in use until the timeout") from None
         except BaseException:
             self._free += 1
             raise

@@ -31,7 +31,7 @@ class CompiledStatement:
         for value in parameters.values():
             # PostgreSQL cannot store U+0000, and all stores must accept the same values.
             if isinstance(value, str) and "\0" in value:
-                raise BadRequest("text with U+0000")
+                raise BadRequest("text contains U+0000, which cannot be stored")
         values = {**self._constants, **parameters}
         return values if self._to_positional is None else self._to_positional(values)
 

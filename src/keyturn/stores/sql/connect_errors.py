@@ -5,22 +5,22 @@ A driver's message may quote the failed row, or a part of the URL that contains 
 
 from typing import Final
 
-_NO_HOST: Final = "this host name has no address; in a password, @ is written %40, : %3A and / %2F"
+_NO_HOST: Final = "this host name has no address; in a password, write @ as %40, : as %3A and / as %2F"
 _MESSAGES: Final = (
-    ("authentication failed", "the server refuses this user with this password"),
-    ("does not exist", "the server has no such database, or no such user"),
-    ("refused", "nobody listens at this host and port"),
+    ("authentication failed", "the server rejects this user with this password"),
+    ("does not exist", "the server has no such database or user"),
+    ("refused", "nothing listens on this host and port"),
     ("translate host name", _NO_HOST),
     ("Name or service not known", _NO_HOST),
     ("certificate file", "a certificate file that the URL names cannot be read"),
     ("certificate", "the server's certificate is not trusted"),
-    ("does not support SSL", "the server speaks no TLS, which the URL asks for"),
-    ("no pg_hba.conf entry", "pg_hba.conf lets nobody in from here as this user"),
-    ("too many", "the server has no connection left"),
+    ("does not support SSL", "the server does not support TLS, which the URL requires"),
+    ("no pg_hba.conf entry", "pg_hba.conf does not allow this user from this host"),
+    ("too many", "the server has no free connections"),
     ("timeout", "no answer in time"),
     ("starting up", "the server is starting"),
     ("read-only", "the server is read-only"),
-    ("permission denied", "this user may not do that here; make it the owner of the database"),
+    ("permission denied", "this user lacks a permission; make it the owner of the database"),
 )
 """Pairs of a text in the driver's message and Keyturn's explanation; the first match is used."""
 

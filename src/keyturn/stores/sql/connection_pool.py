@@ -34,7 +34,7 @@ class ConnectionPool:
         """
         if self._pid != os.getpid():
             # A child would release its parent's locks and corrupt the file (sqlite.org/howtocorrupt.html, section 2.6).
-            raise ConfigurationError("this store was opened before a fork; open one in each process")
+            raise ConfigurationError("the store was opened before a fork; open a store in each process")
         try:
             connection = self._idle.get_nowait()
         except Empty:
@@ -87,7 +87,7 @@ class ConnectionPool:
         try:
             return self._idle.get(timeout=self._timeout_seconds)
         except Empty:
-            raise StoreUnavailable("every connection is in use") from None
+            raise StoreUnavailable("all connections stayed in use until the timeout") from None
 
     def _open(self) -> PoolProxiedConnection:
         # Read the count first: a connection opened during a reset is then closed again, at worst without need.

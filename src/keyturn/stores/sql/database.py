@@ -15,7 +15,7 @@ from keyturn.stores.sql.address import Address, read_address
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.fair_lock import FairLock
 
-EXAMPLE = "write it as in sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
+EXAMPLE = "write it like sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
 
 _NotifierFactory = Callable[[Callable[[], None]], ChangeNotifier | None]
 
@@ -69,7 +69,7 @@ def _postgresql(address: Address, deadline_seconds: float) -> Database:
         from keyturn.stores.sql import listen_notify, psycopg_driver
     except ImportError as error:
         raise ConfigurationError(
-            f"store: {error.name} is missing; in a clone of Keyturn: pip install '.[postgresql]'"
+            f"store: the package {error.name} is not installed; in a clone of Keyturn: pip install '.[postgresql]'"
         ) from None
     durable, throttle_engine = (
         psycopg_driver.make_engine(address, deadline_seconds, durable=each) for each in (True, False)
@@ -111,4 +111,4 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except SQLAlchemyError:
         # The URL is not quoted: it may hold a password.
-        raise ConfigurationError(f"store: the URL cannot be read; {EXAMPLE}") from None
+        raise ConfigurationError(f"store: the URL cannot be parsed; {EXAMPLE}") from None

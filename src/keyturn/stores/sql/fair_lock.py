@@ -43,4 +43,4 @@ class FairLock:
             if waiter not in self._waiters:
                 return  # the lock was passed to this thread just after the timeout
             self._waiters.remove(waiter)
-        raise StoreUnavailable("the queue of writers is too long")
+        raise StoreUnavailable("the write lock was not free within the timeout")

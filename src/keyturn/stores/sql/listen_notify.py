@@ -108,7 +108,7 @@ class NotifyListener:
             self._execute(self._connection, _LISTEN)
         counters = tuple(self._execute(self._connection, _COUNTERS).fetchall())
         if self._failures:
-            _logger.warning("the database tells of revocations again, after %d failed attempts", self._failures)
+            _logger.warning("PostgreSQL notifies of revocations again, after %d failed attempts", self._failures)
         self._failures = 0
         # A new connection may lead to a promoted standby, where equal counters may belong to another log.
         return self._connections, counters
@@ -132,6 +132,8 @@ class NotifyListener:
         self.close()
         self._failures += 1
         if self._failures == 1:
-            _logger.warning("the database no longer tells of revocations, the log is polled: %s", error_summary(error))
+            _logger.warning(
+                "PostgreSQL does not notify of revocations, the log is polled instead: %s", error_summary(error)
+            )
         pause = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10))
         self._retry_at = self._monotonic() + pause * (0.5 + self._jitter() / 2)

@@ -44,15 +44,17 @@ def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
             if sessions_in_redis:
                 _write_marker(connection)
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database does not answer: {type(error).__name__}") from None
+        raise StoreUnavailable(f"the database cannot be reached: {type(error).__name__}") from None
     if COPYING in markers:
-        raise ConfigurationError("store: a copy into this database is not finished; run `keyturn db copy` again")
+        raise ConfigurationError("store: the copy into this database is incomplete; run `keyturn db copy` again")
     if MOVED in markers:
-        raise ConfigurationError("store: this database was moved with `keyturn db copy`; serve from where it went")
+        raise ConfigurationError(
+            "store: this database was moved with `keyturn db copy`; set KEYTURN_STORE to the target of the copy"
+        )
     if SESSIONS_IN_REDIS in markers and not sessions_in_redis:
         raise ConfigurationError(
-            "session_store: those of this database are kept in a Redis; set KEYTURN_SESSION_STORE as its servers do, "
-            "or bring them back here with `keyturn db use-sql-sessions`, which ends them all"
+            "session_store: the sessions of this database are in Redis; set KEYTURN_SESSION_STORE as on its other "
+            "servers, or run `keyturn db use-sql-sessions`, which revokes all sessions"
         )
 
 
@@ -71,7 +73,7 @@ def bind(engine: Engine) -> tuple[int, bool]:
             )
             number = connection.execute(select(counters.c.value).where(is_redis_marker)).scalar_one()
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database does not answer: {type(error).__name__}") from None
+        raise StoreUnavailable(f"the database cannot be reached: {type(error).__name__}") from None
     return number, not updated.rowcount
 
 

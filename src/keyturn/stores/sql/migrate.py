@@ -35,11 +35,11 @@ def upgrade(engine: Engine, setting: str = "KEYTURN_STORE") -> None:
             if _revision(connection) != _head():
                 _upgrade(connection)
     except CommandError:
-        raise ConfigurationError("the database's schema is newer than this Keyturn") from None
-    except SQLAlchemyError as error:
-        raise StoreUnavailable(
-            f"{setting}: cannot bring the schema up to date: {explain_connect_error(error)}"
+        raise ConfigurationError(
+            "the database's schema is newer than this version of Keyturn; upgrade Keyturn"
         ) from None
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"{setting}: cannot migrate the schema: {explain_connect_error(error)}") from None
 
 
 def configuration() -> Config:

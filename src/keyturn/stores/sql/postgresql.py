@@ -40,9 +40,9 @@ def check_server(row: Sequence[Any], label: str) -> None:
     """
     read_only, encoding, has_fsync, *_ = row
     if read_only:
-        raise StoreUnavailable("the database only reads: a standby, not the primary")
+        raise StoreUnavailable("the database is read-only: it is a standby, not the primary")
     if encoding != "UTF8":
-        raise ConfigurationError(f"store: the database is encoded in {encoding}; make one with ENCODING 'UTF8'")
+        raise ConfigurationError(f"store: the database has the encoding {encoding}; create one with ENCODING 'UTF8'")
     if not has_fsync and label not in _warned:
         _warned.add(label)
         _logger.warning("fsync is off on %s: a power cut loses acknowledged revocations", label)

@@ -86,7 +86,7 @@ class PsycopgConnector:
     def __call__(self) -> DeadlineConnection:
         """Connect to the primary. Raises ``psycopg.Error``, or ``StoreUnavailable`` if the last server is a standby."""
         start, count = self._primary, len(self._hosts)
-        failure: Exception = StoreUnavailable("no server is named")
+        failure: Exception = StoreUnavailable("the URL has no host")
         for index in (*range(start, count), *range(start)):
             try:
                 connection = self._open(self._hosts[index])

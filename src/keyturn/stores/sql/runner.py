@@ -16,7 +16,7 @@ from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
 
-UNSTORABLE = "a value no store can hold"
+UNSTORABLE = "a value cannot be stored"
 
 _PAUSE_SECONDS = 0.0005
 """Pause between two attempts while another process holds the lock.

@@ -153,7 +153,7 @@ class Sessions:
     @writes
     def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
-            raise ValueError("only a client or everything has a not-before")
+            raise ValueError("a not-before needs the kind CLIENT or EVERYTHING")
         yield BEGIN
         sequence = yield from next_sequence()
         key: dict[str, object] = {"b_kind": entry.kind.value, "b_key": entry.key}

@@ -19,7 +19,9 @@ def create_file(url: URL) -> None:
     Raises ``ConfigurationError`` for a URL that is not a plain file, or a file that cannot be written.
     """
     if not url.database or url.database == ":memory:" or url.query:
-        raise ConfigurationError("store: SQLite needs a plain file, as in sqlite:////var/lib/keyturn/keyturn.db")
+        raise ConfigurationError(
+            "store: the SQLite URL must name a file and have no parameters, like sqlite:////var/lib/keyturn/keyturn.db"
+        )
     path = Path(url.database)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -27,17 +29,17 @@ def create_file(url: URL) -> None:
         # Do not open an existing file: closing any descriptor drops all locks of this process on it (POSIX), and
         # another process would then discard a log in use (sqlite.org/howtocorrupt.html, section 2.2).
         if not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
-            raise ConfigurationError(f"store: {path} is not a file this user may write") from None
+            raise ConfigurationError(f"store: {path} is not a file that this user may read and write") from None
     except OSError as error:
-        raise ConfigurationError(f"store: cannot make {path}: {error.strerror}") from None
+        raise ConfigurationError(f"store: cannot create {path}: {error.strerror}") from None
 
 
 def require_file(url: URL) -> None:
     """Check that the database file exists. Raises ``ConfigurationError``: opening it would create an empty one."""
     if url.database and not Path(url.database).exists():
         raise ConfigurationError(
-            f"there is no database {Path(url.database).absolute()}: "
-            "run this where the server runs, or name its folder with --data-dir, or its database with KEYTURN_STORE"
+            f"the database does not exist: {Path(url.database).absolute()}: "
+            "run the command in the server's directory, or set --data-dir or KEYTURN_STORE"
         )
 
 

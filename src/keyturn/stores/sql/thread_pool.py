@@ -26,14 +26,14 @@ class BoundedThreadPool:
         """Call ``method`` in a thread. A cancelled call that waits does not run; one that runs may still complete."""
         if self._pid != os.getpid():
             # A fork does not copy threads: a call would wait forever.
-            raise ConfigurationError("this store was opened before a fork; open one in each process")
+            raise ConfigurationError("the store was opened before a fork; open a store in each process")
         if not self._slots.acquire(blocking=False):
-            raise StoreUnavailable("too many operations are waiting for the store")
+            raise StoreUnavailable("too many operations are waiting for the store; retry later")
         try:
             future = self._executor.submit(method, *arguments)
         except RuntimeError as error:
             self._slots.release()
-            raise StoreUnavailable("the store is closed, or the machine has no thread left") from error
+            raise StoreUnavailable("the store is closed, or no thread could be started") from error
         future.add_done_callback(self._release_slot)
         return await self._wait(future)
 
@@ -49,7 +49,7 @@ class BoundedThreadPool:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if is_late:
-                raise StoreUnavailable("every thread is in use") from None
+                raise StoreUnavailable("all threads stayed in use until the timeout") from None
             raise
         finally:
             timer.cancel()

@@ -85,7 +85,9 @@ def copy_database(source_url: str, target_url: str, progress: Progress = _no_pro
             with target_db.engine.connect() as target:
                 _open_target(target)
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreUnavailable(f"the copy stopped: {type(error).__name__}; run it again to go on") from error
+        raise StoreUnavailable(
+            f"the copy was interrupted: {type(error).__name__}; run the command again to continue"
+        ) from error
     else:
         return result
     finally:
@@ -103,16 +105,16 @@ def _claim(source: Connection, target: Connection) -> TransferResult:
     """Mark an empty target as being copied to. Return a finished result if only opening the target is left to do."""
     source_markers, target_markers = read_markers(source), read_markers(target)
     if MOVED in target_markers:
-        raise ConfigurationError("the target was moved away itself; copy into an empty database")
+        raise ConfigurationError("the target was itself moved with `keyturn db copy`; copy into an empty database")
     if target_markers.get(COPYING) == source_markers[LOG]:
         finished = MOVED in source_markers
         return TransferResult({each.name: _count(target, each) for each in _TRANSFERRED if finished}, finished=finished)
     if MOVED in source_markers:
-        raise ConfigurationError("the source was moved already; nothing is written there any more")
+        raise ConfigurationError("the source was already moved to another target; it is closed")
     if target_markers[LOG] == source_markers[LOG]:
         raise ConfigurationError("the target is the source, or a backup of it; copy into an empty database")
     if COPYING in target_markers or any(_count(target, table) for table in _MUST_BE_EMPTY):
-        raise ConfigurationError("the target holds something else; copy into an empty database")
+        raise ConfigurationError("the target has other data; copy into an empty database")
     target.execute(insert(counters), {"name": COPYING, "value": source_markers[LOG]})
     return TransferResult()
 
@@ -180,7 +182,7 @@ def _compare(source: Connection, target: Connection) -> None:
     """Compare both databases by digest. Raises ``StoreUnavailable`` for a difference."""
     for table in _TRANSFERRED:
         if _digest(source, table) != _digest(target, table):
-            raise StoreUnavailable(f"{table.name} is not the same on both sides; run it again")
+            raise StoreUnavailable(f"{table.name} differs between source and target; run the command again")
 
 
 def _close_source(source: Connection) -> None:
