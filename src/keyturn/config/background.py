@@ -24,7 +24,7 @@ DAY_SECONDS = 86400
 KEYS_SECONDS = 15.0
 """Longest interval at which the signing keys are checked."""
 
-_logger = logging.getLogger("keyturn.upkeep")
+_logger = logging.getLogger("keyturn.background")
 
 
 class BackgroundTasks:
@@ -39,7 +39,7 @@ class BackgroundTasks:
         self._relay = components.redis_cache.relay if components.redis_cache else None
         self._threads = [
             threading.Thread(target=self._feed.run_thread, args=(self._stop,), name="keyturn-feed", daemon=True),
-            threading.Thread(target=self._run_periodically, name="keyturn-upkeep", daemon=True),
+            threading.Thread(target=self._run_periodically, name="keyturn.background", daemon=True),
         ]
         if self._relay is not None:
             components.session_cache.subscribe(self._relay.wake)

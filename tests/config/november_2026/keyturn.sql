@@ -1,0 +1,107 @@
+BEGIN TRANSACTION;
+CREATE TABLE accounts (
+	subject TEXT NOT NULL, 
+	identifier TEXT NOT NULL, 
+	password_hash TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	disabled BOOLEAN NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_accounts PRIMARY KEY (subject)
+);
+INSERT INTO "accounts" VALUES('dU7g4dduZ6GotmnRLKkcYg','ada@example.com','$argon2id$v=19$m=19456,t=2,p=1$y12TUYZWQc4FxDEuOtRUgw$nrNx2NalVKo1g2qkrUcrBqezMYBwtIv78SKx9L4nUoA',1796028665,0,0);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE audit (
+	id INTEGER NOT NULL, 
+	event TEXT NOT NULL, 
+	at INTEGER NOT NULL, 
+	subject TEXT NOT NULL, 
+	sid TEXT NOT NULL, 
+	address TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	CONSTRAINT pk_audit PRIMARY KEY (id)
+);
+INSERT INTO "audit" VALUES(1,'signup',1796028665,'dU7g4dduZ6GotmnRLKkcYg','','','');
+INSERT INTO "audit" VALUES(2,'login',1796028665,'dU7g4dduZ6GotmnRLKkcYg','Mk1yUQOsZN4qzfOR15iTDw','','');
+INSERT INTO "audit" VALUES(3,'login',1796028666,'dU7g4dduZ6GotmnRLKkcYg','MvlDwG6ugikDXxoQJazHbQ','','');
+INSERT INTO "audit" VALUES(4,'logout',1796028667,'dU7g4dduZ6GotmnRLKkcYg','MvlDwG6ugikDXxoQJazHbQ','','');
+INSERT INTO "audit" VALUES(5,'login',1796028667,'dU7g4dduZ6GotmnRLKkcYg','MjCnKlM_hgpPIABWKbln0g','','');
+CREATE TABLE counters (
+	name TEXT NOT NULL, 
+	value INTEGER NOT NULL, 
+	CONSTRAINT pk_counters PRIMARY KEY (name)
+);
+INSERT INTO "counters" VALUES('appended',1);
+INSERT INTO "counters" VALUES('purged',0);
+INSERT INTO "counters" VALUES('log',1769855776516480);
+CREATE TABLE marks (
+	kind TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	value INTEGER NOT NULL, 
+	CONSTRAINT pk_marks PRIMARY KEY (kind, "key")
+);
+CREATE TABLE revocations (
+	sequence INTEGER NOT NULL, 
+	kind TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	value INTEGER NOT NULL, 
+	at INTEGER NOT NULL, 
+	expires_at INTEGER NOT NULL, 
+	CONSTRAINT pk_revocations PRIMARY KEY (sequence)
+);
+INSERT INTO "revocations" VALUES(1,'session','MvlDwG6ugikDXxoQJazHbQ',9223372036854775807,1796028667,1796032281);
+CREATE TABLE sessions (
+	sid TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	seed BLOB NOT NULL, 
+	client_id TEXT NOT NULL, 
+	label TEXT NOT NULL, 
+	address TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	auth_time INTEGER NOT NULL, 
+	last_seen_at INTEGER NOT NULL, 
+	expires_at INTEGER NOT NULL, 
+	amr TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	claims TEXT NOT NULL, 
+	renewals INTEGER NOT NULL, 
+	rotations INTEGER NOT NULL, 
+	rotated_at INTEGER, 
+	ended_at INTEGER, 
+	end_reason TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_sessions PRIMARY KEY (sid)
+);
+INSERT INTO "sessions" VALUES('Mk1yUQOsZN4qzfOR15iTDw','dU7g4dduZ6GotmnRLKkcYg',X'508A2114D020C0CF42B6ED3E652FD0D8A62AB8C7CE362CA24707FB1F3182C2DC','default','','',0,1796028665,1796028665,1796028665,1796030465,'["pwd"]','','{}',0,0,NULL,NULL,'',0);
+INSERT INTO "sessions" VALUES('MvlDwG6ugikDXxoQJazHbQ','dU7g4dduZ6GotmnRLKkcYg',X'13DE3980933BA6C18D9FFCA1810056176D219C66A43F900F26BD8E6B29594C84','default','','',0,1796028666,1796028666,1796028666,1796030466,'["pwd"]','','{}',0,0,NULL,1796028667,'logout',1);
+INSERT INTO "sessions" VALUES('MjCnKlM_hgpPIABWKbln0g','dU7g4dduZ6GotmnRLKkcYg',X'588FB2E416CD1AA73C7E4EF6D4FFBD6CA0FF03DDBA1BC1AC175BC88286C965B8','default','','',0,1796028667,1796028667,1796028668,1796030468,'["pwd"]','','{}',0,1,1796028668,NULL,'',1);
+CREATE TABLE signing_keys (
+	kid TEXT NOT NULL, 
+	algorithm TEXT NOT NULL, 
+	serial INTEGER NOT NULL, 
+	active_at INTEGER NOT NULL, 
+	sealed BLOB NOT NULL, 
+	CONSTRAINT pk_signing_keys PRIMARY KEY (kid)
+);
+INSERT INTO "signing_keys" VALUES('1-04009f7c1185','ES256',1,1796028665,X'01A0F278519B9A43974A26721A688D662BF2D523D6AFFA5BD084131C0447E326ED30490B2533016DF50688FF1D3071DC927B43DF05CD99D44D4BB9630B56D6A95C994AA823C3D39A81DDA593A9408AD8C3C2BDFF8A0F8272D9C2200F28B4A80E8ED63B736FD314626C07575F7097527DC61D2427A2623009C758FA80EF26E5FDDF7BA69AF50BBEB5DFA28431DCB3ACD732957C7DBB84D2EFFEE5B1EA7DC374BB76C3D73384691FACCD992C3B4E');
+CREATE TABLE throttles (
+	"key" TEXT NOT NULL, 
+	level INTEGER NOT NULL, 
+	updated_at INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_throttles PRIMARY KEY ("key")
+);
+INSERT INTO "throttles" VALUES('signup-address:unknown',12,1796028665,1);
+INSERT INTO "throttles" VALUES('address:unknown',0,1796028667,4);
+INSERT INTO "throttles" VALUES('account:GvR8mf-WTDqycYfP-QXOaQiR',0,1796028667,4);
+CREATE INDEX ix_sessions_subject ON sessions (subject);
+CREATE INDEX ix_revocations_expires_at ON revocations (expires_at);
+CREATE UNIQUE INDEX ix_accounts_identifier ON accounts (identifier);
+CREATE UNIQUE INDEX ix_signing_keys_serial ON signing_keys (serial);
+CREATE INDEX ix_audit_subject_id ON audit (subject, id);
+CREATE INDEX ix_audit_at ON audit (at);
+COMMIT;
