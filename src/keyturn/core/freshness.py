@@ -15,7 +15,7 @@ class Freshness:
     complete_as_of: float = float("-inf")
 
     def mark_complete(self, requested_at: float) -> None:
-        """Record that the feed was complete at ``asked_at``: the time of the *request*, never of the response."""
+        """Record that the feed was complete at ``requested_at``: the time of the *request*, never of the response."""
         self.complete_as_of = max(self.complete_as_of, requested_at)
 
     def age(self, now: float) -> float:

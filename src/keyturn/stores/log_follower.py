@@ -82,12 +82,12 @@ class LogFollower:
         self._expired_at = float("-inf")
         self._failures = 0
 
-    def poll_once(self, asked_at: float) -> int:
+    def poll_once(self, requested_at: float) -> int:
         """Apply the new entries and return their number.
 
         Raises the log's errors; the sink is not marked complete then.
         """
-        calls = self._poll(asked_at)
+        calls = self._poll(requested_at)
         try:
             method, arguments = next(calls)
             while True:
@@ -96,9 +96,9 @@ class LogFollower:
             count: int = done.value
             return count
 
-    async def poll_once_async(self, asked_at: float) -> int:
+    async def poll_once_async(self, requested_at: float) -> int:
         """Poll an async log; see ``poll_once``."""
-        calls = self._poll(asked_at)
+        calls = self._poll(requested_at)
         try:
             method, arguments = next(calls)
             while True:
@@ -141,17 +141,17 @@ class LogFollower:
         if self._notifier is not None:
             self._notifier.close()
 
-    def _poll(self, asked_at: float) -> _LogCalls:
+    def _poll(self, requested_at: float) -> _LogCalls:
         # Read the token before the entries: a commit in between changes it again and is read by the next poll.
         token = self._notifier.change_token() if self._notifier is not None else None
         count = 0
         if token is None or token != self._change_token:
             count = yield from self._read_pages()
             self._change_token = token
-        self._sink.mark_complete(asked_at)
-        if asked_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
+        self._sink.mark_complete(requested_at)
+        if requested_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
             self._sink.expire(self._now())
-            self._expired_at = asked_at
+            self._expired_at = requested_at
         return count
 
     def _read_pages(self) -> _LogCalls:

@@ -17,8 +17,8 @@ class RevocationSink(Protocol):
         """Restart from a snapshot."""
         ...
 
-    def mark_complete(self, asked_at: float) -> None:
-        """Record that every entry committed by ``asked_at`` (monotonic seconds) was applied."""
+    def mark_complete(self, requested_at: float) -> None:
+        """Record that every entry committed by ``requested_at`` (monotonic seconds) was applied."""
         ...
 
     def expire(self, now: Instant) -> None:

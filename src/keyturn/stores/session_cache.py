@@ -187,9 +187,9 @@ class LocalSessionCache:
             self._log = page.log_id
         self._notify()
 
-    def mark_complete(self, asked_at: float) -> None:
-        """Record that every entry committed by ``asked_at`` (monotonic seconds of the *request*) was applied."""
-        self._freshness.mark_complete(asked_at)
+    def mark_complete(self, requested_at: float) -> None:
+        """Record that every entry committed by ``requested_at`` (monotonic seconds of the *request*) was applied."""
+        self._freshness.mark_complete(requested_at)
 
     def expire(self, now: Instant) -> None:
         """Remove revocations whose tokens have all expired."""

@@ -74,11 +74,11 @@ class FeedReader:
             self.revocations.apply(entry.revocation())
         self.log, self.sequence = log, sequence
 
-    def mark_complete(self, asked_at: float, now: Instant) -> None:
-        """Record that every revocation committed by ``asked_at`` (monotonic seconds) was read.
+    def mark_complete(self, requested_at: float, now: Instant) -> None:
+        """Record that every revocation committed by ``requested_at`` (monotonic seconds) was read.
 
         Revocations that have expired by ``now`` are removed.
         """
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
         self.revocations.expire(now)
-        self.freshness.mark_complete(asked_at)
+        self.freshness.mark_complete(requested_at)

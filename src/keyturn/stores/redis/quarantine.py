@@ -105,7 +105,7 @@ class Quarantine:
         """Wrap ``run`` with a check before each operation. Default: ``raise_if_active``."""
         raise_if_active = raise_if_active or self.raise_if_active
 
-        def gate(operation: Operation[Any]) -> Any:
+        def wrapper(operation: Operation[Any]) -> Any:
             raise_if_active()
             try:
                 return run(operation)
@@ -113,13 +113,13 @@ class Quarantine:
                 self._record_error(error)
                 raise
 
-        return gate
+        return wrapper
 
     def guard_async(self, run: RunAsync, raise_if_active: Callable[[], None] | None = None) -> RunAsync:
         """Wrap an async ``run``; see ``guard``."""
         raise_if_active = raise_if_active or self.raise_if_active
 
-        async def gate(operation: Operation[Any]) -> Any:
+        async def wrapper(operation: Operation[Any]) -> Any:
             raise_if_active()
             try:
                 return await run(operation)
@@ -127,7 +127,7 @@ class Quarantine:
                 self._record_error(error)
                 raise
 
-        return gate
+        return wrapper
 
     def watch(self, stop: Event, known_revocations: RevocationSource, now: Callable[[], Instant]) -> None:
         """Check the identity every 0.25 seconds, and at once after an error, until ``stop`` is set."""

@@ -1,9 +1,9 @@
 """Lua scripts for the atomic steps: read with marks, compare and swap, increment, append. They make no decisions.
 
-The marks of a partition are one hash. Its fields: ``g`` and a subject: the subject's generation. ``c`` and a client id:
-the client's not-before. ``e``: the not-before of everything. ``h``: the horizon, up to which expired sessions count as
-deleted. ``w``: written only to be waited for. The outbox of a partition holds entries until they are in the log, each
-under a random nonce.
+The marks of a partition, its generations and not-befores, are one hash with these fields. ``g`` and a subject: the
+subject's generation. ``c`` and a client id: the client's not-before. ``e``: the not-before of everything. ``h``: the
+horizon, up to which expired sessions count as deleted. ``w``: written only to be waited for. The outbox of a partition
+holds entries until they are in the log, each under a random nonce.
 """
 
 from dataclasses import dataclass, field

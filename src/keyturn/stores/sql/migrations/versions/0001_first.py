@@ -25,7 +25,7 @@ def upgrade() -> None:
     _sessions()
     _revocations()
     _accounts()
-    _ledgers()
+    _throttles_keys_audit()
 
 
 def downgrade() -> None:
@@ -89,7 +89,7 @@ def _accounts() -> None:
     op.create_index("ix_accounts_identifier", "accounts", ["identifier"], unique=True)
 
 
-def _ledgers() -> None:
+def _throttles_keys_audit() -> None:
     op.create_table(
         "throttles",
         *_text("key"),
