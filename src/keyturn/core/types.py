@@ -20,20 +20,20 @@ MAX_NAME_LENGTH = 255
 """Longest name that stores index, in characters: an index entry of PostgreSQL has at most 2,704 bytes."""
 
 
-def require_type(kind: type, **given: object) -> None:
-    """Raise ``TypeError`` naming the first of ``given`` that is not of type ``kind``.
+def require_type(kind: type, **values: object) -> None:
+    """Raise ``TypeError`` naming the first of ``values`` that is not of type ``kind``.
 
     Otherwise a subject given as ``int`` would be stored and match no account, and a flag given as ``"false"`` would
     be true.
     """
-    for name, value in given.items():
+    for name, value in values.items():
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}")
 
 
-def require_name(**given: object) -> None:
+def require_name(**values: object) -> None:
     """Check like ``require_type(str, ...)``; raise ``InvalidMember`` for more than ``MAX_NAME_LENGTH`` characters."""
-    require_type(str, **given)
-    for member, name in given.items():
+    require_type(str, **values)
+    for member, name in values.items():
         if isinstance(name, str) and len(name) > MAX_NAME_LENGTH:
             raise InvalidMember(member, f"at most {MAX_NAME_LENGTH} characters long")
