@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from keyturn import use_cases
+from keyturn import issuer_flows
 from keyturn.clock import boottime
 from keyturn.config.background import BackgroundTasks, load_first_keys
 from keyturn.config.components import Clock, Components, build_components
@@ -117,19 +117,19 @@ class Issuer(_BaseIssuer):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    signup = _sync_method(use_cases.signup)
-    login = _sync_method(use_cases.login)
-    verify = _sync_method(use_cases.verify)
-    refresh = _sync_method(use_cases.refresh)
-    step_up = _sync_method(use_cases.step_up)
-    change_password = _sync_method(use_cases.change_password)
-    logout = _sync_method(use_cases.logout)
-    revoke_subject = _sync_method(use_cases.revoke_subject)
-    revoke_client = _sync_method(use_cases.revoke_client)
-    revoke_everything = _sync_method(use_cases.revoke_everything)
-    introspect = _sync_method(use_cases.introspect)
-    sessions = _sync_method(use_cases.sessions)
-    set_disabled = _sync_method(use_cases.set_disabled)
+    signup = _sync_method(issuer_flows.signup)
+    login = _sync_method(issuer_flows.login)
+    verify = _sync_method(issuer_flows.verify)
+    refresh = _sync_method(issuer_flows.refresh)
+    step_up = _sync_method(issuer_flows.step_up)
+    change_password = _sync_method(issuer_flows.change_password)
+    logout = _sync_method(issuer_flows.logout)
+    revoke_subject = _sync_method(issuer_flows.revoke_subject)
+    revoke_client = _sync_method(issuer_flows.revoke_client)
+    revoke_everything = _sync_method(issuer_flows.revoke_everything)
+    introspect = _sync_method(issuer_flows.introspect)
+    sessions = _sync_method(issuer_flows.sessions)
+    set_disabled = _sync_method(issuer_flows.set_disabled)
 
 
 class AsyncIssuer(_BaseIssuer):
@@ -150,16 +150,16 @@ class AsyncIssuer(_BaseIssuer):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    signup = _async_method(use_cases.signup)
-    login = _async_method(use_cases.login)
-    verify = _async_method(use_cases.verify)
-    refresh = _async_method(use_cases.refresh)
-    step_up = _async_method(use_cases.step_up)
-    change_password = _async_method(use_cases.change_password)
-    logout = _async_method(use_cases.logout)
-    revoke_subject = _async_method(use_cases.revoke_subject)
-    revoke_client = _async_method(use_cases.revoke_client)
-    revoke_everything = _async_method(use_cases.revoke_everything)
-    introspect = _async_method(use_cases.introspect)
-    sessions = _async_method(use_cases.sessions)
-    set_disabled = _async_method(use_cases.set_disabled)
+    signup = _async_method(issuer_flows.signup)
+    login = _async_method(issuer_flows.login)
+    verify = _async_method(issuer_flows.verify)
+    refresh = _async_method(issuer_flows.refresh)
+    step_up = _async_method(issuer_flows.step_up)
+    change_password = _async_method(issuer_flows.change_password)
+    logout = _async_method(issuer_flows.logout)
+    revoke_subject = _async_method(issuer_flows.revoke_subject)
+    revoke_client = _async_method(issuer_flows.revoke_client)
+    revoke_everything = _async_method(issuer_flows.revoke_everything)
+    introspect = _async_method(issuer_flows.introspect)
+    sessions = _async_method(issuer_flows.sessions)
+    set_disabled = _async_method(issuer_flows.set_disabled)

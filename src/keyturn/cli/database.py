@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyturn.cli.context import load_settings, open_issuer
-from keyturn.cli.former import RenamedCommands
+from keyturn.cli.former_commands import RenamedCommands
 from keyturn.cli.output import DataDir, Json, print_result, report_errors, stderr
 from keyturn.errors import ConfigurationError
 
@@ -94,7 +94,7 @@ def use_sql_sessions(data_dir: DataDir = None, as_json: Json = False) -> None:
         store.close()
     with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
-    print_result({"session_store": "sql"}, as_json, "sessions are now kept in this database; every user must log in again")
+    print_result({"session_store": "sql"}, as_json, "sessions are kept in this database; all users must log in again")
 
 
 @database.command("reset-redis-sessions")
@@ -109,7 +109,7 @@ def reset_redis_sessions(data_dir: DataDir = None, as_json: Json = False) -> Non
     bind_redis(settings.store, RedisSessions(settings.session_store))
     with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
-    print_result({"session_store": "redis"}, as_json, "sessions are now kept in this Redis; every user must log in again")
+    print_result({"session_store": "redis"}, as_json, "sessions are kept in this Redis; all users must log in again")
 
 
 def _open_database(data_dir: str | None, *, create_missing: bool = False) -> "SqlStore":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from keyturn.cli.context import open_issuer
-from keyturn.cli.former import RenamedCommands
+from keyturn.cli.former_commands import RenamedCommands
 from keyturn.cli.output import DataDir, Json, print_result, print_table, report_errors
 from keyturn.errors import NotFound
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyturn.cli.context import open_issuer
-from keyturn.cli.former import RenamedCommands
+from keyturn.cli.former_commands import RenamedCommands
 from keyturn.cli.output import DataDir, Json, print_result, report_errors
 from keyturn.core.account import normalise_identifier
 from keyturn.core.types import SessionId, Subject

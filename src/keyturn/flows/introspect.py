@@ -9,7 +9,7 @@ from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Unauthenticated
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
-from keyturn.flows.load_by_credential import load_by_credential
+from keyturn.flows.load_session import load_session_by_credential
 from keyturn.flows.verify import is_access_valid
 
 INACTIVE: dict[str, object] = {"active": False}
@@ -33,7 +33,7 @@ def session_id_of_token(token: str, now: Instant, config: IssuerConfig) -> Flow[
     """
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
-            return (yield from load_by_credential(parse(token, kind, config.secrets))).session.sid
+            return (yield from load_session_by_credential(parse(token, kind, config.secrets))).session.sid
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, config.issuer)
     return SessionId(claims.sid)
@@ -51,7 +51,7 @@ def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str
 
 
 def _introspect_sealed(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
-    loaded = yield from load_by_credential(credential)
+    loaded = yield from load_session_by_credential(credential)
     session = loaded.session
     current = session.renewals if credential.kind is CredentialKind.SESSION else session.rotations
     if credential.counter != current:

@@ -11,7 +11,7 @@ from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
-from keyturn.flows.load_by_credential import load_by_credential
+from keyturn.flows.load_session import load_session_by_credential
 from keyturn.flows.revoke import session_end
 
 
@@ -23,7 +23,7 @@ def refresh(text: str, deliver: Deliver, now: Instant, config: IssuerConfig) -> 
     """
     credential = parse(text, CredentialKind.REFRESH, config.secrets)
     while True:
-        loaded = yield from load_by_credential(credential)
+        loaded = yield from load_session_by_credential(credential)
         result = rotate(loaded, credential.counter, now, config.profile.session)
         if not (yield from _persist(result, loaded, now, config)):
             continue  # another request won the compare-and-swap: decide again from the session it stored

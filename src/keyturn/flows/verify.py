@@ -12,7 +12,7 @@ from keyturn.errors import Refusal, RevocationUnknown, StoreQuarantined, StoreUn
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, T
 from keyturn.flows.issue import session_principal
-from keyturn.flows.load_by_credential import load_by_credential
+from keyturn.flows.load_session import load_session_by_credential
 
 
 def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
@@ -80,7 +80,7 @@ def _load_from_store(
     credential: ParsedCredential, cursor: LogCursor | None, now: Instant, config: IssuerConfig
 ) -> Flow[Session]:
     while True:
-        loaded = yield from _unavailable_as_unknown(load_by_credential(credential))
+        loaded = yield from _unavailable_as_unknown(load_session_by_credential(credential))
         session = check_session_token(loaded, credential.counter, now, config.profile.session)
         try:
             if session is not loaded.session and (yield from effects.replace(session)) is None:

@@ -7,7 +7,7 @@ from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 
 
-def load_by_credential(credential: ParsedCredential) -> Flow[LoadedSession]:
+def load_session_by_credential(credential: ParsedCredential) -> Flow[LoadedSession]:
     """Load the session and verify the MAC of ``credential`` with its seed.
 
     Raises ``TokenInvalid``, both for a missing session and for a forged credential, so that they look the same.
