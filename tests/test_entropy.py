@@ -17,7 +17,7 @@ def _of_a_fork() -> float:
         return float(told.read())
 
 
-def test_forks_draw_apart() -> None:
+def test_forked_processes_draw_different_jitter() -> None:
     state = random.getstate()
     drawn = {_of_a_fork(), _of_a_fork(), entropy.jitter()}
     assert len(drawn) == 3

@@ -60,7 +60,7 @@ def misuses(issuer: Any, ada: IssuedCredentials, wrong: Any) -> dict[str, Callab
 
 
 @pytest.mark.parametrize("wrong", [None, b"bytes", 7, True, 1.5], ids=repr)
-def test_a_value_of_another_type_is_refused_and_nothing_is_stored(
+def test_a_value_of_another_type_is_refused_before_it_is_stored(
     issuer: Issuer, ada: IssuedCredentials, wrong: object
 ) -> None:
     before = issuer.parts.store.log.sequence()
@@ -71,7 +71,7 @@ def test_a_value_of_another_type_is_refused_and_nothing_is_stored(
     assert issuer.verify(str(ada.session_token)).subject == ada.subject
 
 
-def test_a_name_ends_where_an_index_of_postgresql_would(fresh: Fresh, tmp_path: Path) -> None:
+def test_an_overlong_name_is_refused(fresh: Fresh, tmp_path: Path) -> None:
     chance = random.Random(7)
     longest, longer = ("".join(chr(chance.randrange(0x10000, 0x10FFFF)) for _ in range(size)) for size in (255, 256))
     with Issuer.from_env(data_dir=str(tmp_path), store=fresh("postgresql"), background=False) as issuer:
@@ -86,12 +86,12 @@ def test_a_name_ends_where_an_index_of_postgresql_would(fresh: Fresh, tmp_path: 
 
 
 @pytest.mark.parametrize("deliver", ["", "bogus", b"tokens", 1, True])
-def test_a_refresh_delivers_only_what_is_offered(issuer: Issuer, ada: IssuedCredentials, deliver: Any) -> None:
+def test_a_refresh_refuses_a_delivery_that_is_not_offered(issuer: Issuer, ada: IssuedCredentials, deliver: Any) -> None:
     with pytest.raises(CredentialsNotOffered):
         issuer.refresh(str(ada.refresh_token), deliver=deliver)
 
 
-def test_a_closed_issuer_does_nothing_more(tmp_path: Path) -> None:
+def test_a_closed_issuer_refuses_every_call(tmp_path: Path) -> None:
     issuer = Issuer.from_env(data_dir=str(tmp_path), background=False)
     issued = issuer.signup(ADA, PASSWORD)
     issuer.close()
@@ -100,7 +100,7 @@ def test_a_closed_issuer_does_nothing_more(tmp_path: Path) -> None:
     issuer.close()
 
 
-def test_a_closed_async_issuer_does_nothing_more(tmp_path: Path) -> None:
+def test_a_closed_async_issuer_refuses_every_call(tmp_path: Path) -> None:
     async def scene() -> None:
         async with AsyncIssuer.from_env(data_dir=str(tmp_path), background=False) as issuer:
             issued = await issuer.signup(ADA, PASSWORD)

@@ -83,7 +83,7 @@ def test_spellings_of_one_password_match(hasher: Argon2Hasher) -> None:
 
 
 @pytest.mark.parametrize("broken", ["\ud800", "a\x00b", "x" * 5000])
-def test_an_impossible_password_is_refused_when_set_and_matches_nothing(hasher: Argon2Hasher, broken: str) -> None:
+def test_an_invalid_password_is_rejected_and_does_not_match(hasher: Argon2Hasher, broken: str) -> None:
     with pytest.raises(PasswordRejected):
         hasher.hash(broken)
     assert hasher.verify(hasher.hash("purple otters"), broken) == NO
@@ -184,7 +184,7 @@ def test_hashing_threads_give_way_and_no_other_thread_does(hasher: Argon2Hasher)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
-def test_where_niceness_may_not_be_changed_hashing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashing_works_without_permission_to_renice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[int]()
 
     def forbid(_which: int, _who: int, niceness: int) -> None:
@@ -198,7 +198,7 @@ def test_where_niceness_may_not_be_changed_hashing_goes_on(monkeypatch: pytest.M
     hasher.close()
 
 
-def test_elsewhere_the_process_is_not_reniced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_not_reniced_on_other_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     def renice(*_: int) -> None:
         raise AssertionError("the event loop was slowed down")
 
@@ -221,7 +221,7 @@ def test_awaited_answers_are_the_same() -> None:
     asyncio.run(main())
 
 
-def test_a_crowd_is_served_or_refused_and_never_outnumbers_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_calls_stay_within_the_pool_or_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     lock, at_work, most, answers, crowded = threading.Lock(), 0, 0, list[bool](), threading.Event()
 
     def count(*_: object) -> bytes:

@@ -59,7 +59,7 @@ def test_nor_do_they_differ_to_a_browser_with_a_history(client: RawClient) -> No
 @pytest.mark.parametrize(
     "email", ["", "x", "@", "a@", "a b@c.d", "a" * 300 + "@b.c", "a@b@c", "\ud800@b.c", "a\u200b@b.c"]
 )
-def test_what_is_no_address_is_refused_before_anybody_is_looked_up(client: RawClient, email: str) -> None:
+def test_an_invalid_email_is_refused_before_the_account_lookup(client: RawClient, email: str) -> None:
     assert attempt(client, email, WRONG).status == 400
 
 
@@ -107,7 +107,7 @@ def test_a_disabled_account_with_the_right_password_costs_the_same_too() -> None
     assert work_of(OTHER, OTHER_PASSWORD, disabled=OTHER) == work_of(UNKNOWN, WRONG)
 
 
-def test_a_throttled_answer_says_nothing_about_the_account() -> None:
+def test_a_throttled_reply_is_the_same_for_every_account() -> None:
     """The same number of guesses, the same words, the same waiting time, whoever it is and whatever is guessed."""
     heard = []
     for email, password in ((EMAIL, WRONG), (UNKNOWN, WRONG), (OTHER, OTHER_PASSWORD), (EMAIL, "a" * 5000)):
@@ -143,7 +143,7 @@ ROUNDS = 25
     stands_in="tests/advisories/test_account_enumeration.py::"
     "test_the_same_work_is_done_step_by_step[not the right words at all]"
 )
-def test_timing_tells_unknown_disabled_and_wrong_apart_no_better_than_chance(tmp_path: Path) -> None:
+def test_login_timing_does_not_distinguish_unknown_disabled_and_wrong(tmp_path: Path) -> None:
     """Interleaved: whatever else this machine does hits all alike. Noise goes when more is measured, a leak stays."""
     with run_server(tmp_path / "data", algorithm="ES256", login_limit_per_account="100") as server:
         with server.client() as browser:

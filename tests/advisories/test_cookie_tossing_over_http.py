@@ -59,7 +59,7 @@ def subject(client: RawClient, *cookies: bytes) -> tuple[int, str]:
     return answer.status, answer.json.get("subject", answer.json.get("code"))
 
 
-def test_a_planted_cookie_never_speaks_for_the_victim(
+def test_a_planted_cookie_does_not_authenticate_the_victim(
     client: RawClient, prefix: str, victim: bytes, planted: bytes
 ) -> None:
     name = f"{prefix}session".encode()
@@ -114,7 +114,7 @@ def test_quotes_escapes_and_foreign_alphabets_are_no_spelling_of_our_value(
         assert subject(client, name + value)[0] in (400, 401), value
 
 
-def test_tossing_keeps_nobody_from_logging_in(client: RawClient, prefix: str, planted: bytes) -> None:
+def test_a_login_succeeds_in_spite_of_tossed_cookies(client: RawClient, prefix: str, planted: bytes) -> None:
     """The victim's way out: a login ends nothing of his, and answers with a cookie of his own."""
     for role in ("session", "access", "refresh", "device"):
         name = f"{prefix}{role}=".encode()

@@ -113,7 +113,7 @@ def test_a_credential_is_good_in_its_own_place_only(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "device"])
-def test_nothing_but_a_device_cookie_marks_a_device(client: RawClient, held: dict[str, str], kind: str) -> None:
+def test_only_a_device_cookie_is_accepted_as_a_known_device(client: RawClient, held: dict[str, str], kind: str) -> None:
     email = f"{kind}.{held['sid'].lower()}@example.com"
     device = client.signup(email).cookies[SITE("device")]
     while client.login(email=email, password="wrong again and again").status == 401:
@@ -124,7 +124,7 @@ def test_nothing_but_a_device_cookie_marks_a_device(client: RawClient, held: dic
 
 
 @pytest.mark.conforms("RFC 6750 2")
-def test_a_bad_bearer_token_never_falls_back_to_a_good_cookie(client: RawClient, held: dict[str, str]) -> None:
+def test_a_bad_bearer_token_is_refused_beside_a_valid_cookie(client: RawClient, held: dict[str, str]) -> None:
     good = jar({SITE("session"): held["session"]})
     for value in (b"", b"Bearer", b"Bearer ", b"Bearer x", b"Basic YTpi", b"Bearer " + held["session"].encode()):
         assert client.get("/auth/session", good, (b"authorization", value)).status == 401
@@ -132,8 +132,6 @@ def test_a_bad_bearer_token_never_falls_back_to_a_good_cookie(client: RawClient,
     assert client.get("/auth/session", good, access, access).status == 400
 
 
-def test_a_session_cookie_that_is_no_good_never_falls_back_to_the_access_cookie(
-    client: RawClient, held: dict[str, str]
-) -> None:
+def test_a_bad_session_cookie_is_refused_beside_a_valid_access_cookie(client: RawClient, held: dict[str, str]) -> None:
     cookies = {SITE("session"): held["refresh"], SITE("access"): held["access"]}
     assert client.get("/auth/session", jar(cookies)).status == 401

@@ -110,7 +110,7 @@ def secrets_of(server: ServerProcess) -> list[str]:
     return [(server.data / name).read_text().strip() for name in ("secret", "service-token")]
 
 
-def test_the_visit_met_everything(visited: tuple[ServerProcess, Visit, str]) -> None:
+def test_the_canary_requests_reach_every_endpoint_and_refusal(visited: tuple[ServerProcess, Visit, str]) -> None:
     server, visit, metrics = visited
     codes = {each.json()["code"] for each in visit.refusals}
     wanted = {"login_failed", "token_malformed", "token_invalid", "bad_request", "invalid_member", "password_rejected"}
@@ -121,7 +121,7 @@ def test_the_visit_met_everything(visited: tuple[ServerProcess, Visit, str]) -> 
 
 
 @pytest.mark.conforms("ASVS 16.2.5")
-def test_nothing_secret_is_logged(visited: tuple[ServerProcess, Visit, str]) -> None:
+def test_no_secret_is_logged(visited: tuple[ServerProcess, Visit, str]) -> None:
     server, visit, metrics = visited
     said = server.log.read_bytes() + metrics.encode()
     assert canaries_in(said, PASSWORD, NEW_PASSWORD, WRONG, *secrets_of(server), *visit.credentials.values()) == []
@@ -140,7 +140,7 @@ def test_nothing_secret_is_logged(visited: tuple[ServerProcess, Visit, str]) -> 
     assert b"Traceback" not in said
 
 
-def test_no_refusal_repeats_what_was_sent(visited: tuple[ServerProcess, Visit, str]) -> None:
+def test_no_refusal_repeats_a_submitted_value(visited: tuple[ServerProcess, Visit, str]) -> None:
     server, visit, _ = visited
     for answer in visit.refusals:
         said = answer.content + str(answer.headers).encode()
@@ -169,7 +169,7 @@ def test_the_audit_trail_names_nobodys_credential(visited: tuple[ServerProcess, 
     assert canaries_in(repr(rows).encode(), PASSWORD, WRONG, *secrets_of(server), *visit.credentials.values()) == []
 
 
-def test_only_the_owner_reads_what_is_kept(visited: tuple[ServerProcess, Visit, str]) -> None:
+def test_files_of_the_data_directory_are_readable_by_the_owner_only(visited: tuple[ServerProcess, Visit, str]) -> None:
     server, _, _ = visited
     loose = [path for path in server.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
     pooled = server.data / "metrics"

@@ -53,12 +53,14 @@ def test_revoking_ends_the_session_of_that_token_and_no_other(
 
 @pytest.mark.parametrize("part", ["sid", "csrf_token", "subject"])
 @pytest.mark.conforms("RFC 7009 2.2")
-def test_what_is_no_credential_revokes_nothing(client: RawClient, ada: Answer, part: str) -> None:
+def test_revoking_an_identifier_instead_of_a_credential_has_no_effect(
+    client: RawClient, ada: Answer, part: str
+) -> None:
     assert client.form("/auth/revoke", {"token": ada.json[part]}).json["revoked"] is False
     assert live(client, ada) == (True, True)
 
 
-def test_a_token_with_another_mac_revokes_nothing(client: RawClient, ada: Answer, mallory: Answer) -> None:
+def test_revoking_a_token_with_another_mac_has_no_effect(client: RawClient, ada: Answer, mallory: Answer) -> None:
     stolen_mac = mallory.json["refresh_token"].split(".")[2]
     head, counter, own = ada.json["refresh_token"].split(".")
     access = ada.json["access_token"]
@@ -99,7 +101,7 @@ def test_introspection_is_for_services_only(client: RawClient, ada: Answer) -> N
 
 
 @pytest.mark.conforms("RFC 7662 2.2")
-def test_an_inactive_answer_says_nothing_else(client: RawClient, ada: Answer) -> None:
+def test_introspection_of_an_inactive_token_returns_only_active_false(client: RawClient, ada: Answer) -> None:
     client.form("/auth/revoke", {"token": ada.json["refresh_token"]})
     tokens = [ada.cookies[SESSION], ada.json["refresh_token"], ada.json["access_token"], ada.json["csrf_token"], "x"]
     for token in tokens:
@@ -146,7 +148,7 @@ def test_a_bearer_token_beats_the_cookie_and_speaks_for_itself(client: RawClient
     assert live(client, ada) == (True, True)
 
 
-def test_nobody_ends_anothers_session_by_its_id(client: RawClient, ada: Answer, mallory: Answer) -> None:
+def test_a_user_cannot_end_another_users_session_by_id(client: RawClient, ada: Answer, mallory: Answer) -> None:
     caller = bearer(mallory.json["access_token"])
     theirs = client.ask("DELETE", f"/auth/sessions/{ada.json['sid']}", [caller])
     nobodys = client.ask("DELETE", f"/auth/sessions/{'A' * 22}", [caller])

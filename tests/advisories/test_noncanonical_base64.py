@@ -50,7 +50,7 @@ def test_the_standard_alphabet_is_malformed(key: SigningKey) -> None:
     pytest.fail("no token held a character in which the alphabets differ")
 
 
-def test_a_length_that_never_decodes_is_malformed(key: SigningKey) -> None:
+def test_an_impossible_base64_length_is_malformed(key: SigningKey) -> None:
     for token in ("A.AA.AA", "AAAAA.AA.AA", "e30.A.AA"):
         with pytest.raises(TokenMalformed):
             verify_compact(token, KeySet([key]))

@@ -18,7 +18,7 @@ from keyturn.tokens import MAX_TOKEN_BYTES, KeySet, SigningKey, encode_base64url
     ],
     ids=["letters", "dots", "header", "payload", "signature", "text"],
 )
-def test_size_is_judged_before_anything_is_decoded(
+def test_token_size_is_checked_before_decoding(
     key: SigningKey, token: bytes | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = list[int]()

@@ -62,7 +62,7 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("ambiguous", AMBIGUOUS)
-def test_what_can_be_read_two_ways_is_refused_and_the_connection_closed(server: ServerProcess, ambiguous: str) -> None:
+def test_an_ambiguous_request_is_refused_and_the_connection_closed(server: ServerProcess, ambiguous: str) -> None:
     with RawConnection(server.url) as client:
         client.send(AMBIGUOUS[ambiguous])
         status, headers, body = client.reply()
@@ -73,7 +73,7 @@ def test_what_can_be_read_two_ways_is_refused_and_the_connection_closed(server: 
 
 
 @pytest.mark.parametrize("length", [17_000, 40_000])
-def test_a_refused_body_is_not_taken_for_requests(server: ServerProcess, length: int) -> None:
+def test_a_refused_body_is_not_parsed_as_requests(server: ServerProcess, length: int) -> None:
     body = (HIDDEN * (length // len(HIDDEN) + 1))[:length]
     with RawConnection(server.url) as client:
         client.send(b"POST /auth/login HTTP/1.1\r\n" + HOST, b"Content-Length: %d\r\n\r\n" % length, body)
@@ -88,7 +88,7 @@ def test_a_refused_body_is_not_taken_for_requests(server: ServerProcess, length:
         assert client.rest() == b""
 
 
-def test_a_body_where_none_is_expected_is_read_away(server: ServerProcess) -> None:
+def test_an_unexpected_body_is_discarded(server: ServerProcess) -> None:
     with RawConnection(server.url) as client:
         client.send(GET, b"Content-Length: %d\r\n\r\n" % len(HIDDEN), HIDDEN, GET, b"Connection: close\r\n\r\n")
         assert [client.reply()[0], client.reply()[0]] == [401, 401]
@@ -134,7 +134,7 @@ def test_a_path_has_one_spelling(server: ServerProcess, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/.well-known/jwks.json", "/openapi.json"])
 @pytest.mark.parametrize("spelling", ["{}/", "/{}", "{}%2f", "{}?x=%ff"])
-def test_so_do_the_others(server: ServerProcess, path: str, spelling: str) -> None:
+def test_variants_of_a_path_are_not_found(server: ServerProcess, path: str, spelling: str) -> None:
     status, _, body = ask(server, f"GET {spelling.format(path)} HTTP/1.1\r\n".encode(), HOST, b"\r\n")
     assert status == (200 if "?" in spelling else 404)
     assert status == 200 or json.loads(body)["code"] == "not_found"
@@ -162,7 +162,7 @@ def test_an_encoded_session_id_is_none(server: ServerProcess) -> None:
         )
 
 
-def test_the_address_in_the_request_line_decides_nothing(server: ServerProcess) -> None:
+def test_the_host_of_an_absolute_request_target_is_ignored(server: ServerProcess) -> None:
     """An absolute target names any host it likes; nothing here is answered by host, and no answer repeats it."""
     for host in (
         b"Host: evil.example\r\n",

@@ -32,7 +32,7 @@ def client() -> Iterator[RawClient]:
         yield made
 
 
-def test_nothing_that_holds_a_secret_shows_it(client: RawClient) -> None:
+def test_no_secret_appears_in_repr_or_str(client: RawClient) -> None:
     issued = client.runner.run(client.issuer.signup(EMAIL, PASSWORD, deliver="both"))
     session, secrets = issued.session, Secrets(SECRET.encode())
     tokens = {
@@ -98,7 +98,7 @@ def test_an_answer_shows_no_token_in_a_log(client: RawClient) -> None:
     assert canaries_in(repr(document).encode(), answer.json["refresh_token"], answer.json["access_token"]) == []
 
 
-def test_no_refusal_carries_what_was_presented(client: RawClient) -> None:
+def test_no_refusal_carries_the_presented_credential(client: RawClient) -> None:
     """What is raised, chained causes included, as a traceback prints it."""
     answer = client.login(email=EMAIL, password=PASSWORD)
     good = [answer.cookies["__Host-kt_session"], answer.json["refresh_token"], answer.json["access_token"]]

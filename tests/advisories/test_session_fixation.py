@@ -26,7 +26,7 @@ def client() -> Iterator[RawClient]:
 @pytest.mark.parametrize("deliver", ["cookie", "both", "token-cookies"])
 @pytest.mark.parametrize("role", [SESSION, ACCESS, REFRESH])
 @pytest.mark.conforms("ASVS 7.2.4", "NIST SP 800-63B-4 5.1")
-def test_a_login_never_enters_the_session_it_was_handed(client: RawClient, role: str, deliver: str) -> None:
+def test_a_login_does_not_reuse_a_planted_session(client: RawClient, role: str, deliver: str) -> None:
     """The attacker plants cookies of his own live session before the victim logs in."""
     attacker = client.login(
         email=OTHER, password=OTHER_PASSWORD, deliver="cookie" if role == SESSION else "token-cookies"

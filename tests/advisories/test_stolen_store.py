@@ -81,7 +81,7 @@ def refused(issuer: Issuer, credential: str) -> bool:
     return issuer.introspect(credential) == {"active": False}
 
 
-def test_nothing_in_the_store_is_a_credential(crime: Crime) -> None:
+def test_no_stored_value_is_accepted_as_a_credential(crime: Crime) -> None:
     for table in crime.rows.values():
         for row, value in [(each, value) for each in table for value in each.values()]:
             text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
@@ -92,13 +92,13 @@ def test_nothing_in_the_store_is_a_credential(crime: Crime) -> None:
                 crime.owner.login(EMAIL, text)
 
 
-def test_with_another_secret_nothing_of_it_opens(crime: Crime) -> None:
+def test_a_stolen_store_does_not_open_with_another_secret(crime: Crime) -> None:
     """The signing keys are sealed: a server started on the copy cannot even serve."""
     with pytest.raises(ConfigurationError):
         Issuer.open(settings(crime.copy, GUESSED), background=False)
 
 
-def test_what_a_thief_makes_from_the_seed_is_not_accepted(crime: Crime) -> None:
+def test_a_credential_made_from_a_stolen_seed_is_refused(crime: Crime) -> None:
     row = crime.rows["sessions"][0]
     seed, sid = Seed(row["seed"]), SessionId(str(row["sid"]))  # type: ignore[arg-type]  # bytes, as stored
     for kind, secret in product(
@@ -110,7 +110,7 @@ def test_what_a_thief_makes_from_the_seed_is_not_accepted(crime: Crime) -> None:
     assert seal(CredentialKind.SESSION, sid, 0, seed, Secrets(SECRET.encode())).reveal() == credentials(crime.issued)[0]
 
 
-def test_a_server_over_the_copy_with_keys_of_its_own_makes_nothing_the_owner_accepts(crime: Crime) -> None:
+def test_tokens_signed_with_new_keys_over_a_copied_store_are_refused(crime: Crime) -> None:
     with sqlite3.connect(crime.copy) as store:
         store.execute("DELETE FROM signing_keys")
     store.close()
@@ -159,7 +159,7 @@ def test_a_sealed_key_cannot_be_moved_to_another_row(crime: Crime) -> None:
         Issuer.open(settings(crime.copy, SECRET), background=False)
 
 
-def test_the_secret_alone_lets_nobody_in(crime: Crime, tmp_path: Path) -> None:
+def test_a_credential_made_from_the_secret_alone_is_refused(crime: Crime, tmp_path: Path) -> None:
     sid = crime.issued.session.sid
     secrets = Secrets(SECRET.encode())
     for kind, seed, counter in product(
@@ -177,7 +177,7 @@ def test_the_secret_alone_lets_nobody_in(crime: Crime, tmp_path: Path) -> None:
             assert refused(thief, credential)
 
 
-def test_a_refused_forgery_ends_nothing(crime: Crime) -> None:
+def test_a_refused_forgery_does_not_end_the_session(crime: Crime) -> None:
     secrets, sid = Secrets(SECRET.encode()), crime.issued.session.sid
     for counter in (0, 1, 7):
         with pytest.raises(Refusal):
@@ -197,7 +197,7 @@ def test_a_device_cookie_forged_with_the_secret_opens_no_account(crime: Crime) -
     assert refused(crime.owner, device)
 
 
-def test_a_password_hash_is_no_password_and_costs_what_argon2id_costs(crime: Crime) -> None:
+def test_a_stolen_password_hash_is_refused_as_a_password(crime: Crime) -> None:
     encoded = str(crime.rows["accounts"][0]["password_hash"])
     assert encoded.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     with pytest.raises(LoginFailed):

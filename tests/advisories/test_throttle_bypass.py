@@ -65,7 +65,7 @@ def guess(client: RawClient, email: str, *headers: tuple[bytes, bytes]) -> Answe
 
 
 @pytest.mark.conforms("ASVS 6.3.1", "NIST SP 800-63B-4 3.2.2")
-def test_a_parallel_burst_over_every_worker_is_never_judged_more_often_than_the_limit(tmp_path: Path) -> None:
+def test_a_parallel_burst_over_all_workers_stays_within_the_limit(tmp_path: Path) -> None:
     with run_server(tmp_path / "data", workers=2, algorithm="ES256") as server:
         account = {"email": EMAIL, "password": PASSWORD}
         owner = server.client()
@@ -108,7 +108,7 @@ FORWARDED = [
 
 
 @pytest.mark.parametrize(("name", "value"), FORWARDED)
-def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: bytes, value: bytes) -> None:
+def test_a_claimed_client_address_does_not_change_the_bucket(clock: Clock, name: bytes, value: bytes) -> None:
     with make_client(clock=clock, login_limit_per_address=8) as client:
         answers = [guess(client, f"user{n}@example.com", (name, value % n)) for n in range(12)]
     assert Counter(each.status for each in answers) == {401: Rate(8, WINDOW).burst, 429: 12 - Rate(8, WINDOW).burst}
@@ -117,7 +117,7 @@ def test_a_claimed_address_moves_nobody_out_of_his_bucket(clock: Clock, name: by
 @pytest.mark.parametrize(
     "claimed", [b"198.51.100.%d, 192.0.2.1", b"garbage%d, 192.0.2.1", b"192.0.2.%d,, 192.0.2.1", b"%d,192.0.2.1"]
 )
-def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, claimed: bytes) -> None:
+def test_only_the_address_appended_by_the_trusted_proxy_counts(clock: Clock, claimed: bytes) -> None:
     with make_client(clock=clock, login_limit_per_address=8, trusted_proxies="203.0.113.0/24") as client:
         answers = [guess(client, f"user{n}@example.com", (b"x-forwarded-for", claimed % n)) for n in range(12)]
         assert sum(each.status == 401 for each in answers) == Rate(8, WINDOW).burst
@@ -128,7 +128,7 @@ def test_behind_a_trusted_proxy_only_what_the_proxy_wrote_counts(clock: Clock, c
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203"])
-def test_a_trusted_proxy_is_known_in_either_family(peer: str) -> None:
+def test_a_trusted_proxy_is_recognised_as_ipv4_and_mapped_ipv6(peer: str) -> None:
     """Else everybody behind it would share one bucket: one guesser, and nobody could log in."""
     trusted = parse_networks(["10.0.0.0/8"])
     assert client_address(peer, [b"192.0.2.1"], trusted) == "192.0.2.1"
@@ -160,7 +160,7 @@ def test_another_spelling_of_the_address_is_the_same_account(client: RawClient) 
 @pytest.mark.parametrize(
     "spelling", [EMAIL.replace("@", "+1@"), "a.da@example.com", EMAIL + ".", "ada@xn--example.com"]
 )
-def test_what_is_not_the_same_account_is_not_opened_by_its_password(client: RawClient, spelling: str) -> None:
+def test_a_look_alike_email_does_not_open_the_account(client: RawClient, spelling: str) -> None:
     assert client.login(email=spelling).status == 401
 
 
@@ -189,7 +189,7 @@ def test_a_claimed_device_is_nobodys(client: RawClient) -> None:
     assert client.login(jar({DEVICE: own})).status == 200
 
 
-def test_the_owner_gets_in_on_a_known_device_and_no_device_guesses_for_ever(client: RawClient) -> None:
+def test_a_known_device_logs_in_during_an_attack_and_has_its_own_limit(client: RawClient) -> None:
     device = jar({DEVICE: client.login().cookies[DEVICE]})
     exhaust(client)
     assert client.login(device).status == 200
@@ -200,7 +200,7 @@ def test_the_owner_gets_in_on_a_known_device_and_no_device_guesses_for_ever(clie
     assert client.login(device).status == 429
 
 
-def test_a_device_that_logs_in_again_keeps_its_mark(client: RawClient) -> None:
+def test_a_repeated_login_keeps_the_device_cookie(client: RawClient) -> None:
     first = client.login().cookies[DEVICE]
     assert client.login(jar({DEVICE: first})).cookies[DEVICE] == first
 
@@ -225,7 +225,7 @@ def test_a_stolen_session_is_no_way_to_guess_the_password(client: RawClient, cre
     assert client.json("/auth/step-up", {"password": PASSWORD}, second).status == 200
 
 
-def test_a_wrong_new_password_or_a_right_guess_costs_nothing(client: RawClient) -> None:
+def test_a_rejected_new_password_is_not_counted_as_a_guess(client: RawClient) -> None:
     caller = bearer(client.login().json["access_token"])
     for _ in range(12):
         body = {"current_password": PASSWORD, "new_password": "short"}
@@ -250,7 +250,7 @@ def test_attacks_in_any_window_stay_below_the_limit(client: RawClient, clock: Cl
         assert sum(start <= each < start + WINDOW for each in judged) <= ACCOUNT.limit
 
 
-def test_rows_cannot_be_poisoned_nor_tell_who_was_tried(client: RawClient) -> None:
+def test_throttle_keys_are_bounded_and_contain_no_email(client: RawClient) -> None:
     longest = "a" * (254 - len("@example.com")) + "@example.com"
     for email in (
         longest,

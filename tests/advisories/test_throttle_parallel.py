@@ -88,7 +88,7 @@ def test_successes_among_them_buy_no_extra_failure(schedule: list[int], succeed:
     st.lists(st.lists(st.integers(0, 5), max_size=30), min_size=1, max_size=12),
     st.lists(st.integers(0, 12), min_size=12, max_size=12),
 )
-def test_bursts_over_time_never_exceed_the_limit_in_any_window(
+def test_parallel_bursts_stay_within_the_limit_in_every_window(
     limit: int, schedules: list[list[int]], gaps: list[int]
 ) -> None:
     rate, store, now, failed_at = Rate(limit, 30), Store(), NOW, list[int]()

@@ -59,7 +59,7 @@ def test_it_is_refused_or_done_in_no_time(prepare: Callable[[str], str], refusal
     assert min(spent) < 0.02
 
 
-def test_marks_that_people_write_are_kept() -> None:
+def test_combining_marks_of_real_scripts_are_accepted() -> None:
     assert prepare_password("Z\u0351\u036b\u0343algo " * 5) != ""
     assert prepare_password("e" + "\u0301" * 30) == "\u00e9" + "\u0301" * 29
     with pytest.raises(PasswordRejected):

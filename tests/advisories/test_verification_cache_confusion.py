@@ -85,7 +85,7 @@ def test_changing_any_character_of_a_remembered_token_is_noticed(at: int, by: st
 VERIFY, TOKEN = verifier(), mint()
 
 
-def test_what_one_verifier_remembers_another_does_not_believe() -> None:
+def test_verifiers_do_not_share_cached_verdicts() -> None:
     token = mint()
     assert verifier()(token)
     for other in (
@@ -99,7 +99,7 @@ def test_what_one_verifier_remembers_another_does_not_believe() -> None:
             other(token)
 
 
-def test_a_key_replaced_under_the_same_kid_takes_what_it_proved_along() -> None:
+def test_replacing_a_key_under_the_same_kid_invalidates_cached_tokens() -> None:
     source = FixedKeys(KeySet([KEY]))
     verify, token, forged = verifier(keys=source), mint(), mint(IMPOSTOR)
     assert verify(token)
@@ -135,7 +135,7 @@ def test_a_refusal_is_not_remembered_against_a_token_that_becomes_good() -> None
     assert verify(token)
 
 
-def test_what_changes_after_a_token_was_remembered_is_judged_all_the_same() -> None:
+def test_a_cached_token_is_checked_for_expiry_and_revocation() -> None:
     now, feed = [NOW], Feed()
     verify, token = verifier(clock=lambda: now[0], feed=feed), mint()
     verify(token)
@@ -149,7 +149,7 @@ def test_what_changes_after_a_token_was_remembered_is_judged_all_the_same() -> N
         verify(token)
 
 
-def test_tokens_that_collide_as_dictionary_keys_stay_apart() -> None:
+def test_tokens_with_equal_hashes_are_cached_separately() -> None:
     """The memo compares whole tokens: an equal hash alone is nothing."""
 
     class Colliding(str):

@@ -107,7 +107,7 @@ def test_low_order_points_are_refused(encoded: bytes, sign: int) -> None:
 
 
 @pytest.mark.conforms("RFC 8725 3.4")
-def test_what_is_no_point_of_the_curve_is_refused() -> None:
+def test_a_point_off_the_curve_is_refused() -> None:
     for y in (2, P + 3):
         refuse(
             {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(y.to_bytes(32, "little")).decode()}, "not the canon"

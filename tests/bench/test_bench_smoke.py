@@ -16,11 +16,11 @@ MACHINE = {"cpu": "cpu", "cores": 2, "system": "Linux", "python": "CPython", "me
 
 
 BRIEF = ("tokens", "rotations", "revocations")
-LONG = pytest.mark.long(stands_in="tests/bench/test_bench_smoke.py::test_a_chapter_measures_what_it_says[rotations]")
+LONG = pytest.mark.long(stands_in="tests/bench/test_bench_smoke.py::test_a_chapter_returns_its_figures[rotations]")
 
 
 @pytest.mark.parametrize("chapter", [pytest.param(each, marks=() if each in BRIEF else LONG) for each in CHAPTERS])
-def test_a_chapter_measures_what_it_says(chapter: str) -> None:
+def test_a_chapter_returns_its_figures(chapter: str) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="joserfc")
         figures = CHAPTERS[chapter].measure(QUICK)
@@ -41,7 +41,7 @@ def test_sides_take_turns_and_are_compared_round_by_round() -> None:
     assert over(ours, theirs).samples == [1.0, 20.0, 0.0]
 
 
-def test_goals_stand_apart_from_results_and_a_missed_one_has_a_reason(tmp_path: Path) -> None:
+def test_goals_are_listed_separately_and_a_missed_one_has_a_reason(tmp_path: Path) -> None:
     figure = Figure("chapter", "work", "µs", [Series("Keyturn", [1.0, 2.0]), Series("peer", [3.0, 4.0])])
     figure.goals = [Goal("at most 1 µs", 1.5, 1.0, why="the moon"), Goal("at least 70%", 0.8, 0.7, at_most=False)]
     kept = tmp_path / "run.json"

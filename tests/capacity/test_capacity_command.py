@@ -40,14 +40,14 @@ def test_programs_read_json_with_all_that_it_rests_on() -> None:
     assert all(each["source"] for each in told["costs"])
 
 
-def test_rates_that_are_told_count_instead_of_typical_ones() -> None:
+def test_given_rates_replace_typical_ones() -> None:
     _, said, _ = run(*QUICK, "--json", "--revocations-per-second", "7", "--logins-per-second", "0")
     demand = json.loads(said)["demand"]
     assert (demand["revocations_per_second"], demand["logins_per_second"]) == (7, 0)
 
 
 @pytest.mark.parametrize("carrier", ["sqlite", "postgresql", "redis", "sse", "http"])
-def test_every_carrier_can_be_asked_about(carrier: str) -> None:
+def test_every_transport_is_a_choice(carrier: str) -> None:
     code, said, _ = run(*QUICK, "--json", "--transport", carrier)
     assert code == 0
     assert json.loads(said)["demand"]["carrier"] == carrier
@@ -76,7 +76,7 @@ def test_a_report_is_one_page_with_its_plots_in_it(tmp_path: Path) -> None:
         (("--report", "/nowhere/at/all.html"), "cannot write"),
     ],
 )
-def test_what_makes_no_sense_is_said_in_words(arguments: tuple[str, ...], word: str) -> None:
+def test_an_invalid_argument_is_named_in_the_error(arguments: tuple[str, ...], word: str) -> None:
     code, _, complaints = run(*QUICK, *arguments)
     assert code == 2
     assert word in complaints
@@ -92,7 +92,7 @@ print(json.dumps([asdict(calibrate(Costs(), said.append)), len(said)]))
 """
 
 
-def test_costs_can_be_measured_here() -> None:
+def test_costs_can_be_measured_on_this_machine() -> None:
     # In a process of its own, as the command is: what the threads of other tests allocate would be counted, too.
     done = subprocess.run([sys.executable, "-c", MEASURING], check=True, capture_output=True, text=True, timeout=120)
     measured, steps = json.loads(done.stdout)

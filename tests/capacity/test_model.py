@@ -14,14 +14,14 @@ INTERNET = typical(1e8, 10_000, 20, store="redis")
 STORM = replace(INTERNET, verifiers=10, revocations_per_second=20_000.0)
 
 
-def test_entries_alive_are_the_rate_times_how_long_one_is_kept() -> None:
+def test_live_entries_are_the_rate_times_the_retention() -> None:
     model = Model(replace(INTERNET, revocations_per_second=10.0))
     assert model.entries == 10.0 * model.demand.policy.retired_seconds
     assert model.denylist_bytes == model.entries * Costs().entry_bytes
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_twice_of_everything_is_never_less_of_anything(carrier: str) -> None:
+def test_doubled_demand_lowers_no_load(carrier: str) -> None:
     store = carrier if carrier in ("sqlite", "postgresql", "redis") else "postgresql"
     small = typical(1e5, 50, 2, carrier=carrier, store=store)  # type: ignore[arg-type]  # one of them
     large = replace(
@@ -50,7 +50,7 @@ def test_twice_of_everything_is_never_less_of_anything(carrier: str) -> None:
         (replace(typical(1e5, 10, 1), logins_per_second=500.0), Supply(), "issuer processors"),
     ],
 )
-def test_what_breaks_first(demand: Demand, supply: Supply, first: str) -> None:
+def test_the_first_limit_to_break(demand: Demand, supply: Supply, first: str) -> None:
     limit = breaks_first(Model(demand, supply))
     assert not limit.holds
     assert not limit.outage
@@ -58,11 +58,11 @@ def test_what_breaks_first(demand: Demand, supply: Supply, first: str) -> None:
     assert limit.name == first
 
 
-def test_an_idle_fleet_breaks_nothing() -> None:
+def test_an_idle_fleet_is_within_every_limit() -> None:
     assert breaks_first(Model(typical(0, 1, 1))).holds
 
 
-def test_the_first_to_break_is_where_growth_meets_it() -> None:
+def test_the_first_limit_is_reached_at_the_predicted_growth() -> None:
     model = Model(INTERNET, Supply(nodes=8))
     limit = breaks_first(model)
     grown = replace(INTERNET, verifiers=int(INTERNET.verifiers * 4))
@@ -86,7 +86,7 @@ def test_figures_that_make_no_sense_are_refused(wrong: dict[str, object]) -> Non
         replace(INTERNET, **wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_every_cost_says_where_it_comes_from() -> None:
+def test_every_cost_names_its_source() -> None:
     for each in described(Costs()):
         assert each["source"], each
         assert each["unit"], each

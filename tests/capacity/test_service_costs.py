@@ -40,7 +40,7 @@ def near(figure: float, measured: float) -> None:
     assert figure / APART < measured < figure * APART
 
 
-@pytest.mark.long(stands_in="tests/capacity/test_model.py::test_every_cost_says_where_it_comes_from")
+@pytest.mark.long(stands_in="tests/capacity/test_model.py::test_every_cost_names_its_source")
 def test_postgresql(fresh: Fresh, record_property: Note) -> None:
     url, costs, now = fresh("postgresql"), Costs(), Instant(int(time.time()))
     store = SqlStore(url)
@@ -72,7 +72,7 @@ def engine() -> Iterator[RedisServer]:
     server.remove()
 
 
-@pytest.mark.long(stands_in="tests/capacity/test_model.py::test_every_cost_says_where_it_comes_from")
+@pytest.mark.long(stands_in="tests/capacity/test_model.py::test_every_cost_names_its_source")
 def test_redis(engine: RedisServer, record_property: Note) -> None:
     costs = Costs()
     with engine.client() as client:

@@ -17,7 +17,7 @@ def test_one_seed_gives_one_answer() -> None:
         assert simulate(scene, Random(1), 20.0).seen != simulate(scene, Random(2), 20.0).seen
 
 
-def test_who_asks_every_second_sees_it_half_a_second_later_on_average() -> None:
+def test_a_reader_polling_every_second_sees_a_revocation_after_half_a_second() -> None:
     outcome = simulate(QUIET, Random(1), 500.0)
     assert outcome.quantile(0.5) == pytest.approx(0.5, rel=0.05)
     assert outcome.quantile(1.0) <= 1.0
@@ -25,7 +25,7 @@ def test_who_asks_every_second_sees_it_half_a_second_later_on_average() -> None:
     assert outcome.longest_age_seconds == pytest.approx(1.0, abs=0.01)
 
 
-def test_who_is_told_waits_for_the_look_and_for_his_turn() -> None:
+def test_a_streamed_reader_waits_for_the_log_read_and_its_queue() -> None:
     scene = replace(QUIET, pushes=True, look_seconds=0.02, service_seconds=0.001, travel_seconds=0.004)
     outcome = simulate(scene, Random(1), 500.0)
     # Half a look, half of a round of five turns of a millisecond, half of there-and-back.
@@ -46,12 +46,12 @@ def test_news_older_than_the_bound_is_counted() -> None:
     assert outcome.unknown_share == pytest.approx(3 / 8, rel=0.1)
 
 
-def test_nothing_revoked_is_nothing_seen() -> None:
+def test_a_simulation_without_revocations_sees_none() -> None:
     outcome = simulate(replace(QUIET, revocations_per_second=0.0), Random(1), 10.0)
     assert (len(outcome.seen), outcome.quantile(0.99), outcome.revocations) == (0, 0.0, 0)
 
 
-def test_a_simulated_time_nobody_chose_is_bounded() -> None:
+def test_the_default_simulated_time_is_bounded() -> None:
     told: list[float] = []
     outcome = simulate(replace(QUIET, pushes=True, look_seconds=0.005), Random(1), progress=told.append)
     assert outcome.seconds == 60.0

@@ -17,8 +17,8 @@ SECONDS = 8.0
 
 Note = Callable[[str, object], None]
 
-POLLING = "test_who_asks_every_second_sees_it_half_a_second_later_on_average"
-TOLD = "test_who_is_told_waits_for_the_look_and_for_his_turn"
+POLLING = "test_a_reader_polling_every_second_sees_a_revocation_after_half_a_second"
+TOLD = "test_a_streamed_reader_waits_for_the_log_read_and_its_queue"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def alone(server: ServerProcess) -> Measured:
 
 @pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{POLLING}")
 @pytest.mark.parametrize("readers", [20, 50])
-def test_the_simulation_foretells_what_polling_readers_see(
+def test_the_simulation_predicts_the_delay_of_polling_readers(
     server: ServerProcess, alone: Measured, readers: int, record_property: Note
 ) -> None:
     foretold = simulate(_scene(readers, alone), Random(1), 60.0)
@@ -48,7 +48,7 @@ def test_the_simulation_foretells_what_polling_readers_see(
 
 @pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{TOLD}")
 @pytest.mark.parametrize("readers", [20, 50])
-def test_the_simulation_foretells_what_readers_of_a_stream_see(
+def test_the_simulation_predicts_the_delay_of_streaming_readers(
     server: ServerProcess, readers: int, record_property: Note
 ) -> None:
     few = experiment(server, 5, 0, RATE, 4.0)

@@ -129,7 +129,7 @@ def test_revoke_all_needs_a_confirmation_or_yes(server: ServerProcess) -> None:
     assert wait_for_key(lambda: code(server, issued), "token_revoked")
 
 
-def test_what_is_not_there_is_refused_in_words(server: ServerProcess) -> None:
+def test_an_unknown_session_is_refused_with_a_message(server: ServerProcess) -> None:
     for sid in ("AAAAAAAAAAAAAAAAAAAAAA", "nonsense", "'; DROP TABLE sessions --"):
         refused = run(server, "revoke", "session", sid)
         assert (refused.code, refused.stdout) == (2, "")
@@ -141,7 +141,7 @@ def test_what_is_not_there_is_refused_in_words(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize(("command", "run"), [("keys add", keyturn), ("db upgrade", in_process)])
-def test_a_data_folder_that_had_to_be_made_is_said(
+def test_a_command_reports_a_created_data_directory(
     tmp_path: Path, command: str, run: Callable[..., CommandResult]
 ) -> None:
     folder = tmp_path / "new"
@@ -159,7 +159,7 @@ def test_a_data_folder_that_had_to_be_made_is_said(
         *("keys list", "keys remove 1-x", "db mark-restored", "db use-sql-sessions", "db reset-redis-sessions"),
     ],
 )
-def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: bool) -> None:
+def test_a_command_refuses_a_missing_data_directory(tmp_path: Path, command: str, there: bool) -> None:
     folder = tmp_path / "misspelt"
     if there:
         folder.mkdir()
@@ -173,7 +173,7 @@ def test_nothing_is_done_where_nothing_is(tmp_path: Path, command: str, there: b
 
 
 @pytest.mark.parametrize("source", [["--from", "sqlite:///nothing.db"], ["--data-dir", "nowhere"]], ids=" ".join)
-def test_nothing_is_copied_out_of_nothing(tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_db_copy_refuses_a_missing_source(tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     refused = in_process("db", "copy", "--to", "sqlite:///new.db", *source)
     assert (refused.code, refused.stdout) == (2, "")
@@ -188,7 +188,7 @@ def test_a_process_that_is_refused_ends_with_the_same_code_and_words(tmp_path: P
     assert refused == in_process(*command)
 
 
-def test_the_version_is_told() -> None:
+def test_version_prints_the_version() -> None:
     assert re.fullmatch(r"keyturn \d+\.\d+\.\d+\S*\n", keyturn("--version").stdout)
 
 
@@ -197,7 +197,7 @@ def test_the_schema_is_brought_up_to_date_beside_a_running_server(server: Server
     assert "is up to date" in run(server, "db", "upgrade").stdout
 
 
-def test_the_doctor_says_what_stands_between_here_and_production(server: ServerProcess) -> None:
+def test_doctor_lists_the_problems_of_a_development_setup(server: ServerProcess) -> None:
     sick = run(server, "doctor", "--json")
     assert (sick.code, sick.json["fit"]) == (1, False)
     assert len(sick.json["problems"]) == 5
@@ -208,6 +208,6 @@ def test_the_doctor_says_what_stands_between_here_and_production(server: ServerP
     ("command", "default"),
     [("serve", "keyturn-data"), ("serve", "development"), ("db copy", "the configured store")],
 )
-def test_a_help_text_shows_a_default_that_is_read_elsewhere(command: str, default: str) -> None:
+def test_a_help_text_shows_a_default_of_the_settings(command: str, default: str) -> None:
     text = in_process(*command.split(), "--help").stdout
     assert f"[default: ({default})]" in text

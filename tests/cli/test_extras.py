@@ -16,14 +16,14 @@ def run_without_extra(module: str, program: str) -> subprocess.CompletedProcess[
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_an_issuer_names_what_it_lacks() -> None:
+def test_an_issuer_names_the_missing_extra() -> None:
     ran = run_without_extra("argon2", "import keyturn; keyturn.Verifier; keyturn.Issuer")
     assert ran.returncode == 1
     assert "ImportError: an issuer needs argon2" in ran.stderr
     assert "pip install '.[passwords,sql]'" in ran.stderr
 
 
-def test_the_command_names_what_it_lacks_in_one_line() -> None:
+def test_the_command_names_the_missing_extra_in_one_line() -> None:
     ran = run_without_extra("typer", "import keyturn.cli")
     assert ran.returncode == 1
     assert ran.stderr == "the keyturn command needs typer, which is not installed; in a clone of Keyturn: " + (

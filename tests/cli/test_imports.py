@@ -28,7 +28,7 @@ def modules_after(*arguments: str) -> set[str]:
     [["--help"], ["--version"], ["serve", "--help"], ["keys", "--help"], ["capacity", "--help"], ["compare", "--help"]],
     ids=" ".join,
 )
-def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+def test_help_and_version_import_no_heavy_module(arguments: list[str]) -> None:
     imported = modules_after(*arguments)
     assert "keyturn.cli.main" in imported
     assert imported.isdisjoint(HEAVY)

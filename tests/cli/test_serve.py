@@ -52,7 +52,7 @@ def test_the_three_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None
     assert "(mode 0600)" in log
 
 
-def test_what_the_readme_says_to_try_works(server: ServerProcess, tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_work(server: ServerProcess, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     script = readme.partition("Try it, in a second terminal:")[2].split("```")[1].removeprefix("sh\n")
     assert script.count("curl ") == 3
@@ -64,7 +64,7 @@ def test_what_the_readme_says_to_try_works(server: ServerProcess, tmp_path: Path
     assert '"refresh_token":' in ran.stdout
 
 
-def test_the_files_it_makes_are_its_owners_alone(server: ServerProcess) -> None:
+def test_files_of_the_data_directory_have_mode_600(server: ServerProcess) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in server.data.iterdir()}
     assert server.data.stat().st_mode & 0o777 == 0o700
     assert modes.pop("metrics") == 0o700
@@ -72,7 +72,7 @@ def test_the_files_it_makes_are_its_owners_alone(server: ServerProcess) -> None:
     assert set(modes.values()) == {0o600}
 
 
-def test_production_refuses_with_everything_that_is_missing(tmp_path: Path) -> None:
+def test_production_lists_every_missing_setting(tmp_path: Path) -> None:
     refused = keyturn(
         *("serve", "--data-dir", str(tmp_path / "data"), "--environment", "production", "--port", str(free_port())),
         trusted_proxies="nowhere",
@@ -86,7 +86,7 @@ def test_production_refuses_with_everything_that_is_missing(tmp_path: Path) -> N
     assert not (tmp_path / "data").exists()
 
 
-def test_production_starts_when_everything_is_right_and_the_first_key_was_made(tmp_path: Path) -> None:
+def test_production_starts_with_complete_settings_and_a_first_key(tmp_path: Path) -> None:
     settings = production(tmp_path)
     refused = refusal("--port", str(free_port()), **settings)
     assert refused.code == 2
@@ -124,7 +124,7 @@ def test_production_starts_when_everything_is_right_and_the_first_key_was_made(t
         ({"environment": "prod"}, "environment must be development or production, not 'prod'"),
     ],
 )
-def test_what_cannot_be_served_is_said_before_any_worker_starts(
+def test_an_invalid_setup_is_reported_before_a_worker_starts(
     tmp_path: Path, settings: dict[str, str], words: str
 ) -> None:
     arguments = ("--data-dir", str(tmp_path / "data"), "--workers", "2", "--port", str(free_port()))
@@ -144,7 +144,7 @@ def test_a_memory_store_is_served_by_one_worker(tmp_path: Path) -> None:
         assert client.get("/auth/session").status_code == 401
 
 
-def test_a_secret_rolls_over_and_nobody_is_logged_out(tmp_path: Path) -> None:
+def test_a_secret_rollover_keeps_sessions(tmp_path: Path) -> None:
     new = "".join(reversed(SECRET))
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}
     with run_server(tmp_path / "data", secret=SECRET, algorithm="ES256") as server, server.client() as client:
@@ -179,7 +179,7 @@ def test_a_port_in_use_ends_the_server_with_words(server: ServerProcess, tmp_pat
     assert not folder.exists()
 
 
-def test_an_address_that_is_not_of_this_machine_is_said(tmp_path: Path) -> None:
+def test_a_foreign_host_address_is_reported(tmp_path: Path) -> None:
     refused = refusal("--data-dir", str(tmp_path / "data"), "--host", "192.0.2.1", "--port", str(free_port()))
     assert refused.code == 2
     assert "cannot listen on 192.0.2.1" in refused.stderr

@@ -95,14 +95,14 @@ def test_on_a_file_beside_the_users_own(tmp_path: Path, monkeypatch: pytest.Monk
     assert {each.name for each in (tmp_path / "plots").glob("*.svg")} == {"scaling.svg", "costs.svg"}
 
 
-@pytest.mark.long(stands_in="tests/compare/test_compare.py::test_a_corner_of_postgresql_and_redis_is_gone_afterwards")
+@pytest.mark.long(stands_in="tests/compare/test_compare.py::test_scratch_schemas_and_keys_are_removed_afterwards")
 def test_on_postgresql_with_sessions_in_redis(fresh: Fresh, empty_redis: RedisServer) -> None:
     code, said, complaints = run(*SHORT, "--store", fresh("postgresql"), "--sessions", empty_redis.url, "--json")
     assert code == 0, complaints
     judge(json.loads(said))
 
 
-def test_a_corner_of_postgresql_and_redis_is_gone_afterwards(
+def test_scratch_schemas_and_keys_are_removed_afterwards(
     fresh: Fresh, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = fresh("postgresql")
@@ -158,7 +158,7 @@ def test_people_read_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each.runs for each in plans] == [1]
 
 
-def test_a_redis_that_holds_something_is_left_alone(empty_redis: RedisServer) -> None:
+def test_compare_refuses_a_redis_with_data(empty_redis: RedisServer) -> None:
     with empty_redis.client() as client:
         client.set("mine", "precious")
     code, _, complaints = run("--sessions", empty_redis.url)
@@ -179,7 +179,7 @@ def test_a_redis_that_holds_something_is_left_alone(empty_redis: RedisServer) ->
         (("--sessions", "redis://127.0.0.1:1/15"), "store_unavailable"),
     ],
 )
-def test_what_cannot_be_measured_is_said(arguments: tuple[str, ...], word: str) -> None:
+def test_an_unusable_argument_of_compare_is_named(arguments: tuple[str, ...], word: str) -> None:
     code, _, complaints = run(*arguments)
     assert code == 2
     assert word in complaints
@@ -193,5 +193,5 @@ def test_figures_are_spoken_briefly(value: float | None, unit: str, text: str) -
     assert spoken(value, unit) == text
 
 
-def test_a_figure_nobody_measured_has_no_middle() -> None:
+def test_a_figure_without_samples_has_no_middle() -> None:
     assert Figure("x", "s").middle is None

@@ -54,15 +54,15 @@ def test_events_are_kept_for_400_days(opened: list[Components], url: str) -> Non
     assert ages_left(parts, 0, DAY, 400 * DAY, 400 * DAY + 1, 4000 * DAY) == [0, DAY, 400 * DAY]
 
 
-def test_events_are_kept_as_long_as_was_asked_for(opened: list[Components], url: str) -> None:
+def test_events_are_kept_for_the_configured_days(opened: list[Components], url: str) -> None:
     assert ages_left(build(opened, url, audit_retention_days=1), 0, DAY, DAY + 1) == [0, DAY]
 
 
-def test_events_are_kept_for_ever_if_asked_for(opened: list[Components], url: str) -> None:
+def test_events_are_kept_forever_with_zero_days(opened: list[Components], url: str) -> None:
     assert ages_left(build(opened, url, audit_retention_days=0), 0, 40_000 * DAY - 1) == [0, 40_000 * DAY - 1]
 
 
-def test_the_longest_time_reaches_before_1970_and_harms_nothing(opened: list[Components], url: str) -> None:
+def test_the_longest_retention_reaches_before_1970(opened: list[Components], url: str) -> None:
     assert ages_left(build(opened, url, audit_retention_days=36_500), 0, NOW) == [0, NOW]
 
 

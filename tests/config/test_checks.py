@@ -26,12 +26,12 @@ def problems(**changes: object) -> tuple[str, ...]:
     return ()
 
 
-def test_what_is_complete_is_accepted() -> None:
+def test_complete_production_settings_are_accepted() -> None:
     assert problems() == ()
     assert problems(service_token=f"{TOKEN},{TOKEN[::-1]}", secret_previous=SECRET[::-1]) == ()
 
 
-def test_everything_missing_is_listed() -> None:
+def test_every_missing_production_setting_is_listed() -> None:
     with pytest.raises(ConfigurationError) as refused:
         check_production(Settings(environment="production", profile="relaxed"))
     said = refused.value.problems
@@ -63,7 +63,7 @@ def test_everything_missing_is_listed() -> None:
         ({"access_token_seconds": 5}, "access_token_seconds"),
     ],
 )
-def test_what_is_weak_is_refused(changes: dict[str, object], words: str) -> None:
+def test_a_weak_production_setting_is_refused(changes: dict[str, object], words: str) -> None:
     (said,) = problems(**changes)
     assert said.startswith(words)
     for value in changes.values():

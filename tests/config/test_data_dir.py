@@ -31,13 +31,13 @@ def test_a_fresh_machine_gets_a_folder_and_secrets_of_its_own(tmp_path: Path) ->
     assert settings.store == f"sqlite:///{folder}/keyturn.db"
 
 
-def test_the_next_start_finds_what_the_first_one_made(tmp_path: Path) -> None:
+def test_a_second_start_uses_the_created_files(tmp_path: Path) -> None:
     first, again = (create_missing(Settings(data_dir=str(tmp_path / "data")), URL) for _ in range(2))
     assert again.settings == first.settings
     assert again.lines == ()
 
 
-def test_what_is_configured_is_not_made(tmp_path: Path) -> None:
+def test_configured_secrets_are_not_created(tmp_path: Path) -> None:
     settings = Settings(data_dir=str(tmp_path), secret="s" * 32, service_token="t" * 32, issuer="https://a.example")
     made = create_missing(settings, URL)
     assert (made.settings.secret, made.settings.audience) == ("s" * 32, "https://a.example")
@@ -88,13 +88,13 @@ def test_processes_that_start_at_once_make_one_secret(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"secret", "service-token"}
 
 
-def test_production_makes_nothing(tmp_path: Path) -> None:
+def test_production_creates_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         complete_settings(Settings(environment="production", data_dir=str(tmp_path / "data")), URL)
     assert not (tmp_path / "data").exists()
 
 
-def test_a_folder_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+def test_a_world_writable_data_directory_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(0o777)

@@ -25,7 +25,7 @@ def test_the_stronger_source_wins(tmp_path: Path) -> None:
     assert settings.environment == "development"
 
 
-def test_the_data_folder_of_the_environment_is_where_the_file_is_looked_for(tmp_path: Path) -> None:
+def test_the_settings_file_is_read_from_the_data_dir_of_the_environment(tmp_path: Path) -> None:
     (tmp_path / "keyturn.toml").write_text('profile = "banking"\n')
     assert read_settings({"KEYTURN_DATA_DIR": str(tmp_path)}).profile == "banking"
 
@@ -45,7 +45,7 @@ def test_a_setting_and_its_file_do_not_go_together(tmp_path: Path) -> None:
     assert problems(both) == ("KEYTURN_SECRET and KEYTURN_SECRET_FILE are both set; unset one of them",)
 
 
-def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+def test_all_invalid_settings_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "keyturn.toml").write_text('policie = "mobile"\nkey_publish_ahead_seconds = "soon"\n')
     environ = {
         "KEYTURN_ACCES_SECONDS": "60",
@@ -111,7 +111,7 @@ def test_cookies_are_secure_wherever_the_issuer_is() -> None:
     assert build_profile(Settings(issuer="http://localhost:8000")).cookie.name("session") == "kt_session"
 
 
-def test_every_part_of_a_policy_says_what_is_wrong_with_it() -> None:
+def test_all_invalid_policy_settings_are_reported_together() -> None:
     wrong = Settings(
         secret="short",
         issuer="http://x",
@@ -167,7 +167,7 @@ def test_an_empty_file_is_no_setting(tmp_path: Path) -> None:
         ({"issuer": "https://auth.example.com "}, "without query, fragment, user or space"),
     ],
 )
-def test_what_would_be_noticed_too_late_is_refused_at_the_start(wrong: dict[str, str], said: str) -> None:
+def test_an_unusable_issuer_setting_is_refused_at_start_up(wrong: dict[str, str], said: str) -> None:
     good = {"issuer": "https://auth.example.com", "audience": "orders", "secret": SECRET}
     assert build_issuer_config(Settings(**good))
     with pytest.raises(ConfigurationError, match=said):

@@ -62,7 +62,7 @@ class Claims:
 
 
 @pytest.mark.conforms("RFC 9068 2.2")
-def test_an_access_token_says_what_rfc_9068_asks_and_what_revocation_needs() -> None:
+def test_an_access_token_has_the_claims_of_rfc_9068_and_of_revocation() -> None:
     assert build_claims(SESSION, "j1", Instant(START + 10), REALM) == {
         "tenant": "acme",
         "iss": "https://auth.example.com",
@@ -81,19 +81,19 @@ def test_an_access_token_says_what_rfc_9068_asks_and_what_revocation_needs() -> 
     }
 
 
-def test_everything_written_is_reserved_but_the_session_s_own_claims() -> None:
+def test_every_claim_that_keyturn_writes_is_reserved() -> None:
     written = build_claims(SESSION, "j1", START, REALM).keys()
     assert written - {"tenant"} <= RESERVED
     assert RESERVED - written == {"nbf"}
 
 
-def test_claims_of_ones_own_never_replace_keyturn_s() -> None:
+def test_session_claims_do_not_replace_reserved_claims() -> None:
     session = replace(SESSION, claims={"sub": "root", "exp": 2**40, "aud": "all", "gen": 99})
     built = build_claims(session, "j1", START, REALM)
     assert (built["sub"], built["exp"], built["aud"], built["gen"]) == ("ada", START + 300, "orders", 4)
 
 
-def test_without_a_scope_none_is_written_and_none_is_taken_from_elsewhere() -> None:
+def test_an_empty_scope_is_omitted_and_not_read_from_session_claims() -> None:
     session = replace(SESSION, scope="", amr=(), claims={"scope": "admin", "amr": ["hwk"]})
     assert not {"scope", "amr"} & build_claims(session, "j1", START, REALM).keys()
 
@@ -108,7 +108,7 @@ def test_no_access_token_outlives_its_session() -> None:
     assert built["exp"] == START + 3600
 
 
-def test_a_token_of_a_session_opened_after_a_revocation_of_everything_is_not_stopped_by_it() -> None:
+def test_a_session_opened_after_revoke_all_gets_a_later_iat() -> None:
     built = build_claims(replace(SESSION, created_at=Instant(START + 1)), "j1", START, REALM)
     assert built["iat"] == START + 1
 
@@ -131,7 +131,7 @@ def test_a_token_of_a_session_opened_after_a_revocation_of_everything_is_not_sto
     ],
 )
 @pytest.mark.conforms("NIST SP 800-63B-4 2.2")
-def test_two_different_factors_are_aal2_and_nothing_less(amr: tuple[str, ...], acr: str) -> None:
+def test_two_different_factors_are_aal2(amr: tuple[str, ...], acr: str) -> None:
     assert acr_for(amr) == acr
 
 
@@ -179,7 +179,7 @@ def test_without_leeway_the_second_of_the_end_is_over() -> None:
         check_times(Claims(), 200, 0)
 
 
-def test_the_bearer_is_who_the_claims_say() -> None:
+def test_a_principal_is_built_from_the_claims() -> None:
     assert principal_from_claims(Claims()) == Principal(
         Subject("ada"),
         SessionId("AbCdEfGhIjKlMnOpQrStuA"),

@@ -48,7 +48,7 @@ def test_our_cookie_is_found_among_other_peoples(headers: list[bytes]) -> None:
         [b"xkt_session=x"],
     ],
 )
-def test_without_our_cookie_anything_is_tolerated(headers: list[bytes]) -> None:
+def test_malformed_headers_without_our_cookie_are_ignored(headers: list[bytes]) -> None:
     assert find_cookie(headers, NAME) is None
 
 
@@ -77,7 +77,7 @@ def test_without_our_cookie_anything_is_tolerated(headers: list[bytes]) -> None:
         [b"a=\x00"],
     ],
 )
-def test_what_is_not_exactly_our_cookie_is_refused(headers: list[bytes]) -> None:
+def test_a_malformed_cookie_of_our_name_is_refused(headers: list[bytes]) -> None:
     with pytest.raises(BadRequest):
         find_cookie(headers, NAME)
 
@@ -111,7 +111,7 @@ _pieces = st.lists(
 
 @given(st.lists(st.one_of(_pieces, st.binary(max_size=40)), max_size=3))
 @example([b"=" * 3 + OURS])
-def test_any_bytes_give_a_value_or_nothing_or_one_refusal(headers: list[bytes]) -> None:
+def test_any_bytes_give_a_value_none_or_a_bad_request(headers: list[bytes]) -> None:
     try:
         found = find_cookie(headers, NAME)
     except BadRequest:

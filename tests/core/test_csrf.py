@@ -101,7 +101,7 @@ def test_an_origin_has_one_spelling(text: str, spelled: str) -> None:
 @pytest.mark.parametrize(
     "text", ["*", "null", "", "example.com", "https://*.example.com", "https://a/b", "https://a:b"]
 )
-def test_what_is_no_origin_cannot_be_trusted(text: str) -> None:
+def test_a_malformed_trusted_origin_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError):
         canonical_origin(text)
 

@@ -42,7 +42,7 @@ def test_the_table_answers_for_every_state_and_event() -> None:
     assert all(row.keys() == set(Event) for row in TRANSITIONS.values())
 
 
-def test_nothing_leads_out_of_ended_and_only_live_sessions_are_used() -> None:
+def test_no_transition_leaves_ended_and_only_live_sessions_are_used() -> None:
     assert {target for target in TRANSITIONS[State.ENDED].values() if isinstance(target, State)} == {State.ENDED}
     for state, event in product(set(State) - {State.LIVE}, set(Event) - {Event.REVOKE}):
         target = TRANSITIONS[state][event]
@@ -57,7 +57,7 @@ def test_each_state_is_recognised(state: State) -> None:
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(State, Event)))
-def test_what_is_done_is_what_the_table_says(state: State, event: Event) -> None:
+def test_every_operation_follows_the_transition_table(state: State, event: Event) -> None:
     standing, now = STANDING[state]
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
@@ -105,7 +105,7 @@ def test_a_session_opens_under_the_marks_read_before_the_password_was_checked() 
     )
 
 
-def test_a_session_opened_in_the_second_of_a_revocation_of_everything_is_good() -> None:
+def test_a_session_opened_in_the_second_of_revoke_all_is_live() -> None:
     marks = RevocationFloor(0, at(1))
     session = open_session(DRAFT, marks, at(0), POLICY)
     assert session_state(session, marks, at(0), POLICY) is State.LIVE
@@ -115,7 +115,7 @@ def test_a_session_opened_in_the_second_of_a_revocation_of_everything_is_good() 
 # --- touching -----------------------------------------------------------------------------------------------
 
 
-def test_a_plain_read_writes_nothing_until_a_touch_is_due() -> None:
+def test_a_session_is_unchanged_until_a_touch_is_due() -> None:
     session = opened()
     assert POLICY.touch_seconds == 60
     for now in (-100, 0, 59):
@@ -147,7 +147,7 @@ def test_no_amount_of_use_outlives_the_overall_timeout(pauses: list[int]) -> Non
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(ACTS)), st.integers(-50, 50)), max_size=20))
-def test_every_write_raises_the_version_by_one_and_time_never_runs_backwards(acts: list[tuple[Event, int]]) -> None:
+def test_every_write_increments_the_version_and_times_are_monotonic(acts: list[tuple[Event, int]]) -> None:
     session, now = opened(), 0
     for event, step in acts:
         now += step
@@ -174,7 +174,7 @@ def test_a_renewal_voids_every_earlier_session_token() -> None:
         check_session_token(found(renewed), 0, at(10), POLICY)
 
 
-def test_a_session_token_newer_than_its_record_means_the_store_went_back_in_time() -> None:
+def test_a_session_token_newer_than_its_record_raises_counter_ahead() -> None:
     with pytest.raises(CounterAhead):
         check_session_token(found(opened()), 1, at(10), POLICY)
 
@@ -190,7 +190,7 @@ def test_a_step_up_joins_methods_refreshes_the_authentication_and_renews() -> No
     assert (stepped.amr, stepped.auth_time, stepped.renewals) == (("pwd", "otp", "hwk"), at(10), 1)
 
 
-def test_the_first_end_is_the_one_that_is_kept() -> None:
+def test_the_first_end_reason_is_kept() -> None:
     ended = revoke(found(opened()), "logout", at(10))
     assert (ended.ended_at, ended.end_reason, ended.version) == (at(10), "logout", 1)
     again = revoke(found(ended), "reuse", at(20))

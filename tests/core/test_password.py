@@ -25,7 +25,7 @@ def reason(password: str, policy: PasswordPolicy = ALONE) -> str:
 
 
 @pytest.mark.conforms("ASVS 6.2.1", "NIST SP 800-63B-4 3.1.1.2")
-def test_fifteen_characters_alone_and_eight_beside_a_second_factor() -> None:
+def test_a_password_needs_fifteen_characters_or_eight_with_a_second_factor() -> None:
     judge("quite-unlikely!")
     assert "at least 15" in reason("quite-unlikely")
     judge("vq7kmt2x", BESIDE_A_SECOND_FACTOR)
@@ -33,7 +33,7 @@ def test_fifteen_characters_alone_and_eight_beside_a_second_factor() -> None:
 
 
 @pytest.mark.conforms("ASVS 6.2.9", "NIST SP 800-63B-4 3.1.1.2")
-def test_long_passwords_are_taken_whole_and_too_long_ones_refused_not_cut() -> None:
+def test_a_long_password_is_not_truncated() -> None:
     long = "".join(chr(0x4E00 + 7 * at) for at in range(256))
     judge(long)
     assert "at most 256" in reason(long + "x")
@@ -56,7 +56,7 @@ def test_no_composition_rules() -> None:
         judge(password)
 
 
-def test_each_refusal_says_why_and_never_repeats_the_password() -> None:
+def test_a_rejection_names_its_reason_without_the_password() -> None:
     reasons = {
         reason("Correct Horse-Battery Staple"),
         reason("password20242025"),
@@ -86,7 +86,7 @@ def test_more_octets_than_the_cap_are_refused_before_any_work() -> None:
             prepare_password(password)
 
 
-def test_what_keyboards_spell_differently_is_one_password() -> None:
+def test_equivalent_unicode_spellings_are_one_password() -> None:
     assert prepare_password("pa\u0308ss\u00a0word\u2003x") == "p\u00e4ss word x"
     assert prepare_password("\uff21") == "\uff21"
     assert prepare_password("Password") != prepare_password("password")

@@ -66,17 +66,17 @@ def test_a_touch_is_due_a_minute_after_the_last_or_sooner_for_short_sessions() -
     assert SessionPolicy(60, 60).touch_seconds == 6
 
 
-def test_what_is_kept_for_dead_tokens_is_kept_until_none_is_alive_anywhere() -> None:
+def test_revocations_are_retained_until_every_token_has_expired() -> None:
     token = TokenPolicy(access_seconds=2 * HOUR, leeway_seconds=5, staleness_seconds=7)
     assert token.retired_seconds == 2 * HOUR + 5 + 5 + 7
 
 
-def test_what_is_kept_outlasts_tokens_of_an_earlier_longer_policy() -> None:
+def test_revocations_outlive_tokens_of_an_earlier_policy() -> None:
     """P4: whoever lowers ``access_seconds`` in an emergency must not revive a revoked token."""
     assert TokenPolicy(access_seconds=60).retired_seconds > TokenPolicy(access_seconds=HOUR).access_seconds
 
 
-def test_cookies_are_pinned_to_their_host_wherever_there_is_tls() -> None:
+def test_cookies_have_the_host_prefix_with_tls() -> None:
     assert CookiePolicy().name("session") == "__Host-kt_session"
     assert CookiePolicy(secure=False).name("session") == "kt_session"
 

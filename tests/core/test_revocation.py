@@ -39,7 +39,7 @@ def sight(of: RevocationSet) -> tuple[object, ...]:
     return of.sequence, of.ended, of.renewed, of.generations, of.clients, of.not_before, of._expires_at
 
 
-def test_its_number_is_told_only_once_what_it_ended_is_held() -> None:
+def test_the_sequence_advances_after_the_entry_is_applied() -> None:
     found: list[int] = []
 
     class Watched(set[bytes]):
@@ -72,7 +72,7 @@ def test_grouping_does_not_matter(one: list[Revocation], two: list[Revocation], 
 
 
 @given(ONE, entries())
-def test_an_entry_never_revokes_less(found: list[Revocation], entry: Revocation) -> None:
+def test_applying_an_entry_does_not_unrevoke(found: list[Revocation], entry: Revocation) -> None:
     before, after = held(*found), held(*found, entry)
     for sid in SIDS:
         assert after.min_counter(SessionId(sid)) >= before.min_counter(SessionId(sid))
@@ -93,7 +93,7 @@ def kept_until(entry: Revocation) -> int:
 
 
 @given(ONE, st.integers(0, 70).map(Instant))
-def test_expiry_never_forgets_a_live_entry_and_keeps_no_dead_one(found: list[Revocation], now: Instant) -> None:
+def test_expiry_removes_exactly_the_expired_entries(found: list[Revocation], now: Instant) -> None:
     expired = held(*found)
     expired.expire(now)
     live = {shelf(each) for each in found if kept_until(each) > now}
@@ -144,7 +144,7 @@ def test_expiry_may_come_between_any_two_entries(first: list[Revocation], second
         ),
     ],
 )
-def test_each_kind_revokes_exactly_what_it_names(
+def test_each_kind_revokes_exactly_its_target(
     entry: Revocation, good: tuple[str, str, int, str, int], bad: tuple[str, str, int, str, int]
 ) -> None:
     made = held(entry)
@@ -184,7 +184,7 @@ def test_a_session_ended_twice_is_forgotten_with_the_later_of_its_ends() -> None
     assert (len(made), made.min_counter(SessionId("s1"))) == (0, 0)
 
 
-def test_a_not_before_of_everything_is_never_forgotten() -> None:
+def test_a_global_not_before_does_not_expire() -> None:
     made = held(Revocation(RevocationKind.EVERYTHING, "", 50, Instant(1), Instant(9)))
     made.expire(Instant(10**9))
     assert made.not_before == 50

@@ -71,7 +71,7 @@ def test_a_rotation_without_its_moment_has_no_grace() -> None:
         rotate(found(opened(rotations=1)), 0, at(0), POLICY).or_raise()
 
 
-def test_a_token_ahead_of_the_store_is_refused_and_changes_nothing() -> None:
+def test_a_refresh_token_ahead_of_the_store_is_refused() -> None:
     session = rotated()
     outcome = rotate(found(session), 2, at(100), POLICY)
     assert outcome.session is session
@@ -79,7 +79,7 @@ def test_a_token_ahead_of_the_store_is_refused_and_changes_nothing() -> None:
         outcome.or_raise()
 
 
-def test_a_clock_that_steps_back_logs_nobody_out() -> None:
+def test_a_rotation_survives_a_clock_step_backwards() -> None:
     session = rotated(now=100)
     assert rotate(found(session), 0, at(40), POLICY).or_raise() == 1
     back = rotate(found(session), 1, at(40), POLICY)
@@ -88,7 +88,7 @@ def test_a_clock_that_steps_back_logs_nobody_out() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-3, 1), st.integers(0, 45)), max_size=40))
-def test_there_is_one_lineage_whoever_asks_and_however_often(uses: list[tuple[int, int]]) -> None:
+def test_rotations_form_one_lineage_under_any_sequence_of_uses(uses: list[tuple[int, int]]) -> None:
     """Counters only rise, one at a time; a retired token never yields a successor of its own."""
     session, now = opened(), 0
     for behind, pause in uses:

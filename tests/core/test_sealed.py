@@ -28,7 +28,7 @@ kinds = st.sampled_from(list(CredentialKind))
 
 
 @given(kinds, sids, counters, seeds)
-def test_what_was_sealed_is_read_back_and_proven(
+def test_a_sealed_credential_is_parsed_and_verified(
     kind: CredentialKind, sid: SessionId, counter: int, seed: Seed
 ) -> None:
     token = seal(kind, sid, counter, seed, SECRETS)
@@ -40,7 +40,7 @@ def test_what_was_sealed_is_read_back_and_proven(
 
 
 @given(kinds, sids, counters, seeds, seeds)
-def test_another_seed_proves_nothing(
+def test_a_credential_is_not_verified_with_another_seed(
     kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, other: Seed
 ) -> None:
     if hmac.digest(seed, b"", "sha256") == hmac.digest(other, b"", "sha256"):
@@ -63,12 +63,12 @@ def test_no_kind_is_good_as_another(kind: CredentialKind, other: CredentialKind)
     assert not verify_mac(forged, SEED)
 
 
-def test_a_secret_alone_makes_no_credential() -> None:
+def test_a_secret_without_the_seed_makes_no_credential() -> None:
     guess = seal(CredentialKind.SESSION, SID, 0, Seed(bytes(32)), SECRETS)
     assert not verify_mac(parse(guess, CredentialKind.SESSION, SECRETS), SEED)
 
 
-def test_a_seed_alone_makes_no_credential() -> None:
+def test_a_seed_without_the_secret_makes_no_credential() -> None:
     with pytest.raises(TokenInvalid):
         parse(seal(CredentialKind.SESSION, SID, 0, SEED, OTHER), CredentialKind.SESSION, SECRETS)
 
@@ -103,7 +103,7 @@ def test_a_sid_has_one_spelling(last: str) -> None:
 @pytest.mark.parametrize(
     "around", [" {}", "{} ", "{}\n", "\n{}", "{}=", "{}.", "x{}", "{}{}", "\x00{}", "{}\x00", "Bearer {}"]
 )
-def test_nothing_may_stand_around_it(around: str) -> None:
+def test_surrounding_text_makes_a_credential_malformed(around: str) -> None:
     token = seal(CredentialKind.SESSION, SID, 0, SEED, SECRETS).reveal()
     with pytest.raises(TokenMalformed):
         parse(around.format(token, token), CredentialKind.SESSION, SECRETS)
@@ -116,13 +116,13 @@ def test_upper_case_is_another_text() -> None:
 
 
 @given(st.text() | st.from_regex(r"kt_(session|refresh|csrf)_[A-Za-z0-9_-]{22}\.[0-9]{1,20}\.[A-Za-z0-9_-]{40,60}"))
-def test_garbage_meets_one_typed_refusal(text: str) -> None:
+def test_garbage_is_refused_as_malformed_or_invalid(text: str) -> None:
     for kind in CredentialKind:
         with pytest.raises((TokenMalformed, TokenInvalid)):
             parse(text, kind, SECRETS)
 
 
-def test_what_is_too_long_is_refused_unread() -> None:
+def test_an_overlong_credential_is_refused() -> None:
     with pytest.raises(TokenMalformed):
         parse("kt_session_" + "A" * 10**6, CredentialKind.SESSION, SECRETS)
 
@@ -141,7 +141,7 @@ def test_a_previous_secret_is_honoured_while_it_rolls_over_and_not_after() -> No
         parse(old, CredentialKind.REFRESH, OTHER)
 
 
-def test_a_tag_under_one_secret_and_a_mac_under_another_prove_nothing() -> None:
+def test_a_tag_and_a_mac_of_different_secrets_are_refused() -> None:
     rolling = Secrets(OTHER.current, SECRETS.current)
     raw = urlsafe_b64decode(seal(CredentialKind.SESSION, SID, 0, SEED, SECRETS).rpartition(".")[2])
     body = f"kt_session_{SID}.0."

@@ -40,5 +40,5 @@ def test_a_handle_has_one_spelling(handle: bytes) -> None:
 @pytest.mark.parametrize(
     "sid", ["", "a" * 22, "A" * 21, "A" * 23, "A" * 22 + "==", "A" * 10 + "+" * 12, " " + "A" * 22, "é" * 22, "\ud800"]
 )
-def test_what_is_no_handle_is_nobodys(sid: str) -> None:
+def test_a_malformed_session_id_decodes_to_none(sid: str) -> None:
     assert decode_session_id(sid) is None

@@ -49,7 +49,7 @@ def test_a_scope_is_granted_whole_or_not_at_all() -> None:
             ADA.require_scope(missing)
 
 
-def test_an_authentication_grows_old_for_what_needs_a_fresh_one() -> None:
+def test_an_old_authentication_requires_step_up() -> None:
     ADA.require_recent_auth(Instant(400), 300)
     with pytest.raises(StepUpRequired) as refused:
         ADA.require_recent_auth(Instant(401), 300)
@@ -81,7 +81,7 @@ def test_an_audience_names_someone(audience: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("credentials", list(DELIVERIES))
-def test_a_realm_hands_out_only_what_it_offers(credentials: Any) -> None:
+def test_only_the_configured_deliveries_are_resolved(credentials: Any) -> None:
     realm = replace(REALM, credentials=credentials)
     offered = DELIVERIES[realm.credentials]
     assert realm.resolve_delivery(None) == offered[0]
@@ -100,7 +100,7 @@ def test_a_realm_shows_no_secret() -> None:
 # --- freshness ----------------------------------------------------------------------------------------------
 
 
-def test_a_feed_never_heard_of_is_not_fresh() -> None:
+def test_a_feed_without_a_completed_poll_is_not_fresh() -> None:
     assert not Freshness(5).is_fresh(0)
     assert Freshness(5).age(0) == float("inf")
 
@@ -114,14 +114,14 @@ def test_news_holds_up_to_the_bound_and_no_longer() -> None:
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1))
-def test_a_late_answer_to_an_early_question_makes_nothing_older(asked: list[float]) -> None:
+def test_a_late_reply_does_not_lower_complete_as_of(asked: list[float]) -> None:
     freshness = Freshness(5)
     for moment in asked:
         freshness.mark_complete(moment)
     assert freshness.complete_as_of == max(asked)
 
 
-def test_after_a_gap_nothing_holds_until_it_is_confirmed() -> None:
+def test_freshness_is_lost_by_a_gap_until_the_next_complete_poll() -> None:
     freshness = Freshness(5)
     freshness.mark_complete(100)
     freshness.invalidate()
@@ -164,7 +164,7 @@ def test_one_address_has_one_spelling(text: str, stored: str) -> None:
     ],
     ids=lambda text: ascii(text)[:30],
 )
-def test_what_is_no_plain_address_is_refused(text: str) -> None:
+def test_an_invalid_email_is_refused(text: str) -> None:
     with pytest.raises(InvalidMember) as refused:
         normalise_identifier(text)
     assert refused.value.member == "email"
@@ -224,10 +224,10 @@ def copy_read_at(moment: int) -> CachedSession:
 
 
 @pytest.mark.parametrize(("age", "holds"), [(0, True), (600, True), (601, False), (-600, True), (-601, False)])
-def test_a_copy_is_believed_for_ten_minutes_and_never_from_far_ahead(age: int, holds: bool) -> None:
+def test_a_cached_session_is_recent_for_ten_minutes(age: int, holds: bool) -> None:
     assert copy_read_at(10_000).is_recent(Instant(10_000 + age)) is holds
 
 
-def test_an_entry_outlives_every_copy_it_could_end_on_clocks_40_minutes_apart() -> None:
+def test_a_revocation_outlives_cached_sessions_under_40_minutes_of_clock_skew() -> None:
     for policy in (TokenPolicy(), TokenPolicy(access_seconds=60), *(each.token for each in PROFILES.values())):
         assert policy.retired_seconds >= CACHE_TTL_SECONDS + 40 * 60

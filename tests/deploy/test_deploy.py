@@ -51,7 +51,7 @@ def test_compose_gives_every_issuer_settings_production_accepts(service: str, tm
     assert issuer["cap_drop"] == ["ALL"]
 
 
-def test_compose_names_only_what_it_defines() -> None:
+def test_compose_references_only_defined_services_and_secrets() -> None:
     whole = compose()
     services, secrets = whole["services"], whole["secrets"]
     for service in services.values():
@@ -127,7 +127,7 @@ def test_every_alert_is_explained() -> None:
     assert {each["alert"] for each in rules} == set(re.findall(r"^\| `(Keyturn\w+)`", page, re.M))
 
 
-def test_an_operator_s_command_finds_what_the_unit_has(tmp_path: Path) -> None:
+def test_an_operator_command_uses_the_settings_of_the_unit(tmp_path: Path) -> None:
     """In another folder, with another secret, it would seal a key that the server cannot open."""
     etc, home = tmp_path / "etc", tmp_path / "home"
     etc.mkdir()
@@ -152,7 +152,7 @@ def test_an_operator_s_command_finds_what_the_unit_has(tmp_path: Path) -> None:
     assert not (tmp_path / "keyturn-data").exists()
 
 
-def test_the_image_is_made_of_nothing_that_may_be_secret() -> None:
+def test_the_image_copies_no_secret_files() -> None:
     """What is copied stays in its layer, deleted afterwards or not."""
     copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.M)
     assert " ".join(copied).split() == ["pyproject.toml", "README.md", "LICENSE", "src"]

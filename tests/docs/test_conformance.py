@@ -10,7 +10,7 @@ from docs.conformance import PAGE, collect, marks, page, standard
 FOUND = collect()
 
 
-def test_the_page_is_what_the_marks_say() -> None:
+def test_the_conformance_page_is_up_to_date() -> None:
     assert PAGE.read_text() == page(FOUND), "run: .venv/bin/python tests/docs/conformance.py"
 
 
@@ -19,7 +19,7 @@ def test_a_clause_is_a_section_of_a_standard_we_name(clause: str) -> None:
     assert re.fullmatch(r"\d+(\.\d+)*( \([\w -]+\))?", clause.removeprefix(standard(clause) + " "))
 
 
-def test_a_standard_nobody_named_is_noticed() -> None:
+def test_an_unknown_standard_is_an_error() -> None:
     with pytest.raises(KeyError):
         standard("RFC 2549 3.1")
 

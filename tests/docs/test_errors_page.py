@@ -23,7 +23,7 @@ SECTIONS = {section["code"]: section for section in SECTION.finditer(PAGE.read_t
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
-def test_a_refusal_has_a_section_that_says_what_the_code_says(refusal: type[Refusal]) -> None:
+def test_a_refusal_has_a_section_with_its_status_and_hint(refusal: type[Refusal]) -> None:
     assert SECTIONS[refusal.code]["summary"] == f"**{refusal.status}** `{refusal.__name__}`: {refusal.hint}"
     assert len(SECTIONS[refusal.code]["prose"]) > 30
 

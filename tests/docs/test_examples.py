@@ -61,13 +61,13 @@ def empty(shared: ServerProcess) -> Iterator[ServerProcess]:
 @pytest.mark.parametrize(
     ("reader", "page"), [(each, each) for each in ALONE], ids=[each.path for each in ALONE], indirect=["reader"]
 )
-def test_a_page_does_what_it_says(reader: Reader, page: Page) -> None:
+def test_the_commands_of_a_page_work(reader: Reader, page: Page) -> None:
     for block in page.runs:
         reader.follow(block)
 
 
 @pytest.mark.parametrize("page", TOGETHER, ids=lambda page: page.path)
-def test_a_page_beside_any_server_does_what_it_says(empty: ServerProcess, page: Page, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_work_beside_a_shared_server(empty: ServerProcess, page: Page, tmp_path: Path) -> None:
     reader = Reader(page, tmp_path, {}, empty)
     try:
         for block in page.runs:

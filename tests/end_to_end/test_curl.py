@@ -37,7 +37,7 @@ def test_a_browser_signs_up_logs_in_looks_around_and_logs_out(browser: Curl, ada
     assert ended.headers["www-authenticate"][0].startswith("Bearer")
 
 
-def test_a_cookie_kept_from_before_the_logout_opens_nothing(browser: Curl, ada: dict[str, str], tmp_path: Path) -> None:
+def test_a_cookie_stolen_before_the_logout_is_refused(browser: Curl, ada: dict[str, str], tmp_path: Path) -> None:
     browser.post("/auth/login", ada)
     thief = Curl(browser.url, tmp_path / "stolen")
     (tmp_path / "stolen").write_bytes((tmp_path / "jar").read_bytes())
@@ -46,7 +46,7 @@ def test_a_cookie_kept_from_before_the_logout_opens_nothing(browser: Curl, ada: 
     assert refusals(thief) == {(401, "token_revoked")}
 
 
-def test_the_session_cookie_is_for_nobody_else(browser: Curl, ada: dict[str, str]) -> None:
+def test_the_session_cookie_is_httponly_secure_and_host_only(browser: Curl, ada: dict[str, str]) -> None:
     cookies = browser.post("/auth/login", ada).headers["set-cookie"]
     session = next(each for each in cookies if each.startswith("kt_session="))
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(session.split("; "))
@@ -113,7 +113,7 @@ def test_both_credentials_are_one_session_and_end_as_one(browser: Curl, mobile: 
     assert mobile("/auth/session", *bearer(issued["access_token"])).code == "token_revoked"
 
 
-def test_tokens_may_live_in_cookies_and_be_refreshed_from_there(browser: Curl, ada: dict[str, str]) -> None:
+def test_tokens_in_cookies_are_refreshed_from_cookies(browser: Curl, ada: dict[str, str]) -> None:
     issued = browser.post("/auth/login", {**ada, "deliver": "token-cookies"})
     assert "access_token" not in issued.json
     assert "refresh_token" not in issued.json

@@ -109,7 +109,7 @@ def test_a_token_of_a_trusted_key_is_accepted_and_a_changed_one_is_not(mint: Min
         assert refused.value.status == 401
 
 
-def test_what_is_missing_or_meant_for_another_is_refused(mint: Mint) -> None:
+def test_a_token_with_missing_or_foreign_claims_is_refused(mint: Mint) -> None:
     refusals: dict[str, tuple[dict[str, Any], type[Refusal]]] = {
         "no subject": ({"sub": None}, TokenInvalid),
         "another issuer": ({"iss": "https://elsewhere.example"}, TokenInvalid),
@@ -122,7 +122,7 @@ def test_what_is_missing_or_meant_for_another_is_refused(mint: Mint) -> None:
             Verifier(ISSUER, AUDIENCE, keys=keys, revocation="none")(token)
 
 
-def test_under_a_feed_a_token_must_say_what_could_revoke_it(mint: Mint) -> None:
+def test_a_token_without_revocation_claims_is_refused_under_a_feed(mint: Mint) -> None:
     token, keys = mint("ES256", claims())
     with pytest.raises(TokenInvalid):
         Verifier(ISSUER, AUDIENCE, keys=keys, feed=Feed())(token)

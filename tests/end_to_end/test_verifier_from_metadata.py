@@ -45,7 +45,7 @@ def test_a_refresh_token_or_a_cookie_is_no_access_token(
         verify.close()
 
 
-def test_an_issuer_that_is_away_logs_nobody_out(server: ServerProcess, mobile: Curl, ada: dict[str, str]) -> None:
+def test_an_unreachable_issuer_is_503(server: ServerProcess, mobile: Curl, ada: dict[str, str]) -> None:
     token = mobile.post("/auth/login", {**ada, "deliver": "tokens"}).json["access_token"]
     verify = Verifier("http://127.0.0.1:1", audience=server.url)
     with pytest.raises(Unavailable) as unknown:

@@ -134,7 +134,7 @@ def test_the_client_asks_for_email_and_password(client: Client) -> None:
     assert PASSWORD not in client.tokens.read_text()
 
 
-def test_a_wrong_password_is_shown_and_nothing_is_saved(client: Client) -> None:
+def test_a_wrong_password_is_reported_and_no_token_is_saved(client: Client) -> None:
     process = client.start(1, EMAIL=EMAIL, PASSWORD="a bicycle made of sand")
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -166,7 +166,7 @@ def test_two_processes_at_once_refresh_once_and_stay_logged_in(server: ServerPro
     assert client.run(1)[0].startswith("200 ")
 
 
-def test_the_token_file_is_for_its_owner_alone(client: Client) -> None:
+def test_the_token_file_has_mode_600(client: Client) -> None:
     client.log_in_an_hour_ago()
     assert client.tokens.stat().st_mode & 0o777 == 0o600
     saved, inode = client.tokens.read_text(), client.tokens.stat().st_ino

@@ -51,7 +51,7 @@ def is_logged_in(browser: httpx.Client) -> bool:
     return open_page(browser).response.status_code == 200
 
 
-def test_the_account_page_is_for_those_who_are_logged_in(browser: httpx.Client, email: str) -> None:
+def test_the_account_page_requires_a_login(browser: httpx.Client, email: str) -> None:
     stranger = open_page(browser)
     assert stranger.response.status_code == 401
     assert stranger.alert == ""
@@ -88,7 +88,7 @@ def test_a_refused_sign_up_shows_the_reason(browser: httpx.Client, other: httpx.
     assert ("details", {"open": ""}) in weak.elements
 
 
-def test_the_browser_is_told_the_length_of_a_password(browser: httpx.Client) -> None:
+def test_the_password_field_has_a_minlength(browser: httpx.Client) -> None:
     fields = [each for tag, each in open_page(browser).elements if tag == "input"]
     assert [each["minlength"] for each in fields if each.get("autocomplete") == "new-password"] == ["15"]
 
@@ -182,7 +182,7 @@ def test_a_form_to_an_unknown_path_is_answered_with_a_readable_page(browser: htt
         assert Page(browser.post(path, data={"a": "b"})).alert
 
 
-def test_what_a_visitor_typed_is_escaped(app: App, browser: httpx.Client, email: str) -> None:
+def test_form_input_is_escaped(app: App, browser: httpx.Client, email: str) -> None:
     markup = '"><script>alert(1)</script>@example.com'
     page = send(browser, open_page(browser).form("Log in"), email=markup, password=PASSWORD)
     assert page.form("Log in").fields["email"] == markup

@@ -53,7 +53,7 @@ def cached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ser
     server.stop()
 
 
-def test_what_was_revoked_is_refused_within_the_bound(cached: tuple[ServerProcess, str, bool]) -> None:
+def test_a_revoked_token_is_refused_within_the_bound(cached: tuple[ServerProcess, str, bool]) -> None:
     server, url, apart = cached
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
     issued = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()

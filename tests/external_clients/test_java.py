@@ -60,7 +60,7 @@ def segment(members: object) -> str:
     return encode_base64url(json.dumps(members).encode()).decode()
 
 
-def test_what_the_issuer_signed_is_good_there(java: Service, issued: tuple[str, str]) -> None:
+def test_a_java_service_accepts_a_token_of_the_issuer(java: Service, issued: tuple[str, str]) -> None:
     url, token = issued
     subject = json.loads(decode_base64url(token.split(".")[1].encode()))["sub"]
     assert java.judge(url, token) == [f"good {subject}"]
@@ -71,7 +71,7 @@ def test_it_is_good_for_one_issuer_and_one_audience(java: Service, issued: tuple
     assert java.judge(*issued, issuer="https://elsewhere.example") == ["bad iss"]
 
 
-def test_forgeries_are_bad_there(java: Service, issued: tuple[str, str]) -> None:
+def test_a_java_service_refuses_forgeries(java: Service, issued: tuple[str, str]) -> None:
     url, token = issued
     head, body, mac = token.split(".")
     header, claims = (json.loads(decode_base64url(each.encode())) for each in (head, body))
@@ -89,7 +89,7 @@ def test_forgeries_are_bad_there(java: Service, issued: tuple[str, str]) -> None
     ) == ["bad signature", "bad alg", "bad alg", "bad kid", "bad typ", "bad signature", "bad shape"]
 
 
-def test_a_token_of_an_hour_ago_is_bad_there(java: Service, tmp_path: Path) -> None:
+def test_a_java_service_refuses_an_expired_token(java: Service, tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("-3600")
     server = ServerProcess(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256"}, clock=clock)

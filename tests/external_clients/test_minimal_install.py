@@ -60,7 +60,7 @@ def test_it_needs_two_libraries(python: Path) -> None:
     assert found == {"keyturn", "cryptography", "msgspec", "cffi", "pycparser"}, "cffi is cryptography's"
 
 
-def test_it_verifies_follows_the_feed_and_refuses_what_was_ended(python: Path, tmp_path: Path) -> None:
+def test_a_minimal_install_verifies_and_follows_the_feed(python: Path, tmp_path: Path) -> None:
     with run_server(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="30") as server:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         issued = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()

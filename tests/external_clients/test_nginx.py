@@ -76,7 +76,7 @@ def ada(nginx: Nginx) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_without_a_login_nothing_arrives(nginx: Nginx) -> None:
+def test_nginx_passes_no_request_without_a_login(nginx: Nginx) -> None:
     for headers in ({}, {"authorization": "Bearer nonsense"}, {"x-subject": "root"}):
         reply = httpx.get(nginx.url + "/orders", headers=headers)
         assert reply.status_code == 401
@@ -112,7 +112,7 @@ def test_an_ended_login_is_refused_at_the_next_request(nginx: Nginx, ada: httpx.
     assert httpx.get(nginx.url + "/orders", headers=token).status_code == 401
 
 
-def test_while_the_issuer_is_away_nobody_passes(tmp_path: Path, service: int) -> None:
+def test_nginx_passes_no_request_while_the_issuer_is_down(tmp_path: Path, service: int) -> None:
     port = free_port()
     body = PAGE.read_text()
     site, upstreams = re.findall(r"```nginx\n(.*?)```", body, re.S)

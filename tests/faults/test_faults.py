@@ -114,7 +114,7 @@ def as_parameter(fault: Fault) -> object:
     """Return the fault as a parameter, marked long where another of its kind stands in."""
     marks = ()
     if fault.name in STAND_INS:
-        test = "test_whatever_fails_nothing_is_accepted_late_lost_or_logged_out"
+        test = "test_a_fault_causes_no_late_accept_lost_revocation_or_logout"
         marks = (pytest.mark.long(stands_in=f"tests/faults/test_faults.py::{test}[{STAND_INS[fault.name]}]"),)
     return pytest.param(fault, marks=marks, id=fault.name)
 
@@ -128,7 +128,7 @@ def reusable_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 
 @pytest.mark.parametrize("fault", [as_parameter(each) for each in FAULTS])
-def test_whatever_fails_nothing_is_accepted_late_lost_or_logged_out(
+def test_a_fault_causes_no_late_accept_lost_revocation_or_logout(
     fault: Fault, reusable_environment: ReusableEnvironment, record_property: Note
 ) -> None:
     with reusable_environment.run_fault_test() as test:

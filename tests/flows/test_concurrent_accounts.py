@@ -109,7 +109,7 @@ def test_a_password_change_that_loses_to_a_rehash_ends_the_session_of_that_login
     refused(flows, TokenRevoked, verify_session(logins[0].session_token.reveal(), T0, flows.realm))
 
 
-def test_a_password_change_whose_password_was_replaced_meanwhile_is_refused(flows: FlowFixture) -> None:
+def test_a_password_change_loses_to_a_concurrent_password_change(flows: FlowFixture) -> None:
     """The session stays, the other request kept it: only the proof of the current password is void."""
     other = change(flows, "password of the other request")
     with pytest.raises(LoginFailed):
@@ -117,7 +117,7 @@ def test_a_password_change_whose_password_was_replaced_meanwhile_is_refused(flow
     assert account(flows).password_hash == flows.ports.hasher.hash("password of the other request")
 
 
-def test_a_password_change_whose_session_was_ended_by_another_is_refused(flows: FlowFixture) -> None:
+def test_a_password_change_loses_to_a_concurrent_end_of_its_session(flows: FlowFixture) -> None:
     other = change_password(flows.y.sid, OLD, "password of the other request", None, T0, flows.realm)
     with pytest.raises(TokenRevoked):
         run_against(flows, change(flows), "accounts.replace_and_revoke", lambda: flows.run(other))

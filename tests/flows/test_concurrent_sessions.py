@@ -57,7 +57,7 @@ def test_two_refreshes_with_one_token_get_the_same_successor(flows: FlowFixture)
     assert stored(flows).rotations == 1
 
 
-def test_a_retired_token_that_loses_to_a_touch_still_ends_the_session(flows: FlowFixture) -> None:
+def test_a_reused_token_ends_the_session_despite_a_concurrent_touch(flows: FlowFixture) -> None:
     flows.run(rotate(flows))
     flows.run(refresh(flows.sealed(CredentialKind.REFRESH, 1), "tokens", T0, flows.realm))
     with pytest.raises(TokenReused):

@@ -72,7 +72,7 @@ def test_a_crash_of_a_port_comes_out_as_it_is(case: Case) -> None:
 
 
 @ALL
-def test_a_store_that_is_away_is_never_a_401(case: Case) -> None:
+def test_an_unavailable_store_is_never_a_401(case: Case) -> None:
     for at, step in enumerate(steps(case)):
         if step.port not in ("sessions", "accounts", "log"):
             continue
@@ -85,7 +85,7 @@ def test_a_store_that_is_away_is_never_a_401(case: Case) -> None:
 
 
 @ALL
-def test_abandoned_anywhere_no_lock_or_turn_is_left_taken(case: Case) -> None:
+def test_an_abandoned_flow_leaves_no_lock_acquired(case: Case) -> None:
     """A crashed flow: what it asked for has happened, and every flow still runs on what it left."""
     for at in range(len(steps(case))):
         flows = FlowFixture()
@@ -113,7 +113,7 @@ def test_no_step_shows_a_secret(case: Case) -> None:
 
 
 @ALL
-def test_what_is_handed_out_is_masked(case: Case) -> None:
+def test_issued_credentials_are_masked(case: Case) -> None:
     flows = FlowFixture()
     try:
         answer = drive(case.start(flows), flows.ports)
@@ -201,12 +201,12 @@ def unanswered_port() -> Flow[str]:
     yield  # a generator all the same
 
 
-def test_a_failure_is_raised_where_it_was_asked() -> None:
+def test_a_failure_is_raised_at_the_effect_that_caused_it() -> None:
     assert drive(resilient(), PORTS) == [1, "away", 2]
     assert asyncio.run(drive_async(resilient(), PORTS)) == [1, "away", 2]
 
 
-def test_a_failure_nobody_catches_comes_out() -> None:
+def test_an_uncaught_failure_propagates() -> None:
     with pytest.raises(StoreUnavailable):
         drive(failing_flow(), PORTS)
     with pytest.raises(StoreUnavailable):

@@ -118,11 +118,11 @@ ENDED: dict[str, tuple[type[Refusal], Start]] = {
 
 
 @pytest.mark.parametrize(("kind", "start"), ENDED.values(), ids=ENDED)
-def test_nothing_of_an_ended_session_works(kind: type[Refusal], start: Start, flows: FlowFixture) -> None:
+def test_every_credential_of_an_ended_session_is_refused(kind: type[Refusal], start: Start, flows: FlowFixture) -> None:
     refused(flows, kind, start(ended(flows)))
 
 
-def test_a_session_that_is_gone_has_no_access_tokens(flows: FlowFixture) -> None:
+def test_access_tokens_of_a_purged_session_are_refused(flows: FlowFixture) -> None:
     token = flows.access()
     flows.store.sessions.purge(later(100_000))
     refused(flows, TokenRevoked, verify_access(token, T0, flows.realm))
@@ -137,7 +137,7 @@ def test_a_delivery_this_realm_does_not_make(start: Any, flows: FlowFixture) -> 
     assert (issued.deliver, issued.access_token, issued.refresh_token) == ("cookie", None, None)
 
 
-def test_what_is_issued_names_its_session(flows: FlowFixture) -> None:
+def test_issued_credentials_name_their_session(flows: FlowFixture) -> None:
     assert (flows.x.sid, flows.x.subject) == (flows.x.session.sid, flows.x.session.subject)
 
 

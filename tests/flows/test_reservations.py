@@ -67,7 +67,7 @@ def cancelled_login(flows: FlowFixture, at: int, *, committed: bool) -> bool:
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_a_login_cancelled_anywhere_counts_once_at_most_and_not_for_ever(committed: bool) -> None:
+def test_a_cancelled_login_counts_at_most_once_and_leaks(committed: bool) -> None:
     policy, at = FlowFixture().realm.profile.throttle, 0
     limits = {account_key(ADA): policy.account_limit, address_key("192.0.2.1"): policy.address_limit}
     while True:
@@ -87,7 +87,7 @@ def test_a_login_cancelled_anywhere_counts_once_at_most_and_not_for_ever(committ
     assert at > 8
 
 
-def test_a_guess_cannot_be_taken_back_by_hanging_up(flows: FlowFixture) -> None:
+def test_a_cancelled_guess_stays_counted(flows: FlowFixture) -> None:
     """An attempt under way may already have been judged: what it shows in time must not be free."""
     flow = login(flows.attempt(OLD), T0, flows.realm)
     step = next(flow)
@@ -126,7 +126,7 @@ def test_logins_cancelled_in_the_queue_leave_it_empty() -> None:
     ],
     ids=["login", "signup"],
 )
-def test_an_attempt_there_was_no_room_for_is_not_counted(
+def test_an_attempt_refused_as_overloaded_is_not_counted(
     flows: FlowFixture, start: Callable[[FlowFixture], Any]
 ) -> None:
     before = levels(flows)
@@ -145,7 +145,7 @@ def test_an_attempt_there_was_no_room_for_is_not_counted(
     ],
     ids=["login, accounts away", "login, sessions away", "signup, sessions away", "step-up, accounts away"],
 )
-def test_an_outage_locks_nobody_out_who_tries_again(
+def test_attempts_during_an_outage_are_not_counted(
     flows: FlowFixture, start: Callable[[FlowFixture], Any], port: str
 ) -> None:
     before = levels(flows)
@@ -153,7 +153,7 @@ def test_an_outage_locks_nobody_out_who_tries_again(
     assert levels(flows) == before
 
 
-def test_what_is_given_back_is_only_ones_own(flows: FlowFixture) -> None:
+def test_a_release_returns_only_its_own_reservation(flows: FlowFixture) -> None:
     rate = Rate(10, 900)
     flows.run(reserve([(account_key(ADA), rate)], T0))
     before = levels(flows)

@@ -100,7 +100,7 @@ def test_a_refused_bucket_gives_the_other_back(flows: FlowFixture) -> None:
     assert flows.store.throttles._buckets["address:192.0.2.1"].level == level
 
 
-def test_a_bucket_purged_meanwhile_needs_nothing_back(flows: FlowFixture) -> None:
+def test_a_release_ignores_a_purged_bucket(flows: FlowFixture) -> None:
     class Purging:
         def verify(self, encoded: str | None, password: str) -> Any:
             flows.store.throttles.purge(later(100_000))
@@ -137,7 +137,7 @@ def test_a_retired_token_ends_the_family_and_alarms(flows: FlowFixture) -> None:
     ]
 
 
-def test_a_rotation_answered_again_is_waited_for_and_judged_again_when_it_is_gone(flows: FlowFixture) -> None:
+def test_a_repeated_rotation_waits_for_durability_and_reloads_when_it_is_lost(flows: FlowFixture) -> None:
     token, sessions = flows.sealed(CredentialKind.REFRESH, 0), UndurableStore(flows.store.sessions, False, True)
     first = flows.run(refresh(token, "tokens", T0, flows.realm), sessions=sessions)
     assert len(sessions.answers) == 2, "its own write was waited for by the store"
@@ -145,7 +145,7 @@ def test_a_rotation_answered_again_is_waited_for_and_judged_again_when_it_is_gon
     assert (again.refresh_token.reveal(), sessions.answers) == (first.refresh_token.reveal(), [])
 
 
-def test_a_revocation_that_is_repeated_is_acknowledged_when_what_it_read_lasts(flows: FlowFixture) -> None:
+def test_a_repeated_revocation_waits_for_durability(flows: FlowFixture) -> None:
     """P1: with a standby that is waited for, what a primary reads after a crash may still be lost."""
     sessions = UndurableStore(flows.store.sessions, False, True)
     first = flows.run(revoke_session(flows.sid, "logout", T0, flows.realm), sessions=sessions)
@@ -157,7 +157,7 @@ def test_a_revocation_that_is_repeated_is_acknowledged_when_what_it_read_lasts(f
 # --- the rest -------------------------------------------------------------------------------------------------
 
 
-def test_introspection_tells_nothing_of_what_is_not_good(flows: FlowFixture) -> None:
+def test_introspection_of_an_invalid_token_is_inactive(flows: FlowFixture) -> None:
     def active(token: str, now: Instant = T0) -> object:
         return flows.run(introspect(token, now, flows.realm))["active"]
 
@@ -169,7 +169,7 @@ def test_introspection_tells_nothing_of_what_is_not_good(flows: FlowFixture) -> 
     assert not any(map(active, tokens))
 
 
-def test_introspection_says_what_rfc_7662_asks_for(flows: FlowFixture) -> None:
+def test_introspection_returns_the_members_of_rfc_7662(flows: FlowFixture) -> None:
     session = flows.run(introspect(flows.sealed(CredentialKind.REFRESH, 0), T0, flows.realm))
     access = flows.run(introspect(flows.access(), T0, flows.realm))
     for answer in (session, access):
@@ -184,7 +184,7 @@ def test_the_session_behind_any_credential(flows: FlowFixture) -> None:
     assert {flows.run(session_id_of_token(each, T0, flows.realm)) for each in tokens} == {flows.sid}
 
 
-def test_a_browser_that_logs_in_again_holds_one_login(flows: FlowFixture) -> None:
+def test_a_repeated_login_ends_the_previous_session(flows: FlowFixture) -> None:
     own, other = flows.sealed(CredentialKind.SESSION, 0), flows.sealed(CredentialKind.SESSION, 0, flows.y)
     flows.run(revoke_previous_sessions(["x", own, other], flows.sid, T0, flows.realm))
     devices = flows.run(list_sessions(flows.x.session.subject, T0, flows.realm))
@@ -198,7 +198,7 @@ def test_csrf_tokens_need_no_store_while_the_session_is_near(flows: FlowFixture)
     flows.run(verify_csrf_token(token.reveal(), flows.sid, flows.realm))
 
 
-def test_a_csrf_token_of_a_session_that_is_gone(flows: FlowFixture) -> None:
+def test_a_csrf_token_of_a_purged_session_is_refused(flows: FlowFixture) -> None:
     token = flows.sealed(CredentialKind.CSRF, 0)
     flows.store.sessions.purge(later(100_000))
     refused(flows, CsrfTokenRequired, verify_csrf_token(token, flows.sid, flows.realm))

@@ -30,7 +30,7 @@ def flows() -> FlowFixture:
     return FlowFixture()
 
 
-def test_nobody_can_tell(flows: FlowFixture) -> None:
+def test_an_unavailable_store_without_a_cache_is_revocation_unknown(flows: FlowFixture) -> None:
     token = flows.access()
     refused(
         flows,
@@ -60,7 +60,7 @@ def test_the_near_cache_answers_while_the_store_is_away(flows: FlowFixture) -> N
     assert flows.run(verify_access(flows.access(), T0, flows.realm)).subject == principal.subject
 
 
-def test_the_near_cache_never_says_no(flows: FlowFixture) -> None:
+def test_the_session_cache_refuses_no_credential(flows: FlowFixture) -> None:
     """Forged, from the future, or due for a touch: the store is asked, and its answer counts."""
     flows.ports.session_cache = fresh_session_cache()
     flows.run(verify_session(flows.sealed(CredentialKind.SESSION, 0), T0, flows.realm))
@@ -127,15 +127,13 @@ def loads(flows: FlowFixture, now: Instant = T0, counter: int = 0) -> int:
     return counted.loads
 
 
-def test_a_session_another_process_has_read_is_not_read_again(
-    flows: FlowFixture, recording_cache: RecordingCache
-) -> None:
+def test_a_session_cached_by_another_process_is_not_loaded(flows: FlowFixture, recording_cache: RecordingCache) -> None:
     assert loads(flows) == 0
     flows.ports.shared_cache = None
     assert loads(flows) == 0  # it is in the near-cache from then on
 
 
-def test_a_stale_process_neither_believes_copies_nor_makes_any(
+def test_a_stale_process_neither_reads_nor_writes_the_shared_cache(
     flows: FlowFixture, recording_cache: RecordingCache
 ) -> None:
     flows.ports.session_cache = LocalSessionCache(5, lambda: 100.0)
@@ -143,7 +141,7 @@ def test_a_stale_process_neither_believes_copies_nor_makes_any(
     assert loads(flows) == 1
 
 
-def test_an_old_copy_is_not_believed(flows: FlowFixture, recording_cache: RecordingCache) -> None:
+def test_an_old_cached_session_is_ignored(flows: FlowFixture, recording_cache: RecordingCache) -> None:
     held = next(iter(recording_cache.copies.values()))
     recording_cache.put(replace(held, read_at=Instant(T0 - CACHE_TTL_SECONDS - 1)))
     assert loads(flows) == 1
@@ -155,7 +153,7 @@ def test_a_session_that_is_due_for_a_touch_is_read(flows: FlowFixture, recording
     assert loads(flows, later(60)) == 0  # and what was stored is shared
 
 
-def test_a_copy_of_before_a_renewal_says_nothing_about_the_token_after_it(
+def test_a_cached_session_of_before_a_renewal_is_reloaded_for_the_new_token(
     flows: FlowFixture, recording_cache: RecordingCache
 ) -> None:
     flows.run(confirm_password(flows.sid, OLD, "cookie", T0, flows.realm), session_cache=fresh_session_cache())
@@ -164,9 +162,7 @@ def test_a_copy_of_before_a_renewal_says_nothing_about_the_token_after_it(
     refused(flows, TokenRevoked, verify_session(flows.sealed(CredentialKind.SESSION, 0), T0, flows.realm))
 
 
-def test_a_copy_this_process_does_not_vouch_for_is_not_believed(
-    flows: FlowFixture, recording_cache: RecordingCache
-) -> None:
+def test_a_revoked_cached_session_is_ignored(flows: FlowFixture, recording_cache: RecordingCache) -> None:
     flows.run(revoke_subject(flows.x.session.subject, T0, flows.realm), session_cache=fresh_session_cache())
     flows.ports.session_cache = following_cache(flows)
     refused(flows, TokenRevoked, verify_session(flows.sealed(CredentialKind.SESSION, 0), T0, flows.realm))

@@ -138,7 +138,7 @@ def test_every_method_on_every_path(client: RawClient, control_login: ControlLog
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path)
-def test_head_says_what_get_says(client: RawClient, control_login: ControlLogin, route: Route) -> None:
+def test_head_and_get_have_the_same_headers(client: RawClient, control_login: ControlLogin, route: Route) -> None:
     whole, head = (raw(client, method, route.path, control_login.auth) for method in ("GET", "HEAD"))
     assert (head.status, head.body) == (whole.status, b"")
     assert head.values("content-type") == whole.values("content-type")

@@ -88,12 +88,12 @@ def bearer(token: str) -> tuple[str, str]:
     return "--header", f"Authorization: Bearer {token}"
 
 
-def test_nobody(target: Target, tmp_path: Path) -> None:
+def test_schemathesis_without_credentials(target: Target, tmp_path: Path) -> None:
     assert run(target, tmp_path) > effort(300, 500)
     target.assert_unharmed()
 
 
-def test_somebody(target: Target, tmp_path: Path) -> None:
+def test_schemathesis_with_a_session(target: Target, tmp_path: Path) -> None:
     token = target.member("somebody")
     tried = run(target, tmp_path, *bearer(token), "--exclude-path-regex", f"{ENDING}|{OF_SERVICES}")
     assert tried > effort(200, 300)
@@ -103,7 +103,7 @@ def test_somebody(target: Target, tmp_path: Path) -> None:
     target.assert_unharmed()
 
 
-def test_somebody_who_ends_his_sessions(target: Target, tmp_path: Path) -> None:
+def test_schemathesis_with_a_session_that_is_ended(target: Target, tmp_path: Path) -> None:
     assert run(target, tmp_path, *bearer(target.member("leaving")), "--include-path-regex", ENDING) > 20
     target.assert_unharmed()
 

@@ -32,7 +32,7 @@ def test_an_access_cookie_passes(issuer_app: GuardedIssuer) -> None:
     assert issuer_app.cached_cookies == 0
 
 
-def test_two_callers_are_never_confused(issuer_app: GuardedIssuer) -> None:
+def test_two_callers_get_their_own_principals(issuer_app: GuardedIssuer) -> None:
     ada, bob = issuer_app.login("ada"), issuer_app.login("bob")
     for _ in range(3):
         issuer_app.ask(cookie(ada))
@@ -40,7 +40,7 @@ def test_two_callers_are_never_confused(issuer_app: GuardedIssuer) -> None:
     assert [caller and caller.sid for caller in issuer_app.app.callers] == [ada.session.sid, bob.session.sid] * 3
 
 
-def test_nobody_is_refused_without_a_credential(issuer_app: GuardedIssuer) -> None:
+def test_a_request_without_credentials_is_401(issuer_app: GuardedIssuer) -> None:
     answer = issuer_app.ask()
     assert (answer.status, answer.code) == (401, "unauthenticated")
     assert answer.headers[b"www-authenticate"] == b"Bearer"
@@ -65,7 +65,7 @@ def test_an_optional_guard_lets_strangers_in_but_no_bad_credential(make: Callabl
 
 
 @pytest.mark.parametrize("extra", ["cookie", "authorization"])
-def test_a_second_header_never_meets_the_memory(issuer_app: GuardedIssuer, extra: str) -> None:
+def test_a_duplicate_credential_header_bypasses_the_cookie_cache(issuer_app: GuardedIssuer, extra: str) -> None:
     ada, bob = issuer_app.login("ada"), issuer_app.login("bob")
     for each in (ada, bob):
         issuer_app.ask(cookie(each))
@@ -92,7 +92,7 @@ def test_a_tossed_cookie_is_refused_beside_a_remembered_one(issuer_app: GuardedI
     assert issuer_app.cached_cookies == 2
 
 
-def test_an_unsafe_method_always_meets_the_csrf_rules(make: Callable[..., GuardedIssuer]) -> None:
+def test_an_unsafe_method_requires_a_csrf_token_despite_the_cache(make: Callable[..., GuardedIssuer]) -> None:
     issuer_app = make("browser-strict")
     issued = issuer_app.login()
     assert issued.csrf_token is not None
@@ -122,7 +122,7 @@ def test_lifespan_passes() -> None:
     assert guarded.callers == [None]
 
 
-def test_a_scope_nobody_knows_is_not_let_in(issuer_app: GuardedIssuer) -> None:
+def test_an_unknown_asgi_scope_is_refused(issuer_app: GuardedIssuer) -> None:
     with pytest.raises(KeyError):
         exchange(issuer_app.guard, {"type": "webtransport", "path": "/", "headers": []})
     assert issuer_app.app.callers == []
@@ -142,7 +142,7 @@ def test_a_websocket_is_guarded_against_hijacking(issuer_app: GuardedIssuer) -> 
     assert exchange(issuer_app.guard, socket(own)) == [{**refused, "reason": "unauthenticated"}]
 
 
-def test_a_refused_websocket_is_answered_where_the_server_can(issuer_app: GuardedIssuer) -> None:
+def test_a_refused_websocket_gets_a_response_if_the_server_supports_it(issuer_app: GuardedIssuer) -> None:
     sent = exchange(issuer_app.guard, socket(extensions={"websocket.http.response": {}}))
     assert [each["type"] for each in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
     assert Answer(sent).code == "unauthenticated"

@@ -30,7 +30,7 @@ def test_a_revoked_session_is_refused_from_the_next_request_on(issuer_app: Guard
 
 
 @pytest.mark.parametrize("kind", list(RevocationKind))
-def test_what_the_feed_brings_is_heeded_at_once(
+def test_a_revocation_of_the_feed_evicts_a_cached_cookie(
     issuer_app: GuardedIssuer, kind: RevocationKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = issuer_app.login()
@@ -77,7 +77,7 @@ def test_a_stale_feed_sends_every_request_to_the_store(
     assert len(flows) == 3
 
 
-def test_a_stale_feed_and_no_store_is_503_and_destroys_nothing(
+def test_a_stale_feed_without_a_store_is_503_and_keeps_the_session(
     issuer_app: GuardedIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = issuer_app.login()

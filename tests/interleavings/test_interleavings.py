@@ -37,7 +37,7 @@ def test_every_schedule_with_two_failures_is_explained_by_some_order(
     assert report.violations == []
 
 
-def test_scenes_are_told_apart_by_name() -> None:
+def test_scenario_names_are_unique() -> None:
     names = [each.name for each in (*PAIRS, *TRIPLES)]
     assert len(set(names)) == len(names)
 

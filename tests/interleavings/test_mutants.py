@@ -107,7 +107,7 @@ def test_a_login_that_reads_its_marks_after_the_account_is_caught(
     assert caught(scenario)
 
 
-def test_a_login_that_reads_its_marks_before_the_account_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_that_reads_the_floor_before_the_account_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def marks_before(identifier: str, client_id: str) -> Flow[Any]:
         _, marks = yield from marks_after(identifier, client_id)
         return (yield from effects.find_account(identifier)), marks
@@ -131,10 +131,10 @@ def test_a_login_that_reads_its_marks_after_hashing_is_caught(scenario: str, mon
     assert bool(violations) == (scenario == "login / disable")
 
 
-def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_up_that_ignores_a_concurrent_password_change_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     module = flow_module("step_up")
 
-    def drop_log_entries(proven: Any, now: Any, realm: Any) -> Flow[Any]:
+    def step_up_without_password_check(proven: Any, now: Any, realm: Any) -> Flow[Any]:
         while True:
             found = yield from module.load_live_session(proven.sid, now, realm)
             session = stepped(found, ("pwd",), now, realm.profile.session)
@@ -142,7 +142,7 @@ def test_a_step_up_that_forgets_which_password_it_proved_is_caught(monkeypatch: 
             if (yield from effects.replace(session, entry)) is not None:
                 return session
 
-    monkeypatch.setattr(module, "_renew", drop_log_entries)
+    monkeypatch.setattr(module, "_renew", step_up_without_password_check)
     assert caught("change / step-up")
 
 
@@ -194,7 +194,7 @@ def test_a_cache_that_remembers_without_asking_its_set_is_caught(ender: str) -> 
 
 
 @pytest.mark.parametrize("ender", ["revoke", "step-up", "change"])
-def test_a_cache_that_evicts_nothing_is_caught(ender: str) -> None:
+def test_a_cache_that_does_not_evict_is_caught(ender: str) -> None:
     assert session_cache_violations(NonEvictingCache, ender, after_feed, seen=True)
 
 
@@ -243,7 +243,7 @@ def test_a_process_that_vouches_on_stale_news_is_caught() -> None:
     )
 
 
-def test_a_cache_that_never_calls_its_news_stale_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_is_never_stale_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Freshness, "is_fresh", lambda self, now: True)
     assert session_cache_violations(
         CapturedSessionCache,

@@ -76,19 +76,23 @@ def verify_twice_after_feed(ender: str, *, seen: bool, reported: Callable[[Repor
 
 
 @pytest.mark.parametrize("ender", ENDERS)
-def test_a_process_that_was_told_accepts_no_more(ender: str, reported: Callable[[Report], None]) -> None:
+def test_a_process_refuses_a_credential_after_reading_its_revocation(
+    ender: str, reported: Callable[[Report], None]
+) -> None:
     verify_twice_after_feed(ender, seen=True, reported=reported)
 
 
 @pytest.mark.parametrize(
     "ender",
     enders(
-        "test_a_process_that_was_told_caches_nothing_void",
+        "test_a_process_does_not_cache_a_session_after_reading_its_revocation",
         stands_in="revoke",
         brief=("revoke", "reuse"),
     ),
 )
-def test_a_process_that_was_told_caches_nothing_void(ender: str, reported: Callable[[Report], None]) -> None:
+def test_a_process_does_not_cache_a_session_after_reading_its_revocation(
+    ender: str, reported: Callable[[Report], None]
+) -> None:
     verify_twice_after_feed(ender, seen=False, reported=reported)
 
 
@@ -101,7 +105,7 @@ def test_the_process_that_ended_it_accepts_no_more(ender: str, reported: Callabl
     assert report.violations == []
 
 
-def test_a_process_that_ends_what_another_has_ended_accepts_no_more(reported: Callable[[Report], None]) -> None:
+def test_a_process_refuses_a_session_that_two_processes_ended(reported: Callable[[Report], None]) -> None:
     harness, ending = scenario_with("revoke", seen=True)
     actors = [
         ending,
@@ -117,12 +121,12 @@ def test_a_process_that_ends_what_another_has_ended_accepts_no_more(reported: Ca
 @pytest.mark.parametrize(
     "ender",
     enders(
-        "test_access_tokens_stop_as_soon_as_a_process_is_told",
+        "test_access_tokens_are_refused_after_reading_the_revocation",
         stands_in="revoke",
         brief=("revoke", "disable"),
     ),
 )
-def test_access_tokens_stop_as_soon_as_a_process_is_told(ender: str, reported: Callable[[Report], None]) -> None:
+def test_access_tokens_are_refused_after_reading_the_revocation(ender: str, reported: Callable[[Report], None]) -> None:
     harness, ending = scenario_with(ender, seen=False)
     late = clock_actor("t", STALENESS_SECONDS + 1)
     actors = [ending, harness.access("v", process="b"), harness.access("w", process="a"), feed(harness, "f", "b"), late]
@@ -132,7 +136,7 @@ def test_access_tokens_stop_as_soon_as_a_process_is_told(ender: str, reported: C
 
 
 @pytest.mark.parametrize("ender", ENDERS)
-def test_news_older_than_the_bound_is_never_acted_on(ender: str, reported: Callable[[Report], None]) -> None:
+def test_no_cached_session_is_used_past_the_staleness_bound(ender: str, reported: Callable[[Report], None]) -> None:
     harness, ending = scenario_with(ender, seen=True)
     late = clock_actor("t", STALENESS_SECONDS + 1)
     actors = [ending, harness.verify("v", process="b"), feed(harness, "f", "b"), late]
@@ -147,12 +151,14 @@ def test_news_older_than_the_bound_is_never_acted_on(ender: str, reported: Calla
 @pytest.mark.parametrize(
     "ender",
     enders(
-        "test_a_process_that_was_told_believes_no_copy",
+        "test_a_process_rejects_a_shared_copy_after_reading_the_revocation",
         stands_in="step-up",
         brief=("revoke", "step-up"),
     ),
 )
-def test_a_process_that_was_told_believes_no_copy(ender: str, reported: Callable[[Report], None]) -> None:
+def test_a_process_rejects_a_shared_copy_after_reading_the_revocation(
+    ender: str, reported: Callable[[Report], None]
+) -> None:
     harness, ending = shared_cache_scenario(ender)
     actors = [
         ending,
@@ -167,9 +173,9 @@ def test_a_process_that_was_told_believes_no_copy(ender: str, reported: Callable
 
 @pytest.mark.parametrize(
     "ender",
-    enders("test_a_copy_helps_nobody_past_the_bound", stands_in="revoke", brief=("revoke",)),
+    enders("test_no_shared_copy_is_used_past_the_staleness_bound", stands_in="revoke", brief=("revoke",)),
 )
-def test_a_copy_helps_nobody_past_the_bound(ender: str, reported: Callable[[Report], None]) -> None:
+def test_no_shared_copy_is_used_past_the_staleness_bound(ender: str, reported: Callable[[Report], None]) -> None:
     harness, ending = shared_cache_scenario(ender)
     late = clock_actor("t", STALENESS_SECONDS + 1)
     actors = [ending, harness.verify("v", process="b"), harness.verify("w", process="a"), feed(harness, "f", "b"), late]
@@ -179,9 +185,9 @@ def test_a_copy_helps_nobody_past_the_bound(ender: str, reported: Callable[[Repo
 
 
 @pytest.mark.long(
-    stands_in="tests/interleavings/test_session_caches.py::test_a_process_that_was_told_believes_no_copy[step-up]"
+    stands_in="tests/interleavings/test_session_caches.py::test_a_process_rejects_a_shared_copy_after_reading_the_revocation[step-up]"
 )
-def test_a_crash_beside_a_shared_cache_leaves_nothing_void(reported: Callable[[Report], None]) -> None:
+def test_a_crash_leaves_no_void_session_in_a_shared_cache(reported: Callable[[Report], None]) -> None:
     harness, ending = shared_cache_scenario("step-up")
     actors = [ending, harness.verify("v", process="a"), harness.verify("w", process="b"), feed(harness, "f", "b")]
     report = explore("step-up / verify / verify / feed, shared cache", harness, actors, 1)

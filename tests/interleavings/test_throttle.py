@@ -32,7 +32,7 @@ def explore(name: str, harness: Harness, actors: list[Actor], faults: int, judge
     return Explorer(name, harness.state, actors, faults, ports, lambda *_: [], judge).run()
 
 
-def test_parallel_wrong_logins_never_exceed_the_limit(reported: Callable[[Report], None]) -> None:
+def test_parallel_wrong_logins_stay_within_the_limit(reported: Callable[[Report], None]) -> None:
     harness = Harness(realm(TIGHT)).sign_up()
     actors = [harness.login(name, NEW) for name in ("p", "q", "s")]
     seen: set[int] = set()
@@ -57,7 +57,7 @@ def test_logins_that_crash_do_not_raise_the_limit(reported: Callable[[Report], N
     assert report.violations == []
 
 
-def test_parallel_wrong_step_ups_never_exceed_the_limit(reported: Callable[[Report], None]) -> None:
+def test_parallel_wrong_step_ups_stay_within_the_limit(reported: Callable[[Report], None]) -> None:
     harness = Harness(realm(TIGHT)).sign_up()
     actors = [harness.step_up(name, "x", NEW) for name in ("p", "q", "s")]
     report = explore("3 wrong step-ups, limit 2", harness, actors, 1, within_the_limit)

@@ -26,7 +26,7 @@ def test_shares_are_proportional_and_none_is_below_the_least() -> None:
     assert share({"a": 2, "b": 2}, 40) == {"a": 2, "b": 2}
 
 
-def test_a_count_too_small_for_the_least_of_every_package_is_kept() -> None:
+def test_a_small_count_is_not_raised_to_the_minimum_of_every_package() -> None:
     assert share({"a": 1000, "b": 600, "c": 10}, 2) == {"a": 1, "b": 1, "c": 0}
     assert len(choose(mutants(), 1, 1)[0]) == 1
 

@@ -23,7 +23,7 @@ NEVER = {
 
 
 @pytest.mark.parametrize("kind", NEVER)
-def test_what_does_not_run_or_is_a_text_is_never_mutated(kind: str) -> None:
+def test_code_that_does_not_run_and_texts_are_not_mutated(kind: str) -> None:
     assert find_mutants("keyturn/core/x.py", NEVER[kind].encode()) == []
 
 

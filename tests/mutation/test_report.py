@@ -24,7 +24,7 @@ def test_the_table_has_a_row_for_each_mutant_and_counts_them() -> None:
     assert rows[-1] == "Seed 7: 1 of 2 mutants caught, 1 equivalent."
 
 
-def test_the_document_names_what_the_table_names() -> None:
+def test_the_json_document_has_the_data_of_the_table() -> None:
     found = json.loads(document(made()))
     assert found["seed"] == 7
     assert [each["verdict"] for each in found["results"]] == [CAUGHT, SURVIVED]

@@ -98,7 +98,7 @@ def test_a_planted_fault_is_caught_and_the_work_tree_stays_as_it_was(monkeypatch
     assert (SRC / path).read_bytes() == before
 
 
-def test_a_test_that_fails_once_catches_nothing_and_one_that_fails_twice_does() -> None:
+def test_a_mutant_is_caught_by_a_test_that_fails_twice() -> None:
     flaky, steady = "tests/core/test_a.py::test_flaky", "tests/core/test_b.py::test_steady"
     failed = {test: Ended(1, f"FAILED {test} - why") for test in (flaky, steady)}
     answers = iter([failed[flaky], Ended(0, ""), failed[steady], failed[steady]])
@@ -115,7 +115,7 @@ def test_a_test_that_fails_once_catches_nothing_and_one_that_fails_twice_does() 
 @pytest.mark.parametrize(
     "again", [Ended(4, "ERROR: not found"), Ended(5, "no tests ran"), Ended(2, "interrupted"), Ended(None, "")]
 )
-def test_a_test_that_cannot_be_run_again_catches_nothing(again: Ended) -> None:
+def test_a_test_that_cannot_be_repeated_catches_no_mutant(again: Ended) -> None:
     answers = iter([Ended(1, "FAILED tests/core/test_a.py::test_b - why"), again])
     assert judge(lambda _: next(answers), ["tests/core"])[0] == BROKEN
 
@@ -125,7 +125,7 @@ def test_a_module_that_cannot_be_imported_twice_catches() -> None:
     assert judge(lambda _: ended, ["tests/core"]) == (CAUGHT, "tests/core/test_a.py")
 
 
-def test_a_command_that_hangs_is_ended_with_everything_it_started(tmp_path: Path) -> None:
+def test_a_hanging_command_is_killed_with_its_children(tmp_path: Path) -> None:
     child = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '300'], start_new_session=True); "
     child += f"open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid)); print('begun', flush=True); time.sleep(300)"
     ended = run([sys.executable, "-c", child], tmp_path, os.environ, 3)
@@ -148,7 +148,7 @@ def test_a_server_that_a_command_shares_is_ended_with_it(then: str, tmp_path: Pa
     assert processes_of(own) == []
 
 
-def test_a_mutation_check_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+def test_a_terminated_mutation_check_leaves_no_process_or_file(tmp_path: Path) -> None:
     rest = {name: value for name, value in os.environ.items() if name != VARIABLE}
     process = subprocess.Popen(
         [sys.executable, "-m", "mutation", "--count", "1", "--package", "flows"],

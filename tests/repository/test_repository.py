@@ -53,24 +53,24 @@ def where_ci_is_set(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS_TO_SKIP)
-def test_a_skipped_test_has_failed_where_ci_is_set(way: str, where_ci_is_set: str) -> None:
+def test_a_skipped_test_fails_in_ci(way: str, where_ci_is_set: str) -> None:
     assert re.search(rf"^(FAILED|ERROR) test_{way.replace(' ', '_')}\.py", where_ci_is_set, re.MULTILINE)
     assert f"exit status: {pytest.ExitCode.TESTS_FAILED:d}" in where_ci_is_set
 
 
-def test_a_test_that_is_not_skipped_passes_where_ci_is_set(where_ci_is_set: str) -> None:
+def test_a_test_that_is_not_skipped_passes_in_ci(where_ci_is_set: str) -> None:
     assert "PASSED test_not_at_all.py::test_it" in where_ci_is_set
     assert "2 failed, 1 passed, 2 errors" in where_ci_is_set
 
 
-def test_a_skipped_test_may_pass_elsewhere(tmp_path: Path) -> None:
+def test_a_skipped_test_passes_outside_ci(tmp_path: Path) -> None:
     told = run_pytest(tmp_path, ci="")
     assert "1 passed, 3 skipped, 1 xfailed" in told
     assert f"exit status: {pytest.ExitCode.OK:d}" in told
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
-def test_a_lock_holds_a_hash_for_everything_and_names_no_machine(lock: Path) -> None:
+def test_a_lock_file_has_a_hash_per_package_and_names_no_machine(lock: Path) -> None:
     text = lock.read_text()
     requirements = re.findall(r"^[a-z0-9][^=\n]*==.*(?:\n    --hash=.*)*", text, re.MULTILINE)
     assert len(requirements) > 5
@@ -98,7 +98,7 @@ def locked(name: str) -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+)==", (HOUSE / "requirements" / f"{name}.lock").read_text(), re.MULTILINE))
 
 
-def test_what_the_project_needs_is_locked() -> None:
+def test_every_dependency_is_locked() -> None:
     wanted = declared(HOUSE) | declared(HOUSE / "lab")
     assert wanted - locked("dev") == {"keyturn"}
 

@@ -55,7 +55,7 @@ def test_a_planted_bound_on_measured_time_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNTIMED)
-def test_what_holds_at_any_speed_is_not_found(name: str) -> None:
+def test_assertions_independent_of_speed_are_not_found(name: str) -> None:
     assert find_timed_assertions(written(UNTIMED[name])) == []
 
 

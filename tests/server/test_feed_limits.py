@@ -67,7 +67,7 @@ def resident(server: ServerProcess) -> int:
     return 1024 * int(status.partition("VmRSS:")[2].split()[0])
 
 
-def test_a_reader_who_takes_nothing_is_cut_off_and_holds_nobody_up(server: ServerProcess) -> None:
+def test_a_reader_that_does_not_read_is_disconnected(server: ServerProcess) -> None:
     fill(server)
     before = resident(server)
     parts = urlsplit(server.url)

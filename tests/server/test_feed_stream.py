@@ -66,7 +66,7 @@ def test_a_stream_is_a_snapshot_then_entries_then_heartbeats(server: ServerProce
     assert stamps == sorted(set(stamps))
 
 
-def test_a_reader_that_comes_again_misses_nothing(server: ServerProcess, ended: Ended) -> None:
+def test_a_reconnecting_reader_misses_no_event(server: ServerProcess, ended: Ended) -> None:
     with open_stream(server.url) as told:
         known = next(told)
     missed = [ended() for _ in range(3)]
@@ -88,7 +88,7 @@ def test_a_stream_begins_with_the_nonce_of_its_question(server: ServerProcess, q
         assert next(events(answer.iter_lines())).data["nonce"] == "aZ_-09"
 
 
-def test_what_a_browser_remembers_counts_more_than_the_address_it_repeats(server: ServerProcess, ended: Ended) -> None:
+def test_last_event_id_takes_precedence_over_after(server: ServerProcess, ended: Ended) -> None:
     ended()
     with open_stream(server.url, "?after=0") as told:
         known = next(told)
@@ -98,9 +98,7 @@ def test_what_a_browser_remembers_counts_more_than_the_address_it_repeats(server
 
 
 @pytest.mark.parametrize("mark", ["1.0", "{log}.900"])
-def test_a_reader_of_another_log_or_of_one_that_went_back_gets_a_snapshot(
-    server: ServerProcess, ended: Ended, mark: str
-) -> None:
+def test_a_reader_of_another_or_older_log_gets_a_snapshot(server: ServerProcess, ended: Ended, mark: str) -> None:
     last = ended()
     with open_stream(server.url) as told:
         log = next(told).data["log"]
@@ -115,7 +113,7 @@ def test_a_mark_that_is_none_is_refused(server: ServerProcess, mark: str) -> Non
     assert (answer.status_code, answer.json()["member"]) == (400, "Last-Event-ID")
 
 
-def test_a_stream_that_cannot_read_the_log_says_nothing_and_ends(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_stream_ends_when_the_log_cannot_be_read(tmp_path_factory: pytest.TempPathFactory) -> None:
     with run_server(
         tmp_path_factory.mktemp("broken") / "data", algorithm="ES256", revocation_staleness_seconds="1"
     ) as server:
@@ -142,7 +140,7 @@ def test_a_server_that_stops_ends_its_streams_whole(tmp_path_factory: pytest.Tem
         assert CUT_OFF not in server.log.read_text(), "it waited for a reader"
 
 
-def test_a_request_sent_behind_a_stream_does_not_make_a_server_that_stops_wait(
+def test_a_pipelined_request_does_not_delay_the_shutdown(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     asked = b"GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"

@@ -69,7 +69,7 @@ def refresh(client: httpx.Client, token: str) -> httpx.Response:
     return client.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
 
 
-def test_nothing_acknowledged_is_lost_and_nothing_ended_comes_back(tmp_path: Path) -> None:
+def test_kill_9_loses_no_acknowledged_rotation_and_revives_no_session(tmp_path: Path) -> None:
     draw = random.Random(9)
     with run_server(tmp_path / "data", workers=2, algorithm="ES256", refresh_grace_seconds="300") as server:
         with server.client() as client:

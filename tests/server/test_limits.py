@@ -49,7 +49,7 @@ def test_a_body_of_just_the_limit_is_read(server: ServerProcess) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_whoever_is_slow_is_timed_out_and_hung_up_on(server: ServerProcess) -> None:
+def test_a_slow_client_is_timed_out_and_disconnected(server: ServerProcess) -> None:
     # All at once: each of them takes its ten seconds.
     with ThreadPoolExecutor(3) as pool:
         running = [pool.submit(each, server) for each in (slow_body, slow_head, silent_connection)]
@@ -119,7 +119,7 @@ def test_a_header_without_end_is_not_read_on(server: ServerProcess) -> None:
         b"POST /auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_not_http_is_one_refusal(server: ServerProcess, nonsense: bytes) -> None:
+def test_a_request_that_is_not_http_is_a_bad_request(server: ServerProcess, nonsense: bytes) -> None:
     assert log_lines(server, nonsense) == (400, "bad_request")
 
 

@@ -69,7 +69,7 @@ def stored_secrets(server: ServerProcess) -> list[str]:
     return kept + [each.hex() for each in blobs] + [repr(each)[2:-1] for each in blobs]
 
 
-def test_no_secret_is_ever_logged(tmp_path: Path) -> None:
+def test_no_secret_is_logged_at_debug_level(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "data", settings={"KEYTURN_ALGORITHM": "ES256", "LOG_LEVEL": "DEBUG"})
     server.start()
     try:

@@ -42,7 +42,7 @@ def test_a_forged_forwarding_header_is_no_way_around_the_throttle(server: Server
     assert statuses[-1] == 429
 
 
-def test_a_trusted_proxy_says_who_is_calling(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_trusted_proxy_names_the_client_address(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("proxied") / "data"
     with run_server(data, algorithm="ES256", trusted_proxies="127.0.0.0/8", login_limit_per_address="8") as server:
         body = {"email": "ada@example.com", "password": PASSWORD}

@@ -88,9 +88,7 @@ def test_the_operators_commands_open_the_same_database(server: ServerProcess, da
     until(lambda: asked() == "token_revoked", lambda: "still accepted")
 
 
-def test_a_database_that_is_away_ends_the_start_and_its_password_is_not_told(
-    database: Postgres, tmp_path: Path
-) -> None:
+def test_a_missing_database_fails_the_start_without_its_password(database: Postgres, tmp_path: Path) -> None:
     away = database.url("nothing_of_this_name")
     ran = keyturn("db", "upgrade", "--data-dir", str(tmp_path / "data"), store=away)
     assert ran.code != 0
@@ -99,9 +97,7 @@ def test_a_database_that_is_away_ends_the_start_and_its_password_is_not_told(
 
 
 @pytest.mark.parametrize("harm", ["frozen", "killed"])
-def test_a_database_that_does_not_answer_is_never_a_yes_nor_a_no(
-    server: ServerProcess, database: Postgres, harm: str
-) -> None:
+def test_a_database_that_does_not_reply_is_503(server: ServerProcess, database: Postgres, harm: str) -> None:
     issued, cookie = enter(server, harm)
     bearer = {"authorization": f"Bearer {issued['access_token']}"}
     form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}

@@ -65,7 +65,7 @@ def ask(server: ServerProcess, question: tuple[str, str, dict[str, str], dict[st
     return httpx.request(method, server.url + path, headers=headers, data=form or None, timeout=60)
 
 
-def test_a_stalled_store_is_never_a_yes_nor_a_no(
+def test_a_stalled_store_is_503(
     server: ServerProcess, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
 ) -> None:
     assert {ask(server, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
@@ -84,7 +84,7 @@ def test_a_stalled_store_is_never_a_yes_nor_a_no(
     assert {name: ask(server, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
 
 
-def test_a_store_nobody_may_write_to_still_answers_who_is_calling(
+def test_a_locked_store_still_authenticates(
     server: ServerProcess, questions: dict[str, tuple[str, str, dict[str, str], dict[str, str]]]
 ) -> None:
     other = sqlite3.connect(server.data / "keyturn.db", isolation_level=None)
@@ -102,7 +102,7 @@ def test_a_store_nobody_may_write_to_still_answers_who_is_calling(
     assert {name: ask(server, each).status_code for name, each in questions.items()} == dict.fromkeys(questions, 200)
 
 
-def test_a_store_whose_file_was_replaced_is_not_ready(tmp_path: Path) -> None:
+def test_a_server_whose_database_file_was_replaced_is_not_ready(tmp_path: Path) -> None:
     with run_server(tmp_path / "data", algorithm="ES256", revocation_staleness_seconds="1") as server:
         (server.data / "keyturn.db").rename(tmp_path / "elsewhere.db")
         until(lambda: not httpx.get(server.url + "/readyz").json()["feed"])

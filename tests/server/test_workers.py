@@ -89,7 +89,7 @@ def run_round(lines: dict[int, WorkerConnection], headers: dict[str, str], revok
     return [max(0.0, max(at for at, status in each if status == 200) - revoked_at) for each in asked.values()]
 
 
-def test_a_killed_worker_is_replaced_and_nobody_is_logged_out(server: ServerProcess) -> None:
+def test_a_killed_worker_is_replaced_and_sessions_survive(server: ServerProcess) -> None:
     _, cookie = login(server)
     before = workers(server)
     assert len(before) == WORKERS

@@ -81,7 +81,7 @@ def test_a_run_that_is_killed_leaves_no_process(temporary: Path, number: int, se
     until(lambda: not run.folder.exists(), lambda: "its folder is left")
 
 
-def test_the_next_run_of_a_clone_ends_what_an_earlier_one_left(temporary: Path) -> None:
+def test_the_next_run_kills_processes_of_an_abandoned_run(temporary: Path) -> None:
     run = Run(temporary)
     run.end_watcher()
     run.end(signal.SIGKILL)
@@ -91,7 +91,7 @@ def test_the_next_run_of_a_clone_ends_what_an_earlier_one_left(temporary: Path) 
     assert not run.folder.exists()
 
 
-def test_a_run_that_is_under_way_is_left_alone(temporary: Path) -> None:
+def test_a_running_run_is_not_killed(temporary: Path) -> None:
     run = Run(temporary)
     end_abandoned_runs(run.folder.parent)
     assert run.process.poll() is None
@@ -115,12 +115,12 @@ def from_another_container(tmp_path: Path) -> Iterator[Path]:
         process.kill()
 
 
-def test_a_run_of_another_container_is_left_alone_while_its_lock_is_held(from_another_container: Path) -> None:
+def test_a_run_of_another_container_is_kept_while_its_lock_is_taken(from_another_container: Path) -> None:
     end_abandoned_runs(from_another_container.parent)
     assert from_another_container.exists()
 
 
-def test_a_run_whose_lock_is_let_go_is_deleted(tmp_path: Path) -> None:
+def test_a_run_whose_lock_is_released_is_deleted(tmp_path: Path) -> None:
     folder = tmp_path / "1"
     folder.mkdir()
     (folder / "owner").write_text("an hour before")
@@ -142,7 +142,7 @@ print(folder)
 """A run that finds a folder without an owner under its own number."""
 
 
-def test_a_run_begins_beside_a_folder_of_its_number_and_where_tmpdir_is_a_link(temporary: Path) -> None:
+def test_a_run_starts_beside_a_folder_of_its_number_under_a_linked_tmpdir(temporary: Path) -> None:
     (temporary / "real").mkdir()
     (temporary / "link").symlink_to(temporary / "real")
     rest = {name: value for name, value in os.environ.items() if name != VARIABLE}
@@ -155,7 +155,7 @@ def test_a_run_begins_beside_a_folder_of_its_number_and_where_tmpdir_is_a_link(t
 
 
 @pytest.mark.parametrize("owner", [None, ""])
-def test_a_run_that_is_just_beginning_is_left_alone(tmp_path: Path, owner: str | None) -> None:
+def test_a_starting_run_is_not_deleted(tmp_path: Path, owner: str | None) -> None:
     folder = tmp_path / str(os.getpid())
     folder.mkdir()
     if owner is not None:

@@ -43,7 +43,7 @@ def nginx() -> Nginx:
 
 @pytest.mark.usefixtures("path_with_spaces")
 @pytest.mark.parametrize("make", [nginx, RedisServer, lambda: Sentinel(1, 1, 1000)], ids=["nginx", "redis", "sentinel"])
-def test_a_server_starts_in_a_folder_whose_name_has_a_space(make: Callable[[], ServiceProcess]) -> None:
+def test_a_server_starts_in_a_path_with_spaces(make: Callable[[], ServiceProcess]) -> None:
     server = make()
     assert " " in str(server.folder)
     server.start()
@@ -57,7 +57,7 @@ def test_a_server_that_ends_fails_with_the_tail_of_its_log() -> None:
     server.remove()
 
 
-def test_a_redis_whose_port_is_taken_does_not_start(own_redis: RedisServer, intruder: RedisServer) -> None:
+def test_a_redis_does_not_start_on_a_used_port(own_redis: RedisServer, intruder: RedisServer) -> None:
     with pytest.raises(AssertionError, match="already in use"):
         intruder.start()
     assert own_redis.ready()

@@ -16,7 +16,7 @@ def test_other_databases_are_none_of_its_business() -> None:
     ("scheme", "asyncpg"),
     [("postgresql", True), ("postgres", True), ("postgresql+asyncpg", True), ("postgresql+psycopg", False)],
 )
-def test_the_scheme_says_who_awaits(scheme: str, asyncpg: bool) -> None:
+def test_the_url_scheme_selects_the_driver(scheme: str, asyncpg: bool) -> None:
     address = read_address(f"{scheme}://db/keyturn")
     assert address is not None
     assert address.asyncpg is asyncpg
@@ -50,7 +50,7 @@ def test_one_port_serves_all_hosts() -> None:
         ("postgresql://u:hunter2@db/keyturn?replication=true", "asyncpg does not support the parameter replication"),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_not_echoed(url: str, complaint: str) -> None:
+def test_an_unusable_store_url_is_refused_and_not_repeated(url: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as refused:
         open_store(url)
     assert "hunter2" not in str(refused.value)

@@ -43,7 +43,7 @@ def test_a_wrong_password_is_a_start_up_error(url: str, own_redis: RedisServer, 
             client.config_set("requirepass", "")
 
 
-def test_a_user_who_may_not_is_a_start_up_error(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_a_redis_user_without_permission_is_a_start_up_error(own_redis: RedisServer, tmp_path: Path) -> None:
     with own_redis.client() as client:
         client.execute_command("ACL", "SETUSER", "reader", "on", ">violet", "~*", "+info", "+get")
     with pytest.raises(ConfigurationError, match="NoPermissionError"):
@@ -116,7 +116,7 @@ def test_one_emptied_under_a_running_process_stays_the_right_one(own_redis: Redi
         monitored.close()
 
 
-def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
+def test_an_emptied_redis_is_reset_and_earlier_sessions_are_refused(
     empty_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEYTURN_DATA_DIR", str(tmp_path))
@@ -137,7 +137,7 @@ def test_one_that_lost_everything_is_gone_on_with_and_nothing_older_is_accepted(
 
 
 @pytest.mark.parametrize("name", ["redis_min_replicas", "quarantine_seconds"])
-def test_what_only_a_redis_with_sessions_does_is_refused_without_one(name: str, tmp_path: Path) -> None:
+def test_settings_of_the_redis_session_store_are_refused_without_one(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"KEYTURN_{name.upper()} without KEYTURN_SESSION_STORE"):
         Issuer.from_env(data_dir=str(tmp_path), background=False, **{name: 1})
 

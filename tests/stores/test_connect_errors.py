@@ -23,7 +23,7 @@ def invalid_urls(server: Postgres) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("mistake", ["password", "user", "database", "port", "host", "unescaped password", "tls"])
-def test_what_is_wrong_is_said(postgres: Postgres, mistake: str) -> None:
+def test_a_failed_connection_names_its_cause(postgres: Postgres, mistake: str) -> None:
     url, log_text = invalid_urls(postgres)[mistake]
     with pytest.raises(StoreUnavailable) as caught:
         open_store(url)

@@ -58,7 +58,7 @@ def test_a_dead_idle_connection_is_closed_and_replaced(pool: ConnectionPool, ser
     pool.discard(accepted)
 
 
-def test_a_live_idle_connection_is_handed_out_again(pool: ConnectionPool) -> None:
+def test_a_live_idle_connection_is_reused(pool: ConnectionPool) -> None:
     first = pool.acquire()
     pool.release(first)
     again = pool.acquire()

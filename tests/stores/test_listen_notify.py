@@ -114,7 +114,7 @@ def test_an_entry_is_seen_as_soon_as_it_is_committed(
     record_property("figure", f"PostgreSQL, from the commit of a revocation to a follower in another store: {seen}")
 
 
-def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: NotifyListener) -> None:
+def test_a_notification_during_a_query_is_not_lost(store: SqlStore, watch: NotifyListener) -> None:
     watch.change_token()
     mark(store)
     # The notification comes with the answer, which may be older than it.
@@ -122,7 +122,7 @@ def test_what_is_told_in_mid_question_is_not_forgotten(store: SqlStore, watch: N
     watch.wait(NEVER_SECONDS, Event())
 
 
-def test_it_waits_when_nothing_happens(watch: NotifyListener) -> None:
+def test_the_listener_waits_without_notifications(watch: NotifyListener) -> None:
     before = watch.change_token()
     assert watch.change_token() == before
     began = time.monotonic()
@@ -131,7 +131,7 @@ def test_it_waits_when_nothing_happens(watch: NotifyListener) -> None:
     assert watch.change_token() == before
 
 
-def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore, watch: NotifyListener) -> None:
+def test_a_notification_changes_the_token_without_a_query(store: SqlStore, watch: NotifyListener) -> None:
     before = watch.change_token()
     mark(store)
     watch.wait(NEVER_SECONDS, Event())
@@ -141,7 +141,7 @@ def test_whoever_was_told_reads_the_log_and_asks_nothing_before(store: SqlStore,
     assert asked == []
 
 
-def test_whoever_stops_does_not_wait_for_the_heartbeat(watch: NotifyListener) -> None:
+def test_a_stopped_listener_does_not_wait_for_the_heartbeat(watch: NotifyListener) -> None:
     watch.change_token()
     stop = Event()
     thread = Thread(target=watch.wait, args=(NEVER_SECONDS, stop))
@@ -185,7 +185,7 @@ def test_a_connection_that_ends_is_noticed_at_once_and_replaced(
     assert messages[-1].startswith("PostgreSQL notifies of revocations again, after")
 
 
-def test_while_nobody_can_listen_the_log_is_polled(
+def test_the_log_is_polled_while_listening_fails(
     store: SqlStore, sink: RecordingSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[float] = []
@@ -204,7 +204,7 @@ def test_while_nobody_can_listen_the_log_is_polled(
     assert len(caplog.records) == 1
 
 
-def test_attempts_to_listen_are_spaced_ever_wider() -> None:
+def test_attempts_to_listen_back_off() -> None:
     clock, tries = [0.0], []
 
     def connect() -> DeadlineConnection:

@@ -44,7 +44,7 @@ def test_a_gap_is_closed_by_a_snapshot(store: SqlStore, follower: LogFollower, s
     assert sink.confirmed == [1.0, 2.0]
 
 
-def test_a_log_that_went_back_in_time_is_taken_from_the_start(sink: RecordingSink) -> None:
+def test_an_older_log_is_read_from_its_start(sink: RecordingSink) -> None:
     newer, older = MemoryStore(), MemoryStore()
     for _ in range(3):
         mark(newer)
@@ -56,7 +56,7 @@ def test_a_log_that_went_back_in_time_is_taken_from_the_start(sink: RecordingSin
     assert sink.resets[-1] == RevocationPage((entry,), 1)
 
 
-def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(sink: RecordingSink) -> None:
+def test_another_log_is_read_from_its_start_though_sequences_continue(sink: RecordingSink) -> None:
     lost, other = MemoryStore(), MemoryStore()
     mark(lost)
     follower = LogFollower(lost.log, sink)
@@ -95,7 +95,7 @@ def test_a_quiet_log_is_not_even_read(store: SqlStore, sink: RecordingSink) -> N
     follower.close()
 
 
-def test_a_change_whose_reading_failed_is_read_again(store: SqlStore, sink: RecordingSink) -> None:
+def test_a_change_is_read_again_after_a_failed_read(store: SqlStore, sink: RecordingSink) -> None:
     follower = LogFollower(store.log, sink, notifier=store.watch())
     follower.poll_once(1.0)
     entry = mark(store)
@@ -132,7 +132,7 @@ class FailingLog:
         return self._log.sequence()
 
 
-def test_failures_confirm_nothing_and_back_off(sink: RecordingSink, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_polls_do_not_mark_complete_and_back_off(sink: RecordingSink, caplog: pytest.LogCaptureFixture) -> None:
     stop = Event()
     pauses: list[float] = []
 

@@ -56,7 +56,7 @@ def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
     asyncio.run(main())
 
 
-def test_an_async_log_that_fails_is_asked_again(sink: RecordingSink) -> None:
+def test_an_async_log_is_retried_after_a_failure(sink: RecordingSink) -> None:
     async def main() -> None:
         pauses: list[float] = []
 
@@ -80,7 +80,7 @@ def test_an_async_log_that_fails_is_asked_again(sink: RecordingSink) -> None:
 
 
 @pytest.mark.parametrize("opening", [open_store, open_async_store])
-def test_in_process_news_is_immediate_and_never_stale(opening: Callable[[str], Any]) -> None:
+def test_an_in_process_feed_is_immediate_and_always_fresh(opening: Callable[[str], Any]) -> None:
     store = opening("memory:")
     plain = getattr(store, "store", store)
     before = mark(plain)

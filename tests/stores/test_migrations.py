@@ -65,7 +65,7 @@ def test_primary_keys_and_required_columns_are_as_declared(engine: Engine) -> No
         assert required == {column.name for column in table.columns if not column.nullable}
 
 
-def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+def test_a_second_upgrade_has_no_effect(engine: Engine) -> None:
     upgrade(engine)
     with engine.connect() as connection:
         connection.execute(text("UPDATE counters SET value = 7"))
@@ -87,7 +87,7 @@ def test_every_migration_can_be_undone(engine: Engine) -> None:
             assert left.all() == []
 
 
-def test_each_migration_can_be_undone_and_done_again_with_what_the_tables_hold(url: str, engine: Engine) -> None:
+def test_each_migration_can_be_downgraded_and_repeated_with_data(url: str, engine: Engine) -> None:
     store = SqlStore(url)
     session = new_session()
     store.sessions.insert(session)
@@ -108,11 +108,11 @@ def test_each_migration_can_be_undone_and_done_again_with_what_the_tables_hold(u
     again.close()
 
 
-def test_there_is_one_line_of_migrations() -> None:
+def test_migrations_have_one_head() -> None:
     assert len(ScriptDirectory.from_config(configuration()).get_heads()) == 1
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(engine: Engine) -> None:
+def test_a_failed_migration_is_rolled_back(engine: Engine) -> None:
     with engine.connect() as connection:
         # The last table the first migration would make.
         connection.execute(text("CREATE TABLE audit (id INTEGER)"))

@@ -22,7 +22,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
-def test_every_statement_can_be_said_to_postgresql(statement: Executable) -> None:
+def test_every_statement_compiles_for_postgresql(statement: Executable) -> None:
     phrase = CompiledStatement(statement, postgresql.dialect(paramstyle="pyformat"))
     assert phrase.bind({"b_sid": "x"})["b_sid"] == "x"
 

@@ -126,7 +126,7 @@ def test_after_a_crash_of_the_server_the_next_question_is_answered(store: Store,
     assert found is not None
 
 
-def test_what_is_acknowledged_is_on_the_disk_whatever_the_servers_default_is(store: Store, server: Postgres) -> None:
+def test_a_commit_is_flushed_whatever_synchronous_commit_the_server_sets(store: Store, server: Postgres) -> None:
     assert server.run("SHOW synchronous_commit") == [("off",)]
     written = "SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()"
     for _ in range(5):

@@ -114,7 +114,7 @@ def test_two_appends_at_once_are_seen_in_the_order_of_their_commits(
     assert look() == [*kept, (len(kept) + 1, "second")]
 
 
-def test_a_follower_beside_many_writers_meets_every_number_in_order(store: SqlStore, sink: RecordingSink) -> None:
+def test_a_follower_reads_every_sequence_in_order_beside_writers(store: SqlStore, sink: RecordingSink) -> None:
     writers, each = 4, 50
     follower, stop = LogFollower(store.log, sink), Event()
     follower.poll_once(0.0)
@@ -134,7 +134,7 @@ def test_a_follower_beside_many_writers_meets_every_number_in_order(store: SqlSt
     assert sorted(given) == [entry.sequence for entry in sink.entries] == list(range(1, writers * each + 1))
 
 
-def test_whoever_appends_in_any_way_wakes_the_listeners(url: str, store: SqlStore) -> None:
+def test_every_way_to_append_notifies_the_listeners(url: str, store: SqlStore) -> None:
     with psycopg.connect(url, autocommit=True) as listener, psycopg.connect(url) as hand:
         listener.execute("LISTEN keyturn")
         row: Any = (1, "client", "web", NOW, NOW, LATER)

@@ -41,16 +41,14 @@ def monitored(server: RedisServer, tmp_path: Path) -> Iterator[MonitoredStore]:
     monitored.close()
 
 
-def test_while_nothing_happens_there_is_none(monitored: MonitoredStore) -> None:
+def test_no_quarantine_begins_without_a_restart(monitored: MonitoredStore) -> None:
     monitored.store.sessions.insert(new_session())
     time.sleep(0.6)
     assert not monitored.is_quarantined()
     assert monitored.store.quarantine.changes == 0
 
 
-def test_what_a_crash_lost_is_laid_back_before_anything_is_believed(
-    monitored: MonitoredStore, server: RedisServer
-) -> None:
+def test_lost_revocations_are_replayed_before_sessions_are_read(monitored: MonitoredStore, server: RedisServer) -> None:
     sessions, log = monitored.store.sessions, monitored.store.log
     ended, voided, old, renewed, kept = (new_session() for _ in range(5))
     for each in (ended, voided, old, renewed, kept):
@@ -94,7 +92,7 @@ def monitored_slowly(server: RedisServer, tmp_path: Path) -> Iterator[MonitoredS
     monitored.close()
 
 
-def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
+def test_no_follower_is_complete_before_lost_revocations_are_replayed(
     monitored_slowly: MonitoredStore, server: RedisServer
 ) -> None:
     """P4: the log of a Redis that went back in time lacks a revocation that was acknowledged. Who reads it then and
@@ -124,9 +122,7 @@ def test_nobody_is_told_that_he_knows_all_before_what_was_lost_is_laid_back(
         assert session_cache.check(ended.sid, ended.subject, 0, "web", NOW) is Verdict.REVOKED
 
 
-def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(
-    monitored: MonitoredStore, server: RedisServer
-) -> None:
+def test_a_log_is_checked_before_use_after_an_outage(monitored: MonitoredStore, server: RedisServer) -> None:
     quarantine = monitored.store.quarantine
     with closing(monitored.store.watch()) as watch:
         monitored.revocations_readable.clear()
@@ -142,7 +138,7 @@ def test_a_log_that_does_not_answer_is_looked_at_before_it_is_believed(
         assert watch.change_token()[1] is not None
 
 
-def test_a_process_that_starts_believes_nothing_before_its_first_look(server: RedisServer, tmp_path: Path) -> None:
+def test_a_starting_process_checks_redis_before_the_first_read(server: RedisServer, tmp_path: Path) -> None:
     store: Any = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}", redis_sessions=RedisSessions(server.url))
     server.kill()
     store.quarantine.expect_failover()
@@ -154,7 +150,7 @@ def test_a_process_that_starts_believes_nothing_before_its_first_look(server: Re
     store.close()
 
 
-def test_one_that_nobody_watched_is_noticed_by_whoever_starts_next(server: RedisServer, tmp_path: Path) -> None:
+def test_a_restart_without_a_running_process_is_noticed_at_the_next_start(server: RedisServer, tmp_path: Path) -> None:
     first = MonitoredStore(tmp_path / "keyturn.db", server.url)
     first.close()
     with server.client() as client:
@@ -167,9 +163,7 @@ def test_one_that_nobody_watched_is_noticed_by_whoever_starts_next(server: Redis
     second.close()
 
 
-def test_a_redis_that_does_not_answer_is_looked_at_before_it_is_believed(
-    monitored: MonitoredStore, server: RedisServer
-) -> None:
+def test_a_redis_is_checked_before_use_after_an_outage(monitored: MonitoredStore, server: RedisServer) -> None:
     server.kill()
     with pytest.raises(StoreUnavailable):
         monitored.store.sessions.load(new_session().sid)
@@ -205,7 +199,7 @@ def test_a_server_says_so_refuses_and_comes_back(tmp_path: Path) -> None:
         redis.remove()
 
 
-def test_what_a_set_holds_can_be_said_again() -> None:
+def test_the_entries_of_a_revocation_set_can_be_replayed() -> None:
     known = RevocationSet()
     entries = [
         Revocation(RevocationKind.SESSION, "a", ENDED, NOW, LATER),

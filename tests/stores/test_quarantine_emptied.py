@@ -46,7 +46,7 @@ def verdict(monitored: MonitoredStore) -> set[tuple[RevocationKind, str]]:
     return {(each.kind, each.key) for each in monitored.store.log.snapshot().entries}
 
 
-def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
+def test_an_emptied_redis_is_noticed_by_all_processes_and_its_log_replayed(
     sync_and_async: tuple[MonitoredStore, MonitoredStore], own_redis: RedisServer
 ) -> None:
     one, two = sync_and_async
@@ -68,7 +68,7 @@ def test_one_that_was_emptied_is_noticed_by_all_and_its_log_told_again(
     assert one.store.sessions.revocation_floor(voided.subject, "").generation == voided.generation + 1
 
 
-def test_a_log_that_was_deleted_is_told_again_once_for_all_processes(
+def test_a_deleted_log_is_replayed_once_for_all_processes(
     sync_and_async: tuple[MonitoredStore, MonitoredStore], own_redis: RedisServer
 ) -> None:
     one, two = sync_and_async
@@ -83,7 +83,7 @@ def test_a_log_that_was_deleted_is_told_again_once_for_all_processes(
     assert one.store.sessions.load(ended.sid).session.ended_at == NOW
 
 
-def test_a_log_that_was_purged_to_its_end_is_not_taken_for_lost(
+def test_a_fully_purged_log_does_not_count_as_lost(
     sync_and_async: tuple[MonitoredStore, MonitoredStore], own_redis: RedisServer
 ) -> None:
     one, two = sync_and_async
@@ -97,7 +97,7 @@ def test_a_log_that_was_purged_to_its_end_is_not_taken_for_lost(
 
 
 @pytest.mark.parametrize("harm", [b"\xdc\x00\x13\x01", b"\x81\xa1a\x01", b"", None])
-def test_a_record_that_cannot_be_read_does_not_keep_everybody_out(
+def test_a_corrupt_record_does_not_prolong_the_quarantine(
     own_redis: RedisServer, tmp_path: Path, harm: bytes | None
 ) -> None:
     monitored = MonitoredStore(tmp_path / "one.db", own_redis.url)
@@ -117,7 +117,7 @@ def test_a_record_that_cannot_be_read_does_not_keep_everybody_out(
     monitored.close()
 
 
-def test_a_record_that_cannot_be_read_makes_nobody_else_wait(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_a_corrupt_record_does_not_block_other_sessions(own_redis: RedisServer, tmp_path: Path) -> None:
     monitored = MonitoredStore(tmp_path / "one.db", own_redis.url)
     harmed, kept = new_session(), new_session()
     for each in (harmed, kept):

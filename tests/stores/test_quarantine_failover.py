@@ -14,9 +14,7 @@ from stores.monitored_redis import SECONDS, MonitoredStore, insert_session, load
 Note = Callable[[str, object], None]
 
 
-def test_a_failover_of_sentinels_is_noticed_and_too_few_replicas_are_said(
-    tmp_path: Path, record_property: Note
-) -> None:
+def test_a_sentinel_failover_is_noticed_and_missing_replicas_are_logged(tmp_path: Path, record_property: Note) -> None:
     servers = RedisSentinels(replicas=2)
     servers.start()
     try:

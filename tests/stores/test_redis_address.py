@@ -27,7 +27,7 @@ PASSWORD = "correct horse"
         ("unix:///run/redis.sock?db=1", "unix", (), {"db": 1, "unix_socket_path": "/run/redis.sock"}),
     ],
 )
-def test_a_url_says_where(url: str, form: str, hosts: object, options: object) -> None:
+def test_a_redis_url_names_form_hosts_and_options(url: str, form: str, hosts: object, options: object) -> None:
     address = read_address(url)
     assert (address.form, address.hosts, address.options) == (form, hosts, options)
 
@@ -61,7 +61,7 @@ def test_sentinels_have_a_login_of_their_own() -> None:
         "unix:///s?db=x",
     ],
 )
-def test_what_says_nothing_is_refused_by_the_setting(url: str) -> None:
+def test_an_invalid_redis_url_is_refused_with_the_name_of_its_setting(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^session_store: "):
         read_address(url, "session_store")
 
@@ -115,7 +115,7 @@ def test_a_socket_and_a_login_are_used_in_both_colours(guarded: RedisServer) -> 
     assert asyncio.run(look()) == b"yes"
 
 
-def test_what_goes_wrong_is_one_refusal_that_quotes_nothing(guarded: RedisServer) -> None:
+def test_a_redis_error_is_store_unavailable_without_values_in_its_message(guarded: RedisServer) -> None:
     client = connect(read_address(guarded.url))
     client.set("key", "value")
     with pytest.raises(StoreUnavailable, match=r"^ResponseError WRONGTYPE$"), translate_errors():

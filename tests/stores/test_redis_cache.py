@@ -88,7 +88,7 @@ def make(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Callab
         each.end()
 
 
-def test_what_one_remembers_another_recalls(make: Callable[..., SyncAndAsyncCache]) -> None:
+def test_a_session_that_one_process_caches_is_read_by_another(make: Callable[..., SyncAndAsyncCache]) -> None:
     one, other = make(), make()
     copy = copy_of(claims={"role": "admin"}, amr=("pwd", "otp"), rotations=4, rotated_at=NOW)
     assert other.get(SID, 7) is None
@@ -99,7 +99,7 @@ def test_what_one_remembers_another_recalls(make: Callable[..., SyncAndAsyncCach
     assert (other.cache.counts.hits, other.cache.counts.misses, other.cache.counts.failures) == (1, 3, 0)
 
 
-def test_nobody_but_the_issuer_can_make_or_change_a_copy(
+def test_a_forged_or_changed_cached_session_is_ignored(
     make: Callable[..., SyncAndAsyncCache], server: RedisServer
 ) -> None:
     make().put(copy_of())
@@ -120,7 +120,9 @@ def test_nobody_but_the_issuer_can_make_or_change_a_copy(
     assert make(Secrets(b"t" * 32, b"s" * 32)).get(SID, 7) == copy_of()
 
 
-def test_a_copy_is_gone_after_ten_minutes(make: Callable[..., SyncAndAsyncCache], server: RedisServer) -> None:
+def test_a_cached_session_expires_after_ten_minutes(
+    make: Callable[..., SyncAndAsyncCache], server: RedisServer
+) -> None:
     make().put(copy_of())
     with server.client() as client:
         (name,) = client.keys()
@@ -139,7 +141,7 @@ def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(
 
 @pytest.mark.parametrize("deadline_seconds", [DEADLINE_SECONDS], indirect=True)
 @pytest.mark.timeout(90)
-def test_it_is_asked_again_when_it_is_back(make: Callable[..., SyncAndAsyncCache], server: RedisServer) -> None:
+def test_the_cache_is_used_again_after_an_outage(make: Callable[..., SyncAndAsyncCache], server: RedisServer) -> None:
     cache = make()
 
     def remembers() -> bool:
@@ -155,7 +157,7 @@ def test_it_is_asked_again_when_it_is_back(make: Callable[..., SyncAndAsyncCache
     assert not cache.cache.breaker.is_open
 
 
-def test_on_a_real_cluster_and_on_one_that_is_not_there(make: Callable[..., SyncAndAsyncCache]) -> None:
+def test_the_cache_works_on_a_cluster_and_without_one(make: Callable[..., SyncAndAsyncCache]) -> None:
     cluster = RedisCluster()
     cluster.start()
     try:
@@ -185,7 +187,7 @@ def test_a_breaker_lets_one_through_after_each_pause_and_the_pauses_grow() -> No
     assert [breaker.allow() for _ in range(3)] == [True] * 3
 
 
-def test_an_issuer_with_a_redis_beside_it_loses_nothing_when_it_dies(tmp_path: Path) -> None:
+def test_an_issuer_serves_on_when_its_redis_cache_dies(tmp_path: Path) -> None:
     server = RedisServer()
     server.start()
     try:

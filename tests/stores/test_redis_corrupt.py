@@ -103,7 +103,7 @@ def test_a_bit_that_fell_over_is_a_refusal_or_not_noticed(store: Any, empty_redi
     assert refused > FLIPS // 10
 
 
-def test_what_was_not_harmed_goes_on(store: Any, empty_redis: RedisServer) -> None:
+def test_undamaged_records_stay_readable(store: Any, empty_redis: RedisServer) -> None:
     harmed, whole = new_session(), new_session()
     with empty_redis.client() as client:
         store.sessions.insert(harmed)

@@ -39,7 +39,7 @@ def time_to_live(server: RedisServer, session: Session) -> float:
     ("lifetime_seconds", "kept_seconds"),
     [(0, HOUR), (HOUR, 2 * HOUR), (YEAR, YEAR + HOUR), (10 * YEAR, 10 * YEAR), (100 * YEAR, 10 * YEAR)],
 )
-def test_a_session_is_kept_an_hour_past_its_end_and_ten_years_at_most(
+def test_redis_expires_a_session_an_hour_past_its_end_within_ten_years(
     store: Any, empty_redis: RedisServer, lifetime_seconds: int, kept_seconds: int
 ) -> None:
     session = new_session(expires_at=Instant(NOW + lifetime_seconds))

@@ -88,7 +88,7 @@ def _reads(client: Any) -> bool:
     [b"$1000\r\nxxxxxxxxxxxxxx", b"*1000\r\n:1\r\n:1\r\n:1\r\n", b">2\r\n:1\r\n:1\r\n" * 20],
     ids=["bulk", "array", "push"],
 )
-def test_a_dripped_answer_is_left_and_the_next_is_read(link: Link, own_redis: RedisServer, drops: bytes) -> None:
+def test_a_dripped_reply_times_out_and_the_next_is_read(link: Link, own_redis: RedisServer, drops: bytes) -> None:
     link.drops = drops
     with own_redis.client() as plain:
         plain.set("a", "1")
@@ -102,7 +102,7 @@ def test_a_dripped_answer_is_left_and_the_next_is_read(link: Link, own_redis: Re
         until(lambda: _reads(client))
 
 
-def test_so_is_what_is_answered_while_a_connection_is_opened(link: Link) -> None:
+def test_a_dripped_reply_to_a_handshake_times_out(link: Link) -> None:
     with _client(f"redis://:wrong@127.0.0.1:{link.port}") as client:
         link.slow.set()
         with pytest.raises(StoreUnavailable, match="TimeoutError"), translate_errors():

@@ -58,7 +58,7 @@ def session_cache() -> RecordingSessionCache:
     return RecordingSessionCache()
 
 
-def test_a_memory_log_that_went_back_is_taken_anew(session_cache: RecordingSessionCache) -> None:
+def test_an_older_memory_log_is_read_from_its_start(session_cache: RecordingSessionCache) -> None:
     store = MemoryStore()
     first = mark(store, "first")
     follower = LogFollower(store.log, session_cache, now=lambda: NOW)
@@ -117,7 +117,7 @@ def remove_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("restore", [copy, restore_file])
-def test_a_database_that_went_back_is_taken_anew(
+def test_a_restored_database_is_read_from_its_start(
     store: SqlStore,
     follower: LogFollower,
     session_cache: RecordingSessionCache,
@@ -154,7 +154,7 @@ def test_an_unchanged_file_is_opened_once(
     assert len(session_cache.resets) == 1
 
 
-def test_while_the_file_is_gone_nothing_is_confirmed(
+def test_no_poll_is_complete_while_the_file_is_missing(
     store: SqlStore, follower: LogFollower, session_cache: RecordingSessionCache, path: Path, backup: Path
 ) -> None:
     follower.poll_once(1.0)
@@ -172,7 +172,7 @@ def test_while_the_file_is_gone_nothing_is_confirmed(
     assert session_cache.confirmed == [1.0, 3.0]
 
 
-def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlStore, path: Path, backup: Path) -> None:
+def test_a_file_that_vanishes_before_it_is_opened_is_waited_for(store: SqlStore, path: Path, backup: Path) -> None:
     copy(path, backup)
     aside = path.with_name("aside.db")
 
@@ -190,7 +190,7 @@ def test_a_file_that_is_gone_again_before_it_is_opened_is_waited_for(store: SqlS
     watching.close()
 
 
-def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
+def test_a_connection_to_a_replaced_file_is_not_reused(
     store: SqlStore, session_cache: RecordingSessionCache, follower: LogFollower, path: Path, backup: Path
 ) -> None:
     session = new_session()
@@ -208,7 +208,7 @@ def test_a_connection_in_use_while_the_file_is_replaced_is_not_used_again(
     assert store.sessions.purge(Instant(LATER)) == 1
 
 
-def test_attempts_are_counted_in_the_file_that_is_there(
+def test_attempts_are_counted_in_the_current_file(
     store: SqlStore, follower: LogFollower, path: Path, backup: Path
 ) -> None:
     follower.poll_once(100.0)

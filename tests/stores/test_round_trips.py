@@ -36,7 +36,7 @@ def _recalled(issuer: Issuer, token: str) -> bool:
     return issuer.parts.session_cache.hits > before
 
 
-def test_redis_hears_nothing_of_it(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_a_cached_check_sends_no_command_to_redis(own_redis: RedisServer, tmp_path: Path) -> None:
     opened = following(tmp_path, session_store=own_redis.url)
     with opened as (issuer, token), own_redis.client() as client, client.monitor() as monitored:
         for _ in range(CHECKS):
@@ -55,7 +55,7 @@ def _loads(heard: Iterator[dict[str, Any]], until_told: str) -> int:
     return sum(scripts.LOAD.digest in each for each in commands)
 
 
-def test_postgresql_reads_nothing_for_it(postgres: Postgres, tmp_path: Path) -> None:
+def test_a_cached_check_scans_no_table_of_postgresql(postgres: Postgres, tmp_path: Path) -> None:
     scans = []
     for number, checks in enumerate((0, CHECKS)):
         url = postgres.database()

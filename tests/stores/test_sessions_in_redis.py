@@ -17,7 +17,9 @@ PASSWORD = "a bicycle made of rain"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_who_forgets_the_setting_is_refused(kind: str, empty_redis: RedisServer, tmp_path: Path, fresh: Fresh) -> None:
+def test_a_database_with_sessions_in_redis_needs_the_setting(
+    kind: str, empty_redis: RedisServer, tmp_path: Path, fresh: Fresh
+) -> None:
     url = f"sqlite:///{tmp_path}/keyturn.db" if kind == "sqlite" else fresh("postgresql")
     open_store(url).close()
     for _ in range(2):
@@ -36,7 +38,7 @@ def test_it_goes_with_the_database_in_a_move(empty_redis: RedisServer, tmp_path:
     open_store(new, redis_sessions=RedisSessions(empty_redis.url)).close()
 
 
-def test_brought_back_nobody_is_let_in_who_was_logged_out_meanwhile(
+def test_sessions_revoked_in_redis_stay_revoked_after_the_return_to_sql(
     empty_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = str(tmp_path)

@@ -157,7 +157,7 @@ def test_a_lock_that_is_let_go_in_time_is_waited_for(store: SqlStore, path: Path
     holder.close()
 
 
-def test_a_broken_database_is_unavailable_and_says_nothing_of_the_row(store: SqlStore) -> None:
+def test_a_corrupt_database_is_unavailable_without_row_data_in_the_message(store: SqlStore) -> None:
     canary = new_name()
     connection = sqlite3.connect(store.engine.url.database or "")
     connection.execute("DROP TABLE accounts")
@@ -199,7 +199,7 @@ def test_a_transaction_may_write_from_its_first_step(store: SqlStore, path: Path
     other.close()
 
 
-def test_a_closed_store_opens_again_with_everything(path: Path) -> None:
+def test_a_reopened_store_has_all_its_data(path: Path) -> None:
     session = new_session()
     store = SqlStore(f"sqlite:///{path}")
     store.sessions.insert(session)

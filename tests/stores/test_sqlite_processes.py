@@ -57,7 +57,7 @@ def test_processes_lose_no_write_of_one_another(store: SqlStore) -> None:
     assert found.session.rotations == found.session.version == 120
 
 
-def test_a_killed_process_loses_nothing_it_acknowledged(store: SqlStore) -> None:
+def test_a_killed_process_loses_no_acknowledged_write(store: SqlStore) -> None:
     session = new_session()
     store.sessions.insert(session)
     acknowledged = before = 0

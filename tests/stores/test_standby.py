@@ -62,7 +62,7 @@ def done(act: Callable[[], object]) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_promotion_loses_nothing_and_no_restart_is_needed(
+def test_a_promotion_loses_no_acknowledged_write_and_needs_no_restart(
     pair: tuple[Postgres, Postgres], kind: str, sink: RecordingSink
 ) -> None:
     primary, standby = pair

@@ -52,7 +52,7 @@ def test_a_turn_that_does_not_come_is_given_up() -> None:
     turn.acquire(0.01)
 
 
-def test_a_turn_that_came_in_the_last_moment_is_kept() -> None:
+def test_a_lock_granted_at_the_deadline_is_kept() -> None:
     turn = FairLock()
     turn.acquire(1)
     turn._cancel(threading.Lock())  # not among the waiting any more: it was handed over
@@ -65,7 +65,7 @@ def connections(tmp_path: Path) -> Iterator[ConnectionPool]:
     connections.close()
 
 
-def test_connections_are_used_again(connections: ConnectionPool) -> None:
+def test_connections_are_reused(connections: ConnectionPool) -> None:
     first = connections.acquire()
     connections.release(first)
     assert connections.acquire() is first
@@ -111,7 +111,7 @@ def test_a_crew_takes_no_more_than_it_can_queue() -> None:
     asyncio.run(main())
 
 
-def test_what_has_not_begun_in_time_never_happens() -> None:
+def test_a_call_that_does_not_start_in_time_is_not_executed() -> None:
     async def main() -> None:
         crew, go, done = BoundedThreadPool(1, 5, "test", timeout_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))
@@ -129,7 +129,7 @@ def test_what_has_not_begun_in_time_never_happens() -> None:
     asyncio.run(main())
 
 
-def test_what_is_cancelled_while_it_waits_never_happens() -> None:
+def test_a_call_cancelled_in_the_queue_is_not_executed() -> None:
     async def main() -> list[str]:
         crew, go, done = BoundedThreadPool(1, 5, "test", timeout_seconds=30), threading.Event(), list[str]()
         first = asyncio.create_task(crew.run(go.wait))

@@ -102,7 +102,7 @@ transfer.copy_database(*sys.argv[1:3], progress)
 """
 
 
-def test_a_copy_that_is_killed_goes_on_where_it_was(tmp_path: Path, fresh: Fresh) -> None:
+def test_a_killed_transfer_resumes(tmp_path: Path, fresh: Fresh) -> None:
     source, target = f"sqlite:///{tmp_path}/old.db", fresh("postgresql")
     filled(source, 60)
     for table, done in (("accounts", 40), ("sessions", 20)):
@@ -157,7 +157,7 @@ def test_back_from_postgresql_to_a_file(tmp_path: Path, fresh: Fresh, postgres: 
         copy_database(source, f"sqlite:///{tmp_path}/again.db")
 
 
-def test_what_is_gone_at_the_source_goes_at_the_target(tmp_path: Path, fresh: Fresh) -> None:
+def test_a_transfer_deletes_rows_deleted_at_the_source(tmp_path: Path, fresh: Fresh) -> None:
     source, target = f"sqlite:///{tmp_path}/old.db", fresh("postgresql")
     filled(source, 4)
     store: Any = open_store(source)

@@ -59,7 +59,7 @@ def test_killed_between_closing_the_one_and_opening_the_other(
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "postgresql+asyncpg", "postgresql+psycopg"])
-def test_who_was_cut_off_meanwhile_finds_nothing_to_go_on_with(
+def test_a_disconnected_server_cannot_continue_on_the_moved_database(
     kind: str, tmp_path: Path, fresh: Fresh, postgres: Postgres
 ) -> None:
     """He would acknowledge revocations that nobody ever reads, and let in who was logged out in the new database."""

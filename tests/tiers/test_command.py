@@ -28,7 +28,7 @@ print(run([Phase("planted", (sys.argv[1],), 0)], checks, []))
 
 @pytest.mark.parametrize("name", ["quick", "test"])
 @pytest.mark.parametrize("asked", [["-h"], ["tests/core", "--help"]])
-def test_a_command_says_how_it_is_called_before_anything_is_installed(name: str, asked: list[str]) -> None:
+def test_a_script_prints_its_usage_before_installing(name: str, asked: list[str]) -> None:
     environment = {"PATH": "/usr/bin:/bin", "PYTHON": "/there-is-none"}
     command = [ROOT / "scripts" / name, *asked]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
@@ -38,7 +38,7 @@ def test_a_command_says_how_it_is_called_before_anything_is_installed(name: str,
 
 @pytest.mark.parametrize("words", [["--again", "3"], ["--again=3", "-x"]])
 @pytest.mark.parametrize("tier", ["quick", "test"])
-def test_again_without_a_test_is_refused(tmp_path: Path, tier: str, words: list[str]) -> None:
+def test_again_requires_a_test(tmp_path: Path, tier: str, words: list[str]) -> None:
     done = python(tmp_path, "-m", "tiers", tier, *words)
     assert done.returncode == 2
     assert done.stderr.endswith(f"scripts/{tier}: error: --again N repeats the tests that are named, and none is\n")
@@ -51,7 +51,7 @@ def test_quick_runs_just_the_tests_that_are_named(tmp_path: Path) -> None:
     assert "mypy" not in done.stdout
 
 
-def test_a_run_names_what_failed(tmp_path: Path) -> None:
+def test_a_run_names_the_failed_phase(tmp_path: Path) -> None:
     done = python(tmp_path, "-c", FAILING_CHECK, planted(tmp_path, "def test_it():\n    assert False\n"))
     assert "contracts: FAILED" in done.stdout
     assert "types: passed" in done.stdout
@@ -59,7 +59,7 @@ def test_a_run_names_what_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_run_says_how_many_tests_it_left_out_because_they_are_long(tmp_path: Path, workers: str) -> None:
+def test_a_run_counts_the_long_tests_left_out(tmp_path: Path, workers: str) -> None:
     file = planted(tmp_path, LONG)
     done = python(tmp_path, "-m", "tiers", "test", "-n", workers, file)
     assert done.returncode == 0

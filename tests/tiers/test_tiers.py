@@ -58,7 +58,7 @@ def planted(folder: Path, text: str) -> str:
     return str(file)
 
 
-def test_what_fails_once_in_twenty_runs_turns_a_run_red(tmp_path: Path) -> None:
+def test_a_flaky_test_fails_a_repeated_run(tmp_path: Path) -> None:
     file = planted(tmp_path, FLAKE)
     assert python(tmp_path, "-m", "tiers", "test", file).returncode == 0
     hunted = python(tmp_path, "-m", "tiers", "test", "--again", "40", "-p", "no:xdist", file)
@@ -66,7 +66,7 @@ def test_what_fails_once_in_twenty_runs_turns_a_run_red(tmp_path: Path) -> None:
     assert "2 failed, 38 passed" in hunted.stdout
 
 
-def test_a_failure_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_failed_test_is_not_retried(tmp_path: Path) -> None:
     file = planted(tmp_path, FLAKE.replace("number % 20", "number > 1"))
     assert python(tmp_path, "-c", ONE_PHASE, file, "0").returncode == 1
     assert (tmp_path / "runs").read_text() == "x"
@@ -136,7 +136,7 @@ def test_a_shell_cannot_make_a_run_green(tmp_path: Path, options: str) -> None:
     assert "1 passed" in done.stdout
 
 
-def test_a_phase_whose_tests_note_no_cost_is_red(tmp_path: Path) -> None:
+def test_a_phase_without_recorded_costs_fails(tmp_path: Path) -> None:
     phase = ONE_PHASE.replace("{}, []", "{}, ['--collect-only']")
     done = python(tmp_path, "-c", phase, planted(tmp_path, "def test_it():\n    pass"), "0")
     assert done.returncode == 1
@@ -151,7 +151,7 @@ def test_it():
 """
 
 
-def test_what_a_test_starts_imports_the_sources_named_and_nothing_of_the_suite(tmp_path: Path) -> None:
+def test_a_child_process_imports_the_named_sources_only(tmp_path: Path) -> None:
     package = tmp_path / "src" / "keyturn"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()

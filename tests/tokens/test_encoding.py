@@ -67,7 +67,7 @@ def test_objects_are_read_as_the_standard_library_reads_them(members: dict[str, 
         '{"a":1}'.encode("utf-16"),
     ],
 )
-def test_what_is_no_strict_object_is_malformed(document: bytes) -> None:
+def test_a_document_that_is_not_a_strict_object_is_malformed(document: bytes) -> None:
     with pytest.raises(TokenMalformed):
         decode_object(document)
 

@@ -45,7 +45,7 @@ def test_few_letters_and_repetitions_are_guessable(secret: str | bytes) -> None:
     assert secret_problem(secret.encode() if isinstance(secret, str) else secret, 32)
 
 
-def test_a_refusal_says_what_to_do_and_never_the_secret() -> None:
+def test_a_weak_secret_is_refused_with_advice_and_not_repeated() -> None:
     for secret in (b"hunter2", b"hunter2" * 8, b"your-256-bit-secret" * 2):
         with pytest.raises(ConfigurationError) as refused:
             SigningKey("HS256", secret)

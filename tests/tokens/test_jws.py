@@ -79,7 +79,7 @@ def test_a_header_is_parsed_once_per_key_set(monkeypatch: pytest.MonkeyPatch) ->
         verify_compact(TOKEN, KeySet([ED25519]))
 
 
-def test_headers_of_bad_signatures_are_not_kept_and_good_ones_are_bounded(forge) -> None:
+def test_only_headers_of_valid_signatures_are_cached_up_to_a_bound(forge) -> None:
     keys = KeySet([ED25519])
     for number in range(200):
         with pytest.raises(TokenInvalid):
@@ -91,7 +91,7 @@ def test_headers_of_bad_signatures_are_not_kept_and_good_ones_are_bounded(forge)
 
 
 @pytest.mark.parametrize("token", [None, 7, [], {}, bytearray(b"a.b.c"), object(), TOKEN.split(".")])
-def test_what_is_no_token_at_all_is_malformed(token: object) -> None:
+def test_a_token_of_another_type_is_malformed(token: object) -> None:
     with pytest.raises(TokenMalformed, match="str or bytes"):
         verify_compact(token, TRUSTED)  # type: ignore[arg-type]
 
@@ -120,7 +120,7 @@ def test_what_is_no_token_at_all_is_malformed(token: object) -> None:
         "Bearer " + TOKEN,
     ],
 )
-def test_anything_but_three_base64url_parts_is_malformed(token: str) -> None:
+def test_a_token_without_three_base64url_parts_is_malformed(token: str) -> None:
     with pytest.raises(TokenMalformed):
         verify_compact(token, TRUSTED)
 
@@ -131,7 +131,7 @@ def test_the_byte_cap_is_exact() -> None:
         verify_compact(TOKEN, TRUSTED, max_bytes=len(TOKEN) - 1)
 
 
-def test_a_token_nobody_would_read_is_not_signed() -> None:
+def test_an_oversized_token_is_not_signed() -> None:
     with pytest.raises(PayloadRefused, match=str(MAX_TOKEN_BYTES)):
         sign_compact(b"x" * MAX_TOKEN_BYTES, ED25519)
     with pytest.raises(PayloadRefused, match="empty"):
@@ -143,7 +143,7 @@ def test_detached_content_is_malformed(forge) -> None:
         verify_compact(forge(ED25519, payload=b""), TRUSTED)
 
 
-def test_a_token_without_kid_is_tried_only_where_one_key_could_be_meant(forge) -> None:
+def test_a_token_without_kid_is_verified_if_one_key_is_eligible(forge) -> None:
     token = forge(ED25519, {"alg": "EdDSA"})
     assert verify_token(token, TRUSTED).kid == "ed"
     with pytest.raises(TokenInvalid, match="has no kid") as refused:
@@ -153,7 +153,7 @@ def test_a_token_without_kid_is_tried_only_where_one_key_could_be_meant(forge) -
         verify_token(token, KeySet())
 
 
-def test_an_unknown_kid_is_told_apart_with_the_same_wire_code(forge) -> None:
+def test_an_unknown_kid_is_unknown_key_with_the_code_of_token_invalid(forge) -> None:
     with pytest.raises(UnknownKey) as refused:
         verify_token(forge(ED25519, {"alg": "EdDSA", "kid": "other"}), TRUSTED)
     assert refused.value.code == TokenInvalid.code
@@ -202,7 +202,7 @@ def test_malformed_headers(forge, header) -> None:
 
 
 @given(st.binary(max_size=400) | st.text(max_size=400))
-def test_any_input_meets_one_typed_refusal(token: bytes | str) -> None:
+def test_any_input_is_refused_as_malformed_or_invalid(token: bytes | str) -> None:
     with pytest.raises((TokenMalformed, TokenInvalid)):
         verify_compact(token, TRUSTED)
 
@@ -234,7 +234,7 @@ MEMBERS = st.sampled_from(["alg", "kid", "typ", "cty", "crit", "b64", "jwk", "jk
 
 @settings(max_examples=effort(100, 3000))
 @given(st.dictionaries(MEMBERS, JSON | st.sampled_from([*ALGORITHMS, "ed", "none"]), max_size=5))
-def test_any_header_is_accepted_or_meets_one_typed_refusal(header: dict[str, object]) -> None:
+def test_any_header_is_accepted_or_refused_as_malformed_or_invalid(header: dict[str, object]) -> None:
     signing_input = encode_base64url(json.dumps(header).encode()) + b".e30"
     try:
         verified = verify_token(signing_input + b"." + encode_base64url(ED25519.sign(signing_input)), TRUSTED)

@@ -18,7 +18,7 @@ def test_a_sealed_key_opens(key: SigningKey) -> None:
     assert (opened.algorithm, opened.kid, opened.private_bytes()) == (key.algorithm, key.kid, key.private_bytes())
 
 
-def test_the_previous_secret_opens_what_it_sealed() -> None:
+def test_the_previous_secret_decrypts_its_keys() -> None:
     sealed = KeyEncryptor(OTHER).encrypt(b"private", kid="k", nonce=NONCE)
     assert KeyEncryptor(SECRET, OTHER).decrypt(sealed, kid="k") == b"private"
     with pytest.raises(ConfigurationError, match="KEYTURN_SECRET_PREVIOUS"):
@@ -58,7 +58,7 @@ def test_short_secrets_are_refused() -> None:
             KeyEncryptor(*each)
 
 
-def test_a_vault_shows_nothing() -> None:
+def test_a_key_encryptor_shows_no_secret() -> None:
     vault = KeyEncryptor(SECRET, OTHER)
     assert repr(vault) == "KeyEncryptor(secret=**********, previous=1)"
     with pytest.raises(TypeError, match="cannot be pickled"):

@@ -101,7 +101,7 @@ def test_symmetric_keys_say_so_and_have_no_public_jwk(key: SigningKey) -> None:
         assert key.verifying_key.to_jwk()["alg"] == key.algorithm
 
 
-def test_an_rsa_problem_says_what_to_do() -> None:
+def test_an_rsa_problem_names_the_remedy() -> None:
     sound = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
     assert rsa_problem(sound.n, sound.e) is None
     for modulus, exponent in (

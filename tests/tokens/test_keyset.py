@@ -20,7 +20,7 @@ def document(*keys: object, **more: object) -> bytes:
     return json.dumps({"keys": list(keys), **more}).encode()
 
 
-def test_a_published_set_verifies_what_its_keys_sign(every_key: dict[str, SigningKey]) -> None:
+def test_a_published_key_set_verifies_tokens_of_its_keys(every_key: dict[str, SigningKey]) -> None:
     public = [key for key in every_key.values() if not key.symmetric]
     for form in (published := KeySet(public).to_jwks(), json.dumps(published), json.dumps(published).encode()):
         keys = KeySet.from_jwks(form)
@@ -29,7 +29,7 @@ def test_a_published_set_verifies_what_its_keys_sign(every_key: dict[str, Signin
             assert verify_compact(sign_compact(b"{}", key), keys) == b"{}"
 
 
-def test_secrets_verify_here_and_are_never_published(every_key: dict[str, SigningKey]) -> None:
+def test_hmac_secrets_verify_and_are_not_published(every_key: dict[str, SigningKey]) -> None:
     keys = KeySet([every_key["HS256"], every_key["HS384"], ED25519])
     assert verify_compact(sign_compact(b"{}", every_key["HS256"]), keys) == b"{}"
     assert keys.to_jwks() == {"keys": [JWK]}
@@ -88,7 +88,7 @@ def test_a_key_for_verifying_is_used() -> None:
     assert len(KeySet.from_jwks(document({**JWK, "key_ops": ["verify"]}))) == 1
 
 
-def test_an_rsa_key_without_alg_is_for_rs256_alone(every_key: dict[str, SigningKey]) -> None:
+def test_an_rsa_key_without_alg_is_for_rs256_only(every_key: dict[str, SigningKey]) -> None:
     jwk = every_key["RS256"].verifying_key.to_jwk()
     del jwk["alg"]
     keys = KeySet.from_jwks({"keys": [jwk]})
@@ -174,7 +174,7 @@ def test_every_problem_is_listed_at_once() -> None:
         '{"keys":' + "[" * 500,
     ],
 )
-def test_what_is_no_key_set_is_refused(wrong: Any) -> None:
+def test_an_invalid_key_set_is_refused(wrong: Any) -> None:
     with pytest.raises(ConfigurationError):
         KeySet.from_jwks(wrong)
 

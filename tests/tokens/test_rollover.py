@@ -41,7 +41,7 @@ def scheduled(*moments: int) -> list[ScheduledKey]:
         (10_000, {2: ACTIVE}),
     ],
 )
-def test_states_follow_from_time_alone(now: int, expected: dict[int, KeyState]) -> None:
+def test_key_states_follow_from_the_time(now: int, expected: dict[int, KeyState]) -> None:
     keys = scheduled(100, 200, 300)
     assert states(keys, Instant(now), 30) == expected
     assert states(reversed(keys), Instant(now), 30) == expected
@@ -59,7 +59,7 @@ def test_no_keys_have_no_states_and_cannot_sign() -> None:
     assert len(SigningKeySet([], 30).published(Instant(0))) == 0
 
 
-def test_a_clock_behind_the_first_key_still_signs() -> None:
+def test_the_first_key_signs_before_its_activation() -> None:
     keys = SigningKeySet(scheduled(100), 30)
     token = sign_compact(b"{}", keys.active(Instant(95)))
     assert verify_compact(token, keys.published(Instant(95))) == b"{}"
@@ -74,12 +74,12 @@ def test_a_next_key_is_due_before_the_active_one_has_served_its_time() -> None:
     assert next_rollover_at(scheduled(100, 200), Instant(200), POLICY) == 280
 
 
-def test_after_a_long_sleep_the_next_key_is_still_published_first() -> None:
+def test_after_a_long_pause_the_next_key_is_published_before_it_signs() -> None:
     assert next_rollover_at(scheduled(100), Instant(5000), POLICY) == 180
     assert next_active_at(scheduled(100), Instant(5000), POLICY) == 5020
 
 
-def test_the_published_set_is_kept_while_it_does_not_change() -> None:
+def test_the_published_key_set_is_reused_until_it_changes() -> None:
     keys = SigningKeySet(scheduled(100, 200), 30)
     assert keys.published(Instant(130)) is keys.published(Instant(199))
     assert keys.published(Instant(200)) is keys.published(Instant(229))
@@ -88,7 +88,7 @@ def test_the_published_set_is_kept_while_it_does_not_change() -> None:
     assert {key.kid for key in keys.published(Instant(150))} == {"k0", "k1"}
 
 
-def test_a_secret_verifies_here_and_is_not_published() -> None:
+def test_an_hmac_secret_verifies_and_is_not_published() -> None:
     secret = SigningKey.generate("HS256", "s")
     keys = SigningKeySet([ScheduledKey(secret, 1, Instant(0))], 30).published(Instant(1))
     assert verify_compact(sign_compact(b"{}", secret), keys) == b"{}"
@@ -119,7 +119,7 @@ def test_a_set_shows_its_schedule_and_no_key() -> None:
         ({"rollover_seconds": 100, "publish_seconds": 100}, "less than"),
     ],
 )
-def test_a_policy_that_cannot_be_kept_is_refused(wrong: dict[str, int], why: str) -> None:
+def test_an_impossible_rollover_policy_is_refused(wrong: dict[str, int], why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         RolloverPolicy(**wrong)
 
@@ -135,7 +135,7 @@ def test_a_policy_lists_every_problem_at_once() -> None:
     st.lists(st.integers(1, 120), min_size=5, max_size=40),
     st.integers(0, 3),
 )
-def test_no_living_token_and_no_fresh_cache_meets_an_unknown_key(
+def test_every_valid_token_is_verified_with_any_fresh_key_cache(
     policy: RolloverPolicy, steps: list[int], behind: int
 ) -> None:
     """Any pattern of wake-ups. Tokens live ``retired_seconds`` less the clocks' difference; key sets are cached for

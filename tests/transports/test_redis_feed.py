@@ -96,7 +96,7 @@ def fresh(feed: RedisFeed) -> bool:
     return feed.freshness.is_fresh(boottime())
 
 
-def test_what_was_revoked_before_and_after_arrives_and_it_stays_fresh(verdict: Told, feed: RedisFeed) -> None:
+def test_revocations_before_and_after_the_start_arrive_and_the_feed_stays_fresh(verdict: Told, feed: RedisFeed) -> None:
     first = verdict.end("a")
     verdict.relay()
     feed.start()
@@ -123,7 +123,7 @@ def test_several_relays_make_one_stream_and_one_beat(verdict: Told, feed: RedisF
     assert len({name.partition(b"-")[0] for name in beats}) == len(beats), "an older beat of a place is left"
 
 
-def test_without_beats_nothing_is_confirmed(verdict: Told, feed: RedisFeed) -> None:
+def test_a_feed_without_heartbeats_is_not_fresh(verdict: Told, feed: RedisFeed) -> None:
     verdict.end("a")
     relay = Relay(verdict.store.log, read_address(verdict.server.url), 60.0)
     while relay.relay_once():
@@ -136,7 +136,7 @@ def test_without_beats_nothing_is_confirmed(verdict: Told, feed: RedisFeed) -> N
     assert feed.freshness.complete_as_of == float("-inf"), "nobody has read the log since this reader asked"
 
 
-def test_a_reader_that_was_away_misses_nothing(verdict: Told) -> None:
+def test_a_reconnecting_reader_misses_no_entry(verdict: Told) -> None:
     verdict.relay()
     one = verdict.feed()
     one.start()
@@ -151,7 +151,7 @@ def test_a_reader_that_was_away_misses_nothing(verdict: Told) -> None:
     other.close()
 
 
-def test_a_redis_that_dies_and_comes_back_empty_is_filled_again(verdict: Told, feed: RedisFeed) -> None:
+def test_an_emptied_redis_is_filled_again(verdict: Told, feed: RedisFeed) -> None:
     verdict.end("a")
     verdict.relay()
     feed.start()
@@ -185,7 +185,7 @@ def test_a_stream_that_lost_its_end_is_mended_by_any_relay(verdict: Told, feed: 
     assert set(feed.revocations.clients) == set("abc")
 
 
-def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(verdict: Told, feed: RedisFeed) -> None:
+def test_another_log_is_followed_from_its_start_and_known_revocations_are_kept(verdict: Told, feed: RedisFeed) -> None:
     verdict.end("a")
     verdict.relay()
     feed.start()
@@ -202,7 +202,7 @@ def test_another_log_is_followed_from_its_start_and_nothing_is_forgotten(verdict
 
 
 @pytest.mark.parametrize("name", ["1000-0", "1000-7", "9223372036854775807-0", f"{2**64 - 1}-{2**64 - 1}"])
-def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(verdict: Told, feed: RedisFeed, name: str) -> None:
+def test_a_stream_with_foreign_entries_ahead_is_recreated(verdict: Told, feed: RedisFeed, name: str) -> None:
     """P4: a beat after it would vouch that everything is held, and what is revoked next would be taken for told."""
     verdict.end("a")
     verdict.relay()
@@ -217,7 +217,7 @@ def test_a_stream_that_somebody_else_wrote_ahead_is_made_anew(verdict: Told, fee
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
-def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(verdict: Told, feed: RedisFeed) -> None:
+def test_an_older_log_without_mark_restored_is_relayed_from_its_start(verdict: Told, feed: RedisFeed) -> None:
     for each in "abc":
         verdict.end(each)
     relay = verdict.relay()
@@ -233,7 +233,7 @@ def test_a_log_that_went_back_and_was_not_said_to_have_is_told_from_its_start(ve
     assert set(feed.revocations.clients) == set("abcd")
 
 
-def test_what_is_over_is_trimmed_from_the_stream(verdict: Told) -> None:
+def test_expired_entries_are_trimmed_from_the_stream(verdict: Told) -> None:
     verdict.end("a", lives=10)
     relay = Relay(verdict.store.log, read_address(verdict.server.url), BOUND / 8)
     while relay.relay_once():
@@ -249,7 +249,7 @@ def test_what_is_over_is_trimmed_from_the_stream(verdict: Told) -> None:
     relay.close()
 
 
-def test_an_entry_nobody_here_can_read_makes_the_feed_stale(verdict: Told, feed: RedisFeed) -> None:
+def test_an_unreadable_entry_makes_the_feed_stale(verdict: Told, feed: RedisFeed) -> None:
     with verdict.server.client() as client:
         client.set(POINTER, 7)
         client.xadd(stream_of(7), {"e": b'["tenant","a",1,1,2]'}, id="1-0")
@@ -260,13 +260,13 @@ def test_an_entry_nobody_here_can_read_makes_the_feed_stale(verdict: Told, feed:
     assert len(feed.revocations) == 0
 
 
-def test_a_redis_nobody_relays_to_is_not_waited_for(verdict: Told, feed: RedisFeed) -> None:
+def test_a_redis_without_a_relay_is_not_waited_for(verdict: Told, feed: RedisFeed) -> None:
     feed.start().result(30)
     assert not fresh(feed)
     assert "no issuer relays" in feed.problem or "cannot be read" in feed.problem
 
 
-def test_the_issuer_answers_where_redis_does_not(verdict: Told) -> None:
+def test_the_feed_polls_the_issuer_while_redis_fails(verdict: Told) -> None:
     def send(asked: Request) -> bytes:
         nonce = asked.full_url.partition("nonce=")[2]
         return b'{"entries": [], "sequence": 4, "complete": true, "log": 7, "nonce": "%s"}' % nonce.encode()

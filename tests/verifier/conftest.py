@@ -38,10 +38,10 @@ class Site:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answers: dict[str, Any] = {}
-        self.introspected: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
 
     def paths(self) -> list[str]:
-        return [_without_nonce(path)[0] for _, path, _, _ in self.introspected]
+        return [_without_nonce(path)[0] for _, path, _, _ in self.requests]
 
     def publish(self, keys: KeySet, **endpoints: str) -> None:
         self.answers["/.well-known/oauth-authorization-server"] = {
@@ -61,7 +61,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            site.introspected.append((self.command, self.path, dict(self.headers), body))
+            site.requests.append((self.command, self.path, dict(self.headers), body))
             asked, nonce = _without_nonce(self.path)
             answer = site.answers.get(asked, site.answers.get(asked.partition("?")[0]))
             if callable(answer):

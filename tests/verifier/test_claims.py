@@ -61,7 +61,7 @@ def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
 
 
 @pytest.mark.parametrize("changed", [{}, {"scope": ""}, {"amr": ()}, {"generation": 0}], ids=repr)
-def test_what_keyturn_writes_is_decoded_once(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_claims_written_by_keyturn_are_decoded_once(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     session = replace(SESSION, **changed)
     payload = msgspec.json.encode(build_claims(session, "j1", Instant(NOW), REALM))
     monkeypatch.setattr("keyturn.verifier.claims._read_strictly", None)

@@ -44,13 +44,13 @@ def test_keys_and_feed_come_from_the_metadata(site: Any, make: Any, mint: Mint, 
     site.publish(KeySet([key]), **ENDPOINTS)
     site.answers["/feed"] = EMPTY
     verify = make(service_token="service")
-    assert site.introspected == []
+    assert site.requests == []
     assert verify(mint(iss=site.url)).subject == "ada"
     assert set(site.paths()) == {"/.well-known/oauth-authorization-server", "/jwks", "/feed"}
-    assert {headers.get("Authorization") for _, path, headers, _ in site.introspected if "feed" in path} == {
+    assert {headers.get("Authorization") for _, path, headers, _ in site.requests if "feed" in path} == {
         "Bearer service"
     }
-    assert {headers.get("Authorization") for _, path, headers, _ in site.introspected if "feed" not in path} == {None}
+    assert {headers.get("Authorization") for _, path, headers, _ in site.requests if "feed" not in path} == {None}
 
 
 def test_the_first_token_is_already_judged_against_the_feed(site: Any, make: Any, mint: Mint, key: SigningKey) -> None:
@@ -73,7 +73,7 @@ def test_without_news_the_issuer_is_asked_and_without_an_answer_it_is_503(
     site.answers["/introspect"] = {"active": True}
     verify, token = make(service_token="service"), mint(iss=site.url)
     assert verify(token)
-    asked = [(method, headers, body) for method, path, headers, body in site.introspected if path == "/introspect"]
+    asked = [(method, headers, body) for method, path, headers, body in site.requests if path == "/introspect"]
     assert len(asked) == 1
     method, headers, body = asked[0]
     assert (method, headers["Authorization"]) == ("POST", "Bearer service")
@@ -120,7 +120,7 @@ def test_a_feed_of_ones_own_is_started_when_it_is_needed(site: Any, make: Any, m
     site.answers["/feed"] = EMPTY
     own = HttpFeed(site.url + "/feed")
     verify = make(keys=KeySet([key]), feed=own)
-    assert site.introspected == []
+    assert site.requests == []
     assert verify(mint(iss=site.url))
     own.close()
 
@@ -168,16 +168,14 @@ def test_a_first_poll_that_ends_before_it_is_waited_for_counts(
     [b"", b"<html>", b"[]", {"keys": 1}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}, b"0" * 600_000, None],
     ids=lambda jwks: str(jwks)[:12],
 )
-def test_a_key_endpoint_that_fails_is_503_never_401(
-    site: Any, make: Any, mint: Mint, key: SigningKey, jwks: Any
-) -> None:
+def test_a_failing_key_endpoint_is_503(site: Any, make: Any, mint: Mint, key: SigningKey, jwks: Any) -> None:
     site.publish(KeySet([key]), **ENDPOINTS)
     site.answers["/jwks"] = jwks
     with pytest.raises(Unavailable):
         make()(mint(iss=site.url))
 
 
-def test_a_slow_issuer_holds_nobody_up_past_the_deadline(
+def test_a_call_to_a_slow_issuer_ends_at_the_deadline(
     site: Any, make: Any, mint: Mint, monkeypatch: pytest.MonkeyPatch, key: SigningKey
 ) -> None:
     monkeypatch.setattr("keyturn.verifier.verifier._WAIT_SECONDS", 0.1)

@@ -33,15 +33,15 @@ def test_https_is_secure_and_so_is_this_machine(url: str) -> None:
         *("http://[::1", "http://[x]/"),
     ],
 )
-def test_anything_else_is_refused_before_it_is_asked(url: str) -> None:
+def test_an_insecure_url_is_refused_before_the_request(url: str) -> None:
     with pytest.raises(ConfigurationError, match="https"):
         request(url)
 
 
-def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: Any) -> None:
+def test_fetch_returns_the_body_and_sends_the_bearer_header(site: Any) -> None:
     site.answers["/x"] = b'{"a":1}'
     assert fetch(request(site.url + "/x", bearer_header("secret"), b"form")) == b'{"a":1}'
-    method, _, headers, body = site.introspected[0]
+    method, _, headers, body = site.requests[0]
     assert (method, headers["Accept"], headers["Authorization"], body) == (
         "POST",
         "application/json",
@@ -49,7 +49,7 @@ def test_the_body_of_a_200_is_answered_and_the_request_says_what_it_wants(site: 
         b"form",
     )
     fetch(request(site.url + "/x", bearer_header(None)))
-    assert "Authorization" not in site.introspected[1][2]
+    assert "Authorization" not in site.requests[1][2]
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 303, 307, 308, 400, 401, 404, 500, 503])
@@ -66,7 +66,7 @@ def test_every_other_status_is_unavailable_and_no_redirect_is_followed(site: Any
     assert site.paths() == ["/x"]
 
 
-def test_what_a_wrong_service_token_is_answered_with_is_explained(site: Any) -> None:
+def test_a_401_is_explained_as_a_wrong_service_token(site: Any) -> None:
     site.answers["/x"] = lambda handler: handler.send_error(401)
     with pytest.raises(Unavailable, match="answered 401: the service token is missing or unknown to the issuer"):
         fetch(request(site.url + "/x"))
@@ -79,7 +79,7 @@ def test_a_body_over_the_cap_is_not_read_to_its_end(site: Any) -> None:
         fetch(request(site.url + "/x"), max_bytes=1000)
 
 
-def test_a_server_that_never_answers_is_given_up_on(site: Any) -> None:
+def test_a_silent_server_times_out(site: Any) -> None:
     given_up = Event()
     site.answers["/x"] = lambda _: None if given_up.wait(30) else b"too late"
     with pytest.raises(Unavailable, match="TimeoutError"):
@@ -96,7 +96,7 @@ def test_a_server_that_never_answers_is_given_up_on(site: Any) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nx",
     ],
 )
-def test_what_is_no_http_is_unavailable(sent: bytes) -> None:
+def test_a_reply_that_is_not_http_is_unavailable(sent: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -124,7 +124,7 @@ def test_a_body_of_undeclared_length_ends_with_the_connection(site: Any) -> None
         fetch(request(site.url + "/x"), max_bytes=4)
 
 
-def test_nobody_listening_is_unavailable() -> None:
+def test_a_refused_connection_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(Unavailable):

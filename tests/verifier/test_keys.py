@@ -35,7 +35,7 @@ def verify(cache: KeyCache, clock: Any, monotonic: Any) -> Verifier:
     return Verifier(ISSUER, "orders", keys=cache, revocation="none", clock=clock, monotonic=monotonic)
 
 
-def test_nothing_is_fetched_before_the_first_token(
+def test_no_key_is_fetched_before_the_first_token(
     publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint
 ) -> None:
     assert (publisher.fetches, cache.current) == (0, None)
@@ -61,7 +61,7 @@ def test_keys_are_refreshed_in_the_background_while_tokens_are_judged(
     assert publisher.fetches == 2
 
 
-def test_an_unchanged_document_leaves_what_was_remembered_good(
+def test_an_unchanged_key_document_keeps_cached_tokens(
     cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any
 ) -> None:
     token = mint()
@@ -112,7 +112,7 @@ def test_unknown_kids_cannot_make_the_verifier_fetch_more_than_three_times_per_c
     assert publisher.fetches == 1 + 3 * 3, "at 5, 10, 15, 35, 40, 45, 65, 70 and 75"
 
 
-def test_a_new_key_is_found_though_somebody_made_up_kids(
+def test_a_new_key_is_found_after_made_up_kids(
     publisher: Publisher, verify: Verifier, mint: Mint, monotonic: Any, other_key: SigningKey
 ) -> None:
     verify(mint())
@@ -165,7 +165,7 @@ def test_when_the_last_fetch_failed_an_unknown_kid_is_a_503(
     ],
     ids=lambda answer: repr(answer)[:24],
 )
-def test_keys_are_kept_when_a_fetch_fails_in_whatever_way(
+def test_keys_are_kept_after_any_failure_of_a_fetch(
     publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any, answer: bytes | Exception
 ) -> None:
     verify(mint())
@@ -190,7 +190,7 @@ def test_without_keys_every_answer_is_503_and_tries_are_spaced(
     assert verify(mint())
 
 
-def test_keys_that_could_not_be_confirmed_for_a_day_are_no_longer_believed(
+def test_keys_unconfirmed_for_a_day_are_not_used(
     publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint, monotonic: Any
 ) -> None:
     token = mint()
@@ -207,9 +207,7 @@ def test_keys_that_could_not_be_confirmed_for_a_day_are_no_longer_believed(
         verify(token)
 
 
-def test_a_flight_that_was_lost_is_not_waited_for_for_ever(
-    publisher: Publisher, cache: KeyCache, monotonic: Any
-) -> None:
+def test_a_pending_fetch_lost_in_a_fork_is_replaced(publisher: Publisher, cache: KeyCache, monotonic: Any) -> None:
     lost = cache._pending_fetch = Future[None]()  # as a fork leaves it
     monotonic.now = 0
     joined = cache.fetch_for_unknown_kid()
@@ -250,15 +248,13 @@ def test_waiting_for_keys_has_an_end(
     assert publisher.fetches == 1
 
 
-def test_a_key_set_that_names_no_key_says_nothing_about_a_token(
-    publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint
-) -> None:
+def test_an_empty_key_set_is_unavailable(publisher: Publisher, cache: KeyCache, verify: Verifier, mint: Mint) -> None:
     publisher.answer = b'{"keys":[]}'
     with pytest.raises(Unavailable, match="publishes no key"):
         verify(mint())
 
 
-def test_a_failed_key_fetch_never_says_401(publisher: Publisher, verify: Verifier, mint: Mint) -> None:
+def test_an_unexpected_error_of_a_key_fetch_is_503(publisher: Publisher, verify: Verifier, mint: Mint) -> None:
     publisher.answer = RuntimeError("a mistake of ours")
     with pytest.raises(Refusal) as refused:
         verify(mint())
@@ -266,7 +262,9 @@ def test_a_failed_key_fetch_never_says_401(publisher: Publisher, verify: Verifie
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.booleans())
-def test_a_schedule_never_tries_faster_than_it_retries(fetched_at: float, tried_at: float, failed: bool) -> None:
+def test_the_next_fetch_is_due_no_earlier_than_the_retry_interval(
+    fetched_at: float, tried_at: float, failed: bool
+) -> None:
     schedule = KeySchedule(fetched_at=fetched_at, tried_at=tried_at, failed=failed)
     assert schedule.due_at >= tried_at + schedule.retry_seconds
     assert schedule.due_at >= fetched_at + schedule.refresh_seconds

@@ -25,7 +25,7 @@ GOOD = {"issuer": ISSUER, "jwks_uri": ISSUER + "/jwks", "introspection_endpoint"
         (ISSUER + "/a/b/", "/.well-known/oauth-authorization-server/a/b"),
     ],
 )
-def test_the_well_known_part_goes_before_the_path(issuer: str, url: str) -> None:
+def test_the_well_known_segment_precedes_the_path(issuer: str, url: str) -> None:
     assert metadata_url(issuer) == ISSUER + url
 
 
@@ -38,10 +38,10 @@ def test_an_issuer_that_is_no_issuer_url_is_refused(issuer: str) -> None:
 class Sender:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
-        self.introspected = 0
+        self.requests = 0
 
     def __call__(self, _: Request) -> bytes:
-        self.introspected += 1
+        self.requests += 1
         if isinstance(self.answer, Exception):
             raise self.answer
         return json.dumps(self.answer).encode()
@@ -54,19 +54,19 @@ def wait_for_fetch() -> None:
             thread.join(30)
 
 
-def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic: Any) -> None:
+def test_metadata_is_cached_for_five_minutes_and_longer_after_failures(monotonic: Any) -> None:
     sender = Sender(GOOD)
     discovery = Discovery(ISSUER, send=sender, monotonic=monotonic)
     first = discovery.metadata()
     monotonic.now = 299
     assert discovery.metadata() is first
-    assert sender.introspected == 1
+    assert sender.requests == 1
     sender.answer = Unavailable("down")
     monotonic.now = 300
     assert discovery.metadata() is first
     wait_for_fetch()
     assert discovery.metadata() is first
-    assert sender.introspected == 2
+    assert sender.requests == 2
     sender.answer = GOOD | {"jwks_uri": ISSUER + "/moved"}
     monotonic.now = 600
     assert discovery.endpoint("jwks_uri") == ISSUER + "/jwks", "not held up by the fetch"
@@ -90,7 +90,7 @@ def test_it_is_kept_for_five_minutes_and_beyond_when_it_cannot_be_had(monotonic:
     ids=repr,
 )
 @pytest.mark.conforms("RFC 8414 3.3")
-def test_metadata_of_another_issuer_or_with_insecure_urls_is_not_believed(wrong: dict[str, Any]) -> None:
+def test_metadata_of_another_issuer_or_with_insecure_urls_is_refused(wrong: dict[str, Any]) -> None:
     discovery = Discovery(ISSUER, send=Sender(GOOD | wrong))
     with pytest.raises(Unavailable):
         discovery.metadata()
@@ -108,10 +108,10 @@ class Counted(ForkSafeLock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.introspected: list[int] = []
+        self.requests: list[int] = []
 
     def __enter__(self) -> None:
-        self.introspected.append(threading.get_ident())
+        self.requests.append(threading.get_ident())
         super().__enter__()
 
 
@@ -133,7 +133,7 @@ class Slow(Sender):
         (Unavailable("down"), "down", "the metadata of 'https://auth.example.com' could not be fetched"),
     ],
 )
-def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, first: str, others: str) -> None:
+def test_concurrent_callers_share_the_result_of_the_first_fetch(answer: Any, first: str, others: str) -> None:
     slow, lock = Slow(answer), Counted()
     discovery = Discovery(ISSUER, send=slow)
     discovery._lock = lock
@@ -151,10 +151,10 @@ def test_those_who_waited_for_the_first_try_share_what_came_of_it(answer: Any, f
     assert slow.begun.wait(30)
     for caller in callers[1:]:
         caller.start()
-    until(lambda: len(lock.introspected) == len(callers))
+    until(lambda: len(lock.requests) == len(callers))
     slow.gate.set()
     for caller in callers:
         caller.join(30)
-    assert (slow.introspected, sorted(outcomes)) == (1, [first, *[others] * 4])
+    assert (slow.requests, sorted(outcomes)) == (1, [first, *[others] * 4])
     slow.answer = GOOD
     assert discovery.metadata().issuer == ISSUER, "whoever comes later tries again"

@@ -25,14 +25,14 @@ def test_a_token_of_a_trusted_key_is_accepted_and_the_choice_is_logged(caplog: p
     assert "without a feed" in caplog.text
 
 
-def test_everything_but_revocation_is_still_judged() -> None:
+def test_an_offline_verifier_checks_all_but_revocation() -> None:
     verify = Verifier(ISSUER, "orders", keys=KeySet([KEY.verifying_key]), clock=lambda: NOW)
     for wrong in ({"iss": "https://other.example"}, {"aud": "billing"}, {"exp": NOW - 60}, {"iat": NOW + 600}):
         with pytest.raises(Refusal):
             verify(make_token(**wrong))
 
 
-def test_asking_for_a_feed_that_cannot_be_found_is_never_an_accept() -> None:
+def test_an_unreachable_feed_is_not_an_accept() -> None:
     verify = Verifier("https://127.0.0.1:9", "orders", keys=KeySet([KEY]), clock=lambda: NOW, revocation="feed")
     with pytest.raises(RevocationUnknown):
         verify(make_token(iss="https://127.0.0.1:9", sid="A" * 22, gen=0))

@@ -12,7 +12,7 @@ PAGE = b'{"entries": [], "sequence": 4, "complete": true, "log": 7}'
 URL = "https://auth.example.com/f"
 
 
-def test_it_is_said_once_and_once_that_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_once_at_its_start_and_once_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     trouble = OutageLog("the keys cannot be fetched")
     for _ in range(3):
         trouble.failed(Unavailable("the issuer answered 500"))
@@ -32,7 +32,7 @@ def test_the_text_of_an_error_that_is_not_ours_is_not_repeated(caplog: pytest.Lo
     assert caplog.records[0].getMessage() == "it failed: OSError"
 
 
-def test_a_feed_that_is_only_asked_says_so_and_one_that_is_told_does_not() -> None:
+def test_a_feed_reports_a_failed_stream_as_its_problem() -> None:
     def unreachable_issuer(*_: object) -> None:
         raise Unavailable("it was answered with 404")
 

@@ -15,7 +15,9 @@ from keyturn.verifier import HttpFeed
 from verifier.issuer_feed import LINE, NOW, URL, IssuerFeed
 
 
-def test_a_snapshot_first_then_what_came_after_it(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+def test_the_first_poll_is_a_snapshot_and_later_polls_are_increments(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed
+) -> None:
     issuer_feed.append("a")
     polled_feed.poll()
     assert issuer_feed.queries == ["", "seed=1"]
@@ -62,7 +64,7 @@ def test_an_empty_feed_is_fresh_too(polled_feed: HttpFeed, monotonic: Any) -> No
     assert len(polled_feed.revocations) == 0
 
 
-def test_nothing_is_confirmed_when_a_poll_fails_in_its_middle(
+def test_a_poll_that_fails_midway_does_not_mark_complete(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
 ) -> None:
     polled_feed.poll()
@@ -85,7 +87,7 @@ def test_after_a_gap_the_feed_is_stale_until_a_snapshot_has_filled_it(
     assert polled_feed.revocations.ended == {b"c", b"d"}
 
 
-def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(
+def test_another_log_is_read_from_its_start_though_sequences_continue(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed
 ) -> None:
     issuer_feed.append("a")
@@ -99,7 +101,7 @@ def test_another_log_is_taken_from_the_start_though_its_numbers_go_on(
     assert polled_feed.revocations.ended == {b"a", b"b", b"c"}
 
 
-def test_a_log_that_went_back_in_time_brings_no_revoked_session_back(
+def test_an_older_log_does_not_unrevoke_a_session(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
 ) -> None:
     for each in "abc":
@@ -145,9 +147,7 @@ def test_entries_are_forgotten_when_no_token_they_stop_is_alive(
     ],
     ids=str,
 )
-def test_a_page_that_cannot_be_read_whole_confirms_nothing(
-    issuer_feed: IssuerFeed, polled_feed: HttpFeed, page: Any
-) -> None:
+def test_an_unreadable_page_does_not_mark_complete(issuer_feed: IssuerFeed, polled_feed: HttpFeed, page: Any) -> None:
     issuer_feed.raw = page if isinstance(page, bytes) else json.dumps(page).encode()
     with pytest.raises(Unavailable):
         polled_feed.poll()
@@ -162,7 +162,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_the_thread_outlives_failures_says_why_and_stops_when_told(
+def test_the_feed_thread_survives_failures_logs_them_and_stops(
     issuer_feed: IssuerFeed, clock: Any, monotonic: Any
 ) -> None:
     polled_feed = HttpFeed(
@@ -183,7 +183,7 @@ def test_the_thread_outlives_failures_says_why_and_stops_when_told(
     assert set(issuer_feed.tokens) == {None}
 
 
-def test_a_thread_that_did_not_survive_a_fork_is_started_again(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+def test_the_feed_thread_is_restarted_after_a_fork(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
     class Dead:
         def is_alive(self) -> bool:
             return False
@@ -194,9 +194,7 @@ def test_a_thread_that_did_not_survive_a_fork_is_started_again(issuer_feed: Issu
     polled_feed.close()
 
 
-def test_the_first_poll_is_waited_for_by_all_who_come_meanwhile(
-    issuer_feed: IssuerFeed, clock: Any, monotonic: Any
-) -> None:
+def test_concurrent_callers_wait_for_the_first_poll(issuer_feed: IssuerFeed, clock: Any, monotonic: Any) -> None:
     gate = Event()
 
     def slow(asked: Request) -> bytes:

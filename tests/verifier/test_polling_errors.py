@@ -20,7 +20,7 @@ from verifier.issuer_feed import LINE, IssuerFeed
     ],
     ids=str,
 )
-def test_a_feed_that_leads_nowhere_confirms_nothing_and_is_left(
+def test_an_inconsistent_feed_is_abandoned_without_mark_complete(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed, page: dict[str, Any], why: str
 ) -> None:
     issuer_feed.raw = json.dumps(page).encode()
@@ -50,7 +50,7 @@ def test_an_answer_to_another_question_is_not_news(
     assert polled_feed.freshness.complete_as_of == 3
 
 
-def test_a_feed_without_end_is_left(
+def test_an_endless_feed_is_abandoned(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keyturn.verifier.polling._MAX_PAGES", 3)

@@ -46,7 +46,7 @@ def test_a_url_with_a_password_or_a_line_break_is_refused_and_not_quoted(url: st
     assert SECRET not in repr(refused.value) + str(refused.value)
 
 
-def test_what_the_other_side_sent_is_not_repeated(site: Any) -> None:
+def test_text_sent_by_the_server_is_not_logged(site: Any) -> None:
     def answer(handler: Any) -> None:
         handler.wfile.write(b"evil\x1b[2J line\r\n\r\n")
         handler.close_connection = True
@@ -78,5 +78,5 @@ def test_trouble_is_one_line_of_bounded_length(caplog: pytest.LogCaptureFixture)
     assert len(said) < 600
 
 
-def test_the_token_that_is_asked_about_is_not_shown() -> None:
+def test_the_introspected_token_is_not_in_repr() -> None:
     assert SECRET not in repr(IntrospectionNeeded(SECRET))

@@ -75,7 +75,7 @@ def test_an_answer_is_waited_for_no_longer_than_it_may_take(drip: Drip, head: by
         fetch(request(drip(head, drops)), seconds=0.2)
 
 
-def test_a_deadline_that_has_passed_lets_nothing_more_be_read() -> None:
+def test_a_passed_deadline_raises_timeout_error() -> None:
     deadline = Deadline(0.0)
     with pytest.raises(TimeoutError):
         deadline.remaining_seconds()

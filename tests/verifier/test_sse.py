@@ -43,13 +43,13 @@ class RecordingReader:
 
     def __init__(self, monotonic: Any) -> None:
         self.streams: list[Any] = []
-        self.introspected: list[Request] = []
+        self.requests: list[Request] = []
         self.monotonic = monotonic
 
     @contextmanager
     def __call__(self, asked: Request, seconds: float) -> Iterator[Iterator[bytes]]:
         assert seconds == 2.5
-        self.introspected.append(asked)
+        self.requests.append(asked)
         if not self.streams:
             raise Unavailable("no stream")
         yield self._lines(self.streams.pop(0))
@@ -117,11 +117,11 @@ def test_a_snapshot_then_entries_then_heartbeats(
     assert feed.freshness.complete_as_of == pytest.approx(51.998)
     assert revoked_ids(feed) == {"1", "2", "3", "4"}
     assert feed.revocations.sequence == 4
-    assert recording_reader.introspected[0].get_header("Authorization") == "Bearer service"
-    assert recording_reader.introspected[0].get_header("Last-event-id") is None
+    assert recording_reader.requests[0].get_header("Authorization") == "Bearer service"
+    assert recording_reader.requests[0].get_header("Last-event-id") is None
 
 
-def test_it_goes_on_where_it_was_and_forgets_nothing_of_another_log(
+def test_a_reconnected_stream_resumes_and_keeps_entries_of_another_log(
     recording_reader: RecordingReader, feed: HttpFeed
 ) -> None:
     recording_reader.streams = [
@@ -132,12 +132,12 @@ def test_it_goes_on_where_it_was_and_forgets_nothing_of_another_log(
     ]
     for _ in range(4):
         feed.stream()
-    assert [each.get_header("Last-event-id") for each in recording_reader.introspected] == [None, "7.2", "7.3", "8.5"]
+    assert [each.get_header("Last-event-id") for each in recording_reader.requests] == [None, "7.2", "7.3", "8.5"]
     assert revoked_ids(feed) == {"1", "2", "3", "5"}
     assert feed.revocations.sequence == 5
 
 
-def test_a_snapshot_cut_off_in_its_middle_begins_again(recording_reader: RecordingReader, feed: HttpFeed) -> None:
+def test_an_interrupted_snapshot_is_read_again(recording_reader: RecordingReader, feed: HttpFeed) -> None:
     recording_reader.streams = [
         [opening(), news("snapshot", 0, 1, 2)],
         [opening(), news("snapshot", 0, 1, 2), news("snapshot", 2, 3, stamp=1000.0)],
@@ -146,7 +146,7 @@ def test_a_snapshot_cut_off_in_its_middle_begins_again(recording_reader: Recordi
         feed.stream()
     assert feed.freshness.complete_as_of == float("-inf")
     feed.stream()
-    assert recording_reader.introspected[1].get_header("Last-event-id") is None
+    assert recording_reader.requests[1].get_header("Last-event-id") is None
     assert (revoked_ids(feed), feed.freshness.complete_as_of) == ({"1", "2", "3"}, 50.0)
 
 
@@ -174,7 +174,7 @@ SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
     ],
     ids=range(15),
 )
-def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
+def test_an_inconsistent_event_ends_the_stream(
     recording_reader: RecordingReader, feed: HttpFeed, monotonic: Any, told_next: list[bytes]
 ) -> None:
     recording_reader.streams = [told_next]
@@ -184,7 +184,7 @@ def test_what_does_not_go_on_or_makes_no_sense_ends_the_stream(
     assert feed.freshness.complete_as_of <= 50.0
 
 
-def test_a_stream_that_was_told_to_another_is_not_news(
+def test_a_replayed_stream_does_not_mark_complete(
     recording_reader: RecordingReader, clock: Any, monotonic: Any
 ) -> None:
     feed = HttpFeed(URL, stream=recording_reader, clock=clock, monotonic=monotonic, monotonic_raw=monotonic)
@@ -195,7 +195,7 @@ def test_a_stream_that_was_told_to_another_is_not_news(
     assert feed.freshness.complete_as_of == float("-inf")
 
 
-def test_what_it_does_not_know_is_passed_over(recording_reader: RecordingReader, feed: HttpFeed) -> None:
+def test_unknown_events_are_ignored(recording_reader: RecordingReader, feed: HttpFeed) -> None:
     recording_reader.streams = [[b": hello\n\nretry: 1000\nid: 7.1\n", *SEEDED, event("party", when="now")]]
     feed.stream()
     assert revoked_ids(feed) == {"1"}
@@ -232,7 +232,7 @@ def test_news_is_as_old_as_it_can_be(
     assert feed.freshness.complete_as_of == pytest.approx(seen_at, abs=1e-9)
 
 
-def test_a_stream_that_lags_is_given_up_while_polling_still_has_time(
+def test_a_lagging_stream_is_closed_in_time_for_polling(
     recording_reader: RecordingReader, feed: HttpFeed, monotonic: Any
 ) -> None:
     def wait() -> None:
@@ -251,7 +251,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_stream_that_ends_before_it_says_anything_is_tried_less_and_less_often(
+def test_a_stream_without_events_is_retried_with_backoff(
     recording_reader: RecordingReader, clock: Any, monotonic: Any
 ) -> None:
     def send(_asked: Request) -> bytes:
@@ -269,7 +269,7 @@ def test_a_stream_that_ends_before_it_says_anything_is_tried_less_and_less_often
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_where_no_stream_can_be_opened_it_polls_and_tries_again(
+def test_the_feed_polls_while_no_stream_can_be_opened(
     recording_reader: RecordingReader, clock: Any, monotonic: Any
 ) -> None:
     def send(_asked: Request) -> bytes:
@@ -289,11 +289,11 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(
     feed.start().result(30)
     until(lambda: feed.freshness.complete_as_of == 0.0)
     assert feed.problem.startswith("the revocation feed cannot be streamed")
-    assert (feed.freshness.complete_as_of, len(recording_reader.introspected)) == (0.0, 1)
+    assert (feed.freshness.complete_as_of, len(recording_reader.requests)) == (0.0, 1)
     ended = Event()
     recording_reader.streams = [[opening(), news("heartbeat", 0, stamp=999.9), ended.wait, ended.set]]
     monotonic.now = 1.0
-    until(lambda: len(recording_reader.introspected) == 2)
+    until(lambda: len(recording_reader.requests) == 2)
     until(lambda: feed.freshness.complete_as_of == pytest.approx(1 - 0.1 / 0.999))
     until(lambda: feed.problem == "")
     feed.close()
@@ -301,7 +301,7 @@ def test_where_no_stream_can_be_opened_it_polls_and_tries_again(
     until(lambda: not (feed._thread and feed._thread.is_alive()))
 
 
-def test_the_first_news_of_a_stream_is_what_is_waited_for(
+def test_a_caller_waits_for_the_first_complete_event_of_a_stream(
     recording_reader: RecordingReader, clock: Any, monotonic: Any
 ) -> None:
     gate, rest = Event(), Event()
@@ -319,7 +319,7 @@ def test_the_first_news_of_a_stream_is_what_is_waited_for(
     until(lambda: not (feed._thread and feed._thread.is_alive()))
 
 
-def test_a_feed_told_only_to_ask_streams_nothing(clock: Any, monotonic: Any) -> None:
+def test_a_feed_without_a_stream_opens_none(clock: Any, monotonic: Any) -> None:
     feed = HttpFeed(URL, stream=None, clock=clock, monotonic=monotonic)
     feed.stream()
     assert feed.freshness.complete_as_of == float("-inf")

@@ -51,7 +51,7 @@ def test_a_revocation_over_the_stream_of_a_real_server(tmp_path: Path) -> None:
         verify.close()
 
 
-def test_an_issuer_that_dies_is_found_again_and_nothing_is_missed(tmp_path: Path) -> None:
+def test_a_feed_reconnects_to_a_restarted_issuer_and_misses_no_entry(tmp_path: Path) -> None:
     with run_server(tmp_path / "data", algorithm="ES256") as server:
         verify = Verifier(server.url, server.url)
         with server.client() as client:
@@ -70,7 +70,7 @@ def test_an_issuer_that_dies_is_found_again_and_nothing_is_missed(tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", [Verifier, AsyncVerifier])
-def test_at_least_waits_as_long_as_it_is_told(kind: Any, key: SigningKey, feed: Any) -> None:
+def test_wait_for_sequence_waits_for_wait_seconds(kind: Any, key: SigningKey, feed: Any) -> None:
     verify = kind("https://auth.example.com", "orders", keys=KeySet([key]), feed=feed)
 
     def reached(sequence: int, wait_seconds: float = 0.0) -> bool:
@@ -87,7 +87,7 @@ def test_at_least_waits_as_long_as_it_is_told(kind: Any, key: SigningKey, feed: 
     assert reached(3, 30)
 
 
-def test_a_feed_that_was_never_asked_for_is_started_by_who_waits(site: Any, key: SigningKey) -> None:
+def test_wait_for_sequence_starts_the_feed(site: Any, key: SigningKey) -> None:
     site.answers["/feed"] = {"entries": [], "sequence": 4, "complete": True}
     for kind in (Verifier, AsyncVerifier):
         feed = HttpFeed(site.url + "/feed")
@@ -97,7 +97,7 @@ def test_a_feed_that_was_never_asked_for_is_started_by_who_waits(site: Any, key:
         feed.close()
 
 
-def test_what_is_done_without_news_can_be_said(mint: Mint, key: SigningKey, clock: Any, site: Any) -> None:
+def test_on_stale_selects_introspection_or_refusal(mint: Mint, key: SigningKey, clock: Any, site: Any) -> None:
     site.publish(KeySet([key]), keyturn_revocations_endpoint="/feed", introspection_endpoint="/introspect")
     site.answers["/feed"] = b"nonsense"
     site.answers["/introspect"] = {"active": True}
@@ -120,6 +120,6 @@ def test_to_accept_is_no_choice(unknown: Any) -> None:
         Verifier("https://auth.example.com", "orders", on_stale=unknown)
 
 
-def test_figures_of_a_verifier_that_has_done_nothing() -> None:
+def test_the_metrics_of_a_new_verifier_are_zero() -> None:
     verify = Verifier("https://auth.example.com", "orders")
     assert verify.metrics() == VerifierMetrics(float("inf"), 0, 0, 0, 0, 0, "")

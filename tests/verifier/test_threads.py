@@ -37,7 +37,7 @@ def test_without_a_thread_for_the_keys_the_answer_is_503(mint: Mint) -> None:
         verify(mint())
 
 
-def test_keys_that_are_held_serve_without_a_thread(
+def test_cached_keys_serve_without_a_thread(
     site: Any, mint: Mint, key: SigningKey, other_key: SigningKey, monotonic: Any, request: pytest.FixtureRequest
 ) -> None:
     site.publish(KeySet([key]))
@@ -66,7 +66,7 @@ def test_without_a_thread_for_the_feed_revocation_is_unknown(mint: Mint, key: Si
     assert "no thread" in verify.metrics().problem
 
 
-def test_metadata_that_is_held_serves_without_a_thread(
+def test_cached_metadata_serves_without_a_thread(
     site: Any, key: SigningKey, monotonic: Any, request: pytest.FixtureRequest
 ) -> None:
     site.publish(KeySet([key]))
@@ -125,7 +125,7 @@ def _verifies(verify: Verifier, token: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_a_lock_held_at_a_fork_is_free_in_the_child_and_held_in_the_parent() -> None:
+def test_a_lock_acquired_at_a_fork_is_free_in_the_child() -> None:
     lock = ForkSafeLock()
 
     def take() -> None:
@@ -141,7 +141,7 @@ def test_a_lock_held_at_a_fork_is_free_in_the_child_and_held_in_the_parent() -> 
     other.join(30)
 
 
-def test_what_a_child_does_first_frees_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_child_releases_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     lock = ForkSafeLock()
     monkeypatch.setattr(threads, "_locks", weakref.WeakSet([lock]))
     lock.__enter__()
@@ -150,7 +150,7 @@ def test_what_a_child_does_first_frees_every_lock(monkeypatch: pytest.MonkeyPatc
         pass
 
 
-def test_closing_a_feed_lets_those_who_wait_for_it_go(clock: Any, monotonic: Any) -> None:
+def test_closing_a_feed_releases_its_waiters(clock: Any, monotonic: Any) -> None:
     gate = threading.Event()
 
     def slow(_: Request) -> bytes:
@@ -164,15 +164,13 @@ def test_closing_a_feed_lets_those_who_wait_for_it_go(clock: Any, monotonic: Any
     gate.set()
 
 
-def test_a_feed_closed_before_it_began_is_waited_for_by_nobody() -> None:
+def test_a_feed_closed_before_its_start_does_not_block() -> None:
     feed = HttpFeed("https://x.example")
     feed.close()
     feed.start().result(30)
 
 
-def test_a_verifier_that_nobody_holds_takes_its_thread_with_it(
-    site: Any, mint: Mint, key: SigningKey, clock: Any
-) -> None:
+def test_the_thread_of_an_unreferenced_verifier_ends(site: Any, mint: Mint, key: SigningKey, clock: Any) -> None:
     site.publish(KeySet([key]), keyturn_revocations_endpoint="/feed")
     site.answers["/feed"] = {"entries": [], "sequence": 0, "log": 1}
     verify = Verifier(site.url, "orders", clock=clock)

@@ -70,14 +70,14 @@ def test_a_trusted_issuer_is_asked(serve: Callable[[Answer], str]) -> None:
     assert fetch(request(url)) == b"{}"
 
 
-def test_another_is_not_and_why_is_said(serve: Callable[[Answer], str]) -> None:
+def test_an_untrusted_certificate_is_unavailable_with_its_reason(serve: Callable[[Answer], str]) -> None:
     with pytest.raises(Unavailable, match=r"SSLCertVerificationError.*self.signed certificate"):
         fetch(request(serve(lambda _: None)))
 
 
 @pytest.mark.usefixtures("_trusted")
 @pytest.mark.timeout(60)
-def test_one_that_drips_is_left(serve: Callable[[Answer], str]) -> None:
+def test_a_dripping_tls_server_times_out(serve: Callable[[Answer], str]) -> None:
     def drip(peer: ssl.SSLSocket) -> None:
         while True:  # until the connection is closed
             peer.sendall(b"x")

@@ -29,14 +29,14 @@ def test_past_its_capacity_the_one_nearest_its_end_goes_first() -> None:
     assert set(memo.entries) == {"long", "middle"}
 
 
-def test_a_memo_without_capacity_remembers_nothing() -> None:
+def test_a_token_cache_of_size_zero_stays_empty() -> None:
     memo = TokenCache(0)
     memo.insert("a", seen(100), 0)
     assert memo.entries == {}
 
 
 @given(st.integers(1, 5), st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 50), st.integers(0, 40))))
-def test_it_never_outgrows_its_capacity(capacity: int, inserts: list[tuple[str, int, int]]) -> None:
+def test_a_token_cache_stays_within_its_capacity(capacity: int, inserts: list[tuple[str, int, int]]) -> None:
     memo = TokenCache(capacity)
     for token, lives, now in inserts:
         memo.insert(token, seen(now + lives), now)

@@ -20,7 +20,7 @@ def request(*headers: Header, query: str = "") -> Request:
     return Request("GET", "/auth/session", query, headers)
 
 
-def test_nothing_presented_is_nothing(realm: IssuerConfig) -> None:
+def test_a_request_without_credentials_yields_none(realm: IssuerConfig) -> None:
     assert extract(request(), realm) is None
     assert extract(request((b"cookie", b"other=1")), realm) is None
 
@@ -54,7 +54,7 @@ def test_the_scheme_is_read_in_any_case(realm: IssuerConfig, scheme: bytes) -> N
         (b"Bearer " + b"a" * MAX_BEARER_CHARS, TokenMalformed),
     ],
 )
-def test_a_header_that_is_no_good_never_falls_back_to_a_cookie(
+def test_a_bad_authorization_header_is_refused_beside_a_cookie(
     realm: IssuerConfig, value: bytes, refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal) as caught:
@@ -84,7 +84,7 @@ def test_a_tossed_cookie_is_refused(realm: IssuerConfig) -> None:
 
 
 @pytest.mark.conforms("RFC 6750 5.3")
-def test_a_token_in_the_query_is_never_read(realm: IssuerConfig) -> None:
+def test_a_token_in_the_query_is_ignored(realm: IssuerConfig) -> None:
     assert extract(request(query="access_token=token"), realm) is None
 
 

@@ -101,14 +101,14 @@ def test_no_other_credential_is_a_session_cookie(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["kt_session_x", "a; __Host-kt_session=b"])
-def test_a_bad_cookie_is_refused_and_nothing_is_cleared(browser: Browser, cookie: str) -> None:
+def test_a_bad_cookie_is_refused_and_not_cleared(browser: Browser, cookie: str) -> None:
     browser.cookies[SESSION] = cookie
     reply = browser.get("/auth/session")
     assert reply.status in (400, 401)
     assert set_cookies(reply) == {}
 
 
-def test_a_store_that_is_away_is_503_and_clears_nothing(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_store_is_503_and_clears_no_cookie(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     browser.signup("cookie")
 
     def away(*_: object) -> None:
@@ -123,7 +123,7 @@ def service_request(token: str | None) -> Request:
     return Request("GET", "/auth/revocations", headers=bearer(token))
 
 
-def test_a_service_is_known_by_its_token(browser: Browser) -> None:
+def test_a_service_is_authenticated_by_its_token(browser: Browser) -> None:
     require_service(service_request(SERVICE_TOKEN), browser.site)
     with pytest.raises(Unauthenticated):
         require_service(service_request(None), browser.site)

@@ -37,7 +37,7 @@ def test_a_missing_field_is_named(browser: Browser) -> None:
     assert hint_of(browser, b'{"email": "ada@example.com"}') == "`password` must be a string."
 
 
-def test_a_body_that_is_no_object_is_told_from_an_object(browser: Browser) -> None:
+def test_the_hint_for_a_body_that_is_not_an_object_says_so(browser: Browser) -> None:
     assert hint_of(browser, b'["hunter2"]') == "`body` must be a JSON object."
 
 
@@ -78,7 +78,7 @@ def test_a_delivery_that_is_not_offered_names_the_offered_ones(browser: Browser,
     assert document(reply)["hint"] == f"This server does not issue that; {offered[credentials]}"
 
 
-def test_an_unknown_grant_type_names_the_known_one(browser: Browser) -> None:
+def test_the_hint_for_an_unknown_grant_type_names_the_supported_one(browser: Browser) -> None:
     reply = browser.form("/auth/token", {"grant_type": "password"})
     assert document(reply)["error_description"] == "Send grant_type=refresh_token, the only grant type of this server."
 

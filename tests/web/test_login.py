@@ -97,7 +97,7 @@ def test_a_trusted_origin_may(browser: Browser) -> None:
     assert reply.status == 201
 
 
-def test_logging_in_again_ends_the_login_it_replaces(browser: Browser) -> None:
+def test_a_second_login_ends_the_session_it_replaces(browser: Browser) -> None:
     browser.signup("cookie")
     first = dict(browser.cookies)
     second = browser.login("cookie")
@@ -125,14 +125,14 @@ def test_tokens_replace_no_cookie(browser: Browser) -> None:
     assert browser.get("/auth/session").status == 200
 
 
-def test_a_failed_login_ends_nothing(browser: Browser) -> None:
+def test_a_failed_login_ends_no_session(browser: Browser) -> None:
     browser.signup("cookie")
     reply = browser.post("/auth/login", {"email": EMAIL, "password": "wrong " + PASSWORD})
     assert (reply.status, set_cookies(reply)) == (401, {})
     assert browser.get("/auth/session").status == 200
 
 
-def test_a_forged_or_tossed_cookie_does_not_keep_anybody_out(browser: Browser) -> None:
+def test_a_login_succeeds_in_spite_of_forged_cookies(browser: Browser) -> None:
     browser.signup("cookie")
     body = {"email": EMAIL, "password": PASSWORD}
     for cookie in (f"{SESSION}=kt_session_forged", f"{SESSION}=a; {SESSION}=b"):
@@ -141,7 +141,7 @@ def test_a_forged_or_tossed_cookie_does_not_keep_anybody_out(browser: Browser) -
     assert revoked == []
 
 
-def test_a_store_that_cannot_tell_what_is_replaced_spoils_no_login(
+def test_a_login_succeeds_if_the_previous_session_cannot_be_read(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser.signup("cookie")
@@ -172,7 +172,7 @@ def test_a_client_names_itself(browser: Browser) -> None:
     assert document(browser.get("/auth/session"))["client_id"] == "ios-app.2"
 
 
-def test_a_known_device_is_counted_alone(browser: Browser) -> None:
+def test_a_known_device_has_its_own_throttle_bucket(browser: Browser) -> None:
     browser.signup("cookie")
     stranger = browser.other()
     wrong = {"email": EMAIL, "password": "wrong " + PASSWORD}
@@ -183,7 +183,7 @@ def test_a_known_device_is_counted_alone(browser: Browser) -> None:
     assert browser.login("cookie").status == 200
 
 
-def test_a_session_longer_than_browsers_keep_cookies_still_gets_one(make: Make) -> None:
+def test_the_max_age_of_a_cookie_is_capped_at_400_days(make: Make) -> None:
     day = 24 * 60 * 60
     profile = replace(MOBILE, session=replace(MOBILE.session, overall_seconds=1000 * day))
     assert f"Max-Age={400 * day};" in set_cookies(make(profile).signup())[SESSION]

@@ -33,7 +33,7 @@ def test_a_json_reply_is_framed_and_not_stored() -> None:
     }
 
 
-def test_a_reply_without_body_keeps_everything_else() -> None:
+def test_a_reply_without_body_keeps_status_and_headers() -> None:
     refusal = Throttled(retry_after_seconds=1)
     reply = json_reply(429, {"a": 1}, refusal=refusal)
     assert without_body(reply) == Reply(429, reply.headers, b"", refusal)

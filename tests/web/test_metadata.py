@@ -47,5 +47,5 @@ def test_a_site_checks_its_origins(browser: Browser) -> None:
         web_config(browser.site.issuer_config, trusted_origins=["*"])
 
 
-def test_a_site_hides_what_it_keeps_of_service_tokens(browser: Browser) -> None:
+def test_the_repr_of_a_web_config_hides_service_token_digests(browser: Browser) -> None:
     assert "service_digests" not in repr(browser.site)

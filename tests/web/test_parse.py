@@ -97,7 +97,7 @@ def test_a_body_over_the_cap_is_refused_unread() -> None:
     ],
     ids=range(14),
 )
-def test_what_is_not_strict_json_is_one_refusal(body: bytes) -> None:
+def test_a_body_that_is_not_strict_json_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
         read_json(json_request(body), Shape)
     assert type(caught.value) is BadRequest
@@ -152,7 +152,7 @@ def test_a_form_is_not_json() -> None:
         b"email=a&" + b"&".join(b"f%d=1" % n for n in range(MAX_FIELDS)),
     ],
 )
-def test_what_is_not_a_strict_form_is_one_refusal(body: bytes) -> None:
+def test_a_body_that_is_not_a_strict_form_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
         read_form(form_request(body), Shape)
     assert type(caught.value) is BadRequest

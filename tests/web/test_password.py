@@ -33,7 +33,9 @@ def test_a_change_renews_this_session_and_ends_the_others(browser: Browser) -> N
     ],
 )
 @pytest.mark.conforms("ASVS 6.2.3")
-def test_a_refused_change_leaves_everything(browser: Browser, body: dict[str, str], status: int, code: str) -> None:
+def test_a_refused_password_change_has_no_effect(
+    browser: Browser, body: dict[str, str], status: int, code: str
+) -> None:
     browser.signup("cookie")
     reply = browser.post("/auth/password", body)
     assert (reply.status, document(reply)["code"], set_cookies(reply)) == (status, code, {})
@@ -72,7 +74,7 @@ def test_a_cookie_of_the_same_session_beside_the_bearer_is_renewed_too(browser: 
     assert browser.get("/auth/session").status == 200
 
 
-def test_another_cookie_beside_the_bearer_is_left_alone(browser: Browser) -> None:
+def test_a_cookie_beside_the_bearer_token_is_not_changed(browser: Browser) -> None:
     token = text(browser.signup("tokens"), "access_token")
     browser.login("cookie")
     for cookie in (browser.cookies[SESSION], "forged"):
@@ -82,7 +84,7 @@ def test_another_cookie_beside_the_bearer_is_left_alone(browser: Browser) -> Non
 
 
 @pytest.mark.parametrize(("path", "body"), [("/auth/password", CHANGE), ("/auth/step-up", {"password": PASSWORD})])
-def test_another_site_and_nobody_are_refused_first(browser: Browser, path: str, body: dict[str, str]) -> None:
+def test_cross_site_and_anonymous_requests_are_refused_first(browser: Browser, path: str, body: dict[str, str]) -> None:
     assert browser.post(path, body).status == 401
     browser.signup("cookie")
     assert browser.post(path, body, sec_fetch_site="same-site").status == 403

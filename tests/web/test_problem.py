@@ -77,7 +77,7 @@ def test_a_401_challenges_as_rfc_6750_says(kind: type[Refusal], path: str) -> No
     ],
     ids=lambda each: getattr(each, "code", ""),
 )
-def test_the_challenge_names_what_was_wrong_with_the_credential(refusal: Refusal, challenge: str | None) -> None:
+def test_the_www_authenticate_challenge_names_the_error(refusal: Refusal, challenge: str | None) -> None:
     assert header(problem(refusal, ERRORS), b"www-authenticate") == challenge
 
 
@@ -90,7 +90,7 @@ def test_a_wrong_method_names_the_right_ones() -> None:
     assert header(problem(errors.MethodNotAllowed("GET, HEAD"), ERRORS), b"allow") == "GET, HEAD"
 
 
-def test_what_may_be_shown_is_shown() -> None:
+def test_a_problem_shows_its_public_details() -> None:
     assert document(problem(errors.PasswordRejected("Too short."), ERRORS))["reason"] == "Too short."
     assert document(problem(errors.InvalidMember("email"), ERRORS))["member"] == "email"
     assert document(problem(errors.InvalidMember("token"), ERRORS, "/auth/revoke"))["member"] == "token"

@@ -41,7 +41,7 @@ def test_any_other_path_is_not_found(path: str) -> None:
         match("GET", path)
 
 
-def test_head_is_answered_where_get_is() -> None:
+def test_head_is_routed_like_get() -> None:
     assert match("HEAD", "/auth/session") is match("GET", "/auth/session")
     with pytest.raises(MethodNotAllowed):
         match("HEAD", "/auth/login")

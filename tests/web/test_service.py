@@ -13,7 +13,7 @@ NOTHING = {"revoked": False, "sequence": 0, "within_seconds": 0}
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_whoever_holds_a_token_may_end_it(browser: Browser, kind: str) -> None:
+def test_the_holder_of_a_token_can_revoke_it(browser: Browser, kind: str) -> None:
     issued = document(browser.signup("tokens"))
     reply = browser.other().form("/auth/revoke", {"token": str(issued[kind]), "token_type_hint": "nonsense"})
     assert (reply.status, document(reply)) == (200, {"revoked": True, "sequence": 1, "within_seconds": 5})
@@ -33,7 +33,7 @@ def test_an_unknown_token_is_no_error(browser: Browser, token: str) -> None:
     assert (reply.status, document(reply)) == (200, NOTHING)
 
 
-def test_a_token_whose_session_is_gone_is_no_error(browser: Browser) -> None:
+def test_revoking_a_token_of_a_purged_session_is_no_error(browser: Browser) -> None:
     token = text(browser.signup("tokens"), "access_token")
     browser.ports.sessions.purge(Instant(2**40))
     assert document(browser.form("/auth/revoke", {"token": token})) == NOTHING
@@ -44,7 +44,7 @@ def test_a_revocation_without_a_token_is_an_invalid_request(browser: Browser) ->
     assert (reply.status, document(reply)["error"], document(reply)["member"]) == (400, "invalid_request", "token")
 
 
-def test_a_service_asks_what_is_true_of_a_token(browser: Browser) -> None:
+def test_introspection_returns_the_state_of_a_token(browser: Browser) -> None:
     issued = document(browser.signup("tokens"))
     token = {"token": str(issued["access_token"])}
     reply = browser.form("/auth/introspect", token, SERVICE_TOKEN)
@@ -56,13 +56,13 @@ def test_a_service_asks_what_is_true_of_a_token(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_introspection_is_for_known_services(browser: Browser, token: str | None) -> None:
+def test_introspection_requires_a_service_token(browser: Browser, token: str | None) -> None:
     reply = browser.form("/auth/introspect", {"token": "x"}, token)
     assert (reply.status, document(reply)["error"]) == (401, "invalid_client")
     assert (header(reply, b"www-authenticate") or "").startswith("Bearer")
 
 
-def test_the_feed_is_a_snapshot_and_then_what_came_after(browser: Browser) -> None:
+def test_the_feed_is_a_snapshot_followed_by_increments(browser: Browser) -> None:
     sid = text(browser.signup("cookie"), "sid")
     browser.post("/auth/logout")
     snapshot = browser.get("/auth/revocations", SERVICE_TOKEN)
@@ -103,7 +103,7 @@ def test_a_long_snapshot_comes_in_pages(browser: Browser) -> None:
     assert document(browser.get("/auth/revocations?after=1000", SERVICE_TOKEN))["complete"] is False
 
 
-def test_a_reader_is_in_a_snapshot_or_behind_it_never_both(browser: Browser) -> None:
+def test_after_and_seed_exclude_each_other(browser: Browser) -> None:
     reply = browser.get("/auth/revocations?after=1&seed=1", SERVICE_TOKEN)
     assert (reply.status, document(reply)["member"]) == (400, "seed")
 
@@ -114,7 +114,7 @@ def test_a_sequence_number_is_a_plain_number(browser: Browser, after: str) -> No
     assert (reply.status, document(reply)["member"]) == (400, "after")
 
 
-def test_an_answer_tells_which_question_it_is_to(browser: Browser) -> None:
+def test_a_feed_reply_echoes_the_nonce(browser: Browser) -> None:
     for query in ("?nonce=aZ_-09", "?after=0&nonce=aZ_-09", "?seed=0&nonce=aZ_-09"):
         assert document(browser.get(f"/auth/revocations{query}", SERVICE_TOKEN))["nonce"] == "aZ_-09"
 
@@ -126,7 +126,7 @@ def test_a_nonce_is_a_short_word(browser: Browser, nonce: str) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_the_feed_is_for_known_services(browser: Browser, token: str | None) -> None:
+def test_the_feed_requires_a_service_token(browser: Browser, token: str | None) -> None:
     reply = browser.get("/auth/revocations", token)
     assert (reply.status, set_cookies(reply)) == (401, {})
 

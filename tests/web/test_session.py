@@ -20,7 +20,7 @@ def test_the_principal_is_the_same_by_cookie_and_by_bearer(browser: Browser) -> 
     assert by_bearer["credential_expires_at"] == START + 600
 
 
-def test_the_csrf_token_is_told_to_a_cookie_only(browser: Browser) -> None:
+def test_the_csrf_token_is_returned_to_cookie_sessions_only(browser: Browser) -> None:
     issued = document(browser.signup("both"))
     assert document(browser.get("/auth/session"))["csrf_token"] == issued["csrf_token"]
     assert "csrf_token" not in document(browser.get("/auth/session", str(issued["access_token"])))
@@ -32,7 +32,7 @@ def test_a_vanished_session_has_no_csrf_token(browser: Browser) -> None:
     assert document(browser.get("/auth/session"))["code"] == "token_revoked"
 
 
-def test_nobody_is_401(browser: Browser) -> None:
+def test_a_request_without_credentials_is_401(browser: Browser) -> None:
     for method, path in (("GET", "/auth/session"), ("GET", "/auth/sessions"), ("POST", "/auth/logout")):
         assert document(browser.send(method, path))["code"] == "unauthenticated"
 
@@ -73,7 +73,7 @@ def test_logout_ends_the_session_and_only_then_its_cookies(browser: Browser) -> 
     assert (again.status, set_cookies(again)) == (401, {})
 
 
-def test_a_bearer_logout_leaves_the_cookies_alone(browser: Browser) -> None:
+def test_a_logout_by_bearer_token_does_not_change_cookies(browser: Browser) -> None:
     tokens = document(browser.signup("tokens"))
     browser.login("cookie")
     reply = browser.post("/auth/logout", token=str(tokens["access_token"]))
@@ -92,7 +92,7 @@ def test_logout_all_ends_cookies_and_tokens_alike(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all"])
-def test_another_site_cannot_log_anybody_out(browser: Browser, path: str) -> None:
+def test_a_cross_site_logout_is_refused(browser: Browser, path: str) -> None:
     browser.signup("cookie")
     reply = browser.post(path, sec_fetch_site="cross-site")
     assert (reply.status, set_cookies(reply)) == (403, {})
@@ -113,7 +113,7 @@ def test_ending_ones_own_session_takes_its_cookies(browser: Browser) -> None:
     assert set_cookies(browser.send("DELETE", f"/auth/sessions/{sid}")).keys() == CLEARED
 
 
-def test_somebody_elses_session_and_none_at_all_look_the_same(browser: Browser) -> None:
+def test_another_users_session_and_an_unknown_one_are_both_404(browser: Browser) -> None:
     browser.signup("cookie")
     theirs = text(browser.other().signup("cookie", "bob@example.com"), "sid")
     other = browser.send("DELETE", f"/auth/sessions/{theirs}")

@@ -57,7 +57,7 @@ def test_another_site_cannot_rotate_the_cookie(browser: Browser) -> None:
     assert (reply.status, document(reply)["code"], set_cookies(reply)) == (403, "cross_origin", {})
 
 
-def test_where_the_policy_asks_the_cookie_needs_the_csrf_token(make: Make) -> None:
+def test_a_strict_policy_requires_the_csrf_token_for_a_cookie_refresh(make: Make) -> None:
     browser = make(BROWSER_STRICT)
     csrf = text(browser.signup("token-cookies"), "csrf_token")
     assert document(browser.form("/auth/token", GRANT))["code"] == "csrf_token_required"
@@ -80,7 +80,7 @@ def test_a_refused_refresh_clears_no_cookie(browser: Browser) -> None:
         (GRANT, "invalid_request", "refresh_token"),
     ],
 )
-def test_a_request_that_lacks_something_says_what(
+def test_a_missing_field_is_named_in_the_reply(
     browser: Browser, fields: dict[str, str], error: str, member: str | None
 ) -> None:
     reply = browser.form("/auth/token", fields)
@@ -93,7 +93,7 @@ def test_a_realm_of_sessions_grants_no_tokens(make: Make) -> None:
     assert (reply.status, document(reply)["error"]) == (400, "unauthorized_client")
 
 
-def test_a_store_that_is_away_is_503_and_never_401(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_store_is_503(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     token = text(browser.signup("tokens"), "refresh_token")
 
     def away(*_: object) -> None:
