@@ -151,7 +151,7 @@ def test_failed_polls_do_not_mark_complete_and_back_off(sink: RecordingSink, cap
     assert len(sink.confirmed) == 1
     assert [record.message for record in caplog.records] == [
         "the revocation feed cannot be read: StoreUnavailable",
-        "the revocation feed is read again after 7 failed attempts",
+        "the revocation feed can be read again, after 7 failed attempts",
     ]
 
 
