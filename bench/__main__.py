@@ -74,7 +74,7 @@ def write_pages() -> None:
 
 
 def run(chapters: Sequence[str], plan: Plan, console: Console) -> list[Figure]:
-    """The figures of ``chapters``, with a progress bar."""
+    """Run ``chapters`` with a progress bar and return their figures."""
     columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     figures: list[Figure] = []
     with Progress(*columns, console=console) as progress:

@@ -18,7 +18,7 @@ ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 
 
 def settings(store: str = "memory:", algorithm: str = "HS256", *, session_store: str = "") -> Settings:
-    """The default policies; limits on attempts as high as they go."""
+    """Return settings with the default policies and the highest login limits."""
     return Settings(
         issuer=ISSUER,
         audience=AUDIENCE,
@@ -35,7 +35,7 @@ def settings(store: str = "memory:", algorithm: str = "HS256", *, session_store:
 
 @contextmanager
 def sqlite_url(within: Path | None = None) -> Iterator[str]:
-    """A SQLite store in a folder that is gone afterwards."""
+    """Yield the URL of a SQLite store in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="keyturn-bench-", dir=within) as folder:
         yield f"sqlite:///{Path(folder) / 'keyturn.db'}"
 
@@ -46,12 +46,12 @@ def open_sessions(parts: Components, count: int) -> list[Session]:
 
 
 def token_of(session: Session, kind: CredentialKind, counter: int, parts: Components) -> str:
-    """A sealed credential of ``session``."""
+    """Return a sealed credential of ``session``."""
     return seal(kind, session.sid, counter, session.seed, parts.config.secrets).reveal()
 
 
 def session_cookie(session: Session, parts: Components) -> bytes:
-    """The Cookie header of a browser that holds ``session``, and one cookie of somebody else's."""
+    """Return a Cookie header with the cookie of ``session`` and one unrelated cookie."""
     name = parts.config.profile.cookie.name("session")
     return f"theme=dark; {name}={token_of(session, CredentialKind.SESSION, 0, parts)}".encode()
 

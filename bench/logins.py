@@ -63,7 +63,7 @@ class Others:
             self.milliseconds.append((time.perf_counter() - due) * 1e3)
 
     async def during(self, work: Awaitable[object]) -> float:
-        """The 99th percentile, in milliseconds, while ``work`` goes on."""
+        """Return the 99th percentile of the latency in milliseconds while ``work`` runs."""
         self.milliseconds = []
         arriving = asyncio.create_task(self.arrive())
         await work

@@ -1,5 +1,7 @@
-"""A million sessions, really there: bytes each, what a check costs beside an empty store, how long ending all of them
-takes, and how long anybody waits while what is over is swept.
+"""A million stored sessions.
+
+Measured: bytes per session, cost of a check against an empty store, duration of revoking all, and the longest wait of a
+request while expired sessions are purged.
 """
 
 import threading
@@ -49,7 +51,7 @@ def measure(plan: Plan) -> list[Figure]:
 
 
 def _forgetting(count: int) -> Figure:
-    """Checks go on while a verifier forgets as many entries, all in one go."""
+    """Measure checks while a verifier expires ``count`` entries at once."""
     now, held, waits = Instant(int(time.time())), RevocationSet(), []
     for entry in logouts(count, now, now):
         held.apply(entry)

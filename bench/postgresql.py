@@ -63,7 +63,7 @@ def measure(plan: Plan) -> list[Figure]:
 
 @contextmanager
 def server() -> Iterator[Postgres]:
-    """A server with the settings it ships with: every commit waits for the disk."""
+    """Run a PostgreSQL server with default settings: every commit waits for the disk."""
     postgres = Postgres()
     postgres.start()
     try:

@@ -116,7 +116,7 @@ def _request_sides(
 
 
 def _express_requests(url: str, plan: Plan) -> Series:
-    """What express-session adds to a request of its own server, whose processor time it says itself."""
+    """Measure the CPU time that express-session adds to a request. Its server reports its own CPU time."""
     install_peers()
     child = subprocess.Popen(["node", "serve.mjs", url], cwd=PEERS, stdout=subprocess.PIPE, text=True)
     try:
@@ -172,7 +172,7 @@ async def _strategy(client: Any) -> tuple[Any, str]:
 
 
 def _commands(server: RedisServer, side: Side) -> float:
-    """What it sends, per request; what a script does inside is not sent."""
+    """Return the number of Redis commands sent per request, without those within scripts."""
     with server.client() as client, client.monitor() as watched:
         side.work(side.prepare(100))
         client.echo("over")

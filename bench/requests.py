@@ -41,7 +41,7 @@ _HEADERS = [
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
-    """The application all but one house are measured over."""
+    """Serve the bare ASGI application that middleware is measured over."""
     # A new list each time: middleware adds to it.
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send(_BODY)

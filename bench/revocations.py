@@ -57,7 +57,7 @@ def between(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = 
 
 
 def _revoke(issuer: Issuer, session: Session) -> float:
-    """The whole flow. Answers when the store had committed the revocation; an audit event follows it."""
+    """Revoke ``session``. Return the time at which the store had committed it, before the audit event."""
     ports, committed_at = issuer.parts.ports, 0.0
     flow = revoke_session(session.sid, "logout", issuer.parts.now(), issuer.parts.config)
     try:

@@ -70,7 +70,7 @@ def _figure(work: str, costs: list[Series]) -> Figure:
 
 
 def _connect(url: str) -> Connection:
-    """The fastest way to call SQLAlchemy: one kept connection, autocommit, a compiled and cached statement."""
+    """Connect for the fastest SQLAlchemy calls: one connection, autocommit, a compiled and cached statement."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
 
     @event.listens_for(engine, "connect")

@@ -61,7 +61,7 @@ class Series:
 
 
 def repeated(name: str, act: Callable[[], object]) -> Side:
-    """A side that does the same thing again and again."""
+    """Return a side that calls ``act`` repeatedly."""
 
     def work(count: int) -> None:
         for _ in range(count):
@@ -89,13 +89,13 @@ def ratio(ours: Series, theirs: Series) -> float:
 
 
 def over(series: Series, bare: Series) -> Series:
-    """What a side costs above its bare application, round by round."""
+    """Return the cost of ``series`` above ``bare``, round by round."""
     return Series(series.name, [a - b for a, b in zip(series.samples, bare.samples, strict=True)])
 
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """What was made so far is no garbage and is not looked at again."""
+    """Freeze all existing objects, so that the garbage collector skips them while measuring."""
     gc.collect()
     gc.freeze()
     try:

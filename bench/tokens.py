@@ -73,7 +73,7 @@ class Mint:
 
 
 def claims(now: int, number: int = 0) -> dict[str, object]:
-    """What the issuer writes into an access token."""
+    """Return the claims that the issuer writes into an access token."""
     return {
         "iss": ISSUER,
         "sub": "Qm9vc3RfYXNfb3BhcXVlXw",

@@ -58,7 +58,7 @@ class Answer:
 
 
 def check_reply(answer: Answer, path: str) -> None:
-    """What every answer owes its caller (design, P8 and P9): no 5xx by accident, and refusals that break nothing."""
+    """Check the rules of every reply (P8, P9): no accidental 5xx, no cookie set by a refusal."""
     assert answer.status < 500, (path, answer)
     if answer.status < 400:
         return
@@ -147,7 +147,7 @@ def bearer(token: str) -> tuple[bytes, bytes]:
 
 @contextmanager
 def make_client(clock: Any = None, **settings: Any) -> Iterator[RawClient]:
-    """A server over a memory store with an https issuer unless ``settings`` say otherwise."""
+    """Run a server over a memory store, with an https issuer by default."""
     chosen: dict[str, Any] = {
         "issuer": f"https://{HOST}",
         "audience": f"https://{HOST}",

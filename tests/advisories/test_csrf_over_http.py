@@ -1,9 +1,7 @@
-"""CSRF over HTTP: every unsafe endpoint by every Sec-Fetch-Site, Origin and CSRF token; login, signup and logout
-CSRF.
+"""CSRF over HTTP: unsafe endpoints by Sec-Fetch-Site, Origin and CSRF token; login, signup and logout CSRF.
 
 Sources: CWE-352, OWASP CSRF Prevention Cheat Sheet, Go issue 73626 (``net/http.CrossOriginProtection``), "Robust
-Defenses for Cross-Site Request Forgery" (Barth et al. 2008: login CSRF). What the rules must say is written out again
-below.
+Defenses for Cross-Site Request Forgery" (Barth et al. 2008: login CSRF). The expected rules are repeated below.
 """
 
 import json
@@ -77,7 +75,7 @@ def sent_from(site: bytes | None, origin: bytes | None) -> list[tuple[bytes, byt
 
 
 def same_origin(site: bytes | None, origin: bytes | None, host: bytes) -> bool:
-    """The rules, once more: Fetch Metadata first, then a trusted origin, then Origin against Host."""
+    """Apply the expected rules: Fetch Metadata first, then a trusted origin, then Origin against Host."""
     if site in (b"same-origin", b"none") or origin == TRUSTED:
         return True
     if site is not None:
@@ -169,7 +167,7 @@ def test_a_bearer_token_is_exempt_and_does_not_open_the_cookie_beside_it(client:
 
 
 def simple_posts() -> Iterator[tuple[bytes, bytes]]:
-    """What a page of any site can send without a preflight (Fetch: CORS-safelisted Content-Type)."""
+    """Yield requests that any site can send without a preflight (Fetch: CORS-safelisted Content-Type)."""
     document = json.dumps({"email": OTHER, "password": OTHER_PASSWORD}).encode()
     yield b"text/plain", document
     yield b"text/plain;charset=utf-8", document

@@ -1,5 +1,4 @@
-"""Log canaries: values that occur nowhere else are sent, wrongly and rightly, and looked for in all that is said or
-kept.
+"""Log canaries: unique values are sent to every endpoint and searched for in logs, metrics, replies and files.
 
 Sources: CWE-532, CWE-312, CWE-209, CWE-215, OWASP ASVS 5.0 16.2.5, OWASP Logging Cheat Sheet ("Data to exclude"); the
 field's record: Twitter and GitHub (2018), Facebook (2019) logged passwords in the clear.

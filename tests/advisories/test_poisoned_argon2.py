@@ -27,7 +27,7 @@ NO = PasswordCheck(matches=False)
 
 @contextmanager
 def watched() -> Iterator[list[tuple[int, int, int]]]:
-    """Passes, memory in KiB and lanes of each hash that is computed."""
+    """Record time cost, memory cost in KiB and parallelism of each computed hash."""
     asked, real = list[tuple[int, int, int]](), keyturn.passwords.hash_secret_raw
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyturn.passwords, "hash_secret_raw", lambda *given: asked.append(given[2:5]) or real(*given))

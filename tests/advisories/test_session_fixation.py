@@ -1,5 +1,4 @@
-"""Session fixation: a session the attacker knows must never become the victim's, nor outlive what should have renewed
-it.
+"""Session fixation: an attacker's session is never adopted, and privilege changes renew the session token.
 
 Sources: CWE-384, CWE-613, OWASP Session Management Cheat Sheet ("Renew the Session ID After Any Privilege Level
 Change"), OWASP ASVS 5.0 7.2.4 and 7.4.3, NIST SP 800-63B-4 section 5.1.

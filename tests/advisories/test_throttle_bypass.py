@@ -1,5 +1,4 @@
-"""Throttle bypass over HTTP: in parallel, from claimed addresses, in other spellings, from claimed devices, within a
-session.
+"""Throttle bypass over HTTP: parallel requests, forged addresses and devices, other spellings, open sessions.
 
 Sources: CWE-307, CWE-348 (X-Forwarded-For), CWE-799, PortSwigger "Smashing the state machine" (2023), OWASP "Slow
 Down Online Guessing Attacks with Device Cookies", OWASP ASVS 5.0 6.3.1, NIST SP 800-63B-4 section 3.2.2,

@@ -21,8 +21,11 @@ READERS = Path(__file__).with_name("readers.py")
 
 @dataclass(frozen=True)
 class Measured:
-    """``seen``: sorted seconds from acknowledged to seen, of every reader and revocation. ``server_seconds`` and
-    ``reader_seconds``: processor time of one poll."""
+    """Result of an experiment.
+
+    ``seen``: sorted seconds from acknowledgement to arrival, of every reader and revocation. ``server_seconds``,
+    ``reader_seconds``: CPU time of one poll.
+    """
 
     seen: list[float]
     revocations: int

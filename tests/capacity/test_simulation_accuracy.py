@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def alone(server: ServerProcess) -> Measured:
-    """What one poll costs: measured with few readers, and used to foretell many."""
+    """Measure the cost of one poll with few readers, to predict many."""
     return experiment(server, 5, 0.1, RATE, 4.0)
 
 

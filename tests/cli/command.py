@@ -56,7 +56,7 @@ SERVICE_TOKEN = "9216d5d98979fb1bd1310ba698dfb5ac2ffd72dbd01adfb7b8e1afed6a267e9
 
 
 def production(folder: Path) -> dict[str, str]:
-    """Settings that are fit for production."""
+    """Return settings that pass the production checks."""
     return {
         "environment": "production",
         "data_dir": str(folder),

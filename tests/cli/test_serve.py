@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def refusal(*arguments: str, **settings: str) -> CommandResult:
-    """What ``keyturn serve`` says that must not come as far as to start a server."""
+    """Run ``keyturn serve`` with arguments that it must refuse, and return the result."""
     with patch("uvicorn.run", side_effect=AssertionError("it serves")):
         return in_process("serve", *arguments, **settings)
 

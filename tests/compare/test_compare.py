@@ -1,5 +1,4 @@
-"""``keyturn compare``, run for real once: what must be so is so. Without the measurements, which are most of its cost:
-what a corner of PostgreSQL and Redis leaves there, and what people read."""
+"""``keyturn compare``: one measured run, clean-up of its scratch stores, and its report from given figures."""
 
 import json
 import sqlite3
@@ -46,7 +45,7 @@ def figures(told: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def judge(told: dict[str, Any]) -> None:
-    """What no machine can change."""
+    """Check the results that do not depend on the speed of the machine."""
     found = figures(told)
     session, jwt, hybrid = (found[mode] for mode in MODES)
     asked = "questions to the store, per request"

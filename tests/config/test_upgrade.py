@@ -37,7 +37,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def issuer(data_dir: Path) -> Iterator[Issuer]:
-    """The issuer of that directory a minute later, with the settings under their present names."""
+    """Open the issuer of that directory one minute later, with the present names of its settings."""
     settings = data_dir / "keyturn.toml"
     settings.write_text(
         re.sub(r"^\w+", lambda name: FORMER_NAMES.get(name[0], name[0]), settings.read_text(), flags=re.M)

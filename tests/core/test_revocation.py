@@ -88,7 +88,7 @@ def shelf(entry: Revocation) -> tuple[object, ...]:
 
 
 def kept_until(entry: Revocation) -> int:
-    """Ended sessions are forgotten by the minute, never early."""
+    """Return when the entry expires. Ended sessions expire in whole minutes, rounded up."""
     return -(-entry.expires_at // 60) * 60 if shelf(entry)[2] else entry.expires_at
 
 

@@ -30,7 +30,7 @@ def compose() -> dict[str, Any]:
 
 
 def complete(variables: dict[str, str], tmp_path: Path) -> Settings:
-    """The settings a server would have, its secrets in files; production must be content with them."""
+    """Return the settings of a server with these variables and secret files. They must pass the production checks."""
     given = dict(variables)
     for name, value in (("KEYTURN_SECRET_FILE", SECRET), ("KEYTURN_SERVICE_TOKEN_FILE", OTHER)):
         assert name in given

@@ -71,7 +71,7 @@ def collect() -> Shown:
 
 
 def standard(clause: str) -> str:
-    """The standard a clause is of. Raises ``KeyError`` when it is none of those that the page names."""
+    """Return the standard of a clause. Raises ``KeyError`` if the page does not list it."""
     try:
         return next(each for each in STANDARDS if clause.startswith(each + " "))
     except StopIteration:
@@ -79,7 +79,7 @@ def standard(clause: str) -> str:
 
 
 def page(found: Shown) -> str:
-    """The whole page."""
+    """Render the page."""
     parts = [HEAD]
     for name, title in STANDARDS.items():
         mine = sorted((each for each in found if standard(each) == name), key=_order)

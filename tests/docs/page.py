@@ -61,8 +61,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Page:
-    """``path``: relative to the repository. ``settings``: of the server it talks to, which is there if ``served``;
-    ``stopped``: which was there before."""
+    """A page of the documentation.
+
+    ``path``: relative to the repository. ``settings``: of the page's server. ``served``: a server runs.
+    ``stopped``: a server ran before and left its data directory.
+    """
 
     path: str
     text: str

@@ -24,9 +24,12 @@ ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
 
 
 class Reader:
-    """``folder``: where the reader works; the server's data folder is in it, as after ``scripts/serve``. ``ports``: of
-    what else is there, by what pages call them. ``shared``: a server that other pages meet, too; the page's own is
-    started without one."""
+    """Runs the blocks of one page.
+
+    ``folder``: working directory, with the server's data directory in it, as after ``scripts/serve``. ``ports``: ports
+    of other services by the names that pages use. ``shared``: a server used by several pages; without one, the page
+    gets a server of its own.
+    """
 
     def __init__(self, page: Page, folder: Path, ports: Mapping[str, str], shared: ServerProcess | None = None) -> None:
         self._folder = folder

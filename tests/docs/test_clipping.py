@@ -27,7 +27,7 @@ CLIPPED = """() => {
 
 @pytest.fixture(scope="module")
 def html() -> Path:
-    """The folder of the pages, built by ``scripts/docs``: only what has changed is built again."""
+    """Build the pages with ``scripts/docs`` (incrementally) and return their directory."""
     built = subprocess.run([HOUSE / "scripts" / "docs"], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return HTML

@@ -23,7 +23,7 @@ SILENT = ("", "sql", "ini", "nginx", "toml", "mermaid", "{toctree}", "{eval-rst}
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
-    """The port of a server on which the operator made what the page on PostgreSQL says."""
+    """Yield the port of a PostgreSQL server with the role and database that the page asks for."""
     with locked("role keyturn"):  # another worker may follow another page
         postgres.run("CREATE ROLE keyturn LOGIN PASSWORD 'violet'")
         postgres.run("CREATE DATABASE keyturn OWNER keyturn ENCODING 'UTF8' TEMPLATE template0")
@@ -51,7 +51,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def empty(shared: ServerProcess) -> Iterator[ServerProcess]:
-    """The shared server, which knows nobody: pages sign up the same people."""
+    """Return the shared server without accounts: pages sign up the same users."""
     yield shared
     with closing(sqlite3.connect(shared.data / "keyturn.db", isolation_level=None, timeout=30)) as database:
         for table in ("sessions", "accounts", "throttles"):

@@ -42,7 +42,7 @@ def text(name: str) -> str:
 
 
 def rows(name: str) -> list[list[str]]:
-    """The cells of every table row of a page."""
+    """Return the cells of every table row of a page."""
     lines = [each for each in text(name).splitlines() if each.startswith("| ") and not each.startswith("|---")]
     return [[cell.strip() for cell in each.strip("|").split("|")] for each in lines]
 

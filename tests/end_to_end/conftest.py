@@ -31,7 +31,7 @@ def mobile(server: ServerProcess) -> Curl:
 
 @pytest.fixture
 def ada(server: ServerProcess) -> dict[str, str]:
-    """An account that has just been made."""
+    """Sign up a new account and return its email and password."""
     account = {"email": f"ada{next(_numbers)}@example.com", "password": PASSWORD}
     assert Curl(server.url).post("/auth/signup", account).status == 201
     return account

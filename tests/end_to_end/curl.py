@@ -43,19 +43,19 @@ class Curl:
         return CurlResult(int(status.split()[1]), headers, body)
 
     def post(self, path: str, body: dict[str, str], *arguments: str) -> CurlResult:
-        """A JSON body."""
+        """Send a JSON body."""
         return self(path, "-H", "Content-Type: application/json", "-d", json.dumps(body), *arguments)
 
     def form(self, path: str, *arguments: str, **fields: str) -> CurlResult:
-        """A form body, as OAuth clients send it."""
+        """Send a form body, as OAuth clients do."""
         pairs = [each for name, value in fields.items() for each in ("--data-urlencode", f"{name}={value}")]
         return self(path, *pairs, *arguments)
 
     def refresh(self, token: str) -> CurlResult:
-        """The refresh grant."""
+        """Send a refresh grant."""
         return self.form("/auth/token", grant_type="refresh_token", refresh_token=token)
 
 
 def bearer(token: str) -> tuple[str, str]:
-    """The arguments that present ``token``."""
+    """Return the curl arguments that present ``token``."""
     return "-H", f"Authorization: Bearer {token}"

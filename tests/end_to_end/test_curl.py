@@ -165,7 +165,7 @@ def test_a_service_introspects_and_a_holder_revokes(server: ServerProcess, mobil
 
 
 def refusals(client: Curl, *arguments: str) -> set[tuple[int, str]]:
-    """What a credential meets once every worker has heard of its end."""
+    """Return status and code of the refusals once every worker has read the revocation."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while True:
         result = [client("/auth/session", *arguments) for _ in range(TRIES)]
@@ -174,7 +174,7 @@ def refusals(client: Curl, *arguments: str) -> set[tuple[int, str]]:
 
 
 def wait_for_the_next_second(access_token: str) -> None:
-    """The grace window is counted in whole seconds from the rotation, which ``iat`` tells."""
+    """Wait until the second of the rotation is over: the grace window counts whole seconds from ``iat``."""
     issued_at = jwt.decode(access_token, options={"verify_signature": False})["iat"]
     while time.time() < issued_at + 1:
         time.sleep(0.02)

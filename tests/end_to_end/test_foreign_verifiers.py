@@ -30,7 +30,7 @@ class Refused(Exception):
 def signed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ServerProcess, str]]:
-    """A server that signs with one algorithm, and a token of its."""
+    """Run a server for each algorithm, and yield it with one of its tokens."""
     data = tmp_path_factory.mktemp("signed") / "data"
     with run_server(data, algorithm=request.param, audience="orders") as server:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}

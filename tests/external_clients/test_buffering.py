@@ -34,7 +34,7 @@ KEEPS = "proxy_ignore_headers X-Accel-Buffering; proxy_buffering on; proxy_buffe
 
 @pytest.fixture(params=[KEEPS, ""], ids=["keeps it", "lets it through"])
 def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[ServerProcess, str]]:
-    """An issuer, and its address behind nginx."""
+    """Run an issuer behind nginx, and yield it with its URL there."""
     port, behind = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -83,7 +83,7 @@ def _accepts(verify: Verifier, token: str) -> bool:
 
 
 def _told(verify: Verifier, token: str) -> str:
-    """The code of its refusal. That it knows nothing for now may be a busy machine; every other refusal is an error."""
+    """Return the code of the refusal. ``revocation_unknown`` may be due to a busy machine."""
     try:
         verify(token)
     except (TokenRevoked, RevocationUnknown, Unavailable) as refusal:

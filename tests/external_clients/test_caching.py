@@ -35,7 +35,7 @@ server {{
 
 @pytest.fixture(params=["$uri", "$uri$is_args$args"], ids=["by path", "by query"])
 def cached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[ServerProcess, str, bool]]:
-    """An issuer, its address behind nginx, and whether that tells questions apart."""
+    """Run an issuer behind a caching nginx. Yield it, its URL there, and True if the cache key has the query."""
     port, behind = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {

@@ -49,7 +49,7 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module", params=["RS256", "ES256"])
 def issued(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The issuer's URL, and an access token of it."""
+    """Run an issuer, and yield its URL and an access token."""
     with run_server(tmp_path_factory.mktemp("java") / "data", algorithm=request.param) as server:
         body = {"email": "ada@example.com", "password": PASSWORD, "deliver": "tokens"}
         answer = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()

@@ -40,7 +40,7 @@ print(sorted(extras.intersection(sys.modules)))
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter for which ``pip install keyturn`` was run. It has no pip: installing that costs more than all."""
+    """Return an interpreter with only ``keyturn`` installed. It has no pip, which would take longest to install."""
     folder = tmp_path_factory.mktemp("alone")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, check=True, timeout=300, cwd=ROOT)

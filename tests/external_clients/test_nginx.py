@@ -66,7 +66,7 @@ def nginx(server: ServerProcess, service: int) -> Iterator[Nginx]:
 
 @pytest.fixture
 def ada(nginx: Nginx) -> Iterator[httpx.Client]:
-    """A browser that has logged in through nginx; ``access_token`` is beside the cookie."""
+    """Log in through nginx, and yield a client with the session cookie and an ``access_token``."""
     with httpx.Client(base_url=nginx.url, timeout=30) as client:
         issued = client.post("/auth/signup", json=BODY)
         if issued.status_code == 409:

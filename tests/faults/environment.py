@@ -1,4 +1,5 @@
 """Environment of the fault tests: an issuer, PostgreSQL and a service, with TCP proxies between them.
+
 The oracle is the issuer's own acknowledgement on CLOCK_MONOTONIC, which all processes of one machine share.
 """
 

@@ -1,5 +1,7 @@
-"""Three issuers behind nginx, two services in other processes, people; one issuer is killed and the signing key rolls
-over in mid-run. Nobody notices, and nothing revoked is accepted past the bound."""
+"""Three issuers behind nginx and two services under load, while an issuer is killed and the signing key rolls over.
+
+No request fails, and no revoked token is accepted past the bound.
+"""
 
 import json
 import threading
@@ -32,7 +34,7 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def rolled_over(fleet: Fleet) -> tuple[set[str], set[str]]:
-    """The keys that sign before, and those that do after; in between an issuer is killed and comes back."""
+    """Kill and restart an issuer, and roll the key over. Return the signing keys before and after."""
     time.sleep(SECONDS / 5)
     httpx.post(fleet.url + "/auth/signup", json=OPERATOR, timeout=30).raise_for_status()
     before = signing(fleet)
@@ -48,7 +50,7 @@ def rolled_over(fleet: Fleet) -> tuple[set[str], set[str]]:
 
 
 def signing(fleet: Fleet) -> set[str]:
-    """What each issuer signs with."""
+    """Return the kids that the issuers sign with."""
     return {key_of(httpx.post(each.url + "/auth/login", json=OPERATOR, timeout=30)) for each in fleet.issuers}
 
 

@@ -1,5 +1,8 @@
-"""What holds for every flow: cancelled or failed anywhere it stops at once and leaves nothing half done; its steps
-show no secret; both drivers give the same answers."""
+"""Properties of every flow.
+
+A flow that is cancelled or fails at any step stops at once and leaves no partial write. Its steps show no secret. The
+sync and the async driver give the same results.
+"""
 
 import asyncio
 from asyncio import CancelledError
@@ -28,7 +31,7 @@ def ended(flow: Flow[Any], ports: Any) -> Any:
 
 
 def steps(case: Case) -> list[Call]:
-    """The steps of an ordinary run."""
+    """Return the effects of a run without failures."""
     flows = FlowFixture()
     taken: list[Call] = []
     flow = case.start(flows)

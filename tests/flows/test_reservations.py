@@ -51,7 +51,7 @@ def levels(flows: FlowFixture) -> dict[str, int]:
 
 
 def cancelled_login(flows: FlowFixture, at: int, *, committed: bool) -> bool:
-    """A client gone at step ``at`` of its login, before or after the store did what was asked. False: it had ended."""
+    """Cancel a login at step ``at``, before or after the store executed it. Return False if the login had ended."""
     flow = login(flows.attempt(OLD), T0, flows.realm)
     step: Call = next(flow)
     try:

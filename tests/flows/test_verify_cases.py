@@ -78,7 +78,7 @@ def test_the_session_cache_refuses_no_credential(flows: FlowFixture) -> None:
 
 
 def following_cache(flows: FlowFixture) -> LocalSessionCache:
-    """The near-cache of another process, which knows no session yet."""
+    """Return the empty session cache of another process."""
     cache = fresh_session_cache()
     cache.reset(flows.store.log.snapshot())
     return cache

@@ -32,7 +32,7 @@ def key(request: pytest.FixtureRequest, every_key: dict[str, SigningKey]) -> Sig
 
 @pytest.fixture
 def forge() -> Forge:
-    """A token with any header and payload, correctly signed by ``key``."""
+    """Return a function that signs any header and payload with a key."""
 
     def build(
         key: SigningKey, header: dict[str, Any] | bytes | None = None, payload: bytes = b"{}", **more: Any

@@ -26,7 +26,7 @@ THREADS = 50
 
 
 def opened(url: str, apart: RedisSessions | None = None) -> Any:
-    """A store. Over asyncpg, every call of it is awaited on a loop of its own."""
+    """Open a store. Over asyncpg, every call is run on an event loop of its own."""
     return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url, redis_sessions=apart)
 
 
@@ -105,7 +105,7 @@ def rotate_until_killed(
 
 
 def rotated(store: Any, text: str) -> str:
-    """The successor. Raises ``StoreUnavailable`` when the store does not say in time whether there is one."""
+    """Rotate and return the successor. Raises ``StoreUnavailable`` if the store does not reply in time."""
     answer = use(store, text)
     if answer == StoreUnavailable.code:
         raise StoreUnavailable("asked again")
@@ -121,7 +121,7 @@ def end(store: Any, how: str, name: str) -> None:
 
 
 def patiently(call: Callable[[], Any]) -> Any:
-    """The answer of ``call``, made again where a busy machine let the store's deadline pass."""
+    """Return the result of ``call``, retried when a busy machine misses the store's deadline."""
     for _ in range(30):
         with suppress(StoreUnavailable):
             return call()

@@ -12,7 +12,7 @@ from services.fixtures import Fresh, sessions_in_redis
 
 @pytest.fixture
 def reported(record_property: Callable[[str, object], None]) -> Callable[[Report], None]:
-    """Notes what an exploration saw, for the summary and for the machine-readable report."""
+    """Record the figures of an exploration for the summary and the machine-readable report."""
 
     def record_count(report: Report) -> None:
         figures = f"{report.schedules:>34,} schedules {report.states:>9,} states {report.seconds:>7.2f} s"

@@ -25,8 +25,10 @@ Transition = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """``actor`` takes its next step. ``effect``: the step takes place. ``failure``: thrown at the flow; ``lost``: the
-    flow goes no further."""
+    """One step of an actor.
+
+    ``effect``: the step is executed. ``failure``: thrown into the flow. ``lost``: the flow is abandoned.
+    """
 
     actor: int
     effect: bool = True
@@ -138,7 +140,7 @@ class Cover:
                 yield self._chart.schedule(path)
 
     def _walk(self) -> list[Edge]:
-        """The way on which most is promised; what was promised too much is corrected on the way back."""
+        """Return the path with the highest bound, and correct bounds that were too high on the way back."""
         path, left = list[Edge](), [len(self._edges) - 1]
         while edges := self._edges[left[-1]]:
             path.append(max(edges, key=self._promise))
@@ -157,7 +159,7 @@ class Cover:
 
 @cache
 def moves_of(actor: int, stored: bool) -> tuple[Move, ...]:
-    """The moves of an actor, in the explorer's order. Only a store can be away."""
+    """Return the moves of an actor in the explorer's order. Only stores can be unavailable."""
     failures = [None, CancelledError, *([StoreUnavailable] if stored else [])]
     failing = [Move(actor, effect, each, lost=each is None) for effect in (False, True) for each in failures]
     return (Move(actor), *failing)
@@ -165,7 +167,7 @@ def moves_of(actor: int, stored: bool) -> tuple[Move, ...]:
 
 @contextmanager
 def nothing_collected() -> Iterator[None]:
-    """A chart of a million edges holds no garbage: to look for some would take half of the time."""
+    """Disable garbage collection: scanning a graph of a million edges would take half of the time."""
     gc.disable()
     try:
         yield

@@ -54,8 +54,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Node:
-    """``at``: per actor the history it has, or ``~outcome`` once it ended. ``before``: who had ended when it began,
-    and ``seen``: what ``witness`` said of the world then."""
+    """A node of the search.
+
+    ``at``: per actor, the index of its history, or ``~outcome`` once it ended. ``before``: actors that had ended when
+    it began. ``seen``: the result of ``witness`` at that time.
+    """
 
     state: int
     at: tuple[int, ...]
@@ -200,7 +203,7 @@ class Explorer:
         return self._history(i, history, (None, failure()))
 
     def _history(self, i: int, parent: int | None, answer: tuple[Any, Any] | None) -> int:
-        """The place of actor ``i`` after ``answer``: its history, or the outcome it has come to."""
+        """Return the position of actor ``i`` after ``answer``: its history, or its outcome."""
         table = self.histories[i]
         key = (parent, freeze(answer))
         answers = () if parent is None else (*table.values[parent], answer)

@@ -255,7 +255,7 @@ def attempt(password: str, device: str | None = None) -> LoginAttempt:
 
 
 def outcome(ending: object) -> Any:
-    """An ending in the model's words, with the credentials that came with it."""
+    """Return a result as the model names it, with the issued credentials."""
     if isinstance(ending, IssuedCredentials):
         return ("ok", tuple(credentials(ending).items()))
     if isinstance(ending, Unavailable):

@@ -49,7 +49,7 @@ class Lockstep:
         self._read = 0
 
     def ask(self, port: str, verb: str, *arguments: Any) -> Any:
-        """What both say. Raises what both raise, or ``Diverged``."""
+        """Return the common result of both stores. Raises their common error, or ``Diverged``."""
         said, failure = self._ask(port, verb, arguments)
         if verb in WRITES:
             self._read_back(arguments)
@@ -82,7 +82,7 @@ class Lockstep:
 
 
 def _reads(record: object) -> Iterator[Question]:
-    """The questions whose answers a write of ``record`` may change; first of all, that for the record itself."""
+    """Yield the reads that a write of ``record`` may change, the read of the record first."""
     match record:
         case Session():
             yield "sessions", "load", record.sid

@@ -92,14 +92,14 @@ class Mutant:
 
     port: str
     verb: str
-    wrongly: Callable[[Any], Callable[..., Any]]
+    make_faulty: Callable[[Any], Callable[..., Any]]
     scenario: str
-    given_away_by: str
+    detected_by: str
 
     def of(self, real: Any) -> Any:
         """``real``, broken in this way."""
         ports = {name: getattr(real, name) for name in PORTS}
-        ports[self.port] = _Port(ports[self.port], self.verb, self.wrongly(real))
+        ports[self.port] = _Port(ports[self.port], self.verb, self.make_faulty(real))
         return SimpleNamespace(**ports)
 
 

@@ -11,8 +11,11 @@ from interleavings.oracle import Oracle, never_backwards
 
 @dataclass(frozen=True)
 class Scenario:
-    """``setup``: puts the sessions into a blank rig. ``honest``: nobody here ends a session or replays a token, so
-    nobody may be logged out."""
+    """Concurrent flows and their initial state.
+
+    ``setup``: creates the sessions in an empty harness. ``honest``: no flow ends a session or replays a token, so every
+    session must stay valid.
+    """
 
     name: str
     setup: Callable[[Harness], tuple[Harness, list[Actor]]]

@@ -76,8 +76,10 @@ class HostileCache:
 def make_two_processes(
     session_cache: type[CapturedSessionCache] = CapturedSessionCache, sessions: int = 1, shared: bool = False
 ) -> Harness:
-    """A rig whose actors live in process ``a`` or ``b``; all caches are fresh and empty. ``shared``: there is one that
-    both share."""
+    """Return a harness with processes ``a`` and ``b``, whose caches are fresh and empty.
+
+    ``shared``: both share a further cache.
+    """
     clock = Clock()
     session_caches = {each: session_cache(STALENESS_SECONDS, clock.read) for each in "ab"}
     state = SystemState(**session_caches, clock=clock, **({"cache": HostileCache()} if shared else {}))
@@ -97,7 +99,7 @@ def cache_session(harness: Harness, process: str, session: str = "x") -> Harness
 
 
 def copy_to_shared_cache(harness: Harness, session: str = "x") -> Harness:
-    """Some process has put the session into the cache that all share."""
+    """Put the session into the shared cache."""
     store = harness.state.store
     found = store.sessions.load(harness.sid(session))
     assert found is not None
@@ -107,7 +109,7 @@ def copy_to_shared_cache(harness: Harness, session: str = "x") -> Harness:
 
 
 def feed(harness: Harness, name: str, process: str, polls: int = 1) -> Actor:
-    """What a follower does: ask the log, apply what came, confirm the moment it *asked*."""
+    """Return an actor that follows the log: read, apply, mark complete as of the time *before* the read."""
     position = harness.state.store.log.sequence()
 
     def poll() -> Flow[None]:
@@ -147,7 +149,7 @@ def session_state_at_start(harness: Harness) -> Any:
 
 
 def check_caches(explorer: Explorer, node: Node) -> list[str]:
-    """A void credential is accepted only by a process that was not told yet, and only within the staleness bound."""
+    """Check that only a process that has not read the revocation accepts the credential, within the staleness bound."""
     complaints = []
     for i, actor in enumerate(explorer.actors):
         said = explorer.outcome(node.at[i])[0]

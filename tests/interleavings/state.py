@@ -16,7 +16,7 @@ _records: dict[int, tuple[Any, Any]] = {}
 
 
 def freeze(value: Any) -> Any:
-    """A hashable value, equal exactly when the originals are."""
+    """Return a hashable value that is equal exactly when the originals are."""
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, PlaintextToken):

@@ -1,5 +1,7 @@
-"""kill -9 in mid-rotation: nothing acknowledged is lost, the token in hand still works, no second lineage, no
-revoked session alive again."""
+"""kill -9 of a process during rotations.
+
+No acknowledged write is lost, the last token works, there is one lineage, and no revoked session is valid again.
+"""
 
 import multiprocessing
 import random
@@ -140,8 +142,11 @@ def alive(store: Any, issued: Any) -> bool:
 
 
 def test_a_second_store_in_one_process_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
-    """POSIX drops all of a process's locks on a file with any descriptor of it that is closed: another process, the
-    last one left by all appearances, then threw the log away under a store that was in use."""
+    """Keep the locks of the first store when a second one is closed.
+
+    POSIX drops all locks of a process on a file when it closes any descriptor of the file. Another process, apparently
+    the last one, then deleted the write-ahead log of a store in use.
+    """
     url = f"sqlite:///{tmp_path}/keyturn.db"
     first = open_store(url)
     (issued,) = logged_in_users(first, 1)

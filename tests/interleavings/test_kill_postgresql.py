@@ -1,5 +1,7 @@
-"""kill -9 of the PostgreSQL server in mid-rotation, several times over, under stores that stay open: nothing
-acknowledged is lost, one lineage, nothing ended comes back, nobody is logged out."""
+"""kill -9 of the PostgreSQL server during rotations, several times, under stores that stay open.
+
+No acknowledged write is lost, there is one lineage, ended sessions stay ended, and the others stay valid.
+"""
 
 import random
 import time

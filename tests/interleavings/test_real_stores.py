@@ -29,7 +29,7 @@ Reported = Callable[[str, ReplayStats], None]
 
 @pytest.fixture
 def unsynced() -> Iterator[str]:
-    """A database of a server that does not wait for its disk: nothing here loses power."""
+    """Yield a database of a server without fsync: these tests do not simulate power loss."""
     server: Postgres = shared("unsynced postgres")
     url = server.database()
     yield url
@@ -38,7 +38,7 @@ def unsynced() -> Iterator[str]:
 
 @pytest.fixture
 def store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A store of this kind, empty."""
+    """Open an empty store of this kind."""
     if kind == "sqlite" or "redis" in kind:
         opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=sessions_in_redis(kind, request))
     elif kind == "postgresql+asyncpg":
@@ -111,9 +111,9 @@ def test_schedules_drawn_at_random_end_on_a_real_store_as_in_memory(store: Any, 
     reported(f"{kind}: {DRAWN} schedules of each of {len(SCENES)} scenes, drawn evenly", player.played)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.wrongly.__name__)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.make_faulty.__name__)
 @pytest.mark.parametrize("kind", ["postgresql", "redis"])
 def test_a_real_store_that_is_broken_is_caught(store: Any, mutant: Mutant) -> None:
-    player, scenario = Replayer(mutant.of(store)), BRIEF[mutant.scene]
+    player, scenario = Replayer(mutant.of(store)), BRIEF[mutant.scenario]
     assert not player.play(scenario, planned(scenario.name, scenario.faults).covering)
-    assert f": {mutant.given_away_by}" in player.played.violations[0]
+    assert f": {mutant.detected_by}" in player.played.violations[0]

@@ -38,7 +38,7 @@ CHANGES = {
 
 
 def mutated(code: str, path: str = "keyturn/core/x.py") -> list[str]:
-    """The new code of every mutant of the body of a function."""
+    """Return the new code of every mutant of a function body."""
     source = f"async def f():\n  {code}\n".encode()
     return sorted(each.new for each in find_mutants(path, source))
 

@@ -83,7 +83,7 @@ def _bounds(lower: Kind, upper: Kind, waiting: bool) -> bool:
 
 
 def _ordered(test: ast.expr, scope: "_Scope", negated: bool = False) -> Iterator[tuple[Kind, Kind]]:
-    """The kinds of both sides of every comparison by order, the lower side first."""
+    """Yield the kinds of both sides of every order comparison, the lower side first."""
     if isinstance(test, ast.Compare):
         yield from _compared(test, scope, negated)
     elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -119,7 +119,7 @@ class _Scope:
                 self._bind(each)
 
     def kind(self, node: ast.AST) -> Kind:
-        """The kind of an expression."""
+        """Return the kind of an expression."""
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in self._names:
             return self._names[ast.unparse(node)]
         if isinstance(node, ast.BinOp):
@@ -173,7 +173,7 @@ class _Scope:
 
 
 def _of_same_kind(node: ast.AST) -> list[ast.expr]:
-    """The expressions within ``node`` that it is of the kind of."""
+    """Return the expressions within ``node`` that determine its kind."""
     if isinstance(node, COMPREHENSIONS):
         return [node.elt]
     if isinstance(node, ast.IfExp):
@@ -189,7 +189,7 @@ def _first(kinds: Iterator[Kind]) -> Kind:
 
 
 def _imported_clocks(tree: ast.AST) -> set[str]:
-    """The names under which clocks are imported: ``from time import monotonic as now``."""
+    """Return the names under which clocks are imported: ``from time import monotonic as now``."""
     imports = [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
     return {
         name.asname or name.name for each in imports for name in each.names if f"{each.module}.{name.name}" in CLOCKS

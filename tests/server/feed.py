@@ -34,7 +34,7 @@ def events(lines: Iterator[str]) -> Iterator[Event]:
 
 @contextmanager
 def open_stream(url: str, query: str = "", *, seconds: float = 30, **headers: str) -> Iterator[Iterator[Event]]:
-    """The events of one stream, but its opening. ``seconds``: longest silence."""
+    """Open a stream and yield its events after the opening. ``seconds``: read timeout."""
     sent = STREAM | {name.replace("_", "-"): value for name, value in headers.items()}
     with httpx.stream("GET", f"{url}/auth/revocations{query}", headers=sent, timeout=seconds) as answer:
         assert answer.status_code == 200

@@ -33,7 +33,7 @@ class RawConnection:
                 return
 
     def reply(self) -> tuple[int, dict[str, str], bytes]:
-        """The next whole reply: status, headers, and as much body as Content-Length says."""
+        """Read the next reply: status, headers, and a body of Content-Length bytes."""
         return self.reply_after(b"")
 
     def reply_after(self, head: bytes) -> tuple[int, dict[str, str], bytes]:

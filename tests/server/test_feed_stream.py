@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def ended(server: ServerProcess) -> Ended:
-    """A session that was opened and ended: its id."""
+    """Return a function that opens and ends a session, and returns its id."""
     body = {"email": f"reader{time.monotonic_ns()}@example.com", "password": PASSWORD}
     with server.client() as client:
         assert client.post("/auth/signup", json=body).status_code == 201

@@ -105,7 +105,7 @@ def one_round(server: ServerProcess, tokens: list[str], seconds: float) -> list[
 
 
 def one_lineage(client: httpx.Client, token: str) -> str:
-    """The successor of a token whose last use may or may not have been answered: there is one, however often asked."""
+    """Return the one successor of a token whose last use may have had no reply."""
     replies = [refresh(client, token) for _ in range(3)]
     assert [each.status_code for each in replies] == [200] * 3
     successors = {str(each.json()["refresh_token"]) for each in replies}

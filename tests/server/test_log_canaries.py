@@ -60,7 +60,7 @@ def break_the_store(server: ServerProcess, client: httpx.Client) -> None:
 
 
 def stored_secrets(server: ServerProcess) -> list[str]:
-    """What lies in the data folder and the store, in the spellings a log might use."""
+    """Return the secrets of the data directory and the store, in the encodings that a log might use."""
     kept = [(server.data / name).read_text() for name in ("secret", "service-token")]
     with sqlite3.connect(server.data / "keyturn.db") as store:
         kept += [row[0] for row in store.execute("SELECT password_hash FROM accounts")]

@@ -45,7 +45,7 @@ def run_command(server: ServerProcess, *arguments: str) -> CommandResult:
 
 
 def enter(server: ServerProcess, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """A new person. Answers what was issued, and the header of a browser that holds the cookie."""
+    """Sign up a user. Return the issued credentials and a Cookie header."""
     body = {"email": f"{name}@example.com", "password": PASSWORD, "deliver": "both"}
     with server.client() as client:
         issued = client.post("/auth/signup", json=body).json()

@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def login(server: ServerProcess, deliver: str = "both") -> tuple[dict[str, str], str]:
-    """The answer of a login and the cookie it set."""
+    """Log in. Return the reply and its Cookie header."""
     body = {"email": "ada@example.com", "password": PASSWORD, "deliver": deliver}
     with server.client() as client:
         reply = client.post("/auth/login", json=body)

@@ -20,14 +20,14 @@ Fresh = Callable[[str], str]
 
 @pytest.fixture(scope="session")
 def postgres() -> Postgres:
-    """The server of the run. Tests that stop, freeze or kill one start their own."""
+    """Return the PostgreSQL of the run. Tests that stop, freeze or kill a server start their own."""
     server: Postgres = shared("postgres")
     return server
 
 
 @pytest.fixture(scope="session")
 def template(postgres: Postgres) -> str:
-    """The name of a database with today's schema: copied in a tenth of a second."""
+    """Return the name of a template database with the current schema: a copy takes a tenth of a second."""
     file = run_folder() / "template"
     with locked("template"):
         if not file.exists():
@@ -37,7 +37,7 @@ def template(postgres: Postgres) -> str:
 
 @pytest.fixture(scope="session")
 def databases(postgres: Postgres, template: str) -> Databases:
-    """The databases of this worker."""
+    """Return the databases of this worker."""
     return Databases(postgres, template)
 
 
@@ -50,7 +50,7 @@ def fresh(databases: Databases) -> Iterator[Fresh]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """The Redis of the run, at this worker's own database. Tests that stop, freeze, kill or set one start their own."""
+    """Yield the Redis of the run, with a database per worker. Tests that stop or configure one start their own."""
     server: RedisServer = shared("redis")
     with numbered("redis", range(1, OUTSIDE)) as number:
         yield server.at(number)
@@ -58,7 +58,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def empty_redis(redis_server: RedisServer) -> RedisServer:
-    """That one, with nothing in it."""
+    """Return the Redis of the run, flushed."""
     with redis_server.client() as client:
         client.flushdb()
     return redis_server
@@ -84,7 +84,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def empty_cluster() -> Iterator[RedisCluster]:
-    """The cluster of three primaries of the run, with nothing in it, for this test alone."""
+    """Yield the Redis Cluster of the run, flushed, for exclusive use."""
     cluster: RedisCluster = shared("cluster")
     with locked("cluster"):
         cluster.flush()
@@ -93,7 +93,7 @@ def empty_cluster() -> Iterator[RedisCluster]:
 
 @pytest.fixture
 def empty_sentinels() -> Iterator[RedisSentinels]:
-    """The primary, replica and sentinels of the run, with nothing in them, for this test alone."""
+    """Yield the primary, replica and sentinels of the run, flushed, for exclusive use."""
     sentinels: RedisSentinels = shared("sentinels")
     with locked("sentinels"):
         with sentinels.primary.client() as client:
@@ -103,7 +103,7 @@ def empty_sentinels() -> Iterator[RedisSentinels]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium for the tests of a module, none of which may call ``asyncio.run``."""
+    """Run a headless Chromium for the tests of a module. They cannot call ``asyncio.run``."""
     from services.browser import chromium  # not for the workers that need no browser: half a second
 
     with chromium() as started:

@@ -17,8 +17,11 @@ from services.run import locked, run_folder
 
 
 class Postgres(ServiceProcess):
-    """``url(database)`` is what Keyturn is told. ``settings``: lines of ``postgresql.conf``; the defaults are a real
-    server's, durability included."""
+    """A PostgreSQL cluster.
+
+    ``url(database)``: store URL for Keyturn. ``settings``: lines of ``postgresql.conf``; the defaults are those of a
+    production server, durability included.
+    """
 
     def __init__(self, port: int | None = None, *, standby_of: "Postgres | None" = None, **settings: str) -> None:
         super().__init__()
@@ -42,7 +45,7 @@ class Postgres(ServiceProcess):
             self.command += ["-c", f"{name}={value}"]
 
     def standby(self) -> "Postgres":
-        """A hot standby of this running server, started and following it."""
+        """Start a hot standby that replicates this running server."""
         standby = Postgres(standby_of=self)
         standby.start()
         until(lambda: self.run("SELECT count(*) FROM pg_stat_replication") == [(1,)], lambda: "no replication")
@@ -56,7 +59,7 @@ class Postgres(ServiceProcess):
         return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def database(self, template: str = "template1") -> str:
-        """The URL of a new database, as empty as ``template``."""
+        """Create a database from ``template`` and return its URL."""
         name = f"keyturn_{secrets.token_hex(4)}"
         self.run(f'CREATE DATABASE {name} TEMPLATE "{template}"')
         return self.url(name)

@@ -102,7 +102,7 @@ def test_a_running_run_is_not_killed(temporary: Path) -> None:
 
 @pytest.fixture
 def from_another_container(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a run that is under way and whose process is not seen here."""
+    """Yield the folder of a running run whose process is invisible, as in another container."""
     folder = tmp_path / "1"
     folder.mkdir()
     file = folder / "owner"

@@ -22,7 +22,7 @@ class ExitingProcess(ServiceProcess):
 
 @pytest.fixture
 def intruder(own_redis: RedisServer) -> Iterator[RedisServer]:
-    """A server that is told the port of another."""
+    """Yield a server configured with the port of another."""
     server = RedisServer(port=own_redis.port)
     yield server
     server.remove()
@@ -30,7 +30,7 @@ def intruder(own_redis: RedisServer) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def path_with_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of the run whose name has a space."""
+    """Use a run folder with a space in its name."""
     folder = run_folder() / "with a space"
     folder.mkdir(mode=0o711, exist_ok=True)
     monkeypatch.setenv(VARIABLE, str(folder))

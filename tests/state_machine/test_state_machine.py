@@ -178,7 +178,7 @@ class History(RuleBasedStateMachine):
 
     @rule(seconds=JUMPS, back=BACK)
     def refresh_twice(self, seconds: int, back: int) -> None:
-        """A token used again after a while: by its holder, whose answer was lost, or by a thief."""
+        """Use a token again after a while, as its holder without a reply or a thief does."""
         self.refresh(0)
         self.model.now += seconds
         self.refresh(1 + back)

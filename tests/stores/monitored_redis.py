@@ -54,7 +54,7 @@ class MonitoredStore:
 
 
 def insert_session(store: Any) -> Any:
-    """A new session that a replica says in time that it has: a busy machine may take a while."""
+    """Insert a new session, retried until a replica acknowledges it in time."""
     for _ in range(30):
         session = new_session()
         with suppress(NotDurable):

@@ -37,7 +37,7 @@ Opening = Callable[[], Store]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """A server to be hurt, whose operator believes that speed is all."""
+    """Run a server with ``synchronous_commit`` off, for fault injection."""
     server = Postgres(synchronous_commit="off", wal_writer_delay="10s")
     server.start()
     yield server

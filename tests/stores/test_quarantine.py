@@ -95,8 +95,10 @@ def monitored_slowly(server: RedisServer, tmp_path: Path) -> Iterator[MonitoredS
 def test_no_follower_is_complete_before_lost_revocations_are_replayed(
     monitored_slowly: MonitoredStore, server: RedisServer
 ) -> None:
-    """P4: the log of a Redis that went back in time lacks a revocation that was acknowledged. Who reads it then and
-    believes it accepts for good what was revoked."""
+    """P4: the log of a Redis that lost writes lacks an acknowledged revocation.
+
+    A follower that trusted it would accept the revoked session until it expires.
+    """
     sessions, log, session_cache = monitored_slowly.store.sessions, monitored_slowly.store.log, LocalSessionCache(60.0)
     with closing(connect_feed(monitored_slowly.store, session_cache, now=lambda: NOW)) as feed:
         ended = new_session()

@@ -28,7 +28,7 @@ def sync_and_async(own_redis: RedisServer, tmp_path: Path) -> Iterator[tuple[Mon
 
 
 def end(monitored: MonitoredStore) -> Session:
-    """A session that was ended, as this process remembers."""
+    """End a session and add the revocation to this process."""
     session, sessions = new_session(), monitored.store.sessions
     sessions.insert(session)
     entry = Revocation(RevocationKind.SESSION, session.sid, ENDED, NOW, LATER)

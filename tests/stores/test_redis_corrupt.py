@@ -1,5 +1,4 @@
-"""Records in Redis that somebody else wrote, or that were harmed: whatever is asked, the answer is a typed refusal or
-the truth, and what was not harmed goes on."""
+"""Corrupt and foreign records in Redis: each read gives a typed refusal or the true value; other records stay valid."""
 
 import random
 from collections.abc import Callable, Iterator

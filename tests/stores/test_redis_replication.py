@@ -50,8 +50,10 @@ def store(pair: Pair, tmp_path: Path) -> Iterator[Any]:
 def test_a_rotation_is_not_acknowledged_at_its_retry_either_before_a_replica_has_it(
     pair: Pair, store: Any, tmp_path: Path
 ) -> None:
-    """The rotation happened on the primary alone. Its successor in a client's hands, a failover would forget it, and
-    take the honest client for one who is ahead of the store."""
+    """Return no successor that only the primary has.
+
+    After a failover the store would not know that successor, and would refuse the honest client as ahead of it.
+    """
     primary, replica = pair
     flows = FlowFixture()
     with suppress(NotDurable):

@@ -27,8 +27,10 @@ pytestmark = pytest.mark.timeout(90)
 
 
 class Link:
-    """Between us and a Redis: passes on everything, or, from ``slow`` on, ``drops``, one byte at a time. ``left``: a
-    connection that was dripped on is closed."""
+    """A TCP proxy in front of Redis.
+
+    Once ``slow`` is set, it sends ``drops`` one byte at a time. ``left``: set when such a connection is closed.
+    """
 
     def __init__(self, behind: int) -> None:
         self.slow, self.left = Event(), Event()

@@ -1,5 +1,4 @@
-"""A session that the near-cache knows is checked without a round trip: nothing reaches the server, and a server that is
-frozen is not missed."""
+"""Checks of a cached session make no round trip: no command reaches the server, and a frozen server has no effect."""
 
 import signal
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ SCANS = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE 
 
 @contextmanager
 def following(folder: Path, **stores: str) -> Iterator[tuple[Issuer, str]]:
-    """An issuer with fresh news of a minute's bound, and a session token that it has checked once."""
+    """Open an issuer with a fresh feed and a bound of one minute, and yield it with a token verified once."""
     with Issuer.from_env(data_dir=str(folder), revocation_staleness_seconds=60, **stores) as issuer:
         token = issuer.signup("ada@example.com", "a bicycle made of rain", deliver="both").session_token
         assert token is not None

@@ -103,7 +103,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def refusals_of_writers(store: SqlStore, session: Session) -> list[str]:
-    """What five of them are told, who write at once."""
+    """Return the errors of five concurrent writers."""
     refusals: list[str] = []
 
     def write() -> None:

@@ -38,7 +38,7 @@ def sync_and_async(first: Postgres, second: Postgres, database: str) -> str:
 
 @contextmanager
 def opened(kind: str, url: str) -> Iterator[tuple[Any, SqlStore]]:
-    """A store, and the same one for the thread that follows its log."""
+    """Yield a store and its sync counterpart for the log follower."""
     if "threads" in kind:
         store = SqlStore(url)
         yield store, store

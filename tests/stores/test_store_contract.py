@@ -15,7 +15,7 @@ from keyturn.testing.contract import StoreContract
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with today's schema: a copy of it is had in a fifth of the time that a new one takes."""
+    """Return a database file with the current schema: copying it takes a fifth of creating one."""
     file = tmp_path_factory.mktemp("template") / "keyturn.db"
     open_store(f"sqlite:///{file}").close()
     return file

@@ -16,7 +16,7 @@ P = 2**255 - 19
 
 
 def _crt(exponents: dict[int, int]) -> int:
-    """The number that is ``65537 ** exponents[p]`` modulo each p."""
+    """Return the number that is ``65537 ** exponents[p]`` modulo each p."""
     modulus = prod(exponents)
     parts = (pow(65537, e, p) * (modulus // p) * pow(modulus // p, -1, p) for p, e in exponents.items())
     return sum(parts) % modulus

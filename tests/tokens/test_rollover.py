@@ -138,8 +138,10 @@ def test_a_policy_lists_every_problem_at_once() -> None:
 def test_every_valid_token_is_verified_with_any_fresh_key_cache(
     policy: RolloverPolicy, steps: list[int], behind: int
 ) -> None:
-    """Any pattern of wake-ups. Tokens live ``retired_seconds`` less the clocks' difference; key sets are cached for
-    ``publish_seconds``; the signer's clock may be ``behind``.
+    """Try any pattern of wake-ups.
+
+    Tokens live ``retired_seconds`` less the clock skew. Key sets are cached for ``publish_seconds``. The signer's clock
+    may be ``behind``.
     """
     keys: list[ScheduledKey] = []
     now, cached_at, cached = 1000, -1000, None

@@ -76,7 +76,7 @@ def _of_entries(entries: list[Revocation]) -> dict[str, float]:
 
 
 def _of_denylist(entries: list[Revocation]) -> dict[str, float]:
-    """A verifier's feed, fed pages as they travel; only the network is left out."""
+    """Measure a verifier's feed on encoded pages, without a network."""
     gc.collect()
     tracemalloc.start()
     try:

@@ -65,7 +65,7 @@ def typical(
     carrier: Carrier = "sse",
     store: Store = "postgresql",
 ) -> Demand:
-    """The rates that ``sessions`` bring along at the busiest hour, where nobody knows better.
+    """Return typical rates of ``sessions`` at the busiest hour, for users without figures of their own.
 
     Every session is replaced once in its overall timeout (30 days), a half of them by a logout; 5 % are in use at
     once, each with a request every ten seconds and a refresh per access token; two sessions per subject.

@@ -37,7 +37,7 @@ def limits_of(model: Model) -> list[Limit]:
 
 
 def breaks_first(model: Model) -> Limit:
-    """The limit with the least headroom on a day on which nothing has failed."""
+    """Return the limit with the least headroom, outages not counted."""
     return next(limit for limit in limits_of(model) if not limit.outage)
 
 

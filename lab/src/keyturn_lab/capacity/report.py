@@ -45,7 +45,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 
 
 def render(study: Study) -> str:
-    """The page. Everything in it is escaped but our own plots."""
+    """Render the page. All values are escaped; the plots are inserted as SVG."""
     template = Environment(autoescape=True).from_string(_PAGE)
     name = study.model.demand.carrier
     return template.render(

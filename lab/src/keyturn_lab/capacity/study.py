@@ -68,7 +68,7 @@ class Study:
 
 
 def spoken(value: float, unit: str) -> str:
-    """A figure as people read it."""
+    """Format a figure for people."""
     if unit in ("B", "B/s"):
         step = 0
         while abs(value) >= 1000 and step < len(STEPS) - 1:

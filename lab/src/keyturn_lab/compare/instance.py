@@ -47,14 +47,17 @@ class Counted:
 
 
 async def hello(_scope: Any, _receive: Any, send: Any) -> None:
-    """The application itself."""
+    """Serve the application that is guarded."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": _BODY})
 
 
 def application(mode: str) -> Any:
-    """Guarded as ``mode`` says: ``session`` asks the store for every request, ``jwt`` verifies offline, ``hybrid``
-    keeps sessions in memory and follows the feed. Settings come from the environment."""
+    """Return the application behind the middleware of ``mode``, with settings from the environment.
+
+    ``session``: loads the session from the store for every request. ``jwt``: verifies offline. ``hybrid``: caches
+    sessions in memory and follows the feed.
+    """
     issuer = AsyncIssuer.open(read_settings(), background=mode == "hybrid")
     counted = replace(issuer.parts.ports, sessions=Counted(issuer.parts.ports.sessions))
     issuer.parts = replace(issuer.parts, ports=counted)

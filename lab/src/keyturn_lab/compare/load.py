@@ -28,7 +28,7 @@ class Loaded:
 
 
 def request_of(credential: str, path: str = "/") -> bytes:
-    """A request with a header line of credential."""
+    """Return a request with ``credential`` as a header line."""
     return f"GET {path} HTTP/1.1\r\n{_HEADERS}{credential}\r\n\r\n".encode()
 
 

@@ -65,7 +65,7 @@ class Login:
     bearer: str
 
     def headers(self, mode: Mode) -> list[str]:
-        """What it shows: a cookie, a token, or now one and now the other."""
+        """Return the header lines of ``mode``: a cookie, a token, or both to alternate between."""
         return {"session": [self.cookie], "jwt": [self.bearer], "hybrid": [self.cookie, self.bearer]}[mode]
 
 

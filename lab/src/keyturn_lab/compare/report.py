@@ -65,7 +65,7 @@ def rows_of(found: Found) -> list[list[Any]]:
 
 
 def spoken(value: float | None, unit: str) -> str:
-    """A figure as people read it."""
+    """Format a figure for people."""
     if value is None:
         return "-"
     if unit == "MB":
@@ -80,7 +80,7 @@ def plots_of(found: Found) -> dict[str, bytes]:
 
 
 def page_of(found: Found, record: dict[str, Any]) -> str:
-    """The page. Everything in it is escaped but our own plots."""
+    """Render the page. All values are escaped; the plots are inserted as SVG."""
     svgs = [Markup(_inline(each)) for each in plots_of(found).values()]  # noqa: S704 - drawn by us from our own numbers
     template = Environment(autoescape=True).from_string(_PAGE)
     return template.render(record=record, rows=rows_of(found), modes=MODES, names=NAMES, plots=svgs)

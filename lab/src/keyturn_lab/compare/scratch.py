@@ -27,7 +27,7 @@ class Corner:
     folder: Path
 
     def used_bytes(self) -> float:
-        """What is stored in it by now."""
+        """Return the bytes stored so far."""
         if self.sessions:
             return float(_redis(self.sessions).info("memory")["used_memory"])
         if self.store.startswith("sqlite"):
