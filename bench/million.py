@@ -117,14 +117,14 @@ def _expiring(client: Any) -> Sweep:
     at = time.time() + 2 + client.dbsize() / 100_000
     over: int = client.eval(_END, 0, int(1000 * at))
 
-    def gone() -> int:
+    def expired_keys() -> int:
         return int(client.info("stats")["expired_keys"])
 
-    before = gone()
+    before = expired_keys()
     time.sleep(max(0.0, at - time.time()))
 
     def sweep() -> int:
-        while (swept := gone() - before) < over:
+        while (swept := expired_keys() - before) < over:
             time.sleep(0.01)
         return swept
 

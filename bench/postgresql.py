@@ -164,10 +164,10 @@ def _together(loop: asyncio.AbstractEventLoop, name: str, acts: Sequence[Act]) -
         for _ in range(times):
             await act()
 
-    async def everybody(count: int) -> None:
+    async def run_all(count: int) -> None:
         await asyncio.gather(*(several(act, count) for act in acts))
 
-    return Side(name, lambda count: loop.run_until_complete(everybody(count)), lambda count: count)
+    return Side(name, lambda count: loop.run_until_complete(run_all(count)), lambda count: count)
 
 
 def _awaited_store(issuer: AsyncIssuer, session: Session) -> Act:

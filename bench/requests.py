@@ -125,20 +125,20 @@ def _bearer_sides(loop: asyncio.AbstractEventLoop) -> list[Side]:
     client = Client(loop, b"authorization")
     plain, guarded = _fastapi(None), _fastapi(mint)
 
-    def again(count: int) -> list[bytearray]:
+    def repeat_headers(count: int) -> list[bytearray]:
         return headers[:1] * count
 
     def seen(count: int) -> Material:
         app = _guard(mint)
-        client((app, again(1)))
-        return app, again(count)
+        client((app, repeat_headers(1)))
+        return app, repeat_headers(count)
 
     return [
-        Side("bearer, bare", client, lambda count: (bare, again(count))),
+        Side("bearer, bare", client, lambda count: (bare, repeat_headers(count))),
         Side("JWT, seen before", client, seen),
         Side("JWT, first seen", client, lambda count: (_guard(mint), headers[:count]), MOST),
-        Side("FastAPI, bare", client, lambda count: (plain, again(count))),
-        Side(FASTAPI, client, lambda count: (guarded, again(count))),
+        Side("FastAPI, bare", client, lambda count: (plain, repeat_headers(count))),
+        Side(FASTAPI, client, lambda count: (guarded, repeat_headers(count))),
     ]
 
 

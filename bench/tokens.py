@@ -37,7 +37,7 @@ CHAPTER = "Access token check"
 WHY = "strict parsing, the claims checks, the principal and its cache entry cost about 7 µs beside the primitive"
 
 
-class StillFeed:
+class FixedFeed:
     """A feed that is fresh and knows a thousand revocations."""
 
     def __init__(self, now: int) -> None:
@@ -56,13 +56,13 @@ class Mint:
     algorithm: str
     key: SigningKey
     tokens: list[bytes]
-    feed: StillFeed
+    feed: FixedFeed
 
     @classmethod
     def open(cls, algorithm: str, count: int) -> "Mint":
         key, now = SigningKey.generate(algorithm), int(time.time())
         tokens = [sign_compact(msgspec.json.encode(claims(now, number)), key).encode() for number in range(count)]
-        return cls(algorithm, key, tokens, StillFeed(now))
+        return cls(algorithm, key, tokens, FixedFeed(now))
 
     @property
     def public(self) -> Any:

@@ -98,5 +98,5 @@ def test_costs_can_be_measured_on_this_machine() -> None:
     measured, steps = json.loads(done.stdout)
     assert steps == 4
     assert measured != asdict(Costs())
-    for name in ("entry_bytes", "entry_wire_bytes", "near_bytes", "sqlite_session_bytes"):
+    for name in ("entry_bytes", "entry_wire_bytes", "session_cache_bytes", "sqlite_session_bytes"):
         assert getattr(Costs(), name) / 3 < measured[name] < getattr(Costs(), name) * 3, name

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keyturn.errors import ConfigurationError
-from keyturn_lab.capacity.costs import Costs, described
+from keyturn_lab.capacity.costs import Costs, describe_costs
 from keyturn_lab.capacity.demand import CARRIERS, Demand, Supply, typical
 from keyturn_lab.capacity.limits import breaks_first, limits_of
 from keyturn_lab.capacity.model import Model
@@ -87,7 +87,7 @@ def test_figures_that_make_no_sense_are_refused(wrong: dict[str, object]) -> Non
 
 
 def test_every_cost_names_its_source() -> None:
-    for each in described(Costs()):
+    for each in describe_costs(Costs()):
         assert each["source"], each
         assert each["unit"], each
         assert each["meaning"], each

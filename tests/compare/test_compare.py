@@ -17,9 +17,9 @@ from keyturn.config.settings import read_settings
 from keyturn.issuer import Issuer
 from keyturn_lab.capacity.calibrate import new_session
 from keyturn_lab.compare import measure
-from keyturn_lab.compare.load import Loaded, load
+from keyturn_lab.compare.load import LoadResult, load
 from keyturn_lab.compare.measure import MODES, Figure, Found, Plan, Tick
-from keyturn_lab.compare.report import spoken
+from keyturn_lab.compare.report import format_figure
 from keyturn_lab.compare.scratch import Corner
 from server_process.process import PASSWORD
 from services.fixtures import Fresh
@@ -34,7 +34,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def calm(ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int) -> Loaded:
+def calm(ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int) -> LoadResult:
     """Load for a moment only, and pause before the very short loads, which come without end: no speed is judged."""
     time.sleep(0.0 if seconds > 0.01 else 0.02)
     return load(ports, credentials, min(seconds, 0.2 if len(ports) == 1 else 0.05), connections)
@@ -189,7 +189,7 @@ def test_an_unusable_argument_of_compare_is_named(arguments: tuple[str, ...], wo
     [(None, "s", "-"), (1234.5, "µs", "1,234 µs"), (0.0, "%", "0 %"), (2.345, "ms", "2.35 ms")],
 )
 def test_figures_are_spoken_briefly(value: float | None, unit: str, text: str) -> None:
-    assert spoken(value, unit) == text
+    assert format_figure(value, unit) == text
 
 
 def test_a_figure_without_samples_has_no_middle() -> None:

@@ -16,7 +16,7 @@ from keyturn.core.sealed import Secrets
 from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import Refusal, TokenMalformed
-from keyturn.verifier.claims import _read_strictly, read_claims
+from keyturn.verifier.claims import _read_strict, read_claims
 from verifier.harness import ISSUER, NOW, SID
 
 REALM = IssuerConfig(ISSUER, ("orders",), Secrets(bytes(32)))
@@ -50,7 +50,7 @@ def test_the_short_way_of_reading_claims_answers_as_the_strict_one(members: dict
         except Refusal as refusal:
             return type(refusal)
 
-    assert outcome(read_claims) == outcome(_read_strictly)
+    assert outcome(read_claims) == outcome(_read_strict)
 
 
 def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
@@ -64,5 +64,5 @@ def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
 def test_claims_written_by_keyturn_are_decoded_once(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     session = replace(SESSION, **changed)
     payload = msgspec.json.encode(build_claims(session, "j1", Instant(NOW), REALM))
-    monkeypatch.setattr("keyturn.verifier.claims._read_strictly", None)
+    monkeypatch.setattr("keyturn.verifier.claims._read_strict", None)
     assert read_claims(payload).scope == session.scope

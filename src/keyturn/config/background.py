@@ -39,7 +39,7 @@ class BackgroundTasks:
         self._relay = components.redis_cache.relay if components.redis_cache else None
         self._threads = [
             threading.Thread(target=self._feed.run_thread, args=(self._stop,), name="keyturn-feed", daemon=True),
-            threading.Thread(target=self._run_periodically, name="keyturn.background", daemon=True),
+            threading.Thread(target=self._run_loop, name="keyturn.background", daemon=True),
         ]
         if self._relay is not None:
             components.session_cache.subscribe(self._relay.wake)
@@ -70,7 +70,7 @@ class BackgroundTasks:
         if self._relay is not None:
             self._relay.close()
 
-    def _run_periodically(self) -> None:
+    def _run_loop(self) -> None:
         # Well below the time for which a next key is published ahead, so that every process loads it in time.
         pause = min(KEYS_SECONDS, self._components.rollover.publish_seconds / 4)
         purged_at = time.monotonic()

@@ -78,14 +78,14 @@ def _warn_generated(settings: Settings) -> list[str]:
 
 def _read_or_create_secret(path: Path, lines: list[str]) -> str:
     if not path.exists():
-        _create_atomically(path, secrets.token_hex(32))
+        _create_file(path, secrets.token_hex(32))
         lines.append(f"created {path} (mode 0600)")
     if path.stat().st_mode & 0o077:
         raise ConfigurationError(f"{path} is accessible to other users; run: chmod 600 {path}")
     return path.read_text().strip()
 
 
-def _create_atomically(path: Path, text: str) -> None:
+def _create_file(path: Path, text: str) -> None:
     # Write a temporary file and link it: a process that starts concurrently reads a complete secret or creates none.
     # The name is random, not the process id: in a container that is the same at every start, and a crash may have left
     # the file behind.

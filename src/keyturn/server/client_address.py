@@ -24,7 +24,7 @@ def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Netw
     """
     address = peer
     hops = [hop.strip() for value in forwarded for hop in value.decode("latin-1").split(",")]
-    while hops and _trusted(address, trusted):
+    while hops and _is_trusted(address, trusted):
         candidate = hops.pop()
         if not _is_address(candidate):
             return address
@@ -32,7 +32,7 @@ def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Netw
     return address
 
 
-def _trusted(address: str, networks: Sequence[Network]) -> bool:
+def _is_trusted(address: str, networks: Sequence[Network]) -> bool:
     if not _is_address(address):
         return False
     parsed = ip_address(address)

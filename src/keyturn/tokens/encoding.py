@@ -57,10 +57,10 @@ def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_dep
     if document.count(b"{") + document.count(b"[") > max_depth and _is_deeper(members, max_depth):
         raise TokenMalformed(f"the JSON object is nested deeper than {max_depth} levels")
     # A document equal to our own encoding of the object has no repeated member. Others are parsed a second time.
-    return members if _write_json(members) == document else _parse_strictly(document)
+    return members if _write_json(members) == document else _parse_strict(document)
 
 
-def _parse_strictly(document: bytes) -> dict[str, Any]:
+def _parse_strict(document: bytes) -> dict[str, Any]:
     members: dict[str, Any] = json.loads(document, object_pairs_hook=_unique_members)  # msgspec has checked the syntax
     return members
 

@@ -25,7 +25,7 @@ class KeyState(StrEnum):
     RETIRED = "retired"
 
 
-class Scheduled(Protocol):
+class HasActivation(Protocol):
     """Entry of the schedule: a key in memory, or a stored key, which need not be decrypted to know its state."""
 
     @property
@@ -34,7 +34,7 @@ class Scheduled(Protocol):
     def active_at(self) -> Instant: ...
 
 
-S = TypeVar("S", bound=Scheduled)
+S = TypeVar("S", bound=HasActivation)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class RolloverPolicy:
             )
 
 
-def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dict[int, KeyState]:
+def states(keys: Iterable[HasActivation], now: Instant, retired_seconds: int) -> dict[int, KeyState]:
     """Return the state of each key by ``serial``, without keys whose tokens have all expired.
 
     The active key is the newest one with ``active_at <= now``. If there is none, the first key is active: a clock
@@ -94,7 +94,7 @@ def states(keys: Iterable[Scheduled], now: Instant, retired_seconds: int) -> dic
     return states_by_serial
 
 
-def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant | None:
+def next_rollover_at(keys: Iterable[HasActivation], now: Instant, policy: RolloverPolicy) -> Instant | None:
     """Return when a *next* key must be added; a past time means now. ``None`` while there is a *next* key."""
     ordered = _sort_by_start(keys)
     if not ordered:
@@ -105,7 +105,7 @@ def next_rollover_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPo
     return Instant(ordered[active].active_at + policy.rollover_seconds - policy.publish_seconds)
 
 
-def next_active_at(keys: Iterable[Scheduled], now: Instant, policy: RolloverPolicy) -> Instant:
+def next_active_at(keys: Iterable[HasActivation], now: Instant, policy: RolloverPolicy) -> Instant:
     """Return ``active_at`` for a key made now: ``now`` for the first key, else after the publication period."""
     ordered = _sort_by_start(keys)
     if not ordered:
@@ -171,6 +171,6 @@ def _state_changes(ordered: Sequence[ScheduledKey], retired_seconds: int) -> lis
     return sorted({*starts, *(moment + retired_seconds for moment in starts)})
 
 
-def _active_index(ordered: Sequence[Scheduled], now: Instant) -> int:
+def _active_index(ordered: Sequence[HasActivation], now: Instant) -> int:
     started = [index for index, scheduled in enumerate(ordered) if scheduled.active_at <= now]
     return started[-1] if started else 0

@@ -48,12 +48,12 @@ def read_claims(payload: bytes) -> Claims:
     try:
         claims = _decode(payload)
     except (ValueError, RecursionError):
-        return _read_strictly(payload)
+        return _read_strict(payload)
     # A payload equal to its own re-encoding has no duplicate member; any other payload is parsed again, strictly.
-    return claims if _encode(claims) == payload else _read_strictly(payload)
+    return claims if _encode(claims) == payload else _read_strict(payload)
 
 
-def _read_strictly(payload: bytes) -> Claims:
+def _read_strict(payload: bytes) -> Claims:
     members = decode_object(payload)
     try:
         return msgspec.convert(members, Claims)

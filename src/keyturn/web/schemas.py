@@ -23,14 +23,14 @@ Seconds = Annotated[int, Meta(description="Whole seconds since 1970-01-01T00:00:
 Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an access token.")]
 
 
-class Masked(Struct, frozen=True):
+class MaskedStruct(Struct, frozen=True):
     """Base of bodies that may hold a secret: ``repr`` shows no field, in tracebacks and in logs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
 
 
-class LoginRequest(Masked, frozen=True):
+class LoginRequest(MaskedStruct, frozen=True):
     """Request of signup and login."""
 
     email: Email
@@ -39,41 +39,41 @@ class LoginRequest(Masked, frozen=True):
     client_id: ClientName = "default"
 
 
-class PasswordRequest(Masked, frozen=True):
+class PasswordRequest(MaskedStruct, frozen=True):
     """Request of a password change."""
 
     current_password: str
     new_password: str
 
 
-class StepUpRequest(Masked, frozen=True):
+class StepUpRequest(MaskedStruct, frozen=True):
     """Request of a step-up: the current password."""
 
     password: str
 
 
-class TokenRequest(Masked, frozen=True):
+class TokenRequest(MaskedStruct, frozen=True):
     """Token request (RFC 6749 section 6). Without ``refresh_token`` the refresh cookie is read."""
 
     grant_type: Grant
     refresh_token: Token | None = None
 
 
-class RevokeRequest(Masked, frozen=True):
+class RevokeRequest(MaskedStruct, frozen=True):
     """Revocation request (RFC 7009 section 2.1). ``token_type_hint`` is ignored: the token itself shows its kind."""
 
     token: Token
     token_type_hint: str | None = None
 
 
-class IntrospectRequest(Masked, frozen=True):
+class IntrospectRequest(MaskedStruct, frozen=True):
     """Introspection request (RFC 7662 section 2.1)."""
 
     token: Token
     token_type_hint: str | None = None
 
 
-class IssuedResponse(Masked, frozen=True):
+class IssuedResponse(MaskedStruct, frozen=True):
     """Token response (RFC 6749 section 5.1) with the session's subject and id. Tokens in cookies are omitted."""
 
     subject: str
@@ -87,7 +87,7 @@ class IssuedResponse(Masked, frozen=True):
     csrf_token: str | UnsetType = UNSET
 
 
-class SessionResponse(Masked, frozen=True):
+class SessionResponse(MaskedStruct, frozen=True):
     """Principal of this request."""
 
     subject: str

@@ -45,8 +45,8 @@ def calibrate(costs: Costs, progress: Progress = lambda what: None) -> Costs:
     for name, measure in (("entries", _of_entries), ("a denylist", _of_denylist)):
         progress(name)
         found |= measure(entries)
-    progress("a near-cache")
-    found |= {"near_bytes": near_bytes()}
+    progress("a session cache")
+    found |= {"session_cache_bytes": session_cache_bytes()}
     progress("a store on this disk")
     found |= _of_store()
     return replace(costs, **found)
@@ -60,13 +60,13 @@ def _sid() -> SessionId:
     return SessionId(urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode())
 
 
-def _encoded(entries: list[Revocation]) -> bytes:
+def _encode_page(entries: list[Revocation]) -> bytes:
     return msgspec.json.encode(feed_response(RevocationPage(tuple(entries), entries[-1].sequence, log_id=_LOG)))
 
 
 def _of_entries(entries: list[Revocation]) -> dict[str, float]:
     began_at = time.perf_counter()
-    page = _encoded(entries)
+    page = _encode_page(entries)
     seconds = time.perf_counter() - began_at
     return {
         "entry_wire_bytes": len(page) / len(entries),
@@ -81,21 +81,21 @@ def _of_denylist(entries: list[Revocation]) -> dict[str, float]:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        feed = _fed(entries)
+        feed = _feed_with(entries)
         gc.collect()
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
     del feed
     began_at = time.perf_counter()
-    feed = _fed(entries)
+    feed = _feed_with(entries)
     feed.revocations.expire(Instant(_NOW + 4000))
     seconds = time.perf_counter() - began_at
     encoding = ENTRIES * _of_entries(entries)["entry_encode_seconds"]
     return {"entry_bytes": held / ENTRIES, "entry_apply_seconds": (seconds - encoding) / ENTRIES}
 
 
-def _fed(entries: list[Revocation]) -> HttpFeed:
+def _feed_with(entries: list[Revocation]) -> HttpFeed:
     pages = _pages(entries)
     url = "https://auth.example.com/auth/revocations"
     feed = HttpFeed(url, send=lambda _: next(pages), stream=None, clock=lambda: _NOW, nonce=str)
@@ -105,20 +105,20 @@ def _fed(entries: list[Revocation]) -> HttpFeed:
 
 def _pages(entries: list[Revocation]) -> Iterator[bytes]:
     for first in range(0, len(entries), _PAGE):
-        yield _encoded(entries[first : first + _PAGE])
+        yield _encode_page(entries[first : first + _PAGE])
     while True:
         yield msgspec.json.encode(feed_response(RevocationPage((), entries[-1].sequence, log_id=_LOG)))
 
 
-def near_bytes() -> float:
-    """Of one session in a near-cache."""
-    near = LocalSessionCache(5, lambda: 0.0, capacity=SESSIONS)
+def session_cache_bytes() -> float:
+    """Of one session in a session cache."""
+    session_cache = LocalSessionCache(5, lambda: 0.0, capacity=SESSIONS)
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(SESSIONS):
-            near.put(LoadedSession(new_session(), RevocationFloor()))
+            session_cache.put(LoadedSession(new_session(), RevocationFloor()))
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

@@ -28,7 +28,7 @@ class Costs:
     entry_apply_seconds: float = _cost(9e-6, "s", CALIBRATE, "a verifier reads, applies and later forgets one entry")
 
     # --- a session ---
-    near_bytes: float = _cost(1200, "B", CALIBRATE, "one session in a near-cache")
+    session_cache_bytes: float = _cost(1200, "B", CALIBRATE, "one session in a session cache")
     sqlite_session_bytes: float = _cost(400, "B", CALIBRATE, "one session in SQLite, indexes included")
     postgresql_session_bytes: float = _cost(500, "B", ENGINES, "one session in PostgreSQL, indexes included")
     redis_session_bytes: float = _cost(270, "B", ENGINES, "one session in Redis, its subject's index included")
@@ -66,6 +66,6 @@ class Costs:
     travel_seconds: float = _cost(0.5e-3, "s", "assumed: one datacenter", "there and back between two hosts")
 
 
-def described(costs: Costs) -> list[dict[str, object]]:
+def describe_costs(costs: Costs) -> list[dict[str, object]]:
     """Every figure with its unit, meaning and source."""
     return [{"name": each.name, "value": getattr(costs, each.name), **each.metadata} for each in fields(costs)]

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from jinja2 import Environment
 from markupsafe import Markup
 
-from keyturn_lab.capacity.costs import described
+from keyturn_lab.capacity.costs import describe_costs
 from keyturn_lab.capacity.plot import draw_limits, draw_seen
-from keyturn_lab.capacity.study import Study, spoken
+from keyturn_lab.capacity.study import Study, format_figure
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -27,17 +27,17 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 {{ limits_svg }}
 <table><tr><th>limit</th><th>needed</th><th>available</th><th>used</th><th>what to do</th></tr>
 {% for each in study.limits %}<tr{% if not each.holds %} class="broken"{% endif %}><td>{{ each.name }}</td>
-<td class="n">{{ spoken(each.needed, each.unit) }}</td><td class="n">{{ spoken(each.available, each.unit) }}</td>
+<td class="n">{{ figure(each.needed, each.unit) }}</td><td class="n">{{ figure(each.available, each.unit) }}</td>
 <td class="n">{{ "%.2g"|format(each.load) }}</td><td>{{ each.remedy }}</td></tr>
 {% endfor %}</table>
 <h2>From revocation to refusal</h2>
 {{ seen_svg }}
 <h2>Figures</h2>
 <table>{% for each in study.lines %}<tr><td>{{ each.chapter }}</td><td>{{ each.name }}</td>
-<td class="n">{{ spoken(each.value, each.unit) }}</td></tr>
+<td class="n">{{ figure(each.value, each.unit) }}</td></tr>
 {% endfor %}</table>
 <h2>Costs the model starts from</h2>
-<table>{% for each in costs %}<tr><td>{{ each.meaning }}</td><td class="n">{{ spoken(each.value, each.unit) }}</td>
+<table>{% for each in costs %}<tr><td>{{ each.meaning }}</td><td class="n">{{ figure(each.value, each.unit) }}</td>
 <td>{{ each.source }}</td></tr>
 {% endfor %}</table>
 </html>
@@ -50,9 +50,9 @@ def render(study: Study) -> str:
     name = study.model.demand.carrier
     return template.render(
         study=study,
-        spoken=spoken,
+        figure=format_figure,
         demand=[(each.replace("_", " "), value) for each, value in asdict(study.model.demand).items()],
-        costs=described(study.model.costs),
+        costs=describe_costs(study.model.costs),
         limits_svg=_inline(draw_limits(study.limits)),
         seen_svg=_inline(draw_seen([(name, study.outcome)])),
     )

@@ -53,7 +53,7 @@ def simulate(
     """Run ``scene`` for ``seconds`` of its own time; as long as ``EVENTS`` last unless told. One seed, one answer."""
     if seconds is None:
         seconds = min(LONGEST_SECONDS, max(2 * scene.interval_seconds, EVENTS / scene.events_per_second))
-    run = (_Pushed if scene.pushes else _Polled)(scene, random, seconds)
+    run = (_StreamingRun if scene.pushes else _PollingRun)(scene, random, seconds)
     return run.outcome(progress)
 
 
@@ -86,7 +86,7 @@ class _Run(ABC):
     def open(self) -> None:
         """Put the first events on the agenda."""
 
-    def committed(self) -> None:  # noqa: B027 - who polls is not told
+    def on_commit(self) -> None:  # noqa: B027 - who polls is not told
         """Something was just committed."""
 
     def outcome(self, progress: Progress) -> Outcome:
@@ -127,7 +127,7 @@ class _Run(ABC):
 
     def _commit(self, _: int) -> None:
         self.commits.append(self.now)
-        self.committed()
+        self.on_commit()
         self.after(self._gap(), self._commit)
 
     def _gap(self) -> float:
@@ -138,7 +138,7 @@ class _Run(ABC):
         self.after(self.seconds / _TICKS, lambda _: self._tick(progress))
 
 
-class _Polled(_Run):
+class _PollingRun(_Run):
     """Each reader asks, waits for the answer, asks once more if there was news, and rests for an interval."""
 
     def open(self) -> None:
@@ -176,7 +176,7 @@ class _Polled(_Run):
         self.after(0.0 if news else self.scene.interval_seconds, self._ask, reader)
 
 
-class _Pushed(_Run):
+class _StreamingRun(_Run):
     """Each server looks for news at its own beat, and tells its own readers, one after another."""
 
     def open(self) -> None:
@@ -189,7 +189,7 @@ class _Pushed(_Run):
         for server in range(scene.servers):
             self.after(self.random.random() * scene.interval_seconds, self._beat, server)
 
-    def committed(self) -> None:
+    def on_commit(self) -> None:
         for server in range(self.scene.servers):
             self._wake(server)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from keyturn_lab.capacity.costs import described
+from keyturn_lab.capacity.costs import describe_costs
 from keyturn_lab.capacity.limits import Limit, breaks_first, limits_of
 from keyturn_lab.capacity.model import Model
 from keyturn_lab.capacity.simulation import Outcome
@@ -48,7 +48,7 @@ class Study:
     @property
     def lines(self) -> list[Line]:
         """The figures, by chapter."""
-        return [*_memory(self.model), *_feed(self.model), *_work(self.model), *_seen(self)]
+        return [*_memory(self.model), *_feed(self.model), *_work(self.model), *_delay_lines(self)]
 
     def record(self) -> dict[str, object]:
         """For programs: everything, bytes, seconds and rates per second; inputs and costs included."""
@@ -63,11 +63,11 @@ class Study:
             "breaks_first": self.first.name,
             "verdict": self.verdict,
             "simulated": outcome | {"seen_seconds": quantiles, "samples": len(self.outcome.seen)},
-            "costs": described(self.model.costs),
+            "costs": describe_costs(self.model.costs),
         }
 
 
-def spoken(value: float, unit: str) -> str:
+def format_figure(value: float, unit: str) -> str:
     """Format a figure for people."""
     if unit in ("B", "B/s"):
         step = 0
@@ -114,7 +114,7 @@ def _work(model: Model) -> list[Line]:
     ]
 
 
-def _seen(study: Study) -> list[Line]:
+def _delay_lines(study: Study) -> list[Line]:
     outcome = study.outcome
     return [
         Line("revoke to refusal", "worst, by formula", study.model.seen_seconds, "s"),

@@ -48,7 +48,7 @@ def compare(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from keyturn.issuer import DEFAULT_ISSUER
-    from keyturn_lab.compare import report as told
+    from keyturn_lab.compare import report as compare_report
     from keyturn_lab.compare.measure import MODES, Plan, measure
     from keyturn_lab.compare.scratch import corner
 
@@ -63,16 +63,18 @@ def compare(
 
         with corner(store, sessions, DEFAULT_ISSUER) as scratch:
             found = measure(scratch, plan, tick)
-            record = told.record_of(found, plan, scratch.kind)
+            record = compare_report.record_of(found, plan, scratch.kind)
     if report is not None:
-        write(report, told.page_of(found, record).encode())
-    for name, svg in told.plots_of(found).items() if plots is not None else ():
+        write(report, compare_report.page_of(found, record).encode())
+    for name, svg in compare_report.plots_of(found).items() if plots is not None else ():
         write(Path(plots or "") / f"{name}.svg", svg)
     if as_json:
         sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
         return
-    table = Table("", *(told.NAMES[mode] for mode in MODES), title=f"on {record['store']}", title_justify="left")
-    for name, *cells in told.rows_of(found):
+    table = Table(
+        "", *(compare_report.NAMES[mode] for mode in MODES), title=f"on {record['store']}", title_justify="left"
+    )
+    for name, *cells in compare_report.rows_of(found):
         table.add_row(name, *(f"{value}\n[dim]{more}[/dim]" if more else value for value, more in cells))
     console.print(table)
     print_lines(

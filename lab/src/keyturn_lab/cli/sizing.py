@@ -15,7 +15,7 @@ from keyturn_lab.capacity.costs import Costs
 from keyturn_lab.capacity.demand import Demand, Supply
 from keyturn_lab.capacity.model import Model
 from keyturn_lab.capacity.simulation import simulate
-from keyturn_lab.capacity.study import Study, spoken
+from keyturn_lab.capacity.study import Study, format_figure
 
 
 def solve(demand: Demand, nodes: int, seed: int, seconds: float | None, measured: bool) -> Study:
@@ -50,7 +50,7 @@ def _figures(study: Study) -> Table:
         table.add_column(name, justify="right" if name == "value" else "left")
     chapter = ""
     for line in study.lines:
-        table.add_row(line.chapter if line.chapter != chapter else "", line.name, spoken(line.value, line.unit))
+        table.add_row(line.chapter if line.chapter != chapter else "", line.name, format_figure(line.value, line.unit))
         chapter = line.chapter
     return table
 
@@ -59,7 +59,7 @@ def _limits(study: Study) -> Table:
     table = Table("limit", "needed", "available", "used", "what to do", title="limits", title_justify="left")
     for each in study.limits:
         style = None if each.holds else "dim" if each.outage else "bold yellow"
-        figures = (spoken(each.needed, each.unit), spoken(each.available, each.unit), f"{each.load:.2g}")
+        figures = (format_figure(each.needed, each.unit), format_figure(each.available, each.unit), f"{each.load:.2g}")
         table.add_row(each.name, *figures, each.remedy if each.load > 0.1 else "", style=style)
     return table
 

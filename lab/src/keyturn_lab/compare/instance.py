@@ -25,7 +25,7 @@ from keyturn.verifier import AsyncVerifier
 _BODY = b"hello"
 
 
-class Counted:
+class CountingPort:
     """A port that counts, and fails when told to."""
 
     asked = 0
@@ -38,8 +38,8 @@ class Counted:
         ask = getattr(self._port, verb)
 
         def call(*arguments: object) -> Any:
-            Counted.asked += 1
-            if Counted.down:
+            CountingPort.asked += 1
+            if CountingPort.down:
                 raise StoreUnavailable("it was told to be away")
             return ask(*arguments)
 
@@ -59,7 +59,7 @@ def application(mode: str) -> Any:
     sessions in memory and follows the feed.
     """
     issuer = AsyncIssuer.open(read_settings(), background=mode == "hybrid")
-    counted = replace(issuer.parts.ports, sessions=Counted(issuer.parts.ports.sessions))
+    counted = replace(issuer.parts.ports, sessions=CountingPort(issuer.parts.ports.sessions))
     issuer.parts = replace(issuer.parts, ports=counted)
     if mode != "jwt":
         return _with_controls(AuthMiddleware(hello, issuer=issuer), issuer)
@@ -75,24 +75,24 @@ def _with_controls(guarded: Any, issuer: AsyncIssuer) -> Any:
             await guarded(scope, receive, send)
             return
         if scope["path"] in ("/down", "/up"):
-            _turn(issuer, scope["path"] == "/down")
+            _set_store_down(issuer, scope["path"] == "/down")
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        told = json.dumps({"asked": Counted.asked, "cpu": usage.ru_utime + usage.ru_stime}).encode()
-        headers = [(b"content-length", b"%d" % len(told))]
+        report = json.dumps({"asked": CountingPort.asked, "cpu": usage.ru_utime + usage.ru_stime}).encode()
+        headers = [(b"content-length", b"%d" % len(report))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": told})
+        await send({"type": "http.response.body", "body": report})
 
     return app
 
 
-def _turn(issuer: AsyncIssuer, down: bool) -> None:
-    Counted.down = down
+def _set_store_down(issuer: AsyncIssuer, down: bool) -> None:
+    CountingPort.down = down
     # The feed reads the same store: when that is away, there is no news either.
-    near: Any = issuer.parts.session_cache
-    near.mark_complete = _hear_nothing if down else partial(LocalSessionCache.mark_complete, near)
+    session_cache: Any = issuer.parts.session_cache
+    session_cache.mark_complete = _ignore if down else partial(LocalSessionCache.mark_complete, session_cache)
 
 
-def _hear_nothing(_asked_at: float) -> None:
+def _ignore(_asked_at: float) -> None:
     pass
 
 

@@ -13,7 +13,7 @@ _HEADERS = (
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadResult:
     """``waits``: seconds each, sorted. ``sent``, ``received``: bytes of one request and its answer."""
 
     seconds: float = 0.0
@@ -32,13 +32,15 @@ def request_of(credential: str, path: str = "/") -> bytes:
     return f"GET {path} HTTP/1.1\r\n{_HEADERS}{credential}\r\n\r\n".encode()
 
 
-def load(ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int, path: str = "/") -> Loaded:
+def load(
+    ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int, path: str = "/"
+) -> LoadResult:
     """Ask without pause, ``connections`` to each port."""
     return asyncio.run(_load(ports, [request_of(each, path) for each in credentials], seconds, connections))
 
 
-async def _load(ports: Sequence[int], requests: list[bytes], seconds: float, connections: int) -> Loaded:
-    loaded, end_at = Loaded(), time.monotonic() + seconds
+async def _load(ports: Sequence[int], requests: list[bytes], seconds: float, connections: int) -> LoadResult:
+    loaded, end_at = LoadResult(), time.monotonic() + seconds
     began_at = time.monotonic()
     await asyncio.gather(
         *(_ask(port, requests, end_at, loaded, number) for port in ports for number in range(connections))
@@ -50,7 +52,7 @@ async def _load(ports: Sequence[int], requests: list[bytes], seconds: float, con
     return loaded
 
 
-async def _ask(port: int, requests: list[bytes], end_at: float, loaded: Loaded, first: int) -> None:
+async def _ask(port: int, requests: list[bytes], end_at: float, loaded: LoadResult, first: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     turns = cycle(requests[first % len(requests) :] + requests[: first % len(requests)])
     try:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from keyturn.config.settings import read_settings
 from keyturn.errors import StoreUnavailable
 from keyturn.issuer import Issuer
-from keyturn_lab.capacity.calibrate import near_bytes, new_session
+from keyturn_lab.capacity.calibrate import new_session, session_cache_bytes
 from keyturn_lab.compare.load import load
 from keyturn_lab.compare.scratch import Corner
 
@@ -148,13 +148,13 @@ def _revoke(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login)
 def _take_away(at_once: Figure, later: Figure, mode: Mode, port: int, login: Login) -> None:
     load([port], login.headers(mode), 0.1, 2)
     _control(port, "/down")
-    at_once.samples.append(_answered(port, mode, login, 0.5))
+    at_once.samples.append(_success_rate(port, mode, login, 0.5))
     time.sleep(LONGEST_SECONDS - 0.5)
-    later.samples.append(_answered(port, mode, login, 0.3))
+    later.samples.append(_success_rate(port, mode, login, 0.3))
     _control(port, "/up")
 
 
-def _answered(port: int, mode: Mode, login: Login, seconds: float) -> float:
+def _success_rate(port: int, mode: Mode, login: Login, seconds: float) -> float:
     statuses = load([port], login.headers(mode), seconds, 2).statuses
     return 100 * statuses.get(200, 0) / max(1, sum(statuses.values()))
 
@@ -172,7 +172,7 @@ def _weights(found: dict[str, Figure], mode: Mode, weight: float) -> None:
     # Without sessions nothing is kept: nor can anything be listed, ended or refreshed.
     store.samples.append(0.0 if mode == "jwt" else weight)
     store.note = "no list of devices, no end before expiry" if mode == "jwt" else ""
-    instance.samples.append(near_bytes() if mode == "hybrid" else 0.0)
+    instance.samples.append(session_cache_bytes() if mode == "hybrid" else 0.0)
     instance.note = "those in use, up to 100,000" if mode == "hybrid" else ""
 
 
@@ -239,5 +239,5 @@ def _wait(port: int) -> None:
 
 def _control(port: int, path: str) -> dict[str, float]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-        told: dict[str, float] = json.loads(answer.read())
-        return told
+        report: dict[str, float] = json.loads(answer.read())
+        return report

@@ -64,7 +64,7 @@ def rows_of(found: Found) -> list[list[Any]]:
     return [[name, *(_cell(found[mode][name]) for mode in MODES)] for name in names]
 
 
-def spoken(value: float | None, unit: str) -> str:
+def format_figure(value: float | None, unit: str) -> str:
     """Format a figure for people."""
     if value is None:
         return "-"
@@ -88,8 +88,8 @@ def page_of(found: Found, record: dict[str, Any]) -> str:
 
 def _cell(figure: Figure) -> tuple[str, str]:
     low, high = (min(figure.samples), max(figure.samples)) if figure.samples else (0.0, 0.0)
-    spread = "" if low == high else f"{spoken(low, '')} to {spoken(high, figure.unit)}"
-    return spoken(figure.middle, figure.unit), "; ".join(each for each in (figure.note, spread) if each)
+    spread = "" if low == high else f"{format_figure(low, '')} to {format_figure(high, figure.unit)}"
+    return format_figure(figure.middle, figure.unit), "; ".join(each for each in (figure.note, spread) if each)
 
 
 def _scaling(found: Found) -> bytes:

@@ -29,7 +29,7 @@ class MemorySessions:
     def load(self, sid: SessionId) -> LoadedSession | None:
         with self._memory.lock:
             session = self._memory.sessions.get(sid)
-            return None if session is None else self._memory.loaded(session)
+            return None if session is None else self._memory.as_loaded(session)
 
     def revocation_floor(self, subject: Subject, client_id: str) -> RevocationFloor:
         with self._memory.lock:
@@ -65,7 +65,7 @@ class MemorySessions:
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
         with self._memory.lock:
             active = [
-                self._memory.loaded(each)
+                self._memory.as_loaded(each)
                 for each in self._memory.sessions.values()
                 if each.subject == subject and each.ended_at is None
             ]

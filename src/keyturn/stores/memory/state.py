@@ -31,7 +31,7 @@ class MemoryState:
         )
         return RevocationFloor(floor_of((RevocationKind.SUBJECT, subject), 0), Instant(not_before))
 
-    def loaded(self, session: Session) -> LoadedSession:
+    def as_loaded(self, session: Session) -> LoadedSession:
         return LoadedSession(session, self.revocation_floor(session.subject, session.client.client_id))
 
     def can_keep(self, session: Session, subject: Subject) -> bool:

@@ -27,7 +27,7 @@ PageFields: TypeAlias = tuple[int, int, int, tuple[Revocation, ...]]
 """Last sequence number appended, last one purged, log id, and entries."""
 
 
-class _Packed(msgspec.Struct, array_like=True):
+class _PackedSession(msgspec.Struct, array_like=True):
     """Stored session. Scripts read the first four fields; an ``_offset`` counts seconds from ``created_at``."""
 
     version: int
@@ -52,7 +52,7 @@ class _Packed(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Packed).decode
+_decode = msgspec.msgpack.Decoder(_PackedSession).decode
 _encode_claims = msgspec.json.Encoder().encode
 _decode_claims = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -64,7 +64,7 @@ def pack_session(session: Session) -> bytes:
     try:
         claims = _encode_claims(session.claims) if session.claims else None
         return _encode(
-            _Packed(
+            _PackedSession(
                 session.version,
                 _raw(pack_subject(session.subject)),
                 client.client_id,

@@ -64,7 +64,7 @@ class LogContract:
         assert store.log.after(4, 2) == RevocationPage(tuple(entries[4:]), 5)
         assert store.log.after(5, 2) == RevocationPage((), 5)
 
-    def test_a_purge_makes_pages_from_before_it_incomplete(self, store: Store) -> None:
+    def test_a_purge_makes_earlier_pages_incomplete(self, store: Store) -> None:
         entries = [append(store, Instant(NOW + n)) for n in (9, 0, 5)]
         store.sessions.purge(NOW)
         assert store.log.snapshot() == RevocationPage((entries[0], entries[2]), 3)

@@ -18,7 +18,7 @@ from keyturn.testing.contract.records import (
     new_increment,
     new_name,
     new_session,
-    run_concurrently,
+    run_in_threads,
     session_revocation,
 )
 from keyturn.testing.contract.throttles_keys_audit import new_key
@@ -35,7 +35,7 @@ class RaceContract:
         store.sessions.insert(session)
         for version in range(1, ROUNDS + 1):
             rivals = [replace(session, scope=f"rival {n}", version=version) for n in range(THREADS)]
-            results = run_concurrently([partial(_replace_scope, store, rival) for rival in rivals])
+            results = run_in_threads([partial(_replace_scope, store, rival) for rival in rivals])
             winners = [scope for scope, sequence in results if sequence is not None]
             loaded = store.sessions.load(session.sid)
             assert loaded is not None
@@ -45,7 +45,7 @@ class RaceContract:
         session = new_session()
         store.sessions.insert(session)
         ended = replace(session, ended_at=NOW, version=1)
-        results = run_concurrently(
+        results = run_in_threads(
             [partial(store.sessions.replace, ended, session_revocation(session)) for _ in range(THREADS)]
         )
         assert sorted(results, key=str) == [1, *[None] * (THREADS - 1)]
@@ -53,7 +53,7 @@ class RaceContract:
 
     def test_racing_increments_each_raise_the_generation(self, store: Store) -> None:
         subject = Subject(new_name())
-        entries = run_concurrently(
+        entries = run_in_threads(
             [partial(store.sessions.increment_generation, new_increment(subject)) for _ in range(THREADS)]
         )
         in_order = sorted(entries, key=lambda entry: entry.sequence)
@@ -64,7 +64,7 @@ class RaceContract:
         for _ in range(ROUNDS):
             identifier = f"{new_name()}@example.com"
             rivals = [new_account(identifier=identifier) for _ in range(THREADS)]
-            results = run_concurrently([partial(store.accounts.insert, rival) for rival in rivals])
+            results = run_in_threads([partial(store.accounts.insert, rival) for rival in rivals])
             assert sorted(results) == [*[False] * (THREADS - 1), True]
             assert store.accounts.find(identifier) in rivals
 
@@ -73,18 +73,18 @@ class RaceContract:
         store.accounts.insert(account)
         rivals = [replace(account, password_hash=new_name(), version=1) for _ in range(THREADS)]
         change = store.accounts.replace_and_revoke
-        results = run_concurrently([partial(change, rival, new_increment(account.subject)) for rival in rivals])
+        results = run_in_threads([partial(change, rival, new_increment(account.subject)) for rival in rivals])
         entries = [entry for entry in results if entry is not None]
         assert list(store.log.snapshot().entries) == entries
         assert [entry.value for entry in entries] == [1]
 
     def test_one_of_racing_first_attempts_is_stored(self, store: Store) -> None:
         bucket = Bucket(new_name(), 1, NOW, 1)
-        results = run_concurrently([partial(store.throttles.replace, bucket) for _ in range(THREADS)])
+        results = run_in_threads([partial(store.throttles.replace, bucket) for _ in range(THREADS)])
         assert sorted(results) == [*[False] * (THREADS - 1), True]
 
     def test_one_of_racing_rollovers_adds_a_key(self, store: Store) -> None:
-        results = run_concurrently([partial(store.keys.insert, new_key(1)) for _ in range(THREADS)])
+        results = run_in_threads([partial(store.keys.insert, new_key(1)) for _ in range(THREADS)])
         assert sorted(results) == [*[False] * (THREADS - 1), True]
         assert len(store.keys.list()) == 1
 
@@ -95,7 +95,7 @@ class RaceContract:
         store.sessions.insert(session)
         calls: list[Callable[[], object]] = [partial(_rotate, store, session) for _ in range(4)]
         calls += [partial(_change_and_keep_session, store, account, session) for _ in range(4)]
-        run_concurrently(calls)
+        run_in_threads(calls)
         loaded = store.sessions.load(session.sid)
         assert loaded is not None
         assert loaded.session.rotations == 4
@@ -108,13 +108,13 @@ class RaceContract:
 
         def write() -> list[int]:
             try:
-                run_concurrently(writers)
+                run_in_threads(writers)
             finally:
                 done.set()
             return []
 
         calls: list[Callable[[], list[int]]] = [write, partial(_follow, store, done)]
-        sequences = max(run_concurrently(calls), key=len)
+        sequences = max(run_in_threads(calls), key=len)
         assert sequences == list(range(1, len(sequences) + 1))
         assert sequences[-1] == store.log.sequence() == 4 * 4 * ROUNDS
 
@@ -135,7 +135,7 @@ class RaceContract:
             return 0
 
         calls: list[Callable[[], int]] = [write, purge, partial(_count_missed, store, done)]
-        assert sum(run_concurrently(calls)) == 0
+        assert sum(run_in_threads(calls)) == 0
 
     def test_a_concurrent_purge_does_not_delete_an_extended_session(self, store: Store) -> None:
         session = new_session(expires_at=NOW + 1)
@@ -153,7 +153,7 @@ class RaceContract:
                 assert store.sessions.purge(NOW) == 0
             return session
 
-        used = run_concurrently([use, purge, purge])
+        used = run_in_threads([use, purge, purge])
         loaded = store.sessions.load(session.sid)
         assert loaded is not None
         assert loaded.session in used

@@ -99,7 +99,7 @@ def new_increment(subject: Subject) -> GenerationIncrement:
     return GenerationIncrement(subject, NOW, LATER)
 
 
-def run_concurrently(calls: Sequence[Callable[[], R]]) -> list[R]:
+def run_in_threads(calls: Sequence[Callable[[], R]]) -> list[R]:
     """Run every call in its own thread, all started at the same moment. Return the results; raise the first error."""
     barrier = Barrier(len(calls))
     results: list[R] = []

@@ -9,7 +9,7 @@ from keyturn.testing.contract.records import (
     new_account,
     new_increment,
     new_session,
-    run_concurrently,
+    run_in_threads,
     session_revocation,
 )
 
@@ -72,7 +72,7 @@ class ReplaceAndRevokeContract:
         store.sessions.insert(session)
         changed, kept = replace(account, password_hash="other", version=1), replace(session, renewals=1, version=1)
         rotated = replace(session, rotations=1, version=1)
-        run_concurrently(
+        run_in_threads(
             [
                 lambda: store.accounts.replace_and_revoke(changed, new_increment(account.subject), kept) is not None,
                 lambda: store.sessions.replace(rotated) is not None,
