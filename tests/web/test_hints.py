@@ -55,6 +55,16 @@ def test_broken_json_is_located(browser: Browser, body: bytes, hint: str) -> Non
     assert hint_of(browser, body).endswith(hint)
 
 
+@pytest.mark.parametrize(
+    "text", ["CANARY at `$.nope`", "required field `zz`", "Object missing required field `password`", "a - at `$.email`\n"]
+)
+def test_a_value_that_looks_like_an_error_message_blames_its_own_field(browser: Browser, text: str) -> None:
+    reply = browser.post("/auth/login", LOGIN | {"deliver": text})
+    assert (reply.status, document(reply)["member"]) == (400, "deliver")
+    assert reply.refusal is not None
+    assert text not in f"{document(reply)} {reply.refusal.detail}"
+
+
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/token"])
 def test_a_wrong_media_type_names_the_right_one(browser: Browser, path: str) -> None:
     reply = browser.send("POST", path, headers=[(b"content-type", b"text/plain")], body=b"{}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import StructMeta
 
 from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, UnsupportedMediaType
 from keyturn.web.message import Request
@@ -24,8 +25,9 @@ _JSON = re.compile(rb"application/json" + _UTF8, re.IGNORECASE)
 _FORM = re.compile(rb"application/x-www-form-urlencoded" + _UTF8, re.IGNORECASE)
 # RFC 3986 section 2.1, and characters that browsers and curl leave unencoded. Parsers disagree about a stray "%".
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
-# msgspec reports the path of a wrong value ("$.email") and the name of a missing one ("`email`").
-_PLACE = re.compile(r"at `\$\.(\w+)|required field `(\w+)`")
+# msgspec reports the path of a wrong value ("$.email") at the end of its message and the name of a missing field as the
+# whole message. Anchored: the message may quote the input, which must not choose the field that is blamed.
+_PLACE = re.compile(r" - at `\$\.(\w+)[^`]*`\Z|\AObject missing required field `(\w+)`")
 
 
 def read_json(request: Request, shape: type[T]) -> T:
@@ -116,11 +118,12 @@ def _json_hint(error: Exception) -> str:
 
 def _invalid(error: msgspec.ValidationError, shape: type) -> InvalidMember:
     place = _PLACE.search(str(error))
-    member = place and (place[1] or place[2])
+    kinds = get_type_hints(shape, include_extras=True) if isinstance(shape, StructMeta) else {}
     # msgspec's message may quote the input (an unknown enum value): keep it out of the hint and of the detail.
-    if member is None:
-        return InvalidMember("body", "a JSON object")
-    return InvalidMember(member, next(_expectations(get_type_hints(shape, include_extras=True)[member]), "a string"))
+    for member in (place[1], place[2]) if place else ():
+        if member in kinds:
+            return InvalidMember(member, next(_expectations(kinds[member]), "a string"))
+    return InvalidMember("body", "a JSON object")
 
 
 def _expectations(kind: Any) -> Iterator[str]:
