@@ -16,10 +16,10 @@ ISSUER, FILE = os.environ.get("ISSUER", "http://127.0.0.1:8000"), Path(os.enviro
 
 
 def save(response: httpx.Response) -> None:
-    if response.is_error:
-        sys.exit(f"{response.read().decode()}\nTo log in again, delete {FILE}.")
-    with NamedTemporaryFile("wb", dir=FILE.parent, delete=False) as new:  # its mode is 0600
-        new.write(response.read())
+    if b'"refresh_token"' not in response.read() or response.status_code != 200:  # a login page of the network, say
+        sys.exit(f"{response.status_code} {response.text}\nAfter invalid_grant, delete {FILE} to log in again.")
+    with NamedTemporaryFile("w", dir=FILE.parent, delete=False) as new:  # its mode is 0600
+        new.write(response.text)
     os.replace(new.name, FILE)  # a reader sees the old tokens or the new ones, never a part
 
 
@@ -27,9 +27,8 @@ class FileTokens(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
         used = json.loads(FILE.read_text())
         request.headers["Authorization"] = f"Bearer {used['access_token']}"
-        response = yield request
-        if response.status_code == 401 and json.loads(response.read())["code"] == "token_expired":
-            with open(f"{FILE}.lock", "w") as lock:
+        if (response := (yield request)).status_code == 401 and b"token_expired" in response.read():
+            with os.fdopen(os.open(f"{FILE}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # one thread of one process refreshes; the others find new tokens
                 if json.loads(FILE.read_text()) == used:
                     form = {"grant_type": "refresh_token", "refresh_token": used["refresh_token"]}
@@ -41,5 +40,6 @@ class FileTokens(httpx.Auth):
 if not FILE.exists():
     login = {"email": os.environ.get("EMAIL") or input("E-mail: "), "password": os.environ.get("PASSWORD") or getpass()}
     save(httpx.post(f"{ISSUER}/auth/login", json=login | {"deliver": "tokens"}, timeout=30))
+FILE.chmod(0o600)
 with httpx.Client(auth=FileTokens(), timeout=30) as http, ThreadPoolExecutor(20) as pool:
     print(*(f"{answer.status_code} {answer.text}" for answer in pool.map(http.get, sys.argv[1:])), sep="\n")

@@ -20,7 +20,7 @@ from keyturn.web.routes import match
 HERE = Path(__file__).parent
 HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'"}
 auth = AsyncIssuer.from_env(credentials="session", profile="browser-strict")
-app = FastAPI(lifespan=build_app(auth).router.lifespan_context, openapi_url=None)  # closes the issuer at the end
+app = FastAPI(lifespan=build_app(auth).router.lifespan_context, openapi_url=None, redirect_slashes=False)
 app.mount("/static", StaticFiles(directory=HERE / "static"))
 templates = Jinja2Templates(HERE / "templates")
 templates.env.globals.update(gmtime=gmtime, strftime=strftime, password=auth.parts.config.profile.password)

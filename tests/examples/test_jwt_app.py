@@ -5,8 +5,10 @@ import json
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -60,7 +62,7 @@ class Client:
         return subprocess.Popen(
             ["sh", "-ec", f"exec {command}"],
             cwd=HOUSE,
-            env=environment(ISSUER=self._server.url, TOKENS=str(self.tokens), **account),
+            env=environment(**{"ISSUER": self._server.url, "TOKENS": str(self.tokens), **account}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -138,7 +140,7 @@ def test_a_wrong_password_is_reported_and_no_token_is_saved(client: Client) -> N
     process = client.start(1, EMAIL=EMAIL, PASSWORD="a bicycle made of sand")
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert json.loads(complaints.splitlines()[0])["code"] == "login_failed"
+    assert json.loads(complaints.partition(" ")[2].splitlines()[0])["code"] == "login_failed"
     assert not client.tokens.exists()
 
 
@@ -184,8 +186,42 @@ def test_a_login_that_was_ended_is_shown(server: ServerProcess, client: Client) 
     process = client.start(1)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert json.loads(complaints.splitlines()[0])["error"] == "invalid_grant"
-    assert complaints.splitlines()[1] == f"To log in again, delete {client.tokens}."
+    status, _, body = complaints.splitlines()[0].partition(" ")
+    assert (status, json.loads(body)["error"]) == ("400", "invalid_grant")
+    assert complaints.splitlines()[1] == f"After invalid_grant, delete {client.tokens} to log in again."
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """A network's own login page in place of the issuer."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>Please buy access.</html>")
+
+
+def test_a_page_of_the_network_does_not_replace_the_tokens(client: Client) -> None:
+    client.log_in_an_hour_ago()
+    saved = client.tokens.read_text()
+    with HTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.handle_request, daemon=True).start()
+        process = client.start(1, ISSUER=f"http://127.0.0.1:{elsewhere.server_port}")
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert complaints.startswith("200 <html>")
+    assert client.tokens.read_text() == saved
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(client: Client) -> None:
+    client.log_in_an_hour_ago()
+    victim = client.tokens.with_name("victim")
+    victim.write_text("precious")
+    Path(f"{client.tokens}.lock").symlink_to(victim)
+    process = client.start(1)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Too many levels of symbolic links" in complaints
+    assert victim.read_text() == "precious"
 
 
 def test_the_app_and_its_client_are_small() -> None:
