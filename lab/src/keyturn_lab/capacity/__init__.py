@@ -1,1 +1,1 @@
-"""Capacity: what a fleet of issuers and verifiers needs, what breaks first, and a simulation beside the formulas."""
+"""Capacity planning for a fleet of issuers and verifiers, with formulas and a simulation."""

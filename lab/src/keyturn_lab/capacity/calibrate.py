@@ -1,4 +1,4 @@
-"""Calibrate: the costs that can be measured without servers, on this machine, through the code at work elsewhere."""
+"""Measurement of the costs that need no server, on this machine, through the production code."""
 
 import gc
 import os
@@ -39,7 +39,7 @@ Progress = Callable[[str], None]
 
 
 def calibrate(costs: Costs, progress: Progress = lambda what: None) -> Costs:
-    """``costs`` with everything measured that this process can measure alone; some seconds of one core."""
+    """Return ``costs`` with every figure that one process can measure. Takes a few seconds of one core."""
     entries = [_entry(number) for number in range(1, ENTRIES + 1)]
     found: dict[str, float] = {}
     for name, measure in (("entries", _of_entries), ("a denylist", _of_denylist)):
@@ -111,7 +111,7 @@ def _pages(entries: list[Revocation]) -> Iterator[bytes]:
 
 
 def session_cache_bytes() -> float:
-    """Of one session in a session cache."""
+    """Measure the bytes of one session in the session cache."""
     session_cache = LocalSessionCache(5, lambda: 0.0, capacity=SESSIONS)
     gc.collect()
     tracemalloc.start()
@@ -126,7 +126,7 @@ def session_cache_bytes() -> float:
 
 
 def new_session() -> Session:
-    """As a login leaves one."""
+    """Return a session as a login creates it."""
     client = ClientInfo("default", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "2001:db8::1")
     subject = Subject(_sid())
     sid = new_session_id(subject, os.urandom(16))
@@ -174,7 +174,7 @@ def _seconds(work: Callable[[], object], times: int) -> float:
 
 
 def _size(path: Path) -> int:
-    """Pages of the database in use, those still in its write-ahead log among them."""
+    """Return the bytes of the database pages in use, those in the write-ahead log included."""
     with closing(sqlite3.connect(path)) as connection:
         (size,) = connection.execute(
             "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count,"

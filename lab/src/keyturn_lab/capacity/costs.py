@@ -1,4 +1,4 @@
-"""Costs: what each thing takes, as named figures with their sources. Everything else is computed from these."""
+"""Unit costs with their sources. All other figures are computed from these."""
 
 from dataclasses import dataclass, field, fields
 
@@ -15,9 +15,9 @@ def _cost(value: float, unit: str, source: str, meaning: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """One field per figure; its unit, source and meaning are in the field's metadata. Bytes and seconds throughout.
+    """Unit costs in bytes, seconds and rates per second. The metadata of a field has its unit, source and meaning.
 
-    Measured ones: one core of a shared two-core Xeon, CPython 3.11.
+    Measured on one core of a shared two-core Xeon with CPython 3.11.
     """
 
     # --- an entry of the denylist ---
@@ -33,7 +33,7 @@ class Costs:
     postgresql_session_bytes: float = _cost(500, "B", ENGINES, "one session in PostgreSQL, indexes included")
     redis_session_bytes: float = _cost(270, "B", ENGINES, "one session in Redis, its subject's index included")
 
-    # --- one worker of an issuer, processor time ---
+    # --- one worker of an issuer, CPU time ---
     hash_seconds: float = _cost(1 / 57, "s", BENCH, "one argon2id hash (19 MiB, 2 passes)")
     sign_seconds: float = _cost(0.7e-3, "s", CALIBRATE, "one RS256 signature")
     request_seconds: float = _cost(0.5e-3, "s", SERVED, "one login or refresh beside its hash and signature")
@@ -44,7 +44,7 @@ class Costs:
 
     read_seconds: float = _cost(0.6e-3, "s", SERVED, "a verifier polls and reads an answer")
 
-    # --- on the wire ---
+    # --- network traffic ---
     poll_bytes: float = _cost(700, "B", SERVED, "one poll without entries, both directions, headers included")
     heartbeat_bytes: float = _cost(70, "B", CALIBRATE, "one heartbeat of a stream")
     keys_bytes: float = _cost(1500, "B", CALIBRATE, "one JWKS answer, two RS256 keys and headers")
@@ -62,10 +62,10 @@ class Costs:
     redis_operations: float = _cost(37000, "1/s", ENGINES, "compare-and-swap scripts per second, one core")
     redis_message_seconds: float = _cost(5e-6, "s", ENGINES, "one entry delivered to one blocked reader")
 
-    # --- time that passes ---
+    # --- latency ---
     travel_seconds: float = _cost(0.5e-3, "s", "assumed: one datacenter", "there and back between two hosts")
 
 
 def describe_costs(costs: Costs) -> list[dict[str, object]]:
-    """Every figure with its unit, meaning and source."""
+    """Return every cost with its unit, meaning and source."""
     return [{"name": each.name, "value": getattr(costs, each.name), **each.metadata} for each in fields(costs)]

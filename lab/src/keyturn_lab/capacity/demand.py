@@ -1,4 +1,4 @@
-"""Demand and supply: what is asked of a fleet, and what it is made of."""
+"""Demand on a fleet (sessions and rates) and its supply (machines and limits)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ Carrier = Literal["sqlite", "postgresql", "redis", "sse", "http"]
 Store = Literal["sqlite", "postgresql", "redis"]
 
 CARRIERS: tuple[Carrier, ...] = ("sqlite", "postgresql", "redis", "sse", "http")
-"""How entries reach verifiers: the first three from the store itself, the other two from the issuers."""
+"""Transports of the feed: the first three deliver from the store itself, the other two from the issuers."""
 
 STORES: tuple[Store, ...] = ("sqlite", "postgresql", "redis")
 
@@ -19,12 +19,12 @@ ACTIVE_SHARE = 0.05
 CHECK_EVERY_SECONDS = 10.0
 """Time between two requests of a session in use. Assumed."""
 PEAK = 3.0
-"""The busiest hour over the average. Assumed."""
+"""Ratio of the busiest hour to the average. Assumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Rates at the busiest hour, of the whole fleet. Raises ``ConfigurationError`` for figures that make no sense."""
+    """Load of the whole fleet at the busiest hour. Raises ``ConfigurationError`` for contradictory figures."""
 
     sessions: float
     subjects: float
@@ -51,7 +51,7 @@ class Demand:
 
     @property
     def policy(self) -> TokenPolicy:
-        """The token policy these figures make; it knows how long an entry lives. Raises ``ConfigurationError``."""
+        """Token policy of these figures, which sets the lifetime of an entry. Raises ``ConfigurationError``."""
         return TokenPolicy(access_seconds=self.access_seconds, staleness_seconds=self.staleness_seconds)
 
 
@@ -67,8 +67,8 @@ def typical(
 ) -> Demand:
     """Return typical rates of ``sessions`` at the busiest hour, for users without figures of their own.
 
-    Every session is replaced once in its overall timeout (30 days), a half of them by a logout; 5 % are in use at
-    once, each with a request every ten seconds and a refresh per access token; two sessions per subject.
+    Assumes that every session is replaced once in its overall timeout (30 days), half of them by a logout; that 5 % are
+    in use at once, each with a request every ten seconds and one refresh per access token; two sessions per subject.
     """
     logins = PEAK * sessions / BROWSER.session.overall_seconds
     active = ACTIVE_SHARE * sessions
@@ -90,27 +90,27 @@ def typical(
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What one machine of each sort offers, and limits set in this repository or by the defaults of a server."""
+    """Capacity of one machine of each kind, and limits set in this repository or by the defaults of a server."""
 
     workers: int = 4
     """Worker processes of an issuer, a core each."""
     busy_share: float = 0.7
-    """Of a core, before queues grow."""
+    """Usable share of a core before queues grow."""
     link_bytes: float = 125e6
     """Bytes a second of one issuer or store node: 1 Gbit/s."""
     verifier_bytes: float = 256 * 2**20
-    """Memory one verifier may spend on the denylist."""
+    """Memory that one verifier may use for the denylist."""
     verifier_share: float = 0.1
-    """Of one core of a service, that following the feed may take."""
+    """Share of one core of a service that following the feed may use."""
     node_bytes: float = 64 * 2**30
-    """Memory of a Redis node, or disk kept in memory by a PostgreSQL node, for sessions."""
+    """Memory of a Redis node, or page cache of a PostgreSQL node, for sessions."""
     nodes: int = 1
-    """Nodes among which sessions are divided; more than one for Redis only."""
+    """Number of nodes that share the sessions; more than one for Redis only."""
     streams: int = 1000
-    """Streams of one worker (server/stream.py)."""
+    """Open streams of one worker (``MAX_STREAMS`` of the server)."""
     postgresql_connections: int = 500
     """``max_connections``, less those of the issuers."""
     redis_connections: int = 10_000
     """``maxclients``, Redis's default."""
     restart_seconds: float = 60.0
-    """Within which all verifiers, restarted at once, must have first news."""
+    """Time within which all verifiers, restarted at once, must have read a snapshot."""

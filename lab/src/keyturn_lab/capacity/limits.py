@@ -1,16 +1,16 @@
-"""Limits: what each part has to carry beside what it can; which breaks first, and what to do about it."""
+"""Limits of a fleet: needed and available capacity of each part, and a remedy when it is exceeded."""
 
 from dataclasses import dataclass
 
 from keyturn_lab.capacity.model import Model
 
 SERVE_WORKERS = 64
-"""Processes of one machine: the most that ``keyturn serve --workers`` starts."""
+"""Largest number of processes that ``keyturn serve --workers`` starts on one machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``needed`` and ``available`` in one ``unit``. ``outage``: counts only on a day on which something else failed."""
+    """One limit; ``needed`` and ``available`` are in ``unit``. ``outage``: applies only while another part is down."""
 
     name: str
     needed: float
@@ -21,17 +21,17 @@ class Limit:
 
     @property
     def load(self) -> float:
-        """What is needed over what is there; above 1 it is broken."""
+        """Ratio of needed to available; above 1 the limit is exceeded."""
         return self.needed / self.available
 
     @property
     def holds(self) -> bool:
-        """Whether there is enough."""
+        """True if the available capacity suffices."""
         return self.load <= 1
 
 
 def limits_of(model: Model) -> list[Limit]:
-    """All of them, the nearest to breaking first."""
+    """Return all limits, the most loaded first."""
     found = [*_store(model), *_issuers(model), *_carrier(model), *_verifiers(model)]
     return sorted(found, key=lambda limit: limit.load, reverse=True)
 
@@ -102,7 +102,7 @@ def _carrier(model: Model) -> list[Limit]:
 
 
 def _readers(model: Model) -> tuple[float, str]:
-    """How many readers the carrier can have, and what to do beyond."""
+    """Return the largest number of readers of the transport, and the remedy for more."""
     demand, supply = model.demand, model.supply
     workers = demand.issuers * supply.workers
     return {

@@ -1,4 +1,4 @@
-"""The model: closed formulas from demand, supply and costs to what each part of the fleet has to carry."""
+"""Capacity model: closed formulas that compute the load of each part of a fleet from demand, supply and costs."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,7 +15,10 @@ LONGEST_INTERVAL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Computed when asked for, in bytes, seconds and rates per second; ``issuer_`` and ``verifier_`` are per one."""
+    """Load of each part of a fleet, in bytes, seconds and rates per second.
+
+    Properties that start with ``issuer_`` or ``verifier_`` are per issuer or per verifier, except ``issuer_cores``.
+    """
 
     demand: Demand
     supply: Supply = field(default_factory=Supply)
@@ -25,51 +28,51 @@ class Model:
 
     @property
     def entries(self) -> float:
-        """Alive at once (Little's law): the rate, times how long the log keeps one."""
+        """Number of live entries (Little's law): their rate times their lifetime in the log."""
         return self.demand.revocations_per_second * self.demand.policy.retired_seconds
 
     @property
     def denylist_bytes(self) -> float:
-        """Memory of one verifier."""
+        """Memory of the denylist of one verifier."""
         return self.entries * self.costs.entry_bytes
 
     @property
     def snapshot_bytes(self) -> float:
-        """What a verifier that starts has to read."""
+        """Bytes that a starting verifier reads."""
         return self.entries * self.costs.entry_wire_bytes
 
     # --- the feed ---
 
     @property
     def pushes(self) -> bool:
-        """Whether news is sent rather than asked for."""
+        """True if servers send entries, False if verifiers poll."""
         return self.demand.carrier != "http"
 
     @property
     def by_issuers(self) -> bool:
-        """Whether issuers carry the feed, rather than the store."""
+        """True if the issuers serve the feed, False if the store does."""
         return self.demand.carrier in ("sse", "http")
 
     @property
     def interval_seconds(self) -> float:
-        """Between two polls, or two heartbeats."""
+        """Time between two polls, or two heartbeats."""
         quarter = self.demand.staleness_seconds / 4
         return quarter if self.pushes else min(LONGEST_INTERVAL_SECONDS, quarter)
 
     @property
     def look_seconds(self) -> float:
-        """What is committed within this time travels in one message."""
+        """Batch window: entries committed within this time are sent in one message."""
         return {"sqlite": SQLITE_LOOK_SECONDS, "sse": STREAM_LOOK_SECONDS}.get(self.demand.carrier, 0.0)
 
     @property
     def batches_per_second(self) -> float:
-        """Messages with news that one reader is sent. Revocations are a Poisson process."""
+        """Messages with entries sent to one reader. Revocations are a Poisson process."""
         rate, look = self.demand.revocations_per_second, self.look_seconds
         return -math.expm1(-rate * look) / look if look else rate
 
     @property
     def polls_per_second(self) -> float:
-        """Of all readers: one per interval, and one more after a page with entries, to see that nothing follows."""
+        """Polls of all readers: one per interval, and one more after a page with entries, to detect the end."""
         if self.pushes:
             return 0.0
         again = -math.expm1(-self.demand.revocations_per_second * self.interval_seconds)
@@ -77,7 +80,7 @@ class Model:
 
     @property
     def messages_per_second(self) -> float:
-        """Of all readers, news and heartbeats; 0 where readers ask, and on one machine's file."""
+        """Messages to all readers, entries and heartbeats; 0 if readers poll, and for SQLite."""
         if not self.pushes or self.demand.carrier == "sqlite":
             return 0.0
         beats = 1 / self.interval_seconds if self.demand.carrier == "sse" else 0.0
@@ -85,7 +88,7 @@ class Model:
 
     @property
     def feed_bytes_per_second(self) -> float:
-        """On the wire, of all readers."""
+        """Feed traffic of all readers."""
         demand, costs = self.demand, self.costs
         if demand.carrier == "sqlite":
             return 0.0
@@ -95,12 +98,12 @@ class Model:
 
     @property
     def issuer_bytes_per_second(self) -> float:
-        """Feed on the wire of one issuer, or of the one store node that carries it."""
+        """Feed traffic of one issuer, or of the one store node that serves the feed."""
         return self.feed_bytes_per_second / (self.demand.issuers if self.by_issuers else 1)
 
     @property
     def log_reads_per_second(self) -> float:
-        """Questions to the store's log: by every poll, every woken listener, every worker of an issuer."""
+        """Queries of the log in the store: by every poll, every notified listener and every worker of an issuer."""
         listeners = self.demand.verifiers if self.demand.carrier == "postgresql" else 0
         workers = self.demand.issuers * self.supply.workers
         return self.polls_per_second + (listeners + workers) * self.batches_per_second
@@ -109,7 +112,7 @@ class Model:
 
     @property
     def issuer_cores(self) -> dict[str, float]:
-        """What keeps the issuers busy, by cause."""
+        """CPU load of all issuers by cause."""
         demand, costs = self.demand, self.costs
         made = demand.logins_per_second + demand.refreshes_per_second
         entries = demand.verifiers * demand.revocations_per_second * costs.entry_encode_seconds
@@ -124,17 +127,17 @@ class Model:
 
     @property
     def key_fetches_per_second(self) -> float:
-        """Each verifier fetches the JWKS again when it is due."""
+        """JWKS fetches of all verifiers; each repeats the fetch every ``refresh_seconds``."""
         return self.demand.verifiers / KeySchedule().refresh_seconds
 
     @property
     def redis_feed_cores(self) -> float:
-        """Of the one thread that delivers."""
+        """Load of the single Redis thread that delivers entries."""
         return self.messages_per_second * self.costs.redis_message_seconds if self.demand.carrier == "redis" else 0.0
 
     @property
     def verifier_cores(self) -> float:
-        """Following the feed, in one verifier."""
+        """CPU load of following the feed in one verifier."""
         polls = self.polls_per_second / self.demand.verifiers
         return self.demand.revocations_per_second * self.costs.entry_apply_seconds + polls * self.costs.read_seconds
 
@@ -142,30 +145,30 @@ class Model:
 
     @property
     def session_bytes(self) -> float:
-        """Of one session in the store."""
+        """Bytes of one session in the store."""
         return float(getattr(self.costs, f"{self.demand.store}_session_bytes"))
 
     @property
     def store_bytes(self) -> float:
-        """Of all sessions."""
+        """Bytes of all sessions in the store."""
         return self.demand.sessions * self.session_bytes
 
     @property
     def writes_per_second(self) -> float:
-        """Logins, refreshes and revocations each write a session."""
+        """Session writes in the store: one for each login, refresh and revocation."""
         demand = self.demand
         return demand.logins_per_second + demand.refreshes_per_second + demand.revocations_per_second
 
     @property
     def node_writes_per_second(self) -> float:
-        """What one node of the store can write."""
+        """Largest write rate of one node of the store."""
         costs = self.costs
         rates = {"sqlite": costs.sqlite_writes, "postgresql": costs.postgresql_writes, "redis": costs.redis_operations}
         return rates[self.demand.store]
 
     @property
     def appends_limit(self) -> float:
-        """Revocations a second the log can take: one after another, so that sequence order is commit order."""
+        """Largest append rate of the log. Appends are serialized, so that sequence order is commit order."""
         costs = self.costs
         rates = {
             "sqlite": costs.sqlite_appends,
@@ -176,16 +179,16 @@ class Model:
 
     @property
     def nodes(self) -> int:
-        """Store nodes it takes, by memory and by writes; replicas come on top."""
+        """Number of store nodes needed for memory and writes, without replicas."""
         by_bytes = self.store_bytes / self.supply.node_bytes
         by_writes = self.writes_per_second / (self.node_writes_per_second * self.supply.busy_share)
         return max(1, math.ceil(max(by_bytes, by_writes)))
 
-    # --- the bad day ---
+    # --- failures ---
 
     @property
     def restart_seconds(self) -> float:
-        """Until the last of all verifiers, restarted at once, has its snapshot, over link or processor."""
+        """Time until the last of all verifiers, restarted at once, has its snapshot; limited by link or CPU."""
         if self.demand.carrier == "sqlite":
             return self.entries * self.costs.entry_apply_seconds
         hosts = self.demand.issuers if self.by_issuers else 1
@@ -195,14 +198,14 @@ class Model:
 
     @property
     def introspection_cores(self) -> float:
-        """If the feed were lost: every check becomes a question."""
+        """CPU load if the feed were lost: every check becomes an introspection."""
         return self.demand.checks_per_second * self.costs.introspect_seconds
 
     # --- from revocation to refusal ---
 
     @property
     def scene(self) -> Scene:
-        """The same, as the simulation sees it."""
+        """Parameters for a simulation of the same fleet."""
         demand, costs = self.demand, self.costs
         per_message = {
             "sqlite": costs.log_read_seconds,
@@ -229,10 +232,10 @@ class Model:
 
     @property
     def seen_seconds(self) -> float:
-        """The worst time from commit to the last verifier while nothing fails: one interval, and everybody's turn."""
+        """Longest time from commit to the last verifier without failures: one interval plus a pass over all readers."""
         turn = self.scene.service_seconds * self.demand.verifiers / self.scene.servers
         wait = self.look_seconds if self.pushes else self.interval_seconds + self._answer_seconds
-        # Who just missed a round of messages waits for its end, and then for a turn in the next.
+        # An entry committed just after a broadcast began waits for its end, and then for the next one.
         turn *= 2 if self.pushes else 1
         return wait + turn + self.costs.travel_seconds + self.costs.entry_apply_seconds
 

@@ -1,4 +1,4 @@
-"""Plot: headroom of every limit, revoke-to-refusal, and growth, as SVG that reads on light and on dark pages."""
+"""SVG plots of limits, of the time from revocation to refusal and of growth, legible on light and dark pages."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ from keyturn_lab.capacity.model import Model
 from keyturn_lab.capacity.simulation import Outcome
 
 HOLDS, BROKEN, OUTAGE, INK = "#1f9e89", "#d1782c", "#8b95a5", "#7d8590"
-"""Colours with enough contrast on white and on near-black alike."""
+"""Colours with enough contrast both on white and on near-black."""
 LINES = ("#1f9e89", "#d1782c", "#6f7bd9", "#b65fa5", "#8b95a5")
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 9, "font.family": "sans-serif"}
 _POINTS = 400
-# The library leaves half of itself without types.
+# Large parts of matplotlib have no type annotations.
 _pyplot: Any = pyplot
 
 
 def draw_limits(limits: Sequence[Limit]) -> bytes:
-    """How much of each limit is used, on a logarithmic axis; what is beyond the line is broken."""
+    """Draw the load of each limit on a logarithmic axis; bars beyond the line exceed the limit."""
     with _sheet(7.6, 0.32 * len(limits) + 1.1) as (sheet, axis):
         shown = list(limits)[::-1]
         loads = [max(each.load, 1e-4) for each in shown]
@@ -40,7 +40,7 @@ def draw_limits(limits: Sequence[Limit]) -> bytes:
 
 
 def draw_seen(outcomes: Sequence[tuple[str, Outcome]]) -> bytes:
-    """Which share of verifiers has seen a revocation after how long, as simulated."""
+    """Draw the simulated share of verifiers that have received a revocation over time."""
     with _sheet(7.6, 3.4) as (sheet, axis):
         for colour, (name, outcome) in zip(LINES, outcomes, strict=False):
             shares = [number / _POINTS for number in range(_POINTS + 1)]
@@ -54,7 +54,7 @@ def draw_seen(outcomes: Sequence[tuple[str, Outcome]]) -> bytes:
 
 
 def draw_growth(rows: Sequence[tuple[str, Sequence[Model]]], names: Sequence[str]) -> bytes:
-    """How the limits ``names`` fill as sessions grow: one panel per row."""
+    """Draw the load of the limits ``names`` over the number of sessions, one panel per row."""
     with _sheet(9.6, 3.6, len(rows)) as (sheet, axes):
         for axis, (title, models) in zip(axes if len(rows) > 1 else [axes], rows, strict=True):
             sessions = [each.demand.sessions for each in models]

@@ -1,4 +1,4 @@
-"""Report: one HTML page that needs nothing else: the verdict, the plots, the limits, the figures, the costs."""
+"""Report as one self-contained HTML page: the verdict, the plots, the limits, the figures and the costs."""
 
 from dataclasses import asdict
 

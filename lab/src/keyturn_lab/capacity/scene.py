@@ -1,15 +1,17 @@
-"""Scene: the few figures a simulation of the feed runs on."""
+"""Parameters of a simulation of the feed."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """``readers`` are verifiers; ``servers`` answer or send, each one thing at a time, in order of arrival.
+    """Parameters of a simulation.
 
-    ``interval_seconds``: between two polls, or two heartbeats. ``look_seconds``: a server looks for news so often.
-    ``service_seconds``: processor time of one answer or message, plus ``entry_seconds`` per entry in it.
-    ``travel_seconds``: there and back. ``apply_seconds``: of one entry, in the reader.
+    ``readers``: number of verifiers. ``servers``: number of servers; each handles one request or message at a time, in
+    order of arrival. ``pushes``: servers send entries; otherwise readers poll.
+    ``interval_seconds``: time between two polls, or two heartbeats. ``look_seconds``: interval at which a server reads
+    the log. ``service_seconds``: CPU time of one response or message, plus ``entry_seconds`` per entry in it.
+    ``travel_seconds``: network round trip. ``apply_seconds``: time in which a reader applies one entry.
     """
 
     readers: int
@@ -26,7 +28,7 @@ class Scene:
 
     @property
     def events_per_second(self) -> float:
-        """About how many events a second of it takes."""
+        """Approximate number of simulation events per simulated second."""
         if not self.pushes:
             return 2 * self.readers / self.interval_seconds + self.revocations_per_second
         rounds = min(self.revocations_per_second, 1 / self.look_seconds if self.look_seconds else float("inf"))

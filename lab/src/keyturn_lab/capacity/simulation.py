@@ -1,7 +1,7 @@
-"""The simulation: verifiers, issuers and revocations as events in order of time. Its clock is its own; chance is given.
+"""Discrete-event simulation of verifiers, issuers and revocations, with a simulated clock and a given random source.
 
-Sessions do not appear: a hundred million of them are a rate. What is simulated is what formulas are weakest at, queues
-and coincidences: the time from a revocation to each verifier, and how old a verifier's news gets.
+It computes what closed formulas predict poorly, because of queues and coincidences: the time from a revocation to each
+verifier, and the age of a verifier's denylist. Sessions are not simulated: they appear only as rates.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
 EVENTS = 1_500_000
-"""Enough for a simulated time that nobody chose: some ten seconds of one core."""
+"""Number of events that sets the default simulated time; about ten seconds on one core."""
 LONGEST_SECONDS = 60.0
 SAMPLES = 400_000
 _TICKS = 100
@@ -28,9 +28,11 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``seen``: sorted seconds from commit to a verifier. ``longest_age_seconds``: of any verifier's news.
+    """Result of a simulation.
 
-    ``unknown_share``: of all time, with news older than the bound. ``busy_share``: of the servers.
+    ``seen``: sorted seconds from a commit to its arrival at a verifier. ``longest_age_seconds``: greatest age of any
+    verifier's denylist. ``unknown_share``: share of the time in which a denylist was older than the staleness bound.
+    ``busy_share``: share of the time in which the servers were busy.
     """
 
     seconds: float
@@ -43,14 +45,17 @@ class Outcome:
     seen: "array[float]"
 
     def quantile(self, share: float) -> float:
-        """Seconds within which ``share`` of all news had arrived; 0 where there was none."""
+        """Return the seconds within which ``share`` of all entries had arrived; 0 without entries."""
         return self.seen[min(len(self.seen) - 1, int(share * len(self.seen)))] if self.seen else 0.0
 
 
 def simulate(
     scene: Scene, random: "Random", seconds: float | None = None, progress: Progress = lambda share: None
 ) -> Outcome:
-    """Run ``scene`` for ``seconds`` of its own time; as long as ``EVENTS`` last unless told. One seed, one answer."""
+    """Simulate ``scene`` for ``seconds`` of simulated time. The same seed gives the same result.
+
+    By default, the time is that of about ``EVENTS`` events, at most ``LONGEST_SECONDS``.
+    """
     if seconds is None:
         seconds = min(LONGEST_SECONDS, max(2 * scene.interval_seconds, EVENTS / scene.events_per_second))
     run = (_StreamingRun if scene.pushes else _PollingRun)(scene, random, seconds)
@@ -58,7 +63,7 @@ def simulate(
 
 
 def restart(readers: int, servers: int, seconds_each: float, random: "Random", jitter_seconds: float = 0.0) -> float:
-    """Seconds until the last reader is served, where all come at once, or within ``jitter_seconds``."""
+    """Return the seconds until the last reader is served if all arrive at once, or within ``jitter_seconds``."""
     free_at = [0.0] * servers
     for number, came_at in enumerate(sorted(random.random() * jitter_seconds for _ in range(readers))):
         server = number % servers
@@ -67,7 +72,10 @@ def restart(readers: int, servers: int, seconds_each: float, random: "Random", j
 
 
 class _Run(ABC):
-    """Events as (moment, number, what, argument): the number keeps the order of those at one moment."""
+    """Base of both simulations.
+
+    Events are tuples (time, number, callback, argument); the number orders events of the same time.
+    """
 
     def __init__(self, scene: Scene, random: "Random", seconds: float) -> None:
         self.scene, self.random, self.seconds = scene, random, seconds
@@ -80,14 +88,14 @@ class _Run(ABC):
         self.longest_age, self.unknown = 0.0, 0.0
         expected = scene.readers * scene.revocations_per_second * seconds
         self.stride = max(1, round(expected / SAMPLES))
-        """Every so manieth reader is sampled; all of them take part."""
+        """One reader in ``stride`` is sampled; all of them are simulated."""
 
     @abstractmethod
     def open(self) -> None:
-        """Put the first events on the agenda."""
+        """Schedule the first events."""
 
-    def on_commit(self) -> None:  # noqa: B027 - who polls is not told
-        """Something was just committed."""
+    def on_commit(self) -> None:  # noqa: B027 - readers that poll are not notified
+        """Notify the servers of a commit."""
 
     def outcome(self, progress: Progress) -> Outcome:
         if self.scene.revocations_per_second:
@@ -106,7 +114,7 @@ class _Run(ABC):
         heappush(self.agenda, (self.now + seconds, self.events, what, argument))
 
     def deliver(self, reader: int, known: int, asked_at: float) -> None:
-        """``reader`` now holds the first ``known`` entries, and knows the feed to be complete up to ``asked_at``."""
+        """Record that ``reader`` has the first ``known`` entries, complete as of ``asked_at``."""
         age = self.now - self.confirmed[reader]
         self.longest_age = max(self.longest_age, age)
         self.unknown += max(0.0, age - self.scene.bound_seconds)
@@ -139,7 +147,7 @@ class _Run(ABC):
 
 
 class _PollingRun(_Run):
-    """Each reader asks, waits for the answer, asks once more if there was news, and rests for an interval."""
+    """Simulation of polling: a reader repeats the poll after a page with entries, else waits for an interval."""
 
     def open(self) -> None:
         self.asked_at = array("d", bytes(8 * self.scene.readers))
@@ -177,7 +185,7 @@ class _PollingRun(_Run):
 
 
 class _StreamingRun(_Run):
-    """Each server looks for news at its own beat, and tells its own readers, one after another."""
+    """Simulation of streams: each server reads the log at its own interval and sends to its readers in order."""
 
     def open(self) -> None:
         scene = self.scene
@@ -215,7 +223,7 @@ class _StreamingRun(_Run):
         self.after(self.scene.service_seconds, self._write, server)
 
     def _write(self, reader: int) -> None:
-        """One message has left; readers of one server are those with its number, modulo servers."""
+        """Send one message, then continue with the next reader of the server (reader number modulo servers)."""
         server = reader % self.scene.servers
         known, looked_at = self.told[server], self.looked_at[server]
         self.answers, self.busy = self.answers + 1, self.busy + self.scene.service_seconds

@@ -1,4 +1,4 @@
-"""Study: one demand, answered: the model's figures, the limits, and what the simulation saw. Also as a record."""
+"""Study of one demand: the figures of the model, the limits and the simulation, also as a JSON record."""
 
 from dataclasses import asdict, dataclass
 
@@ -12,7 +12,7 @@ STEPS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure of the model, for people."""
+    """One figure of the model, for display."""
 
     chapter: str
     name: str
@@ -22,24 +22,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """``outcome``: of the simulation of ``model.scene``."""
+    """Model of a fleet. ``outcome``: result of the simulation of ``model.scene``."""
 
     model: Model
     outcome: Outcome
 
     @property
     def limits(self) -> list[Limit]:
-        """The nearest to breaking first."""
+        """All limits, the most loaded first."""
         return limits_of(self.model)
 
     @property
     def first(self) -> Limit:
-        """What breaks first."""
+        """The limit that is reached first."""
         return breaks_first(self.model)
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """The result in one or two sentences."""
         limit = self.first
         if limit.holds:
             return f"Everything holds. {_capital(limit.name)} would break first, at {1 / limit.load:.3g} times this."
@@ -51,7 +51,7 @@ class Study:
         return [*_memory(self.model), *_feed(self.model), *_work(self.model), *_delay_lines(self)]
 
     def record(self) -> dict[str, object]:
-        """For programs: everything, bytes, seconds and rates per second; inputs and costs included."""
+        """Return all inputs, costs and results for JSON, in bytes, seconds and rates per second."""
         limits = [asdict(each) | {"load": each.load, "holds": each.holds} for each in self.limits]
         outcome = {name: getattr(self.outcome, name) for name in self.outcome.__slots__ if name != "seen"}
         quantiles = {f"p{share * 100:g}": self.outcome.quantile(share) for share in (0.5, 0.99, 1.0)}

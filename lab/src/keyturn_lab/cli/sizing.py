@@ -1,4 +1,4 @@
-"""Compute what ``keyturn capacity`` was asked, and print it."""
+"""Computation and output of ``keyturn capacity``."""
 
 import sys
 from pathlib import Path

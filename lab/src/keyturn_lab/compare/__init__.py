@@ -1,1 +1,1 @@
-"""Compare: sessions, JWTs and both, measured on one's own store in one run: the table nobody measures."""
+"""Comparison of sessions, JWTs and both, measured in one run on the operator's own store."""

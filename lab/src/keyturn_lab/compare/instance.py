@@ -1,7 +1,7 @@
-"""An instance of an application under test: ``python -m keyturn_lab.compare.instance MODE PORT``.
+"""Instance of the application under test: ``python -m keyturn_lab.compare.instance MODE PORT``.
 
-``/`` is guarded as the mode says. ``/counts`` answers how often the store was asked and how much processor time was
-used; ``/down`` makes every question to the store fail from then on, ``/up`` ends that.
+``/`` authenticates according to the mode. ``/counts`` returns the number of store calls and the CPU time used, in
+seconds. ``/down`` makes every store call fail until ``/up``.
 """
 
 import json
@@ -26,7 +26,7 @@ _BODY = b"hello"
 
 
 class CountingPort:
-    """A port that counts, and fails when told to."""
+    """Proxy of a port that counts calls, and raises ``StoreUnavailable`` while ``down``."""
 
     asked = 0
     down = False
@@ -47,7 +47,7 @@ class CountingPort:
 
 
 async def hello(_scope: Any, _receive: Any, send: Any) -> None:
-    """Serve the application that is guarded."""
+    """Answer every request with a fixed body."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": _BODY})
 
@@ -87,7 +87,7 @@ def _with_controls(guarded: Any, issuer: AsyncIssuer) -> Any:
 
 def _set_store_down(issuer: AsyncIssuer, down: bool) -> None:
     CountingPort.down = down
-    # The feed reads the same store: when that is away, there is no news either.
+    # The feed reads the same store: while the store is down, the feed must not confirm freshness either.
     session_cache: Any = issuer.parts.session_cache
     session_cache.mark_complete = _ignore if down else partial(LocalSessionCache.mark_complete, session_cache)
 
@@ -97,7 +97,7 @@ def _ignore(_asked_at: float) -> None:
 
 
 def main(mode: str, port: int) -> None:
-    """Serve until ended."""
+    """Serve until the process is terminated."""
     uvicorn.run(application(mode), host="127.0.0.1", port=port, log_level="error", access_log=False, lifespan="off")
 
 

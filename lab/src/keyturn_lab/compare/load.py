@@ -1,4 +1,4 @@
-"""Load: requests over kept connections from one event loop, and what came of them."""
+"""Load generator: requests over keep-alive connections from one event loop."""
 
 import asyncio
 import time
@@ -14,7 +14,10 @@ _HEADERS = (
 
 @dataclass(slots=True)
 class LoadResult:
-    """``waits``: seconds each, sorted. ``sent``, ``received``: bytes of one request and its answer."""
+    """Result of a load run.
+
+    ``waits``: seconds per request, sorted. ``sent``, ``received``: mean bytes of one request and of its response.
+    """
 
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list[float])
@@ -23,7 +26,7 @@ class LoadResult:
     received: float = 0.0
 
     def quantile(self, share: float) -> float:
-        """Seconds within which ``share`` of them were answered."""
+        """Return the seconds within which ``share`` of the requests were answered; 0 without requests."""
         return self.waits[min(len(self.waits) - 1, int(share * len(self.waits)))] if self.waits else 0.0
 
 
@@ -35,7 +38,7 @@ def request_of(credential: str, path: str = "/") -> bytes:
 def load(
     ports: Sequence[int], credentials: Sequence[str], seconds: float, connections: int, path: str = "/"
 ) -> LoadResult:
-    """Ask without pause, ``connections`` to each port."""
+    """Send requests without pause for ``seconds``, over ``connections`` connections to each port."""
     return asyncio.run(_load(ports, [request_of(each, path) for each in credentials], seconds, connections))
 
 

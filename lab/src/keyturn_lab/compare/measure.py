@@ -1,4 +1,4 @@
-"""Measure: three ways to know who is calling, each asked the same things, in turns."""
+"""Measurement of three ways to authenticate a request, with the same load, in alternating runs."""
 
 import json
 import socket
@@ -23,12 +23,12 @@ Mode = Literal["session", "jwt", "hybrid"]
 MODES: tuple[Mode, ...] = ("session", "jwt", "hybrid")
 PASSWORD = "a bicycle made of rain"  # noqa: S105 - of an account in a scratch store
 LONGEST_SECONDS = 4.0
-"""After a revocation, and after the store went away, an instance is watched for so long."""
+"""Time to observe an instance after the store became unavailable; half of it after a revocation."""
 
 
 @dataclass(slots=True)
 class Figure:
-    """``samples``: one per run. ``note``: instead of a figure, or beside it."""
+    """One measured figure. ``samples``: one per run. ``note``: shown with the figure, or in its place."""
 
     name: str
     unit: str
@@ -37,17 +37,21 @@ class Figure:
 
     @property
     def middle(self) -> float | None:
-        """The median, where there is any."""
+        """The median of the samples, or None."""
         return median(self.samples) if self.samples else None
 
     def record(self) -> dict[str, object]:
-        """For programs."""
+        """Return the figure as plain values, for JSON."""
         return {**asdict(self), "median": self.middle}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``seconds`` of load per run, ``runs`` of each, ``connections`` per instance, ``sessions`` stored to weigh one."""
+    """Extent of a measurement.
+
+    ``seconds`` of load per run, ``runs`` of each mode, ``connections`` per instance, ``sessions`` inserted to measure
+    the size of one.
+    """
 
     seconds: float = 2.0
     runs: int = 3
@@ -58,7 +62,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Login:
-    """What a client holds."""
+    """Credentials of a client."""
 
     sid: Any
     cookie: str
@@ -74,7 +78,7 @@ Found = dict[Mode, dict[str, Figure]]
 
 
 def measure(corner: Corner, plan: Plan, tick: Tick) -> Found:
-    """Figures by mode and name; ``tick`` is told what was done."""
+    """Return the figures by mode and name. Calls ``tick`` with the name of each finished step."""
     settings = read_settings(corner.environment)
     with Issuer.open(settings, background=False) as issuer:
         issuer.signup("ada@example.com", PASSWORD, deliver="both")
@@ -130,7 +134,7 @@ def _run(found: dict[str, Figure], mode: Mode, corner: Corner, plan: Plan, issue
 
 
 def _revoke(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login) -> None:
-    """Ask on after a revocation, until every credential is refused or it has taken too long."""
+    """Repeat requests after a revocation until all are refused, or for half of ``LONGEST_SECONDS``."""
     issuer.logout(login.sid)
     revoked_at = last_at = time.monotonic()
     while time.monotonic() - revoked_at < LONGEST_SECONDS / 2:
@@ -160,7 +164,7 @@ def _success_rate(port: int, mode: Mode, login: Login, seconds: float) -> float:
 
 
 def _weigh(issuer: Issuer, corner: Corner, count: int) -> float:
-    """Bytes of one session in the store, its index included."""
+    """Return the bytes of one session in the store, its index included."""
     before = corner.used_bytes()
     for _ in range(count):
         _open(issuer)
@@ -169,7 +173,7 @@ def _weigh(issuer: Issuer, corner: Corner, count: int) -> float:
 
 def _weights(found: dict[str, Figure], mode: Mode, weight: float) -> None:
     store, instance = list(found.values())[-2:]
-    # Without sessions nothing is kept: nor can anything be listed, ended or refreshed.
+    # Without sessions nothing is stored, so nothing can be listed, ended or refreshed either.
     store.samples.append(0.0 if mode == "jwt" else weight)
     store.note = "no list of devices, no end before expiry" if mode == "jwt" else ""
     instance.samples.append(session_cache_bytes() if mode == "hybrid" else 0.0)

@@ -1,4 +1,4 @@
-"""Report: what was measured, as a record, as plots, and as one HTML page that needs nothing else."""
+"""Results of a measurement as a JSON record, as SVG plots and as one self-contained HTML page."""
 
 import os
 import platform
@@ -16,9 +16,9 @@ from keyturn_lab.compare.measure import MODES, Figure, Found, Plan
 
 NAMES = {"session": "Session", "jwt": "JWT", "hybrid": "Hybrid"}
 COLOURS = {"session": "#d9921a", "jwt": "#2f74c8", "hybrid": "#1f9e89"}
-"""Colours with enough contrast on white and on near-black alike."""
+"""Colours with enough contrast both on white and on near-black."""
 INK = "#7d8590"
-# The library leaves half of itself without types.
+# Large parts of matplotlib have no type annotations.
 _pyplot: Any = pyplot
 
 _PAGE = """<!doctype html>
@@ -49,7 +49,7 @@ then on, the feed's own included; the staleness bound is one second.</p>
 
 
 def record_of(found: Found, plan: Plan, store: str) -> dict[str, Any]:
-    """Plain values, for JSON."""
+    """Return the results as plain values, for JSON."""
     return {
         "machine": f"{platform.system()} {platform.machine()}, {_cores()} cores, Python {platform.python_version()}",
         "store": store,
@@ -59,7 +59,7 @@ def record_of(found: Found, plan: Plan, store: str) -> dict[str, Any]:
 
 
 def rows_of(found: Found) -> list[list[Any]]:
-    """One row per figure: its name, then for each mode the median and its spread or note."""
+    """Return one row per figure: its name, then for each mode the median and its range or note."""
     names = list(found["session"])
     return [[name, *(_cell(found[mode][name]) for mode in MODES)] for name in names]
 
@@ -75,7 +75,7 @@ def format_figure(value: float | None, unit: str) -> str:
 
 
 def plots_of(found: Found) -> dict[str, bytes]:
-    """SVG by name: how requests scale, and what a revocation and a lost store do."""
+    """Return the SVG plots by name: ``scaling`` (requests by instances), ``costs`` (CPU per request)."""
     return {"scaling": _scaling(found), "costs": _costs(found)}
 
 

@@ -1,4 +1,4 @@
-"""Scratch: a corner of the user's own store that holds nothing else, and is gone afterwards."""
+"""Temporary storage in the user's own store: empty at first, deleted afterwards."""
 
 import os
 import secrets
@@ -18,7 +18,10 @@ from keyturn.stores.sql.connect_errors import explain_connect_error
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """``environment``: what an instance is given. ``kind``: of the store, for people."""
+    """Temporary storage.
+
+    ``environment``: environment variables of an instance. ``kind``: the kind of store, for display.
+    """
 
     kind: str
     store: str
@@ -41,9 +44,10 @@ class Corner:
 
 @contextmanager
 def corner(store: str, sessions: str, issuer: str) -> Generator[Corner]:
-    """Made, and gone afterwards. ``store``: empty for a SQLite file of its own; ``sessions``: a Redis, if any.
+    """Create temporary storage in ``store``, and delete it afterwards.
 
-    Raises ``ConfigurationError`` for a store that cannot be kept apart from what is in it.
+    ``store``: URL of a database, or empty for a temporary SQLite file. ``sessions``: URL of a Redis, or empty.
+    Raises ``ConfigurationError`` if the existing data cannot be kept separate.
     """
     with tempfile.TemporaryDirectory(prefix="keyturn-compare-") as name:
         folder = Path(name)
@@ -67,7 +71,7 @@ def corner(store: str, sessions: str, issuer: str) -> Generator[Corner]:
 @contextmanager
 def _database(store: str, folder: Path) -> Generator[tuple[str, str]]:
     if not store or store.startswith("sqlite"):
-        # Beside the user's file rather than in it: the same disk, and none of his rows.
+        # A file in the same directory as the user's: on the same disk, but without the user's rows.
         beside = Path(store.partition(":///")[2]).parent if store else folder
         if not beside.is_dir():
             raise ConfigurationError(f"store: {beside} is no folder")
