@@ -1,1 +1,1 @@
-"""Keyturn measured beside its peers, both sides in one run: `python -m bench`."""
+"""Benchmarks of Keyturn and its peers, measured in the same run: `python -m bench`."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, show, and keep what was found."""
+"""`python -m bench`: measure, print and save the figures."""
 
 import argparse
 import sys
@@ -42,12 +42,12 @@ CHAPTERS: dict[str, ModuleType] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what was asked for. Answers 0 whether or not goals are met: missing one is a finding, not an error."""
+    """Measure the selected chapters. Return 0 even if goals are missed: that is a result, not an error."""
     asked = _parse(arguments)
     if asked.pages_only:
         write_pages()
         return 0
-    # joserfc warns that EdDSA has a newer name; nothing here is about names.
+    # joserfc warns that EdDSA has a newer name, which does not matter for measurements.
     warnings.filterwarnings("ignore", module="joserfc")
     console = Console(width=None if sys.stdout.isatty() else 130)
     machine = describe()

@@ -1,4 +1,4 @@
-"""Figures: what was measured, beside whom, and whether the goal was met."""
+"""Measured figures, with those of the peers and the goals."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,7 +8,10 @@ from bench.sampling import Series, ratio
 
 @dataclass
 class Goal:
-    """``value`` against ``limit``; ``at_most`` false: at least. ``why``: what stands in the way when it is missed."""
+    """Goal for a figure: ``value`` at most ``limit``, or at least ``limit`` if ``at_most`` is False.
+
+    ``why``: reason for a missed goal.
+    """
 
     text: str
     value: float
@@ -23,7 +26,7 @@ class Goal:
 
 @dataclass
 class Figure:
-    """One comparison. The first of ``series`` is ours."""
+    """One comparison. The first of ``series`` is that of Keyturn."""
 
     chapter: str
     work: str
@@ -39,7 +42,7 @@ class Figure:
         return ratio(self.series[0], self.of(name))
 
     def as_record(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return the figure as plain values, for JSON."""
         return {
             "chapter": self.chapter,
             "work": self.work,

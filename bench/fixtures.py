@@ -1,4 +1,4 @@
-"""Houses: issuers on a store of their own, and sessions put straight into it, without the cost of hashing."""
+"""Settings of issuers for measurements, and sessions inserted into their store without the cost of hashing."""
 
 import os
 import tempfile
@@ -41,7 +41,7 @@ def sqlite_url(within: Path | None = None) -> Iterator[str]:
 
 
 def open_sessions(parts: Components, count: int) -> list[Session]:
-    """Live sessions, in the store."""
+    """Insert ``count`` live sessions into the store."""
     return [_open(parts) for _ in range(count)]
 
 
@@ -62,5 +62,5 @@ def _open(parts: Components) -> Session:
     sid = new_session_id(subject, os.urandom(16))
     draft = Session(sid, subject, Seed(os.urandom(32)), ClientInfo(), 0, now, now, now, EPOCH)
     session = open_session(draft, RevocationFloor(), now, parts.config.profile.session)
-    parts.sync_ports.sessions.insert(session)  # type: ignore[attr-defined]  # the plain twin of the port
+    parts.sync_ports.sessions.insert(session)  # type: ignore[attr-defined]  # the synchronous port
     return session

@@ -1,4 +1,4 @@
-"""Logins: how many per second beside bare argon2id, and what other requests feel meanwhile."""
+"""Logins per second beside bare argon2id, and the latency of other requests meanwhile."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from keyturn.integrations.asgi import AuthMiddleware
 CHAPTER = "Login beside other traffic"
 PASSWORD = "violet umbrella 7 o clock"
 EVERY_SECONDS = 0.002
-"""One other request arrives in every such time, whether the one before was answered or not."""
+"""Interval between two other requests; a request is due even if the previous one has not been answered."""
 
 BARE, OURS = "argon2id, bare, one thread", "Keyturn"
 ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread pool"
@@ -34,18 +34,18 @@ _SALT = b"0123456789abcdef"
 
 
 def steps(plan: Plan) -> int:
-    """Ticks of one run: its rounds are long."""
+    """Return the number of ticks of one run, which has fewer rounds because they are long."""
     return min(plan.rounds, MOST_ROUNDS)
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Not pinned: hashing on one core beside an event loop on another is what is measured."""
+    """Measure without pinning: hashing runs on one core while an event loop runs on another."""
     with sqlite_url() as url, settled():
         return asyncio.run(_measure(url, plan))
 
 
 class Others:
-    """Other people's requests: session checks, one every two milliseconds. Latency counts from when each was due."""
+    """Session checks of other users, one every two milliseconds. Latency counts from the due time of each."""
 
     def __init__(self, issuer: AsyncIssuer) -> None:
         self._guard = AuthMiddleware(bare, issuer=issuer)
@@ -106,7 +106,7 @@ async def _rate(work: Callable[[], Awaitable[object]], count: int) -> float:
 
 
 async def _at_once(act: Callable[[], Awaitable[object]], count: int) -> None:
-    """``count`` times ``act``, a few at any moment."""
+    """Run ``act`` ``count`` times, at most ``AT_ONCE`` concurrently."""
 
     async def share() -> None:
         for _ in range(max(1, count // AT_ONCE)):
@@ -130,7 +130,7 @@ def _hashes(count: int) -> None:
 
 
 def _hash() -> None:
-    # OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; the same as Keyturn's.
+    # OWASP Password Storage Cheat Sheet: 19 MiB, time cost 2, parallelism 1; as in Keyturn.
     hash_secret_raw(PASSWORD.encode(), _SALT, 2, 19 * 1024, 1, 32, Type.ID)
 
 

@@ -1,4 +1,4 @@
-"""The machine and the versions a run was measured on: without them a figure says nothing."""
+"""Machine and library versions of a run, without which a figure has no meaning."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, object]:
-    """CPU, cores, system, Python and library versions."""
+    """Return CPU, cores, system, Python and library versions."""
     return {
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%d"),
         "cpu": _cpu(),

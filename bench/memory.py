@@ -1,4 +1,4 @@
-"""What a session weighs in Redis, beside the peers'."""
+"""Bytes of a session in Redis, beside those of the peers."""
 
 import asyncio
 import os
@@ -28,13 +28,13 @@ HEAVY = "a subject's list of sessions has its own key and expiry, 100 B; a sessi
 
 
 def install_peers() -> None:
-    """Those that run on Node."""
+    """Install the peers that run on Node.js."""
     if not (PEERS / "node_modules").is_dir():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True, capture_output=True)
 
 
 def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
-    """Bytes per session, ours and the peers'."""
+    """Measure the bytes per session of Keyturn and the peers."""
     count = 100_000 if plan.rounds > QUICK.rounds else 2_000
     fillers: dict[str, Callable[[int], None]] = {
         "Keyturn": lambda number: fill(server.url, number),
@@ -59,7 +59,10 @@ def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
 
 
 def fill(url: str, count: int, told: Callable[[int], None] = lambda _: None) -> None:
-    """As many sessions, each of a person of its own, written by the store's own scripts, many to a round trip."""
+    """Insert ``count`` sessions of different subjects with the scripts of the store, a thousand per round trip.
+
+    Calls ``told(n)`` after each ``n`` sessions.
+    """
     now = Instant(int(time.time()))
     runner, sessions, pending = RedisRunner(read_address(url)), Sessions(), []
     try:

@@ -30,16 +30,16 @@ CHAPTER = "A million sessions"
 DAY = 86400
 ASKED = 2000
 Sweep = Callable[[], int]
-"""Waits until everything is swept; answers how many."""
+"""Function that waits until all expired sessions are deleted and returns their number."""
 
 
 def steps(_plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return 3
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """In Redis, then in PostgreSQL."""
+    """Measure Redis, then PostgreSQL, then the denylist of a verifier."""
     count = 1_000_000 if plan.rounds > QUICK.rounds else 5_000
     figures = [*_in_redis(count)]
     plan.tick()
@@ -113,7 +113,7 @@ return #keys
 
 
 def _expiring(client: Any) -> Sweep:
-    """Redis sweeps by itself: all at the same moment, which is as bad as it can be."""
+    """Let all sessions in Redis expire at the same time, the worst case. Redis deletes them by itself."""
     at = time.time() + 2 + client.dbsize() / 100_000
     over: int = client.eval(_END, 0, int(1000 * at))
 
@@ -154,7 +154,7 @@ def _figures(
 
 
 def _checks(issuer: Issuer) -> Series:
-    """Microseconds of single reads."""
+    """Measure microseconds of single reads."""
     port: Any = issuer.parts.sync_store.sessions
     now = Instant(int(time.time()))
     held = [new_session(now) for _ in range(ASKED // 20)]
@@ -170,7 +170,7 @@ def _checks(issuer: Issuer) -> Series:
 
 
 def _sweeping(what: str, issuer: Issuer, sweep: Sweep) -> Figure:
-    """Everything is over: it is swept, while somebody logs in again and again."""
+    """Measure the purge of expired sessions while another thread inserts sessions."""
     waits: list[float] = []
     stop = threading.Event()
     other = threading.Thread(target=_log_in, args=(issuer, waits, stop))

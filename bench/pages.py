@@ -1,4 +1,4 @@
-"""Tables of the figures for people: four lines in README.md, and every line in bench/README.md."""
+"""Markdown tables of the figures: four lines in README.md, and every line in bench/README.md."""
 
 import json
 import re
@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 class Headline(NamedTuple):
-    """One line of the README: which figure it shows, its text, and the peer beside it."""
+    """One line of the README: the figure it shows, its text, and the peer in the next column."""
 
     chapter: str
     work: str

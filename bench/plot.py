@@ -1,4 +1,4 @@
-"""Plot: the figures of a JSON file as one SVG that reads on light and on dark pages."""
+"""SVG plot of the figures of a JSON file, legible on light and dark pages."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 
 OURS, THEIRS, MISSED, INK = "#1f9e89", "#8b95a5", "#d1782c", "#7d8590"
-"""Colours with enough contrast on white and on near-black alike."""
+"""Colours with enough contrast both on white and on near-black."""
 
 _COLUMNS = 2
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: rotations beside the bare statement through the same client, what a session check costs, revocations."""
+"""Rotations on PostgreSQL beside the bare statement through the same client; session checks; revocations."""
 
 import asyncio
 import time
@@ -43,12 +43,12 @@ Act = Callable[[], Awaitable[None]]
 
 
 def steps(plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return 4 * plan.rounds + 1
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """One caller over psycopg, one and several over asyncpg; then requests, then revocations."""
+    """Measure one caller over psycopg, one and several over asyncpg; then requests, then revocations."""
     with server() as postgres:
         figures = [
             _waiting(postgres.database(), plan),
@@ -122,7 +122,7 @@ def _script(connection: psycopg.Connection[Any], session: Session, *, reload: bo
 
 
 def _awaited(url: str, plan: Plan, callers: int) -> Figure:
-    # As under uvicorn, for both sides alike.
+    # The event loop of uvicorn, for both sides.
     loop = uvloop.new_event_loop()
     issuer = AsyncIssuer.open(settings(url), background=False)
     connections = [loop.run_until_complete(asyncpg.connect(url)) for _ in range(callers)]
@@ -158,7 +158,7 @@ def _awaited_sides(loop: asyncio.AbstractEventLoop, issuer: AsyncIssuer, connect
 
 
 def _together(loop: asyncio.AbstractEventLoop, name: str, acts: Sequence[Act]) -> Side:
-    """Each of ``acts`` again and again, all at once; ``count``: how often each."""
+    """Return a side that runs all of ``acts`` concurrently, and repeats each ``count`` times."""
 
     async def several(act: Act, times: int) -> None:
         for _ in range(times):
@@ -210,7 +210,7 @@ async def _awaited_script(connection: Any, session: Session, *, reload: bool) ->
     return rotation
 
 
-# --- what a request pays ---
+# --- requests ---
 
 
 def _requests(url: str, plan: Plan) -> Figure:

@@ -1,4 +1,4 @@
-"""Sessions in Redis: bytes each, what a request costs and asks, rotations and revocations, beside the peers."""
+"""Sessions in Redis beside the peers: bytes each, CPU and commands of a request, rotations and revocations."""
 
 import asyncio
 import gc
@@ -45,12 +45,12 @@ return 1
 
 
 def steps(plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return 2 * plan.rounds + 3
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """All of it, on one server."""
+    """Measure everything on one server."""
     server = RedisServer()
     server.start()
     try:
@@ -68,7 +68,7 @@ def measure(plan: Plan) -> list[Figure]:
 
 def _requests(server: RedisServer, url: str, plan: Plan) -> Figure:
     loop = uvloop.new_event_loop()
-    # Not followed: every check asks Redis.
+    # Without the log follower, every check calls Redis.
     issuer = AsyncIssuer.open(settings(url, session_store=server.url), background=False)
     theirs = [redis_asyncio.from_url(server.url), redis_asyncio.from_url(server.url, decode_responses=True)]
     try:

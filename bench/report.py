@@ -1,4 +1,4 @@
-"""Report: the same figures as a table in the terminal, in the README, and as JSON."""
+"""Output of the figures as a table in the terminal and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from bench.figures import Figure
 
 
 def show(figures: Sequence[Figure], machine: dict[str, Any], console: Console) -> None:
-    """Every series with its quartiles, every goal with its verdict."""
+    """Print every series with its quartiles, and every goal with its result."""
     console.print(f"\n{_machine(machine)}; load {machine['load_at_start']} when it began\n", highlight=False)
     for chapter in dict.fromkeys(figure.chapter for figure in figures):
         table = Table("work", "side", "median", "quartiles", "goal", title=chapter, title_justify="left")
@@ -44,7 +44,7 @@ def _rows(table: Table, figure: Figure) -> None:
 
 
 def write_json(figures: Sequence[Figure], machine: dict[str, Any], path: Path) -> None:
-    """Everything, samples included."""
+    """Write the machine and all figures, samples included."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"machine": machine, "figures": [figure.as_record() for figure in figures]}
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

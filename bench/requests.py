@@ -1,4 +1,4 @@
-"""HTTP requests: the CPU that authentication adds over the same bare ASGI application, driven in this process."""
+"""CPU that authentication adds to an HTTP request, over the same bare ASGI application, called in this process."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ CHAPTER = "CPU that authentication adds to a request"
 FASTAPI, STARSESSIONS = "FastAPI + PyJWT", "starsessions, in memory"
 
 _BODY = {"type": "http.response.body", "body": b"hello"}
-# What browsers send.
+# Headers of a browser.
 _HEADERS = [
     (b"host", b"auth.example.com"),
     (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
@@ -42,7 +42,7 @@ _HEADERS = [
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
     """Serve the bare ASGI application that middleware is measured over."""
-    # A new list each time: middleware adds to it.
+    # A new list each time, because middleware appends to it.
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send(_BODY)
 
@@ -56,7 +56,7 @@ async def _send(message: Any) -> None:
 
 
 class Client:
-    """Sends requests with one credential each, on one event loop."""
+    """Client that sends requests with one credential each, on one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, header: bytes) -> None:
         self._loop = loop
@@ -72,7 +72,7 @@ class Client:
 
 
 def _scope(header: bytes, credential: bytearray) -> dict[str, Any]:
-    # New bytes each time, as a server makes them: their hash is not known yet.
+    # New bytes each time, as a server creates them: Python has not cached their hash yet.
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -90,12 +90,12 @@ def _scope(header: bytes, credential: bytearray) -> dict[str, Any]:
 
 
 def steps(plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return plan.rounds
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Access tokens, then session cookies."""
+    """Measure access tokens, then session cookies."""
     loop = asyncio.new_event_loop()
     try:
         with pinned(), _houses() as (memory, sqlite):
@@ -158,7 +158,7 @@ def _cookie_sides(loop: asyncio.AbstractEventLoop, memory: AsyncIssuer, sqlite: 
 
 
 class _Cookies:
-    """Session cookies of one house."""
+    """Session cookies of one issuer."""
 
     guard: AuthMiddleware
 
@@ -168,7 +168,7 @@ class _Cookies:
         self.headers = [bytearray(session_cookie(each, issuer.parts)) for each in self._sessions]
 
     def cold(self, count: int) -> Material:
-        """As the first request after a start: the session cache holds none of them."""
+        """Return the requests after a start: the session cache holds none of the sessions."""
         for each in self._sessions:
             self._issuer.parts.session_cache.evict(each.sid)
         return AuthMiddleware(bare, issuer=self._issuer), self.headers[:count]
@@ -179,7 +179,7 @@ def _guard(mint: Mint) -> AuthMiddleware:
 
 
 def _fastapi(mint: Mint | None) -> FastAPI:
-    """As its tutorial has it; the response is plain text, so that only the dependency is added."""
+    """Return FastAPI's tutorial application. Its response is plain text, so that only the dependency is added."""
     app = FastAPI()
     if mint is None:
 

@@ -1,4 +1,4 @@
-"""From a revocation in one process to the refusal in another."""
+"""Time from a revocation in one process to the refusal in another."""
 
 import asyncio
 import multiprocessing
@@ -19,30 +19,30 @@ from keyturn.integrations.asgi import AuthMiddleware
 
 CHAPTER = "Revocation to refusal in another process"
 ASK_SECONDS = 0.0002
-"""How often the other process presents the cookie."""
+"""Interval at which the other process presents the cookie."""
 WHY = "SQLite is polled every 5 ms; every 1 ms would meet it, for 3 % of a core per worker (docs/decisions/0005)"
 
 
 def steps(_plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return 1
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Over SQLite."""
+    """Measure with SQLite."""
     with sqlite_url() as url:
         return [between(url, "SQLite", plan, WHY)]
 
 
 def between(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = "") -> Figure:
-    """Milliseconds from the commit of the revocation to the first refusal; one clock for both processes."""
+    """Measure milliseconds from the commit of a revocation to the first refusal. Both processes use one clock."""
     with Issuer.open(settings(url, session_store=sessions)) as issuer, _other(url, sessions) as other:
         opened = open_sessions(issuer.parts, plan.revocations)
         found = []
         for session in opened:
             other.send(session_cookie(session, issuer.parts))
             assert other.recv() == 200
-            time.sleep(0.003 + 0.01 * (len(found) % 17) / 17)  # at no fixed phase of the other's polls
+            time.sleep(0.003 + 0.01 * (len(found) % 17) / 17)  # out of phase with the polls of the other process
             revoked_at = _revoke(issuer, session)
             found.append((other.recv() - revoked_at) * 1e3)
     plan.tick()
@@ -74,7 +74,7 @@ def _revoke(issuer: Issuer, session: Session) -> float:
 @contextmanager
 def _other(url: str, sessions: str) -> Iterator[Connection]:
     here, there = multiprocessing.Pipe()
-    # Not forked: it must share nothing with this process but the file.
+    # Spawned, not forked: it must share only the database with this process.
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url, sessions, there), daemon=True)
     process.start()
     assert here.recv() == "ready"
@@ -116,7 +116,7 @@ class _Asking:
     async def refused_at(self, cookie: bytes) -> float:
         asked_at = time.monotonic()
         while await self.status(cookie) == 200:
-            time.sleep(ASK_SECONDS)  # noqa: ASYNC251 - the loop would round it up to a millisecond, as epoll counts
+            time.sleep(ASK_SECONDS)  # noqa: ASYNC251 - epoll would round it up to a millisecond
             asked_at = time.monotonic()
         return asked_at
 

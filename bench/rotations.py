@@ -34,12 +34,12 @@ _ROTATE = (
 
 
 def steps(plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return plan.rounds * (2 if MEMORY_DISK.is_dir() else 1)
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """On the disk, where every rotation waits for it, and on a disk of memory, where only the code is left."""
+    """Measure on a disk, with a sync per rotation, and on a memory disk, where only the cost of the code remains."""
     disk = _figure("rotations per second", _measure(plan))
     _, flow, _, bare, _ = disk.series
     disk.goals = [
@@ -120,7 +120,7 @@ def _flow(issuer: Issuer, session: Session, ports: Ports) -> Callable[[], None]:
 
 
 class _NoSigner:
-    """Signing left out, all else as it is."""
+    """Signer that does not sign, to exclude the cost of signatures."""
 
     def sign(self, claims: object, now: object) -> str:
         return "header.payload.signature"

@@ -1,4 +1,4 @@
-"""Rounds: sides take turns within one run, so that a machine that slows down slows them all."""
+"""Sampling in rounds: sides alternate within one run, so that a slow phase of the machine affects all of them."""
 
 import gc
 import os
@@ -10,14 +10,14 @@ from statistics import median, quantiles
 from typing import Any
 
 SAMPLE_SECONDS = 0.04
-"""How long one sample takes at least; shorter ones would measure the clock."""
+"""Shortest duration of a sample; shorter ones would measure the clock."""
 
 Clock = Callable[[], float]
 
 
 @dataclass
 class Plan:
-    """How much to measure. ``tick`` is called after each round, for the progress bar."""
+    """Extent of a measurement. ``tick`` is called after each round, for the progress bar."""
 
     rounds: int = 15
     sample_seconds: float = SAMPLE_SECONDS
@@ -27,12 +27,16 @@ class Plan:
 
 
 QUICK = Plan(rounds=2, sample_seconds=0.001, logins=2, revocations=5)
-"""Enough to see that everything runs; its figures mean nothing."""
+"""Shortest plan that runs everything; its figures are meaningless."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """``work(material)`` does ``count`` pieces of work with what ``prepare(count)`` made, which is not timed."""
+    """One side of a comparison.
+
+    ``prepare(count)`` returns the input for ``count`` operations; it is not timed. ``work`` performs them; it is timed.
+    ``most``: largest ``count``.
+    """
 
     name: str
     work: Callable[[Any], object]
@@ -53,7 +57,7 @@ class Series:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The quartiles."""
+        """The first and third quartiles."""
         if len(self.samples) < 2:
             return self.middle, self.middle
         low, _, high = quantiles(self.samples, n=4, method="inclusive")
@@ -71,7 +75,7 @@ def repeated(name: str, act: Callable[[], object]) -> Side:
 
 
 def take_turns(sides: Sequence[Side], plan: Plan, clock: Clock = time.process_time) -> list[Series]:
-    """Microseconds per piece of work, each side once per round, the first of one round last in the next."""
+    """Return microseconds per operation. Each side runs once per round; the first of a round is last in the next."""
     counts = {side.name: _calibrate(side, plan, clock) for side in sides}
     found = {side.name: Series(side.name) for side in sides}
     with settled():
@@ -84,7 +88,7 @@ def take_turns(sides: Sequence[Side], plan: Plan, clock: Clock = time.process_ti
 
 
 def ratio(ours: Series, theirs: Series) -> float:
-    """Median over the rounds of ours by theirs: both of one round met the same machine."""
+    """Return the median over the rounds of ours / theirs, because both sides of a round met the same conditions."""
     return median(a / b for a, b in zip(ours.samples, theirs.samples, strict=True))
 
 
@@ -106,7 +110,7 @@ def settled() -> Iterator[None]:
 
 @contextmanager
 def pinned() -> Iterator[None]:
-    """Both sides on one and the same core, where the system lets us choose."""
+    """Pin the process to one core, on systems that support it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -119,7 +123,7 @@ def pinned() -> Iterator[None]:
 
 
 def _calibrate(side: Side, plan: Plan, clock: Clock) -> int:
-    """Also the warm-up: it goes on until a sample is long enough."""
+    """Return the number of operations of a sample of at least ``plan.sample_seconds``. Also warms up the side."""
     count = 1
     while True:
         seconds = _sample(side, count, clock) * count / 1e6

@@ -1,4 +1,4 @@
-"""A crowd: sessions and revocations by the million, as logins and logouts would leave them."""
+"""Synthetic sessions and revocations by the million, as logins and logouts create them."""
 
 import asyncio
 import os
@@ -16,16 +16,16 @@ from keyturn.core.types import EPOCH, Instant, Subject
 
 CLIENT = ClientInfo("default", "Firefox on Linux", "203.0.113.7")
 TOGETHER = 64
-"""Logins under way at once."""
+"""Number of concurrent inserts."""
 
 
 def new_subject() -> Subject:
-    """As a signup names one."""
+    """Return a subject as a signup creates it."""
     return Subject(encode_session_id(os.urandom(16)))
 
 
 def new_session(now: Instant, subject: Subject | None = None) -> Session:
-    """As a login leaves one, of a person of its own unless ``subject`` is said."""
+    """Return a session as a login creates it, of ``subject`` or of a new subject."""
     owner = subject or new_subject()
     sid = new_session_id(owner, os.urandom(16))
     draft = Session(sid, owner, Seed(os.urandom(32)), CLIENT, 0, now, now, now, EPOCH)
@@ -33,24 +33,24 @@ def new_session(now: Instant, subject: Subject | None = None) -> Session:
 
 
 def crowd(count: int, now: Instant, expires_at: Instant) -> Iterator[Session]:
-    """``count`` sessions that expire at the same moment."""
+    """Yield ``count`` sessions that expire at the same time."""
     for _ in range(count):
         yield replace(new_session(now), expires_at=expires_at)
 
 
 def logouts(count: int, now: Instant, expires_at: Instant) -> Iterator[Revocation]:
-    """Entries of as many ended sessions."""
+    """Yield the log entries of ``count`` ended sessions."""
     for number in range(1, count + 1):
         sid = encode_session_id(os.urandom(16))
         yield Revocation(RevocationKind.SESSION, sid, ENDED, now, expires_at, number)
 
 
 async def fill(port: Any, sessions: Iterable[Session], told: Any) -> None:
-    """Insert them through ``port``, as logins would; ``told(n)`` after each ``n`` of them."""
+    """Insert ``sessions`` through ``port``, as logins do. Calls ``told(n)`` after each ``n`` sessions."""
     pending = iter(sessions)
 
     async def one() -> None:
-        # One iterator for all of them: who is free takes the next.
+        # All tasks share one iterator: an idle task takes the next batch.
         while batch := list(islice(pending, 100)):
             for session in batch:
                 await port.insert(session)

@@ -1,4 +1,4 @@
-"""Access tokens: one check, seen before and seen for the first time, against other libraries and the bare primitive."""
+"""Cost of an access token check, seen before and first seen, beside other libraries and the bare primitive."""
 
 import hmac
 import time
@@ -26,9 +26,9 @@ from keyturn.tokens import SigningKey, sign_compact
 ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 FIRST_SEEN = {"RS256": 1.25, "ES256": 1.10, "EdDSA": 1.08}
-"""Goals over the bare primitive."""
+"""Goals as multiples of the bare primitive."""
 MOST = 300
-"""Different tokens per sample: each is seen for the first time once."""
+"""Number of distinct tokens per sample; each can be seen for the first time only once."""
 
 OURS, PRIMITIVE = "Keyturn", "cryptography, bare"
 CHAPTER = "Access token check"
@@ -38,7 +38,7 @@ WHY = "strict parsing, the claims checks, the principal and its cache entry cost
 
 
 class FixedFeed:
-    """A feed that is fresh and knows a thousand revocations."""
+    """Feed that is always fresh and holds a thousand revocations."""
 
     def __init__(self, now: int) -> None:
         self.revocations = RevocationSet()
@@ -51,7 +51,7 @@ class FixedFeed:
 
 @dataclass
 class Mint:
-    """A key, tokens signed with it, and verifiers of every house that trust it."""
+    """Signing key with tokens signed by it, for the verifiers of all libraries."""
 
     algorithm: str
     key: SigningKey
@@ -92,12 +92,12 @@ def claims(now: int, number: int = 0) -> dict[str, object]:
 
 
 def steps(plan: Plan) -> int:
-    """Ticks of one run."""
+    """Return the number of ticks of one run."""
     return plan.rounds * len(ALGORITHMS)
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Every algorithm, seen before and first seen."""
+    """Measure every algorithm, with tokens seen before and first seen."""
     with pinned():
         return [each for algorithm in ALGORITHMS for each in _measure(Mint.open(algorithm, MOST), plan)]
 
@@ -130,7 +130,7 @@ def _each(material: tuple[Callable[[Any], object], list[Any]]) -> None:
 
 
 def _each_text(material: tuple[Callable[[str], object], list[bytes]]) -> None:
-    # A new string each time, as one comes from a socket: its hash is not known yet.
+    # A new string each time, as from a socket: Python has not cached its hash yet.
     check, presented = material
     for each in presented:
         check(each.decode())
@@ -178,7 +178,7 @@ def _pem(mint: Mint) -> bytes:
 
 
 def _signed(mint: Mint, count: int) -> list[tuple[bytes, bytes]]:
-    """Signature and signing input, taken apart beforehand."""
+    """Return pairs of signature and signing input, parsed in advance."""
     found = []
     for token in mint.tokens[:count]:
         signing_input, _, encoded = token.rpartition(b".")
