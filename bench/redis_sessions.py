@@ -138,7 +138,7 @@ def _microseconds(port: int, cookie: str, path: str) -> float:
     before = _cpu(port)
     loaded = load([port], [cookie], 0.5, 8, path)
     assert set(loaded.statuses) == {200}
-    return (_cpu(port) - before) / len(loaded.waits)
+    return (_cpu(port) - before) / len(loaded.latencies)
 
 
 def _cpu(port: int) -> float:

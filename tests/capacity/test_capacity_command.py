@@ -46,11 +46,11 @@ def test_given_rates_replace_typical_ones() -> None:
     assert (demand["revocations_per_second"], demand["logins_per_second"]) == (7, 0)
 
 
-@pytest.mark.parametrize("carrier", ["sqlite", "postgresql", "redis", "sse", "http"])
-def test_every_transport_is_a_choice(carrier: str) -> None:
-    code, said, _ = run(*QUICK, "--json", "--transport", carrier)
+@pytest.mark.parametrize("transport", ["sqlite", "postgresql", "redis", "sse", "http"])
+def test_every_transport_is_a_choice(transport: str) -> None:
+    code, said, _ = run(*QUICK, "--json", "--transport", transport)
     assert code == 0
-    assert json.loads(said)["demand"]["carrier"] == carrier
+    assert json.loads(said)["demand"]["transport"] == transport
 
 
 def test_a_report_is_one_page_with_its_plots_in_it(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from keyturn.errors import ConfigurationError
 from keyturn_lab.capacity.costs import Costs, describe_costs
-from keyturn_lab.capacity.demand import CARRIERS, Demand, Supply, typical
-from keyturn_lab.capacity.limits import breaks_first, limits_of
+from keyturn_lab.capacity.demand import TRANSPORTS, Demand, Supply, typical_demand
+from keyturn_lab.capacity.limits import first_limit, limits_of
 from keyturn_lab.capacity.model import Model
 
-INTERNET = typical(1e8, 10_000, 20, store="redis")
+INTERNET = typical_demand(1e8, 10_000, 20, store="redis")
 STORM = replace(INTERNET, verifiers=10, revocations_per_second=20_000.0)
 
 
@@ -20,10 +20,10 @@ def test_live_entries_are_the_rate_times_the_retention() -> None:
     assert model.denylist_bytes == model.entries * Costs().entry_bytes
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-def test_doubled_demand_lowers_no_load(carrier: str) -> None:
-    store = carrier if carrier in ("sqlite", "postgresql", "redis") else "postgresql"
-    small = typical(1e5, 50, 2, carrier=carrier, store=store)  # type: ignore[arg-type]  # one of them
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_doubled_demand_lowers_no_load(transport: str) -> None:
+    store = transport if transport in ("sqlite", "postgresql", "redis") else "postgresql"
+    small = typical_demand(1e5, 50, 2, transport=transport, store=store)  # type: ignore[arg-type]  # one of them
     large = replace(
         small,
         sessions=2 * small.sessions,
@@ -39,34 +39,34 @@ def test_doubled_demand_lowers_no_load(carrier: str) -> None:
 @pytest.mark.parametrize(
     ("demand", "supply", "first"),
     [
-        (typical(1e8, 10, 20, store="postgresql"), Supply(node_bytes=16e9), "session memory"),
+        (typical_demand(1e8, 10, 20, store="postgresql"), Supply(node_bytes=16e9), "session memory"),
         (replace(INTERNET, verifiers=200_000), Supply(nodes=8), "restart of all verifiers"),
         (
             replace(INTERNET, verifiers=10, revocations_per_second=20_000.0),
             Supply(nodes=8, verifier_bytes=2**60),
             "verifier processors",
         ),
-        (typical(1e5, 5_000, 1, carrier="postgresql", store="postgresql"), Supply(), "feed readers"),
-        (replace(typical(1e5, 10, 1), logins_per_second=500.0), Supply(), "issuer processors"),
+        (typical_demand(1e5, 5_000, 1, transport="postgresql", store="postgresql"), Supply(), "feed readers"),
+        (replace(typical_demand(1e5, 10, 1), logins_per_second=500.0), Supply(), "issuer processors"),
     ],
 )
 def test_the_first_limit_to_break(demand: Demand, supply: Supply, first: str) -> None:
-    limit = breaks_first(Model(demand, supply))
-    assert not limit.holds
+    limit = first_limit(Model(demand, supply))
+    assert not limit.is_met
     assert not limit.outage
     assert limit.remedy
     assert limit.name == first
 
 
 def test_an_idle_fleet_is_within_every_limit() -> None:
-    assert breaks_first(Model(typical(0, 1, 1))).holds
+    assert first_limit(Model(typical_demand(0, 1, 1))).is_met
 
 
 def test_the_first_limit_is_reached_at_the_predicted_growth() -> None:
     model = Model(INTERNET, Supply(nodes=8))
-    limit = breaks_first(model)
+    limit = first_limit(model)
     grown = replace(INTERNET, verifiers=int(INTERNET.verifiers * 4))
-    assert breaks_first(Model(grown, model.supply)).load > limit.load
+    assert first_limit(Model(grown, model.supply)).load > limit.load
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_first_limit_is_reached_at_the_predicted_growth() -> None:
         {"sessions": -1.0},
         {"revocations_per_second": float("nan")},
         {"checks_per_second": float("inf")},
-        {"carrier": "redis", "store": "postgresql"},
+        {"transport": "redis", "store": "postgresql"},
         {"access_seconds": 0},
     ],
 )

@@ -8,13 +8,13 @@ import pytest
 from keyturn_lab.capacity.scene import Scene
 from keyturn_lab.capacity.simulation import restart, simulate
 
-QUIET = Scene(readers=10, servers=2, revocations_per_second=5.0, pushes=False, interval_seconds=1.0)
+QUIET = Scene(readers=10, servers=2, revocations_per_second=5.0, is_push=False, interval_seconds=1.0)
 
 
 def test_one_seed_gives_one_answer() -> None:
-    for scene in (QUIET, replace(QUIET, pushes=True)):
+    for scene in (QUIET, replace(QUIET, is_push=True)):
         assert simulate(scene, Random(1), 20.0) == simulate(scene, Random(1), 20.0)
-        assert simulate(scene, Random(1), 20.0).seen != simulate(scene, Random(2), 20.0).seen
+        assert simulate(scene, Random(1), 20.0).delays != simulate(scene, Random(2), 20.0).delays
 
 
 def test_a_reader_polling_every_second_sees_a_revocation_after_half_a_second() -> None:
@@ -26,7 +26,7 @@ def test_a_reader_polling_every_second_sees_a_revocation_after_half_a_second() -
 
 
 def test_a_streamed_reader_waits_for_the_log_read_and_its_queue() -> None:
-    scene = replace(QUIET, pushes=True, look_seconds=0.02, service_seconds=0.001, travel_seconds=0.004)
+    scene = replace(QUIET, is_push=True, log_poll_seconds=0.02, service_seconds=0.001, travel_seconds=0.004)
     outcome = simulate(scene, Random(1), 500.0)
     # Half a look, half of a round of five turns of a millisecond, half of there-and-back.
     assert outcome.quantile(0.5) == pytest.approx(0.010 + 0.003 + 0.002, rel=0.1)
@@ -48,12 +48,12 @@ def test_news_older_than_the_bound_is_counted() -> None:
 
 def test_a_simulation_without_revocations_sees_none() -> None:
     outcome = simulate(replace(QUIET, revocations_per_second=0.0), Random(1), 10.0)
-    assert (len(outcome.seen), outcome.quantile(0.99), outcome.revocations) == (0, 0.0, 0)
+    assert (len(outcome.delays), outcome.quantile(0.99), outcome.revocations) == (0, 0.0, 0)
 
 
 def test_the_default_simulated_time_is_bounded() -> None:
     told: list[float] = []
-    outcome = simulate(replace(QUIET, pushes=True, look_seconds=0.005), Random(1), progress=told.append)
+    outcome = simulate(replace(QUIET, is_push=True, log_poll_seconds=0.005), Random(1), progress=told.append)
     assert outcome.seconds == 60.0
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1.0, abs=0.02)

@@ -18,9 +18,9 @@ from keyturn.issuer import Issuer
 from keyturn_lab.capacity.calibrate import new_session
 from keyturn_lab.compare import measure
 from keyturn_lab.compare.load import LoadResult, load
-from keyturn_lab.compare.measure import MODES, Figure, Found, Plan, Tick
+from keyturn_lab.compare.measure import MODES, Figure, Plan, Results, Tick
 from keyturn_lab.compare.report import format_figure
-from keyturn_lab.compare.scratch import Corner
+from keyturn_lab.compare.scratch import ScratchStore
 from server_process.process import PASSWORD
 from services.fixtures import Fresh
 from services.redis import RedisServer
@@ -106,10 +106,10 @@ def test_scratch_schemas_and_keys_are_removed_afterwards(
 ) -> None:
     url = fresh("postgresql")
 
-    def filled(corner: Corner, plan: Plan, tick: Tick) -> Found:
-        before = corner.used_bytes()
-        fill(corner)
-        assert 100 < (corner.used_bytes() - before) / SESSIONS < 2000
+    def filled(scratch: ScratchStore, plan: Plan, tick: Tick) -> Results:
+        before = scratch.used_bytes()
+        fill(scratch)
+        assert 100 < (scratch.used_bytes() - before) / SESSIONS < 2000
         assert (len(schemas(url)), held(own_redis) >= SESSIONS) == (1, True)
         return drawn()
 
@@ -120,8 +120,8 @@ def test_scratch_schemas_and_keys_are_removed_afterwards(
     assert (schemas(url), held(own_redis)) == ([], 0)
 
 
-def fill(corner: Corner) -> None:
-    with Issuer.open(read_settings(corner.environment), background=False) as issuer:
+def fill(scratch: ScratchStore) -> None:
+    with Issuer.open(read_settings(scratch.environment), background=False) as issuer:
         issuer.signup("ada@example.com", PASSWORD, deliver="both")
         for _ in range(SESSIONS):
             issuer.parts.sync_store.sessions.insert(new_session())
@@ -137,7 +137,7 @@ def schemas(url: str) -> list[tuple[str]]:
         return connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'keyturn_compare%'").fetchall()
 
 
-def drawn(*samples: float) -> Found:
+def drawn(*samples: float) -> Results:
     """Figures that nobody measured."""
     return {mode: {"CPU": Figure("CPU", "µs", list(samples), f"a note on {mode}")} for mode in MODES}
 
@@ -145,7 +145,7 @@ def drawn(*samples: float) -> Found:
 def test_people_read_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     plans: list[Plan] = []
 
-    def planned(corner: Corner, plan: Plan, tick: Tick) -> Found:
+    def planned(scratch: ScratchStore, plan: Plan, tick: Tick) -> Results:
         plans.append(plan)
         return drawn(1, 2, 6)
 

@@ -41,15 +41,15 @@ Progress = Callable[[str], None]
 def calibrate(costs: Costs, progress: Progress = lambda what: None) -> Costs:
     """Return ``costs`` with every figure that one process can measure. Takes a few seconds of one core."""
     entries = [_entry(number) for number in range(1, ENTRIES + 1)]
-    found: dict[str, float] = {}
-    for name, measure in (("entries", _of_entries), ("a denylist", _of_denylist)):
+    measured: dict[str, float] = {}
+    for name, measure in (("entries", _measure_entries), ("a denylist", _measure_denylist)):
         progress(name)
-        found |= measure(entries)
+        measured |= measure(entries)
     progress("a session cache")
-    found |= {"session_cache_bytes": session_cache_bytes()}
+    measured |= {"session_cache_bytes": session_cache_bytes()}
     progress("a store on this disk")
-    found |= _of_store()
-    return replace(costs, **found)
+    measured |= _measure_store()
+    return replace(costs, **measured)
 
 
 def _entry(number: int) -> Revocation:
@@ -64,10 +64,10 @@ def _encode_page(entries: list[Revocation]) -> bytes:
     return msgspec.json.encode(feed_response(RevocationPage(tuple(entries), entries[-1].sequence, log_id=_LOG)))
 
 
-def _of_entries(entries: list[Revocation]) -> dict[str, float]:
-    began_at = time.perf_counter()
+def _measure_entries(entries: list[Revocation]) -> dict[str, float]:
+    started_at = time.perf_counter()
     page = _encode_page(entries)
-    seconds = time.perf_counter() - began_at
+    seconds = time.perf_counter() - started_at
     return {
         "entry_wire_bytes": len(page) / len(entries),
         "entry_deflated_bytes": len(zlib.compress(page)) / len(entries),
@@ -75,7 +75,7 @@ def _of_entries(entries: list[Revocation]) -> dict[str, float]:
     }
 
 
-def _of_denylist(entries: list[Revocation]) -> dict[str, float]:
+def _measure_denylist(entries: list[Revocation]) -> dict[str, float]:
     """Measure a verifier's feed on encoded pages, without a network."""
     gc.collect()
     tracemalloc.start()
@@ -83,16 +83,16 @@ def _of_denylist(entries: list[Revocation]) -> dict[str, float]:
         before, _ = tracemalloc.get_traced_memory()
         feed = _feed_with(entries)
         gc.collect()
-        held = tracemalloc.get_traced_memory()[0] - before
+        used = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
     del feed
-    began_at = time.perf_counter()
+    started_at = time.perf_counter()
     feed = _feed_with(entries)
     feed.revocations.expire(Instant(_NOW + 4000))
-    seconds = time.perf_counter() - began_at
-    encoding = ENTRIES * _of_entries(entries)["entry_encode_seconds"]
-    return {"entry_bytes": held / ENTRIES, "entry_apply_seconds": (seconds - encoding) / ENTRIES}
+    seconds = time.perf_counter() - started_at
+    encoding = ENTRIES * _measure_entries(entries)["entry_encode_seconds"]
+    return {"entry_bytes": used / ENTRIES, "entry_apply_seconds": (seconds - encoding) / ENTRIES}
 
 
 def _feed_with(entries: list[Revocation]) -> HttpFeed:
@@ -119,10 +119,10 @@ def session_cache_bytes() -> float:
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(SESSIONS):
             session_cache.put(LoadedSession(new_session(), RevocationFloor()))
-        held = tracemalloc.get_traced_memory()[0] - before
+        used = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    return held / SESSIONS
+    return used / SESSIONS
 
 
 def new_session() -> Session:
@@ -134,7 +134,7 @@ def new_session() -> Session:
     return open_session(draft, RevocationFloor(), _NOW, BROWSER.session)
 
 
-def _of_store() -> dict[str, float]:
+def _measure_store() -> dict[str, float]:
     with TemporaryDirectory(prefix="keyturn-capacity-") as folder:
         path = Path(folder) / "keyturn.db"
         settings = Settings(
@@ -145,19 +145,19 @@ def _of_store() -> dict[str, float]:
             service_token="a service token for figures only",  # noqa: S106 - as above
         )
         with Issuer.open(settings, background=False) as issuer:
-            return _of_open_store(issuer, path)
+            return _measure_open_store(issuer, path)
 
 
-def _of_open_store(issuer: Issuer, path: Path) -> dict[str, float]:
+def _measure_open_store(issuer: Issuer, path: Path) -> dict[str, float]:
     store, before = issuer.parts.store, _size(path)
     for _ in range(STORED):
         store.sessions.insert(new_session())
-    held = (_size(path) - before) / STORED
+    used = (_size(path) - before) / STORED
     numbers = iter(range(10**9))
     appends = _seconds(lambda: issuer.revoke_subject(Subject(f"subject-{next(numbers)}")), 300)
     last = store.log.sequence()
     return {
-        "sqlite_session_bytes": held,
+        "sqlite_session_bytes": used,
         "sqlite_appends": 1 / appends,
         "log_read_seconds": _seconds(lambda: store.log.after(last - 1, _PAGE), 500),
         "sign_seconds": _seconds(lambda: issuer.parts.keyring.sign({"sub": "subject"}, issuer.parts.now()), 50),
@@ -165,12 +165,12 @@ def _of_open_store(issuer: Issuer, path: Path) -> dict[str, float]:
     }
 
 
-def _seconds(work: Callable[[], object], times: int) -> float:
+def _seconds(work: Callable[[], object], count: int) -> float:
     work()
-    began_at = time.perf_counter()
-    for _ in range(times):
+    started_at = time.perf_counter()
+    for _ in range(count):
         work()
-    return (time.perf_counter() - began_at) / times
+    return (time.perf_counter() - started_at) / count
 
 
 def _size(path: Path) -> int:

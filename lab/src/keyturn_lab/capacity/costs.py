@@ -9,8 +9,8 @@ BENCH = "measured: scripts/bench (bench/results/latest.json)"
 
 
 def _cost(value: float, unit: str, source: str, meaning: str) -> float:
-    stands: float = field(default=value, metadata={"unit": unit, "source": source, "meaning": meaning})
-    return stands
+    cost_field: float = field(default=value, metadata={"unit": unit, "source": source, "meaning": meaning})
+    return cost_field
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import Literal
 from keyturn.core.policy import BROWSER, TokenPolicy
 from keyturn.errors import ConfigurationError
 
-Carrier = Literal["sqlite", "postgresql", "redis", "sse", "http"]
+Transport = Literal["sqlite", "postgresql", "redis", "sse", "http"]
 Store = Literal["sqlite", "postgresql", "redis"]
 
-CARRIERS: tuple[Carrier, ...] = ("sqlite", "postgresql", "redis", "sse", "http")
+TRANSPORTS: tuple[Transport, ...] = ("sqlite", "postgresql", "redis", "sse", "http")
 """Transports of the feed: the first three deliver from the store itself, the other two from the issuers."""
 
 STORES: tuple[Store, ...] = ("sqlite", "postgresql", "redis")
@@ -36,15 +36,15 @@ class Demand:
     revocations_per_second: float
     access_seconds: int = 600
     staleness_seconds: int = 5
-    carrier: Carrier = "sse"
+    transport: Transport = "sse"
     store: Store = "postgresql"
 
     def __post_init__(self) -> None:
         problems = [f"{name} must be at least 1" for name in ("verifiers", "issuers") if getattr(self, name) < 1]
         rates = ("sessions", "subjects", *(each for each in self.__slots__ if each.endswith("_per_second")))
         problems += [f"{name} must not be negative" for name in rates if not 0 <= getattr(self, name) < 1e15]
-        if self.carrier in ("sqlite", "postgresql", "redis") and self.carrier != self.store:
-            problems.append(f"the carrier {self.carrier} needs {self.carrier} as the store")
+        if self.transport in ("sqlite", "postgresql", "redis") and self.transport != self.store:
+            problems.append(f"transport {self.transport} needs {self.transport} as the store, not {self.store}")
         if problems:
             raise ConfigurationError(*problems)
         _ = self.policy
@@ -55,14 +55,14 @@ class Demand:
         return TokenPolicy(access_seconds=self.access_seconds, staleness_seconds=self.staleness_seconds)
 
 
-def typical(
+def typical_demand(
     sessions: float,
     verifiers: int,
     issuers: int,
     *,
     access_seconds: int = 600,
     staleness_seconds: int = 5,
-    carrier: Carrier = "sse",
+    transport: Transport = "sse",
     store: Store = "postgresql",
 ) -> Demand:
     """Return typical rates of ``sessions`` at the busiest hour, for users without figures of their own.
@@ -83,7 +83,7 @@ def typical(
         revocations_per_second=logins / 2,
         access_seconds=access_seconds,
         staleness_seconds=staleness_seconds,
-        carrier=carrier,
+        transport=transport,
         store=store,
     )
 

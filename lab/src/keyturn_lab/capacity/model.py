@@ -8,9 +8,9 @@ from keyturn_lab.capacity.costs import Costs
 from keyturn_lab.capacity.demand import Demand, Supply
 from keyturn_lab.capacity.scene import Scene
 
-SQLITE_LOOK_SECONDS = 0.005
-STREAM_LOOK_SECONDS = 0.005
-LONGEST_INTERVAL_SECONDS = 1.0
+SQLITE_LOG_POLL_SECONDS = 0.005
+STREAM_LOG_POLL_SECONDS = 0.005
+MAX_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +44,57 @@ class Model:
     # --- the feed ---
 
     @property
-    def pushes(self) -> bool:
+    def is_push(self) -> bool:
         """True if servers send entries, False if verifiers poll."""
-        return self.demand.carrier != "http"
+        return self.demand.transport != "http"
 
     @property
-    def by_issuers(self) -> bool:
+    def is_served_by_issuers(self) -> bool:
         """True if the issuers serve the feed, False if the store does."""
-        return self.demand.carrier in ("sse", "http")
+        return self.demand.transport in ("sse", "http")
 
     @property
     def interval_seconds(self) -> float:
         """Time between two polls, or two heartbeats."""
         quarter = self.demand.staleness_seconds / 4
-        return quarter if self.pushes else min(LONGEST_INTERVAL_SECONDS, quarter)
+        return quarter if self.is_push else min(MAX_INTERVAL_SECONDS, quarter)
 
     @property
-    def look_seconds(self) -> float:
+    def log_poll_seconds(self) -> float:
         """Batch window: entries committed within this time are sent in one message."""
-        return {"sqlite": SQLITE_LOOK_SECONDS, "sse": STREAM_LOOK_SECONDS}.get(self.demand.carrier, 0.0)
+        return {"sqlite": SQLITE_LOG_POLL_SECONDS, "sse": STREAM_LOG_POLL_SECONDS}.get(self.demand.transport, 0.0)
 
     @property
     def batches_per_second(self) -> float:
         """Messages with entries sent to one reader. Revocations are a Poisson process."""
-        rate, look = self.demand.revocations_per_second, self.look_seconds
-        return -math.expm1(-rate * look) / look if look else rate
+        rate, window = self.demand.revocations_per_second, self.log_poll_seconds
+        return -math.expm1(-rate * window) / window if window else rate
 
     @property
     def polls_per_second(self) -> float:
         """Polls of all readers: one per interval, and one more after a page with entries, to detect the end."""
-        if self.pushes:
+        if self.is_push:
             return 0.0
-        again = -math.expm1(-self.demand.revocations_per_second * self.interval_seconds)
-        return self.demand.verifiers * (1 + again) / (self.interval_seconds + (1 + again) * self._answer_seconds)
+        extra_polls = -math.expm1(-self.demand.revocations_per_second * self.interval_seconds)
+        return (
+            self.demand.verifiers
+            * (1 + extra_polls)
+            / (self.interval_seconds + (1 + extra_polls) * self._answer_seconds)
+        )
 
     @property
     def messages_per_second(self) -> float:
         """Messages to all readers, entries and heartbeats; 0 if readers poll, and for SQLite."""
-        if not self.pushes or self.demand.carrier == "sqlite":
+        if not self.is_push or self.demand.transport == "sqlite":
             return 0.0
-        beats = 1 / self.interval_seconds if self.demand.carrier == "sse" else 0.0
-        return self.demand.verifiers * (self.batches_per_second + beats)
+        heartbeats = 1 / self.interval_seconds if self.demand.transport == "sse" else 0.0
+        return self.demand.verifiers * (self.batches_per_second + heartbeats)
 
     @property
     def feed_bytes_per_second(self) -> float:
         """Feed traffic of all readers."""
         demand, costs = self.demand, self.costs
-        if demand.carrier == "sqlite":
+        if demand.transport == "sqlite":
             return 0.0
         entries = demand.verifiers * demand.revocations_per_second * costs.entry_wire_bytes
         polls = self.polls_per_second * (costs.poll_bytes + 8 * costs.frame_bytes)
@@ -99,12 +103,12 @@ class Model:
     @property
     def issuer_bytes_per_second(self) -> float:
         """Feed traffic of one issuer, or of the one store node that serves the feed."""
-        return self.feed_bytes_per_second / (self.demand.issuers if self.by_issuers else 1)
+        return self.feed_bytes_per_second / (self.demand.issuers if self.is_served_by_issuers else 1)
 
     @property
     def log_reads_per_second(self) -> float:
         """Queries of the log in the store: by every poll, every notified listener and every worker of an issuer."""
-        listeners = self.demand.verifiers if self.demand.carrier == "postgresql" else 0
+        listeners = self.demand.verifiers if self.demand.transport == "postgresql" else 0
         workers = self.demand.issuers * self.supply.workers
         return self.polls_per_second + (listeners + workers) * self.batches_per_second
 
@@ -114,14 +118,16 @@ class Model:
     def issuer_cores(self) -> dict[str, float]:
         """CPU load of all issuers by cause."""
         demand, costs = self.demand, self.costs
-        made = demand.logins_per_second + demand.refreshes_per_second
+        issued = demand.logins_per_second + demand.refreshes_per_second
         entries = demand.verifiers * demand.revocations_per_second * costs.entry_encode_seconds
         return {
             "password hashes": demand.logins_per_second * costs.hash_seconds,
-            "signatures": made * costs.sign_seconds,
-            "logins, refreshes, revocations": (made + demand.revocations_per_second) * costs.request_seconds,
-            "polls of the feed": self.polls_per_second * costs.poll_seconds + (0 if self.pushes else entries),
-            "streams of the feed": self.messages_per_second * costs.message_seconds if demand.carrier == "sse" else 0.0,
+            "signatures": issued * costs.sign_seconds,
+            "logins, refreshes, revocations": (issued + demand.revocations_per_second) * costs.request_seconds,
+            "polls of the feed": self.polls_per_second * costs.poll_seconds + (0 if self.is_push else entries),
+            "streams of the feed": self.messages_per_second * costs.message_seconds
+            if demand.transport == "sse"
+            else 0.0,
             "key sets": self.key_fetches_per_second * costs.keys_seconds,
         }
 
@@ -133,7 +139,7 @@ class Model:
     @property
     def redis_feed_cores(self) -> float:
         """Load of the single Redis thread that delivers entries."""
-        return self.messages_per_second * self.costs.redis_message_seconds if self.demand.carrier == "redis" else 0.0
+        return self.messages_per_second * self.costs.redis_message_seconds if self.demand.transport == "redis" else 0.0
 
     @property
     def verifier_cores(self) -> float:
@@ -189,12 +195,12 @@ class Model:
     @property
     def restart_seconds(self) -> float:
         """Time until the last of all verifiers, restarted at once, has its snapshot; limited by link or CPU."""
-        if self.demand.carrier == "sqlite":
+        if self.demand.transport == "sqlite":
             return self.entries * self.costs.entry_apply_seconds
-        hosts = self.demand.issuers if self.by_issuers else 1
+        hosts = self.demand.issuers if self.is_served_by_issuers else 1
         link = self.demand.verifiers * self.snapshot_bytes / (hosts * self.supply.link_bytes)
         work = self.demand.verifiers * (self.costs.poll_seconds + self.entries * self.costs.entry_encode_seconds)
-        return max(link, work / (hosts * (self.supply.workers if self.by_issuers else 1)))
+        return max(link, work / (hosts * (self.supply.workers if self.is_served_by_issuers else 1)))
 
     @property
     def introspection_cores(self) -> float:
@@ -214,30 +220,30 @@ class Model:
             "sse": costs.message_seconds,
             "http": costs.poll_seconds,
         }
-        alone = demand.verifiers if demand.carrier == "sqlite" else 1
-        servers = demand.issuers * self.supply.workers if self.by_issuers else alone
+        store_servers = demand.verifiers if demand.transport == "sqlite" else 1
+        servers = demand.issuers * self.supply.workers if self.is_served_by_issuers else store_servers
         return Scene(
             readers=demand.verifiers,
             servers=servers,
             revocations_per_second=demand.revocations_per_second,
-            pushes=self.pushes,
+            is_push=self.is_push,
             interval_seconds=self.interval_seconds,
-            look_seconds=self.look_seconds,
-            service_seconds=per_message[demand.carrier],
-            entry_seconds=0.0 if self.pushes else costs.entry_encode_seconds,
+            log_poll_seconds=self.log_poll_seconds,
+            service_seconds=per_message[demand.transport],
+            entry_seconds=0.0 if self.is_push else costs.entry_encode_seconds,
             travel_seconds=costs.travel_seconds,
             apply_seconds=costs.entry_apply_seconds,
             bound_seconds=demand.staleness_seconds,
         )
 
     @property
-    def seen_seconds(self) -> float:
+    def max_delay_seconds(self) -> float:
         """Longest time from commit to the last verifier without failures: one interval plus a pass over all readers."""
-        turn = self.scene.service_seconds * self.demand.verifiers / self.scene.servers
-        wait = self.look_seconds if self.pushes else self.interval_seconds + self._answer_seconds
+        broadcast = self.scene.service_seconds * self.demand.verifiers / self.scene.servers
+        first_wait = self.log_poll_seconds if self.is_push else self.interval_seconds + self._answer_seconds
         # An entry committed just after a broadcast began waits for its end, and then for the next one.
-        turn *= 2 if self.pushes else 1
-        return wait + turn + self.costs.travel_seconds + self.costs.entry_apply_seconds
+        broadcast *= 2 if self.is_push else 1
+        return first_wait + broadcast + self.costs.travel_seconds + self.costs.entry_apply_seconds
 
     @property
     def _answer_seconds(self) -> float:

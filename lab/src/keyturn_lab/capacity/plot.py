@@ -14,7 +14,7 @@ from keyturn_lab.capacity.limits import Limit, limits_of
 from keyturn_lab.capacity.model import Model
 from keyturn_lab.capacity.simulation import Outcome
 
-HOLDS, BROKEN, OUTAGE, INK = "#1f9e89", "#d1782c", "#8b95a5", "#7d8590"
+MET, EXCEEDED, OUTAGE, INK = "#1f9e89", "#d1782c", "#8b95a5", "#7d8590"
 """Colours with enough contrast both on white and on near-black."""
 LINES = ("#1f9e89", "#d1782c", "#6f7bd9", "#b65fa5", "#8b95a5")
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 9, "font.family": "sans-serif"}
@@ -26,20 +26,20 @@ _pyplot: Any = pyplot
 def draw_limits(limits: Sequence[Limit]) -> bytes:
     """Draw the load of each limit on a logarithmic axis; bars beyond the line exceed the limit."""
     with _sheet(7.6, 0.32 * len(limits) + 1.1) as (sheet, axis):
-        shown = list(limits)[::-1]
-        loads = [max(each.load, 1e-4) for each in shown]
-        axis.barh([each.name for each in shown], loads, left=1e-4, color=[_colour(each) for each in shown], height=0.62)
+        rows = list(limits)[::-1]
+        loads = [max(each.load, 1e-4) for each in rows]
+        axis.barh([each.name for each in rows], loads, left=1e-4, color=[_colour(each) for each in rows], height=0.62)
         axis.axvline(1, color=INK, linewidth=1)
         axis.set_xscale("log")
         axis.set_xlim(1e-4, max(10.0, 4 * max(loads)))
-        for row, each in enumerate(shown):
-            place = (max(each.load, 1e-4), row)
-            axis.annotate(f"{each.load:.2g}", place, (4, 0), textcoords="offset points", va="center")
+        for index, each in enumerate(rows):
+            point = (max(each.load, 1e-4), index)
+            axis.annotate(f"{each.load:.2g}", point, (4, 0), textcoords="offset points", va="center")
         axis.set_xlabel("needed / available (grey: only if the feed were lost)")
         return _svg(sheet)
 
 
-def draw_seen(outcomes: Sequence[tuple[str, Outcome]]) -> bytes:
+def draw_delays(outcomes: Sequence[tuple[str, Outcome]]) -> bytes:
     """Draw the simulated share of verifiers that have received a revocation over time."""
     with _sheet(7.6, 3.4) as (sheet, axis):
         for colour, (name, outcome) in zip(LINES, outcomes, strict=False):
@@ -74,8 +74,8 @@ def draw_growth(rows: Sequence[tuple[str, Sequence[Model]]], names: Sequence[str
 
 @contextmanager
 def _sheet(width: float, height: float, columns: int = 1) -> Generator[tuple[Any, Any]]:
-    inks = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK)
-    style: Any = {**_STYLE, **inks}
+    colours = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK)
+    style: Any = {**_STYLE, **colours}
     with _pyplot.rc_context(style):
         figure, axes = _pyplot.subplots(1, columns, figsize=(width, height), sharey=True)
         for axis in [axes] if columns == 1 else axes:
@@ -88,9 +88,9 @@ def _sheet(width: float, height: float, columns: int = 1) -> Generator[tuple[Any
 def _svg(sheet: Any, *, tight: bool = True) -> bytes:
     if tight:
         sheet.tight_layout()
-    drawn = BytesIO()
-    sheet.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
-    return drawn.getvalue()
+    buffer = BytesIO()
+    sheet.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def _legend(axis: Any) -> None:
@@ -100,7 +100,7 @@ def _legend(axis: Any) -> None:
 def _colour(limit: Limit) -> str:
     if limit.outage:
         return OUTAGE
-    return HOLDS if limit.holds else BROKEN
+    return MET if limit.is_met else EXCEEDED
 
 
 def _load(model: Model, name: str) -> float:

@@ -6,7 +6,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from keyturn_lab.capacity.costs import describe_costs
-from keyturn_lab.capacity.plot import draw_limits, draw_seen
+from keyturn_lab.capacity.plot import draw_delays, draw_limits
 from keyturn_lab.capacity.study import Study, format_figure
 
 _PAGE = """<!doctype html>
@@ -26,7 +26,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 <h2>Limits</h2>
 {{ limits_svg }}
 <table><tr><th>limit</th><th>needed</th><th>available</th><th>used</th><th>what to do</th></tr>
-{% for each in study.limits %}<tr{% if not each.holds %} class="broken"{% endif %}><td>{{ each.name }}</td>
+{% for each in study.limits %}<tr{% if not each.is_met %} class="broken"{% endif %}><td>{{ each.name }}</td>
 <td class="n">{{ figure(each.needed, each.unit) }}</td><td class="n">{{ figure(each.available, each.unit) }}</td>
 <td class="n">{{ "%.2g"|format(each.load) }}</td><td>{{ each.remedy }}</td></tr>
 {% endfor %}</table>
@@ -47,14 +47,14 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 def render(study: Study) -> str:
     """Render the page. All values are escaped; the plots are inserted as SVG."""
     template = Environment(autoescape=True).from_string(_PAGE)
-    name = study.model.demand.carrier
+    name = study.model.demand.transport
     return template.render(
         study=study,
         figure=format_figure,
         demand=[(each.replace("_", " "), value) for each, value in asdict(study.model.demand).items()],
         costs=describe_costs(study.model.costs),
         limits_svg=_inline(draw_limits(study.limits)),
-        seen_svg=_inline(draw_seen([(name, study.outcome)])),
+        seen_svg=_inline(draw_delays([(name, study.outcome)])),
     )
 
 

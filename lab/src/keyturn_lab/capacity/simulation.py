@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EVENTS = 1_500_000
 """Number of events that sets the default simulated time; about ten seconds on one core."""
-LONGEST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 SAMPLES = 400_000
 _TICKS = 100
 
@@ -30,7 +30,7 @@ Progress = Callable[[float], None]
 class Outcome:
     """Result of a simulation.
 
-    ``seen``: sorted seconds from a commit to its arrival at a verifier. ``longest_age_seconds``: greatest age of any
+    ``delays``: sorted seconds from a commit to its arrival at a verifier. ``longest_age_seconds``: greatest age of any
     verifier's denylist. ``unknown_share``: share of the time in which a denylist was older than the staleness bound.
     ``busy_share``: share of the time in which the servers were busy.
     """
@@ -42,11 +42,11 @@ class Outcome:
     busy_share: float
     longest_age_seconds: float
     unknown_share: float
-    seen: "array[float]"
+    delays: "array[float]"
 
     def quantile(self, share: float) -> float:
         """Return the seconds within which ``share`` of all entries had arrived; 0 without entries."""
-        return self.seen[min(len(self.seen) - 1, int(share * len(self.seen)))] if self.seen else 0.0
+        return self.delays[min(len(self.delays) - 1, int(share * len(self.delays)))] if self.delays else 0.0
 
 
 def simulate(
@@ -54,20 +54,20 @@ def simulate(
 ) -> Outcome:
     """Simulate ``scene`` for ``seconds`` of simulated time. The same seed gives the same result.
 
-    By default, the time is that of about ``EVENTS`` events, at most ``LONGEST_SECONDS``.
+    By default, the time is that of about ``EVENTS`` events, at most ``MAX_SECONDS``.
     """
     if seconds is None:
-        seconds = min(LONGEST_SECONDS, max(2 * scene.interval_seconds, EVENTS / scene.events_per_second))
-    run = (_StreamingRun if scene.pushes else _PollingRun)(scene, random, seconds)
+        seconds = min(MAX_SECONDS, max(2 * scene.interval_seconds, EVENTS / scene.events_per_second))
+    run = (_StreamingRun if scene.is_push else _PollingRun)(scene, random, seconds)
     return run.outcome(progress)
 
 
 def restart(readers: int, servers: int, seconds_each: float, random: "Random", jitter_seconds: float = 0.0) -> float:
     """Return the seconds until the last reader is served if all arrive at once, or within ``jitter_seconds``."""
     free_at = [0.0] * servers
-    for number, came_at in enumerate(sorted(random.random() * jitter_seconds for _ in range(readers))):
+    for number, arrived_at in enumerate(sorted(random.random() * jitter_seconds for _ in range(readers))):
         server = number % servers
-        free_at[server] = max(free_at[server], came_at) + seconds_each
+        free_at[server] = max(free_at[server], arrived_at) + seconds_each
     return max(free_at)
 
 
@@ -79,13 +79,13 @@ class _Run(ABC):
 
     def __init__(self, scene: Scene, random: "Random", seconds: float) -> None:
         self.scene, self.random, self.seconds = scene, random, seconds
-        self.now, self.events, self.answers, self.busy = 0.0, 0, 0, 0.0
-        self.agenda: list[tuple[float, int, Callable[[int], None], int]] = []
+        self.now, self.events, self.answers, self.busy_seconds = 0.0, 0, 0, 0.0
+        self.event_queue: list[tuple[float, int, Callable[[int], None], int]] = []
         self.commits = array("d")
-        self.reached = array("q", bytes(8 * scene.readers))
-        self.confirmed = array("d", bytes(8 * scene.readers))
-        self.seen = array("d")
-        self.longest_age, self.unknown = 0.0, 0.0
+        self.received = array("q", bytes(8 * scene.readers))
+        self.complete_as_of = array("d", bytes(8 * scene.readers))
+        self.delays = array("d")
+        self.longest_age, self.stale_seconds = 0.0, 0.0
         expected = scene.readers * scene.revocations_per_second * seconds
         self.stride = max(1, round(expected / SAMPLES))
         """One reader in ``stride`` is sampled; all of them are simulated."""
@@ -99,89 +99,91 @@ class _Run(ABC):
 
     def outcome(self, progress: Progress) -> Outcome:
         if self.scene.revocations_per_second:
-            self.after(self._gap(), self._commit)
+            self.schedule(self._gap(), self._commit)
         self.open()
-        self.after(self.seconds / _TICKS, lambda _: self._tick(progress))
+        self.schedule(self.seconds / _TICKS, lambda _: self._tick(progress))
         self._drain()
-        share = self.busy / (self.seconds * self.scene.servers)
-        unknown = self.unknown / (self.seconds * self.scene.readers)
+        share = self.busy_seconds / (self.seconds * self.scene.servers)
+        stale_share = self.stale_seconds / (self.seconds * self.scene.readers)
         answers = self.answers / self.seconds
-        seen = array("d", sorted(self.seen))
-        return Outcome(self.seconds, self.events, len(self.commits), answers, share, self.longest_age, unknown, seen)
+        delays = array("d", sorted(self.delays))
+        return Outcome(
+            self.seconds, self.events, len(self.commits), answers, share, self.longest_age, stale_share, delays
+        )
 
-    def after(self, seconds: float, what: Callable[[int], None], argument: int = 0) -> None:
+    def schedule(self, seconds: float, callback: Callable[[int], None], argument: int = 0) -> None:
         self.events += 1
-        heappush(self.agenda, (self.now + seconds, self.events, what, argument))
+        heappush(self.event_queue, (self.now + seconds, self.events, callback, argument))
 
-    def deliver(self, reader: int, known: int, asked_at: float) -> None:
-        """Record that ``reader`` has the first ``known`` entries, complete as of ``asked_at``."""
-        age = self.now - self.confirmed[reader]
+    def deliver(self, reader: int, known: int, as_of: float) -> None:
+        """Record that ``reader`` has the first ``known`` entries, complete as of ``as_of``."""
+        age = self.now - self.complete_as_of[reader]
         self.longest_age = max(self.longest_age, age)
-        self.unknown += max(0.0, age - self.scene.bound_seconds)
-        self.confirmed[reader] = max(self.confirmed[reader], asked_at)
-        first = self.reached[reader]
+        self.stale_seconds += max(0.0, age - self.scene.bound_seconds)
+        self.complete_as_of[reader] = max(self.complete_as_of[reader], as_of)
+        first = self.received[reader]
         if reader % self.stride == 0:
-            for place in range(first, known):
-                applied = (place - first + 1) * self.scene.apply_seconds
-                self.seen.append(self.now + applied - self.commits[place])
-        self.reached[reader] = max(first, known)
+            for index in range(first, known):
+                applied = (index - first + 1) * self.scene.apply_seconds
+                self.delays.append(self.now + applied - self.commits[index])
+        self.received[reader] = max(first, known)
 
     def _drain(self) -> None:
-        while self.agenda:
-            self.now, _, what, argument = heappop(self.agenda)
+        while self.event_queue:
+            self.now, _, callback, argument = heappop(self.event_queue)
             if self.now > self.seconds:
                 return
-            what(argument)
+            callback(argument)
 
     def _commit(self, _: int) -> None:
         self.commits.append(self.now)
         self.on_commit()
-        self.after(self._gap(), self._commit)
+        self.schedule(self._gap(), self._commit)
 
     def _gap(self) -> float:
         return self.random.expovariate(self.scene.revocations_per_second)
 
     def _tick(self, progress: Progress) -> None:
         progress(self.now / self.seconds)
-        self.after(self.seconds / _TICKS, lambda _: self._tick(progress))
+        self.schedule(self.seconds / _TICKS, lambda _: self._tick(progress))
 
 
 class _PollingRun(_Run):
     """Simulation of polling: a reader repeats the poll after a page with entries, else waits for an interval."""
 
     def open(self) -> None:
-        self.asked_at = array("d", bytes(8 * self.scene.readers))
+        self.polled_at = array("d", bytes(8 * self.scene.readers))
         self.queues: list[deque[int]] = [deque() for _ in range(self.scene.servers)]
-        self.working = [False] * self.scene.servers
+        self.is_busy = [False] * self.scene.servers
         for reader in range(self.scene.readers):
-            self.after(self.random.random() * self.scene.interval_seconds, self._ask, reader)
+            self.schedule(self.random.random() * self.scene.interval_seconds, self._poll, reader)
 
-    def _ask(self, reader: int) -> None:
-        self.asked_at[reader] = self.now
-        self.after(self.scene.travel_seconds / 2, self._arrive, reader)
+    def _poll(self, reader: int) -> None:
+        self.polled_at[reader] = self.now
+        self.schedule(self.scene.travel_seconds / 2, self._arrive, reader)
 
     def _arrive(self, reader: int) -> None:
         server = self.random.randrange(self.scene.servers) if self.scene.servers > 1 else 0
         self.queues[server].append(reader)
-        if not self.working[server]:
-            self._begin(server)
+        if not self.is_busy[server]:
+            self._serve_next(server)
 
-    def _begin(self, server: int) -> None:
+    def _serve_next(self, server: int) -> None:
         if not self.queues[server]:
-            self.working[server] = False
+            self.is_busy[server] = False
             return
-        self.working[server] = True
+        self.is_busy[server] = True
         reader, known = self.queues[server].popleft(), len(self.commits)
-        news = known - self.reached[reader]
-        service = self.scene.service_seconds + news * self.scene.entry_seconds
-        self.answers, self.busy = self.answers + 1, self.busy + service
-        self.after(service, self._begin, server)
-        self.after(service + self.scene.travel_seconds / 2, lambda _: self._read(reader, known))
+        has_entries = known - self.received[reader]
+        service = self.scene.service_seconds + has_entries * self.scene.entry_seconds
+        self.answers, self.busy_seconds = self.answers + 1, self.busy_seconds + service
+        self.schedule(service, self._serve_next, server)
+        self.schedule(service + self.scene.travel_seconds / 2, lambda _: self._receive(reader, known))
 
-    def _read(self, reader: int, known: int) -> None:
-        news = known > self.reached[reader]
-        self.deliver(reader, known, self.asked_at[reader])
-        self.after(0.0 if news else self.scene.interval_seconds, self._ask, reader)
+    def _receive(self, reader: int, known: int) -> None:
+        has_entries = known > self.received[reader]
+        self.deliver(reader, known, self.polled_at[reader])
+        self.schedule(0.0 if has_entries else self.scene.interval_seconds, self._poll, reader)
 
 
 class _StreamingRun(_Run):
@@ -189,49 +191,49 @@ class _StreamingRun(_Run):
 
     def open(self) -> None:
         scene = self.scene
-        self.phase = [self.random.random() * scene.look_seconds for _ in range(scene.servers)]
-        self.told = [0] * scene.servers
-        self.looked_at = [0.0] * scene.servers
-        self.due = [False] * scene.servers
-        self.working = [False] * scene.servers
+        self.phase = [self.random.random() * scene.log_poll_seconds for _ in range(scene.servers)]
+        self.batch_end = [0] * scene.servers
+        self.read_at = [0.0] * scene.servers
+        self.has_pending = [False] * scene.servers
+        self.is_busy = [False] * scene.servers
         for server in range(scene.servers):
-            self.after(self.random.random() * scene.interval_seconds, self._beat, server)
+            self.schedule(self.random.random() * scene.interval_seconds, self._heartbeat, server)
 
     def on_commit(self) -> None:
         for server in range(self.scene.servers):
             self._wake(server)
 
-    def _beat(self, server: int) -> None:
+    def _heartbeat(self, server: int) -> None:
         self._wake(server)
-        self.after(self.scene.interval_seconds, self._beat, server)
+        self.schedule(self.scene.interval_seconds, self._heartbeat, server)
 
     def _wake(self, server: int) -> None:
-        if not self.due[server]:
-            self.due[server] = True
-            if not self.working[server]:
-                self.after(self._until_look(server), self._look, server)
+        if not self.has_pending[server]:
+            self.has_pending[server] = True
+            if not self.is_busy[server]:
+                self.schedule(self._seconds_until_read(server), self._read_log, server)
 
-    def _until_look(self, server: int) -> float:
-        every = self.scene.look_seconds
-        return (self.phase[server] - self.now) % every if every else 0.0
+    def _seconds_until_read(self, server: int) -> float:
+        interval = self.scene.log_poll_seconds
+        return (self.phase[server] - self.now) % interval if interval else 0.0
 
-    def _look(self, server: int) -> None:
+    def _read_log(self, server: int) -> None:
         if server >= self.scene.readers:
             return
-        self.due[server], self.working[server] = False, True
-        self.told[server], self.looked_at[server] = len(self.commits), self.now
-        self.after(self.scene.service_seconds, self._write, server)
+        self.has_pending[server], self.is_busy[server] = False, True
+        self.batch_end[server], self.read_at[server] = len(self.commits), self.now
+        self.schedule(self.scene.service_seconds, self._write, server)
 
     def _write(self, reader: int) -> None:
         """Send one message, then continue with the next reader of the server (reader number modulo servers)."""
         server = reader % self.scene.servers
-        known, looked_at = self.told[server], self.looked_at[server]
-        self.answers, self.busy = self.answers + 1, self.busy + self.scene.service_seconds
-        self.after(self.scene.travel_seconds / 2, lambda _: self.deliver(reader, known, looked_at))
-        following = reader + self.scene.servers
-        if following < self.scene.readers:
-            self.after(self.scene.service_seconds, self._write, following)
+        known, read_at = self.batch_end[server], self.read_at[server]
+        self.answers, self.busy_seconds = self.answers + 1, self.busy_seconds + self.scene.service_seconds
+        self.schedule(self.scene.travel_seconds / 2, lambda _: self.deliver(reader, known, read_at))
+        next_reader = reader + self.scene.servers
+        if next_reader < self.scene.readers:
+            self.schedule(self.scene.service_seconds, self._write, next_reader)
             return
-        self.working[server] = False
-        if self.due[server]:
-            self.after(self._until_look(server), self._look, server)
+        self.is_busy[server] = False
+        if self.has_pending[server]:
+            self.schedule(self._seconds_until_read(server), self._read_log, server)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from keyturn_lab.capacity.costs import describe_costs
-from keyturn_lab.capacity.limits import Limit, breaks_first, limits_of
+from keyturn_lab.capacity.limits import Limit, first_limit, limits_of
 from keyturn_lab.capacity.model import Model
 from keyturn_lab.capacity.simulation import Outcome
 
@@ -33,17 +33,19 @@ class Study:
         return limits_of(self.model)
 
     @property
-    def first(self) -> Limit:
+    def bottleneck(self) -> Limit:
         """The limit that is reached first."""
-        return breaks_first(self.model)
+        return first_limit(self.model)
 
     @property
     def verdict(self) -> str:
         """The result in one or two sentences."""
-        limit = self.first
-        if limit.holds:
-            return f"Everything holds. {_capital(limit.name)} would break first, at {1 / limit.load:.3g} times this."
-        return f"{_capital(limit.name)} breaks first: {limit.load:.3g} times what there is. What to do: {limit.remedy}."
+        limit = self.bottleneck
+        if limit.is_met:
+            return f"Everything holds. {_capitalize(limit.name)} would break first, at {1 / limit.load:.3g} times this."
+        return (
+            f"{_capitalize(limit.name)} breaks first: {limit.load:.3g} times what there is. What to do: {limit.remedy}."
+        )
 
     @property
     def lines(self) -> list[Line]:
@@ -52,17 +54,17 @@ class Study:
 
     def record(self) -> dict[str, object]:
         """Return all inputs, costs and results for JSON, in bytes, seconds and rates per second."""
-        limits = [asdict(each) | {"load": each.load, "holds": each.holds} for each in self.limits]
-        outcome = {name: getattr(self.outcome, name) for name in self.outcome.__slots__ if name != "seen"}
+        limits = [asdict(each) | {"load": each.load, "holds": each.is_met} for each in self.limits]
+        outcome = {name: getattr(self.outcome, name) for name in self.outcome.__slots__ if name != "delays"}
         quantiles = {f"p{share * 100:g}": self.outcome.quantile(share) for share in (0.5, 0.99, 1.0)}
         return {
             "demand": asdict(self.model.demand),
             "supply": asdict(self.model.supply),
             "figures": [asdict(each) for each in self.lines],
             "limits": limits,
-            "breaks_first": self.first.name,
+            "breaks_first": self.bottleneck.name,
             "verdict": self.verdict,
-            "simulated": outcome | {"seen_seconds": quantiles, "samples": len(self.outcome.seen)},
+            "simulated": outcome | {"seen_seconds": quantiles, "samples": len(self.outcome.delays)},
             "costs": describe_costs(self.model.costs),
         }
 
@@ -70,16 +72,16 @@ class Study:
 def format_figure(value: float, unit: str) -> str:
     """Format a figure for people."""
     if unit in ("B", "B/s"):
-        step = 0
-        while abs(value) >= 1000 and step < len(STEPS) - 1:
-            value, step = value / 1000, step + 1
-        return f"{value:.3g} {STEPS[step]}{unit[1:]}"
+        prefix = 0
+        while abs(value) >= 1000 and prefix < len(STEPS) - 1:
+            value, prefix = value / 1000, prefix + 1
+        return f"{value:.3g} {STEPS[prefix]}{unit[1:]}"
     if unit == "s" and abs(value) < 1:
         return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
     return f"{value:,.0f} {unit}".strip() if abs(value) >= 100 else f"{value:.3g} {unit}".strip()
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -97,7 +99,12 @@ def _feed(model: Model) -> list[Line]:
     return [
         Line("feed", "polls, of all verifiers", model.polls_per_second, "1/s"),
         Line("feed", "messages, to all verifiers", model.messages_per_second, "1/s"),
-        Line("feed", f"bytes, of one {'issuer' if model.by_issuers else 'node'}", model.issuer_bytes_per_second, "B/s"),
+        Line(
+            "feed",
+            f"bytes, of one {'issuer' if model.is_served_by_issuers else 'node'}",
+            model.issuer_bytes_per_second,
+            "B/s",
+        ),
         Line("feed", "log reads in the store", model.log_reads_per_second, "1/s"),
         Line("feed", "snapshot for one verifier", model.snapshot_bytes, "B"),
         Line("feed", "restart of all verifiers", model.restart_seconds, "s"),
@@ -117,7 +124,7 @@ def _work(model: Model) -> list[Line]:
 def _delay_lines(study: Study) -> list[Line]:
     outcome = study.outcome
     return [
-        Line("revoke to refusal", "worst, by formula", study.model.seen_seconds, "s"),
+        Line("revoke to refusal", "worst, by formula", study.model.max_delay_seconds, "s"),
         Line("revoke to refusal", "p50, simulated", outcome.quantile(0.5), "s"),
         Line("revoke to refusal", "p99, simulated", outcome.quantile(0.99), "s"),
         Line("revoke to refusal", "longest, simulated", outcome.quantile(1.0), "s"),

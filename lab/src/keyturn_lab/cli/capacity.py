@@ -9,7 +9,7 @@ import typer
 from keyturn.cli.files import ensure_writable
 from keyturn.cli.output import Json, report_errors
 from keyturn.errors import ConfigurationError
-from keyturn_lab.capacity.demand import CARRIERS, STORES, typical
+from keyturn_lab.capacity.demand import STORES, TRANSPORTS, typical_demand
 
 app = typer.Typer(add_completion=False)
 
@@ -57,13 +57,13 @@ def capacity(
     from keyturn_lab.cli.sizing import print_study, solve
 
     session_store = store or (transport if transport in ("sqlite", "postgresql", "redis") else "postgresql")
-    demand = typical(
+    demand = typical_demand(
         sessions,
         verifiers,
         issuers,
         access_seconds=access_seconds,
         staleness_seconds=staleness_seconds,
-        carrier=_require_choice(transport, CARRIERS, "transport"),
+        transport=_require_choice(transport, TRANSPORTS, "transport"),
         store=_require_choice(session_store, STORES, "store"),
     )
     overrides = {

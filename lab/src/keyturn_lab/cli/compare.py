@@ -50,7 +50,7 @@ def compare(
     from keyturn.issuer import DEFAULT_ISSUER
     from keyturn_lab.compare import report as compare_report
     from keyturn_lab.compare.measure import MODES, Plan, measure
-    from keyturn_lab.compare.scratch import corner
+    from keyturn_lab.compare.scratch import open_scratch_store
 
     ensure_writable([path for path in (report, plots and plots / "scaling.svg") if path])
     plan = Plan(0.4, 1, 4, 300) if quick else Plan(seconds, runs, connections)
@@ -61,12 +61,12 @@ def compare(
         def tick(what: str) -> None:
             progress.update(task, advance=1, description=f"measured {what}")
 
-        with corner(store, sessions, DEFAULT_ISSUER) as scratch:
-            found = measure(scratch, plan, tick)
-            record = compare_report.record_of(found, plan, scratch.kind)
+        with open_scratch_store(store, sessions, DEFAULT_ISSUER) as scratch:
+            results = measure(scratch, plan, tick)
+            record = compare_report.record_of(results, plan, scratch.kind)
     if report is not None:
-        write(report, compare_report.page_of(found, record).encode())
-    for name, svg in compare_report.plots_of(found).items() if plots is not None else ():
+        write(report, compare_report.page_of(results, record).encode())
+    for name, svg in compare_report.plots_of(results).items() if plots is not None else ():
         write(Path(plots or "") / f"{name}.svg", svg)
     if as_json:
         sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
@@ -74,7 +74,7 @@ def compare(
     table = Table(
         "", *(compare_report.NAMES[mode] for mode in MODES), title=f"on {record['store']}", title_justify="left"
     )
-    for name, *cells in compare_report.rows_of(found):
+    for name, *cells in compare_report.rows_of(results):
         table.add_row(name, *(f"{value}\n[dim]{more}[/dim]" if more else value for value, more in cells))
     console.print(table)
     print_lines(

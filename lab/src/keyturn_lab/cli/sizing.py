@@ -18,17 +18,17 @@ from keyturn_lab.capacity.simulation import simulate
 from keyturn_lab.capacity.study import Study, format_figure
 
 
-def solve(demand: Demand, nodes: int, seed: int, seconds: float | None, measured: bool) -> Study:
-    """Compute and simulate one fleet. ``measured``: calibrate the costs on this machine first."""
+def solve(demand: Demand, nodes: int, seed: int, seconds: float | None, measure_costs: bool) -> Study:
+    """Compute and simulate one fleet. ``measure_costs``: calibrate the costs on this machine first."""
     with Progress(console=stderr, transient=True) as progress:
         costs = Costs()
-        if measured:
+        if measure_costs:
             task = progress.add_task("measuring", total=4)
             costs = calibrate(costs, lambda what: progress.update(task, advance=1, description=f"measuring {what}"))
         model = Model(demand, Supply(nodes=nodes), costs)
-        simulating = progress.add_task("simulating", total=1.0)
-        chance = Random(seed)  # noqa: S311 - in a simulation it guards nothing
-        outcome = simulate(model.scene, chance, seconds, lambda share: progress.update(simulating, completed=share))
+        task = progress.add_task("simulating", total=1.0)
+        random = Random(seed)  # noqa: S311 - in a simulation it guards nothing
+        outcome = simulate(model.scene, random, seconds, lambda share: progress.update(task, completed=share))
     return Study(model, outcome)
 
 
@@ -58,7 +58,7 @@ def _figures(study: Study) -> Table:
 def _limits(study: Study) -> Table:
     table = Table("limit", "needed", "available", "used", "what to do", title="limits", title_justify="left")
     for each in study.limits:
-        style = None if each.holds else "dim" if each.outage else "bold yellow"
+        style = None if each.is_met else "dim" if each.outage else "bold yellow"
         figures = (format_figure(each.needed, each.unit), format_figure(each.available, each.unit), f"{each.load:.2g}")
         table.add_row(each.name, *figures, each.remedy if each.load > 0.1 else "", style=style)
     return table

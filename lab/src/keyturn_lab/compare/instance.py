@@ -28,20 +28,20 @@ _BODY = b"hello"
 class CountingPort:
     """Proxy of a port that counts calls, and raises ``StoreUnavailable`` while ``down``."""
 
-    asked = 0
+    calls = 0
     down = False
 
     def __init__(self, port: Any) -> None:
         self._port = port
 
-    def __getattr__(self, verb: str) -> Any:
-        ask = getattr(self._port, verb)
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
 
         def call(*arguments: object) -> Any:
-            CountingPort.asked += 1
+            CountingPort.calls += 1
             if CountingPort.down:
-                raise StoreUnavailable("it was told to be away")
-            return ask(*arguments)
+                raise StoreUnavailable("the store is down: /down was called")
+            return method(*arguments)
 
         return call
 
@@ -59,25 +59,25 @@ def application(mode: str) -> Any:
     sessions in memory and follows the feed.
     """
     issuer = AsyncIssuer.open(read_settings(), background=mode == "hybrid")
-    counted = replace(issuer.parts.ports, sessions=CountingPort(issuer.parts.ports.sessions))
-    issuer.parts = replace(issuer.parts, ports=counted)
+    ports = replace(issuer.parts.ports, sessions=CountingPort(issuer.parts.ports.sessions))
+    issuer.parts = replace(issuer.parts, ports=ports)
     if mode != "jwt":
         return _with_controls(AuthMiddleware(hello, issuer=issuer), issuer)
-    realm = issuer.parts.config
+    config = issuer.parts.config
     keys = KeySet.from_jwks(json.dumps(issuer.parts.keyring.jwks(issuer.parts.now())).encode())
-    verifier = AsyncVerifier(realm.issuer, realm.audience[0], keys=keys, revocation="none")
+    verifier = AsyncVerifier(config.issuer, config.audience[0], keys=keys, revocation="none")
     return _with_controls(AuthMiddleware(hello, verifier=verifier), issuer)
 
 
-def _with_controls(guarded: Any, issuer: AsyncIssuer) -> Any:
+def _with_controls(inner: Any, issuer: AsyncIssuer) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] == "/":
-            await guarded(scope, receive, send)
+            await inner(scope, receive, send)
             return
         if scope["path"] in ("/down", "/up"):
             _set_store_down(issuer, scope["path"] == "/down")
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        report = json.dumps({"asked": CountingPort.asked, "cpu": usage.ru_utime + usage.ru_stime}).encode()
+        report = json.dumps({"calls": CountingPort.calls, "cpu": usage.ru_utime + usage.ru_stime}).encode()
         headers = [(b"content-length", b"%d" % len(report))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": report})

@@ -16,18 +16,18 @@ _HEADERS = (
 class LoadResult:
     """Result of a load run.
 
-    ``waits``: seconds per request, sorted. ``sent``, ``received``: mean bytes of one request and of its response.
+    ``latencies``: seconds per request, sorted. ``sent``, ``received``: mean bytes of one request and of its response.
     """
 
     seconds: float = 0.0
-    waits: list[float] = field(default_factory=list[float])
+    latencies: list[float] = field(default_factory=list[float])
     statuses: dict[int, int] = field(default_factory=dict[int, int])
     sent: float = 0.0
     received: float = 0.0
 
     def quantile(self, share: float) -> float:
         """Return the seconds within which ``share`` of the requests were answered; 0 without requests."""
-        return self.waits[min(len(self.waits) - 1, int(share * len(self.waits)))] if self.waits else 0.0
+        return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))] if self.latencies else 0.0
 
 
 def request_of(credential: str, path: str = "/") -> bytes:
@@ -43,35 +43,35 @@ def load(
 
 
 async def _load(ports: Sequence[int], requests: list[bytes], seconds: float, connections: int) -> LoadResult:
-    loaded, end_at = LoadResult(), time.monotonic() + seconds
-    began_at = time.monotonic()
+    result, end_at = LoadResult(), time.monotonic() + seconds
+    started_at = time.monotonic()
     await asyncio.gather(
-        *(_ask(port, requests, end_at, loaded, number) for port in ports for number in range(connections))
+        *(_send_requests(port, requests, end_at, result, number) for port in ports for number in range(connections))
     )
-    loaded.seconds = time.monotonic() - began_at
-    loaded.waits.sort()
-    count = max(1, len(loaded.waits))
-    loaded.sent, loaded.received = loaded.sent / count, loaded.received / count
-    return loaded
+    result.seconds = time.monotonic() - started_at
+    result.latencies.sort()
+    count = max(1, len(result.latencies))
+    result.sent, result.received = result.sent / count, result.received / count
+    return result
 
 
-async def _ask(port: int, requests: list[bytes], end_at: float, loaded: LoadResult, first: int) -> None:
+async def _send_requests(port: int, requests: list[bytes], end_at: float, result: LoadResult, first: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    turns = cycle(requests[first % len(requests) :] + requests[: first % len(requests)])
+    sequence = cycle(requests[first % len(requests) :] + requests[: first % len(requests)])
     try:
-        while (began_at := time.monotonic()) < end_at:
-            sent = next(turns)
+        while (started_at := time.monotonic()) < end_at:
+            sent = next(sequence)
             writer.write(sent)
-            status, received = await _answer(reader)
-            loaded.waits.append(time.monotonic() - began_at)
-            loaded.statuses[status] = loaded.statuses.get(status, 0) + 1
-            loaded.sent += len(sent)
-            loaded.received += received
+            status, received = await _read_response(reader)
+            result.latencies.append(time.monotonic() - started_at)
+            result.statuses[status] = result.statuses.get(status, 0) + 1
+            result.sent += len(sent)
+            result.received += received
     finally:
         writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, int]:
+async def _read_response(reader: asyncio.StreamReader) -> tuple[int, int]:
     head = await reader.readuntil(b"\r\n\r\n")
     length = 0
     for line in head.split(b"\r\n"):

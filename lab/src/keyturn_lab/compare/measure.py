@@ -17,7 +17,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.issuer import Issuer
 from keyturn_lab.capacity.calibrate import new_session, session_cache_bytes
 from keyturn_lab.compare.load import load
-from keyturn_lab.compare.scratch import Corner
+from keyturn_lab.compare.scratch import ScratchStore
 
 Mode = Literal["session", "jwt", "hybrid"]
 MODES: tuple[Mode, ...] = ("session", "jwt", "hybrid")
@@ -74,28 +74,28 @@ class Login:
 
 
 Tick = Callable[[str], None]
-Found = dict[Mode, dict[str, Figure]]
+Results = dict[Mode, dict[str, Figure]]
 
 
-def measure(corner: Corner, plan: Plan, tick: Tick) -> Found:
+def measure(scratch: ScratchStore, plan: Plan, tick: Tick) -> Results:
     """Return the figures by mode and name. Calls ``tick`` with the name of each finished step."""
-    settings = read_settings(corner.environment)
+    settings = read_settings(scratch.environment)
     with Issuer.open(settings, background=False) as issuer:
         issuer.signup("ada@example.com", PASSWORD, deliver="both")
-        weight = _weigh(issuer, corner, plan.sessions)
+        session_bytes = _measure_session_bytes(issuer, scratch, plan.sessions)
         tick("store")
-        found: Found = {mode: _figures() for mode in MODES}
+        results: Results = {mode: _figures() for mode in MODES}
         for _ in range(plan.runs):
             for mode in MODES:
-                _run(found[mode], mode, corner, plan, issuer)
+                _run(results[mode], mode, scratch, plan, issuer)
                 tick(mode)
         for mode in MODES:
-            _weights(found[mode], mode, weight)
-    return found
+            _add_memory(results[mode], mode, session_bytes)
+    return results
 
 
 def _figures() -> dict[str, Figure]:
-    made = (
+    figures = (
         Figure("bytes on the wire, per request", "B"),
         Figure("CPU, per request", "µs"),
         Figure("latency, p50", "ms"),
@@ -108,53 +108,53 @@ def _figures() -> dict[str, Figure]:
         Figure("memory of the store, a million logins", "MB"),
         Figure("memory of an instance, a million sessions", "MB"),
     )
-    return {each.name: each for each in made}
+    return {each.name: each for each in figures}
 
 
-def _run(found: dict[str, Figure], mode: Mode, corner: Corner, plan: Plan, issuer: Issuer) -> None:
-    names = list(found)
-    with _instances(mode, corner, plan.instances) as ports:
+def _run(results: dict[str, Figure], mode: Mode, scratch: ScratchStore, plan: Plan, issuer: Issuer) -> None:
+    names = list(results)
+    with _instances(mode, scratch, plan.instances) as ports:
         login = _log_in(issuer)
         load(ports[:1], login.headers(mode), plan.seconds / 4, plan.connections)  # warm
         before = _control(ports[0], "/counts")
-        one = load(ports[:1], login.headers(mode), plan.seconds, plan.connections)
+        single = load(ports[:1], login.headers(mode), plan.seconds, plan.connections)
         after = _control(ports[0], "/counts")
-        count = max(1, len(one.waits))
-        found[names[0]].samples.append(one.sent + one.received)
-        found[names[1]].samples.append(1e6 * (after["cpu"] - before["cpu"]) / count)
-        found[names[2]].samples.append(1e3 * one.quantile(0.5))
-        found[names[3]].samples.append(1e3 * one.quantile(0.99))
-        found[names[4]].samples.append((after["asked"] - before["asked"]) / count)
-        found[names[5]].samples.append(count / one.seconds)
+        count = max(1, len(single.latencies))
+        results[names[0]].samples.append(single.sent + single.received)
+        results[names[1]].samples.append(1e6 * (after["cpu"] - before["cpu"]) / count)
+        results[names[2]].samples.append(1e3 * single.quantile(0.5))
+        results[names[3]].samples.append(1e3 * single.quantile(0.99))
+        results[names[4]].samples.append((after["calls"] - before["calls"]) / count)
+        results[names[5]].samples.append(count / single.seconds)
         for number in range(2, plan.instances + 1):
-            more = load(ports[:number], login.headers(mode), plan.seconds, plan.connections)
-            found[names[3 + number + 1]].samples.append(len(more.waits) / more.seconds)
-        _revoke(found[names[8]], mode, ports[0], issuer, login)
-        _take_away(found[names[9]], found[names[10]], mode, ports[0], _log_in(issuer))
+            scaled = load(ports[:number], login.headers(mode), plan.seconds, plan.connections)
+            results[names[3 + number + 1]].samples.append(len(scaled.latencies) / scaled.seconds)
+        _measure_revocation(results[names[8]], mode, ports[0], issuer, login)
+        _disable_store(results[names[9]], results[names[10]], mode, ports[0], _log_in(issuer))
 
 
-def _revoke(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login) -> None:
+def _measure_revocation(figure: Figure, mode: Mode, port: int, issuer: Issuer, login: Login) -> None:
     """Repeat requests after a revocation until all are refused, or for half of ``LONGEST_SECONDS``."""
     issuer.logout(login.sid)
     revoked_at = last_at = time.monotonic()
     while time.monotonic() - revoked_at < LONGEST_SECONDS / 2:
-        began_at = time.monotonic()
+        started_at = time.monotonic()
         statuses = load([port], login.headers(mode), 0.002, len(login.headers(mode))).statuses
         if statuses and 200 not in statuses:
             figure.samples.append(1e3 * max(0.0, last_at - revoked_at))
             return
-        last_at = began_at
+        last_at = started_at
     seconds = issuer.parts.config.profile.token.access_seconds
     figure.samples.append(1e3 * seconds)
     figure.note = f"still accepted after {LONGEST_SECONDS / 2:g} s; until it expires"
 
 
-def _take_away(at_once: Figure, later: Figure, mode: Mode, port: int, login: Login) -> None:
+def _disable_store(initial: Figure, final: Figure, mode: Mode, port: int, login: Login) -> None:
     load([port], login.headers(mode), 0.1, 2)
     _control(port, "/down")
-    at_once.samples.append(_success_rate(port, mode, login, 0.5))
+    initial.samples.append(_success_rate(port, mode, login, 0.5))
     time.sleep(LONGEST_SECONDS - 0.5)
-    later.samples.append(_success_rate(port, mode, login, 0.3))
+    final.samples.append(_success_rate(port, mode, login, 0.3))
     _control(port, "/up")
 
 
@@ -163,18 +163,18 @@ def _success_rate(port: int, mode: Mode, login: Login, seconds: float) -> float:
     return 100 * statuses.get(200, 0) / max(1, sum(statuses.values()))
 
 
-def _weigh(issuer: Issuer, corner: Corner, count: int) -> float:
+def _measure_session_bytes(issuer: Issuer, scratch: ScratchStore, count: int) -> float:
     """Return the bytes of one session in the store, its index included."""
-    before = corner.used_bytes()
+    before = scratch.used_bytes()
     for _ in range(count):
         _open(issuer)
-    return max(0.0, corner.used_bytes() - before) / count
+    return max(0.0, scratch.used_bytes() - before) / count
 
 
-def _weights(found: dict[str, Figure], mode: Mode, weight: float) -> None:
-    store, instance = list(found.values())[-2:]
+def _add_memory(results: dict[str, Figure], mode: Mode, session_bytes: float) -> None:
+    store, instance = list(results.values())[-2:]
     # Without sessions nothing is stored, so nothing can be listed, ended or refreshed either.
-    store.samples.append(0.0 if mode == "jwt" else weight)
+    store.samples.append(0.0 if mode == "jwt" else session_bytes)
     store.note = "no list of devices, no end before expiry" if mode == "jwt" else ""
     instance.samples.append(session_cache_bytes() if mode == "hybrid" else 0.0)
     instance.note = "those in use, up to 100,000" if mode == "hybrid" else ""
@@ -201,12 +201,12 @@ def _log_in(issuer: Issuer) -> Login:
 
 
 @contextmanager
-def _instances(mode: Mode, corner: Corner, count: int) -> Generator[Sequence[int]]:
+def _instances(mode: Mode, scratch: ScratchStore, count: int) -> Generator[Sequence[int]]:
     ports = [_free_port() for _ in range(count)]
     children = [
         subprocess.Popen(  # noqa: S603 - this very Python, and words of our own
             [sys.executable, "-m", "keyturn_lab.compare.instance", mode, str(port)],
-            env=corner.environment,
+            env=scratch.environment,
             stdout=subprocess.DEVNULL,
         )
         for port in ports
@@ -229,12 +229,12 @@ def _free_port() -> int:
 
 
 def _wait(port: int) -> None:
-    give_up_at = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while True:
         try:
             _control(port, "/counts")
         except OSError:
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > deadline:
                 raise StoreUnavailable("an instance did not start") from None
             time.sleep(0.05)
         else:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-from keyturn_lab.compare.measure import MODES, Figure, Found, Plan
+from keyturn_lab.compare.measure import MODES, Figure, Plan, Results
 
 NAMES = {"session": "Session", "jwt": "JWT", "hybrid": "Hybrid"}
 COLOURS = {"session": "#d9921a", "jwt": "#2f74c8", "hybrid": "#1f9e89"}
@@ -48,20 +48,20 @@ then on, the feed's own included; the staleness bound is one second.</p>
 """
 
 
-def record_of(found: Found, plan: Plan, store: str) -> dict[str, Any]:
+def record_of(results: Results, plan: Plan, store: str) -> dict[str, Any]:
     """Return the results as plain values, for JSON."""
     return {
         "machine": f"{platform.system()} {platform.machine()}, {_cores()} cores, Python {platform.python_version()}",
         "store": store,
         "plan": {name: getattr(plan, name) for name in plan.__slots__},
-        "modes": {mode: [each.record() for each in found[mode].values()] for mode in MODES},
+        "modes": {mode: [each.record() for each in results[mode].values()] for mode in MODES},
     }
 
 
-def rows_of(found: Found) -> list[list[Any]]:
+def rows_of(results: Results) -> list[list[Any]]:
     """Return one row per figure: its name, then for each mode the median and its range or note."""
-    names = list(found["session"])
-    return [[name, *(_cell(found[mode][name]) for mode in MODES)] for name in names]
+    names = list(results["session"])
+    return [[name, *(_cell(results[mode][name]) for mode in MODES)] for name in names]
 
 
 def format_figure(value: float | None, unit: str) -> str:
@@ -74,16 +74,16 @@ def format_figure(value: float | None, unit: str) -> str:
     return f"{text} {unit}".strip()
 
 
-def plots_of(found: Found) -> dict[str, bytes]:
+def plots_of(results: Results) -> dict[str, bytes]:
     """Return the SVG plots by name: ``scaling`` (requests by instances), ``costs`` (CPU per request)."""
-    return {"scaling": _scaling(found), "costs": _costs(found)}
+    return {"scaling": _scaling(results), "costs": _costs(results)}
 
 
-def page_of(found: Found, record: dict[str, Any]) -> str:
+def page_of(results: Results, record: dict[str, Any]) -> str:
     """Render the page. All values are escaped; the plots are inserted as SVG."""
-    svgs = [Markup(_inline(each)) for each in plots_of(found).values()]  # noqa: S704 - drawn by us from our own numbers
+    svgs = [Markup(_inline(each)) for each in plots_of(results).values()]  # noqa: S704 - drawn by us from our own numbers
     template = Environment(autoescape=True).from_string(_PAGE)
-    return template.render(record=record, rows=rows_of(found), modes=MODES, names=NAMES, plots=svgs)
+    return template.render(record=record, rows=rows_of(results), modes=MODES, names=NAMES, plots=svgs)
 
 
 def _cell(figure: Figure) -> tuple[str, str]:
@@ -92,11 +92,11 @@ def _cell(figure: Figure) -> tuple[str, str]:
     return format_figure(figure.middle, figure.unit), "; ".join(each for each in (figure.note, spread) if each)
 
 
-def _scaling(found: Found) -> bytes:
-    names = [name for name in found["session"] if name.startswith("requests per second")]
+def _scaling(results: Results) -> bytes:
+    names = [name for name in results["session"] if name.startswith("requests per second")]
     sheet, axis = _sheet("requests per second, by instances")
     for mode in MODES:
-        points = [found[mode][name].middle or 0.0 for name in names]
+        points = [results[mode][name].middle or 0.0 for name in names]
         axis.plot(range(1, len(points) + 1), points, marker="o", color=COLOURS[mode], label=NAMES[mode])
     axis.set_xticks(range(1, len(names) + 1))
     axis.set_ylim(bottom=0)
@@ -104,19 +104,26 @@ def _scaling(found: Found) -> bytes:
     return _svg(sheet)
 
 
-def _costs(found: Found) -> bytes:
+def _costs(results: Results) -> bytes:
     sheet, axis = _sheet("CPU per request, microseconds")
     name = "CPU, per request"
-    values = [found[mode][name].middle or 0.0 for mode in MODES]
+    values = [results[mode][name].middle or 0.0 for mode in MODES]
     bars = axis.bar([NAMES[mode] for mode in MODES], values, color=[COLOURS[mode] for mode in MODES])
     axis.bar_label(bars, fmt="%.0f", color=INK)
     return _svg(sheet)
 
 
 def _sheet(title: str) -> tuple[Any, Any]:
-    inks = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor", "axes.titlecolor")
+    colour_settings = (
+        "text.color",
+        "axes.labelcolor",
+        "xtick.color",
+        "ytick.color",
+        "axes.edgecolor",
+        "axes.titlecolor",
+    )
     _pyplot.rcParams.update(
-        {**dict.fromkeys(inks, INK), "svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 9}
+        {**dict.fromkeys(colour_settings, INK), "svg.fonttype": "none", "svg.hashsalt": "keyturn", "font.size": 9}
     )
     sheet, axis = _pyplot.subplots(figsize=(6.4, 3.0))
     axis.set_facecolor("none")
@@ -126,11 +133,11 @@ def _sheet(title: str) -> tuple[Any, Any]:
 
 
 def _svg(sheet: Any) -> bytes:
-    drawn = BytesIO()
+    buffer = BytesIO()
     sheet.tight_layout()
-    sheet.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    sheet.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     _pyplot.close(sheet)
-    return drawn.getvalue()
+    return buffer.getvalue()
 
 
 def _inline(svg: bytes) -> str:

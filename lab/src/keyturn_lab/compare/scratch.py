@@ -17,7 +17,7 @@ from keyturn.stores.sql.connect_errors import explain_connect_error
 
 
 @dataclass(frozen=True, slots=True)
-class Corner:
+class ScratchStore:
     """Temporary storage.
 
     ``environment``: environment variables of an instance. ``kind``: the kind of store, for display.
@@ -43,16 +43,16 @@ class Corner:
 
 
 @contextmanager
-def corner(store: str, sessions: str, issuer: str) -> Generator[Corner]:
+def open_scratch_store(store: str, sessions: str, issuer: str) -> Generator[ScratchStore]:
     """Create temporary storage in ``store``, and delete it afterwards.
 
     ``store``: URL of a database, or empty for a temporary SQLite file. ``sessions``: URL of a Redis, or empty.
     Raises ``ConfigurationError`` if the existing data cannot be kept separate.
     """
-    with tempfile.TemporaryDirectory(prefix="keyturn-compare-") as name:
-        folder = Path(name)
-        with _database(store, folder) as (kind, url), _empty(sessions):
-            given = {
+    with tempfile.TemporaryDirectory(prefix="keyturn-compare-") as path:
+        folder = Path(path)
+        with _database(store, folder) as (kind, url), _empty_redis(sessions):
+            settings = {
                 "STORE": url,
                 "SESSION_STORE": sessions,
                 "ISSUER": issuer,
@@ -63,20 +63,22 @@ def corner(store: str, sessions: str, issuer: str) -> Generator[Corner]:
                 "ALGORITHM": "RS256",
                 "REVOCATION_STALENESS_SECONDS": "1",
             }
-            environment = {f"KEYTURN_{each}": value for each, value in given.items() if value}
-            rest = {each: value for each, value in os.environ.items() if not each.startswith("KEYTURN_")}
-            yield Corner(kind + (", sessions in Redis" if sessions else ""), url, sessions, rest | environment, folder)
+            environment = {f"KEYTURN_{each}": value for each, value in settings.items() if value}
+            inherited = {each: value for each, value in os.environ.items() if not each.startswith("KEYTURN_")}
+            yield ScratchStore(
+                kind + (", sessions in Redis" if sessions else ""), url, sessions, inherited | environment, folder
+            )
 
 
 @contextmanager
 def _database(store: str, folder: Path) -> Generator[tuple[str, str]]:
     if not store or store.startswith("sqlite"):
         # A file in the same directory as the user's: on the same disk, but without the user's rows.
-        beside = Path(store.partition(":///")[2]).parent if store else folder
-        if not beside.is_dir():
-            raise ConfigurationError(f"store: {beside} is no folder")
-        with tempfile.TemporaryDirectory(prefix=".keyturn-compare-", dir=beside) as name:
-            yield "SQLite", f"sqlite:///{name}/keyturn.db"
+        directory = Path(store.partition(":///")[2]).parent if store else folder
+        if not directory.is_dir():
+            raise ConfigurationError(f"store: {directory} is no folder")
+        with tempfile.TemporaryDirectory(prefix=".keyturn-compare-", dir=directory) as path:
+            yield "SQLite", f"sqlite:///{path}/keyturn.db"
         return
     if not store.startswith("postgres"):
         raise ConfigurationError("store: compare knows SQLite and PostgreSQL; name sessions for Redis")
@@ -84,15 +86,15 @@ def _database(store: str, folder: Path) -> Generator[tuple[str, str]]:
     with _postgres(store) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
     try:
-        joint = "&" if "?" in store else "?"
-        yield "PostgreSQL", f"{store}{joint}options={quote(f'-csearch_path={schema}')}"
+        separator = "&" if "?" in store else "?"
+        yield "PostgreSQL", f"{store}{separator}options={quote(f'-csearch_path={schema}')}"
     finally:
         with _postgres(store) as connection:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 @contextmanager
-def _empty(sessions: str) -> Generator[None]:
+def _empty_redis(sessions: str) -> Generator[None]:
     if not sessions:
         yield
         return
@@ -100,8 +102,8 @@ def _empty(sessions: str) -> Generator[None]:
     from keyturn.stores.redis.connect import translate_errors
 
     with translate_errors():
-        held = client.dbsize()
-    if held:
+        keys = client.dbsize()
+    if keys:
         raise ConfigurationError(
             "session_store: that Redis holds something; name an empty database of it, as in .../15"
         )
@@ -126,9 +128,9 @@ def _redis(url: str) -> Any:
 def _postgres(url: str) -> Generator[Any]:
     import psycopg
 
-    plain = url.replace("postgresql+asyncpg://", "postgresql://").replace("postgresql+psycopg://", "postgresql://")
+    dsn = url.replace("postgresql+asyncpg://", "postgresql://").replace("postgresql+psycopg://", "postgresql://")
     try:
-        with psycopg.connect(plain, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
             yield connection
     except psycopg.Error as error:
         raise StoreUnavailable(
