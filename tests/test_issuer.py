@@ -1,4 +1,4 @@
-"""The doors for Python programs: what is handed in wrongly, too late, or in another process is refused at once."""
+"""The Python API of the issuer: wrong types, closed issuers and forked processes are refused."""
 
 import asyncio
 import multiprocessing

@@ -1,4 +1,4 @@
-"""The attacker's end of the line: a whole server in this process, raw requests, and what every refusal must obey."""
+"""A whole server in this process, a client for raw requests, and the rules that every refusal must keep."""
 
 import asyncio
 import json
@@ -164,7 +164,7 @@ def make_client(clock: Any = None, **settings: Any) -> Iterator[RawClient]:
     issuer.parts.hasher.close()
     hasher = AsyncArgon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
     ports = replace(issuer.parts.ports, hasher=hasher)
-    # In production, but with keys made here: a development feed is open to everybody.
+    # Production settings with generated keys: a development feed needs no service token.
     closed = msgspec.structs.replace(issuer.parts.settings, environment="production")
     issuer.parts = replace(issuer.parts, settings=closed, hasher=hasher, ports=ports)
     transport = httpx.ASGITransport(app=build_app(issuer), client=("203.0.113.9", 4711))

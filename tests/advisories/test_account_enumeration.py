@@ -22,13 +22,13 @@ from server_process import run_server
 
 UNKNOWN = "nobody@example.com"
 WRONG = "not the right words at all"
-# NUL, and more than is ever hashed: prepared for nobody, so hashed for nobody. (Half a character is no JSON string.)
+# NUL, and overlong: refused before hashing, for every account. (A lone surrogate is no JSON string.)
 UNUSABLE = ["a" * 5000, "a\x00b" * 6, "", "\u0301" * 300]
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[RawClient]:
-    # Sixteen wrong passwords for one account are no news here: what is compared is what they say.
+    # No throttling of sixteen wrong passwords: this test compares the refusals.
     with make_client(login_limit_per_account=100) as made:
         made.signup()
         subject = made.signup(OTHER, OTHER_PASSWORD).json["subject"]
@@ -108,7 +108,7 @@ def test_a_disabled_account_with_the_right_password_costs_the_same_too() -> None
 
 
 def test_a_throttled_reply_is_the_same_for_every_account() -> None:
-    """The same number of guesses, the same words, the same waiting time, whoever it is and whatever is guessed."""
+    """Give the same number of guesses, the same message and the same Retry-After for every account and password."""
     heard = []
     for email, password in ((EMAIL, WRONG), (UNKNOWN, WRONG), (OTHER, OTHER_PASSWORD), (EMAIL, "a" * 5000)):
         with make_client(clock=lambda: 1_900_000_000.0) as client:
@@ -116,7 +116,7 @@ def test_a_throttled_reply_is_the_same_for_every_account() -> None:
             subject = client.signup(OTHER, OTHER_PASSWORD).json["subject"]
             client.runner.run(client.issuer.set_disabled(Subject(subject), True))
             heard.append([attempt(client, email, password) for _ in range(14)])
-            # Not even the right password is told apart while the account is throttled.
+            # The right password gets the same refusal while the account is throttled.
             heard[-1].append(attempt(client, email, PASSWORD))
     assert heard[0] == heard[1] == heard[2] == heard[3]
     assert {answer.status for answer in heard[0]} == {401, 429}
@@ -165,7 +165,7 @@ def test_login_timing_does_not_distinguish_unknown_disabled_and_wrong(tmp_path: 
 
 def measure(client: httpx.Client, taken: dict[str, list[float]]) -> None:
     for turn in range(ROUNDS):
-        # A place of its own in every round: whoever goes first is not always the same.
+        # The order differs in every round: no kind is always first.
         for email in [*taken][turn % 3 :] + [*taken][: turn % 3]:
             started = time.perf_counter()
             answer = client.post("/auth/login", json={"email": email, "password": WRONG})

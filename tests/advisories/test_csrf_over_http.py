@@ -120,7 +120,7 @@ def test_the_grid(client: RawClient, victim: Victim, attackers_csrf: str, unsafe
 
 @pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all"])
 def test_logout_csrf(client: RawClient, path: str) -> None:
-    """Nobody is logged out by another site, nor by a page that does not know the CSRF token."""
+    """Refuse a logout by another site, and by a page that does not know the CSRF token."""
     own = Victim(client, path.replace("/auth/", "") + "@example.com")
     cookie = jar({"__Host-kt_session": own.session})
     for site, origin, host in product(SITES, ORIGINS, HOSTS):

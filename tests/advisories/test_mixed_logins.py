@@ -43,7 +43,7 @@ def test_revoking_ends_the_session_of_that_token_and_no_other(
 ) -> None:
     second = client.login(email=OTHER, password=OTHER_PASSWORD)
     token = mallory.cookies[SESSION] if kind == "session" else mallory.json[kind]
-    # Whoever sends it along: neither their cookie nor their bearer token is looked at.
+    # The cookie and the bearer token of the sender are not read.
     for beside in (jar({SESSION: ada.cookies[SESSION]}), bearer(ada.json["access_token"])):
         assert client.form("/auth/revoke", {"token": token, "token_type_hint": "refresh_token"}, beside).status == 200
     assert live(client, mallory) == (False, False)
@@ -162,7 +162,7 @@ def test_a_user_cannot_end_another_users_session_by_id(client: RawClient, ada: A
 
 
 def test_no_access_token_may_outlive_the_record_that_revokes_it() -> None:
-    """An idle session is purged; its token, were it longer-lived, would be good and could be ended by nobody."""
+    """An idle session is purged; a longer-lived token of it would be valid and could not be revoked."""
     with (
         pytest.raises(ConfigurationError, match="access_token_seconds"),
         make_client(profile="banking", access_token_seconds=301),

@@ -1,7 +1,7 @@
 """Poisoned password hashes: a row that asks for 100 GiB, for an hour, for 99 threads, or is no hash at all.
 
 Sources: CWE-400, CWE-770 (costs taken from data without a bound); RFC 9106 section 3.1 for the bounds.
-Whoever can write one row must not be able to stop every login.
+An attacker who can write one row must not be able to stop every login.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Request smuggling and walking around path rules: whoever reads a request twice must not read two requests.
+"""Request smuggling and path rule bypass: a proxy and the server must read the same request.
 
 Sources: CWE-444, RFC 9112 sections 6.3 (one framing), 5.2 (obsolete folding), 3.2 (request targets), PortSwigger
 "HTTP Desync Attacks" (2019) and "HTTP/1 must die" (2025), CWE-177 (encoded paths), CWE-650 (method override),

@@ -1,4 +1,4 @@
-"""What holds a secret does not show it: in ``repr``, in ``str``, in what is raised, in a traceback.
+"""Objects with a secret do not show it in ``repr``, ``str``, exceptions or tracebacks.
 
 Sources: CWE-209, CWE-215, CWE-532, OWASP ASVS 5.0 16.2.5.
 """
@@ -99,7 +99,7 @@ def test_an_answer_shows_no_token_in_a_log(client: RawClient) -> None:
 
 
 def test_no_refusal_carries_the_presented_credential(client: RawClient) -> None:
-    """What is raised, chained causes included, as a traceback prints it."""
+    """Check exceptions with their chained causes, as a traceback prints them."""
     answer = client.login(email=EMAIL, password=PASSWORD)
     good = [answer.cookies["__Host-kt_session"], answer.json["refresh_token"], answer.json["access_token"]]
     calls = [lambda token=each: client.issuer.verify(token[:-4] + "AAAA") for each in good]

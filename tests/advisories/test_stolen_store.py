@@ -1,4 +1,4 @@
-"""A stolen store lets nobody in, nor does the secret alone (promise P7).
+"""Neither a stolen store nor the secret alone is enough to make a credential (promise P7).
 
 Sources: CWE-522, CWE-916, CWE-312, OWASP ASVS 5.0 11.2 and 13.3, RFC 9700 section 4.14 (refresh tokens are not kept
 in the clear). The thief has a copy of the SQLite file, or the secret out of a leaked environment; never both.
@@ -115,7 +115,7 @@ def test_tokens_signed_with_new_keys_over_a_copied_store_are_refused(crime: Crim
         store.execute("DELETE FROM signing_keys")
     store.close()
     with Issuer.open(settings(crime.copy, GUESSED), background=False) as thief:
-        # The password hashes are what is left, at argon2id's price.
+        # Only guessing passwords is left, at the cost of argon2id.
         forged = thief.login(EMAIL, PASSWORD, deliver="both")
         for credential in credentials(forged):
             assert refused(crime.owner, credential)

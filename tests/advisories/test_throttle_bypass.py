@@ -128,7 +128,7 @@ def test_only_the_address_appended_by_the_trusted_proxy_counts(clock: Clock, cla
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203"])
 def test_a_trusted_proxy_is_recognised_as_ipv4_and_mapped_ipv6(peer: str) -> None:
-    """Else everybody behind it would share one bucket: one guesser, and nobody could log in."""
+    """Otherwise all clients behind the proxy would share one bucket, and one attacker could lock all of them out."""
     trusted = parse_networks(["10.0.0.0/8"])
     assert client_address(peer, [b"192.0.2.1"], trusted) == "192.0.2.1"
     assert client_address("::ffff:192.0.2.9", [b"192.0.2.1"], trusted) == "::ffff:192.0.2.9"
@@ -151,7 +151,7 @@ SPELLINGS = [
 def test_another_spelling_of_the_address_is_the_same_account(client: RawClient) -> None:
     assert [guess(client, each).status for each in SPELLINGS * 2].count(401) == ACCOUNT.burst
     assert {guess(client, each).status for each in (EMAIL, *SPELLINGS)} == {429}
-    # And every one of them opens it, so none is somebody else's.
+    # Every spelling logs in to this account: none is another account.
     device = jar({DEVICE: client.signup("third@example.com").cookies[DEVICE]})
     assert client.login(device, email="THIRD@example.com ").status == 200
 
@@ -216,7 +216,7 @@ def test_a_stolen_session_is_no_way_to_guess_the_password(client: RawClient, cre
         statuses.append(client.json(path, body, caller).status)
     assert statuses.count(401) == Rate(ThrottlePolicy().device_limit, WINDOW).burst
     assert statuses.count(429) == 14 - statuses.count(401)
-    # Not even the right one is told apart now; the session itself is not harmed by any of it.
+    # The right password gets the same refusal now. The session stays valid.
     assert client.json("/auth/step-up", {"password": PASSWORD}, caller).status == 429
     assert client.get("/auth/session", caller).status == 200
     # Another session of the same owner steps up as ever.

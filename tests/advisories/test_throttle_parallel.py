@@ -54,7 +54,7 @@ def attempt(store: Store, now: Instant, rate: Rate, succeeds: bool = False) -> G
 
 
 def run(schedule: list[int], crowd: list[Generator[None, None, bool]]) -> int:
-    """Advance whom the schedule names, then everybody in turn; how many wrong passwords were tried."""
+    """Advance the attempts in the order of ``schedule``, then in turn. Return the number of passwords tried."""
     tried, running = 0, dict(enumerate(crowd))
     for turn in [*schedule, *range(len(crowd) * 1000)]:
         who = turn % len(crowd)

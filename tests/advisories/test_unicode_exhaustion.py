@@ -35,7 +35,7 @@ BOUNDED = "tests/advisories/test_unicode_exhaustion.py::test_no_long_text_or_run
 def test_no_long_text_or_run_of_marks_is_normalised(
     prepare: Callable[[str], str], refusal: type[Exception], text: str
 ) -> None:
-    """What is accepted, or refused after it was normalised, is of at most 4096 characters and 30 marks in a row."""
+    """Normalise only input of at most 4096 characters with at most 30 combining marks in a row."""
     with suppress(refusal):
         prepare(text)
         assert len(text) <= 4096

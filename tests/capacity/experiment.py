@@ -39,7 +39,7 @@ class Measured:
 
 
 def experiment(server: ServerProcess, readers: int, interval_seconds: float, rate: float, seconds: float) -> Measured:
-    """Revoke at ``rate`` (a Poisson process) for ``seconds``, and wait until everybody has seen everything."""
+    """Revoke at ``rate`` (a Poisson process) for ``seconds``, and wait until every reader has every entry."""
     with _reading(server, readers, interval_seconds) as child, _operator(server) as issuer:
         cpu = cpu_seconds(server)
         acknowledged = _revoke(issuer, rate, seconds)

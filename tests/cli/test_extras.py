@@ -1,4 +1,4 @@
-"""An installation without extras, or without the lab, says what is missing."""
+"""Errors of an installation without extras or without the lab name the missing package."""
 
 import os
 import subprocess

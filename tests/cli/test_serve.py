@@ -106,7 +106,7 @@ def test_production_starts_with_complete_settings_and_a_first_key(tmp_path: Path
     finally:
         server.stop()
     assert f"Keyturn serves https://auth.example.com on {server.url} (production)" in server.log.read_text()
-    # A test account of a password that everybody can read is nothing to suggest here.
+    # The banner suggests no test account with a public password.
     assert "curl" not in server.log.read_text()
     assert SECRET not in server.log.read_text()
     assert SERVICE_TOKEN not in server.log.read_text()

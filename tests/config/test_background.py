@@ -1,4 +1,4 @@
-"""What upkeep deletes unasked, and what it leaves."""
+"""Expired records that the background tasks delete."""
 
 from collections.abc import Iterator
 from pathlib import Path

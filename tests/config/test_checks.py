@@ -1,4 +1,4 @@
-"""A production profile starts with nothing generated, weak or missing, and says all of it at once."""
+"""Production settings must be complete, strong and configured. All problems are reported together."""
 
 import pytest
 

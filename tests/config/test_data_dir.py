@@ -1,4 +1,4 @@
-"""The data folder: what is missing is made, for its owner alone, once, and never in production."""
+"""The data directory: missing files are created once with mode 0600, and not in production."""
 
 import subprocess
 import sys
@@ -101,6 +101,6 @@ def test_a_world_writable_data_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="writable by every user"):
         create_missing(Settings(data_dir=str(folder)), URL)
     assert list(folder.iterdir()) == []
-    # As /tmp is: nobody may take away what is another's.
+    # With the sticky bit, as /tmp: users cannot delete files of others.
     folder.chmod(0o1777)
     assert create_missing(Settings(data_dir=str(folder)), URL).settings.secret

@@ -1,4 +1,4 @@
-"""Settings from the environment, from files and from keyturn.toml; whatever is wrong is said, all of it at once."""
+"""Settings from the environment, from files and from keyturn.toml. All errors are reported together."""
 
 from pathlib import Path
 

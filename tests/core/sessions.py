@@ -1,4 +1,4 @@
-"""A session at any moment of its life, and what may be done to it."""
+"""Sessions in every state of their lifecycle."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Access token claims: what is written, and how each is judged."""
+"""Access token claims: which are written, and how each is checked."""
 
 from dataclasses import dataclass, field, replace
 

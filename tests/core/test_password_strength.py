@@ -1,4 +1,4 @@
-"""Which passwords the blocklist sees through, and which it must let pass."""
+"""Passwords that the blocklist must refuse, and passwords that it must accept."""
 
 import random
 import string

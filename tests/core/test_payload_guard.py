@@ -1,4 +1,4 @@
-"""The payload guard: what is caught, what passes, and that nothing but PayloadRefused ever comes out of it."""
+"""The payload guard: refused and accepted payloads. PayloadRefused is its only exception."""
 
 import json
 from types import MappingProxyType

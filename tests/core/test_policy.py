@@ -72,7 +72,7 @@ def test_revocations_are_retained_until_every_token_has_expired() -> None:
 
 
 def test_revocations_outlive_tokens_of_an_earlier_policy() -> None:
-    """P4: whoever lowers ``access_seconds`` in an emergency must not revive a revoked token."""
+    """P4: lowering ``access_seconds`` in an emergency must not revive a revoked token."""
     assert TokenPolicy(access_seconds=60).retired_seconds > TokenPolicy(access_seconds=HOUR).access_seconds
 
 

@@ -26,7 +26,7 @@ rates = st.builds(Rate, st.integers(1, 12), st.integers(1, 60))
 
 
 def burst(bucket: Bucket | None, now: Instant, rate: Rate) -> tuple[int, Bucket]:
-    """How many attempts pass at once, and what is left."""
+    """Return the number of attempts that pass at once, and the remaining bucket."""
     passed = 0
     while (admission := try_reserve("k", bucket, now, rate)).allowed:
         bucket, passed = admission.bucket, passed + 1

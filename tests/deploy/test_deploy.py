@@ -1,4 +1,4 @@
-"""The files in deploy/ are read by nobody but operators: their settings, metrics and shapes are compared with ours."""
+"""Settings, metrics and shapes in the files of deploy/ match the code."""
 
 import configparser
 import getpass
@@ -153,7 +153,7 @@ def test_an_operator_command_uses_the_settings_of_the_unit(tmp_path: Path) -> No
 
 
 def test_the_image_copies_no_secret_files() -> None:
-    """What is copied stays in its layer, deleted afterwards or not."""
+    """Copy no secret: a file stays in its image layer even if it is deleted later."""
     copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.M)
     assert " ".join(copied).split() == ["pyproject.toml", "README.md", "LICENSE", "src"]
     rules = [each for each in (DEPLOY.parent / ".dockerignore").read_text().splitlines() if not each.startswith("#")]

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-HOUSE = Path(__file__).parents[2]
-PAGE = HOUSE / "docs" / "conformance.md"
+REPOSITORY = Path(__file__).parents[2]
+PAGE = REPOSITORY / "docs" / "conformance.md"
 MARK = "conforms"
 
 STANDARDS = {
@@ -57,13 +57,13 @@ def marks(path: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for clause in _clauses(node):
-                yield clause, f"{path.relative_to(HOUSE)}::{node.name}"
+                yield clause, f"{path.relative_to(REPOSITORY)}::{node.name}"
 
 
 def collect() -> Shown:
     """Every clause with the tests that show it."""
     found: Shown = defaultdict(list)
-    for path in sorted((HOUSE / "tests").rglob("test_*.py")):
+    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
         if "node_modules" not in path.parts:
             for clause, test in marks(path):
                 found[clause].append(test)

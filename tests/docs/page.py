@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-HOUSE = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[2]
 RUN = ("python", "sh", "console", "javascript")
 SHOWN = ("text", "json")
 AS_WRITTEN = "127.0.0.1:8000"
@@ -97,13 +97,13 @@ def read_page(path: Path) -> Page:
     said = found["settings"].split() if found else []
     settings = dict(each.split("=", 1) for each in said if "=" in each)
     served = "none" not in said
-    return Page(str(path.relative_to(HOUSE)), text, tuple(_blocks(text)), settings, served, "stopped" in said)
+    return Page(str(path.relative_to(REPOSITORY)), text, tuple(_blocks(text)), settings, served, "stopped" in said)
 
 
 def pages() -> list[Page]:
     """Every page for users, decisions left out: those are not instructions."""
-    paths = [HOUSE / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "GLOSSARY.md")]
-    written = [each for each in sorted((HOUSE / "docs").rglob("*.md")) if "_build" not in each.parts]
+    paths = [REPOSITORY / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "GLOSSARY.md")]
+    written = [each for each in sorted((REPOSITORY / "docs").rglob("*.md")) if "_build" not in each.parts]
     return [read_page(each) for each in (*paths, *written) if each.parent.name != "decisions"]
 
 

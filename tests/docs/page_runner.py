@@ -1,4 +1,4 @@
-"""A reader who does what a page says, in an empty folder, beside a server that knows nobody."""
+"""Run the commands of a page in an empty directory, beside a server without accounts."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cli.command import in_process
-from docs.page import HOUSE, Block, Page
+from docs.page import REPOSITORY, Block, Page
 from server_process import ServerProcess
 from services.ports import free_port
 
@@ -46,7 +46,7 @@ class Reader:
             self._own = ServerProcess(folder / DATA, settings=_environment(page))
             self._own.start()
             self._ports["8000"] = str(self._own.port)
-        (folder / "node_modules").symlink_to(HOUSE / "tests" / "interop" / "node_modules")
+        (folder / "node_modules").symlink_to(REPOSITORY / "tests" / "interop" / "node_modules")
 
     def follow(self, block: Block) -> None:
         """Write it, start it, or run it and compare what it prints with what the page shows."""

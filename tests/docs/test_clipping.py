@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from docs.page import HOUSE
+from docs.page import REPOSITORY
 
-DOCS = HOUSE / "docs"
+DOCS = REPOSITORY / "docs"
 HTML = DOCS / "_build"
 WIDTH, HEIGHT = 1280, 800
 SOURCES = sorted(each.relative_to(DOCS) for each in DOCS.rglob("*.md") if "_build" not in each.parts)
@@ -28,7 +28,7 @@ CLIPPED = """() => {
 @pytest.fixture(scope="module")
 def html() -> Path:
     """Build the pages with ``scripts/docs`` (incrementally) and return their directory."""
-    built = subprocess.run([HOUSE / "scripts" / "docs"], capture_output=True, text=True, check=False)
+    built = subprocess.run([REPOSITORY / "scripts" / "docs"], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return HTML
 

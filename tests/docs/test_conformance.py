@@ -25,7 +25,7 @@ def test_an_unknown_standard_is_an_error() -> None:
 
 
 def test_a_new_mark_makes_the_page_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("docs.conformance.HOUSE", tmp_path)
+    monkeypatch.setattr("docs.conformance.REPOSITORY", tmp_path)
     file = tmp_path / "test_it.py"
     file.write_text("@pytest.mark.conforms('RFC 9700 4.14.2')\nasync def test_it(): ...\n")
     assert list(marks(file)) == [("RFC 9700 4.14.2", "test_it.py::test_it")]

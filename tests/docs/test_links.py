@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from docs.page import HOUSE
+from docs.page import REPOSITORY
 
-PAGES = [HOUSE / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "GLOSSARY.md", "changes/README.md")]
+PAGES = [
+    REPOSITORY / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "GLOSSARY.md", "changes/README.md")
+]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
 
 
@@ -18,8 +20,8 @@ def test_a_link_leads_to_a_file_of_the_repository(page: Path) -> None:
 
 
 def test_contributing_lists_every_package() -> None:
-    listed = (HOUSE / "CONTRIBUTING.md").read_text().partition("## Where things are")[2].partition("`lab/`")[0]
+    listed = (REPOSITORY / "CONTRIBUTING.md").read_text().partition("## Where things are")[2].partition("`lab/`")[0]
     packages = {
-        each.stem for each in (HOUSE / "src" / "keyturn").iterdir() if not each.name.startswith(("_", "py.typed"))
+        each.stem for each in (REPOSITORY / "src" / "keyturn").iterdir() if not each.name.startswith(("_", "py.typed"))
     }
     assert packages - set(re.findall(r"`(\w+)`", listed)) <= {"data"}

@@ -3,9 +3,9 @@
 import re
 
 from bench import pages
-from docs.page import HOUSE
+from docs.page import REPOSITORY
 
-README = HOUSE / "README.md"
+README = REPOSITORY / "README.md"
 MAX_WORDS = 700
 
 
@@ -21,10 +21,10 @@ def test_the_readme_shows_four_figures_and_one_plot() -> None:
 
 def test_the_readme_names_no_goal_and_calls_none_missed() -> None:
     assert "missed" not in README.read_text().lower()
-    assert (HOUSE / "bench" / "README.md").read_text().lower().count("missed:") == 1
+    assert (REPOSITORY / "bench" / "README.md").read_text().lower().count("missed:") == 1
 
 
 def test_the_tables_are_those_of_the_last_run() -> None:
-    document = pages.read_results(HOUSE / "bench" / "results" / "latest.json")
+    document = pages.read_results(REPOSITORY / "bench" / "results" / "latest.json")
     assert pages.short_table(document) in README.read_text()
-    assert pages.full_table(document) in (HOUSE / "bench" / "README.md").read_text()
+    assert pages.full_table(document) in (REPOSITORY / "bench" / "README.md").read_text()

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from docs.page import HOUSE, read_page
+from docs.page import REPOSITORY, read_page
 from server_process.process import HIGH_LIMITS
 from services.ports import free_port
 
-EXAMPLES = HOUSE / "examples"
+EXAMPLES = REPOSITORY / "examples"
 INSTALL = "scripts/venv dev\n"
 """The environment that this command makes is the one that runs the tests."""
 START_SECONDS = 60.0
@@ -38,7 +38,7 @@ class App:
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             ["sh", "-ec", command],
-            cwd=HOUSE,
+            cwd=REPOSITORY,
             env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

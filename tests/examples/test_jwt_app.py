@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from docs.page import HOUSE
+from docs.page import REPOSITORY
 from examples.running import EXAMPLES, App, commands_of, environment, running
 from server_process import ServerProcess
 
@@ -61,7 +61,7 @@ class Client:
         command = CLIENT.partition(" http:")[0] + f" {self._orders}" * calls
         return subprocess.Popen(
             ["sh", "-ec", f"exec {command}"],
-            cwd=HOUSE,
+            cwd=REPOSITORY,
             env=environment(**{"ISSUER": self._server.url, "TOKENS": str(self.tokens), **account}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

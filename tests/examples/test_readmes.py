@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.page import HOUSE
+from docs.page import REPOSITORY
 from examples.running import EXAMPLES
 
 READMES = sorted(EXAMPLES.rglob("README.md"))
@@ -26,7 +26,7 @@ def test_a_readme_is_at_most_250_words(readme: Path) -> None:
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda each: each.parent.name)
 def test_a_measured_figure_in_a_readme_is_in_the_table_of_figures(readme: Path) -> None:
-    table = (HOUSE / "bench" / "README.md").read_text().partition("<!-- bench:begin -->")[2]
+    table = (REPOSITORY / "bench" / "README.md").read_text().partition("<!-- bench:begin -->")[2]
     figures = re.findall(r"[\d.,]+(?= (?:µs|ms)\b)", readme.read_text())
     assert [each for each in figures if not re.search(rf"\b{re.escape(each)}\b", table)] == []
 

@@ -1,4 +1,4 @@
-"""A proxy that keeps what it is told until it has enough of it: the feed's stream is no use then, and is not missed."""
+"""A proxy that buffers responses: the stream does not arrive in time, and the verifier polls instead."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A proxy that keeps answers against what they say of themselves: its old news is never taken for new."""
+"""A proxy that caches in spite of ``no-store``: replayed feed responses do not make the feed fresh."""
 
 import time
 from collections.abc import Iterator

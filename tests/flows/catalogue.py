@@ -1,4 +1,4 @@
-"""Every flow, on a small stage: one person with two sessions, on the real memory store and cheap ports."""
+"""Every flow with a fixture: one user with two sessions, on the memory store and fast ports."""
 
 import hashlib
 from collections.abc import Callable
@@ -38,7 +38,7 @@ KEYS = RolloverPolicy(rollover_seconds=1000, publish_seconds=100, retired_second
 
 
 class RepeatableEntropy:
-    """The same bytes in the same order, for every stage."""
+    """The same bytes in the same order for every fixture."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""What was done stays done: without a record of it, and after a policy was tightened."""
+"""Effects of flows outlive an unavailable audit log and a stricter policy."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Each flow in its finer cases: who is counted, who is asked, what is said, and what stays silent."""
+"""Special cases of each flow: counted attempts, effects, replies and audit events."""
 
 from typing import Any
 

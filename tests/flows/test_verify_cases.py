@@ -130,7 +130,7 @@ def loads(flows: FlowFixture, now: Instant = T0, counter: int = 0) -> int:
 def test_a_session_cached_by_another_process_is_not_loaded(flows: FlowFixture, recording_cache: RecordingCache) -> None:
     assert loads(flows) == 0
     flows.ports.shared_cache = None
-    assert loads(flows) == 0  # it is in the near-cache from then on
+    assert loads(flows) == 0  # it is in the session cache from then on
 
 
 def test_a_stale_process_neither_reads_nor_writes_the_shared_cache(

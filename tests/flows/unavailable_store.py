@@ -1,4 +1,4 @@
-"""Stores of sessions that cannot do all they should, and a cache that helps out."""
+"""Session stores with failures, and a fresh session cache."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ class UnavailableStore:
 
 
 class UndurableStore:
-    """A store whose last write may not be lasting yet. ``answers``: of ``settle``, one after the other."""
+    """A store whose last write may not be durable. ``answers``: results of ``wait_durable``, in order."""
 
     def __init__(self, sessions: Any, *answers: bool) -> None:
         self.replace = sessions.replace

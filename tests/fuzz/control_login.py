@@ -1,4 +1,4 @@
-"""What is asked well, and a login that nothing may harm."""
+"""Valid requests, and a control login that must stay valid."""
 
 import json
 
@@ -15,7 +15,7 @@ FORM_PATHS = {"/auth/token": "refresh_token", "/auth/revoke": "token", "/auth/in
 
 
 class ControlLogin:
-    """A login made before, which nothing here may harm."""
+    """A login from before the test, which must stay valid."""
 
     def __init__(self, client: RawClient) -> None:
         self.client = client

@@ -1,6 +1,6 @@
 """Schemathesis over the live server's own OpenAPI document: no 5xx, every answer documented, and nothing lost.
 
-Four callers: nobody, somebody, somebody who ends his own sessions, and a resource server. The same examples every
+Callers: anonymous, a session, a session that is ended, and a resource server. The same examples every
 time. A stranger's login, made before, is good after all of it.
 """
 

@@ -1,4 +1,4 @@
-"""An issuer with clocks and a feed set by hand, the application it guards, and what is asked of it over ASGI."""
+"""An issuer with manual clocks and feed, its guarded application, and a client over ASGI."""
 
 import asyncio
 import json

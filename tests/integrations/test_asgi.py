@@ -1,4 +1,4 @@
-"""The guard in front of a bare ASGI application: what passes, and what is refused."""
+"""AuthMiddleware in front of a bare ASGI application: accepted and refused requests."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the guard's memory of a session cookie may vouch for, and when the store is asked all the same."""
+"""The cookie cache of AuthMiddleware: when it is used, and when the store is read."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The guard of a resource server: it knows the bearer, and nothing of the issuer's store."""
+"""AuthMiddleware of a resource server, which has a verifier and no store."""
 
 import json
 

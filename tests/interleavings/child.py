@@ -87,7 +87,7 @@ def counter(text: str) -> int:
 def rotate_until_killed(
     url: str, apart: RedisSessions | None, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection
 ) -> None:
-    """Rotate without end; end a bystander now and then. Whatever the store acknowledged is said on ``pipe``.
+    """Rotate in a loop and end other sessions now and then. Acknowledged writes are sent on ``pipe``.
 
     Each message is one write far below ``PIPE_BUF``: it arrives whole or not at all.
     """

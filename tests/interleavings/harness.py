@@ -56,7 +56,7 @@ class Entropy:
 
 
 class Hasher:
-    """No hash at all: hashing is not what is explored. An ``old:`` hash matches and is outdated."""
+    """A hasher without hashing, which is not explored. An ``old:`` hash matches and is outdated."""
 
     def hash(self, password: str) -> str:
         return "new:" + password
@@ -67,7 +67,7 @@ class Hasher:
 
 
 class Signer:
-    """Claims in the clear: signing is not what is explored."""
+    """Claims in plain text: signing is not explored."""
 
     def sign(self, claims: dict[str, object], now: Instant) -> str:
         return "jws:" + json.dumps(claims, sort_keys=True)
@@ -79,7 +79,7 @@ class Signer:
 
 
 class NullPort:
-    """A password rule that allows everything, and an audit log nobody reads."""
+    """A password rule that accepts everything, and an audit log that discards its events."""
 
     def validate(self, password: str, identifier: str) -> None:
         return None
@@ -126,7 +126,7 @@ def credentials(issued: IssuedCredentials) -> dict[str, str]:
 class Harness:
     """A person, her sessions ``x`` (and ``y``), and everything needed to act on them.
 
-    ``now``: when actors act. ``number``: rigs of different numbers meet in no record but those of everybody, so that
+    ``now``: when actors act. ``number``: harnesses of different numbers share only global records, so that
     one database serves them all.
     """
 

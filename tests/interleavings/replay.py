@@ -16,7 +16,7 @@ from keyturn.core.types import Instant
 FIRST = 2_000_000_000
 """When the first schedule is played: a real store may have a clock of its own, and delete what expired by it."""
 APART_SECONDS = 1000
-"""Between two schedules: what is begun is never older than what was ended before."""
+"""Seconds between two schedules, so that new sessions are younger than a global revocation before them."""
 
 
 @dataclass

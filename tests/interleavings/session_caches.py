@@ -1,4 +1,4 @@
-"""Two processes, each with a near-cache, on one store; the feed between them is delivered one step at a time."""
+"""Two processes, each with a session cache, on one store; the feed between them is delivered step by step."""
 
 from copy import deepcopy
 from typing import Any
@@ -37,7 +37,7 @@ class Clock:
 
 
 class CapturedSessionCache(LocalSessionCache):
-    """The near-cache itself, with its contents taken out and put back."""
+    """The session cache with snapshots of its contents."""
 
     def capture(self) -> Any:
         subjects = {subject: frozenset(sids) for subject, sids in self._by_subject.items()}

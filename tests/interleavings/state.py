@@ -1,4 +1,4 @@
-"""The world flows act on: the real memory store, and one near-cache per process; captured and restored at will."""
+"""The state that flows act on: the memory store and a session cache per process, with snapshots."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -43,7 +43,7 @@ def _freeze_record(record: Any) -> Any:
 
 
 class NoSessionCache:
-    """A process without a near-cache: every question goes to the store."""
+    """A process without a session cache: every read goes to the store."""
 
     def get(self, sid: str) -> None:
         return None
@@ -71,7 +71,7 @@ class NoSessionCache:
 
 
 class SystemState:
-    """Everything shared between flows. What is captured are containers only: the records in them are immutable."""
+    """All state shared between flows. A snapshot copies containers only: the records in them are immutable."""
 
     def __init__(self, store: MemoryStore | None = None, **session_caches: Any) -> None:
         self.store = store or MemoryStore()

@@ -1,4 +1,4 @@
-"""Near-caches of two processes: a void credential is refused as soon as a process is told, or its news is stale."""
+"""Session caches of two processes: a void credential is refused once the feed arrived, or is stale."""
 
 from collections.abc import Callable, Sequence
 
@@ -57,7 +57,7 @@ def scenario_with(
 def shared_cache_scenario(
     ender: str, session_cache: type[CapturedSessionCache] = CapturedSessionCache
 ) -> tuple[Harness, Actor]:
-    """Nothing in the near-caches; a copy, of before, in the cache that both processes share."""
+    """Start with empty session caches, and an older copy in the shared cache."""
     harness = copy_to_shared_cache(make_two_processes(session_cache, sessions=2, shared=True))
     return harness, ENDERS[ender](harness)
 

@@ -1,4 +1,4 @@
-"""One refresh token, a thousand real simultaneous uses: one lineage, one successor, nobody logged out."""
+"""One refresh token, a thousand simultaneous uses: one lineage, one successor, and the session stays valid."""
 
 import asyncio
 import multiprocessing

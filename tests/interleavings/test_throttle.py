@@ -1,4 +1,4 @@
-"""Parallel guesses never exceed the limit, whatever the schedule and whoever crashes; honest logins cost nothing."""
+"""Parallel guesses stay within the limit under every schedule and crash; successful logins are not counted."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Find the mutants of a source file: what may be mutated, and what is never touched."""
+"""Find the mutants of a source file. Texts, types, declarations and log calls are not mutated."""
 
 import ast
 from pathlib import Path
@@ -83,7 +83,7 @@ class _Finder(ast.NodeVisitor):
         """Pass over texts; Python 3.11 does not know the positions inside them either."""
 
     def visit_Assert(self, node: ast.Assert) -> None:
-        """Pass over assertions: they tell the type checker what is known."""
+        """Skip assertions: they are for the type checker."""
 
     def _visit_all(self, nodes: list[ast.expr] | list[ast.stmt]) -> None:
         for each in nodes:

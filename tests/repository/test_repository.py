@@ -1,4 +1,4 @@
-"""The habits of the house: no test is skipped where CI is set, and no lock names a host or a path of one machine."""
+"""Rules of the repository: no test is skipped in CI, and no lock file names a host or path of one machine."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
-LOCKS = sorted(HOUSE.glob("requirements/*.lock"))
+REPOSITORY = Path(__file__).parents[2]
+LOCKS = sorted(REPOSITORY.glob("requirements/*.lock"))
 
 WAYS_TO_SKIP = {
     "in the test": "import pytest\ndef test_it():\n    pytest.skip('why')\n",
@@ -23,7 +23,7 @@ WAYS_TO_SKIP = {
 
 def run_pytest(folder: Path, ci: str) -> str:
     """Return what pytest says of one file for each way to skip, and of a test that passes."""
-    shutil.copy(HOUSE / "tests" / "conftest.py", folder)
+    shutil.copy(REPOSITORY / "tests" / "conftest.py", folder)
     for name, text in {**WAYS_TO_SKIP, "not at all": "def test_it():\n    pass\n"}.items():
         (folder / f"test_{name.replace(' ', '_')}.py").write_text(text)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "PYTEST"))}
@@ -79,7 +79,7 @@ def test_a_lock_file_has_a_hash_per_package_and_names_no_machine(lock: Path) -> 
 
 
 def test_the_lock_of_other_peoples_programs_names_no_registry() -> None:
-    text = (HOUSE / "tests" / "interop" / "package-lock.json").read_text()
+    text = (REPOSITORY / "tests" / "interop" / "package-lock.json").read_text()
     assert '"integrity"' in text
     assert '"resolved"' not in text
 
@@ -95,21 +95,21 @@ def declared(folder: Path) -> set[str]:
 
 
 def locked(name: str) -> set[str]:
-    return set(re.findall(r"^([a-z0-9-]+)==", (HOUSE / "requirements" / f"{name}.lock").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z0-9-]+)==", (REPOSITORY / "requirements" / f"{name}.lock").read_text(), re.MULTILINE))
 
 
 def test_every_dependency_is_locked() -> None:
-    wanted = declared(HOUSE) | declared(HOUSE / "lab")
+    wanted = declared(REPOSITORY) | declared(REPOSITORY / "lab")
     assert wanted - locked("dev") == {"keyturn"}
 
 
 def test_a_server_installs_forty_packages_at_most_and_no_build_tools() -> None:
     packages = locked("serve")
     assert 20 < len(packages) <= 40
-    assert packages.isdisjoint(declared(HOUSE / "lab") | locked("build"))
+    assert packages.isdisjoint(declared(REPOSITORY / "lab") | locked("build"))
 
 
 def test_no_dependency_of_the_product_names_the_lab_and_the_lab_names_no_keyturn() -> None:
-    assert "keyturn-lab" not in declared(HOUSE)
+    assert "keyturn-lab" not in declared(REPOSITORY)
     # No package index has it: pip would install another publisher's package of that name.
-    assert "keyturn" not in declared(HOUSE / "lab")
+    assert "keyturn" not in declared(REPOSITORY / "lab")

@@ -1,4 +1,4 @@
-"""Nothing logged lets anybody in: whatever is presented, refused or broken, at any level, no secret is written."""
+"""No secret is logged at any level, whether a request succeeds, is refused or fails."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def use_everything(server: ServerProcess, client: httpx.Client) -> list[str]:
 
 
 def break_the_store(server: ServerProcess, client: httpx.Client) -> None:
-    """Errors nobody foresaw: tables that are gone, rows that make no sense."""
+    """Cause unexpected errors: dropped tables and corrupt rows."""
     with sqlite3.connect(server.data / "keyturn.db") as store:
         store.execute("UPDATE sessions SET seed = x'00'")
         store.execute("UPDATE accounts SET password_hash = ?", (CANARY,))

@@ -104,7 +104,7 @@ def test_a_database_that_does_not_reply_is_503(server: ServerProcess, database: 
     database.signal(signal.SIGSTOP if harm == "frozen" else signal.SIGKILL)
     try:
         time.sleep(STALENESS_SECONDS)
-        # It does not answer until they have been: nobody waits for it.
+        # The database stays frozen until the requests are answered: none waits for it.
         with ThreadPoolExecutor(3) as pool:
             asks = [
                 pool.submit(httpx.get, server.url + "/auth/session", headers=cookie, timeout=60),

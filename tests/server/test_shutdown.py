@@ -15,11 +15,11 @@ from services.process import until
 
 CLIENTS = 8
 CUT_OFF = "timeout graceful shutdown exceeded"
-"""What uvicorn logs when it has waited in vain for what is under way, and cuts it off."""
+"""Log line of uvicorn when it cancels requests after the shutdown timeout."""
 
 
 class Caller(threading.Thread):
-    """Keeps asking on kept connections until nobody answers. ``broken``: replies that ended too early."""
+    """Sends requests on keep-alive connections until the server is gone. ``broken``: truncated replies."""
 
     def __init__(self, server: ServerProcess, request: bytes) -> None:
         super().__init__()

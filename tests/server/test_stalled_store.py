@@ -18,7 +18,7 @@ from services.process import until
 
 BOUND_SECONDS = 4
 SHM_LOCKS = (120, 8)
-"""Where SQLite's WAL keeps its locks in the -shm file (its wal.c): nobody reads or writes without one of them."""
+"""Where SQLite's WAL keeps its locks in the -shm file (its wal.c): every read and write needs one of them."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_stalled_store_is_503(
     assert {ask(server, questions[name]).status_code for name in ("cookie", "bearer")} == {200}
     with stalled(server), ThreadPoolExecutor(5) as pool:
         time.sleep(BOUND_SECONDS)
-        # It stalls until they are answered: nobody waits for it.
+        # The store stalls until the requests are answered: none waits for it.
         replies = dict(zip(questions, pool.map(lambda each: ask(server, each), questions.values()), strict=True))
         for name, reply in replies.items():
             expected = "store_unavailable" if name == "refresh" else "revocation_unknown"

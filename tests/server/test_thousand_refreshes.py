@@ -1,4 +1,4 @@
-"""One refresh token, a thousand uses at once over HTTP: one lineage, the same successor for everybody."""
+"""One refresh token, a thousand uses at once over HTTP: one lineage, the same successor in every reply."""
 
 import asyncio
 import json

@@ -104,7 +104,7 @@ def test_a_killed_worker_is_replaced_and_sessions_survive(server: ServerProcess)
         assert {line("/auth/session", cookie=cookie)[0] for line in lines.values()} == {200}
     stop.set()
     asking.join(30)
-    # Who was on the line when it went dead has to call again; nobody is told that his login is bad.
+    # Requests on a connection of the killed worker are repeated; none gets a 401.
     assert answers <= {200, "TransportError"}
 
 
@@ -143,5 +143,5 @@ def test_no_worker_outlives_a_killed_supervisor(tmp_path_factory: pytest.TempPat
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait(30)
         until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in crew), lambda: "a worker outlives it")
-        # Nobody holds the port: the same server starts again on it.
+        # The port is free: the same server starts again on it.
         server.start()

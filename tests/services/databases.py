@@ -36,7 +36,7 @@ class Databases:
         self._taken: list[str] = []
 
     def acquire(self) -> str:
-        """Return the URL of a database that is nobody's."""
+        """Return the URL of an unused database."""
         url = self._idle.pop() if self._idle else self._server.database(self._template)
         self._taken.append(url)
         return url

@@ -11,7 +11,7 @@ listens; the bus of a Redis Cluster node listens 10,000 above its port, and is b
 
 
 def free_port() -> int:
-    """Return a port nobody listens on, and that nobody else in this run is given."""
+    """Return a free port that is given out once per run."""
     file = run_folder() / "port"
     with locked("port"):
         last = int(file.read_text()) if file.exists() else secrets.choice(PORTS)  # runs begin apart

@@ -65,7 +65,7 @@ class Postgres(ServiceProcess):
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        """Drop a database, whoever still uses it."""
+        """Drop a database, and end its connections."""
         self.run(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
     def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:

@@ -84,7 +84,7 @@ def _base() -> Path:
     clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     base = _temporary() / f"keyturn-tests-{os.getuid()}-{clone}"
     base.mkdir(mode=0o711, exist_ok=True)
-    # In a shared folder somebody else may have made it first (CWE-379).
+    # In a shared directory another user may have created it first (CWE-379).
     own = base if base.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="keyturn-tests-"))
     return own.resolve()  # what a process shows of its working directory is resolved, too
 

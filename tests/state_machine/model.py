@@ -42,7 +42,7 @@ class Login:
 
 @dataclass
 class Token:
-    """A credential somebody holds. ``secret``: which of the server's secrets made it."""
+    """An issued credential. ``secret``: index of the server secret that sealed it."""
 
     kind: str
     login: Login

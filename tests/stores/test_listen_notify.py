@@ -1,4 +1,4 @@
-"""PostgreSQL's watch: told at once, late by a heartbeat when nobody tells, and never silent."""
+"""The listener on PostgreSQL: notified at once, one heartbeat late without notifications, never silent."""
 
 import logging
 import time
@@ -136,7 +136,7 @@ def test_a_notification_changes_the_token_without_a_query(store: SqlStore, watch
     mark(store)
     watch.wait(NEVER_SECONDS, Event())
     asked: list[bytes] = []
-    watch._execute = lambda connection, statement: asked.append(statement)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # asks nobody
+    watch._execute = lambda connection, statement: asked.append(statement)  # type: ignore[method-assign,assignment,return-value,func-returns-value]  # sends no query
     assert watch.change_token() != before
     assert asked == []
 

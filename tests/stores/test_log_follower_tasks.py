@@ -45,7 +45,7 @@ def test_a_task_carries_a_revocation_to_the_near_cache(url: str) -> None:
         task = asyncio.create_task(feed.run(interval_seconds=0.002))
         entry = await store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, "web", NOW, NOW, LATER))
         async with asyncio.timeout(30):
-            while session_cache.sequence != entry.sequence:  # noqa: ASYNC110 - the cache is asked, it calls nobody
+            while session_cache.sequence != entry.sequence:  # noqa: ASYNC110 - the cache has no callback
                 await asyncio.sleep(0.002)
         task.cancel()
         with suppress(asyncio.CancelledError):

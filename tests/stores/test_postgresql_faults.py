@@ -66,7 +66,7 @@ def store(request: pytest.FixtureRequest, server: Postgres, deadline_seconds: fl
 
 @contextmanager
 def locked(server: Postgres) -> Iterator[None]:
-    """Nobody reads a session in the newest database."""
+    """Run on a database in which no session was read yet."""
     ((name,),) = server.run("SELECT datname FROM pg_database ORDER BY oid DESC LIMIT 1")
     with psycopg.connect(server.url(str(name))) as other:
         other.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")

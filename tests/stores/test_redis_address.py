@@ -1,4 +1,4 @@
-"""Where a Redis is: every form of its URL, and what is refused, with no password in the refusal."""
+"""Redis URLs: every accepted form, and refusals without the password."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The cache beside the store, on a real Redis: what it answers is proven, and when it does not answer nobody waits."""
+"""The shared session cache on a real Redis: entries are authenticated, and an outage does not delay requests."""
 
 import asyncio
 import signal
@@ -111,7 +111,7 @@ def test_a_forged_or_changed_cached_session_is_ignored(
         for each in forged:
             client.set(name, each)
             assert make().get(SID, 7) is None
-        # Somebody's own session under another's name, or under a log it was not read from.
+        # A valid entry under the key of another session, or of another log.
         for sid, log in ((OTHER, 7), (SID, 8)):
             client.set(b"kt:copy:%d:%s" % (log, sid.encode()), value)
             assert make().get(sid, log) is None
@@ -150,7 +150,7 @@ def test_the_cache_is_used_again_after_an_outage(make: Callable[..., SyncAndAsyn
 
     until(remembers)
     server.signal(signal.SIGSTOP)
-    # Frozen until this is answered: nobody waits for it.
+    # Redis stays frozen until this returns: the call does not wait for it.
     assert cache.get(SID, 7) is None
     server.signal(signal.SIGCONT)
     until(lambda: cache.get(SID, 7) is not None)

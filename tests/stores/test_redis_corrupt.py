@@ -121,7 +121,7 @@ def test_undamaged_records_stay_readable(store: Any, empty_redis: RedisServer) -
 def test_a_redis_that_takes_no_write_can_be_read(
     own_redis: RedisServer, tmp_path: Path, setting: tuple[str, int]
 ) -> None:
-    """A full one, and one without the replicas it is told to have: a feed that went with it would end every service."""
+    """Keep the feed readable while Redis is full or lacks its replicas: verifiers depend on it."""
     store: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(own_redis.url))
     session = new_session()
     gone = new_session(subject=session.subject)

@@ -1,4 +1,4 @@
-"""A Redis, or whoever stands between, that answers a byte now and then: each answer has its time, and no more.
+"""A Redis, or a proxy before it, that replies one byte at a time: each reply has a deadline.
 
 It drips until the connection is closed: a reader without a deadline of its own would read for ever.
 """

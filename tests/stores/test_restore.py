@@ -22,7 +22,7 @@ from keyturn.testing.contract.records import LATER, NOW, new_session
 
 
 class RecordingSessionCache(LocalSessionCache):
-    """A near-cache that writes down what it is poured."""
+    """A session cache that records its snapshots."""
 
     def __init__(self) -> None:
         super().__init__(5.0, lambda: 100.0)
@@ -136,7 +136,7 @@ def test_a_restored_database_is_read_from_its_start(
     assert session_cache.resets[1:] == [RevocationPage((first,), 1)]
     # What the older log has forgotten is remembered here: it must not come back to life.
     assert (len(session_cache), session_cache.sequence, session_cache.revocation_count) == (0, 1, 3)
-    # What is written from now on is in the file that is there.
+    # Writes from now on go to the current file.
     second = mark(store, "second")
     assert follower.poll_once(100.0) == 1
     assert session_cache.sequence == second.sequence == 2

@@ -1,4 +1,4 @@
-"""A database whose sessions are in Redis says so: whoever looks for them in it, or ends them in it, is refused."""
+"""A database whose sessions are in Redis: reads and revocations of sessions in SQL are refused."""
 
 from pathlib import Path
 

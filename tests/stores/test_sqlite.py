@@ -95,7 +95,7 @@ def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Nobody else writes."""
+    """Write without concurrent writers."""
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         yield
@@ -225,7 +225,7 @@ def test_seeds_of_deleted_sessions_are_overwritten(store: SqlStore, path: Path) 
 
 
 def test_a_refused_number_leaves_no_lock_behind(store: SqlStore, path: Path) -> None:
-    """A closed connection keeps its lock while a cursor is open, and a traceback that somebody keeps holds cursors."""
+    """A closed connection keeps its lock while a cursor is open, and a stored traceback refers to cursors."""
     subject = new_session().subject
     with pytest.raises(BadRequest) as refusal:
         store.sessions.increment_generation(replace(new_increment(subject), at=Instant(2**63)))

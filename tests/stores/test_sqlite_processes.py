@@ -50,7 +50,7 @@ def test_processes_lose_no_write_of_one_another(store: SqlStore) -> None:
     assert [worker.returncode for worker in workers] == [0, 0, 0]
     counts = [store.throttles.load(str(worker.pid)) for worker in workers]
     assert [count and count.version for count in counts] == [40, 40, 40]
-    # Every acknowledged rotation was somebody's, and nobody's twice.
+    # Every rotation was acknowledged exactly once.
     assert sorted(int(number) for numbers in answers for number in numbers) == list(range(1, 121))
     found = store.sessions.load(session.sid)
     assert found is not None

@@ -129,7 +129,7 @@ def test_a_revocation_that_would_be_lost_is_not_acknowledged_however_often_it_is
     with Issuer.from_env(data_dir=str(tmp_path), store=url, background=False) as issuer:
         issued = issuer.signup("ada@example.com", "violet umbrella 7 o clock", deliver="cookie")
         until(lambda: _count(standby, "sessions", database) == 1, lambda: "not replicated")
-        # From here on a commit waits for a standby that hears nothing: it happens on the primary, and nowhere else.
+        # From here on a commit waits for a standby that is cut off: it happens on the primary only.
         primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
         standby.run("ALTER SYSTEM SET primary_conninfo = ''")
         for each in (standby, primary):
@@ -137,7 +137,7 @@ def test_a_revocation_that_would_be_lost_is_not_acknowledged_however_often_it_is
         until(lambda: primary.run("SELECT count(*) FROM pg_stat_replication") == [(0,)], lambda: "still replicated")
         with pytest.raises(StoreUnavailable):
             issuer.logout(issued.sid)
-        # The primary shows it once nobody waits any more: the same after a crash of it, or a change of its settings.
+        # The primary shows the commit once the wait is cancelled, as after a crash or a change of its settings.
         primary.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
         until(lambda: _count(primary, "revocations", database) == 1, lambda: "it does not even happen on the primary")
         with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""Moving from SQLite to PostgreSQL with live sessions: begun, killed, begun again, and nobody is logged out."""
+"""Transfer from SQLite to PostgreSQL with live sessions: killed, resumed, and every session stays valid."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The last step of a move: killed in between, and with somebody cut off who comes back afterwards."""
+"""The last step of a transfer: killed midway, and with a disconnected server that returns later."""
 
 import signal
 import subprocess
@@ -62,7 +62,7 @@ def test_killed_between_closing_the_one_and_opening_the_other(
 def test_a_disconnected_server_cannot_continue_on_the_moved_database(
     kind: str, tmp_path: Path, fresh: Fresh, postgres: Postgres
 ) -> None:
-    """He would acknowledge revocations that nobody ever reads, and let in who was logged out in the new database."""
+    """Otherwise it would acknowledge revocations in the old database, and accept sessions revoked in the new one."""
     source, target = fresh("postgresql"), f"sqlite:///{tmp_path}/new.db"
     store: Any = open_store(source)
     if "+" in kind:

@@ -22,7 +22,7 @@ class Phase:
 
 CONTRACT = "tests/stores/test_store_contract.py"
 JUDGED = ("core", "flows", "tokens", "verifier", "web")
-"""Packages whose every branch the first phase alone must take: those that coverage is told of in ``pyproject.toml``."""
+"""Packages whose every branch the first phase alone must take: those under coverage in ``pyproject.toml``."""
 
 QUICK = Phase(
     "decisions",

@@ -1,4 +1,4 @@
-"""The runner: nothing is tried twice in silence, what is left behind is noticed, no run is green without its tests."""
+"""The runner: no silent retries, leftover processes are reported, and a run without its tests fails."""
 
 import os
 import subprocess

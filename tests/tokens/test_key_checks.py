@@ -1,4 +1,4 @@
-"""Broken keys are told from sound ones, with the reason. The attacks themselves are under tests/advisories."""
+"""Weak keys are refused with the reason. The attacks themselves are under tests/advisories."""
 
 from math import prod
 

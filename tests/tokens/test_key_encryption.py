@@ -1,4 +1,4 @@
-"""The vault: what is sealed opens with the secret, for its kid, unchanged, and in no other way."""
+"""Key encryption: a key is decrypted only with its secret, for its kid, and unchanged."""
 
 import pickle
 

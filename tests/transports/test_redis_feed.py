@@ -1,4 +1,4 @@
-"""The feed through a real Redis: complete before it is confirmed, whatever relays, verifier or Redis go through."""
+"""The feed through a real Redis: complete before it counts as fresh, through restarts of relay, reader and Redis."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -203,7 +203,7 @@ def test_another_log_is_followed_from_its_start_and_known_revocations_are_kept(v
 
 @pytest.mark.parametrize("name", ["1000-0", "1000-7", "9223372036854775807-0", f"{2**64 - 1}-{2**64 - 1}"])
 def test_a_stream_with_foreign_entries_ahead_is_recreated(verdict: Told, feed: RedisFeed, name: str) -> None:
-    """P4: a beat after it would vouch that everything is held, and what is revoked next would be taken for told."""
+    """P4: a heartbeat after the foreign entry would confirm revocations that the reader does not have."""
     verdict.end("a")
     verdict.relay()
     feed.start()

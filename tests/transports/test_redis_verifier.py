@@ -27,7 +27,7 @@ def server(tmp_path: Path, own_redis: RedisServer) -> Iterator[ServerProcess]:
 
 
 def ended(server: ServerProcess, verify: Verifier, name: str) -> None:
-    """Somebody logs in, is accepted, logs out, and is refused within the bound."""
+    """Log in, verify, log out, and check the refusal within the bound."""
     body = {"email": f"{name}@example.com", "password": PASSWORD, "deliver": "tokens"}
     issued = httpx.post(server.url + "/auth/signup", json=body, timeout=30).json()
     token = issued["access_token"]

@@ -1,4 +1,4 @@
-"""A trusted key, tokens signed with it, clocks and feeds set by hand, and a real HTTP server on this machine."""
+"""A trusted key, tokens signed with it, manual clocks and feeds, and a real HTTP server."""
 
 import json
 from collections.abc import Callable, Iterator

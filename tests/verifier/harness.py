@@ -1,4 +1,4 @@
-"""One verifier of either colour, and what tests call it with."""
+"""A sync or async verifier with one interface for tests."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Mint = Callable[..., str]
 
 
 class VerifierHarness:
-    """One verifier of either colour, called the same way, with its clocks and feed at hand."""
+    """A sync or async verifier with one interface, and its clocks and feed."""
 
     def __init__(self, kind: str, keys: KeySet, feed: Any, clock: Any, monotonic: Any) -> None:
         self.kind = kind

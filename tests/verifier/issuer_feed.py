@@ -1,4 +1,4 @@
-"""The issuer's side of a feed that is asked, played from a list."""
+"""The issuer's side of a polled feed, served from a list."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ LINE: dict[str, Any] = {"kind": "session", "key": "a", "value": 1, "at": 1, "exp
 
 
 class IssuerFeed:
-    """The issuer's side: pages of ``limit``; ``purged`` and a younger log can be played."""
+    """Serves pages of ``limit`` entries. ``purged`` and another log can be simulated."""
 
     def __init__(self, monotonic: Any) -> None:
         self.entries: list[Revocation] = []

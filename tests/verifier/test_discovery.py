@@ -1,4 +1,4 @@
-"""A verifier told nothing but its issuer and audience, against a real HTTP server on this machine."""
+"""A verifier configured with issuer and audience only, against a real HTTP server."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The key cache: fetched ahead of need, kept when a fetch fails, one flight at a time, rare for unknown kids."""
+"""The key cache: fetched ahead, kept when a fetch fails, one fetch at a time, limited for unknown kids."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a verifier cannot reach is said: once when it begins, once when it is over, and in its metrics meanwhile."""
+"""An outage is logged once at its start and once at its end, and is in the metrics meanwhile."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""A feed over HTTP that leads nowhere, or has no end, or answers somebody else: left, with nothing confirmed."""
+"""Inconsistent, endless and replayed feeds over HTTP are abandoned without ``mark_complete``."""
 
 import json
 from typing import Any

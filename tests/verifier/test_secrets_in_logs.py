@@ -1,4 +1,4 @@
-"""What a verifier says of its troubles: no secret it was given, and one line of the log, whatever the issuer sent."""
+"""Log lines of a verifier: one line per outage, without secrets and without text from the issuer."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""An issuer, or whoever speaks in its name, that sends a byte now and then: wherever in its answer, it is left.
+"""An issuer, or a proxy before it, that sends one byte at a time anywhere in its reply is abandoned.
 
 It drips until the connection is closed: a reader without a deadline of its own would read for ever.
 """
@@ -23,7 +23,7 @@ LEFT_SECONDS = 30
 pytestmark = pytest.mark.timeout(2 * LEFT_SECONDS)
 
 Drip = Callable[[bytes, bytes], str]
-"""Given what is sent at once and what is sent, byte by byte, again and again: the URL."""
+"""Return a function that serves a first part at once and a second part byte by byte, and returns the URL."""
 
 
 def _serve(listener: socket.socket, head: bytes, drops: bytes) -> None:

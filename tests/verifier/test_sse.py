@@ -1,4 +1,4 @@
-"""The feed as a stream: what it says is merged in order or not at all, and counts as of when the issuer knew it."""
+"""The feed as a stream: events are merged in order or not at all, and count as of the issuer's time."""
 
 import json
 import time

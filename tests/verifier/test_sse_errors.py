@@ -1,4 +1,4 @@
-"""What comes over the wire where a stream is expected: another document, a line without an end, one byte at a time."""
+"""Invalid replies instead of a stream: another document, an endless line, one byte at a time."""
 
 import time
 from contextlib import suppress

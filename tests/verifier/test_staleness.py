@@ -1,4 +1,4 @@
-"""What a verifier knows and says of it: how far its news goes, what it does without any, and its figures."""
+"""Staleness of a verifier: its feed, ``wait_for_sequence``, ``on_stale`` and metrics."""
 
 import asyncio
 import time
@@ -64,7 +64,7 @@ def test_a_feed_reconnects_to_a_restarted_issuer_and_misses_no_entry(tmp_path: P
         assert verify.wait_for_sequence(ended["sequence"], wait_seconds=30)
         with pytest.raises(TokenRevoked):
             verify(token)
-        # Not by asking for ever: the stream is told again, from where it broke off.
+        # Not by polling: the stream resumes where it broke off.
         until(lambda: not verify.metrics().problem, lambda: verify.metrics().problem)
         verify.close()
 

@@ -1,4 +1,4 @@
-"""A machine without room for another thread, a process that forks: a verifier goes on, or says 503."""
+"""Verifiers without a new thread, and after a fork, continue or refuse with 503."""
 
 import gc
 import os

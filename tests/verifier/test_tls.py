@@ -1,4 +1,4 @@
-"""Over TLS: an issuer with a certificate that is trusted is asked, another is not, and one that drips is left."""
+"""TLS: only an issuer with a trusted certificate is used, and one that sends slowly is abandoned."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""The memo: bounded, and empty of what has ended."""
+"""The token cache: bounded, without expired tokens."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The judgement of one token: every verdict, seen before or not, blocking or awaited."""
+"""Verification of one token: every result, cached or not, sync and async."""
 
 from typing import Any
 

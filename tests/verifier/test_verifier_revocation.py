@@ -1,4 +1,4 @@
-"""What a revocation, news that is old and a memory of tokens do to a verdict."""
+"""Verification under revocations, a stale feed and the token cache."""
 
 from typing import Any
 

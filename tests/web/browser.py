@@ -1,4 +1,4 @@
-"""One client of one site with everything real in it but the clock: memory store, near-cache, argon2id, ES256."""
+"""A client of the web layer with a memory store, a session cache, argon2id, ES256 and a manual clock."""
 
 import secrets
 from collections.abc import Iterable

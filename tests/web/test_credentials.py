@@ -1,4 +1,4 @@
-"""Which credential of a request counts."""
+"""Precedence of the credentials in a request."""
 
 import pytest
 

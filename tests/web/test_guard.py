@@ -1,4 +1,4 @@
-"""The guard: who is calling, and whether a browser was tricked into calling."""
+"""The guard: authentication of requests, and CSRF checks."""
 
 import pytest
 

@@ -56,7 +56,8 @@ def test_broken_json_is_located(browser: Browser, body: bytes, hint: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["CANARY at `$.nope`", "required field `zz`", "Object missing required field `password`", "a - at `$.email`\n"]
+    "text",
+    ["CANARY at `$.nope`", "required field `zz`", "Object missing required field `password`", "a - at `$.email`\n"],
 )
 def test_a_value_that_looks_like_an_error_message_blames_its_own_field(browser: Browser, text: str) -> None:
     reply = browser.post("/auth/login", LOGIN | {"deliver": text})

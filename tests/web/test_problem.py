@@ -1,4 +1,4 @@
-"""Refusals as HTTP says them."""
+"""Refusals as problem documents (RFC 9457) and OAuth errors."""
 
 import re
 from collections.abc import Iterator
