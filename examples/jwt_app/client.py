@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 
 import httpx
 
-ISSUER, FILE = os.environ.get("ISSUER", "http://127.0.0.1:8000"), Path(os.environ.get("TOKENS", "tokens.json"))
+ISSUER, FILE = os.environ.get("ISSUER", "http://127.0.0.1:8000"), Path(os.environ.get("TOKENS", "client-tokens.json"))
 
 
 def save(response: httpx.Response) -> None:

@@ -52,15 +52,17 @@ class InvalidMember(BadRequest):
     """A field of the body, form or query is missing or invalid.
 
     ``member``: name of the field; safe to show.
-    ``expected``: its allowed values, which complete the sentence "`deliver` must be ...".
+    ``expected``: its allowed values, which complete the sentence "`deliver` must be ...", or "`deliver` is missing;
+    send ..." if the field ``is_missing``.
     """
 
     code = "invalid_member"
     hint = "The field named in `member` is missing or invalid."
 
-    def __init__(self, member: str, expected: str = "") -> None:
+    def __init__(self, member: str, expected: str = "", *, is_missing: bool = False) -> None:
         self.member = member
-        hint = f"`{member}` must be {expected}." if expected else ""
+        problem = "is missing; send" if is_missing else "must be"
+        hint = f"`{member}` {problem} {expected}." if expected else ""
         super().__init__(hint or member, hint=hint)
 
 
@@ -84,7 +86,7 @@ class MethodNotAllowed(BadRequest):
 
     def __init__(self, allow: str) -> None:
         self.allow = allow
-        super().__init__(allow)
+        super().__init__(allow, hint=f"Use {' or '.join(allow.split(', '))} on this path.")
 
 
 class RequestTimeout(BadRequest):
@@ -105,13 +107,13 @@ class UnsupportedMediaType(BadRequest):
 
     def __init__(self, expected: str, detail: str = "") -> None:
         self.expected = expected
-        hint = f"Send the body with one header Content-Type: {expected}, in UTF-8 and without Content-Encoding."
+        hint = f"Send the body in UTF-8 with the header Content-Type: {expected} (once), without Content-Encoding."
         super().__init__(detail, hint=hint)
 
 
 class AccountExists(Refusal):
     code, status = "account_exists", 409
-    hint = "An account with this identifier exists; log in instead."
+    hint = "An account with this e-mail address exists; log in instead."
 
 
 class PasswordRejected(Refusal):
@@ -158,12 +160,12 @@ class LoginFailed(Unauthenticated):
     """One response for a wrong password, an unknown account and a disabled account (OWASP ASVS 5.0 section 6.3.8)."""
 
     code = "login_failed"
-    hint = "The identifier or the password is wrong."
+    hint = "The e-mail address or the password is wrong."
 
 
 class TokenMalformed(Unauthenticated):
     code = "token_malformed"
-    hint = "This is not a token Keyturn could have issued; log in again."
+    hint = "This is not a token of the kind that is expected here; check which token you send, or log in again."
 
 
 class TokenInvalid(Unauthenticated):
@@ -211,7 +213,7 @@ class CounterAhead(Unauthenticated):
     """A valid credential is newer than its stored session: the store has lost a write. Logged as an alert."""
 
     code = "counter_ahead"
-    hint = "The server lost a write it had acknowledged; log in again. Operators were alarmed."
+    hint = "The server lost a write it had acknowledged; log in again. The operators have been alerted."
 
 
 # --- 403: authenticated, but not allowed --------------------------------------------------------------------

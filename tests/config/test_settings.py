@@ -172,3 +172,17 @@ def test_an_unusable_issuer_setting_is_refused_at_start_up(wrong: dict[str, str]
     assert build_issuer_config(Settings(**good))
     with pytest.raises(ConfigurationError, match=said):
         build_issuer_config(Settings(**{**good, **wrong}))
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("KEYTURN_PROFIL", "; did you mean KEYTURN_PROFILE?"),
+        ("KEYTURN_POLCY", "; did you mean KEYTURN_PROFILE?"),
+        ("KEYTURN_QQQQ", ""),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_most_similar_name(variable: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings({variable: "x"})
+    assert refused.value.problems == (f"{variable} is not a setting{hint}",)

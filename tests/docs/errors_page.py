@@ -49,14 +49,15 @@ _HEAD = """<!doctype html>
 <header>
 <h1>Refusals</h1>
 <p>This server answers a refused request with one of these codes. The <code>code</code> is stable; the <code>hint</code>
-says what to do next. A refusal never ends a valid login.</p>
+says what to do next.</p>
 </header>
 """
 
 
 def page() -> str:
     """Return the whole page."""
-    sections = list(SECTION.finditer(SOURCE.read_text()))
+    # The base class has a section for Python; no reply has its code.
+    sections = [each for each in SECTION.finditer(SOURCE.read_text()) if each["code"] != "refused"]
     links = "\n".join(f'<a href="#{each["code"]}">{each["code"]}</a>' for each in sections)
     body = "\n".join(_section(each) for each in sections)
     return f"{_HEAD.format(style=_STYLE)}<nav>\n{links}\n</nav>\n<main>\n{body}\n</main>\n</html>\n"

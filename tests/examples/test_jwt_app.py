@@ -19,7 +19,7 @@ from examples.running import EXAMPLES, App, commands_of, environment, running
 from server_process import ServerProcess
 
 SERVE, SIGN_UP, API, CLIENT = commands_of("jwt_app")
-EMAIL, PASSWORD = "ada@example.com", "violet umbrella 7 o clock"
+EMAIL, PASSWORD = "edith@example.com", "violet umbrella 7 o clock"
 AN_HOUR_AGO = "-3600"
 """An access token that is issued then has expired by now."""
 CALLS = 20

@@ -81,7 +81,7 @@ def test_a_wrong_password_shows_a_message(browser: httpx.Client, other: httpx.Cl
 
 def test_a_refused_sign_up_shows_the_reason(browser: httpx.Client, other: httpx.Client, email: str) -> None:
     sign_up(other, email)
-    assert sign_up(browser, email).alert.startswith("An account with this identifier exists")
+    assert sign_up(browser, email).alert.startswith("An account with this e-mail address exists")
     weak = send(browser, open_page(browser).form("Sign up"), email="new@example.com", password="passwordpassword")
     assert weak.response.status_code == 422
     assert "Choose another" in weak.alert

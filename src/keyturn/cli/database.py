@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from keyturn.stores.sql.transfer import TransferResult
 
 database = typer.Typer(
-    cls=RenamedCommands, no_args_is_help=True, help="Upgrade, copy or restore the SQL database; choose its sessions."
+    cls=RenamedCommands,
+    no_args_is_help=True,
+    help="Upgrade or copy the SQL database, mark it as restored, or choose where sessions are kept.",
 )
 
 Source = Annotated[

@@ -8,7 +8,7 @@ from keyturn.errors import ConfigurationError
 
 @report_errors
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Check the settings for production. Exit with code 1 if one is generated, weak or missing."""
+    """Check the settings for production. Exits with code 1 if one is missing, weak or was generated."""
     from keyturn.config.checks import check_production
     from keyturn.config.settings import read_settings
 

@@ -1,7 +1,7 @@
 """``keyturn keys``: the signing keys and their states."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,8 @@ from keyturn.errors import NotFound
 
 if TYPE_CHECKING:
     from keyturn.issuer import Issuer
+
+KeyId = Annotated[str, typer.Argument(help="Id of the key, as 'keyturn keys list' shows it.")]
 
 keys = typer.Typer(cls=RenamedCommands, no_args_is_help=True, help="List, add or remove signing keys.")
 
@@ -41,7 +43,7 @@ def add(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @keys.command("remove")
 @report_errors
-def remove(kid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
+def remove(kid: KeyId, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Delete a leaked signing key. Verifiers refuse its tokens as soon as they fetch the keys again."""
     with open_issuer(data_dir) as issuer:
         key_store = issuer.parts.store.keys

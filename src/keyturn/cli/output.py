@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DataDir = Annotated[
-    str | None, typer.Option(help="Directory of secrets, SQLite and keyturn.toml.", show_default="keyturn-data")
+    str | None,
+    typer.Option(help="Directory with the secrets, the SQLite database and keyturn.toml.", show_default="keyturn-data"),
 ]
 
 console = Console()

@@ -22,12 +22,15 @@ revoke = typer.Typer(
 # Ids are base64url, so one in 64 begins with "-". Accept it as an argument: an operator need not write "--" first.
 TAKES_ID = {"ignore_unknown_options": True}
 
+Sid = Annotated[str, typer.Argument(help="Id of the session, as in /auth/sessions and in the log.")]
+SubjectOrEmail = Annotated[str, typer.Argument(help="Id of the subject, or the e-mail address of its account.")]
+ClientId = Annotated[str, typer.Argument(help="The client_id that the sessions were created with, such as 'default'.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def session(sid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
+def session(sid: Sid, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End one session."""
     with open_issuer(data_dir) as issuer:
         _print_receipt(issuer.logout(SessionId(sid)), as_json)
@@ -35,7 +38,7 @@ def session(sid: str, data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def subject(subject_or_email: str, data_dir: DataDir = None, as_json: Json = False) -> None:
+def subject(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a subject, given by its id or the e-mail address of its account."""
     with open_issuer(data_dir) as issuer:
         subject_id = _subject(issuer, subject_or_email)
@@ -47,7 +50,7 @@ def subject(subject_or_email: str, data_dir: DataDir = None, as_json: Json = Fal
 
 @revoke.command(context_settings=TAKES_ID)
 @report_errors
-def client(client_id: str, data_dir: DataDir = None, as_json: Json = False) -> None:
+def client(client_id: ClientId, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a client."""
     with open_issuer(data_dir) as issuer:
         _print_receipt(issuer.revoke_client(client_id), as_json)

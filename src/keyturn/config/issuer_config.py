@@ -35,7 +35,8 @@ _THROTTLE = ("login_limit_per_account", "login_limit_per_address", "signup_limit
 def build_issuer_config(settings: Settings) -> IssuerConfig:
     """Build the issuer configuration. Raises ``ConfigurationError`` with every problem of the settings."""
     problems: list[str] = []
-    if urlsplit(settings.issuer).path not in ("", "/"):
+    parts = urlsplit(settings.issuer)
+    if parts.netloc and parts.path not in ("", "/"):
         # RFC 8414 section 3.1 puts the metadata of such an issuer at a path that this server does not serve.
         problems.append(f"issuer {settings.issuer!r} has a path; serve Keyturn at the root of a host of its own")
     if settings.algorithm and settings.algorithm not in ALGORITHMS:

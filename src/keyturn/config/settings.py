@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
@@ -118,9 +119,18 @@ def _unknown_message(name: str, display_name: str, prefix: str = "") -> str:
     """Return the message that ``name`` is not a setting, with the present name of a renamed one."""
     stem = name.removesuffix("_file")
     if stem not in FORMER_NAMES:
-        return f"{display_name} is not a setting; docs/reference/settings.md lists all of them"
+        return f"{display_name} is not a setting{_suggestion(stem, prefix)}"
     new_name = FORMER_NAMES[stem] + name[len(stem) :]
     return f"{display_name} is now {prefix}{new_name.upper() if prefix else new_name}"
+
+
+def _suggestion(stem: str, prefix: str) -> str:
+    """Return the most similar name of a setting as a question, or nothing if none is similar."""
+    similar = get_close_matches(stem, (*Settings.__struct_fields__, *FORMER_NAMES), n=1)
+    if not similar:
+        return ""
+    name = FORMER_NAMES.get(similar[0], similar[0])
+    return f"; did you mean {prefix}{name.upper() if prefix else name}?"
 
 
 def _read_file(path: Path, problems: list[str]) -> str:
@@ -169,5 +179,5 @@ def _invalid(name: str, value: object, failure: msgspec.ValidationError) -> str:
     if name not in kinds:
         return f"{_unknown_message(name, name)} (keyturn.toml)"
     if get_origin(kinds[name]) is Literal:
-        return f"{name} must be {' or '.join(get_args(kinds[name]))}, not {value!r}"
+        return f"{name} must be one of {', '.join(get_args(kinds[name]))}, not {value!r}"
     return f"setting {name}: {str(failure).removesuffix(f' - at `$.{name}`')}"

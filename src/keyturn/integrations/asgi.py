@@ -145,7 +145,10 @@ class _TokenAuthenticator:
         if token is None:
             if optional:
                 return None
-            raise Unauthenticated("the request has no bearer token")
+            raise Unauthenticated(
+                "the request has no bearer token",
+                hint="Send the header Authorization: Bearer, a space, an access token; this service takes no cookies.",
+            )
         if isinstance(self._verifier, AsyncVerifier):
             return await self._verifier(token)
         return await asyncio.to_thread(self._verifier, token)

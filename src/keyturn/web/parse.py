@@ -120,9 +120,9 @@ def _invalid(error: msgspec.ValidationError, shape: type) -> InvalidMember:
     place = _PLACE.search(str(error))
     kinds = get_type_hints(shape, include_extras=True) if isinstance(shape, StructMeta) else {}
     # msgspec's message may quote the input (an unknown enum value): keep it out of the hint and of the detail.
-    for member in (place[1], place[2]) if place else ():
-        if member in kinds:
-            return InvalidMember(member, next(_expectations(kinds[member]), "a string"))
+    member = (place[1] or place[2]) if place else ""
+    if place and member in kinds:
+        return InvalidMember(member, next(_expectations(kinds[member]), "a string"), is_missing=place[1] is None)
     return InvalidMember("body", "a JSON object")
 
 

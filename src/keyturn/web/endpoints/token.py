@@ -33,7 +33,7 @@ def token(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
 def _by_cookie(request: Request, config: WebConfig) -> Flow[str]:
     text = read_cookie(request, "refresh", config.issuer_config)
     if text is None:
-        raise InvalidMember("refresh_token", "sent in the body or in the refresh cookie")
+        raise InvalidMember("refresh_token", "it in the body or in the refresh cookie", is_missing=True)
     refuse_cross_origin(request, config)
     presented = parse(text, CredentialKind.REFRESH, config.issuer_config.secrets)
     yield from require_csrf_token(request, presented.sid, config)
