@@ -43,22 +43,22 @@ CHAPTERS: dict[str, ModuleType] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the selected chapters. Return 0 even if goals are missed: that is a result, not an error."""
-    asked = _parse(arguments)
-    if asked.pages_only:
+    options = _parse(arguments)
+    if options.pages_only:
         write_pages()
         return 0
     # joserfc warns that EdDSA has a newer name, which does not matter for measurements.
     warnings.filterwarnings("ignore", module="joserfc")
     console = Console(width=None if sys.stdout.isatty() else 130)
     machine = describe()
-    figures = run(asked.only or list(CHAPTERS), _plan(asked), console)
+    figures = run(options.only or list(CHAPTERS), _plan(options), console)
     report.show(figures, machine, console)
-    kept: Path | None = asked.json or (None if asked.quick or asked.only else HOME / "results" / "latest.json")
-    if kept is not None:
-        report.write_json(figures, machine, kept)
-        plot.draw(kept, kept.with_suffix(".svg"))
-        console.print(f"wrote {kept} and {kept.with_suffix('.svg')}")
-    if asked.readme:
+    target: Path | None = options.json or (None if options.quick or options.only else HOME / "results" / "latest.json")
+    if target is not None:
+        report.write_json(figures, machine, target)
+        plot.draw(target, target.with_suffix(".svg"))
+        console.print(f"wrote {target} and {target.with_suffix('.svg')}")
+    if options.readme:
         write_pages()
     return 0
 
@@ -85,10 +85,10 @@ def run(chapters: Sequence[str], plan: Plan, console: Console) -> list[Figure]:
     return figures
 
 
-def _plan(asked: argparse.Namespace) -> Plan:
-    if asked.quick:
+def _plan(options: argparse.Namespace) -> Plan:
+    if options.quick:
         return QUICK
-    return replace(Plan(), rounds=asked.rounds)
+    return replace(Plan(), rounds=options.rounds)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -101,12 +101,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--pages-only", action="store_true", help="write them from results/latest.json; measure nothing"
     )
-    asked = parser.parse_args(arguments)
-    if asked.readme and (asked.quick or asked.only):
+    options = parser.parse_args(arguments)
+    if options.readme and (options.quick or options.only):
         parser.error("--readme takes a whole run")
-    if asked.rounds < 2:
+    if options.rounds < 2:
         parser.error("--rounds must be at least 2")
-    return asked
+    return options
 
 
 if __name__ == "__main__":

@@ -35,11 +35,11 @@ class Figure:
     goals: list[Goal] = field(default_factory=list)
     note: str = ""
 
-    def of(self, name: str) -> Series:
+    def find_series(self, name: str) -> Series:
         return next(each for each in self.series if each.name == name)
 
     def ratio_to(self, name: str) -> float:
-        return ratio(self.series[0], self.of(name))
+        return ratio(self.series[0], self.find_series(name))
 
     def as_record(self) -> dict[str, Any]:
         """Return the figure as plain values, for JSON."""

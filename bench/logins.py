@@ -14,16 +14,16 @@ from argon2.low_level import Type, hash_secret_raw
 from bench.figures import Figure, Goal
 from bench.fixtures import open_sessions, session_cookie, settings, sqlite_url
 from bench.requests import _receive, _scope, _send, bare
-from bench.sampling import Plan, Series, ratio, settled
+from bench.sampling import Plan, Series, gc_frozen, ratio
 from keyturn import AsyncIssuer
 from keyturn.integrations.asgi import AuthMiddleware
 
 CHAPTER = "Login beside other traffic"
 PASSWORD = "violet umbrella 7 o clock"
-EVERY_SECONDS = 0.002
+INTERVAL_SECONDS = 0.002
 """Interval between two other requests; a request is due even if the previous one has not been answered."""
 
-BARE, OURS = "argon2id, bare, one thread", "Keyturn"
+BARE, KEYTURN = "argon2id, bare, one thread", "Keyturn"
 ON_LOOP, DEFAULT_POOL = "argon2id on the event loop", "argon2id, default thread pool"
 ONE_THREAD = "argon2id, a pool of one thread, nothing else"
 MOST_ROUNDS = 7
@@ -40,11 +40,11 @@ def steps(plan: Plan) -> int:
 
 def measure(plan: Plan) -> list[Figure]:
     """Measure without pinning: hashing runs on one core while an event loop runs on another."""
-    with sqlite_url() as url, settled():
+    with sqlite_url() as url, gc_frozen():
         return asyncio.run(_measure(url, plan))
 
 
-class Others:
+class BackgroundRequests:
     """Session checks of other users, one every two milliseconds. Latency counts from the due time of each."""
 
     def __init__(self, issuer: AsyncIssuer) -> None:
@@ -52,57 +52,57 @@ class Others:
         self._cookie = bytearray(session_cookie(open_sessions(issuer.parts, 1)[0], issuer.parts))
         self.milliseconds: list[float] = []
 
-    async def arrive(self) -> None:
+    async def run(self) -> None:
         due = time.perf_counter()
         while True:
-            due += EVERY_SECONDS
-            early = due - time.perf_counter()
-            if early > 0:
-                await asyncio.sleep(early)
+            due += INTERVAL_SECONDS
+            delay = due - time.perf_counter()
+            if delay > 0:
+                await asyncio.sleep(delay)
             await self._guard(_scope(b"cookie", self._cookie), _receive, _send)
             self.milliseconds.append((time.perf_counter() - due) * 1e3)
 
-    async def during(self, work: Awaitable[object]) -> float:
+    async def p99_during(self, work: Awaitable[object]) -> float:
         """Return the 99th percentile of the latency in milliseconds while ``work`` runs."""
         self.milliseconds = []
-        arriving = asyncio.create_task(self.arrive())
+        task = asyncio.create_task(self.run())
         await work
-        arriving.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await arriving
+            await task
         return quantiles([0.0, *self.milliseconds], n=100, method="inclusive")[98]
 
 
 async def _measure(url: str, plan: Plan) -> list[Figure]:
     async with AsyncIssuer.open(settings(url)) as issuer:
         await issuer.signup("ada@example.com", PASSWORD)
-        others = Others(issuer)
-        rates = {name: Series(name) for name in (OURS, BARE)}
-        waits = {name: Series(name) for name in (OURS, "idle", ONE_THREAD, DEFAULT_POOL, ON_LOOP)}
+        background = BackgroundRequests(issuer)
+        rates = {name: Series(name) for name in (KEYTURN, BARE)}
+        waits = {name: Series(name) for name in (KEYTURN, "idle", ONE_THREAD, DEFAULT_POOL, ON_LOOP)}
         for _ in range(steps(plan)):
-            await _round(issuer, others, plan.logins, rates, waits)
+            await _round(issuer, background, plan.logins, rates, waits)
             plan.tick()
     return _figures(rates, waits)
 
 
 async def _round(
-    issuer: AsyncIssuer, others: Others, count: int, rates: dict[str, Series], waits: dict[str, Series]
+    issuer: AsyncIssuer, background: BackgroundRequests, count: int, rates: dict[str, Series], waits: dict[str, Series]
 ) -> None:
     rates[BARE].samples.append(await _rate(lambda: asyncio.to_thread(_hashes, count), count))
-    rates[OURS].samples.append(await _rate(lambda: _at_once(lambda: _login(issuer), count), count))
-    waits["idle"].samples.append(await others.during(asyncio.sleep(count / 50)))
-    waits[OURS].samples.append(await others.during(_at_once(lambda: _login(issuer), count)))
+    rates[KEYTURN].samples.append(await _rate(lambda: _at_once(lambda: _login(issuer), count), count))
+    waits["idle"].samples.append(await background.p99_during(asyncio.sleep(count / 50)))
+    waits[KEYTURN].samples.append(await background.p99_during(_at_once(lambda: _login(issuer), count)))
     with ThreadPoolExecutor(1) as pool:
         one = partial(asyncio.get_running_loop().run_in_executor, pool, _hash)
-        waits[ONE_THREAD].samples.append(await others.during(_at_once(one, count)))
-    waits[ON_LOOP].samples.append(await others.during(_at_once(_hash_on_loop, count)))
-    waits[DEFAULT_POOL].samples.append(await others.during(_at_once(lambda: asyncio.to_thread(_hash), count)))
+        waits[ONE_THREAD].samples.append(await background.p99_during(_at_once(one, count)))
+    waits[ON_LOOP].samples.append(await background.p99_during(_at_once(_hash_on_loop, count)))
+    waits[DEFAULT_POOL].samples.append(await background.p99_during(_at_once(lambda: asyncio.to_thread(_hash), count)))
 
 
 async def _rate(work: Callable[[], Awaitable[object]], count: int) -> float:
-    started = time.perf_counter()
+    started_at = time.perf_counter()
     await work()
-    return count / (time.perf_counter() - started)
+    return count / (time.perf_counter() - started_at)
 
 
 async def _at_once(act: Callable[[], Awaitable[object]], count: int) -> None:
@@ -137,7 +137,7 @@ def _hash() -> None:
 def _figures(rates: dict[str, Series], waits: dict[str, Series]) -> list[Figure]:
     rate = Figure(CHAPTER, "logins per second", "/s", list(rates.values()))
     wait = Figure(CHAPTER, "p99 of others' requests meanwhile", "ms", list(waits.values()))
-    share = ratio(rates[OURS], rates[BARE])
+    share = ratio(rates[KEYTURN], rates[BARE])
     rate.goals = [Goal("95% of one thread's bare rate", share, 0.95, at_most=False, why=SHARED)]
     wait.goals = [Goal("1.5x idle", wait.ratio_to("idle"), 1.5, why=GIL)]
     rate.note = f"{AT_ONCE} at once, SQLite; {os.cpu_count()} cores"

@@ -15,7 +15,7 @@ from starsessions.stores.redis import RedisStore as StarStore
 
 from bench.figures import Figure, Goal
 from bench.sampling import QUICK, Plan, Series
-from bench.synthetic_data import crowd
+from bench.synthetic_data import generate_sessions
 from keyturn.core.types import Instant
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.runner import RedisRunner
@@ -33,7 +33,7 @@ def install_peers() -> None:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True, capture_output=True)
 
 
-def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
+def measure_bytes(server: RedisServer, plan: Plan, chapter: str) -> Figure:
     """Measure the bytes per session of Keyturn and the peers."""
     count = 100_000 if plan.rounds > QUICK.rounds else 2_000
     fillers: dict[str, Callable[[int], None]] = {
@@ -42,35 +42,35 @@ def weigh(server: RedisServer, plan: Plan, chapter: str) -> Figure:
         "starsessions": lambda number: asyncio.run(_starsessions(server.url, number)),
         "Django": lambda number: _django(server.url, number),
     }
-    found = []
+    series = []
     for name, filler in fillers.items():
         with server.client() as client:
             client.flushall()
             before = _used(client)
             filler(count)
-            found.append(Series(name, [(_used(client) - before) / count]))
-    figure = Figure(chapter, f"bytes per session, {count:,} of them", "B", found)
+            series.append(Series(name, [(_used(client) - before) / count]))
+    figure = Figure(chapter, f"bytes per session, {count:,} of them", "B", series)
     figure.goals = [
-        Goal("at most 270 B, the index of each subject's sessions included", found[0].middle, 270.0, why=HEAVY)
+        Goal("at most 270 B, the index of each subject's sessions included", series[0].middle, 270.0, why=HEAVY)
     ]
     figure.note = "Keyturn alone indexes sessions by subject; difference of used_memory"
     plan.tick()
     return figure
 
 
-def fill(url: str, count: int, told: Callable[[int], None] = lambda _: None) -> None:
+def fill(url: str, count: int, progress: Callable[[int], None] = lambda _: None) -> None:
     """Insert ``count`` sessions of different subjects with the scripts of the store, a thousand per round trip.
 
-    Calls ``told(n)`` after each ``n`` sessions.
+    Calls ``progress(n)`` after each ``n`` sessions.
     """
     now = Instant(int(time.time()))
     runner, sessions, pending = RedisRunner(read_address(url)), Sessions(), []
     try:
-        for session in crowd(count, now, Instant(now + 30 * DAY)):
+        for session in generate_sessions(count, now, Instant(now + 30 * DAY)):
             pending.append(next(sessions.insert(session)))
             if len(pending) == 1000:
                 runner.run(_all(pending))
-                told(len(pending))
+                progress(len(pending))
                 pending = []
         if pending:
             runner.run(_all(pending))

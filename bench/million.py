@@ -18,7 +18,7 @@ from bench.fixtures import settings, sqlite_url
 from bench.memory import fill
 from bench.postgresql import server as postgres_server
 from bench.sampling import QUICK, Plan, Series
-from bench.synthetic_data import crowd, logouts, new_session
+from bench.synthetic_data import generate_sessions, logout_revocations, new_session
 from keyturn import Issuer
 from keyturn.core.revocation import RevocationSet
 from keyturn.core.types import Instant
@@ -28,8 +28,8 @@ from services.redis import RedisServer
 
 CHAPTER = "A million sessions"
 DAY = 86400
-ASKED = 2000
-Sweep = Callable[[], int]
+READS = 2000
+Purge = Callable[[], int]
 """Function that waits until all expired sessions are deleted and returns their number."""
 
 
@@ -45,21 +45,21 @@ def measure(plan: Plan) -> list[Figure]:
     plan.tick()
     figures += _in_postgresql(count)
     plan.tick()
-    figures.append(_forgetting(count))
+    figures.append(_expiry_figure(count))
     plan.tick()
     return figures
 
 
-def _forgetting(count: int) -> Figure:
+def _expiry_figure(count: int) -> Figure:
     """Measure checks while a verifier expires ``count`` entries at once."""
-    now, held, waits = Instant(int(time.time())), RevocationSet(), []
-    for entry in logouts(count, now, now):
-        held.apply(entry)
-    forgetting = threading.Thread(target=held.expire, args=(Instant(now + 120),))
+    now, revocations, waits = Instant(int(time.time())), RevocationSet(), []
+    for entry in logout_revocations(count, now, now):
+        revocations.apply(entry)
+    thread = threading.Thread(target=revocations.expire, args=(Instant(now + 120),))
     began_at = last = time.perf_counter()
-    forgetting.start()
-    while forgetting.is_alive() or not waits:
-        held.revokes("a session", "ada", 3, "web", 5)
+    thread.start()
+    while thread.is_alive() or not waits:
+        revocations.revokes("a session", "ada", 3, "web", 5)
         waits.append(1e3 * ((passed := time.perf_counter()) - last))
         last = passed
     figure = Figure(CHAPTER, f"longest wait of a check while {count:,} denylist entries expire", "ms", [])
@@ -79,7 +79,7 @@ def _in_redis(count: int) -> list[Figure]:
                 fill(redis.url, count)
                 after: Any = client.info("memory")
                 used = (after["used_memory"] - before["used_memory"]) / count
-                return _figures("Redis", count, used, empty, issuer, partial(_expiring, client))
+                return _figures("Redis", count, used, empty, issuer, partial(_expire_redis, client))
     finally:
         redis.remove()
 
@@ -93,14 +93,14 @@ def _in_postgresql(count: int) -> list[Figure]:
                 _copy(connection, count)
                 connection.execute("VACUUM ANALYZE sessions")
                 row: Any = connection.execute("SELECT pg_total_relation_size('sessions')").fetchone()
-            return _figures("PostgreSQL", count, row[0] / count, empty, issuer, partial(_purging, issuer))
+            return _figures("PostgreSQL", count, row[0] / count, empty, issuer, partial(_purge_sql, issuer))
 
 
 def _copy(connection: "psycopg.Connection[Any]", count: int) -> None:
     now = Instant(int(time.time()))
     names = [column.name for column in sessions.columns]
     with connection.cursor() as cursor, cursor.copy(f"COPY sessions ({', '.join(names)}) FROM STDIN".encode()) as copy:
-        for each in crowd(count, now, Instant(now + 30 * DAY)):
+        for each in generate_sessions(count, now, Instant(now + 30 * DAY)):
             values = session_to_row(each)
             copy.write_row([values[name] for name in names])
 
@@ -112,10 +112,10 @@ return #keys
 """
 
 
-def _expiring(client: Any) -> Sweep:
+def _expire_redis(client: Any) -> Purge:
     """Let all sessions in Redis expire at the same time, the worst case. Redis deletes them by itself."""
     at = time.time() + 2 + client.dbsize() / 100_000
-    over: int = client.eval(_END, 0, int(1000 * at))
+    total: int = client.eval(_END, 0, int(1000 * at))
 
     def expired_keys() -> int:
         return int(client.info("stats")["expired_keys"])
@@ -123,21 +123,21 @@ def _expiring(client: Any) -> Sweep:
     before = expired_keys()
     time.sleep(max(0.0, at - time.time()))
 
-    def sweep() -> int:
-        while (swept := expired_keys() - before) < over:
+    def purge() -> int:
+        while (purged := expired_keys() - before) < total:
             time.sleep(0.01)
-        return swept
+        return purged
 
-    return sweep
+    return purge
 
 
-def _purging(issuer: Issuer) -> Sweep:
+def _purge_sql(issuer: Issuer) -> Purge:
     port: Any = issuer.parts.sync_store.sessions
     return lambda: port.purge(Instant(int(time.time()) + 40 * DAY))
 
 
 def _figures(
-    store: str, count: int, used: float, empty: Series, issuer: Issuer, over: Callable[[], Sweep]
+    store: str, count: int, used: float, empty: Series, issuer: Issuer, start_purge: Callable[[], Purge]
 ) -> list[Figure]:
     full = _checks(issuer)
     size = Figure(CHAPTER, f"bytes each, {count:,} in {store}", "B", [Series("Keyturn", [used])])
@@ -150,44 +150,44 @@ def _figures(
     seconds = time.perf_counter() - began_at
     ending = Figure(CHAPTER, f"all {count:,} ended at once in {store}", "ms", [Series("Keyturn", [1e3 * seconds])])
     ending.note = "one log entry revokes every earlier session"
-    return [size, check, ending, _sweeping(f"{count:,} in {store}", issuer, over())]
+    return [size, check, ending, _purge_figure(f"{count:,} in {store}", issuer, start_purge())]
 
 
 def _checks(issuer: Issuer) -> Series:
     """Measure microseconds of single reads."""
     port: Any = issuer.parts.sync_store.sessions
     now = Instant(int(time.time()))
-    held = [new_session(now) for _ in range(ASKED // 20)]
-    for each in held:
+    stored = [new_session(now) for _ in range(READS // 20)]
+    for each in stored:
         port.insert(each)
     samples = []
-    for number in range(ASKED):
-        sid = held[number % len(held)].sid
+    for number in range(READS):
+        sid = stored[number % len(stored)].sid
         began_at = time.perf_counter()
         assert port.load(sid) is not None
         samples.append(1e6 * (time.perf_counter() - began_at))
     return Series("Keyturn", [median(samples[n::10]) for n in range(10)])
 
 
-def _sweeping(what: str, issuer: Issuer, sweep: Sweep) -> Figure:
+def _purge_figure(what: str, issuer: Issuer, purge: Purge) -> Figure:
     """Measure the purge of expired sessions while another thread inserts sessions."""
     waits: list[float] = []
     stop = threading.Event()
-    other = threading.Thread(target=_log_in, args=(issuer, waits, stop))
-    other.start()
+    writer = threading.Thread(target=_insert_sessions, args=(issuer, waits, stop))
+    writer.start()
     began_at = time.perf_counter()
-    swept = sweep()
+    purged = purge()
     seconds = time.perf_counter() - began_at
     stop.set()
-    other.join()
+    writer.join()
     waits.sort()
     figure = Figure(CHAPTER, f"others' writes while {what} are purged", "ms", [Series("Keyturn", waits)])
     p99 = waits[int(0.99 * len(waits))]
-    figure.note = f"purged {swept:,} in {seconds:.1f} s; longest wait {waits[-1]:.1f} ms, p99 {p99:.1f} ms"
+    figure.note = f"purged {purged:,} in {seconds:.1f} s; longest wait {waits[-1]:.1f} ms, p99 {p99:.1f} ms"
     return figure
 
 
-def _log_in(issuer: Issuer, waits: list[float], stop: threading.Event) -> None:
+def _insert_sessions(issuer: Issuer, waits: list[float], stop: threading.Event) -> None:
     port: Any = issuer.parts.sync_store.sessions
     while not stop.is_set():
         each = new_session(Instant(int(time.time()) + 50 * DAY))

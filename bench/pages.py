@@ -82,30 +82,30 @@ def full_table(document: Record) -> str:
 def count_attacks() -> int:
     """Count the tests that replay attacks of public advisories, the ones of ``--long`` included."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/advisories"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    total = re.search(r"(\d+)(?:/(\d+))? tests? collected", found)
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    total = re.search(r"(\d+)(?:/(\d+))? tests? collected", output)
     if total is None:
-        raise RuntimeError(f"pytest collected nothing: {found[-500:]}")
+        raise RuntimeError(f"pytest collected nothing: {output[-500:]}")
     return int(total[2] or total[1])
 
 
 def _headline(headline: Headline, figures: Sequence[Record]) -> str:
     figure = next(each for each in figures if (each["chapter"], each["work"]) == (headline.chapter, headline.work))
-    others = {each["name"]: each["median"] for each in figure["series"][1:]}
-    beside = "JWT libraries: never before it expires"
+    peers = {each["name"]: each["median"] for each in figure["series"][1:]}
+    comparison = "JWT libraries: never before it expires"
     if headline.peer:
-        beside = f"{headline.peer} {_short(others[headline.peer])} {figure['unit']}"
+        comparison = f"{headline.peer} {_short(peers[headline.peer])} {figure['unit']}"
     value = f"**{_short(figure['series'][0]['median'])} {figure['unit']}**"
-    return f"| {headline.text} | {value} | {beside} | `scripts/bench --only {headline.only}` |"
+    return f"| {headline.text} | {value} | {comparison} | `scripts/bench --only {headline.only}` |"
 
 
 def _result(figure: Record) -> str:
-    ours, *others = figure["series"]
-    name = ours["name"].removeprefix("Keyturn").strip(" ,")
+    keyturn, *peers = figure["series"]
+    name = keyturn["name"].removeprefix("Keyturn").strip(" ,")
     work = f"{figure['chapter']}: {figure['work']}" + (f" ({figure['note']})" if figure["note"] else "")
-    value = f"**{_short(ours['median'])} {figure['unit']}**" + (f" ({name})" if name else "")
-    beside = "; ".join(f"{each['name']} {_short(each['median'])}" for each in others)
-    return f"| {work} | {value} | {beside} |"
+    value = f"**{_short(keyturn['median'])} {figure['unit']}**" + (f" ({name})" if name else "")
+    comparison = "; ".join(f"{each['name']} {_short(each['median'])}" for each in peers)
+    return f"| {work} | {value} | {comparison} |"
 
 
 def _goals(figures: Iterable[Record], *, met: bool) -> list[tuple[Record, Record]]:

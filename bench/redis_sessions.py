@@ -20,13 +20,13 @@ from starsessions.stores.redis import RedisStore as StarStore
 
 from bench.figures import Figure, Goal
 from bench.fixtures import open_sessions, session_cookie, settings, sqlite_url
-from bench.memory import DAY, PEERS, install_peers, weigh
-from bench.postgresql import _unsigned
+from bench.memory import DAY, PEERS, install_peers, measure_bytes
+from bench.postgresql import _ports_without_signing
 from bench.requests import Client, bare
-from bench.revocations import between
+from bench.revocations import measure_delay
 from bench.rotations import FLOW, STORE, _flow, _store
-from bench.sampling import QUICK, Plan, Series, Side, over, pinned, ratio, repeated, settled, take_turns
-from bench.synthetic_data import logouts
+from bench.sampling import QUICK, Plan, Series, Side, alternate, gc_frozen, pin_to_core, ratio, repeat, subtract_bare
+from bench.synthetic_data import logout_revocations
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.revocation import RevocationSet
 from keyturn.core.types import Instant
@@ -55,8 +55,12 @@ def measure(plan: Plan) -> list[Figure]:
     server.start()
     try:
         with sqlite_url() as url:
-            figures = [weigh(server, plan, CHAPTER), _requests(server, url, plan), _rotations(server, url, plan)]
-            figures.append(between(url, "Redis", plan, sessions=server.url))
+            figures = [
+                measure_bytes(server, plan, CHAPTER),
+                _requests(server, url, plan),
+                _rotations(server, url, plan),
+            ]
+            figures.append(measure_delay(url, "Redis", plan, sessions=server.url))
             figures.append(_denylist(plan))
         return figures
     finally:
@@ -70,26 +74,27 @@ def _requests(server: RedisServer, url: str, plan: Plan) -> Figure:
     loop = uvloop.new_event_loop()
     # Without the log follower, every check calls Redis.
     issuer = AsyncIssuer.open(settings(url, session_store=server.url), background=False)
-    theirs = [redis_asyncio.from_url(server.url), redis_asyncio.from_url(server.url, decode_responses=True)]
+    clients = [redis_asyncio.from_url(server.url), redis_asyncio.from_url(server.url, decode_responses=True)]
     try:
-        sides, headers = _request_sides(loop, issuer, *theirs)
-        with pinned():
-            series = take_turns(
-                [*sides, Side("bare", Client(loop, b"cookie"), lambda n: (bare, headers[:1] * n))], plan
-            )
-        asked = {side.name: _commands(server, side) for side in sides}
+        sides, headers = _request_sides(loop, issuer, *clients)
+        with pin_to_core():
+            series = alternate([*sides, Side("bare", Client(loop, b"cookie"), lambda n: (bare, headers[:1] * n))], plan)
+        commands = {side.name: _commands(server, side) for side in sides}
     finally:
-        for each in theirs:
+        for each in clients:
             loop.run_until_complete(each.aclose())
         loop.run_until_complete(issuer.close())
         loop.close()
-    *found, nothing = series
+    *measured, unauthenticated = series
     peer = _express_requests(server.url, plan)
     figure = Figure(
-        CHAPTER, "CPU that a session check adds to a request", "µs", [*(over(each, nothing) for each in found), peer]
+        CHAPTER,
+        "CPU that a session check adds to a request",
+        "µs",
+        [*(subtract_bare(each, unauthenticated) for each in measured), peer],
     )
-    figure.note = "commands each: " + ", ".join(f"{name} {count:g}" for name, count in asked.items())
-    figure.goals = [Goal("exactly one command", asked["Keyturn"], 1.0)]
+    figure.note = "commands each: " + ", ".join(f"{name} {count:g}" for name, count in commands.items())
+    figure.goals = [Goal("exactly one command", commands["Keyturn"], 1.0)]
     return figure
 
 
@@ -97,7 +102,7 @@ def _request_sides(
     loop: asyncio.AbstractEventLoop, issuer: AsyncIssuer, plain: Any, decoding: Any
 ) -> tuple[list[Side], list[bytearray]]:
     (session,) = open_sessions(issuer.parts, 1)
-    ours = [bytearray(session_cookie(session, issuer.parts))]
+    cookies = [bytearray(session_cookie(session, issuer.parts))]
     guard = AuthMiddleware(bare, issuer=issuer)
     star = StarStore(connection=plain)
     body = {"user_id": "ada", "__metadata__": {"lifetime": 0, "created": time.time(), "last_access": time.time()}}
@@ -106,13 +111,13 @@ def _request_sides(
     strategy, token = loop.run_until_complete(_strategy(decoding))
     bearer = [bytearray(b"Bearer " + token.encode())]
     sides = [
-        Side("Keyturn", Client(loop, b"cookie"), lambda n: (guard, ours * n)),
+        Side("Keyturn", Client(loop, b"cookie"), lambda n: (guard, cookies * n)),
         Side("starsessions", Client(loop, b"cookie"), lambda n: (stars, [bytearray(b"session=" + b"0" * 32)] * n)),
         Side("fastapi-users, Redis strategy", Client(loop, b"authorization"), lambda n: (strategy, bearer * n)),
     ]
     for each in sides:
         each.work(each.prepare(1))  # connections are opened when first needed
-    return sides, ours
+    return sides, cookies
 
 
 def _express_requests(url: str, plan: Plan) -> Series:
@@ -122,12 +127,12 @@ def _express_requests(url: str, plan: Plan) -> Series:
     try:
         assert child.stdout is not None
         port = int(child.stdout.readline())
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/in") as answer:
-            cookie = "Cookie: " + str(answer.headers["set-cookie"]).partition(";")[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/in") as response:
+            cookie = "Cookie: " + str(response.headers["set-cookie"]).partition(";")[0]
         samples = []
         for _ in range(plan.rounds):
-            with_session, bare_one = (_microseconds(port, cookie, path) for path in ("/", "/bare"))
-            samples.append(with_session - bare_one)
+            with_session, without_session = (_microseconds(port, cookie, path) for path in ("/", "/bare"))
+            samples.append(with_session - without_session)
     finally:
         child.kill()
         child.communicate()
@@ -142,8 +147,8 @@ def _microseconds(port: int, cookie: str, path: str) -> float:
 
 
 def _cpu(port: int) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/cpu") as answer:
-        return float(answer.read())
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/cpu") as response:
+        return float(response.read())
 
 
 async def _strategy(client: Any) -> tuple[Any, str]:
@@ -173,14 +178,14 @@ async def _strategy(client: Any) -> tuple[Any, str]:
 
 def _commands(server: RedisServer, side: Side) -> float:
     """Return the number of Redis commands sent per request, without those within scripts."""
-    with server.client() as client, client.monitor() as watched:
+    with server.client() as client, client.monitor() as monitor:
         side.work(side.prepare(100))
         client.echo("over")
-        sent = 0
-        for each in watched.listen():
+        count = 0
+        for each in monitor.listen():
             if each["command"] == "ECHO over":
-                return sent / 100
-            sent += each["client_type"] != "lua"
+                return count / 100
+            count += each["client_type"] != "lua"
     return 0.0
 
 
@@ -191,12 +196,12 @@ def _rotations(server: RedisServer, url: str, plan: Plan) -> Figure:
     with Issuer.open(settings(url, session_store=server.url), background=False) as issuer, server.client() as client:
         one, two = open_sessions(issuer.parts, 2)
         sides = [
-            repeated(STORE, _store(issuer, one)),
-            repeated(FLOW, _flow(issuer, two, _unsigned(issuer))),
-            repeated(SCRIPT, _script(client)),
+            repeat(STORE, _store(issuer, one)),
+            repeat(FLOW, _flow(issuer, two, _ports_without_signing(issuer))),
+            repeat(SCRIPT, _script(client)),
         ]
-        with settled():
-            costs = take_turns(sides, plan, time.perf_counter)
+        with gc_frozen():
+            costs = alternate(sides, plan, time.perf_counter)
     rates = [Series(each.name, [1e6 / sample for sample in each.samples]) for each in costs]
     store, flow, script = rates
     figure = Figure(CHAPTER, "rotations per second, one caller", "/s", [flow, store, script])
@@ -223,16 +228,18 @@ def _denylist(plan: Plan) -> Figure:
     now, count = Instant(int(time.time())), 1_000_000 if plan.rounds > QUICK.rounds else 10_000
     gc.collect()
     tracemalloc.start()
-    held = RevocationSet()
-    for entry in logouts(count, now, Instant(now + 3600)):
-        held.apply(entry)
+    revocations = RevocationSet()
+    for entry in logout_revocations(count, now, Instant(now + 3600)):
+        revocations.apply(entry)
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    empty, sids = RevocationSet(), [each.key for each in logouts(1000, now, now)]
-    with settled(), pinned():
-        full, none = take_turns([_asking("Keyturn", held, sids), _asking("empty", empty, sids)], plan)
+    empty, sids = RevocationSet(), [each.key for each in logout_revocations(1000, now, now)]
+    with gc_frozen(), pin_to_core():
+        filled, empty_series = alternate(
+            [_check_side("Keyturn", revocations, sids), _check_side("empty", empty, sids)], plan
+        )
     work = f"a check against {count:,} entries in a verifier's denylist"
-    figure = Figure(CHAPTER, work, "ns", [full, none])
+    figure = Figure(CHAPTER, work, "ns", [filled, empty_series])
     figure.note = f"{used / count:.0f} B per entry"
     figure.goals = [
         Goal("at most 250 ns", figure.series[0].middle, 250.0),
@@ -242,9 +249,9 @@ def _denylist(plan: Plan) -> Figure:
     return figure
 
 
-def _asking(name: str, held: RevocationSet, sids: list[str]) -> Side:
+def _check_side(name: str, revocations: RevocationSet, sids: list[str]) -> Side:
     def work(count: int) -> None:
-        revokes = held.revokes
+        revokes = revocations.revokes
         for _ in range(count):
             for sid in sids:
                 revokes(sid, "ada", 3, "web", 5)

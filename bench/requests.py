@@ -14,8 +14,8 @@ from starsessions import InMemoryStore, SessionAutoloadMiddleware, SessionMiddle
 
 from bench.figures import Figure, Goal
 from bench.fixtures import AUDIENCE, ISSUER, open_sessions, session_cookie, settings, sqlite_url
-from bench.sampling import Plan, Series, Side, over, pinned, take_turns
-from bench.tokens import MOST, OURS, WHY, Mint
+from bench.sampling import Plan, Series, Side, alternate, pin_to_core, subtract_bare
+from bench.tokens import KEYTURN, MAX_TOKENS, WHY, TokenFixture
 from keyturn import AsyncIssuer, AsyncVerifier, KeySet
 from keyturn.integrations.asgi import AuthMiddleware
 
@@ -98,16 +98,16 @@ def measure(plan: Plan) -> list[Figure]:
     """Measure access tokens, then session cookies."""
     loop = asyncio.new_event_loop()
     try:
-        with pinned(), _houses() as (memory, sqlite):
+        with pin_to_core(), _issuers() as (memory, sqlite):
             sides = [*_bearer_sides(loop), *_cookie_sides(loop, memory, sqlite)]
-            found = {each.name: each for each in take_turns(sides, plan)}
-            return _figures(found)
+            series = {each.name: each for each in alternate(sides, plan)}
+            return _figures(series)
     finally:
         loop.close()
 
 
 @contextmanager
-def _houses() -> Iterator[tuple[AsyncIssuer, AsyncIssuer]]:
+def _issuers() -> Iterator[tuple[AsyncIssuer, AsyncIssuer]]:
     with sqlite_url() as url:
         memory, sqlite = AsyncIssuer.open(settings()), AsyncIssuer.open(settings(url))
         while not sqlite.parts.session_cache.is_fresh:
@@ -120,40 +120,40 @@ def _houses() -> Iterator[tuple[AsyncIssuer, AsyncIssuer]]:
 
 
 def _bearer_sides(loop: asyncio.AbstractEventLoop) -> list[Side]:
-    mint = Mint.open("HS256", MOST)
-    headers = [bytearray(b"Bearer " + token) for token in mint.tokens]
+    fixture = TokenFixture.open("HS256", MAX_TOKENS)
+    headers = [bytearray(b"Bearer " + token) for token in fixture.tokens]
     client = Client(loop, b"authorization")
-    plain, guarded = _fastapi(None), _fastapi(mint)
+    plain, authenticated = _fastapi(None), _fastapi(fixture)
 
     def repeat_headers(count: int) -> list[bytearray]:
         return headers[:1] * count
 
-    def seen(count: int) -> Material:
-        app = _guard(mint)
+    def cached_token(count: int) -> Material:
+        app = _guard(fixture)
         client((app, repeat_headers(1)))
         return app, repeat_headers(count)
 
     return [
         Side("bearer, bare", client, lambda count: (bare, repeat_headers(count))),
-        Side("JWT, seen before", client, seen),
-        Side("JWT, first seen", client, lambda count: (_guard(mint), headers[:count]), MOST),
+        Side("JWT, seen before", client, cached_token),
+        Side("JWT, first seen", client, lambda count: (_guard(fixture), headers[:count]), MAX_TOKENS),
         Side("FastAPI, bare", client, lambda count: (plain, repeat_headers(count))),
-        Side(FASTAPI, client, lambda count: (guarded, repeat_headers(count))),
+        Side(FASTAPI, client, lambda count: (authenticated, repeat_headers(count))),
     ]
 
 
 def _cookie_sides(loop: asyncio.AbstractEventLoop, memory: AsyncIssuer, sqlite: AsyncIssuer) -> list[Side]:
     client = Client(loop, b"cookie")
-    cached, foreign = _Cookies(memory, 1), bytearray(b"theme=dark; session=" + b"0" * 32)
+    cached, starsessions_cookie = _Cookies(memory, 1), bytearray(b"theme=dark; session=" + b"0" * 32)
     cached.guard = AuthMiddleware(bare, issuer=memory)
     client((cached.guard, cached.headers))
-    sessions = _starsessions(foreign)
+    sessions = _starsessions(starsessions_cookie)
     return [
         Side("cookie, bare", client, lambda count: (bare, cached.headers * count)),
         Side("cached", client, lambda count: (cached.guard, cached.headers * count)),
-        Side("uncached, memory", client, _Cookies(memory, MOST).cold, MOST),
-        Side("uncached, SQLite", client, _Cookies(sqlite, MOST).cold, MOST),
-        Side(STARSESSIONS, client, lambda count: (sessions, [foreign] * count)),
+        Side("uncached, memory", client, _Cookies(memory, MAX_TOKENS).cold, MAX_TOKENS),
+        Side("uncached, SQLite", client, _Cookies(sqlite, MAX_TOKENS).cold, MAX_TOKENS),
+        Side(STARSESSIONS, client, lambda count: (sessions, [starsessions_cookie] * count)),
     ]
 
 
@@ -174,30 +174,30 @@ class _Cookies:
         return AuthMiddleware(bare, issuer=self._issuer), self.headers[:count]
 
 
-def _guard(mint: Mint) -> AuthMiddleware:
-    return AuthMiddleware(bare, verifier=AsyncVerifier(ISSUER, AUDIENCE, keys=KeySet([mint.key]), feed=mint.feed))
+def _guard(fixture: TokenFixture) -> AuthMiddleware:
+    return AuthMiddleware(bare, verifier=AsyncVerifier(ISSUER, AUDIENCE, keys=KeySet([fixture.key]), feed=fixture.feed))
 
 
-def _fastapi(mint: Mint | None) -> FastAPI:
+def _fastapi(fixture: TokenFixture | None) -> FastAPI:
     """Return FastAPI's tutorial application. Its response is plain text, so that only the dependency is added."""
     app = FastAPI()
-    if mint is None:
+    if fixture is None:
 
         @app.get("/")
         async def plain() -> PlainTextResponse:
             return PlainTextResponse("hello")
 
         return app
-    public, bearer = mint.public, HTTPBearer()
+    public, bearer = fixture.public, HTTPBearer()
 
-    async def claims(presented: HTTPAuthorizationCredentials = Depends(bearer)) -> dict[str, Any]:  # noqa: B008
+    async def claims(credentials: HTTPAuthorizationCredentials = Depends(bearer)) -> dict[str, Any]:  # noqa: B008
         try:
-            return jwt.decode(presented.credentials, public, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER)
+            return jwt.decode(credentials.credentials, public, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER)
         except jwt.InvalidTokenError:
             raise HTTPException(401) from None
 
     @app.get("/")
-    async def guarded(_claims: dict[str, Any] = Depends(claims)) -> PlainTextResponse:  # noqa: B008
+    async def authenticated(_claims: dict[str, Any] = Depends(claims)) -> PlainTextResponse:  # noqa: B008
         return PlainTextResponse("hello")
 
     return app
@@ -210,21 +210,21 @@ def _starsessions(cookie: bytearray) -> App:
     return SessionMiddleware(SessionAutoloadMiddleware(bare), store=store, lifetime=3600)
 
 
-def _figures(found: dict[str, Series]) -> list[Figure]:
-    fastapi = over(found[FASTAPI], found["FastAPI, bare"])
-    stars = over(found[STARSESSIONS], found["cookie, bare"])
-    ours = {
-        work: over(found[work], found["bearer, bare" if work.startswith("JWT") else "cookie, bare"])
+def _figures(series: dict[str, Series]) -> list[Figure]:
+    fastapi = subtract_bare(series[FASTAPI], series["FastAPI, bare"])
+    stars = subtract_bare(series[STARSESSIONS], series["cookie, bare"])
+    keyturn = {
+        work: subtract_bare(series[work], series["bearer, bare" if work.startswith("JWT") else "cookie, bare"])
         for work in ("JWT, seen before", "JWT, first seen", "cached", "uncached, memory", "uncached, SQLite")
     }
     figures = [
         Figure(CHAPTER, f"{'' if work.startswith('JWT') else 'session cookie, '}{work}", "µs", [each, fastapi, stars])
-        for work, each in ours.items()
+        for work, each in keyturn.items()
     ]
     for figure in figures:
-        figure.series[0].name = OURS
-    seen, first, cached, _, _ = figures
-    seen.goals = [Goal("at most 3 µs", seen.series[0].middle, 3.0)]
+        figure.series[0].name = KEYTURN
+    cached_token, first, cached, _, _ = figures
+    cached_token.goals = [Goal("at most 3 µs", cached_token.series[0].middle, 3.0)]
     first.goals = [Goal("1/8 of FastAPI + PyJWT", first.ratio_to(FASTAPI), 1 / 8, why=WHY)]
     cached.goals = [Goal("at most 3 µs", cached.series[0].middle, 3.0)]
     first.note = "HS256"

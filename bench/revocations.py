@@ -18,7 +18,7 @@ from keyturn.flows import revoke_session
 from keyturn.integrations.asgi import AuthMiddleware
 
 CHAPTER = "Revocation to refusal in another process"
-ASK_SECONDS = 0.0002
+PROBE_SECONDS = 0.0002
 """Interval at which the other process presents the cookie."""
 WHY = "SQLite is polled every 5 ms; every 1 ms would meet it, for 3 % of a core per worker (docs/decisions/0005)"
 
@@ -31,23 +31,23 @@ def steps(_plan: Plan) -> int:
 def measure(plan: Plan) -> list[Figure]:
     """Measure with SQLite."""
     with sqlite_url() as url:
-        return [between(url, "SQLite", plan, WHY)]
+        return [measure_delay(url, "SQLite", plan, WHY)]
 
 
-def between(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = "") -> Figure:
+def measure_delay(url: str, store: str, plan: Plan, why: str = "", *, sessions: str = "") -> Figure:
     """Measure milliseconds from the commit of a revocation to the first refusal. Both processes use one clock."""
-    with Issuer.open(settings(url, session_store=sessions)) as issuer, _other(url, sessions) as other:
-        opened = open_sessions(issuer.parts, plan.revocations)
-        found = []
-        for session in opened:
-            other.send(session_cookie(session, issuer.parts))
-            assert other.recv() == 200
-            time.sleep(0.003 + 0.01 * (len(found) % 17) / 17)  # out of phase with the polls of the other process
+    with Issuer.open(settings(url, session_store=sessions)) as issuer, _peer_process(url, sessions) as peer:
+        opened_sessions = open_sessions(issuer.parts, plan.revocations)
+        delays = []
+        for session in opened_sessions:
+            peer.send(session_cookie(session, issuer.parts))
+            assert peer.recv() == 200
+            time.sleep(0.003 + 0.01 * (len(delays) % 17) / 17)  # out of phase with the polls of the other process
             revoked_at = _revoke(issuer, session)
-            found.append((other.recv() - revoked_at) * 1e3)
+            delays.append((peer.recv() - revoked_at) * 1e3)
     plan.tick()
-    figure = Figure(CHAPTER, f"session cookie, two processes on {store}", "ms", [Series("Keyturn", found)])
-    hundredths = quantiles(found, n=100)
+    figure = Figure(CHAPTER, f"session cookie, two processes on {store}", "ms", [Series("Keyturn", delays)])
+    hundredths = quantiles(delays, n=100)
     figure.goals = [
         Goal("p50 at most 1 ms", hundredths[49], 1.0, why=why),
         Goal("p99 at most 10 ms", hundredths[98], 10.0),
@@ -72,16 +72,16 @@ def _revoke(issuer: Issuer, session: Session) -> float:
 
 
 @contextmanager
-def _other(url: str, sessions: str) -> Iterator[Connection]:
-    here, there = multiprocessing.Pipe()
+def _peer_process(url: str, sessions: str) -> Iterator[Connection]:
+    parent, child = multiprocessing.Pipe()
     # Spawned, not forked: it must share only the database with this process.
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url, sessions, there), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(url, sessions, child), daemon=True)
     process.start()
-    assert here.recv() == "ready"
+    assert parent.recv() == "ready"
     try:
-        yield here
+        yield parent
     finally:
-        here.send(None)
+        parent.send(None)
         process.join(10)
 
 
@@ -91,20 +91,20 @@ def _serve(url: str, sessions: str, pipe: Connection) -> None:
 
 async def _serve_all(url: str, sessions: str, pipe: Connection) -> None:
     async with AsyncIssuer.open(settings(url, session_store=sessions)) as issuer:
-        await asyncio.to_thread(_first_news, issuer)
-        asking = _Asking(issuer)
+        await asyncio.to_thread(_wait_until_fresh, issuer)
+        prober = _Prober(issuer)
         pipe.send("ready")
         while (cookie := await asyncio.to_thread(pipe.recv)) is not None:
-            pipe.send(await asking.status(cookie))
-            pipe.send(await asking.refused_at(cookie))
+            pipe.send(await prober.status(cookie))
+            pipe.send(await prober.refused_at(cookie))
 
 
-def _first_news(issuer: AsyncIssuer) -> None:
+def _wait_until_fresh(issuer: AsyncIssuer) -> None:
     while not issuer.parts.session_cache.is_fresh:
         time.sleep(0.01)
 
 
-class _Asking:
+class _Prober:
     def __init__(self, issuer: AsyncIssuer) -> None:
         self._guard = AuthMiddleware(self._app, issuer=issuer)
         self._status = 0
@@ -114,11 +114,11 @@ class _Asking:
         return self._status
 
     async def refused_at(self, cookie: bytes) -> float:
-        asked_at = time.monotonic()
+        sent_at = time.monotonic()
         while await self.status(cookie) == 200:
-            time.sleep(ASK_SECONDS)  # noqa: ASYNC251 - epoll would round it up to a millisecond
-            asked_at = time.monotonic()
-        return asked_at
+            time.sleep(PROBE_SECONDS)  # noqa: ASYNC251 - epoll would round it up to a millisecond
+            sent_at = time.monotonic()
+        return sent_at
 
     async def _app(self, scope: object, receive: object, send: object) -> None:
         self._status = 200

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, create_engine, event, update
 
 from bench.figures import Figure, Goal
 from bench.fixtures import open_sessions, settings, sqlite_url, token_of
-from bench.sampling import Plan, Series, Side, ratio, repeated, settled, take_turns
+from bench.sampling import Plan, Series, Side, alternate, gc_frozen, ratio, repeat
 from keyturn import Issuer
 from keyturn.core.lifecycle import rotate
 from keyturn.core.sealed import CredentialKind
@@ -20,9 +20,13 @@ from keyturn.ports import Ports
 from keyturn.stores.sql.tables import sessions
 
 CHAPTER = "Refresh rotations on SQLite"
-STORE, FLOW, SIGNED = "Keyturn, load and replace", "Keyturn, whole flow without signing", "Keyturn, whole flow, HS256"
+STORE, FLOW, FLOW_SIGNED = (
+    "Keyturn, load and replace",
+    "Keyturn, whole flow without signing",
+    "Keyturn, whole flow, HS256",
+)
 BARE = "the bare UPDATE"
-RELOADED = "a bare SELECT and UPDATE"
+WITH_SELECT = "a bare SELECT and UPDATE"
 MEMORY_DISK = Path("/dev/shm")
 WHY = "the flow also reads the session, verifies one token and issues the next; the bare UPDATE does neither"
 
@@ -50,16 +54,16 @@ def measure(plan: Plan) -> list[Figure]:
     if not MEMORY_DISK.is_dir():
         return [disk]
     memory = _figure("the same on a disk of memory", _measure(plan, MEMORY_DISK))
-    store, reloaded = memory.series[0], memory.series[4]
-    memory.note = f"no fsync; load and replace is {ratio(store, reloaded):.2f}x the bare SELECT and UPDATE"
+    store, with_select = memory.series[0], memory.series[4]
+    memory.note = f"no fsync; load and replace is {ratio(store, with_select):.2f}x the bare SELECT and UPDATE"
     return [disk, memory]
 
 
 def _measure(plan: Plan, folder: Path | None = None) -> list[Series]:
-    with sqlite_url(folder) as url, Issuer.open(settings(url), background=False) as issuer, settled():
+    with sqlite_url(folder) as url, Issuer.open(settings(url), background=False) as issuer, gc_frozen():
         connection = _connect(url)
         try:
-            return take_turns(_sides(issuer, connection), plan, time.perf_counter)
+            return alternate(_sides(issuer, connection), plan, time.perf_counter)
         finally:
             connection.close()
 
@@ -84,13 +88,13 @@ def _connect(url: str) -> Connection:
 def _sides(issuer: Issuer, connection: Connection) -> list[Side]:
     first, second, third, fourth, fifth = open_sessions(issuer.parts, 5)
     ports = issuer.parts.ports
-    unsigned = replace(ports, signer=_NoSigner())  # type: ignore[arg-type]  # it only signs
+    ports_without_signing = replace(ports, signer=_NoSigner())  # type: ignore[arg-type]  # it only signs
     return [
-        repeated(STORE, _store(issuer, first)),
-        repeated(FLOW, _flow(issuer, second, unsigned)),
-        repeated(SIGNED, _flow(issuer, third, ports)),
-        repeated(BARE, _bare(connection, fourth)),
-        repeated(RELOADED, _reloaded(connection, fifth)),
+        repeat(STORE, _store(issuer, first)),
+        repeat(FLOW, _flow(issuer, second, ports_without_signing)),
+        repeat(FLOW_SIGNED, _flow(issuer, third, ports)),
+        repeat(BARE, _bare(connection, fourth)),
+        repeat(WITH_SELECT, _bare_with_select(connection, fifth)),
     ]
 
 
@@ -99,8 +103,8 @@ def _store(issuer: Issuer, session: Session) -> Callable[[], None]:
     policy, sid, now = issuer.parts.config.profile.session, session.sid, issuer.parts.now()
 
     def rotation() -> None:
-        found = port.load(sid)
-        outcome = rotate(found, found.session.rotations, now, policy)
+        loaded = port.load(sid)
+        outcome = rotate(loaded, loaded.session.rotations, now, policy)
         assert port.replace(outcome.session) == 0
 
     return rotation
@@ -138,11 +142,11 @@ def _bare(connection: Connection, session: Session) -> Callable[[], None]:
     return rotation
 
 
-def _reloaded(connection: Connection, session: Session) -> Callable[[], None]:
-    change, question = _bare(connection, session), sessions.select().where(sessions.c.sid == bindparam("b_sid"))
+def _bare_with_select(connection: Connection, session: Session) -> Callable[[], None]:
+    update_row, select = _bare(connection, session), sessions.select().where(sessions.c.sid == bindparam("b_sid"))
 
     def rotation() -> None:
-        assert connection.execute(question, {"b_sid": session.sid}).one()
-        change()
+        assert connection.execute(select, {"b_sid": session.sid}).one()
+        update_row()
 
     return rotation

@@ -35,13 +35,13 @@ class Side:
     """One side of a comparison.
 
     ``prepare(count)`` returns the input for ``count`` operations; it is not timed. ``work`` performs them; it is timed.
-    ``most``: largest ``count``.
+    ``max_count``: largest ``count``.
     """
 
     name: str
     work: Callable[[Any], object]
     prepare: Callable[[int], Any]
-    most: int = 1_000_000
+    max_count: int = 1_000_000
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Series:
         return low, high
 
 
-def repeated(name: str, act: Callable[[], object]) -> Side:
+def repeat(name: str, act: Callable[[], object]) -> Side:
     """Return a side that calls ``act`` repeatedly."""
 
     def work(count: int) -> None:
@@ -74,31 +74,31 @@ def repeated(name: str, act: Callable[[], object]) -> Side:
     return Side(name, work, lambda count: count)
 
 
-def take_turns(sides: Sequence[Side], plan: Plan, clock: Clock = time.process_time) -> list[Series]:
+def alternate(sides: Sequence[Side], plan: Plan, clock: Clock = time.process_time) -> list[Series]:
     """Return microseconds per operation. Each side runs once per round; the first of a round is last in the next."""
     counts = {side.name: _calibrate(side, plan, clock) for side in sides}
-    found = {side.name: Series(side.name) for side in sides}
-    with settled():
+    by_name = {side.name: Series(side.name) for side in sides}
+    with gc_frozen():
         for number in range(plan.rounds):
-            turn = number % len(sides)
-            for side in (*sides[turn:], *sides[:turn]):
-                found[side.name].samples.append(_sample(side, counts[side.name], clock))
+            offset = number % len(sides)
+            for side in (*sides[offset:], *sides[:offset]):
+                by_name[side.name].samples.append(_sample(side, counts[side.name], clock))
             plan.tick()
-    return [found[side.name] for side in sides]
+    return [by_name[side.name] for side in sides]
 
 
-def ratio(ours: Series, theirs: Series) -> float:
-    """Return the median over the rounds of ours / theirs, because both sides of a round met the same conditions."""
-    return median(a / b for a, b in zip(ours.samples, theirs.samples, strict=True))
+def ratio(series: Series, baseline: Series) -> float:
+    """Return the median over the rounds of series / baseline, because both sides of a round met the same conditions."""
+    return median(a / b for a, b in zip(series.samples, baseline.samples, strict=True))
 
 
-def over(series: Series, bare: Series) -> Series:
+def subtract_bare(series: Series, bare: Series) -> Series:
     """Return the cost of ``series`` above ``bare``, round by round."""
     return Series(series.name, [a - b for a, b in zip(series.samples, bare.samples, strict=True)])
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def gc_frozen() -> Iterator[None]:
     """Freeze all existing objects, so that the garbage collector skips them while measuring."""
     gc.collect()
     gc.freeze()
@@ -109,7 +109,7 @@ def settled() -> Iterator[None]:
 
 
 @contextmanager
-def pinned() -> Iterator[None]:
+def pin_to_core() -> Iterator[None]:
     """Pin the process to one core, on systems that support it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
@@ -127,13 +127,13 @@ def _calibrate(side: Side, plan: Plan, clock: Clock) -> int:
     count = 1
     while True:
         seconds = _sample(side, count, clock) * count / 1e6
-        if seconds >= plan.sample_seconds or count >= side.most:
+        if seconds >= plan.sample_seconds or count >= side.max_count:
             return count
-        count = min(side.most, max(count * 2, int(count * plan.sample_seconds / max(seconds, 1e-7))))
+        count = min(side.max_count, max(count * 2, int(count * plan.sample_seconds / max(seconds, 1e-7))))
 
 
 def _sample(side: Side, count: int, clock: Clock) -> float:
-    material = side.prepare(count)
-    started = clock()
-    side.work(material)
-    return (clock() - started) / count * 1e6
+    prepared = side.prepare(count)
+    started_at = clock()
+    side.work(prepared)
+    return (clock() - started_at) / count * 1e6

@@ -15,7 +15,7 @@ from keyturn.core.session_id import encode_session_id, new_session_id
 from keyturn.core.types import EPOCH, Instant, Subject
 
 CLIENT = ClientInfo("default", "Firefox on Linux", "203.0.113.7")
-TOGETHER = 64
+CONCURRENCY = 64
 """Number of concurrent inserts."""
 
 
@@ -32,21 +32,21 @@ def new_session(now: Instant, subject: Subject | None = None) -> Session:
     return open_session(draft, RevocationFloor(), now, PROFILES["browser"].session)
 
 
-def crowd(count: int, now: Instant, expires_at: Instant) -> Iterator[Session]:
+def generate_sessions(count: int, now: Instant, expires_at: Instant) -> Iterator[Session]:
     """Yield ``count`` sessions that expire at the same time."""
     for _ in range(count):
         yield replace(new_session(now), expires_at=expires_at)
 
 
-def logouts(count: int, now: Instant, expires_at: Instant) -> Iterator[Revocation]:
+def logout_revocations(count: int, now: Instant, expires_at: Instant) -> Iterator[Revocation]:
     """Yield the log entries of ``count`` ended sessions."""
     for number in range(1, count + 1):
         sid = encode_session_id(os.urandom(16))
         yield Revocation(RevocationKind.SESSION, sid, ENDED, now, expires_at, number)
 
 
-async def fill(port: Any, sessions: Iterable[Session], told: Any) -> None:
-    """Insert ``sessions`` through ``port``, as logins do. Calls ``told(n)`` after each ``n`` sessions."""
+async def fill(port: Any, sessions: Iterable[Session], progress: Any) -> None:
+    """Insert ``sessions`` through ``port``, as logins do. Calls ``progress(n)`` after each ``n`` sessions."""
     pending = iter(sessions)
 
     async def one() -> None:
@@ -54,6 +54,6 @@ async def fill(port: Any, sessions: Iterable[Session], told: Any) -> None:
         while batch := list(islice(pending, 100)):
             for session in batch:
                 await port.insert(session)
-            told(len(batch))
+            progress(len(batch))
 
-    await asyncio.gather(*(one() for _ in range(TOGETHER)))
+    await asyncio.gather(*(one() for _ in range(CONCURRENCY)))

@@ -17,7 +17,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from bench.figures import Figure, Goal
-from bench.sampling import Plan, Side, pinned, take_turns
+from bench.sampling import Plan, Side, alternate, pin_to_core
 from keyturn import KeySet, Verifier
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationSet
@@ -27,10 +27,10 @@ ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 FIRST_SEEN = {"RS256": 1.25, "ES256": 1.10, "EdDSA": 1.08}
 """Goals as multiples of the bare primitive."""
-MOST = 300
+MAX_TOKENS = 300
 """Number of distinct tokens per sample; each can be seen for the first time only once."""
 
-OURS, PRIMITIVE = "Keyturn", "cryptography, bare"
+KEYTURN, PRIMITIVE = "Keyturn", "cryptography, bare"
 CHAPTER = "Access token check"
 
 
@@ -50,7 +50,7 @@ class FixedFeed:
 
 
 @dataclass
-class Mint:
+class TokenFixture:
     """Signing key with tokens signed by it, for the verifiers of all libraries."""
 
     algorithm: str
@@ -59,7 +59,7 @@ class Mint:
     feed: FixedFeed
 
     @classmethod
-    def open(cls, algorithm: str, count: int) -> "Mint":
+    def open(cls, algorithm: str, count: int) -> "TokenFixture":
         key, now = SigningKey.generate(algorithm), int(time.time())
         tokens = [sign_compact(msgspec.json.encode(claims(now, number)), key).encode() for number in range(count)]
         return cls(algorithm, key, tokens, FixedFeed(now))
@@ -98,57 +98,57 @@ def steps(plan: Plan) -> int:
 
 def measure(plan: Plan) -> list[Figure]:
     """Measure every algorithm, with tokens seen before and first seen."""
-    with pinned():
-        return [each for algorithm in ALGORITHMS for each in _measure(Mint.open(algorithm, MOST), plan)]
+    with pin_to_core():
+        return [each for algorithm in ALGORITHMS for each in _measure(TokenFixture.open(algorithm, MAX_TOKENS), plan)]
 
 
-def _measure(mint: Mint, plan: Plan) -> list[Figure]:
+def _measure(fixture: TokenFixture, plan: Plan) -> list[Figure]:
     sides = [
-        Side("seen before", _each_text, lambda count: (_seen(mint), mint.tokens[:1] * count)),
-        Side(OURS, _each_text, lambda count: (mint.verifier(), mint.tokens[:count]), MOST),
-        Side("PyJWT", _each_text, lambda count: (_pyjwt(mint), mint.tokens[:count]), MOST),
-        Side("joserfc", _each_text, lambda count: (_joserfc(mint), mint.tokens[:count]), MOST),
-        Side(PRIMITIVE, _each, lambda count: (_primitive(mint), _signed(mint, count)), MOST),
+        Side("seen before", _each_text, lambda count: (_warm_verifier(fixture), fixture.tokens[:1] * count)),
+        Side(KEYTURN, _each_text, lambda count: (fixture.verifier(), fixture.tokens[:count]), MAX_TOKENS),
+        Side("PyJWT", _each_text, lambda count: (_pyjwt(fixture), fixture.tokens[:count]), MAX_TOKENS),
+        Side("joserfc", _each_text, lambda count: (_joserfc(fixture), fixture.tokens[:count]), MAX_TOKENS),
+        Side(PRIMITIVE, _each, lambda count: (_primitive(fixture), _signed(fixture, count)), MAX_TOKENS),
     ]
-    seen, *firsts = take_turns(sides, plan)
-    seen.name = OURS
-    before = Figure(CHAPTER, f"{mint.algorithm}, seen before", "µs", [seen, *firsts[1:]])
-    first = Figure(CHAPTER, f"{mint.algorithm}, first seen", "µs", firsts)
-    before.goals = [Goal("at most 1 µs", seen.middle, 1.0), Goal("1/40 of PyJWT", before.ratio_to("PyJWT"), 1 / 40)]
-    if mint.algorithm == "HS256":
+    cached, *first_seen = alternate(sides, plan)
+    cached.name = KEYTURN
+    before = Figure(CHAPTER, f"{fixture.algorithm}, seen before", "µs", [cached, *first_seen[1:]])
+    first = Figure(CHAPTER, f"{fixture.algorithm}, first seen", "µs", first_seen)
+    before.goals = [Goal("at most 1 µs", cached.middle, 1.0), Goal("1/40 of PyJWT", before.ratio_to("PyJWT"), 1 / 40)]
+    if fixture.algorithm == "HS256":
         first.goals = [Goal("0.13x PyJWT", first.ratio_to("PyJWT"), 0.13, why=WHY)]
     else:
-        limit = FIRST_SEEN[mint.algorithm]
+        limit = FIRST_SEEN[fixture.algorithm]
         first.goals = [Goal(f"{limit:.2f}x the primitive", first.ratio_to(PRIMITIVE), limit, why=WHY)]
     return [before, first]
 
 
 def _each(material: tuple[Callable[[Any], object], list[Any]]) -> None:
-    check, presented = material
-    for each in presented:
+    check, tokens = material
+    for each in tokens:
         check(each)
 
 
 def _each_text(material: tuple[Callable[[str], object], list[bytes]]) -> None:
     # A new string each time, as from a socket: Python has not cached its hash yet.
-    check, presented = material
-    for each in presented:
+    check, tokens = material
+    for each in tokens:
         check(each.decode())
 
 
-def _seen(mint: Mint) -> Verifier:
-    verifier = mint.verifier()
-    verifier(mint.tokens[0].decode())
+def _warm_verifier(fixture: TokenFixture) -> Verifier:
+    verifier = fixture.verifier()
+    verifier(fixture.tokens[0].decode())
     return verifier
 
 
-def _pyjwt(mint: Mint) -> Callable[[str], object]:
+def _pyjwt(fixture: TokenFixture) -> Callable[[str], object]:
     options, leeway = {"require": ["exp", "iat", "sub"]}, 5
     # A loaded key, not PEM: the fastest way to call it.
     return lambda token: jwt.decode(
         token,
-        mint.public,
-        algorithms=[mint.algorithm],
+        fixture.public,
+        algorithms=[fixture.algorithm],
         audience=AUDIENCE,
         issuer=ISSUER,
         leeway=leeway,
@@ -156,10 +156,10 @@ def _pyjwt(mint: Mint) -> Callable[[str], object]:
     )
 
 
-def _joserfc(mint: Mint) -> Callable[[str], object]:
+def _joserfc(fixture: TokenFixture) -> Callable[[str], object]:
     kinds = {"HS256": OctKey, "RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
-    source = mint.key.private_bytes() if mint.algorithm == "HS256" else _pem(mint)
-    key, algorithms = kinds[mint.algorithm].import_key(source), [mint.algorithm]
+    source = fixture.key.private_bytes() if fixture.algorithm == "HS256" else _pem(fixture)
+    key, algorithms = kinds[fixture.algorithm].import_key(source), [fixture.algorithm]
     registry = joserfc_jwt.JWTClaimsRegistry(
         iss={"essential": True, "value": ISSUER}, aud={"essential": True, "value": AUDIENCE}, exp={"essential": True}
     )
@@ -170,28 +170,28 @@ def _joserfc(mint: Mint) -> Callable[[str], object]:
     return check
 
 
-def _pem(mint: Mint) -> bytes:
+def _pem(fixture: TokenFixture) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    pem: bytes = mint.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem: bytes = fixture.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return pem
 
 
-def _signed(mint: Mint, count: int) -> list[tuple[bytes, bytes]]:
+def _signed(fixture: TokenFixture, count: int) -> list[tuple[bytes, bytes]]:
     """Return pairs of signature and signing input, parsed in advance."""
-    found = []
-    for token in mint.tokens[:count]:
+    pairs = []
+    for token in fixture.tokens[:count]:
         signing_input, _, encoded = token.rpartition(b".")
         signature = urlsafe_b64decode(encoded + b"==")
-        if mint.algorithm == "ES256":
+        if fixture.algorithm == "ES256":
             numbers = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
             signature = encode_dss_signature(*numbers)
-        found.append((signature, signing_input))
-    return found
+        pairs.append((signature, signing_input))
+    return pairs
 
 
-def _primitive(mint: Mint) -> Callable[[tuple[bytes, bytes]], object]:
-    public, digest = mint.public, hashes.SHA256()
+def _primitive(fixture: TokenFixture) -> Callable[[tuple[bytes, bytes]], object]:
+    public, digest = fixture.public, hashes.SHA256()
     if isinstance(public, bytes):
         return lambda signed: hmac.compare_digest(hmac.digest(public, signed[1], "sha256"), signed[0])
     if isinstance(public, rsa.RSAPublicKey):

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 from bench.__main__ import CHAPTERS, main
 from bench.figures import Figure, Goal
-from bench.sampling import QUICK, Plan, Series, over, ratio, repeated, take_turns
+from bench.sampling import QUICK, Plan, Series, alternate, ratio, repeat, subtract_bare
 
 from bench import pages, plot, report
 
@@ -32,13 +32,13 @@ def test_a_chapter_returns_its_figures(chapter: str) -> None:
 
 def test_sides_take_turns_and_are_compared_round_by_round() -> None:
     order: list[str] = []
-    sides = [repeated(name, lambda name=name: order.append(name)) for name in "ab"]
-    found = take_turns(sides, Plan(rounds=4, sample_seconds=0.0))
+    sides = [repeat(name, lambda name=name: order.append(name)) for name in "ab"]
+    found = alternate(sides, Plan(rounds=4, sample_seconds=0.0))
     assert order[2:] == ["a", "b", "b", "a"] * 2
     assert [len(each.samples) for each in found] == [4, 4]
     ours, theirs = Series("a", [2.0, 30.0, 4.0]), Series("b", [1.0, 10.0, 4.0])
     assert ratio(ours, theirs) == median([2.0, 3.0, 1.0])
-    assert over(ours, theirs).samples == [1.0, 20.0, 0.0]
+    assert subtract_bare(ours, theirs).samples == [1.0, 20.0, 0.0]
 
 
 def test_goals_are_listed_separately_and_a_missed_one_has_a_reason(tmp_path: Path) -> None:
