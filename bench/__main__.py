@@ -93,17 +93,15 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--only", action="append", choices=CHAPTERS, help="one chapter; may be repeated")
-    parser.add_argument("--rounds", type=int, default=Plan().rounds, help="turns each side takes (default %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
-    parser.add_argument("--json", type=Path, help="where to keep the figures; the plot goes beside it as .svg")
-    parser.add_argument("--readme", action="store_true", help="write the tables of README.md and bench/README.md, too")
-    parser.add_argument(
-        "--pages-only", action="store_true", help="write them from results/latest.json; measure nothing"
-    )
+    parser.add_argument("--only", action="append", choices=CHAPTERS, help="measure only this chapter; repeatable")
+    parser.add_argument("--rounds", type=int, default=Plan().rounds, help="samples per side [default: %(default)s]")
+    parser.add_argument("--quick", action="store_true", help="make one short run to see that it works")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, and the plot next to it as .svg")
+    parser.add_argument("--readme", action="store_true", help="also write the tables of README.md and bench/README.md")
+    parser.add_argument("--pages-only", action="store_true", help="only write the tables, from results/latest.json")
     options = parser.parse_args(arguments)
     if options.readme and (options.quick or options.only):
-        parser.error("--readme takes a whole run")
+        parser.error("--readme needs a whole run: omit --quick and --only")
     if options.rounds < 2:
         parser.error("--rounds must be at least 2")
     return options

@@ -78,5 +78,5 @@ def compare(
         table.add_row(name, *(f"{value}\n[dim]{more}[/dim]" if more else value for value, more in cells))
     console.print(table)
     print_lines(
-        [f"{record['machine']}; runs of {plan.seconds:g} s: {plan.runs}; medians, least to most below"], console
+        [f"{record['machine']}; runs of {plan.seconds:g} s: {plan.runs}; medians, minimum to maximum below"], console
     )

@@ -34,16 +34,16 @@ small { opacity: .75; display: block; white-space: normal } svg { max-width: 100
 </style>
 <h1>Session, JWT or both</h1>
 <p>Measured on {{ record.machine }}, on {{ record.store }}: runs of {{ record.plan.seconds }} s: {{ record.plan.runs }};
-connections per instance: {{ record.plan.connections }}. Medians; least and most of the runs below.</p>
+connections per instance: {{ record.plan.connections }}. Medians, with the minimum and maximum of the runs.</p>
 <table><tr><th></th>{% for mode in modes %}<th>{{ names[mode] }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr><td>{{ row[0] }}</td>
 {% for cell in row[1:] %}<td class="n">{{ cell[0] }}<small>{{ cell[1] }}</small></td>
 {% endfor %}</tr>{% endfor %}</table>
 {% for svg in plots %}{{ svg }}{% endfor %}
-<p><b>Session</b>: a cookie, looked up in the store for every request. <b>JWT</b>: a signed token verified offline, by
-nothing but its signature and its expiry. <b>Hybrid</b>: either of them, judged in memory by the news of a feed; here
-half of the requests show a cookie and half a token. “Store away” means that every question to the store fails from
-then on, the feed's own included; the staleness bound is one second.</p>
+<p><b>Session</b>: a cookie, looked up in the store for every request. <b>JWT</b>: a signed token, verified offline by
+its signature and expiry only. <b>Hybrid</b>: either of them, checked in memory against the revocation feed; half of the
+requests send a cookie and half a token. “Store away” means that every call to the store fails, those of the feed
+included; the staleness bound is one second.</p>
 </html>
 """
 

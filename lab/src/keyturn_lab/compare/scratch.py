@@ -76,12 +76,12 @@ def _database(store: str, folder: Path) -> Generator[tuple[str, str]]:
         # A file in the same directory as the user's: on the same disk, but without the user's rows.
         directory = Path(store.partition(":///")[2]).parent if store else folder
         if not directory.is_dir():
-            raise ConfigurationError(f"store: {directory} is no folder")
+            raise ConfigurationError(f"store: {directory} is not a directory")
         with tempfile.TemporaryDirectory(prefix=".keyturn-compare-", dir=directory) as path:
             yield "SQLite", f"sqlite:///{path}/keyturn.db"
         return
     if not store.startswith("postgres"):
-        raise ConfigurationError("store: compare knows SQLite and PostgreSQL; name sessions for Redis")
+        raise ConfigurationError("store: keyturn compare supports SQLite and PostgreSQL; use --sessions for Redis")
     schema = f"keyturn_compare_{secrets.token_hex(4)}"
     with _postgres(store) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
@@ -104,9 +104,7 @@ def _empty_redis(sessions: str) -> Generator[None]:
     with translate_errors():
         keys = client.dbsize()
     if keys:
-        raise ConfigurationError(
-            "session_store: that Redis holds something; name an empty database of it, as in .../15"
-        )
+        raise ConfigurationError("session_store: this Redis database is not empty; use an empty one, such as .../15")
     try:
         yield
     finally:
@@ -134,5 +132,5 @@ def _postgres(url: str) -> Generator[Any]:
             yield connection
     except psycopg.Error as error:
         raise StoreUnavailable(
-            f"store: the database does not do what is asked: {explain_connect_error(error)}"
+            f"store: the database rejected the connection or a statement: {explain_connect_error(error)}"
         ) from None

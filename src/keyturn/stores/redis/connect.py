@@ -59,13 +59,13 @@ _CORRUPT: Final = ("WRONGTYPE", "user_script:", "Error running script")
 """Prefixes of Redis errors about a key of the wrong type, and about a script that failed on a value."""
 
 _REDIS_MESSAGES: Final = (
-    ("uthentication required", "it requires a password"),
-    ("without any password", "it has no password, but the URL has one"),
-    ("invalid username-password", "it rejects this user with this password"),
+    ("uthentication required", "the server requires a password"),
+    ("without any password", "the server has no password, but the URL has one"),
+    ("invalid username-password", "the server rejects this user with this password"),
     ("refused", "nothing listens on this host and port"),
     ("Name or service not known", "this host name has no address"),
-    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
-    ("WRONG_VERSION_NUMBER", "it does not support TLS"),
+    ("CERTIFICATE_VERIFY_FAILED", "the server's certificate is not trusted"),
+    ("WRONG_VERSION_NUMBER", "the server does not support TLS"),
 )
 """Pairs of a text in a connection error and Keyturn's explanation; the first match is used."""
 
