@@ -23,7 +23,7 @@ def client() -> Iterator[RawClient]:
 
 
 @pytest.fixture
-def held(client: RawClient) -> dict[str, str]:
+def credentials(client: RawClient) -> dict[str, str]:
     """One login's credentials, by kind."""
     answer = client.signup(email=f"ada{len(client.refusals)}.{id(object())}@example.com")
     document, cookies = answer.json, answer.cookies
@@ -48,7 +48,9 @@ Place = Callable[[RawClient, str, dict[str, str]], Answer]
 PLACES: dict[str, tuple[Place, set[str]]] = {
     "bearer": (lambda client, text, _: client.get("/auth/session", bearer(text)), {"access"}),
     "bearer of a service": (
-        lambda client, text, held: client.form("/auth/introspect", {"token": held["access"]}, bearer(text)),
+        lambda client, text, credentials: client.form(
+            "/auth/introspect", {"token": credentials["access"]}, bearer(text)
+        ),
         {"service"},
     ),
     "bearer of a feed reader": (lambda client, text, _: client.get("/auth/revocations", bearer(text)), {"service"}),
@@ -63,8 +65,8 @@ PLACES: dict[str, tuple[Place, set[str]]] = {
         set(),
     ),
     "refresh cookie": (
-        lambda client, text, held: client.form(
-            "/auth/token", REFRESH, jar({SITE("refresh"): text}), (b"x-csrf-token", held["csrf"].encode())
+        lambda client, text, credentials: client.form(
+            "/auth/token", REFRESH, jar({SITE("refresh"): text}), (b"x-csrf-token", credentials["csrf"].encode())
         ),
         {"refresh"},
     ),
@@ -73,10 +75,10 @@ PLACES: dict[str, tuple[Place, set[str]]] = {
         {"refresh"},
     ),
     "csrf token": (
-        lambda client, text, held: client.json(
+        lambda client, text, credentials: client.json(
             "/auth/step-up",
             {"password": "a bicycle made of rain"},
-            jar({SITE("session"): held["session"]}),
+            jar({SITE("session"): credentials["session"]}),
             (b"x-csrf-token", text.encode()),
         ),
         {"csrf"},
@@ -102,36 +104,40 @@ def accepted(answer: Answer) -> bool:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.conforms("ASVS 9.2.2", "RFC 8725 3.12")
 def test_a_credential_is_good_in_its_own_place_only(
-    client: RawClient, held: dict[str, str], kind: str, place: str
+    client: RawClient, credentials: dict[str, str], kind: str, place: str
 ) -> None:
     present, right = PLACES[place]
-    assert accepted(present(client, held[kind], held)) is (kind in right)
+    assert accepted(present(client, credentials[kind], credentials)) is (kind in right)
     if kind not in right:
-        assert client.alive({SITE("session"): held["session"]})
-        assert client.get("/auth/session", bearer(held["access"])).status == 200
-        assert client.form("/auth/token", {**REFRESH, "refresh_token": held["refresh"]}).status == 200
+        assert client.alive({SITE("session"): credentials["session"]})
+        assert client.get("/auth/session", bearer(credentials["access"])).status == 200
+        assert client.form("/auth/token", {**REFRESH, "refresh_token": credentials["refresh"]}).status == 200
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "device"])
-def test_only_a_device_cookie_is_accepted_as_a_known_device(client: RawClient, held: dict[str, str], kind: str) -> None:
-    email = f"{kind}.{held['sid'].lower()}@example.com"
+def test_only_a_device_cookie_is_accepted_as_a_known_device(
+    client: RawClient, credentials: dict[str, str], kind: str
+) -> None:
+    email = f"{kind}.{credentials['sid'].lower()}@example.com"
     device = client.signup(email).cookies[SITE("device")]
     while client.login(email=email, password="wrong again and again").status == 401:
         pass
-    assert client.login(jar({SITE("device"): held[kind]}), email=email).status == 429
-    assert client.login(jar({SITE("device"): held["device"]}), email=email).status == 429
+    assert client.login(jar({SITE("device"): credentials[kind]}), email=email).status == 429
+    assert client.login(jar({SITE("device"): credentials["device"]}), email=email).status == 429
     assert client.login(jar({SITE("device"): device}), email=email).status == 200
 
 
 @pytest.mark.conforms("RFC 6750 2")
-def test_a_bad_bearer_token_is_refused_beside_a_valid_cookie(client: RawClient, held: dict[str, str]) -> None:
-    good = jar({SITE("session"): held["session"]})
-    for value in (b"", b"Bearer", b"Bearer ", b"Bearer x", b"Basic YTpi", b"Bearer " + held["session"].encode()):
+def test_a_bad_bearer_token_is_refused_beside_a_valid_cookie(client: RawClient, credentials: dict[str, str]) -> None:
+    good = jar({SITE("session"): credentials["session"]})
+    for value in (b"", b"Bearer", b"Bearer ", b"Bearer x", b"Basic YTpi", b"Bearer " + credentials["session"].encode()):
         assert client.get("/auth/session", good, (b"authorization", value)).status == 401
-    access = bearer(held["access"])
+    access = bearer(credentials["access"])
     assert client.get("/auth/session", good, access, access).status == 400
 
 
-def test_a_bad_session_cookie_is_refused_beside_a_valid_access_cookie(client: RawClient, held: dict[str, str]) -> None:
-    cookies = {SITE("session"): held["refresh"], SITE("access"): held["access"]}
+def test_a_bad_session_cookie_is_refused_beside_a_valid_access_cookie(
+    client: RawClient, credentials: dict[str, str]
+) -> None:
+    cookies = {SITE("session"): credentials["refresh"], SITE("access"): credentials["access"]}
     assert client.get("/auth/session", jar(cookies)).status == 401

@@ -69,7 +69,7 @@ def attackers_csrf(client: RawClient) -> str:
     return token
 
 
-def sent_from(site: bytes | None, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+def headers_of(site: bytes | None, origin: bytes | None) -> list[tuple[bytes, bytes]]:
     named = [(b"sec-fetch-site", site), (b"origin", origin)]
     return [(name, value) for name, value in named if value is not None]
 
@@ -106,7 +106,7 @@ def test_the_grid(client: RawClient, victim: Victim, attackers_csrf: str, unsafe
         "two": [own, own],
     }
     for site, origin, host, token in product(SITES, ORIGINS, HOSTS, TOKENS):
-        headers = [JSON_TYPE, cookie, *sent_from(site, origin)]
+        headers = [JSON_TYPE, cookie, *headers_of(site, origin)]
         headers += [(b"x-csrf-token", each.encode()) for each in tokens[token]]
         answer = client.ask(method, path, headers, body, host=host)
         if not same_origin(site, origin, host):
@@ -125,7 +125,7 @@ def test_logout_csrf(client: RawClient, path: str) -> None:
     cookie = jar({"__Host-kt_session": own.session})
     for site, origin, host in product(SITES, ORIGINS, HOSTS):
         if not same_origin(site, origin, host):
-            assert client.ask("POST", path, [cookie, *sent_from(site, origin)], host=host).status == 403
+            assert client.ask("POST", path, [cookie, *headers_of(site, origin)], host=host).status == 403
     assert client.ask("POST", path, [cookie]).json["code"] == "csrf_token_required"
     assert client.get("/auth/session", cookie).status == 200
     assert client.ask("POST", path, [cookie, (b"x-csrf-token", own.csrf.encode())]).status == 200
@@ -137,7 +137,7 @@ def test_login_and_signup_csrf(client: RawClient, path: str) -> None:
     """The attacker logs the victim's browser in as himself: no cookie is needed for that, so none is looked at."""
     body = json.dumps({"email": OTHER, "password": OTHER_PASSWORD}).encode()
     for site, origin, host in product(SITES, ORIGINS, HOSTS):
-        answer = client.ask("POST", path, [JSON_TYPE, *sent_from(site, origin)], body, host=host)
+        answer = client.ask("POST", path, [JSON_TYPE, *headers_of(site, origin)], body, host=host)
         if same_origin(site, origin, host):
             assert answer.status in (200, 409)
         else:
@@ -150,16 +150,16 @@ def test_refresh_by_cookie_is_guarded_and_refresh_by_body_needs_no_guard(client:
     token = (b"x-csrf-token", own.second_csrf.encode())
     for site, origin in product(SITES, ORIGINS):
         if not same_origin(site, origin, HOST.encode()):
-            answer = client.form("/auth/token", grant, cookie, token, *sent_from(site, origin))
+            answer = client.form("/auth/token", grant, cookie, token, *headers_of(site, origin))
             assert answer.json["code"] == "cross_origin"
     assert client.form("/auth/token", grant, cookie).json["code"] == "csrf_token_required"
     wrong = (b"x-csrf-token", own.csrf.encode())
     assert client.form("/auth/token", grant, cookie, wrong).json["code"] == "csrf_token_required"
-    assert client.form("/auth/token", grant, cookie, token, *sent_from(b"same-origin", None)).status == 200
+    assert client.form("/auth/token", grant, cookie, token, *headers_of(b"same-origin", None)).status == 200
 
 
 def test_a_bearer_token_is_exempt_and_does_not_open_the_cookie_beside_it(client: RawClient) -> None:
-    own, foreign = Victim(client, "bearer@example.com"), sent_from(b"cross-site", b"https://evil.example")
+    own, foreign = Victim(client, "bearer@example.com"), headers_of(b"cross-site", b"https://evil.example")
     path = f"/auth/sessions/{own.sid}"
     assert client.ask("DELETE", path, [bearer("x"), jar({"__Host-kt_session": own.session}), *foreign]).status == 401
     assert client.get("/auth/session", jar({"__Host-kt_session": own.session})).status == 200

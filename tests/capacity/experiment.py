@@ -44,13 +44,13 @@ def experiment(server: ServerProcess, readers: int, interval_seconds: float, rat
         cpu = cpu_seconds(server)
         acknowledged = _revoke(issuer, rate, seconds)
         time.sleep(max(1.0, 2 * interval_seconds))
-        told = _told(child)
+        result = _read_result(child)
         spent = cpu_seconds(server) - cpu
-    seen = sorted(at - acknowledged[sequence] for sequence, at in told["seen"] if sequence in acknowledged)
+    seen = sorted(at - acknowledged[sequence] for sequence, at in result["seen"] if sequence in acknowledged)
     assert len(seen) == readers * len(acknowledged), "every reader has seen every revocation, once"
-    polls, took = told["polls"], told["seconds"]
+    polls, took = result["polls"], result["seconds"]
     each = max(polls, 1)
-    return Measured(seen, len(acknowledged), took, polls / took, spent / each, told["cpu"] / each)
+    return Measured(seen, len(acknowledged), took, polls / took, spent / each, result["cpu"] / each)
 
 
 def cpu_seconds(server: ServerProcess) -> float:
@@ -83,7 +83,7 @@ def _reading(server: ServerProcess, readers: int, interval_seconds: float) -> It
             child.kill()
 
 
-def _told(child: subprocess.Popen[str]) -> Any:
+def _read_result(child: subprocess.Popen[str]) -> Any:
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write("stop\n")

@@ -52,8 +52,8 @@ def main(url: str, count: int, interval_seconds: float) -> None:
     sys.stdin.readline()
     seconds = time.monotonic() - at
     asked = next(polls) - began
-    told = {"seen": seen, "polls": asked, "seconds": seconds, "cpu": time.process_time() - cpu}
-    print(json.dumps(told), flush=True)
+    result = {"seen": seen, "polls": asked, "seconds": seconds, "cpu": time.process_time() - cpu}
+    print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

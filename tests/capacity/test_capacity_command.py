@@ -31,13 +31,13 @@ def test_people_read_tables_and_one_sentence() -> None:
 
 def test_programs_read_json_with_all_that_it_rests_on() -> None:
     code, said, _ = run(*QUICK, "--json")
-    told = json.loads(said)
+    result = json.loads(said)
     assert code == 0
-    assert told["demand"]["sessions"] == 1000
-    assert {each["name"] for each in told["limits"]} >= {"feed bandwidth", "session memory"}
-    assert told["breaks_first"] in {each["name"] for each in told["limits"]}
-    assert set(told["simulated"]["seen_seconds"]) == {"p50", "p99", "p100"}
-    assert all(each["source"] for each in told["costs"])
+    assert result["demand"]["sessions"] == 1000
+    assert {each["name"] for each in result["limits"]} >= {"feed bandwidth", "session memory"}
+    assert result["breaks_first"] in {each["name"] for each in result["limits"]}
+    assert set(result["simulated"]["seen_seconds"]) == {"p50", "p99", "p100"}
+    assert all(each["source"] for each in result["costs"])
 
 
 def test_given_rates_replace_typical_ones() -> None:

@@ -52,11 +52,11 @@ def test_a_simulation_without_revocations_sees_none() -> None:
 
 
 def test_the_default_simulated_time_is_bounded() -> None:
-    told: list[float] = []
-    outcome = simulate(replace(QUIET, is_push=True, log_poll_seconds=0.005), Random(1), progress=told.append)
+    result: list[float] = []
+    outcome = simulate(replace(QUIET, is_push=True, log_poll_seconds=0.005), Random(1), progress=result.append)
     assert outcome.seconds == 60.0
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(1.0, abs=0.02)
+    assert result == sorted(result)
+    assert result[-1] == pytest.approx(1.0, abs=0.02)
 
 
 def test_a_restart_of_all_takes_its_turns() -> None:

@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="module")
-def alone(server: ServerProcess) -> Measured:
+def single_reader(server: ServerProcess) -> Measured:
     """Measure the cost of one poll with few readers, to predict many."""
     return experiment(server, 5, 0.1, RATE, 4.0)
 
@@ -36,9 +36,9 @@ def alone(server: ServerProcess) -> Measured:
 @pytest.mark.long(stands_in=f"tests/capacity/test_simulation.py::{POLLING}")
 @pytest.mark.parametrize("readers", [20, 50])
 def test_the_simulation_predicts_the_delay_of_polling_readers(
-    server: ServerProcess, alone: Measured, readers: int, record_property: Note
+    server: ServerProcess, single_reader: Measured, readers: int, record_property: Note
 ) -> None:
-    foretold = simulate(_scene(readers, alone), Random(1), 60.0)
+    foretold = simulate(_scene(readers, single_reader), Random(1), 60.0)
     measured = experiment(server, readers, INTERVAL_SECONDS, RATE, SECONDS)
     record_property("figure", _figure(readers, foretold, measured))
     assert measured.quantile(0.5) == pytest.approx(foretold.quantile(0.5), rel=0.35)
@@ -53,14 +53,14 @@ def test_the_simulation_predicts_the_delay_of_streaming_readers(
 ) -> None:
     few = experiment(server, 5, 0, RATE, 4.0)
     # What a few see is waiting for the look and the way; what many see on top of it is their turn.
-    foretold = simulate(_told_scene(readers, few), Random(1), 60.0)
+    foretold = simulate(_streaming_scene(readers, few), Random(1), 60.0)
     measured = experiment(server, readers, 0, RATE, SECONDS)
     record_property("figure", _figure(readers, foretold, measured))
     assert measured.quantile(0.5) == pytest.approx(foretold.quantile(0.5), rel=0.6, abs=0.004)
     assert measured.quantile(0.99) < 20 * foretold.quantile(0.99)
 
 
-def _told_scene(readers: int, few: Measured) -> Scene:
+def _streaming_scene(readers: int, few: Measured) -> Scene:
     looks = 0.005
     return Scene(
         readers=readers,
@@ -75,15 +75,15 @@ def _told_scene(readers: int, few: Measured) -> Scene:
     )
 
 
-def _scene(readers: int, alone: Measured) -> Scene:
+def _scene(readers: int, single_reader: Measured) -> Scene:
     return Scene(
         readers=readers,
         servers=1,
         revocations_per_second=RATE,
         is_push=False,
         interval_seconds=INTERVAL_SECONDS,
-        service_seconds=alone.server_seconds,
-        travel_seconds=alone.reader_seconds,
+        service_seconds=single_reader.server_seconds,
+        travel_seconds=single_reader.reader_seconds,
         bound_seconds=5.0,
     )
 

@@ -110,14 +110,14 @@ def test_scratch_schemas_and_keys_are_removed_afterwards(
         before = scratch.used_bytes()
         fill(scratch)
         assert 100 < (scratch.used_bytes() - before) / SESSIONS < 2000
-        assert (len(schemas(url)), held(own_redis) >= SESSIONS) == (1, True)
+        assert (len(schemas(url)), key_count(own_redis) >= SESSIONS) == (1, True)
         return drawn()
 
     monkeypatch.setattr(measure, "measure", filled)
     code, said, complaints = run("--store", url, "--sessions", own_redis.url, "--json")
     assert code == 0, complaints
     assert json.loads(said)["store"] == "PostgreSQL, sessions in Redis"
-    assert (schemas(url), held(own_redis)) == ([], 0)
+    assert (schemas(url), key_count(own_redis)) == ([], 0)
 
 
 def fill(scratch: ScratchStore) -> None:
@@ -127,7 +127,7 @@ def fill(scratch: ScratchStore) -> None:
             issuer.parts.sync_store.sessions.insert(new_session())
 
 
-def held(redis: RedisServer) -> int:
+def key_count(redis: RedisServer) -> int:
     with redis.client() as client:
         return int(client.dbsize())
 

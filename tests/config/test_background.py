@@ -41,7 +41,7 @@ def build(opened: list[Components], url: str, **changes: Any) -> Components:
     return opened[-1]
 
 
-def ages_left(parts: Components, *ages: int) -> list[int]:
+def remaining_ages(parts: Components, *ages: int) -> list[int]:
     """Of events of these ages, in seconds, the ones that a sweep leaves."""
     for age in ages:
         parts.store.audit.append(AuditEvent(AuditEventType.LOGIN, Instant(NOW - age), ADA))
@@ -51,19 +51,19 @@ def ages_left(parts: Components, *ages: int) -> list[int]:
 
 def test_events_are_kept_for_400_days(opened: list[Components], url: str) -> None:
     parts = build(opened, url)
-    assert ages_left(parts, 0, DAY, 400 * DAY, 400 * DAY + 1, 4000 * DAY) == [0, DAY, 400 * DAY]
+    assert remaining_ages(parts, 0, DAY, 400 * DAY, 400 * DAY + 1, 4000 * DAY) == [0, DAY, 400 * DAY]
 
 
 def test_events_are_kept_for_the_configured_days(opened: list[Components], url: str) -> None:
-    assert ages_left(build(opened, url, audit_retention_days=1), 0, DAY, DAY + 1) == [0, DAY]
+    assert remaining_ages(build(opened, url, audit_retention_days=1), 0, DAY, DAY + 1) == [0, DAY]
 
 
 def test_events_are_kept_forever_with_zero_days(opened: list[Components], url: str) -> None:
-    assert ages_left(build(opened, url, audit_retention_days=0), 0, 40_000 * DAY - 1) == [0, 40_000 * DAY - 1]
+    assert remaining_ages(build(opened, url, audit_retention_days=0), 0, 40_000 * DAY - 1) == [0, 40_000 * DAY - 1]
 
 
 def test_the_longest_retention_reaches_before_1970(opened: list[Components], url: str) -> None:
-    assert ages_left(build(opened, url, audit_retention_days=36_500), 0, NOW) == [0, NOW]
+    assert remaining_ages(build(opened, url, audit_retention_days=36_500), 0, NOW) == [0, NOW]
 
 
 def test_dead_sessions_and_buckets_go_in_the_same_round(opened: list[Components], url: str) -> None:

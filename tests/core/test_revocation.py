@@ -28,14 +28,14 @@ def entries() -> st.SearchStrategy[Revocation]:
     )
 
 
-def held(*found: Revocation) -> RevocationSet:
+def revocation_set(*found: Revocation) -> RevocationSet:
     made = RevocationSet()
     for entry in found:
         made.apply(entry)
     return made
 
 
-def sight(of: RevocationSet) -> tuple[object, ...]:
+def state_of(of: RevocationSet) -> tuple[object, ...]:
     return of.sequence, of.ended, of.renewed, of.generations, of.clients, of.not_before, of._expires_at
 
 
@@ -63,17 +63,19 @@ ONE = st.lists(entries(), max_size=8)
 def test_order_and_repetition_do_not_matter(found: list[Revocation], shuffle: object) -> None:
     again = [*found, *found]
     shuffle.shuffle(again)  # type: ignore[attr-defined]
-    assert sight(held(*again)) == sight(held(*found))
+    assert state_of(revocation_set(*again)) == state_of(revocation_set(*found))
 
 
 @given(ONE, ONE, ONE)
 def test_grouping_does_not_matter(one: list[Revocation], two: list[Revocation], three: list[Revocation]) -> None:
-    assert sight(held(*merged(merged(one, two), three))) == sight(held(*merged(three, merged(two, one))))
+    assert state_of(revocation_set(*merged(merged(one, two), three))) == state_of(
+        revocation_set(*merged(three, merged(two, one)))
+    )
 
 
 @given(ONE, entries())
 def test_applying_an_entry_does_not_unrevoke(found: list[Revocation], entry: Revocation) -> None:
-    before, after = held(*found), held(*found, entry)
+    before, after = revocation_set(*found), revocation_set(*found, entry)
     for sid in SIDS:
         assert after.min_counter(SessionId(sid)) >= before.min_counter(SessionId(sid))
         for subject in SUBJECTS:
@@ -83,22 +85,24 @@ def test_applying_an_entry_does_not_unrevoke(found: list[Revocation], entry: Rev
                     assert after.revokes(*claims) or not before.revokes(*claims)
 
 
-def shelf(entry: Revocation) -> tuple[object, ...]:
+def key_of(entry: Revocation) -> tuple[object, ...]:
     return entry.kind, entry.key, entry.kind is RevocationKind.SESSION and entry.value == ENDED
 
 
-def kept_until(entry: Revocation) -> int:
+def expiry_of(entry: Revocation) -> int:
     """Return when the entry expires. Ended sessions expire in whole minutes, rounded up."""
-    return -(-entry.expires_at // 60) * 60 if shelf(entry)[2] else entry.expires_at
+    return -(-entry.expires_at // 60) * 60 if key_of(entry)[2] else entry.expires_at
 
 
 @given(ONE, st.integers(0, 70).map(Instant))
 def test_expiry_removes_exactly_the_expired_entries(found: list[Revocation], now: Instant) -> None:
-    expired = held(*found)
+    expired = revocation_set(*found)
     expired.expire(now)
-    live = {shelf(each) for each in found if kept_until(each) > now}
-    of_live = held(*(each for each in found if shelf(each) in live or each.kind is RevocationKind.EVERYTHING))
-    assert sight(expired)[1:] == sight(of_live)[1:]
+    live = {key_of(each) for each in found if expiry_of(each) > now}
+    of_live = revocation_set(
+        *(each for each in found if key_of(each) in live or each.kind is RevocationKind.EVERYTHING)
+    )
+    assert state_of(expired)[1:] == state_of(of_live)[1:]
     for each in found:
         if each.expires_at > now and each.kind is RevocationKind.SESSION:
             assert expired.min_counter(SessionId(each.key)) >= each.value
@@ -106,7 +110,7 @@ def test_expiry_removes_exactly_the_expired_entries(found: list[Revocation], now
 
 @given(ONE, ONE)
 def test_expiry_may_come_between_any_two_entries(first: list[Revocation], second: list[Revocation]) -> None:
-    made = held(*first)
+    made = revocation_set(*first)
     made.expire(Instant(30))
     for entry in second:
         made.apply(entry)
@@ -147,14 +151,14 @@ def test_expiry_may_come_between_any_two_entries(first: list[Revocation], second
 def test_each_kind_revokes_exactly_its_target(
     entry: Revocation, good: tuple[str, str, int, str, int], bad: tuple[str, str, int, str, int]
 ) -> None:
-    made = held(entry)
+    made = revocation_set(entry)
     assert not made.revokes(*good)
     assert made.revokes(*bad)
     assert not RevocationSet().revokes(*bad)
 
 
 def test_a_renewed_session_keeps_its_access_tokens_and_loses_its_earlier_cookies() -> None:
-    made = held(Revocation(RevocationKind.SESSION, "s1", 2, Instant(1), Instant(9)))
+    made = revocation_set(Revocation(RevocationKind.SESSION, "s1", 2, Instant(1), Instant(9)))
     assert made.min_counter(SessionId("s1")) == 2
     assert made.min_counter(SessionId("s2")) == 0
     assert not made.revokes("s1", "ada", 0, "web", 5)
@@ -164,7 +168,7 @@ def test_a_renewed_session_keeps_its_access_tokens_and_loses_its_earlier_cookies
 
 
 def test_an_ended_and_renewed_session_is_forgotten_whole() -> None:
-    made = held(
+    made = revocation_set(
         Revocation(RevocationKind.SESSION, "s1", 2, Instant(1), Instant(9)),
         Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(20)),
     )
@@ -177,7 +181,9 @@ def test_an_ended_and_renewed_session_is_forgotten_whole() -> None:
 
 
 def test_a_session_ended_twice_is_forgotten_with_the_later_of_its_ends() -> None:
-    made = held(*(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(until)) for until in (60, 120)))
+    made = revocation_set(
+        *(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(until)) for until in (60, 120))
+    )
     made.expire(Instant(60))
     assert made.min_counter(SessionId("s1")) == ENDED
     made.expire(Instant(120))
@@ -185,23 +191,23 @@ def test_a_session_ended_twice_is_forgotten_with_the_later_of_its_ends() -> None
 
 
 def test_a_global_not_before_does_not_expire() -> None:
-    made = held(Revocation(RevocationKind.EVERYTHING, "", 50, Instant(1), Instant(9)))
+    made = revocation_set(Revocation(RevocationKind.EVERYTHING, "", 50, Instant(1), Instant(9)))
     made.expire(Instant(10**9))
     assert made.not_before == 50
 
 
 @given(ONE, st.integers(0, 130).map(Instant))
 def test_a_set_rebuilt_from_its_entries_revokes_and_forgets_alike(found: list[Revocation], now: Instant) -> None:
-    made = held(*found)
-    rebuilt = held(*made.entries(Instant(0)))
-    assert sight(rebuilt)[1:] == sight(made)[1:]
+    made = revocation_set(*found)
+    rebuilt = revocation_set(*made.entries(Instant(0)))
+    assert state_of(rebuilt)[1:] == state_of(made)[1:]
     made.expire(now)
     rebuilt.expire(now)
-    assert sight(rebuilt)[1:] == sight(made)[1:]
+    assert state_of(rebuilt)[1:] == state_of(made)[1:]
 
 
 def test_the_entry_of_an_ended_session_expires_at_the_full_minute() -> None:
-    made = held(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(61), 4))
+    made = revocation_set(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(61), 4))
     assert list(made.entries(Instant(5))) == [Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(5), Instant(120))]
 
 
@@ -216,7 +222,7 @@ def test_the_entry_of_an_ended_session_expires_at_the_full_minute() -> None:
     ids=lambda entry: entry.kind.value,
 )
 def test_the_entry_of_any_other_kind_is_dated_anew_and_otherwise_the_same(entry: Revocation) -> None:
-    made = held(replace(entry, at=Instant(1), sequence=4))
+    made = revocation_set(replace(entry, at=Instant(1), sequence=4))
     assert list(made.entries(Instant(5))) == [entry]
 
 
@@ -226,4 +232,4 @@ def test_an_empty_set_has_no_entries() -> None:
 
 def test_the_sequence_is_the_highest_seen() -> None:
     entry = Revocation(RevocationKind.SUBJECT, "ada", 1, Instant(1), Instant(9), sequence=5)
-    assert held(entry, replace(entry, sequence=3)).sequence == 5
+    assert revocation_set(entry, replace(entry, sequence=3)).sequence == 5

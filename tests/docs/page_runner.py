@@ -51,9 +51,9 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Write it, start it, or run it and compare what it prints with what the page shows."""
         if block.file:
-            path = self._folder / self._here(block.file)
+            path = self._folder / self._directory(block.file)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self._here(block.body))
+            path.write_text(self._directory(block.body))
         elif block.mark == "in the background":
             self._start(block)
         else:
@@ -87,7 +87,7 @@ class Reader:
             subprocess.Popen(command, cwd=self._folder, env=_paths(), stdout=log, stderr=log, start_new_session=True)
         )
         log.close()
-        port = int(re.findall(r"--port (\d+)", self._here(block.body))[0])
+        port = int(re.findall(r"--port (\d+)", self._directory(block.body))[0])
         deadline = time.monotonic() + SECONDS
         while not _listens(port):
             assert time.monotonic() < deadline, (self._folder / "background.log").read_text()
@@ -95,15 +95,15 @@ class Reader:
 
     def _command(self, block: Block) -> list[str]:
         if block.language == "python":
-            return [sys.executable, "-W", "error", "-c", self._here(block.body)]
+            return [sys.executable, "-W", "error", "-c", self._directory(block.body)]
         if block.language == "javascript":
-            return ["node", "--input-type=module", "-e", self._here(block.body)]
+            return ["node", "--input-type=module", "-e", self._directory(block.body)]
         # One shell for the whole page, as far as its variables go.
         kept = "set -eu -o pipefail; set -a; [ ! -f .shell ] || . ./.shell\n"
         background = block.mark == "in the background"
-        return ["bash", "-c", kept + self._here(block.commands) + ("" if background else "\nexport -p >.shell")]
+        return ["bash", "-c", kept + self._directory(block.commands) + ("" if background else "\nexport -p >.shell")]
 
-    def _here(self, text: str) -> str:
+    def _directory(self, text: str) -> str:
         for written, real in self._ports.items():
             text = re.sub(rf"(127\.0\.0\.1:|localhost:|--port ){written}", rf"\g<1>{real}", text)
         return ROOTED.sub(f"{self._folder}/", text)

@@ -72,17 +72,17 @@ def _last_accepted(verify: Verifier, token: str) -> float:
     """Ask until it says "revoked". Answers when the last call that accepted it began."""
     last, began_at = 0.0, time.monotonic()
     give_up_at = began_at + PATIENCE_SECONDS
-    while (told := _told(verify, token)) != TokenRevoked.code:
+    while (told := _refusal_code(verify, token)) != TokenRevoked.code:
         assert began_at < give_up_at, "it was never refused"
         last, began_at = last if told else began_at, time.monotonic()
     return last
 
 
 def _accepts(verify: Verifier, token: str) -> bool:
-    return not _told(verify, token)
+    return not _refusal_code(verify, token)
 
 
-def _told(verify: Verifier, token: str) -> str:
+def _refusal_code(verify: Verifier, token: str) -> str:
     """Return the code of the refusal. ``revocation_unknown`` may be due to a busy machine."""
     try:
         verify(token)

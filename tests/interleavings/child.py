@@ -25,9 +25,9 @@ REALM = realm()
 THREADS = 50
 
 
-def opened(url: str, apart: RedisSessions | None = None) -> Any:
+def opened(url: str, redis_sessions: RedisSessions | None = None) -> Any:
     """Open a store. Over asyncpg, every call is run on an event loop of its own."""
-    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url, redis_sessions=apart)
+    return Blocking(open_async_store(url)) if "+asyncpg" in url else open_store(url, redis_sessions=redis_sessions)
 
 
 def use(store: Any, text: str, now: Instant = T0) -> str:
@@ -59,8 +59,10 @@ def _use_patiently(store: Any, text: str) -> str:
     return answer
 
 
-def use_from_another_process(url: str, apart: RedisSessions | None, text: str, times: int, pipe: Connection) -> None:
-    store = open_store(url, redis_sessions=apart)
+def use_from_another_process(
+    url: str, redis_sessions: RedisSessions | None, text: str, times: int, pipe: Connection
+) -> None:
+    store = open_store(url, redis_sessions=redis_sessions)
     pipe.send("ready")
     pipe.recv()
     pipe.send(use_at_once(store, text, times))
@@ -85,13 +87,13 @@ def counter(text: str) -> int:
 
 
 def rotate_until_killed(
-    url: str, apart: RedisSessions | None, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection
+    url: str, redis_sessions: RedisSessions | None, text: str, doomed: Iterable[tuple[str, str]], pipe: Connection
 ) -> None:
     """Rotate in a loop and end other sessions now and then. Acknowledged writes are sent on ``pipe``.
 
     Each message is one write far below ``PIPE_BUF``: it arrives whole or not at all.
     """
-    store = opened(url, apart)
+    store = opened(url, redis_sessions)
     ends = iter(list(doomed))
     turn = 0
     while True:

@@ -24,7 +24,7 @@ def reported(record_property: Callable[[str, object], None]) -> Callable[[Report
 
 
 @pytest.fixture
-def apart(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
+def redis_sessions(kind: str, request: pytest.FixtureRequest) -> RedisSessions | None:
     """Where its sessions are, if elsewhere."""
     return sessions_in_redis(kind, request)
 

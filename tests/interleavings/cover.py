@@ -81,7 +81,7 @@ class StateGraph:
 
     def __init__(self, scenario: Scenario) -> None:
         self.explorer = explorer = StateGraphExplorer(*scenario.setup(Harness()), scenario.faults)
-        with nothing_collected():
+        with without_garbage_collection():
             explorer.run()
             self.nodes = list(explorer.counts)
             self.counts = list(explorer.counts.values())
@@ -166,7 +166,7 @@ def moves_of(actor: int, stored: bool) -> tuple[Move, ...]:
 
 
 @contextmanager
-def nothing_collected() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Disable garbage collection: scanning a graph of a million edges would take half of the time."""
     gc.disable()
     try:

@@ -66,7 +66,7 @@ def list_without_newest(real: Any) -> Callable[..., Any]:
     return lambda subject: real.sessions.list(subject)[1:]
 
 
-def end_kept_session(real: Any) -> Callable[..., Any]:
+def end_current_session(real: Any) -> Callable[..., Any]:
     return lambda account, voiding, kept=None: real.accounts.replace_and_revoke(account, voiding)
 
 
@@ -110,7 +110,7 @@ MUTANTS = [
     Mutant("sessions", "replace", drop_log_entries, "revoke / revoke", "log."),
     Mutant("sessions", "load", read_after_floor, "refresh / verify", "sessions.load"),
     Mutant("sessions", "list", list_without_newest, "refresh / verify", "sessions.list"),
-    Mutant("accounts", "replace_and_revoke", end_kept_session, "change / verify", "sessions.load"),
+    Mutant("accounts", "replace_and_revoke", end_current_session, "change / verify", "sessions.load"),
     Mutant(
         "accounts", "replace_and_revoke", keep_void_sessions, "change / revoke subject", "accounts.replace_and_revoke"
     ),

@@ -24,7 +24,7 @@ def dead(session: Any, marks: Any) -> bool:
     return session.ended_at is not None or session.generation < subject or session.created_at < max(client, everything)
 
 
-def never_backwards(state: SystemState, before: Any, after: Any) -> list[str]:
+def check_monotonic(state: SystemState, before: Any, after: Any) -> list[str]:
     """Nothing resurrected; no counter, mark or version ever decreases; the log only grows."""
     (old, old_marks, old_log, *_), old_sequence, *_ = before
     (new, new_marks, new_log, *_), new_sequence, *_ = after

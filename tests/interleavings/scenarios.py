@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from interleavings.explorer import Actor, Explorer, Report
 from interleavings.harness import NEW, NEWER, Harness
 from interleavings.model import Spec
-from interleavings.oracle import Oracle, never_backwards
+from interleavings.oracle import Oracle, check_monotonic
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def explore(scenario: Scenario) -> Report:
         actors,
         scenario.faults,
         lambda actor, number: harness.ports(actor.process, actor.name, number),
-        never_backwards,
+        check_monotonic,
         Oracle(harness, scenario.honest),
     )
     return explorer.run()

@@ -69,9 +69,13 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "postgresql+asyncpg", "redis", "redis cluster"])
 def test_killed_in_mid_rotation(
-    kind: str, url: str, apart: RedisSessions | None, forks: Any, record_property: Callable[[str, object], None]
+    kind: str,
+    url: str,
+    redis_sessions: RedisSessions | None,
+    forks: Any,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    store = open_store(url, redis_sessions=apart)
+    store = open_store(url, redis_sessions=redis_sessions)
     (issued,) = logged_in_users(store, 1)
     strangers = [bystander(store, number) for number in range(BYSTANDERS)]
     doomed = [
@@ -83,8 +87,8 @@ def test_killed_in_mid_rotation(
     ledger.note("T", issued.refresh_token.reveal())
     for _ in range(KILLS):
         left = [each for each in doomed if each[1] not in ledger.ended]
-        rotate_and_kill(forks, (url, apart), ledger, left, chance)
-        unacknowledged += check(url, apart, ledger, issued.session.sid, strangers)
+        rotate_and_kill(forks, (url, redis_sessions), ledger, left, chance)
+        unacknowledged += check(url, redis_sessions, ledger, issued.session.sid, strangers)
     turns = f"{len(ledger.lineage) - 1} rotations and {len(ledger.ended)} revocations acknowledged"
     record_property(
         "figure",
@@ -110,11 +114,11 @@ def rotate_and_kill(
     ours.close()
 
 
-def check(url: str, apart: RedisSessions | None, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
+def check(url: str, redis_sessions: RedisSessions | None, ledger: Ledger, sid: Any, strangers: list[Any]) -> int:
     """Open what the killed process left. Answers how many rotations it had done without saying so: none or one."""
     if url.startswith("sqlite"):
         assert sqlite3.connect(url.removeprefix("sqlite:///")).execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    store = open_store(url, redis_sessions=apart)
+    store = open_store(url, redis_sessions=redis_sessions)
     found = patiently(lambda: store.sessions.load(sid))
     assert found is not None
     assert found.session.ended_at is None

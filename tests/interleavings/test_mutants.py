@@ -152,14 +152,14 @@ def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
 ) -> None:
     real = effects.replace_account_and_revoke
 
-    def apart(account: Any, voiding: Any, kept: Any = None) -> Flow[Any]:
+    def replace_without_keep(account: Any, voiding: Any, kept: Any = None) -> Flow[Any]:
         return (yield from real(account, voiding))
 
-    monkeypatch.setattr(effects, "replace_account_and_revoke", apart)
+    monkeypatch.setattr(effects, "replace_account_and_revoke", replace_without_keep)
     assert caught(scenario)
 
 
-# --- near-caches that believe what they were told before ----------------------------------------------------------
+# --- session caches that use stale entries ----------------------------------------------------------
 
 
 class StaleReadingCache(CapturedSessionCache):

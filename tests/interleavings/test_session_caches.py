@@ -6,7 +6,7 @@ import pytest
 
 from interleavings.explorer import Actor, Explorer, Report
 from interleavings.harness import Harness, ports_of
-from interleavings.oracle import never_backwards
+from interleavings.oracle import check_monotonic
 from interleavings.session_caches import (
     STALENESS_SECONDS,
     CapturedSessionCache,
@@ -44,7 +44,7 @@ def explore(name: str, harness: Harness, actors: list[Actor], faults: int) -> Re
         return ports_of(harness.state, actor.process, actor.name, number, clock=harness.state.session_caches["clock"])
 
     witness = session_state_at_start(harness)
-    return Explorer(name, harness.state, actors, faults, ports, never_backwards, check_caches, witness).run()
+    return Explorer(name, harness.state, actors, faults, ports, check_monotonic, check_caches, witness).run()
 
 
 def scenario_with(

@@ -45,8 +45,8 @@ def judge(store: Any, issued: Any, successors: list[str], uses: int = USES) -> N
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "redis", "redis cluster"])
-def test_threads(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
-    store = open_store(url, redis_sessions=apart)
+def test_threads(kind: str, url: str, redis_sessions: RedisSessions | None, figure: Note) -> None:
+    store = open_store(url, redis_sessions=redis_sessions)
     (issued,) = logged_in_users(store, 1)
     began = time.perf_counter()
     successors = use_at_once(store, issued.refresh_token.reveal(), USES)
@@ -56,8 +56,8 @@ def test_threads(kind: str, url: str, apart: RedisSessions | None, figure: Note)
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql", "postgresql+psycopg", "redis", "redis cluster"])
-def test_asyncio(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
-    store: Any = open_async_store(url, redis_sessions=apart)
+def test_asyncio(kind: str, url: str, redis_sessions: RedisSessions | None, figure: Note) -> None:
+    store: Any = open_async_store(url, redis_sessions=redis_sessions)
     (issued,) = logged_in_users(store.store, 1)
     text = issued.refresh_token.reveal()
 
@@ -84,15 +84,17 @@ LONG = pytest.mark.long(stands_in="tests/interleavings/test_thousand_uses.py::te
 @pytest.mark.parametrize(
     "kind", ["sqlite", "postgresql", *(pytest.param(each, marks=LONG) for each in ("redis", "redis cluster"))]
 )
-def test_processes(kind: str, url: str, apart: RedisSessions | None, figure: Note) -> None:
-    store = open_store(url, redis_sessions=apart)
+def test_processes(kind: str, url: str, redis_sessions: RedisSessions | None, figure: Note) -> None:
+    store = open_store(url, redis_sessions=redis_sessions)
     (issued,) = logged_in_users(store, 1)
     text = issued.refresh_token.reveal()
     context = multiprocessing.get_context("spawn")
     pipes, children = [], []
     for _ in range(PROCESSES):
         ours, theirs = context.Pipe()
-        child = context.Process(target=use_from_another_process, args=(url, apart, text, USES // PROCESSES, theirs))
+        child = context.Process(
+            target=use_from_another_process, args=(url, redis_sessions, text, USES // PROCESSES, theirs)
+        )
         child.start()
         pipes.append(ours)
         children.append(child)

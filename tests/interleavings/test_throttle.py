@@ -68,12 +68,14 @@ def test_parallel_wrong_step_ups_stay_within_the_limit(reported: Callable[[Repor
 def test_logins_that_succeed_leave_no_trace_in_the_count(reported: Callable[[Report], None]) -> None:
     harness = Harness(realm(TIGHT)).sign_up()
 
-    def nothing_counted(explorer: Explorer, node: Node) -> list[str]:
+    def no_attempt_counted(explorer: Explorer, node: Node) -> list[str]:
         explorer.state.restore(explorer.worlds.values[node.state])
         buckets = explorer.state.store.throttles._buckets
         counted = [key for key, each in buckets.items() if each.level and not key.startswith("signup")]
         return [f"{counted} still counts"] if counted else []
 
-    report = explore("2 right logins, limit 2", harness, [harness.login("p"), harness.login("q")], 0, nothing_counted)
+    report = explore(
+        "2 right logins, limit 2", harness, [harness.login("p"), harness.login("q")], 0, no_attempt_counted
+    )
     reported(report)
     assert report.violations == []

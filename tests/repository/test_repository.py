@@ -48,19 +48,19 @@ def run_pytest(folder: Path, ci: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def where_ci_is_set(tmp_path_factory: pytest.TempPathFactory) -> str:
+def output_in_ci(tmp_path_factory: pytest.TempPathFactory) -> str:
     return run_pytest(tmp_path_factory.mktemp("ci"), ci="true")
 
 
 @pytest.mark.parametrize("way", WAYS_TO_SKIP)
-def test_a_skipped_test_fails_in_ci(way: str, where_ci_is_set: str) -> None:
-    assert re.search(rf"^(FAILED|ERROR) test_{way.replace(' ', '_')}\.py", where_ci_is_set, re.MULTILINE)
-    assert f"exit status: {pytest.ExitCode.TESTS_FAILED:d}" in where_ci_is_set
+def test_a_skipped_test_fails_in_ci(way: str, output_in_ci: str) -> None:
+    assert re.search(rf"^(FAILED|ERROR) test_{way.replace(' ', '_')}\.py", output_in_ci, re.MULTILINE)
+    assert f"exit status: {pytest.ExitCode.TESTS_FAILED:d}" in output_in_ci
 
 
-def test_a_test_that_is_not_skipped_passes_in_ci(where_ci_is_set: str) -> None:
-    assert "PASSED test_not_at_all.py::test_it" in where_ci_is_set
-    assert "2 failed, 1 passed, 2 errors" in where_ci_is_set
+def test_a_test_that_is_not_skipped_passes_in_ci(output_in_ci: str) -> None:
+    assert "PASSED test_not_at_all.py::test_it" in output_in_ci
+    assert "2 failed, 1 passed, 2 errors" in output_in_ci
 
 
 def test_a_skipped_test_passes_outside_ci(tmp_path: Path) -> None:

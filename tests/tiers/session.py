@@ -33,7 +33,7 @@ def run_pytest(arguments: Sequence[str]) -> bool:
     complaint = "" if INFORMING & set(arguments) or not passed else problem_with(run_file)
     if complaint:
         print(complaint, flush=True)
-    return not left_behind() and passed and not complaint
+    return not leftovers() and passed and not complaint
 
 
 def problem_with(run_file: Path) -> str:
@@ -53,7 +53,7 @@ def coverage_variables() -> dict[str, str]:
     return {**os.environ, "COVERAGE_FILE": str(run_folder() / "coverage")}
 
 
-def left_behind() -> bool:
+def leftovers() -> bool:
     """Return whether tests left a process that does not end by itself; name it."""
     give_up_at = time.monotonic() + GRACE_SECONDS
     while (left := _strays()) and time.monotonic() < give_up_at:

@@ -29,7 +29,7 @@ def until(holds: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.005)
 
 
-class Told:
+class RedisRelayFixture:
     """A log, relays of it into a Redis, and a feed that reads there."""
 
     def __init__(self, server: RedisServer) -> None:
@@ -56,13 +56,13 @@ class Told:
         return relay
 
     def feed(self) -> RedisFeed:
-        def nobody(_asked: Request) -> bytes:
+        def unreachable_issuer(_asked: Request) -> bytes:
             raise Unavailable("no issuer is reached")
 
         return RedisFeed(
             self.server.url,
             "https://auth.example.com/auth/revocations",
-            send=nobody,
+            send=unreachable_issuer,
             staleness_seconds=BOUND,
             interval_seconds=0.1,
             clock=lambda: NOW,
@@ -79,15 +79,15 @@ class Told:
 
 
 @pytest.fixture
-def verdict(own_redis: RedisServer) -> Iterator[Told]:
-    verdict = Told(own_redis)
-    yield verdict
-    verdict.close()
+def relaying(own_redis: RedisServer) -> Iterator[RedisRelayFixture]:
+    relaying = RedisRelayFixture(own_redis)
+    yield relaying
+    relaying.close()
 
 
 @pytest.fixture
-def feed(verdict: Told) -> Iterator[RedisFeed]:
-    feed = verdict.feed()
+def feed(relaying: RedisRelayFixture) -> Iterator[RedisFeed]:
+    feed = relaying.feed()
     yield feed
     feed.close()
 
@@ -96,12 +96,14 @@ def fresh(feed: RedisFeed) -> bool:
     return feed.freshness.is_fresh(boottime())
 
 
-def test_revocations_before_and_after_the_start_arrive_and_the_feed_stays_fresh(verdict: Told, feed: RedisFeed) -> None:
-    first = verdict.end("a")
-    verdict.relay()
+def test_revocations_before_and_after_the_start_arrive_and_the_feed_stays_fresh(
+    relaying: RedisRelayFixture, feed: RedisFeed
+) -> None:
+    first = relaying.end("a")
+    relaying.relay()
     feed.start()
     until(lambda: feed.revocations.sequence == first and fresh(feed))
-    last = verdict.end("b")
+    last = relaying.end("b")
     until(lambda: feed.revocations.sequence == last)
     assert feed.revocations.clients == {"a": NOW, "b": NOW}
     seen_at = feed.freshness.complete_as_of
@@ -109,23 +111,23 @@ def test_revocations_before_and_after_the_start_arrive_and_the_feed_stays_fresh(
     until(lambda: fresh(feed))
 
 
-def test_several_relays_make_one_stream_and_one_beat(verdict: Told, feed: RedisFeed) -> None:
+def test_several_relays_make_one_stream_and_one_beat(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
     for _ in range(4):
-        verdict.relay()
+        relaying.relay()
     feed.start()
-    sequences = [verdict.end(f"client {number}") for number in range(50)]
+    sequences = [relaying.end(f"client {number}") for number in range(50)]
     until(lambda: feed.revocations.sequence == sequences[-1])
-    with verdict.server.client() as client:
-        found: Any = client.xrange(stream_of(verdict.store.log.snapshot().log_id))
+    with relaying.server.client() as client:
+        found: Any = client.xrange(stream_of(relaying.store.log.snapshot().log_id))
     entries = [name for name, fields in found if b"e" in fields]
     assert entries == [b"%d-0" % each for each in sequences]
     beats = [name for name, fields in found if b"b" in fields]
     assert len({name.partition(b"-")[0] for name in beats}) == len(beats), "an older beat of a place is left"
 
 
-def test_a_feed_without_heartbeats_is_not_fresh(verdict: Told, feed: RedisFeed) -> None:
-    verdict.end("a")
-    relay = Relay(verdict.store.log, read_address(verdict.server.url), 60.0)
+def test_a_feed_without_heartbeats_is_not_fresh(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
+    relaying.end("a")
+    relay = Relay(relaying.store.log, read_address(relaying.server.url), 60.0)
     while relay.relay_once():
         pass
     relay.relay_once()
@@ -136,14 +138,14 @@ def test_a_feed_without_heartbeats_is_not_fresh(verdict: Told, feed: RedisFeed) 
     assert feed.freshness.complete_as_of == float("-inf"), "nobody has read the log since this reader asked"
 
 
-def test_a_reconnecting_reader_misses_no_entry(verdict: Told) -> None:
-    verdict.relay()
-    one = verdict.feed()
+def test_a_reconnecting_reader_misses_no_entry(relaying: RedisRelayFixture) -> None:
+    relaying.relay()
+    one = relaying.feed()
     one.start()
     until(lambda: fresh(one))
-    missed = [verdict.end(f"client {number}") for number in range(3000)]
+    missed = [relaying.end(f"client {number}") for number in range(3000)]
     until(lambda: one.revocations.sequence == missed[-1])
-    other = verdict.feed()
+    other = relaying.feed()
     other.start()
     until(lambda: other.revocations.sequence == missed[-1] and fresh(other))
     assert other.revocations.clients == one.revocations.clients
@@ -151,29 +153,29 @@ def test_a_reconnecting_reader_misses_no_entry(verdict: Told) -> None:
     other.close()
 
 
-def test_an_emptied_redis_is_filled_again(verdict: Told, feed: RedisFeed) -> None:
-    verdict.end("a")
-    verdict.relay()
+def test_an_emptied_redis_is_filled_again(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
+    relaying.end("a")
+    relaying.relay()
     feed.start()
     until(lambda: fresh(feed))
-    verdict.server.kill()
+    relaying.server.kill()
     until(lambda: not fresh(feed))
-    verdict.end("b")
-    for file in verdict.server.folder.rglob("*.aof"):
+    relaying.end("b")
+    for file in relaying.server.folder.rglob("*.aof"):
         file.unlink()
-    for file in verdict.server.folder.rglob("*.manifest"):
+    for file in relaying.server.folder.rglob("*.manifest"):
         file.unlink()
-    verdict.server.start()
+    relaying.server.start()
     until(lambda: feed.revocations.sequence == 2 and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
-def test_a_stream_that_lost_its_end_is_mended_by_any_relay(verdict: Told, feed: RedisFeed) -> None:
-    relay = verdict.relay()
+def test_a_stream_that_lost_its_end_is_mended_by_any_relay(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
+    relay = relaying.relay()
     for each in "abc":
-        verdict.end(each)
-    with verdict.server.client() as client:
-        stream = stream_of(verdict.store.log.snapshot().log_id)
+        relaying.end(each)
+    with relaying.server.client() as client:
+        stream = stream_of(relaying.store.log.snapshot().log_id)
         until(lambda: client.exists(stream) and bool(client.xrange(stream, "3-0", "3-0")))
         for name, _ in client.xrange(stream, "2-0"):
             client.xdel(stream, name)
@@ -185,72 +187,78 @@ def test_a_stream_that_lost_its_end_is_mended_by_any_relay(verdict: Told, feed: 
     assert set(feed.revocations.clients) == set("abc")
 
 
-def test_another_log_is_followed_from_its_start_and_known_revocations_are_kept(verdict: Told, feed: RedisFeed) -> None:
-    verdict.end("a")
-    verdict.relay()
+def test_another_log_is_followed_from_its_start_and_known_revocations_are_kept(
+    relaying: RedisRelayFixture, feed: RedisFeed
+) -> None:
+    relaying.end("a")
+    relaying.relay()
     feed.start()
     until(lambda: fresh(feed))
-    memory = verdict.store.log._memory
+    memory = relaying.store.log._memory
     with memory.lock:  # no relay may read a log that is half another
         memory.log_id += 1
         memory.entries.clear()
         memory.sequence = 0
-    verdict.end("b")
+    relaying.end("b")
     until(lambda: "b" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
     assert feed.revocations.sequence == 1
 
 
 @pytest.mark.parametrize("name", ["1000-0", "1000-7", "9223372036854775807-0", f"{2**64 - 1}-{2**64 - 1}"])
-def test_a_stream_with_foreign_entries_ahead_is_recreated(verdict: Told, feed: RedisFeed, name: str) -> None:
+def test_a_stream_with_foreign_entries_ahead_is_recreated(
+    relaying: RedisRelayFixture, feed: RedisFeed, name: str
+) -> None:
     """P4: a heartbeat after the foreign entry would confirm revocations that the reader does not have."""
-    verdict.end("a")
-    verdict.relay()
+    relaying.end("a")
+    relaying.relay()
     feed.start()
     until(lambda: fresh(feed))
-    with verdict.server.client() as client:
-        stream = stream_of(verdict.store.log.snapshot().log_id)
+    with relaying.server.client() as client:
+        stream = stream_of(relaying.store.log.snapshot().log_id)
         client.xadd(stream, {"e": b'["session","nobody",1,1,2]'}, id=name)
-        verdict.end("b")
+        relaying.end("b")
         until(lambda: bool(client.xrange(stream, "2-0", "2-0")))
     until(lambda: "b" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == {"a", "b"}
 
 
-def test_an_older_log_without_mark_restored_is_relayed_from_its_start(verdict: Told, feed: RedisFeed) -> None:
+def test_an_older_log_without_mark_restored_is_relayed_from_its_start(
+    relaying: RedisRelayFixture, feed: RedisFeed
+) -> None:
     for each in "abc":
-        verdict.end(each)
-    relay = verdict.relay()
+        relaying.end(each)
+    relay = relaying.relay()
     feed.start()
     until(lambda: fresh(feed) and len(feed.revocations.clients) == 3)
-    memory = verdict.store.log._memory
+    memory = relaying.store.log._memory
     with memory.lock:  # a backup was put back, and `keyturn db mark-restored` forgotten
         memory.entries.clear()
         memory.sequence = 0
-    verdict.end("d")
+    relaying.end("d")
     relay.wake()
     until(lambda: "d" in feed.revocations.clients and fresh(feed))
     assert set(feed.revocations.clients) == set("abcd")
 
 
-def test_expired_entries_are_trimmed_from_the_stream(verdict: Told) -> None:
-    verdict.end("a", lives=10)
-    relay = Relay(verdict.store.log, read_address(verdict.server.url), BOUND / 8)
+def test_expired_entries_are_trimmed_from_the_stream(relaying: RedisRelayFixture) -> None:
+    relaying.end("a", lives=10)
+    relay = Relay(relaying.store.log, read_address(relaying.server.url), BOUND / 8)
     while relay.relay_once():
         pass
-    verdict.store.sessions.purge(Instant(NOW + 11))
-    verdict.end("b")
+    relaying.store.sessions.purge(Instant(NOW + 11))
+    relaying.end("b")
     relay._trimmed_at = float("-inf")
     while relay.relay_once():
         pass
-    with verdict.server.client() as client:
-        found: Any = client.xrange(stream_of(verdict.store.log.snapshot().log_id))
+    with relaying.server.client() as client:
+        found: Any = client.xrange(stream_of(relaying.store.log.snapshot().log_id))
     assert [name for name, fields in found if b"e" in fields] == [b"2-0"]
     relay.close()
 
 
-def test_an_unreadable_entry_makes_the_feed_stale(verdict: Told, feed: RedisFeed) -> None:
-    with verdict.server.client() as client:
+def test_an_unreadable_entry_makes_the_feed_stale(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
+    with relaying.server.client() as client:
         client.set(POINTER, 7)
         client.xadd(stream_of(7), {"e": b'["tenant","a",1,1,2]'}, id="1-0")
         client.xadd(stream_of(7), {"b": b"0-0"}, id="1-1")
@@ -260,13 +268,13 @@ def test_an_unreadable_entry_makes_the_feed_stale(verdict: Told, feed: RedisFeed
     assert len(feed.revocations) == 0
 
 
-def test_a_redis_without_a_relay_is_not_waited_for(verdict: Told, feed: RedisFeed) -> None:
+def test_a_redis_without_a_relay_is_not_waited_for(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
     feed.start().result(30)
     assert not fresh(feed)
     assert "no issuer relays" in feed.problem or "cannot be read" in feed.problem
 
 
-def test_the_feed_polls_the_issuer_while_redis_fails(verdict: Told) -> None:
+def test_the_feed_polls_the_issuer_while_redis_fails(relaying: RedisRelayFixture) -> None:
     def send(asked: Request) -> bytes:
         nonce = asked.full_url.partition("nonce=")[2]
         return b'{"entries": [], "sequence": 4, "complete": true, "log": 7, "nonce": "%s"}' % nonce.encode()
