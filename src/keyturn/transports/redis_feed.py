@@ -45,7 +45,7 @@ class RedisFeed(HttpFeed):
     """Feed for ``Verifier(feed=...)`` that reads from Redis.
 
     ``redis_url``: the Redis of ``KEYTURN_REDIS_CACHE``; read access suffices.
-    ``url``, ``token``: the issuer's feed, polled first, and while Redis is unavailable or lags.
+    ``url``, ``service_token``: the issuer's feed, polled first, and while Redis is unavailable or lags.
     The other parameters are those of ``HttpFeed``. Raises ``ConfigurationError`` for an unusable URL.
     """
 
@@ -53,7 +53,7 @@ class RedisFeed(HttpFeed):
         self,
         redis_url: str,
         url: str | Callable[[], str],
-        token: str | None = None,
+        service_token: str | None = None,
         *,
         interval_seconds: float = 1.0,
         staleness_seconds: float = 5.0,
@@ -64,7 +64,7 @@ class RedisFeed(HttpFeed):
     ) -> None:
         super().__init__(
             url,
-            token,
+            service_token,
             interval_seconds=interval_seconds,
             staleness_seconds=staleness_seconds,
             clock=clock,

@@ -29,7 +29,7 @@ class HttpFeed:
     The feed is streamed. When the stream fails, it is polled every ``interval_seconds``, and the stream is retried with
     exponential backoff. The verifier starts the thread with ``start`` when it needs the feed, and again after a fork.
 
-    ``url``: URL, or a function that returns it and may block. ``token`` authenticates this service to the issuer.
+    ``url``: URL, or a function that returns it and may block. ``service_token`` authenticates this service.
     ``monotonic``: the verifier's monotonic clock. ``monotonic_raw``: monotonic seconds that NTP does not slew.
     ``stream``: opens a stream; None for polling only. ``jitter``: uniform in [0, 1): readers that were disconnected
     together must not reconnect together. ``nonce``: returns unique text.
@@ -39,7 +39,7 @@ class HttpFeed:
     def __init__(
         self,
         url: str | Callable[[], str],
-        token: str | None = None,
+        service_token: str | None = None,
         *,
         interval_seconds: float = 1.0,
         staleness_seconds: float = 5.0,
@@ -52,7 +52,7 @@ class HttpFeed:
         nonce: Callable[[], str] = entropy.nonce,
     ) -> None:
         self._url = url
-        self._auth_header = bearer_header(token)
+        self._auth_header = bearer_header(service_token)
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._monotonic = monotonic

@@ -17,13 +17,13 @@ class _Response(msgspec.Struct):
 class HttpIntrospection:
     """Callable that returns True if the issuer reports a token as active. Raises ``Unavailable`` without a response.
 
-    ``url``: URL, or a function that returns it. ``token`` authenticates this service (RFC 7662 section 2.1). Raises
-    ``ConfigurationError`` for a malformed service token.
+    ``url``: URL, or a function that returns it. ``service_token`` authenticates this service (RFC 7662 section 2.1).
+    Raises ``ConfigurationError`` for a malformed service token.
     """
 
-    def __init__(self, url: str | Callable[[], str], token: str | None = None, *, send: Fetch = fetch) -> None:
+    def __init__(self, url: str | Callable[[], str], service_token: str | None = None, *, send: Fetch = fetch) -> None:
         self._url = url
-        self._auth_header = bearer_header(token)
+        self._auth_header = bearer_header(service_token)
         self._send = send
 
     def __call__(self, token: str) -> bool:
