@@ -86,7 +86,7 @@ def running(command: str, data: Path, **variables: str) -> Iterator[App]:
     port = free_port()
     app = App(f"{command} --port {port}", port, environment(KEYTURN_DATA_DIR=str(data), **variables))
     try:
-        app.wait_for("Application startup complete")
+        app.wait_for("Uvicorn running on")  # logged once it listens
         yield app
     finally:
         app.stop()
