@@ -11,7 +11,15 @@ from interleavings.harness import ADA, NEW, OLD, T0
 from keyturn.core.account import Account
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.throttle import Rate
-from keyturn.errors import LoginFailed, Throttled, TokenRevoked
+from keyturn.errors import (
+    LoginFailed,
+    Overloaded,
+    PasswordRejected,
+    Refusal,
+    StoreUnavailable,
+    Throttled,
+    TokenRevoked,
+)
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.effects import Flow
 from keyturn.flows.login import login
@@ -59,6 +67,21 @@ def test_a_login_with_an_outdated_hash_stores_a_current_one(flows: FlowFixture) 
     assert account(flows).password_hash == flows.ports.hasher.hash(OLD)
     flows.run(log_in(flows))
     assert account(flows).version == version + 1, "a current hash is not stored again"
+
+
+@pytest.mark.parametrize("step", ["hasher.hash", "accounts.replace"])
+@pytest.mark.parametrize("refusal", [Overloaded("full"), PasswordRejected("now too short"), StoreUnavailable("full")])
+def test_a_login_succeeds_when_its_hash_cannot_be_upgraded(flows: FlowFixture, step: str, refusal: Refusal) -> None:
+    outdate(flows)
+
+    def fail() -> None:
+        raise refusal
+
+    issued = run_against(flows, log_in(flows), step, fail)
+    assert flows.run(verify_session(issued.session_token.reveal(), T0, flows.realm)).sid == issued.sid
+    assert account(flows).password_hash == "old:" + OLD
+    flows.run(log_in(flows))
+    assert account(flows).password_hash == flows.ports.hasher.hash(OLD), "the next login upgrades it"
 
 
 def test_a_rehash_that_loses_to_a_password_change_leaves_the_new_password(flows: FlowFixture) -> None:

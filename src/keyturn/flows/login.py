@@ -9,7 +9,7 @@ from keyturn.core.payload_guard import guard_payload
 from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import verify_device_cookie
 from keyturn.core.types import Instant, Subject
-from keyturn.errors import LoginFailed, Throttled
+from keyturn.errors import LoginFailed, Overloaded, PasswordRejected, StoreUnavailable, Throttled
 from keyturn.flows import effects
 from keyturn.flows.create_session import LoginAttempt, create_session, device_secret, issue_device_cookie
 from keyturn.flows.effects import Flow
@@ -79,6 +79,15 @@ def _authenticate(
         raise LoginFailed("unknown account, disabled account or wrong password")
     yield from release_reservations(reservations)
     if check.needs_rehash:
-        new_hash = yield from effects.hash_password(request.password)
-        yield from effects.replace_account(replace(account, password_hash=new_hash, version=account.version + 1))
+        yield from _upgrade_hash(account, request.password)
     return account, floor
+
+
+def _upgrade_hash(account: Account, password: str) -> Flow[None]:
+    """Store a hash with the present parameters. If that fails, the login goes on, and the next one tries again."""
+    try:
+        new_hash = yield from effects.hash_password(password)
+        yield from effects.replace_account(replace(account, password_hash=new_hash, version=account.version + 1))
+    except (Overloaded, PasswordRejected, StoreUnavailable):
+        # The password has matched: a full queue, a newer password rule or a full disk must not refuse its owner.
+        return
