@@ -26,7 +26,7 @@ def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
 
     An RSA key without ``alg`` is used for RS256. The curve of an elliptic curve key determines its algorithm.
     """
-    if jwk.get("use", "sig") != "sig" or not _allows_verification(jwk.get("key_ops")):
+    if jwk.get("use", "sig") != "sig" or not _allows_verification(jwk.get("key_ops", ["verify"])):
         return None
     curve = jwk.get("crv")
     match jwk.get("kty"):
@@ -43,7 +43,10 @@ def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
 
 
 def _allows_verification(operations: object) -> bool:
-    return operations is None or (isinstance(operations, list) and "verify" in operations)
+    # RFC 7517 section 4.3: an array without duplicates. Others read a null or a repeated member in their own way.
+    if not isinstance(operations, list) or "verify" not in operations:
+        return False
+    return all(operations.count(each) == 1 for each in operations)
 
 
 def material_of(jwk: Mapping[str, Any]) -> PublicMaterial:
