@@ -1,6 +1,9 @@
 """One HTTP exchange, against servers that stall, drip, redirect, overflow, break off or answer nonsense."""
 
+import os
 import socket
+import subprocess
+import sys
 from threading import Event, Thread
 from typing import Any
 
@@ -50,6 +53,32 @@ def test_fetch_returns_the_body_and_sends_the_bearer_header(site: Any) -> None:
     )
     fetch(request(site.url + "/x", bearer_header(None)))
     assert "Authorization" not in site.requests[1][2]
+
+
+FETCH_ALL = """
+import sys
+from keyturn.errors import Unavailable
+from keyturn.verifier.fetch import bearer_header, fetch, request
+for url in sys.argv[1:]:
+    try:
+        fetch(request(url, bearer_header("service-token")))
+    except Unavailable as unavailable:
+        print(unavailable, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"])
+def test_a_proxy_of_the_environment_never_sees_a_loopback_issuer(site: Any, variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.0)
+        port = proxy.getsockname()[1]
+        urls = [site.url + "/x", site.url.replace("127.0.0.1", "localhost") + "/x", f"https://localhost:{port + 1}/x"]
+        environment = {"PATH": os.environ["PATH"], variable: f"http://127.0.0.1:{port}", "no_proxy": ""}
+        site.answers["/x"] = b"{}"
+        subprocess.run([sys.executable, "-c", FETCH_ALL, *urls], env=environment, check=True, timeout=60)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert [headers["Authorization"] for _, _, headers, _ in site.requests] == ["Bearer service-token"] * 2
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 303, 307, 308, 400, 401, 404, 500, 503])

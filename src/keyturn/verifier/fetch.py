@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import msgspec
 
@@ -39,6 +39,8 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 _opener = build_opener(_NoRedirect, BoundedHandler, BoundedSecureHandler)
+_direct_opener = build_opener(ProxyHandler({}), _NoRedirect, BoundedHandler, BoundedSecureHandler)
+"""Ignores ``http_proxy``: a proxy would see the service token of a plain http issuer, and cannot reach its loopback."""
 
 
 def require_secure(url: str) -> str:
@@ -79,7 +81,7 @@ def open_response(request: Request, seconds: float) -> Generator[BoundedResponse
     ``with`` block.
     """
     try:
-        with _opener.open(request, timeout=seconds) as response:
+        with _opener_for(request).open(request, timeout=seconds) as response:
             if response.status != 200:
                 raise Unavailable(f"{display_url(request)} answered {response.status}")
             yield response
@@ -149,6 +151,10 @@ def _read(request: Request, response: BoundedResponse, max_bytes: int) -> bytes:
     if declared is not None and remaining:
         raise Unavailable(f"{display_url(request)}: the response broke off")
     return bytes(body)
+
+
+def _opener_for(request: Request) -> OpenerDirector:
+    return _direct_opener if _is_local(urlsplit(request.full_url).hostname or "") else _opener
 
 
 def _is_local(host: str) -> bool:
