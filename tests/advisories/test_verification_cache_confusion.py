@@ -36,7 +36,7 @@ class Feed:
 
 def mint(key: SigningKey = KEY, **changed: object) -> str:
     claims: dict[str, object] = {
-        **{"iss": ISSUER, "sub": "ada", "aud": "orders", "exp": NOW + 600, "iat": NOW, "client_id": "web"},
+        **{"iss": ISSUER, "sub": "ada", "aud": "orders", "exp": NOW + 600, "iat": NOW, "jti": "1", "client_id": "web"},
         **{"sid": SID, "gen": 0, "auth_time": NOW, "acr": "aal1", "amr": ["pwd"], "scope": "read"},
     }
     return sign_compact(json.dumps(claims | changed, separators=(",", ":")).encode(), key)

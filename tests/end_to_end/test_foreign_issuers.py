@@ -88,7 +88,8 @@ def mint(request: pytest.FixtureRequest, jose: Mint) -> Mint:
 def claims(**changes: Any) -> dict[str, Any]:
     """As little as an access token may say (RFC 9068 section 2.2)."""
     now = int(time.time())
-    return {"iss": ISSUER, "sub": "grace", "aud": AUDIENCE, "iat": now, "exp": now + 300, **changes}
+    required = {"iss": ISSUER, "sub": "grace", "aud": AUDIENCE, "iat": now, "exp": now + 300}
+    return {**required, "jti": "1", "client_id": "cli", **changes}
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -112,6 +113,8 @@ def test_a_token_of_a_trusted_key_is_accepted_and_a_changed_one_is_not(mint: Min
 def test_a_token_with_missing_or_foreign_claims_is_refused(mint: Mint) -> None:
     refusals: dict[str, tuple[dict[str, Any], type[Refusal]]] = {
         "no subject": ({"sub": None}, TokenInvalid),
+        "no client": ({"client_id": None}, TokenInvalid),
+        "no id of its own": ({"jti": None}, TokenInvalid),
         "another issuer": ({"iss": "https://elsewhere.example"}, TokenInvalid),
         "another audience": ({"aud": "payments"}, TokenInvalid),
         "expired": ({"exp": int(time.time()) - 60}, TokenExpired),

@@ -41,7 +41,7 @@ SESSION = Session(
     compact=st.booleans(),
 )
 def test_the_short_way_of_reading_claims_answers_as_the_strict_one(members: dict[str, Any], compact: bool) -> None:
-    base = {"iss": "i", "sub": "s", "aud": "orders", "exp": 2, "iat": 1}
+    base = {"iss": "i", "sub": "s", "aud": "orders", "exp": 2, "iat": 1, "jti": "j", "client_id": "c"}
     payload = json.dumps(base | members, separators=(",", ":") if compact else None).encode()
 
     def outcome(read: Callable[[bytes], object]) -> object:
@@ -55,7 +55,11 @@ def test_the_short_way_of_reading_claims_answers_as_the_strict_one(members: dict
 
 def test_a_repeated_member_is_noticed_however_the_rest_is_written() -> None:
     for repeated in (b'"sub":"s"', b'"scope":"x"', b'"x":1', b'"\\u0073ub":"s"'):
-        payload = b'{"iss":"i","sub":"s","aud":"a","exp":2,"iat":1,"scope":"r","x":1,' + repeated + b"}"
+        payload = (
+            b'{"iss":"i","sub":"s","aud":"a","exp":2,"iat":1,"jti":"j","client_id":"c","scope":"r","x":1,'
+            + repeated
+            + b"}"
+        )
         with pytest.raises(TokenMalformed, match="repeated"):
             read_claims(payload)
 

@@ -14,7 +14,7 @@ KEY = SigningKey.generate("ES256", "k1")
 
 
 def make_token(**claims: object) -> str:
-    base = {"iss": ISSUER, "sub": "ada", "aud": "orders", "exp": NOW + 60, "iat": NOW}
+    base = {"iss": ISSUER, "sub": "ada", "aud": "orders", "exp": NOW + 60, "iat": NOW, "jti": "1", "client_id": "web"}
     return sign_compact(json.dumps(base | claims).encode(), KEY)
 
 

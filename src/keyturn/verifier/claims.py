@@ -14,8 +14,9 @@ NumericDate = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Claims of an access token. ``iss``, ``sub``, ``aud``, ``exp`` and ``iat`` are required (RFC 9068 section 2.2).
+    """Claims of an access token. The first seven are required (RFC 9068 section 2.2).
 
+    A token without ``client_id`` would escape the revocation of its client.
     Without the claim, ``sid`` is empty and ``gen`` is -1: such a token cannot be checked against a revocation feed.
     Fields stand in the order in which Keyturn writes them; see ``read_claims``.
     """
@@ -25,8 +26,8 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     aud: str | tuple[str, ...]
     exp: NumericDate
     iat: NumericDate
-    jti: str = ""
-    client_id: str = ""
+    jti: Text
+    client_id: str
     sid: SessionId = SessionId("")
     gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
     scope: str = ""
