@@ -99,6 +99,13 @@ class PayloadTooLarge(BadRequest):
     hint = "The request body is larger than this endpoint takes."
 
 
+class HeadersTooLarge(BadRequest):
+    """RFC 6585 section 5. ``hint`` names the headers and the limit."""
+
+    code, status = "headers_too_large", 431
+    hint = "The request headers are too large; send fewer or smaller ones."
+
+
 class UnsupportedMediaType(BadRequest):
     """``expected``: the media type to send (RFC 9110 section 15.5.16)."""
 

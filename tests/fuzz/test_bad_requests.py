@@ -24,7 +24,7 @@ KINDS = [
         b"*/*",
     ),
     *(
-        b"application/json; charset=utf-8; x=y",
+        b"application/json; charset=utf-8; charset=utf-16",
         b"application/problem+json",
         b"multipart/form-data",
         b"application/octet-stream",
@@ -222,7 +222,7 @@ NAMES = [
 def test_every_header_with_every_value(client: RawClient, control_login: ControlLogin, name: bytes) -> None:
     for value, twice in product(HEADERS, (1, 2)):
         sent = [(name, value)] * twice
-        assert client.ask("GET", "/auth/session", sent).status in (400, 401)
+        assert client.ask("GET", "/auth/session", sent).status in (400, 401, 431)
         client.ask("POST", "/auth/logout", sent)
         client.ask("GET", "/auth/revocations", sent)
         client.ask("POST", "/auth/login", [JSON_TYPE, *sent], b'{"email": "nobody@example.com", "password": "x"}')

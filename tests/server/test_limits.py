@@ -22,7 +22,7 @@ POST = b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\
 GET = b"GET /auth/session HTTP/1.1\r\nHost: x\r\n"
 
 
-def log_lines(server: ServerProcess, *parts: bytes) -> tuple[int, str]:
+def status_and_code(server: ServerProcess, *parts: bytes) -> tuple[int, str]:
     with RawConnection(server.url) as connection:
         connection.send(*parts)
         status, _, body = connection.reply()
@@ -33,19 +33,35 @@ def log_lines(server: ServerProcess, *parts: bytes) -> tuple[int, str]:
 
 def test_a_large_body_is_refused_before_it_is_read(server: ServerProcess) -> None:
     # Declared, and none of it sent: the answer comes all the same.
-    assert log_lines(server, POST, b"Content-Length: 17408\r\n\r\n") == (413, "payload_too_large")
+    assert status_and_code(server, POST, b"Content-Length: 17408\r\n\r\n") == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize("size", [16 * 1024 + 1, 17 * 1024, 300_000])
 def test_a_large_body_that_says_no_size_is_cut_off(server: ServerProcess, size: int) -> None:
     chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (size, b" " * size)
-    assert log_lines(server, POST, b"Transfer-Encoding: chunked\r\n\r\n", chunk) == (413, "payload_too_large")
+    assert status_and_code(server, POST, b"Transfer-Encoding: chunked\r\n\r\n", chunk) == (413, "payload_too_large")
 
 
 def test_a_body_of_just_the_limit_is_read(server: ServerProcess) -> None:
     body = b'{"email": "a@example.com", "password": 1, "x": "' + b"x" * (16 * 1024 - 50) + b'"}'
     assert len(body) == 16 * 1024
-    assert log_lines(server, POST, b"Content-Length: 16384\r\n\r\n", body) == (400, "invalid_member")
+    assert status_and_code(server, POST, b"Content-Length: 16384\r\n\r\n", body) == (400, "invalid_member")
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: x\r\n", b"Host: x\r\nhost: y\r\n"])
+@pytest.mark.parametrize("path", [b"/auth/session", b"/livez"])
+def test_a_request_without_one_host_is_refused(server: ServerProcess, path: bytes, hosts: bytes) -> None:
+    """RFC 9112 section 3.2."""
+    assert status_and_code(server, b"GET " + path + b" HTTP/1.1\r\n" + hosts + b"\r\n") == (400, "bad_request")
+
+
+def test_too_many_cookies_are_refused_with_their_size(server: ServerProcess) -> None:
+    cookies = "; ".join(f"app{number}={'x' * 1000}" for number in range(17))
+    with RawConnection(server.url) as connection:
+        connection.send(GET, f"Cookie: {cookies}\r\n\r\n".encode())
+        status, _, body = connection.reply()
+    assert (status, json.loads(body)["code"]) == (431, "headers_too_large")
+    assert f"they are {len(cookies)} bytes" in json.loads(body)["hint"]
 
 
 @pytest.mark.timeout(120)
@@ -87,11 +103,14 @@ def final_response(connection: RawConnection) -> tuple[int, str]:
 
 
 def test_many_headers_are_refused(server: ServerProcess) -> None:
-    assert log_lines(server, GET, b"".join(b"X-%d: y\r\n" % n for n in range(101)), b"\r\n") == (400, "bad_request")
+    assert status_and_code(server, GET, b"".join(b"X-%d: y\r\n" % n for n in range(101)), b"\r\n") == (
+        431,
+        "headers_too_large",
+    )
 
 
 def test_a_large_header_is_refused(server: ServerProcess) -> None:
-    assert log_lines(server, GET, b"X: ", b"y" * 33_000, b"\r\n\r\n") == (400, "bad_request")
+    assert status_and_code(server, GET, b"X: ", b"y" * 33_000, b"\r\n\r\n") == (431, "headers_too_large")
 
 
 def test_a_header_without_end_is_not_read_on(server: ServerProcess) -> None:
@@ -120,7 +139,7 @@ def test_a_header_without_end_is_not_read_on(server: ServerProcess) -> None:
     ],
 )
 def test_a_request_that_is_not_http_is_a_bad_request(server: ServerProcess, nonsense: bytes) -> None:
-    assert log_lines(server, nonsense) == (400, "bad_request")
+    assert status_and_code(server, nonsense) == (400, "bad_request")
 
 
 def test_two_requests_on_one_connection_are_answered_in_order(server: ServerProcess) -> None:

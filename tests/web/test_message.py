@@ -11,6 +11,12 @@ def test_a_request_answers_every_value_of_a_header() -> None:
     assert request.values(b"c") == []
 
 
+def test_white_space_around_a_value_is_no_part_of_it() -> None:
+    """RFC 9110 section 5.5: servers of HTTP/2 pass it on."""
+    request = Request("GET", "/", headers=((b"a", b" \t1 2\t "), (b"a", b"\x0b1\xa0")))
+    assert request.values(b"a") == [b"1 2", b"\x0b1\xa0"]
+
+
 def test_neither_repr_shows_a_credential() -> None:
     request = Request("POST", "/auth/login", "token=secret", ((b"authorization", b"secret"),), b"secret")
     reply = Reply(200, ((b"set-cookie", b"secret"),), b"secret")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
-from keyturn.errors import BadRequest, ConfigurationError
+from keyturn.errors import BadRequest, ConfigurationError, HeadersTooLarge
 
 MAX_HEADER_BYTES = 16 * 1024
 """Limit for all Cookie headers of one request together, in bytes."""
@@ -37,13 +37,16 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
 
     Raises ``BadRequest`` when the cookie appears twice (in one header or in several), is quoted, is outside the token
     alphabet, stands inside another cookie's quotes, or comes with RFC 2965 attributes such as ``$Version``. Also for a
-    look-alike next to it (other case, other or no prefix, space, quotes, control or non-ASCII bytes in the name), and
-    for more than 16 KiB of Cookie headers.
+    look-alike next to it (other case, other or no prefix, space, quotes, control or non-ASCII bytes in the name).
+    Raises ``HeadersTooLarge`` for more than 16 KiB of Cookie headers.
     """
     # RFC 9113 section 8.2.3: a cookie header split for compression is joined with "; " before it is read.
     header = headers[0] if len(headers) == 1 else b"; ".join(headers)
     if len(header) > MAX_HEADER_BYTES:
-        raise BadRequest(f"Cookie headers exceed {MAX_HEADER_BYTES} bytes")
+        raise HeadersTooLarge(
+            f"Cookie headers of {len(header)} bytes",
+            hint=f"Delete cookies of this site: they are {len(header)} bytes, and {MAX_HEADER_BYTES} at most are read.",
+        )
     patterns = _patterns_for(name)
     if only_pair := patterns.pair.fullmatch(header):
         return only_pair[1].decode()
@@ -66,8 +69,8 @@ class _CookiePatterns:
         pair = f"{re.escape(name)}=({_VALUE})"
         self.stem = stem.encode()
         self.pair = re.compile(pair.encode())
-        # RFC 6265 section 4.2.1 puts one space between pairs; some hand-written clients omit it.
-        self.pair_in_list = re.compile(rf"(?:\A|; ?){pair}(?=;|\Z)".encode())
+        # RFC 6265 section 4.2.1 puts one space between pairs; hand-written clients send none, or several.
+        self.pair_in_list = re.compile(rf"(?:\A|; *){pair}(?=;|\Z)".encode())
         # Every prefix of RFC 6265bis (__Host-, __Secure-, __Http-, __Host-Http-), and future ones of the same form.
         self.look_alike = re.compile(f"(?:__[a-z-]*-)?{re.escape(stem)}".encode())
 
@@ -90,7 +93,8 @@ def _search(header: bytes, patterns: _CookiePatterns) -> str | None:
         raise BadRequest(
             "the cookie is inside another cookie's quotes, or comes with RFC 2965 attributes such as $Version"
         )
-    return _value(pieces[candidates[0]].removeprefix(b" " if candidates[0] else b""), patterns)
+    piece = pieces[candidates[0]]
+    return _value(piece.lstrip(b" ") if candidates[0] else piece, patterns)
 
 
 def _is_look_alike(piece: bytes, patterns: _CookiePatterns) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from starlette.types import Receive, Scope, Send
 
-from keyturn.errors import BadRequest, NotFound, PayloadTooLarge, RequestTimeout
+from keyturn.errors import BadRequest, HeadersTooLarge, NotFound, PayloadTooLarge, RequestTimeout
 from keyturn.server.client_address import Network, client_address
 from keyturn.web.message import Reply, Request
 
@@ -31,7 +31,9 @@ async def read_request(scope: Scope, receive: Receive, trusted: Sequence[Network
         # No path of the API needs an escape. An escaped spelling would bypass path rules of a proxy (CWE-177).
         raise NotFound("the path contains %; no path of the API does")
     if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
-        raise BadRequest(f"headers exceed the limit of {HEADER_COUNT} fields or {HEADER_BYTES} bytes")
+        raise HeadersTooLarge(
+            hint=f"The request headers exceed the limit of {HEADER_COUNT} fields or {HEADER_BYTES} bytes."
+        )
     peer = scope["client"][0] if scope.get("client") else ""
     return Request(
         method=scope["method"],

@@ -65,6 +65,8 @@ class BoundedProtocol(HttpToolsProtocol):
         app = self.app
         if len(self.connections) > CONNECTIONS:
             self.app = _refuse_overload
+        elif not self._has_one_host():
+            self.app = _refuse_host
         super().on_headers_complete()
         self.app = app
         self._reading, self._head_bytes, self._has_received_request = "body", 0, True
@@ -88,6 +90,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Send invalid HTTP the same problem document as other malformed requests."""
         self._refuse(BadRequest(msg))
+
+    def _has_one_host(self) -> bool:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        return hosts == 1 or (hosts == 0 and self.parser.get_http_version() == "1.0")
 
     def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -120,6 +126,12 @@ def _encode_reply(refusal: Refusal, error_page: str) -> bytes:
     reply = problem(refusal, error_page)
     lines = [name + b": " + value + b"\r\n" for name, value in (*reply.headers, (b"connection", b"close"))]
     return STATUS_LINE[reply.status] + b"".join(lines) + b"\r\n" + reply.body
+
+
+async def _refuse_host(scope: Scope, _receive: Receive, send: Send) -> None:
+    # RFC 9112 section 3.2. Two Host headers: a proxy and this server may each read another one (cache poisoning).
+    refusal = BadRequest("no Host header, or several", hint="Send exactly one Host header.")
+    await send_reply(problem(refusal, _error_page(scope.get("state", {})), scope["path"]), send)
 
 
 async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:

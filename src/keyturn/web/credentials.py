@@ -40,17 +40,25 @@ class Credential:
 def extract(request: Request, config: IssuerConfig) -> Credential | None:
     """Return the bearer token, else the session cookie, else the access cookie, else None.
 
-    Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: an invalid header never falls back to a cookie,
-    and an invalid cookie never falls back to another one.
+    Raises ``BadRequest``, ``TokenMalformed`` or ``Unauthenticated``: an invalid bearer token never falls back to a
+    cookie, and an invalid cookie never falls back to another one. A header of another scheme is not for Keyturn (a
+    browser sends Basic to a staging site): it is refused only if there is no cookie.
     """
-    token = bearer_token(request)
-    if token is not None:
-        return Credential("access", token, cookie=False)
-    session = read_cookie(request, "session", config)
+    session = access = None
+    if not _has_bearer(request):
+        session = read_cookie(request, "session", config)
+        access = None if session is not None else read_cookie(request, "access", config)
     if session is not None:
         return Credential("session", session, cookie=True)
-    access = read_cookie(request, "access", config)
-    return None if access is None else Credential("access", access, cookie=True)
+    if access is not None:
+        return Credential("access", access, cookie=True)
+    token = bearer_token(request)
+    return None if token is None else Credential("access", token, cookie=False)
+
+
+def _has_bearer(request: Request) -> bool:
+    values = request.values(b"authorization")
+    return len(values) > 1 or any(map(_SCHEME.match, values))
 
 
 def bearer_token(request: Request) -> str | None:

@@ -34,7 +34,8 @@ class Request:
 
     def values(self, name: bytes) -> list[bytes]:
         """Return every value of the header ``name`` (lower case), in the order received."""
-        return [value for each, value in self.headers if each == name]
+        # RFC 9110 section 5.5: white space around a value is no part of it. HTTP/2 servers pass it on.
+        return [value.strip(b" \t") for each, value in self.headers if each == name]
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"

@@ -20,9 +20,9 @@ MAX_FIELDS = 32
 
 T = TypeVar("T")
 
-_UTF8 = rb'(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*'
-_JSON = re.compile(rb"application/json" + _UTF8, re.IGNORECASE)
-_FORM = re.compile(rb"application/x-www-form-urlencoded" + _UTF8, re.IGNORECASE)
+# RFC 9110 section 5.6.6: a parameter, its value a token or a quoted string.
+_PARAMETER = re.compile(rb"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("?)([^"\\]*)\2""")
+_CHARSETS = (b"utf-8", b"utf8")
 # RFC 3986 section 2.1, and characters that browsers and curl leave unencoded. Parsers disagree about a stray "%".
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
 # msgspec reports the path of a wrong value ("$.email") at the end of its message and the name of a missing field as the
@@ -36,7 +36,7 @@ def read_json(request: Request, shape: type[T]) -> T:
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``BadRequest``, and ``InvalidMember`` with the name of a field
     that is missing or of another type.
     """
-    text = _text(request, _JSON, "application/json")
+    text = _text(request, "application/json")
     try:
         # RFC 8259 section 4: with a repeated member, this server and the next one read different requests.
         json.loads(text, object_pairs_hook=_unique)
@@ -52,7 +52,7 @@ def read_form(request: Request, shape: type[T]) -> T:
 
     RFC 6749 section 3.2: repeated parameters are refused, empty ones are omitted.
     """
-    return _convert(_fields(_text(request, _FORM, "application/x-www-form-urlencoded")), shape)
+    return _convert(_fields(_text(request, "application/x-www-form-urlencoded")), shape)
 
 
 def read_query(request: Request, shape: type[T]) -> T:
@@ -60,11 +60,11 @@ def read_query(request: Request, shape: type[T]) -> T:
     return _convert(_fields(request.query), shape)
 
 
-def _text(request: Request, media: re.Pattern[bytes], name: str) -> str:
+def _text(request: Request, name: str) -> str:
     # Check the type before parsing: browsers send a JSON Content-Type across origins only after a CORS preflight,
     # so a form on another site cannot pass for JSON.
     kinds = request.values(b"content-type")
-    if len(kinds) != 1 or not media.fullmatch(kinds[0]):
+    if len(kinds) != 1 or not _is_media_type(kinds[0], name.encode()):
         raise UnsupportedMediaType(name, f"not exactly one Content-Type: {name}")
     if request.values(b"content-encoding"):
         raise UnsupportedMediaType(name, "an encoded body")
@@ -74,6 +74,13 @@ def _text(request: Request, media: re.Pattern[bytes], name: str) -> str:
         return request.body.decode()
     except UnicodeDecodeError:
         raise BadRequest("not UTF-8", hint="The body is not valid UTF-8.") from None
+
+
+def _is_media_type(value: bytes, expected: bytes) -> bool:
+    """Return True for the expected type in UTF-8. Other parameters are ignored: neither type defines one."""
+    media, *parameters = (each.strip(b" \t").lower() for each in value.split(b";"))
+    matches = [_PARAMETER.fullmatch(each) for each in parameters if each]
+    return media == expected and all(each and (each[1] != b"charset" or each[3] in _CHARSETS) for each in matches)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ _ALWAYS = (
     errors.BadRequest,
     errors.RequestTimeout,
     errors.PayloadTooLarge,
+    errors.HeadersTooLarge,
     errors.Overloaded,
     errors.StoreUnavailable,
     errors.StoreQuarantined,
