@@ -5,7 +5,7 @@ Private and symmetric members are never read or written, except to compute the t
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -44,9 +44,10 @@ def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
 
 def _allows_verification(operations: object) -> bool:
     # RFC 7517 section 4.3: an array without duplicates. Others read a null or a repeated member in their own way.
-    if not isinstance(operations, list) or "verify" not in operations:
+    if not isinstance(operations, list):
         return False
-    return all(operations.count(each) == 1 for each in operations)
+    names = cast("list[object]", operations)
+    return "verify" in names and all(names.count(each) == 1 for each in names)
 
 
 def material_of(jwk: Mapping[str, Any]) -> PublicMaterial:
