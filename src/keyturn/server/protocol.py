@@ -93,7 +93,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _has_one_host(self) -> bool:
         hosts = sum(name == b"host" for name, _ in self.headers)
-        return hosts == 1 or (hosts == 0 and self.parser.get_http_version() == "1.0")
+        version = self.parser.get_http_version() if self.parser is not None else ""
+        return hosts == 1 or (hosts == 0 and version == "1.0")
 
     def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
