@@ -49,6 +49,19 @@ def test_a_token_two_behind_is_reuse_even_inside_the_window() -> None:
         rotate(found(rotated(times=2)), 0, at(100), POLICY).or_raise()
 
 
+def test_a_thief_within_every_window_is_not_detected_and_one_outside_a_window_is() -> None:
+    """The limit that docs/topics/refresh.md states."""
+    session = opened()
+    for number in range(100):
+        now = 100 + 5 * number
+        owner = rotate(found(session), session.rotations, at(now), POLICY)
+        thief = rotate(found(owner.session), owner.counter - 1, at(now + POLICY.grace_seconds), POLICY)
+        assert thief.or_raise() == owner.or_raise()
+        session = owner.session
+    with pytest.raises(TokenReused):
+        rotate(found(session), session.rotations - 1, at(now + POLICY.grace_seconds + 1), POLICY).or_raise()
+
+
 def test_the_grace_window_does_not_slide() -> None:
     session = rotated(now=100)
     for now in (110, 120, 130):
