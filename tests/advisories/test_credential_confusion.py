@@ -130,8 +130,14 @@ def test_only_a_device_cookie_is_accepted_as_a_known_device(
 @pytest.mark.conforms("RFC 6750 2")
 def test_a_bad_bearer_token_is_refused_beside_a_valid_cookie(client: RawClient, credentials: dict[str, str]) -> None:
     good = jar({SITE("session"): credentials["session"]})
-    for value in (b"", b"Bearer", b"Bearer ", b"Bearer x", b"Basic YTpi", b"Bearer " + credentials["session"].encode()):
+    for value in (b"Bearer", b"Bearer ", b"Bearer x", b"Bearer " + credentials["session"].encode()):
         assert client.get("/auth/session", good, (b"authorization", value)).status == 401
+    for foreign in (b"", b"Basic YTpi"):
+        assert client.get("/auth/session", (b"authorization", foreign)).status == 401
+        # A browser sends Basic to a staging site at every request: it says nothing of the cookie, and CSRF rules apply.
+        assert client.get("/auth/session", good, (b"authorization", foreign)).status == 200
+        sent = [good, (b"authorization", foreign), (b"sec-fetch-site", b"cross-site")]
+        assert client.ask("POST", "/auth/logout", sent).status == 403
     access = bearer(credentials["access"])
     assert client.get("/auth/session", good, access, access).status == 400
 

@@ -57,6 +57,7 @@ class Visit:
         self.misplaced(service)
         self.send("POST", "/auth/token", data=grant)
         self.send("POST", "/auth/logout")
+        self.send("GET", "/auth/session", headers={"authorization": b"Basic " + b64encode(PASSWORD.encode())})
 
     def misplaced(self, service: str) -> None:
         """Secrets where they do not belong: that is how they end in logs."""
