@@ -38,6 +38,31 @@ class ClientInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """Record of refresh tokens that were issued more than once (core/repeats.py).
+
+    ``unseen_rotation``: counter of a refresh token whose response may be lost: neither the token nor a credential
+    issued with it has been presented; 0 for none.
+    ``late_answers``: answers to the previous refresh token after the grace window, since the last rotation.
+    ``rotation``: last counter whose refresh token was issued more than once. ``in_a_row``: number of consecutive
+    counters up to it of which this is true.
+    """
+
+    unseen_rotation: int = 0
+    late_answers: int = 0
+    rotation: int = 0
+    in_a_row: int = 0
+
+
+NO_REPEATS = Repeats()
+
+
+def make_repeats(*counts: int) -> Repeats:
+    """Return the record of four stored counts, in field order; ``NO_REPEATS`` itself if all are 0."""
+    return Repeats(*counts) if any(counts) else NO_REPEATS
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One authentication of one subject on one client.
 
@@ -64,6 +89,7 @@ class Session:
     ended_at: Instant | None = None
     end_reason: str = ""
     version: int = 0
+    repeats: Repeats = NO_REPEATS
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,3 +26,5 @@ def check_storable_session(session: Session) -> None:
     check_storable(session.generation, session.renewals, session.rotations, session.version)
     check_storable(session.created_at, session.auth_time, session.last_seen_at, session.expires_at)
     check_storable(session.rotated_at, session.ended_at)
+    repeats = session.repeats
+    check_storable(repeats.unseen_rotation, repeats.late_answers, repeats.rotation, repeats.in_a_row)

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeAlias, TypeVar
 import msgspec
 
 from keyturn.core.revocation import Revocation, RevocationKind
-from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.session import ClientInfo, Repeats, RevocationFloor, Seed, Session, make_repeats
 from keyturn.core.session_id import decode_session_id
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import BadRequest
@@ -51,8 +51,17 @@ class _PackedSession(msgspec.Struct, array_like=True):
     end_reason: str
 
 
+class _PackedRepeats(_PackedSession, array_like=True):
+    """Stored session with its repeats, which most sessions do not have."""
+
+    unseen_rotation: int = 0
+    late_answers: int = 0
+    repeated_rotation: int = 0
+    repeated_in_a_row: int = 0
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_PackedSession).decode
+_decode = msgspec.msgpack.Decoder(_PackedRepeats).decode
 _encode_claims = msgspec.json.Encoder().encode
 _decode_claims = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -61,10 +70,11 @@ def pack_session(session: Session) -> bytes:
     """Encode a session. Raises ``BadRequest`` for a value that no store can hold."""
     check_storable_session(session)
     client, created = session.client, session.created_at
+    kind, repeats = _packed_repeats(session.repeats)
     try:
         claims = _encode_claims(session.claims) if session.claims else None
         return _encode(
-            _PackedSession(
+            kind(
                 session.version,
                 _raw(pack_subject(session.subject)),
                 client.client_id,
@@ -84,10 +94,16 @@ def pack_session(session: Session) -> bytes:
                 None if session.rotated_at is None else _offset(session.rotated_at, created),
                 None if session.ended_at is None else _offset(session.ended_at, created),
                 session.end_reason,
+                *repeats,
             )
         )
     except (UnicodeEncodeError, OverflowError):
         raise BadRequest("a value cannot be stored") from None
+
+
+def _packed_repeats(repeats: Repeats) -> tuple[type[_PackedSession], tuple[int, ...]]:
+    counts = (repeats.unseen_rotation, repeats.late_answers, repeats.rotation, repeats.in_a_row)
+    return (_PackedRepeats, counts) if any(counts) else (_PackedSession, ())
 
 
 def _translate_errors(decode: Callable[P, T]) -> Callable[P, T]:
@@ -125,6 +141,7 @@ def unpack_session(sid: SessionId, value: bytes) -> Session:
         None if packed.ended_offset is None else _instant(packed.ended_offset, created),
         packed.end_reason,
         packed.version,
+        make_repeats(packed.unseen_rotation, packed.late_answers, packed.repeated_rotation, packed.repeated_in_a_row),
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.revocation import Revocation, RevocationKind
-from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
+from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session, make_repeats
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant
 from keyturn.ports import StoredKey
@@ -20,7 +20,7 @@ _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
 
 def session_to_row(session: Session) -> dict[str, object]:
     """Return the columns of ``sessions``."""
-    client = session.client
+    client, repeats = session.client, session.repeats
     return {
         "sid": session.sid,
         "subject": session.subject,
@@ -42,13 +42,18 @@ def session_to_row(session: Session) -> dict[str, object]:
         "ended_at": session.ended_at,
         "end_reason": session.end_reason,
         "version": session.version,
+        "unseen_rotation": repeats.unseen_rotation,
+        "late_answers": repeats.late_answers,
+        "repeated_rotation": repeats.rotation,
+        "repeated_in_a_row": repeats.in_a_row,
     }
 
 
 def row_to_session(row: Sequence[Any]) -> LoadedSession:
     """Convert a row of ``sessions``, in column order, followed by the three values of its revocation floor."""
     (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
-     scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, *floor) = row  # fmt: skip
+     scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, unseen, late, repeated, in_a_row,
+     *floor) = row  # fmt: skip
     session = Session(
         sid,
         subject,
@@ -68,6 +73,7 @@ def row_to_session(row: Sequence[Any]) -> LoadedSession:
         ended_at,
         end_reason,
         version,
+        make_repeats(unseen, late, repeated, in_a_row),
     )
     return LoadedSession(session, row_to_floor(floor))
 

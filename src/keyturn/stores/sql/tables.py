@@ -36,6 +36,11 @@ sessions = Table(
     Column("ended_at", _Number),
     Column("end_reason", Text, nullable=False),
     Column("version", _Number, nullable=False),
+    # Defaults in the database: during an upgrade, issuers of the version before insert sessions without them.
+    Column("unseen_rotation", _Number, nullable=False, server_default="0"),
+    Column("late_answers", _Number, nullable=False, server_default="0"),
+    Column("repeated_rotation", _Number, nullable=False, server_default="0"),
+    Column("repeated_in_a_row", _Number, nullable=False, server_default="0"),
 )
 
 marks = Table(

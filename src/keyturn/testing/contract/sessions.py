@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed
+from keyturn.core.session import ClientInfo, LoadedSession, Repeats, RevocationFloor, Seed
 from keyturn.core.session_id import decode_session_id, encode_session_id, new_session_id, partition_of
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import BadRequest
@@ -38,6 +38,7 @@ class SessionContract:
             rotated_at=Instant(NOW + 5),
             generation=0,
             version=7,
+            repeats=Repeats(unseen_rotation=2**40, late_answers=1, rotation=5, in_a_row=2),
         )
         store.sessions.insert(session)
         assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
@@ -119,6 +120,16 @@ class SessionContract:
             store.sessions.insert(session)
             assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
 
+    def test_each_count_of_repeats_is_stored_and_cleared(self, store: Store) -> None:
+        for name in ("unseen_rotation", "late_answers", "rotation", "in_a_row"):
+            session = new_session(repeats=Repeats(**{name: 3}))
+            store.sessions.insert(session)
+            assert store.sessions.load(session.sid) == LoadedSession(session, RevocationFloor())
+            assert store.sessions.replace(replace(session, repeats=Repeats(), version=1)) == 0
+            loaded = store.sessions.load(session.sid)
+            assert loaded is not None
+            assert loaded.session.repeats == Repeats()
+
     def test_replace_stores_the_next_version(self, store: Store) -> None:
         session = new_session()
         store.sessions.insert(session)
@@ -136,6 +147,7 @@ class SessionContract:
             rotations=1,
             rotated_at=Instant(NOW + 4),
             version=1,
+            repeats=Repeats(unseen_rotation=1),
         )
         assert store.sessions.replace(changed) == 0
         assert store.sessions.load(session.sid) == LoadedSession(changed, RevocationFloor())
