@@ -3,15 +3,17 @@
 from typing import Protocol
 
 from keyturn.core.revocation import LogCursor, Revocation, Verdict
+from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import SessionId
+from keyturn.errors import Refusal
 
 
 class SessionCache(Protocol):
     """Sessions and revocations cached in this process and updated by the feed. Runs in process, never awaited.
 
-    Only a positive answer is final: after a cached "no", or with a feed older than the staleness bound, flows ask
-    the store.
+    A cached session only accepts a credential. Only a revocation that the feed delivered, or a refusal of the store
+    within the staleness bound, refuses one without asking the store.
     """
 
     def get(self, sid: SessionId) -> LoadedSession | None:
@@ -20,6 +22,14 @@ class SessionCache(Protocol):
 
     def put(self, loaded: LoadedSession) -> None:
         """Cache a session just read from the store, unless the feed has revoked it already."""
+        ...
+
+    def get_refusal(self, credential: ParsedCredential) -> type[Refusal] | None:
+        """Return the refusal of a session token whose session has ended, or that the store has just refused."""
+        ...
+
+    def put_refusal(self, credential: ParsedCredential, refusal: type[Refusal], cursor: LogCursor) -> None:
+        """Remember that the store refused ``credential``. ``cursor``: position read before the store was asked."""
         ...
 
     def cursor(self) -> LogCursor | None:

@@ -8,8 +8,8 @@ import pytest
 from flows.catalogue import FlowFixture, forged, later, refused
 from flows.unavailable_store import ReadOnlyStore, UnavailableStore, fresh_session_cache
 from interleavings.harness import OLD, T0
-from keyturn.core.sealed import CredentialKind
-from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession
+from keyturn.core.sealed import CredentialKind, seal
+from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession, Seed
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import (
     NotDurable,
@@ -19,7 +19,7 @@ from keyturn.errors import (
     TokenInvalid,
     TokenRevoked,
 )
-from keyturn.flows.revoke import revoke_subject
+from keyturn.flows.revoke import revoke_session, revoke_subject
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.stores.session_cache import LocalSessionCache
@@ -179,3 +179,54 @@ def test_an_access_token_the_feed_names_is_refused_without_the_store(flows: Flow
 def test_a_use_that_cannot_be_noted_is_no_reason_to_refuse_it(flows: FlowFixture, why: StoreUnavailable) -> None:
     text = flows.sealed(CredentialKind.SESSION, 0)
     assert flows.run(verify_session(text, later(60), flows.realm), sessions=ReadOnlyStore(flows.store.sessions, why))
+
+
+@pytest.fixture
+def counted(flows: FlowFixture) -> Counted:
+    """Count the sessions loaded behind a session cache that follows their log."""
+    flows.ports.session_cache = following_cache(flows)
+    flows.ports.session_cache.mark_complete(0.0)
+    return Counted(flows.store.sessions)
+
+
+def test_a_flood_with_one_revoked_cookie_asks_the_store_nothing(flows: FlowFixture, counted: Counted) -> None:
+    text = flows.sealed(CredentialKind.SESSION, 0)
+    flows.run(revoke_session(flows.sid, "logout", T0, flows.realm))
+    for _ in range(100):
+        refused(flows, TokenRevoked, verify_session(text, T0, flows.realm), sessions=counted)
+    assert counted.loads == 0
+
+
+def test_a_flood_with_many_dead_cookies_asks_the_store_once_for_each(flows: FlowFixture, counted: Counted) -> None:
+    dead = [
+        seal(CredentialKind.SESSION, SessionId(f"{n:021d}A"), 0, Seed(b"x" * 32), flows.realm.secrets)
+        for n in range(1000)
+    ]
+    for _ in range(3):
+        for each in dead:
+            refused(flows, TokenInvalid, verify_session(each.reveal(), T0, flows.realm), sessions=counted)
+    assert counted.loads == len(dead)
+
+
+def test_a_forged_cookie_of_a_live_session_leaves_it_live(flows: FlowFixture, counted: Counted) -> None:
+    for _ in range(3):
+        refused(
+            flows,
+            TokenInvalid,
+            verify_session(forged(flows, CredentialKind.SESSION), T0, flows.realm),
+            sessions=counted,
+        )
+    assert counted.loads == 1
+    assert flows.run(verify_session(flows.sealed(CredentialKind.SESSION, 0), T0, flows.realm)).sid == flows.sid
+
+
+def test_a_refusal_is_not_remembered_while_the_feed_is_stale(flows: FlowFixture) -> None:
+    counted = Counted(flows.store.sessions)
+    for _ in range(2):
+        refused(
+            flows,
+            TokenInvalid,
+            verify_session(forged(flows, CredentialKind.SESSION), T0, flows.realm),
+            sessions=counted,
+        )
+    assert counted.loads == 2

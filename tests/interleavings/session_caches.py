@@ -41,11 +41,14 @@ class CapturedSessionCache(LocalSessionCache):
 
     def capture(self) -> Any:
         subjects = {subject: frozenset(sids) for subject, sids in self._by_subject.items()}
-        return dict(self._sessions), subjects, deepcopy(self._revocations), self._freshness.complete_as_of
+        refusals = dict(self._refusals._refusals)
+        return dict(self._sessions), subjects, deepcopy(self._revocations), self._freshness.complete_as_of, refusals
 
     def restore(self, held: Any) -> None:
-        sessions, subjects, known, seen_at = held
+        sessions, subjects, known, seen_at, refusals = held
         self._clear()
+        self._refusals._refusals.clear()
+        self._refusals._refusals.update(refusals)
         self._sessions.update(sessions)
         self._by_subject.update({subject: set(sids) for subject, sids in subjects.items()})
         self._revocations = deepcopy(known)

@@ -9,7 +9,7 @@ from keyturn.core.revocation import Verdict
 from keyturn.core.sealed import PlaintextToken
 from keyturn.stores.memory import MemoryStore
 
-PLAIN = (str, bytes, int, float, Enum, type(None))
+PLAIN = (str, bytes, int, float, Enum, type, type(None))
 
 
 _records: dict[int, tuple[Any, Any]] = {}
@@ -52,6 +52,9 @@ class NoSessionCache:
         return None
 
     def evict(self, sid: str) -> None:
+        return None
+
+    def get_refusal(self, credential: object) -> None:
         return None
 
     def apply_local(self, entry: object) -> None:

@@ -13,10 +13,11 @@ from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.claims import AccessClaims
 from keyturn.core.revocation import GenerationIncrement, LogCursor, Revocation, Verdict
+from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.errors import StoreUnavailable
+from keyturn.errors import Refusal, StoreUnavailable
 from keyturn.ports import PasswordCheck, StoredKey
 
 T = TypeVar("T")
@@ -139,6 +140,14 @@ def get_cached(sid: SessionId) -> Flow[LoadedSession | None]:
 
 def put_cached(loaded: LoadedSession) -> Flow[None]:
     yield from call("session_cache", "put", loaded)
+
+
+def get_refusal(credential: ParsedCredential) -> Flow[type[Refusal] | None]:
+    return cast("type[Refusal] | None", (yield from call("session_cache", "get_refusal", credential)))
+
+
+def put_refusal(credential: ParsedCredential, refusal: type[Refusal], cursor: LogCursor) -> Flow[None]:
+    yield from call("session_cache", "put_refusal", credential, refusal, cursor)
 
 
 def cache_cursor() -> Flow[LogCursor | None]:

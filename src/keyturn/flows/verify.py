@@ -1,4 +1,7 @@
-"""Verification of a presented credential. A cache may only accept a credential; only the store may refuse one."""
+"""Verification of a presented credential.
+
+A cached session only accepts a credential. Only the store or the revocation feed refuses one.
+"""
 
 from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_from_claims
 from keyturn.core.issuer_config import IssuerConfig
@@ -8,7 +11,15 @@ from keyturn.core.revocation import LogCursor, Verdict
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
 from keyturn.core.session import CachedSession, LoadedSession, Session
 from keyturn.core.types import Instant, SessionId
-from keyturn.errors import Refusal, RevocationUnknown, StoreQuarantined, StoreUnavailable, TokenRevoked
+from keyturn.errors import (
+    Refusal,
+    RevocationUnknown,
+    SessionEnded,
+    StoreQuarantined,
+    StoreUnavailable,
+    TokenInvalid,
+    TokenRevoked,
+)
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, T
 from keyturn.flows.issue import session_principal
@@ -24,10 +35,7 @@ def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     credential = parse(text, CredentialKind.SESSION, config.secrets)
     session = _check_cached((yield from effects.get_cached(credential.sid)), credential, now, config)
     if session is None:
-        cursor = yield from effects.cache_cursor()
-        session = (yield from _load_from_shared_cache(credential, cursor, now, config)) or (
-            yield from _load_from_store(credential, cursor, now, config)
-        )
+        session = yield from _check_uncached(credential, now, config)
     return session_principal(session, config)
 
 
@@ -49,6 +57,23 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     if verdict is Verdict.UNKNOWN or outlives_revocations:
         yield from _introspect(claims, now, config)
     return principal_from_claims(claims)
+
+
+def _check_uncached(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[Session]:
+    """Check a session token that the session cache does not accept: it may be dead, so first ask the feed."""
+    known = yield from effects.get_refusal(credential)
+    if known is not None:
+        raise known("the revocation feed lists the session, or the store has just refused this credential")
+    cursor = yield from effects.cache_cursor()
+    shared = yield from _load_from_shared_cache(credential, cursor, now, config)
+    if shared is not None:
+        return shared
+    try:
+        return (yield from _load_from_store(credential, cursor, now, config))
+    except (TokenInvalid, TokenRevoked, SessionEnded) as refusal:
+        if cursor is not None:
+            yield from effects.put_refusal(credential, type(refusal), cursor)
+        raise
 
 
 def _check_cached(

@@ -7,8 +7,11 @@ from threading import Lock
 
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import LogCursor, Revocation, RevocationKind, RevocationPage, RevocationSet, Verdict
+from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import Instant, SessionId
+from keyturn.errors import Refusal, TokenRevoked
+from keyturn.stores.refusal_cache import RefusalCache
 
 CAPACITY = 100_000
 
@@ -34,6 +37,7 @@ class LocalSessionCache:
         self._monotonic = monotonic
         self._capacity = capacity
         self._revocations = RevocationSet()
+        self._refusals = RefusalCache(staleness_seconds, monotonic)
         self._log: int | None = None
         self._sessions: OrderedDict[SessionId, LoadedSession] = OrderedDict()
         self._by_subject: dict[str, set[SessionId]] = {}
@@ -107,6 +111,15 @@ class LocalSessionCache:
         self.hits += 1
         return loaded
 
+    def get_refusal(self, credential: ParsedCredential) -> type[Refusal] | None:
+        """Return the refusal of a session token whose session has ended, or that the store has just refused.
+
+        A revocation is final: it refuses even when the feed is stale.
+        """
+        if credential.sid.encode() in self._revocations.ended:
+            return TokenRevoked
+        return None if self._log is None else self._refusals.get(credential, self._log)
+
     def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """Check an access token against the feed. Return ``UNKNOWN`` if the feed is older than the staleness bound."""
         if not self._freshness.is_fresh(self._monotonic()):
@@ -122,6 +135,10 @@ class LocalSessionCache:
         with self._lock:
             if not self._is_outdated(loaded):
                 self._insert(loaded)
+
+    def put_refusal(self, credential: ParsedCredential, refusal: type[Refusal], cursor: LogCursor) -> None:
+        """Remember a refusal of the store for the staleness bound. ``cursor``: position before the store was asked."""
+        self._refusals.put(credential, cursor.log_id, refusal)
 
     def cursor(self) -> LogCursor | None:
         """Return the position up to which the log was applied, or None if the feed is stale: then use no copy."""
