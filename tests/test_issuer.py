@@ -12,7 +12,7 @@ import pytest
 
 from keyturn import AsyncIssuer, Issuer
 from keyturn.core.session import ClientInfo
-from keyturn.errors import ConfigurationError, CredentialsNotOffered, InvalidMember, StoreUnavailable
+from keyturn.errors import ConfigurationError, CredentialsNotOffered, InvalidMember, InvalidTarget, StoreUnavailable
 from keyturn.flows import IssuedCredentials
 from services.fixtures import Fresh
 
@@ -44,6 +44,9 @@ def misuses(issuer: Any, ada: IssuedCredentials, wrong: Any) -> dict[str, Callab
         "login device": lambda: issuer.login(ADA, PASSWORD, device=wrong if wrong is not None else 1),
         "login scope": lambda: issuer.login(ADA, PASSWORD, scope=wrong),
         "login claims": lambda: issuer.login(ADA, PASSWORD, claims=wrong if wrong is not None else 1),
+        "login resource": lambda: issuer.login(ADA, PASSWORD, resource=wrong if wrong is not None else [None]),
+        "signup resource": lambda: issuer.signup("eve@example.com", PASSWORD, resource=[wrong]),
+        "refresh resource": lambda: issuer.refresh(str(ada.refresh_token), resource=[wrong]),
         "signup": lambda: issuer.signup(wrong, PASSWORD),
         "signup password": lambda: issuer.signup("eve@example.com", wrong),
         "logout": lambda: issuer.logout(wrong),
@@ -89,6 +92,20 @@ def test_an_overlong_name_is_refused(fresh: Fresh, tmp_path: Path) -> None:
 def test_a_refresh_refuses_a_delivery_that_is_not_offered(issuer: Issuer, ada: IssuedCredentials, deliver: Any) -> None:
     with pytest.raises(CredentialsNotOffered):
         issuer.refresh(str(ada.refresh_token), deliver=deliver)
+
+
+def test_a_resource_is_a_name_or_several(tmp_path: Path) -> None:
+    audience = "orders, billing,orders"
+    with Issuer.from_env(data_dir=str(tmp_path), background=False, audience=audience) as issuer:
+        assert issuer.parts.config.audience == ("orders", "billing")
+        issuer.signup(ADA, PASSWORD, resource=["orders", "billing"])
+        issued = issuer.login(ADA, PASSWORD, deliver="tokens", resource=("orders", "billing"))
+        assert issued.refresh_token
+        narrowed = issuer.refresh(issued.refresh_token, resource="billing")
+        assert narrowed.access_token
+        assert issuer.introspect(narrowed.access_token)["aud"] == "billing"
+        with pytest.raises(InvalidTarget):
+            issuer.login(ADA, PASSWORD, resource="stock")
 
 
 def test_a_closed_issuer_refuses_every_call(tmp_path: Path) -> None:

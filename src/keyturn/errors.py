@@ -73,6 +73,13 @@ class UnsupportedGrantType(BadRequest):
     hint = "Send grant_type=refresh_token, the only grant type of this server."
 
 
+class InvalidTarget(BadRequest):
+    """RFC 8707 section 2."""
+
+    code = "invalid_target"
+    hint = "Each `resource` must be exactly an audience of this server that the login was granted."
+
+
 class NotFound(BadRequest):
     code, status = "not_found", 404
     hint = "There is nothing here; check the path."

@@ -1,9 +1,10 @@
 """Use cases: one function per method of an issuer. Each checks the types of its arguments and returns a flow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from keyturn import flows
 from keyturn.config.components import Components
+from keyturn.core.audience import read_names
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import ClientInfo
@@ -22,6 +23,7 @@ def _login_attempt(
     device: str | None,
     scope: str,
     claims: Claims | None,
+    resource: str | Iterable[str] | None,
 ) -> LoginAttempt:
     info = ClientInfo() if client is None else client
     require_type(str, identifier=identifier, password=password, device=device or "", scope=scope)
@@ -29,7 +31,8 @@ def _login_attempt(
     require_type(str, label=info.label, address=info.address)
     require_name(client_id=info.client_id)
     require_type(Mapping, claims=claims or {})
-    return LoginAttempt(identifier, password, deliver, info, device, scope, claims or {})
+    names = None if resource is None else read_names("resource", resource)
+    return LoginAttempt(identifier, password, deliver, info, device, scope, claims or {}, names)
 
 
 def signup(
@@ -41,13 +44,14 @@ def signup(
     client: ClientInfo | None = None,
     scope: str = "",
     claims: Claims | None = None,
+    resource: str | Iterable[str] | None = None,
 ) -> Flow[IssuedCredentials]:
     """Create an account and log in.
 
     ``scope`` and ``claims`` are copied into access tokens unchanged. Raises ``PasswordRejected``, ``AccountExists``,
-    ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
+    ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
     """
-    attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims)
+    attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims, resource)
     return flows.signup(attempt, components.now(), components.config)
 
 
@@ -61,12 +65,15 @@ def login(
     device: str | None = None,
     scope: str = "",
     claims: Claims | None = None,
+    resource: str | Iterable[str] | None = None,
 ) -> Flow[IssuedCredentials]:
     """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.
 
-    Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``PayloadRefused``.
+    ``resource``: the configured audiences that every access token of the session is limited to; default: all.
+    Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``,
+    ``PayloadRefused``.
     """
-    attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims)
+    attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
     return flows.login(attempt, components.now(), components.config)
 
 
@@ -81,14 +88,18 @@ def verify(components: Components, token: str) -> Flow[Principal]:
     return verify(token, components.now(), components.config)
 
 
-def refresh(components: Components, token: str, *, deliver: Deliver = "tokens") -> Flow[IssuedCredentials]:
-    """Rotate a refresh token.
+def refresh(
+    components: Components, token: str, *, deliver: Deliver = "tokens", resource: str | Iterable[str] | None = None
+) -> Flow[IssuedCredentials]:
+    """Rotate a refresh token. ``resource``: granted audiences that the new access token is limited to; default: all.
 
     Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``, ``TokenInvalid``,
-    ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``.
+    ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``, ``InvalidTarget``.
     """
     require_type(str, token=token)
-    return flows.refresh(token, components.config.resolve_delivery(deliver), components.now(), components.config)
+    names = None if resource is None else read_names("resource", resource)
+    delivery = components.config.resolve_delivery(deliver)
+    return flows.refresh(token, delivery, components.now(), components.config, names)
 
 
 def step_up(

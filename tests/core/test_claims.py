@@ -19,7 +19,7 @@ from keyturn.core.principal import Principal
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
+from keyturn.errors import InvalidTarget, TokenExpired, TokenInvalid, TokenNotYetValid
 
 START = Instant(1_800_000_000)
 REALM = IssuerConfig(
@@ -88,9 +88,18 @@ def test_every_claim_that_keyturn_writes_is_reserved() -> None:
 
 
 def test_session_claims_do_not_replace_reserved_claims() -> None:
-    session = replace(SESSION, claims={"sub": "root", "exp": 2**40, "aud": "all", "gen": 99})
+    session = replace(SESSION, claims={"sub": "root", "exp": 2**40, "iss": "all", "gen": 99})
     built = build_claims(session, "j1", START, REALM)
-    assert (built["sub"], built["exp"], built["aud"], built["gen"]) == ("ada", START + 300, "orders", 4)
+    assert (built["sub"], built["exp"], built["iss"], built["gen"]) == ("ada", START + 300, REALM.issuer, 4)
+
+
+def test_the_audience_is_what_the_resource_selects_of_the_grant() -> None:
+    realm = replace(REALM, audience=("orders", "billing", "stock"))
+    session = replace(SESSION, claims={"aud": ["orders", "stock"]})
+    assert build_claims(session, "j1", START, realm)["aud"] == ["orders", "stock"]
+    assert build_claims(session, "j1", START, realm, ["stock"])["aud"] == "stock"
+    with pytest.raises(InvalidTarget):
+        build_claims(session, "j1", START, realm, ["billing"])
 
 
 def test_an_empty_scope_is_omitted_and_not_read_from_session_claims() -> None:
@@ -145,13 +154,14 @@ def test_the_issuer_must_be_exactly_ours() -> None:
 @pytest.mark.parametrize("aud", ["orders", ["orders"], ["billing", "orders"]])
 @pytest.mark.conforms("ASVS 9.2.3", "RFC 8725 3.9")
 def test_the_audience_must_name_us(aud: str | list[str]) -> None:
-    check_audience(Claims(aud=aud), "orders")
+    check_audience(Claims(aud=aud), frozenset({"orders"}))
+    check_audience(Claims(aud=aud), frozenset({"orders", "orders-v2"}))
 
 
 @pytest.mark.parametrize("aud", ["", [], "order", "orders2", ["order", "s"], "my orders"])
 def test_an_audience_that_only_contains_our_letters_does_not(aud: str | list[str]) -> None:
     with pytest.raises(TokenInvalid):
-        check_audience(Claims(aud=aud), "orders")
+        check_audience(Claims(aud=aud), frozenset({"orders"}))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ STANDARDS = {
     "RFC 7517": "RFC 7517, JSON Web Key",
     "RFC 7662": "RFC 7662, introspection",
     "RFC 8414": "RFC 8414, metadata",
+    "RFC 8707": "RFC 8707, resource indicators",
     "RFC 8725": "RFC 8725, JWT best practice",
     "RFC 9068": "RFC 9068, access tokens",
     "RFC 9457": "RFC 9457, problem documents",

@@ -86,6 +86,28 @@ def test_one_of_several_audiences_is_enough(harness: VerifierHarness, mint: Mint
     assert harness(token) is harness(token)
 
 
+def test_a_verifier_takes_several_names_while_one_is_replaced(mint: Mint, key: SigningKey, feed: Any) -> None:
+    for names in (["orders", "orders-v2"], ("orders-v2", "orders"), iter(["orders", "orders-v2"])):
+        verify = Verifier(ISSUER, names, keys=KeySet([key]), feed=feed, clock=lambda: NOW, monotonic=lambda: 0.0)
+        assert verify.audience == {"orders", "orders-v2"}
+        for aud in ("orders", "orders-v2", ["billing", "orders-v2"], ["orders-v2", "orders"]):
+            token = mint(aud=aud)
+            assert verify(token) is verify(token)
+        for aud in ("billing", "orders,orders-v2", "", [], ["order", "s"]):
+            with pytest.raises(TokenInvalid, match="'orders' or 'orders-v2'"):
+                verify(mint(aud=aud))
+
+
+def test_one_name_in_a_list_is_the_name_itself(key: SigningKey, feed: Any) -> None:
+    assert Verifier(ISSUER, ["orders", "orders"], keys=KeySet([key]), feed=feed).audience == "orders"
+
+
+@pytest.mark.parametrize("audience", [7, b"orders", [b"orders"], ["orders", 7]])
+def test_an_audience_of_another_type_is_refused(key: SigningKey, feed: Any, audience: Any) -> None:
+    with pytest.raises(TypeError, match="audience must be"):
+        Verifier(ISSUER, audience, keys=KeySet([key]), feed=feed)
+
+
 @pytest.mark.parametrize(
     "changed",
     [{name: None} for name in ("iss", "sub", "aud", "exp", "iat", "jti", "client_id")]
@@ -208,6 +230,9 @@ def test_a_token_from_the_future_waits_for_its_time(
     [
         {"issuer": ""},
         {"audience": ""},
+        {"audience": None},
+        {"audience": []},
+        {"audience": ["orders", ""]},
         {"leeway_seconds": -1},
         {"leeway_seconds": 61},
         {"staleness_seconds": 0},

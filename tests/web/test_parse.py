@@ -144,6 +144,30 @@ def test_an_empty_parameter_is_an_omitted_one() -> None:
         read_form(form_request(b"email="), Shape)
 
 
+class Names(msgspec.Struct, frozen=True):
+    email: str
+    name: tuple[str, ...] | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"email=a", None),
+        (b"email=a&name=", None),
+        (b"email=a&name=x", ("x",)),
+        (b"name=x&email=a&name=&name=y&name=x", ("x", "y", "x")),
+    ],
+)
+def test_a_repeatable_parameter_is_a_list(body: bytes, names: tuple[str, ...] | None) -> None:
+    assert read_form(form_request(body), Names, repeatable=("name",)) == Names("a", names)
+
+
+def test_only_a_repeatable_parameter_may_be_repeated() -> None:
+    for body, repeatable in ((b"email=a&name=x&name=y", ()), (b"email=a&name=x&email=b", ("name",))):
+        with pytest.raises(BadRequest, match="repeated"):
+            read_form(form_request(body), Names, repeatable=repeatable)
+
+
 def test_a_form_is_not_json() -> None:
     with pytest.raises(UnsupportedMediaType):
         read_form(json_request(b"email=a"), Shape)

@@ -46,7 +46,8 @@ def build_issuer_config(settings: Settings) -> IssuerConfig:
     profile = _try(lambda: build_profile(settings), problems)
     if problems or secrets is None or profile is None:
         raise ConfigurationError(*problems)
-    return IssuerConfig(settings.issuer, split_list(settings.audience), secrets, profile, settings.credentials)
+    audience = tuple(dict.fromkeys(split_list(settings.audience)))
+    return IssuerConfig(settings.issuer, audience, secrets, profile, settings.credentials)
 
 
 def build_secrets(settings: Settings) -> Secrets:

@@ -1,8 +1,9 @@
 """Access token claims (RFC 9068): build them from a session, check them on verification."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
+from keyturn.core.audience import granted_audience, select_audience
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.principal import Principal
 from keyturn.core.session import Session
@@ -72,12 +73,17 @@ class AccessClaims(Protocol):
     def amr(self) -> Iterable[str]: ...
 
 
-def build_claims(session: Session, jti: str, now: Instant, config: IssuerConfig) -> dict[str, object]:
-    """Build the claims of a new access token of ``session``; ``exp`` never exceeds the session's overall timeout."""
+def build_claims(
+    session: Session, jti: str, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
+) -> dict[str, object]:
+    """Build the claims of a new access token of ``session``; ``exp`` never exceeds the session's overall timeout.
+
+    ``resource``: narrows ``aud``. Raises ``InvalidTarget`` if it is not granted.
+    """
     issued_at = max(now, session.created_at)
     policy = config.profile
     overall_end = session.created_at + policy.session.overall_seconds
-    audience = config.audience
+    audience = select_audience(resource, granted_audience(session, config))
     claims: dict[str, object] = {
         **session.claims,
         "iss": config.issuer,
@@ -118,11 +124,11 @@ def check_issuer(claims: AccessClaims, issuer: str) -> None:
         raise TokenInvalid(f"iss is not {issuer!r}")
 
 
-def check_audience(claims: AccessClaims, audience: str) -> None:
-    """Raise ``TokenInvalid`` unless ``aud`` contains ``audience`` (RFC 8725 section 3.9)."""
-    audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
-    if audience not in audiences:
-        raise TokenInvalid(f"aud does not contain {audience!r}")
+def check_audience(claims: AccessClaims, accepted: frozenset[str]) -> None:
+    """Raise ``TokenInvalid`` unless ``aud`` contains a name of ``accepted`` (RFC 8725 section 3.9)."""
+    names = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+    if accepted.isdisjoint(names):
+        raise TokenInvalid(f"aud does not contain {' or '.join(map(repr, sorted(accepted)))}")
 
 
 def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:

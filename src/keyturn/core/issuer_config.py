@@ -12,8 +12,8 @@ from keyturn.errors import ConfigurationError, CredentialsNotOffered
 class IssuerConfig:
     """Name, secrets and policies of one issuer.
 
-    ``issuer``: its URL (``iss``). ``audience``: the resource servers of its access tokens (``aud``). Raises
-    ``ConfigurationError`` for an unusable URL or an empty audience.
+    ``issuer``: its URL (``iss``). ``audience``: the resource servers of its access tokens (``aud``), and those that
+    ``resource`` selects from. Raises ``ConfigurationError`` for an unusable URL or an empty audience.
     """
 
     issuer: str

@@ -14,6 +14,10 @@ copy of it, even on clocks that differ by up to 40 minutes.
 """
 
 
+AUDIENCE = "aud"
+"""Key of ``Session.claims``: the names that ``resource`` selected at login, a list of str. Absent: no ``resource``."""
+
+
 class Seed(bytes):
     """Random bytes that only the store has; with the server secret, the input of every sealed credential.
 
@@ -68,7 +72,7 @@ class Session:
 
     ``renewals``: counter of session tokens. ``rotations``: counter of refresh tokens. ``version``: compare-and-swap
     counter of the record. ``expires_at``: time from which the record may be purged, the earlier of both timeouts at
-    the last write.
+    the last write. ``claims``: claims of the application for access tokens, and the granted ``AUDIENCE``.
     """
 
     sid: SessionId

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from keyturn.core.audience import select_audience
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import open_session
+from keyturn.core.payload_guard import guard_payload
 from keyturn.core.policy import Deliver
 from keyturn.core.sealed import PlaintextToken, Secrets
-from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.session import AUDIENCE, ClientInfo, RevocationFloor, Seed, Session
 from keyturn.core.session_id import SESSION_ID_BYTES, encode_session_id, new_session_id
 from keyturn.core.throttle import NONCE_BYTES, sign_device_cookie
 from keyturn.core.types import EPOCH, Instant, Subject
@@ -23,6 +25,7 @@ class LoginAttempt:
     """Input of a login or a signup.
 
     ``deliver``: the requested delivery, or None for the default. ``device_token``: value of the device cookie, if any.
+    ``resource``: the audiences that the client limits its session to (RFC 8707), or None for all.
     ``scope``, ``claims``: set by the application, never by the client. The payload guard checks ``claims``.
     """
 
@@ -33,6 +36,17 @@ class LoginAttempt:
     device_token: str | None = field(default=None, repr=False)
     scope: str = ""
     claims: Mapping[str, object] = field(default_factory=dict[str, object])
+    resource: tuple[str, ...] | None = None
+
+
+def check_attempt(request: LoginAttempt, config: IssuerConfig) -> Deliver:
+    """Check an attempt before its password is verified, and return the delivery to use.
+
+    Raises ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``.
+    """
+    select_audience(request.resource, config.audience)
+    guard_payload(request.claims)
+    return config.resolve_delivery(request.deliver)
 
 
 def create_session(
@@ -46,11 +60,18 @@ def create_session(
     sid = new_session_id(subject, (yield from effects.random_bytes(SESSION_ID_BYTES)))
     seed = Seed((yield from effects.random_bytes(SEED_BYTES)))
     draft = Session(sid, subject, seed, request.client, 0, now, now, now, EPOCH)
-    draft = replace(draft, scope=request.scope, claims=request.claims)
+    draft = replace(draft, scope=request.scope, claims=_claims(request, config))
     session = open_session(draft, floor, now, config.profile.session)
     yield from effects.insert(session)
     yield from effects.audit(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
     return session
+
+
+def _claims(request: LoginAttempt, config: IssuerConfig) -> Mapping[str, object]:
+    if request.resource is None:
+        return request.claims
+    # A reserved claim: the payload guard refuses it from an application.
+    return {**request.claims, AUDIENCE: [*select_audience(request.resource, config.audience)]}
 
 
 def device_secret(config: IssuerConfig) -> bytes:

@@ -1,8 +1,10 @@
 """Issuance of the credentials of a session for a delivery."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keyturn.core.audience import granted_audience, select_audience
 from keyturn.core.claims import acr_for, build_claims
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import ends_at
@@ -46,12 +48,14 @@ class IssuedCredentials:
         return self.session.sid
 
 
-def issue(session: Session, deliver: Deliver, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
-    """Issue the credentials of ``session`` at its present counters."""
+def issue(
+    session: Session, deliver: Deliver, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
+) -> Flow[IssuedCredentials]:
+    """Issue the credentials of ``session`` at its present counters. Call ``check_resource`` before any effect."""
     cookie = deliver in ("cookie", "both")
     access, expires_at = None, None
     if deliver != "cookie":
-        access, expires_at = yield from access_token(session, now, config)
+        access, expires_at = yield from access_token(session, now, config, resource)
     return IssuedCredentials(
         session,
         deliver,
@@ -66,10 +70,20 @@ def issue(session: Session, deliver: Deliver, now: Instant, config: IssuerConfig
     )
 
 
-def access_token(session: Session, now: Instant, config: IssuerConfig) -> Flow[tuple[PlaintextToken, Instant]]:
+def check_resource(
+    session: Session, deliver: Deliver, config: IssuerConfig, resource: Sequence[str] | None = None
+) -> None:
+    """Raise ``InvalidTarget`` unless ``issue`` can issue ``deliver`` for ``resource``."""
+    if deliver != "cookie" or resource is not None:
+        select_audience(resource, granted_audience(session, config))
+
+
+def access_token(
+    session: Session, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
+) -> Flow[tuple[PlaintextToken, Instant]]:
     """Sign an access token. Return it with its expiry."""
     jti = urlsafe_b64encode((yield from effects.random_bytes(12))).decode()
-    claims = build_claims(session, jti, now, config)
+    claims = build_claims(session, jti, now, config, resource)
     token = yield from effects.sign(claims, now)
     return PlaintextToken(token), Instant(int(str(claims["exp"])))
 

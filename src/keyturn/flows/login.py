@@ -5,13 +5,12 @@ from dataclasses import replace
 from keyturn.core.account import Account, normalise_identifier
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.payload_guard import guard_payload
 from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import verify_device_cookie
 from keyturn.core.types import Instant, Subject
 from keyturn.errors import LoginFailed, Overloaded, PasswordRejected, StoreUnavailable, Throttled
 from keyturn.flows import effects
-from keyturn.flows.create_session import LoginAttempt, create_session, device_secret, issue_device_cookie
+from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, device_secret, issue_device_cookie
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import (
@@ -27,10 +26,9 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     """Verify the password, create a session and issue its credentials.
 
     Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
-    ``CredentialsNotOffered``, ``PayloadRefused``.
+    ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``.
     """
-    deliver = config.resolve_delivery(request.deliver)
-    guard_payload(request.claims)
+    deliver = check_attempt(request, config)
     identifier = normalise_identifier(request.identifier)
     nonce = verify_device_cookie(request.device_token or "", identifier, device_secret(config))
     reservations = yield from _reserve(request, identifier, nonce, now, config)

@@ -11,7 +11,7 @@ from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
-from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.revoke import generation_increment
 from keyturn.flows.step_up import AMR, load_live_session, verify_session_password
 
@@ -22,10 +22,11 @@ def change_password(
     """Replace the password, renew session ``sid`` and end every other session (OWASP ASVS 5.0 7.4.3).
 
     Raises ``LoginFailed`` if ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
-    ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``.
+    ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``, ``InvalidTarget``.
     """
     delivery = config.resolve_delivery(deliver)
     loaded = yield from load_live_session(sid, now, config)
+    check_resource(loaded.session, delivery, config)
     account = yield from verify_session_password(loaded.session, current, now, config)
     yield from effects.validate_password(new, account.identifier)
     encoded = yield from effects.hash_password(new)

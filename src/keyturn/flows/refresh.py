@@ -1,5 +1,7 @@
 """Rotation of refresh tokens: concurrent uses of one token all get the same successor."""
 
+from collections.abc import Sequence
+
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import RotationResult, rotate
@@ -10,14 +12,18 @@ from keyturn.core.types import Instant
 from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
-from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.load_session import load_session_by_credential
 from keyturn.flows.revoke import session_end
 
 
-def refresh(text: str, deliver: Deliver, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
+def refresh(
+    text: str, deliver: Deliver, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
+) -> Flow[IssuedCredentials]:
     """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
+    ``resource``: narrows the access token, not the session (RFC 8707 section 2.2). Raises ``InvalidTarget``, which
+    leaves the refresh token usable, if it was not granted at login.
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` if a retired token
     is presented (this ends its session), ``CounterAhead`` if the store lost an acknowledged write.
     """
@@ -25,12 +31,14 @@ def refresh(text: str, deliver: Deliver, now: Instant, config: IssuerConfig) -> 
     while True:
         loaded = yield from load_session_by_credential(credential)
         result = rotate(loaded, credential.counter, now, config.profile.session)
+        if result.refusal is None:
+            check_resource(result.session, deliver, config, resource)
         if not (yield from _persist(result, loaded, now, config)):
             continue  # another request won the compare-and-swap: decide again from the session it stored
         if result.refusal is not None:
             yield from _audit_alert(result.refusal, loaded.session, now)
         result.or_raise()
-        return (yield from issue(result.session, deliver, now, config))
+        return (yield from issue(result.session, deliver, now, config, resource))
 
 
 def _persist(result: RotationResult, loaded: LoadedSession, now: Instant, config: IssuerConfig) -> Flow[bool]:

@@ -5,12 +5,11 @@ from dataclasses import replace
 from keyturn.core.account import Account, normalise_identifier
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.payload_guard import guard_payload
 from keyturn.core.throttle import Rate, address_key
 from keyturn.core.types import Instant, Subject
 from keyturn.errors import AccountExists
 from keyturn.flows import effects
-from keyturn.flows.create_session import LoginAttempt, create_session, issue_device_cookie, new_id
+from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, issue_device_cookie, new_id
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
@@ -20,10 +19,9 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
     """Create an account, create its first session and issue its credentials.
 
     Raises ``PasswordRejected`` with a reason for the user, ``AccountExists``, ``Throttled``, ``Overloaded``,
-    ``CredentialsNotOffered``, ``PayloadRefused``, ``BadRequest``.
+    ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
     """
-    deliver = config.resolve_delivery(request.deliver)
-    guard_payload(request.claims)
+    deliver = check_attempt(request, config)
     identifier = normalise_identifier(request.identifier)
     yield from effects.validate_password(request.password, identifier)
     reservations = yield from _reserve(request.client.address, now, config)

@@ -11,7 +11,7 @@ from keyturn.core.types import Instant, SessionId
 from keyturn.errors import LoginFailed, TokenRevoked
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
-from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.revoke import session_renewal
 from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
 
@@ -25,12 +25,13 @@ def confirm_password(
     """Authenticate again within session ``sid`` (RFC 9470).
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
-    ``CredentialsNotOffered``.
+    ``CredentialsNotOffered``; ``InvalidTarget`` if no configured audience is granted to the session any more.
     """
     delivery = config.resolve_delivery(deliver)
     session = None
     while session is None:
         loaded = yield from load_live_session(sid, now, config)
+        check_resource(loaded.session, delivery, config)
         yield from verify_session_password(loaded.session, password, now, config)
         session = yield from _renew(loaded.session, now, config)
     yield from effects.audit(AuditEventType.STEP_UP, now, session.subject, sid)

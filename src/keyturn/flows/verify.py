@@ -3,7 +3,8 @@
 A cached session only accepts a credential. Only the store or the revocation feed refuses one.
 """
 
-from keyturn.core.claims import AccessClaims, check_audience, check_issuer, check_times, principal_from_claims
+from keyturn.core.audience import check_own_audience
+from keyturn.core.claims import AccessClaims, check_issuer, check_times, principal_from_claims
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, check_session_token, session_state
 from keyturn.core.principal import Principal
@@ -46,7 +47,7 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     """
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, config.issuer)
-    check_audience(claims, config.audience[0])
+    check_own_audience(claims.aud, config)
     check_times(claims, now, config.profile.token.leeway_seconds)
     verdict = yield from effects.check_cached_claims(claims)
     if verdict is Verdict.REVOKED:

@@ -73,7 +73,7 @@ class TokenChecker:
     def __init__(
         self,
         issuer: str,
-        audience: str,
+        audience: tuple[str, ...],
         keys: KeySource,
         feed: Feed | None,
         *,
@@ -85,7 +85,7 @@ class TokenChecker:
         token_cache_size: int,
     ) -> None:
         self._issuer = issuer
-        self._audience = audience
+        self._audiences = frozenset(audience)
         self._keys = keys
         self._feed: Feed = _NullFeed() if feed is None else feed
         self._has_feed = feed is not None
@@ -106,9 +106,9 @@ class TokenChecker:
         return self._issuer
 
     @property
-    def audience(self) -> str:
-        """The value that ``aud`` must contain."""
-        return self._audience
+    def audience(self) -> str | frozenset[str]:
+        """The name that ``aud`` must contain, or the names of which it must contain one."""
+        return next(iter(self._audiences)) if len(self._audiences) == 1 else self._audiences
 
     @property
     def keys(self) -> KeySource:
@@ -136,7 +136,7 @@ class TokenChecker:
             cached.keys is not source.current
             or now >= source.due_at
             or not cached.starts_at <= self._clock() < cached.ends_at
-            or self._audience not in cached.audiences
+            or cached.audience not in self._audiences
             or not now - feed.freshness.complete_as_of <= self._bound_seconds
         ):
             return None
@@ -209,7 +209,7 @@ class TokenChecker:
         if cached is None or cached.keys is not keys:
             return self._read(token, keys)
         now = self._clock()
-        if self._audience not in cached.audiences or not cached.starts_at <= now < cached.ends_at:
+        if cached.audience not in self._audiences or not cached.starts_at <= now < cached.ends_at:
             self._check_claims(cached.claims, now)
         return cached
 
@@ -221,21 +221,22 @@ class TokenChecker:
         if header.typ != ACCESS_TYPE:
             raise TokenInvalid(f"typ is {header.typ!r}, not {ACCESS_TYPE}")
         claims, now = read_claims(payload), self._clock()
-        audience, issued_at, generation, leeway = claims.aud, claims.iat, claims.gen, self._leeway_seconds
-        audiences = (audience,) if isinstance(audience, str) else audience
+        aud, issued_at, generation, leeway = claims.aud, claims.iat, claims.gen, self._leeway_seconds
+        accepted = self._audiences.intersection((aud,) if isinstance(aud, str) else aud)
         starts_at = (issued_at if issued_at > claims.nbf else claims.nbf) - leeway
         ends_at = claims.exp + leeway
         if (
             claims.iss != self._issuer
             or generation < 0
             or not claims.sid
-            or self._audience not in audiences
+            or not accepted
             or not starts_at <= now < ends_at
         ):
             self._check_claims(claims, now)
             generation = max(generation, 0)  # without a feed, a token may lack "gen"
+        (name, *_) = accepted
         cached = CachedToken(
-            keys, starts_at, ends_at, audiences, claims.sid.encode(), generation, principal_from_claims(claims), claims
+            keys, starts_at, ends_at, name, claims.sid.encode(), generation, principal_from_claims(claims), claims
         )
         self._token_cache.insert(token, cached, now)
         return cached
@@ -244,7 +245,7 @@ class TokenChecker:
         check_issuer(claims, self._issuer)
         if self._has_feed and (not claims.sid or claims.gen < 0):
             raise TokenInvalid("sid or gen is missing: the token cannot be checked for revocation")
-        check_audience(claims, self._audience)
+        check_audience(claims, self._audiences)
         check_times(claims, now, self._leeway_seconds)
 
     def _resolve_unknown(self, token: str, cached: CachedToken) -> CheckFlow[Verdict]:

@@ -13,13 +13,14 @@ from keyturn.verifier.threads import ForkSafeLock
 class CachedToken(msgspec.Struct, frozen=True, gc=False):
     """Results that stay valid while ``keys`` is the current key set; everything else is checked on every call.
 
-    ``starts_at`` and ``ends_at``: validity in whole Unix seconds, leeway included.
+    ``starts_at`` and ``ends_at``: validity in whole Unix seconds, leeway included. ``audience``: the name of ``aud``
+    that the verifier accepted.
     """
 
     keys: KeySet
     starts_at: int
     ends_at: int
-    audiences: tuple[str, ...]
+    audience: str
     sid: bytes
     generation: int
     principal: Principal

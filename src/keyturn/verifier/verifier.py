@@ -4,13 +4,14 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Generic, Literal, Self, TypeVar
 from weakref import finalize
 
 from keyturn.clock import boottime
+from keyturn.core.audience import read_names
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.keyset import KeySet
@@ -35,7 +36,8 @@ IsActive = TypeVar("IsActive", bool, Awaitable[bool])
 class _Verifier(TokenChecker, ABC, Generic[IsActive]):
     """Arguments shared by ``Verifier`` and ``AsyncVerifier``.
 
-    ``issuer``: the only accepted ``iss``. ``audience``: value that ``aud`` must contain (RFC 9068 section 4).
+    ``issuer``: the only accepted ``iss``. ``audience``: name that ``aud`` must contain (RFC 9068 section 4);
+    or several, of which it must contain one, while a name is replaced.
     ``keys``: a ``KeySet`` or a ``KeySource``. Default: the ``jwks_uri`` of the issuer's metadata (RFC 8414).
     ``feed``: source of revocations. Default: the feed of the issuer's metadata, with its introspection endpoint as the
     fallback; ``service_token`` authenticates both.
@@ -56,7 +58,7 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
     def __init__(
         self,
         issuer: str,
-        audience: str,
+        audience: str | Iterable[str],
         *,
         keys: KeySet | KeySource | None = None,
         feed: Feed | None = None,
@@ -71,7 +73,8 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
         token_cache_size: int = 10_000,
     ) -> None:
         mode = revocation or _default_revocation(keys, feed)
-        _check_arguments(issuer, audience, feed, mode)
+        names = read_names("audience", audience or ())
+        _check_arguments(issuer, names, feed, mode)
         _check_limits(leeway_seconds, staleness_seconds, token_cache_size)
         is_feed_discovered = feed is None and mode == "feed"
         if keys is None or is_feed_discovered:
@@ -96,7 +99,7 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
         self._introspect: Callable[[str], IsActive] | None = introspect
         super().__init__(
             issuer,
-            audience,
+            names,
             _key_source(keys, discovery, monotonic),
             feed,
             clock=clock,
@@ -238,8 +241,8 @@ def _default_revocation(keys: KeySet | KeySource | None, feed: Feed | None) -> L
     return "none"
 
 
-def _check_arguments(issuer: str, audience: str, feed: Feed | None, revocation: str) -> None:
-    if not issuer or not audience:
+def _check_arguments(issuer: str, audience: tuple[str, ...], feed: Feed | None, revocation: str) -> None:
+    if not issuer or not audience or not all(audience):
         raise ConfigurationError("a verifier needs an issuer and an audience (RFC 9068 section 4)")
     if revocation not in ("feed", "none"):
         raise ConfigurationError(f"revocation must be 'feed' or 'none', not {revocation!r}")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -47,12 +47,13 @@ def read_json(request: Request, shape: type[T]) -> T:
         raise BadRequest(f"not strict JSON: {type(error).__name__}", hint=_json_hint(error)) from None
 
 
-def read_form(request: Request, shape: type[T]) -> T:
+def read_form(request: Request, shape: type[T], *, repeatable: Collection[str] = ()) -> T:
     """Decode the form body as ``shape``. Raises as ``read_json``.
 
     RFC 6749 section 3.2: repeated parameters are refused, empty ones are omitted.
+    ``repeatable``: parameters that are decoded as a list of values.
     """
-    return _convert(_fields(_text(request, "application/x-www-form-urlencoded")), shape)
+    return _convert(_fields(_text(request, "application/x-www-form-urlencoded"), repeatable), shape)
 
 
 def read_query(request: Request, shape: type[T]) -> T:
@@ -90,20 +91,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _fields(text: str) -> dict[str, str]:
+def _fields(text: str, repeatable: Collection[str] = ()) -> dict[str, str | list[str]]:
     if not _ENCODED.fullmatch(text):
         raise BadRequest("not form-urlencoded", hint="The body or query is not application/x-www-form-urlencoded.")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise BadRequest("too many fields, or not UTF-8", hint=f"Send at most {MAX_FIELDS} fields, in UTF-8.") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
+    single = [pair for pair in pairs if pair[0] not in repeatable]
+    fields: dict[str, str | list[str]] = dict(single)
+    if len(fields) != len(single):
         raise BadRequest("a parameter is repeated", hint="Send each parameter once.")
+    for name in repeatable:
+        fields[name] = [value for each, value in pairs if each == name and value]
     return {name: value for name, value in fields.items() if value}
 
 
-def _convert(fields: dict[str, str], shape: type[T]) -> T:
+def _convert(fields: dict[str, str | list[str]], shape: type[T]) -> T:
     try:
         return msgspec.convert(fields, shape, strict=False)
     except msgspec.ValidationError as error:

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from keyturn.errors import (
     CredentialsNotOffered,
     InvalidMember,
+    InvalidTarget,
     MethodNotAllowed,
     PasswordRejected,
     Refusal,
@@ -31,6 +32,8 @@ _BEARER_ERRORS = {
 
 _OAUTH_ERRORS: tuple[tuple[type[Refusal], str, int | None], ...] = (
     (UnsupportedGrantType, "unsupported_grant_type", None),
+    # RFC 8707 section 2.
+    (InvalidTarget, "invalid_target", None),
     (CredentialsNotOffered, "unauthorized_client", 400),
     # RFC 6749 section 4.1.2.1; section 5.2 defines no such code.
     (Unavailable, "temporarily_unavailable", None),

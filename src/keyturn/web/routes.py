@@ -54,7 +54,13 @@ _READ = (
 )
 _WRITE = (*_READ, errors.CrossOrigin, errors.CsrfTokenRequired, errors.NotDurable)
 _BODY = (errors.InvalidMember, errors.UnsupportedMediaType)
-_PASSWORD = (errors.LoginFailed, errors.Throttled, errors.PasswordRejected, errors.CredentialsNotOffered)
+_PASSWORD = (
+    errors.LoginFailed,
+    errors.Throttled,
+    errors.PasswordRejected,
+    errors.CredentialsNotOffered,
+    errors.InvalidTarget,
+)
 _ENTER = (*_ALWAYS, *_BODY, *_PASSWORD, errors.CrossOrigin, errors.NotDurable)
 _TOKEN = (
     *_ALWAYS,
@@ -64,6 +70,7 @@ _TOKEN = (
     errors.TokenInvalid,
     errors.TokenReused,
     errors.UnsupportedGrantType,
+    errors.InvalidTarget,
     errors.CredentialsNotOffered,
     errors.CrossOrigin,
     errors.CsrfTokenRequired,

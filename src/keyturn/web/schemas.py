@@ -19,6 +19,20 @@ ClientName = Annotated[
 ]
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
+Resource = Annotated[
+    str | list[str],
+    Meta(
+        description="Audiences that the access tokens of this login are limited to (RFC 8707). Default: all.",
+        extra={"expected": "a string or a list of strings"},
+    ),
+]
+Resources = Annotated[
+    tuple[str, ...],
+    Meta(
+        description="Granted audiences that the access token is limited to (RFC 8707 section 2.2). Default: all."
+        " Repeat the parameter for several.",
+    ),
+]
 Seconds = Annotated[int, Meta(description="Whole seconds since 1970-01-01T00:00:00Z.")]
 Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an access token.")]
 
@@ -37,6 +51,7 @@ class LoginRequest(MaskedStruct, frozen=True):
     password: str
     deliver: Deliver | None = None
     client_id: ClientName = "default"
+    resource: Resource | None = None
 
 
 class PasswordRequest(MaskedStruct, frozen=True):
@@ -57,6 +72,7 @@ class TokenRequest(MaskedStruct, frozen=True):
 
     grant_type: Grant
     refresh_token: Token | None = None
+    resource: Resources | None = None
 
 
 class RevokeRequest(MaskedStruct, frozen=True):

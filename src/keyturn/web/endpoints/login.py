@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from keyturn.core.audience import read_names
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.session import ClientInfo
 from keyturn.core.types import Instant
@@ -48,6 +49,7 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
         body.password,
         deliver=body.deliver,
         client=ClientInfo(body.client_id, _label(request), request.address),
+        resource=None if body.resource is None else read_names("resource", body.resource),
         device_token=_read_cookie_or_none(request, "device", config),
     )
     issued = yield from entrance(attempt, now, config.issuer_config)

@@ -18,15 +18,16 @@ GRANT_TYPES = ("refresh_token",)
 
 def token(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Exchange a refresh token for new tokens (RFC 6749 section 6)."""
-    form = read_form(request, TokenRequest)
+    form = read_form(request, TokenRequest, repeatable=("resource",))
     if form.grant_type not in GRANT_TYPES:
         raise UnsupportedGrantType("another grant_type")
     if form.refresh_token is not None:
         deliver = config.issuer_config.resolve_delivery("tokens")
-        issued = yield from refresh(form.refresh_token, deliver, now, config.issuer_config)
+        text = form.refresh_token
     else:
         deliver = config.issuer_config.resolve_delivery("token-cookies")
-        issued = yield from refresh((yield from _by_cookie(request, config)), deliver, now, config.issuer_config)
+        text = yield from _by_cookie(request, config)
+    issued = yield from refresh(text, deliver, now, config.issuer_config, form.resource)
     return issued_reply(200, issued, now, config.issuer_config)
 
 
