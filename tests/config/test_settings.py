@@ -111,6 +111,21 @@ def test_cookies_are_secure_wherever_the_issuer_is() -> None:
     assert build_profile(Settings(issuer="http://localhost:8000")).cookie.name("session") == "kt_session"
 
 
+def test_the_cookie_prefix_stands_after_that_of_the_scheme() -> None:
+    for scheme, name in (("https", "__Host-shop_session"), ("http", "shop_session")):
+        settings = Settings(issuer=f"{scheme}://localhost", profile="banking", cookie_prefix="shop_")
+        assert build_profile(settings).cookie.name("session") == name
+        assert build_profile(settings).cookie.csrf_token
+
+
+def test_an_unusable_cookie_prefix_is_reported_by_the_name_of_the_setting() -> None:
+    with pytest.raises(ConfigurationError) as wrong:
+        build_profile(Settings(issuer="https://localhost", cookie_prefix="__Host-shop_"))
+    (said,) = wrong.value.problems
+    assert said.startswith("cookie_prefix must be 1 to 32 characters of A-Z, a-z, 0-9, _ and -, the first a letter;")
+    assert "__Host-shop_" in said
+
+
 def test_all_invalid_policy_settings_are_reported_together() -> None:
     wrong = Settings(
         secret="short",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from keyturn.core.cookie import set_cookie
 from keyturn.core.policy import (
     BANKING,
     BROWSER,
@@ -79,6 +80,27 @@ def test_revocations_outlive_tokens_of_an_earlier_policy() -> None:
 def test_cookies_have_the_host_prefix_with_tls() -> None:
     assert CookiePolicy().name("session") == "__Host-kt_session"
     assert CookiePolicy(secure=False).name("session") == "kt_session"
+    assert CookiePolicy(prefix="shop-").name("session") == "__Host-shop-session"
+    assert CookiePolicy(secure=False, prefix="shop-").name("session") == "shop-session"
+
+
+def test_the_former_cookie_names_are_those_of_the_other_scheme_and_of_the_default_prefix() -> None:
+    assert CookiePolicy().former_name_starts == ("kt_",)
+    assert CookiePolicy(secure=False).former_name_starts == ("__Host-kt_",)
+    assert CookiePolicy(prefix="s_").former_name_starts == ("s_", "__Host-kt_", "kt_")
+
+
+@pytest.mark.parametrize("prefix", ["a", "shop-", "Kt_2", "x" * 32])
+def test_a_cookie_prefix_makes_a_cookie_name(prefix: str) -> None:
+    assert set_cookie(CookiePolicy(prefix=prefix).name("session"), "v").startswith(f"__Host-{prefix}session=v;")
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "_a", "-a", "1a", "__Host-a", "__Secure-", "a b", "a;", "a=", "a\n", "\u00e9", "x" * 33]
+)
+def test_a_cookie_prefix_that_a_browser_could_misread_is_refused(prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="prefix must be 1 to 32 characters"):
+        CookiePolicy(prefix=prefix)
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,9 @@ def test_the_refresh_cookie_is_no_credential_for_a_request(realm: IssuerConfig) 
 
 
 def test_a_tossed_cookie_is_refused(realm: IssuerConfig) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequest) as refused:
         extract(request((b"cookie", b"__Host-kt_session=a; __Host-kt_session=b")), realm)
+    assert refused.value.hint.startswith("The cookie __Host-kt_session was sent more than once; delete the cookies")
 
 
 @pytest.mark.conforms("RFC 6750 5.3")

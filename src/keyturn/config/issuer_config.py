@@ -25,6 +25,7 @@ FIELDS: Mapping[str, str] = {
     "login_limit_per_address": "address_limit",
     "signup_limit_per_address": "signup_limit",
     "password_min_length": "minimum",
+    "cookie_prefix": "prefix",
 }
 """Settings that override a field of a profile's policies, each with the name of the field."""
 
@@ -80,7 +81,8 @@ def build_profile(settings: Settings) -> Profile:
 
 def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
     # Over plain http a client drops Secure cookies. Production refuses such an issuer.
-    return replace(policy, secure=urlsplit(settings.issuer).scheme == "https")
+    secure = urlsplit(settings.issuer).scheme == "https"
+    return _override(replace(policy, secure=secure), settings, "cookie_prefix")
 
 
 def _override(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:

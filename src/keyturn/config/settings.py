@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from keyturn.core.policy import PROFILES, Credentials
+from keyturn.core.policy import COOKIE_PREFIX, PROFILES, Credentials
 from keyturn.errors import ConfigurationError
 
 PREFIX = "KEYTURN_"
@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     profile: str = "browser"
     credentials: Credentials = "hybrid"
     algorithm: str = ""
+    cookie_prefix: str = COOKIE_PREFIX
     trusted_origins: str = ""
     trusted_proxies: str = ""
     access_token_seconds: int = 0

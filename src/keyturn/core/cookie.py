@@ -1,8 +1,9 @@
 """Cookies: a byte-exact reader of the Cookie header, and a Set-Cookie writer that is safe from injection.
 
 A browser ties a ``__Host-`` cookie to one host by its exact name. A server that matches names less strictly than the
-browser loses that protection. The reader therefore matches Keyturn's cookie by its exact bytes only, and refuses a
-request that also contains a cookie which a laxer parser could take for it. All other cookies are ignored.
+browser loses that protection. The reader therefore matches Keyturn's cookie by its exact bytes only. A cookie of any
+other name, however similar, is ignored: a sibling host can set one, and must not be able to lock a user out with it.
+The same name twice is refused. The reader never chooses between two values.
 
 Sources: RFC 6265 sections 4.1, 4.2 and 5.4, RFC 6265bis section 4.1.3, RFC 9113 section 8.2.3.
 """
@@ -22,12 +23,10 @@ MAX_AGE_SECONDS = 400 * 24 * 60 * 60
 
 _VALUE = r"[A-Za-z0-9._-]+"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_PREFIX = re.compile(r"__[A-Za-z]+(?:-Http)?-")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 # RFC 9110 section 5.5: CR, LF and NUL in a field value are an attack on a parser, this one or the application's.
 _CONTROL = re.compile(rb"[\x00\r\n]")
 _SIMPLE = re.compile(rb"[ !#-~]*")
-_NON_PRINTABLE = re.compile(rb"[\x00-\x1f\x7f-\xff]+")
 _RFC2965 = re.compile(rb";[ \t]*\$")
 _OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
 
@@ -35,10 +34,10 @@ _OPEN_QUOTE = re.compile(rb'[^=]*=[ \t]*"(?:[^"\\]|\\.)*\Z', re.DOTALL)
 def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     """Return the value of the cookie ``name`` in these Cookie header values, or ``None``.
 
-    Raises ``BadRequest`` when the cookie appears twice (in one header or in several), is quoted, is outside the token
-    alphabet, stands inside another cookie's quotes, or comes with RFC 2965 attributes such as ``$Version``. Also for a
-    look-alike next to it (other case, other or no prefix, space, quotes, control or non-ASCII bytes in the name).
-    Raises ``HeadersTooLarge`` for more than 16 KiB of Cookie headers.
+    A look-alike is another cookie and is ignored (other case, other or no prefix, quotes, tabs, control or non-ASCII
+    bytes in the name). Raises ``BadRequest`` when the cookie appears twice (in one header or in several), is quoted, is
+    outside the token alphabet, stands inside another cookie's quotes, or comes with RFC 2965 attributes such as
+    ``$Version``. Raises ``HeadersTooLarge`` for more than 16 KiB of Cookie headers.
     """
     # RFC 9113 section 8.2.3: a cookie header split for compression is joined with "; " before it is read.
     header = headers[0] if len(headers) == 1 else b"; ".join(headers)
@@ -51,28 +50,25 @@ def find_cookie(headers: Sequence[bytes], name: str) -> str | None:
     if only_pair := patterns.pair.fullmatch(header):
         return only_pair[1].decode()
     if _SIMPLE.fullmatch(header) and not (b"$" in header and _RFC2965.search(b";" + header)):
-        # Without quotes, $Version and control bytes, a look-alike must contain the cookie's name (the stem).
         match = patterns.pair_in_list.search(header)
         rest = header[: match.start()] + header[match.end() :] if match else header
-        if patterns.stem not in rest.lower():
+        if patterns.start not in rest:
             return match[1].decode() if match else None
     return _search(header, patterns)
 
 
 class _CookiePatterns:
-    """Compiled patterns for one cookie name and for its look-alikes."""
+    """Compiled patterns for one cookie name. ``start``: the name and the equals sign, with which its pairs start."""
 
-    __slots__ = ("look_alike", "pair", "pair_in_list", "stem")
+    __slots__ = ("hint", "pair", "pair_in_list", "start")
 
     def __init__(self, name: str) -> None:
-        stem = _PREFIX.sub("", name, count=1).lower()
         pair = f"{re.escape(name)}=({_VALUE})"
-        self.stem = stem.encode()
+        self.start = f"{name}=".encode()
+        self.hint = f"The cookie {name} was sent more than once; delete the cookies of this site and log in again."
         self.pair = re.compile(pair.encode())
         # RFC 6265 section 4.2.1 puts one space between pairs; hand-written clients send none, or several.
         self.pair_in_list = re.compile(rf"(?:\A|; *){pair}(?=;|\Z)".encode())
-        # Every prefix of RFC 6265bis (__Host-, __Secure-, __Http-, __Host-Http-), and future ones of the same form.
-        self.look_alike = re.compile(f"(?:__[a-z-]*-)?{re.escape(stem)}".encode())
 
 
 _patterns_for = lru_cache(maxsize=32)(_CookiePatterns)
@@ -81,26 +77,19 @@ _patterns_for = lru_cache(maxsize=32)(_CookiePatterns)
 def _search(header: bytes, patterns: _CookiePatterns) -> str | None:
     if _CONTROL.search(header):
         raise BadRequest("the Cookie header contains CR, LF or NUL")
-    printable = _NON_PRINTABLE.sub(b"", header).lower().split(b";")
-    candidates = [i for i, piece in enumerate(printable) if patterns.stem in piece and _is_look_alike(piece, patterns)]
-    if not candidates:
-        return None
-    if len(candidates) > 1:
-        # Cookie tossing: a sibling host can set a second cookie and choose which of the two comes first.
-        raise BadRequest("the cookie appears more than once, or together with a look-alike")
     pieces = header.split(b";")
-    if _RFC2965.search(b";" + header) or _is_inside_quotes(pieces[: candidates[0]], pieces[candidates[0] + 1 :]):
+    found = [i for i, piece in enumerate(pieces) if piece.lstrip(b" ").startswith(patterns.start)]
+    if not found:
+        return None
+    if len(found) > 1:
+        # Cookie tossing: a sibling host can set a second cookie and choose which of the two comes first.
+        raise BadRequest("the cookie appears more than once", hint=patterns.hint)
+    if _RFC2965.search(b";" + header) or _is_inside_quotes(pieces[: found[0]], pieces[found[0] + 1 :]):
         raise BadRequest(
             "the cookie is inside another cookie's quotes, or comes with RFC 2965 attributes such as $Version"
         )
-    piece = pieces[candidates[0]]
-    return _value(piece.lstrip(b" ") if candidates[0] else piece, patterns)
-
-
-def _is_look_alike(piece: bytes, patterns: _CookiePatterns) -> bool:
-    # "=name=value": a cookie without a name, which some browsers sent as "name=value" (RFC 6265bis section 8.8).
-    name = piece.strip(b' "=').partition(b"=")[0]
-    return patterns.look_alike.fullmatch(name.strip(b' "')) is not None
+    piece = pieces[found[0]]
+    return _value(piece.lstrip(b" ") if found[0] else piece, patterns)
 
 
 def _is_inside_quotes(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
@@ -111,9 +100,7 @@ def _is_inside_quotes(before: Sequence[bytes], after: Sequence[bytes]) -> bool:
 def _value(piece: bytes, patterns: _CookiePatterns) -> str:
     match = patterns.pair.fullmatch(piece)
     if match is None:
-        raise BadRequest(
-            "the cookie has another spelling of its name, or its value is not one or more of A-Z a-z 0-9 . _ -"
-        )
+        raise BadRequest("the value of the cookie is not one or more of A-Z a-z 0-9 . _ -, or a space precedes it")
     return match[1].decode()
 
 

@@ -1,5 +1,6 @@
 """Policies: immutable, validated settings, and named profiles with their sources."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,6 +9,15 @@ from keyturn.errors import ConfigurationError
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+COOKIE_PREFIX = "kt_"
+"""Default prefix of the names of Keyturn's cookies."""
+
+HOST_PREFIX = "__Host-"
+"""Prefix of the names of cookies that only this host can set, over TLS (RFC 6265bis section 4.1.3)."""
+
+# The first letter keeps out __Host- and __Secure-, which follow from the scheme.
+_COOKIE_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 Credentials = Literal["session", "jwt", "hybrid"]
 Deliver = Literal["cookie", "tokens", "both", "token-cookies"]
@@ -88,18 +98,34 @@ class TokenPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CookiePolicy:
-    """Attributes of Keyturn's cookies.
+    """Names and attributes of Keyturn's cookies.
 
-    RFC 6265bis section 4.1.3: the prefix ``__Host-`` ties a cookie to one host, over TLS, with ``Path=/``.
+    RFC 6265bis section 4.1.3: ``__Host-`` ties a cookie to one host, over TLS, with ``Path=/``.
+    ``prefix``: start of every name, after ``__Host-``. Browsers keep one cookie jar per host, whatever the port: two
+    issuers on one host need two prefixes. Raises ``ConfigurationError`` for an unusable one.
     """
 
     secure: bool = True
     same_site: Literal["Lax", "Strict"] = "Lax"
     csrf_token: bool = False
+    prefix: str = COOKIE_PREFIX
+
+    def __post_init__(self) -> None:
+        _require(
+            _COOKIE_PREFIX.fullmatch(self.prefix) is not None,
+            "prefix must be 1 to 32 characters of A-Z, a-z, 0-9, _ and -, the first a letter; with an https issuer, "
+            f"{HOST_PREFIX} is put in front of it; not {self.prefix!r}",
+        )
 
     def name(self, role: str) -> str:
-        """Return the cookie name of ``role`` (session, access, refresh, device); prefixed when ``secure`` is set."""
-        return f"__Host-kt_{role}" if self.secure else f"kt_{role}"
+        """Return the cookie name of ``role`` (session, access, refresh, device); with ``__Host-`` if ``secure``."""
+        return f"{HOST_PREFIX}{self.prefix}{role}" if self.secure else f"{self.prefix}{role}"
+
+    @property
+    def former_name_starts(self) -> tuple[str, ...]:
+        """Starts of the names that the cookies had over the other scheme, or before the prefix was set."""
+        starts = (f"{host}{prefix}" for prefix in (self.prefix, COOKIE_PREFIX) for host in (HOST_PREFIX, ""))
+        return tuple(each for each in dict.fromkeys(starts) if each != self.name(""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,16 @@ from typing import Literal
 
 from keyturn.core.cookie import find_cookie
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.errors import BadRequest, TokenMalformed, Unauthenticated
+from keyturn.errors import BadRequest, HeadersTooLarge, TokenMalformed, Unauthenticated
 from keyturn.web.message import Request
 
 MAX_BEARER_CHARS = 8 * 1024 + 64
 """Longest accepted Authorization header, in bytes; no token issued by Keyturn is longer."""
 
 CookieRole = Literal["session", "access", "refresh", "device"]
+
+LOGIN_COOKIES: tuple[CookieRole, ...] = ("session", "access", "refresh")
+"""Cookies that may carry the credentials of a login; the device cookie carries none."""
 
 # RFC 9110 section 11.6.2 and RFC 6750 section 2.1: one scheme, in any case; one token; nothing else.
 _SCHEME = re.compile(rb"bearer(?: |\Z)", re.IGNORECASE)
@@ -44,21 +47,41 @@ def extract(request: Request, config: IssuerConfig) -> Credential | None:
     cookie, and an invalid cookie never falls back to another one. A header of another scheme is not for Keyturn (a
     browser sends Basic to a staging site): it is refused only if there is no cookie.
     """
-    session = access = None
-    if not _has_bearer(request):
-        session = read_cookie(request, "session", config)
-        access = None if session is not None else read_cookie(request, "access", config)
-    if session is not None:
-        return Credential("session", session, cookie=True)
-    if access is not None:
-        return Credential("access", access, cookie=True)
+    cookie = None if has_bearer(request) else _extract_cookie(request, config)
+    if cookie is not None:
+        return cookie
     token = bearer_token(request)
     return None if token is None else Credential("access", token, cookie=False)
 
 
-def _has_bearer(request: Request) -> bool:
+def extract_optional(request: Request, config: IssuerConfig) -> Credential | None:
+    """Return the credential of a request that may be anonymous, else None.
+
+    A malformed or repeated cookie and a header of another scheme count as none. Raises ``BadRequest`` or
+    ``TokenMalformed`` for an invalid bearer token, ``HeadersTooLarge`` for cookies that are not read at all.
+    """
+    if has_bearer(request):
+        return extract(request, config)
+    try:
+        return _extract_cookie(request, config)
+    except HeadersTooLarge:
+        raise
+    except BadRequest:
+        return None
+
+
+def has_bearer(request: Request) -> bool:
+    """Return True if the Authorization header is of the Bearer scheme, or is repeated."""
     values = request.values(b"authorization")
     return len(values) > 1 or any(map(_SCHEME.match, values))
+
+
+def _extract_cookie(request: Request, config: IssuerConfig) -> Credential | None:
+    session = read_cookie(request, "session", config)
+    if session is not None:
+        return Credential("session", session, cookie=True)
+    access = read_cookie(request, "access", config)
+    return None if access is None else Credential("access", access, cookie=True)
 
 
 def bearer_token(request: Request) -> str | None:
@@ -85,6 +108,6 @@ def bearer_token(request: Request) -> str | None:
 
 
 def read_cookie(request: Request, role: CookieRole, config: IssuerConfig) -> str | None:
-    """Return the value of the cookie for ``role``. Raises ``BadRequest`` for repeated, quoted and look-alike ones."""
+    """Return the value of the cookie for ``role``. Raises ``BadRequest`` for a repeated or malformed one."""
     headers = request.values(b"cookie")
     return find_cookie(headers, config.profile.cookie.name(role)) if headers else None

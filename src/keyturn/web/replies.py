@@ -6,20 +6,17 @@ from msgspec import UNSET, UnsetType
 
 from keyturn.core.cookie import MAX_AGE_SECONDS, clear_cookie, set_cookie
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.policy import Deliver
+from keyturn.core.policy import HOST_PREFIX, Deliver
 from keyturn.core.sealed import PlaintextToken
 from keyturn.core.types import Instant
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.revoke import RevocationReceipt
-from keyturn.web.credentials import CookieRole
+from keyturn.web.credentials import LOGIN_COOKIES, CookieRole
 from keyturn.web.message import NO_STORE, Header, Reply, json_reply
 from keyturn.web.schemas import IssuedResponse, RevokedResponse
 
 # RFC 6749 section 5.1 requires both headers: Pragma is for caches older than RFC 9111.
 _PRIVATE: tuple[Header, ...] = (*NO_STORE, (b"pragma", b"no-cache"))
-LOGIN_COOKIES: tuple[CookieRole, ...] = ("session", "access", "refresh")
-"""Cookies that may carry the credentials of a login; the device cookie carries none."""
-
 _ROLES: dict[Deliver, tuple[CookieRole, ...]] = {
     "cookie": ("session",),
     "tokens": (),
@@ -33,14 +30,15 @@ def issued_reply(
     issued: IssuedCredentials,
     now: Instant,
     config: IssuerConfig,
-    previous_tokens: Collection[CookieRole] = (),
+    previous: Collection[str] = (),
 ) -> Reply:
     """Build the reply to a login, a refresh or a step-up.
 
-    ``previous_tokens``: cookies of an earlier login that this one replaces. Those that are not overwritten are cleared:
-    the browser would present them instead of the new ones.
+    ``previous``: names of the cookies of earlier logins that this one replaces. Those that are not overwritten are
+    cleared: the browser would present them instead of the new ones.
     """
-    stale = [_clear(role, config) for role in previous_tokens if role not in _ROLES[issued.deliver]]
+    overwritten = set(map(config.profile.cookie.name, _ROLES[issued.deliver]))
+    stale = [_clear(name, config) for name in previous if name not in overwritten]
     return json_reply(status, _answer(issued, now), (*_PRIVATE, *_cookies(issued, now, config), *stale))
 
 
@@ -51,7 +49,7 @@ def revoked_reply(revoked: RevocationReceipt, config: IssuerConfig, *, clear: bo
     session was revoked (P9).
     """
     answer = RevokedResponse(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
-    cookies = [_clear(role, config) for role in LOGIN_COOKIES] if clear else []
+    cookies = [_clear(config.profile.cookie.name(role), config) for role in LOGIN_COOKIES] if clear else []
     return json_reply(200, answer, (*NO_STORE, *cookies))
 
 
@@ -101,7 +99,8 @@ def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, config: I
     ).encode()
 
 
-def _clear(role: CookieRole, config: IssuerConfig) -> Header:
+def _clear(name: str, config: IssuerConfig) -> Header:
     policy = config.profile.cookie
-    cleared = clear_cookie(policy.name(role), same_site=policy.same_site, secure=policy.secure)
-    return b"set-cookie", cleared.encode()
+    # A former name may have the prefix although the present ones have not: a browser requires Secure with it.
+    secure = policy.secure or name.startswith(HOST_PREFIX)
+    return b"set-cookie", clear_cookie(name, same_site=policy.same_site, secure=secure).encode()

@@ -19,7 +19,8 @@ from keyturn.web.credentials import CookieRole, read_cookie
 from keyturn.web.guard import refuse_cross_origin
 from keyturn.web.message import Reply, Request
 from keyturn.web.parse import read_json
-from keyturn.web.replies import LOGIN_COOKIES, issued_reply
+from keyturn.web.previous_cookies import find_previous_cookies
+from keyturn.web.replies import issued_reply
 from keyturn.web.schemas import LoginRequest
 
 MAX_LABEL_CHARS = 120
@@ -53,20 +54,17 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
         device_token=_read_cookie_or_none(request, "device", config),
     )
     issued = yield from entrance(attempt, now, config.issuer_config)
-    held = _previous_tokens(request, config) if issued.deliver != "tokens" else {}
-    yield from revoke_previous_sessions(held.values(), issued.session.sid, now, config.issuer_config)
-    return issued_reply(status, issued, now, config.issuer_config, held)
+    if issued.deliver == "tokens":
+        return issued_reply(status, issued, now, config.issuer_config)
+    previous = find_previous_cookies(request, config.issuer_config)
+    yield from revoke_previous_sessions(filter(None, previous.values()), issued.session.sid, now, config.issuer_config)
+    return issued_reply(status, issued, now, config.issuer_config, previous)
 
 
 def _label(request: Request) -> str:
     agents = request.values(b"user-agent")
     shown = _UNPRINTABLE.sub("", agents[0].decode("latin-1")) if agents else ""
     return shown.strip()[:MAX_LABEL_CHARS]
-
-
-def _previous_tokens(request: Request, config: WebConfig) -> dict[CookieRole, str]:
-    found: dict[CookieRole, str | None] = {role: _read_cookie_or_none(request, role, config) for role in LOGIN_COOKIES}
-    return {role: text for role, text in found.items() if text is not None}
 
 
 def _read_cookie_or_none(request: Request, role: CookieRole, config: WebConfig) -> str | None:
