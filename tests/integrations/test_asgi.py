@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from integrations.guarded_app import COOKIE, ISSUER, Answer, App, GuardedIssuer, bearer, cookie, exchange
+from integrations.guarded_app import COOKIE, ISSUER, Answer, App, GuardedIssuer, bearer, cookie, exchange, run
 from keyturn import Verifier
-from keyturn.errors import ConfigurationError
+from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.flows import IssuedCredentials
 from keyturn.integrations.asgi import AuthMiddleware
 
@@ -54,14 +54,43 @@ def test_a_refused_head_has_no_body(issuer_app: GuardedIssuer) -> None:
     assert (answer.status, answer.body) == (401, b"")
 
 
-def test_an_optional_guard_lets_strangers_in_but_no_bad_credential(make: Callable[..., GuardedIssuer]) -> None:
+def test_an_optional_guard_passes_anonymous_requests_and_refuses_bad_bearer_tokens(
+    make: Callable[..., GuardedIssuer],
+) -> None:
     issuer_app = make(optional=True)
     issued = issuer_app.login()
-    assert issuer_app.ask().status == 200
-    assert issuer_app.ask(cookie(issued)).status == 200
-    assert [caller and caller.sid for caller in issuer_app.app.callers] == [None, issued.session.sid]
-    assert issuer_app.ask((b"cookie", COOKIE + b"=kt_session_forged")).status == 401
-    assert issuer_app.ask((b"authorization", b"Basic YTpi")).status == 401
+    dead = (b"cookie", COOKIE + b"=kt_session_forged")
+    for headers in ((), (cookie(issued),), (dead,), ((b"authorization", b"Basic YTpi"),), (bearer(issued), dead)):
+        assert issuer_app.ask(*headers).status == 200
+    sid = issued.session.sid
+    assert [caller and caller.sid for caller in issuer_app.app.callers] == [None, sid, None, None, sid]
+    assert issuer_app.ask((b"authorization", b"Bearer x")).code == "token_malformed"
+    assert len(issuer_app.app.callers) == 5
+
+
+def test_an_optional_guard_refuses_a_live_cookie_without_its_csrf_token(make: Callable[..., GuardedIssuer]) -> None:
+    issuer_app = make("browser-strict", optional=True)
+    issued = issuer_app.login()
+    assert issuer_app.ask(cookie(issued), method="POST").code == "csrf_token_required"
+    run(issuer_app.issuer.logout(issued.session.sid))
+    assert issuer_app.ask(cookie(issued), method="POST").status == 200
+    assert issuer_app.app.callers == [None]
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_an_undecidable_cookie_is_503_on_every_route(
+    make: Callable[..., GuardedIssuer], optional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer_app = make(optional=optional)
+    issued = issuer_app.login()
+    issuer_app.monotonic.now += 5.5
+
+    async def down(*_: object) -> None:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(issuer_app.parts.ports.sessions, "load", down, raising=False)
+    assert issuer_app.ask(cookie(issued)).code == "revocation_unknown"
+    assert issuer_app.app.callers == []
 
 
 @pytest.mark.parametrize("extra", ["cookie", "authorization"])
@@ -86,10 +115,12 @@ def test_a_tossed_cookie_is_refused_beside_a_remembered_one(issuer_app: GuardedI
     name, value = cookie(issuer_app.login())
     issuer_app.ask((name, value))
     issuer_app.ask((name, value))
-    for tossed in (value + b"; " + value, value + b"; kt_session=x", b"\xa0" + value, value.upper()):
-        assert issuer_app.ask((name, tossed)).status == 400
+    assert issuer_app.ask((name, value + b"; " + value)).status == 400
+    for other in (b"\xa0" + value, value.upper()):
+        assert issuer_app.ask((name, other)).status == 401
+    assert issuer_app.ask((name, value + b"; kt_session=x")).status == 200
     assert issuer_app.ask((name, value + b"; theme=dark")).status == 200
-    assert issuer_app.cached_cookies == 2
+    assert issuer_app.cached_cookies == 3
 
 
 def test_an_unsafe_method_requires_a_csrf_token_despite_the_cache(make: Callable[..., GuardedIssuer]) -> None:
@@ -140,6 +171,19 @@ def test_a_websocket_is_guarded_against_hijacking(issuer_app: GuardedIssuer) -> 
     refused = {"type": "websocket.close", "code": 1008, "reason": "cross_origin"}
     assert exchange(issuer_app.guard, socket(cookie(issued), other)) == [refused]
     assert exchange(issuer_app.guard, socket(own)) == [{**refused, "reason": "unauthenticated"}]
+
+
+def test_an_optional_websocket_passes_anonymous_and_refuses_hijacked_handshakes(
+    make: Callable[..., GuardedIssuer],
+) -> None:
+    issuer_app = make(optional=True)
+    issued, other = issuer_app.login(), (b"origin", b"https://evil.example")
+    assert exchange(issuer_app.guard, socket(other)) == []
+    refused = exchange(issuer_app.guard, socket(cookie(issued), other))
+    assert [each.get("reason") for each in refused] == ["cross_origin"]
+    run(issuer_app.issuer.logout(issued.session.sid))
+    assert exchange(issuer_app.guard, socket(cookie(issued), other)) == []
+    assert issuer_app.app.callers == [None, None]
 
 
 def test_a_refused_websocket_gets_a_response_if_the_server_supports_it(issuer_app: GuardedIssuer) -> None:

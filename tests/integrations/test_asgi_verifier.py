@@ -76,5 +76,7 @@ def test_an_optional_resource_server_lets_strangers_in() -> None:
     app = App()
     guard = AuthMiddleware(app, verifier=AsyncVerifier(ISSUER, "orders", revocation="none"), optional=True)
     assert ask(guard).status == 200
+    assert ask(guard, (b"authorization", b"Basic YTpi")).status == 200
+    assert ask(guard, (b"cookie", b"__Host-kt_session=x")).status == 200
     assert ask(guard, (b"authorization", b"Bearer x y")).status == 401
-    assert app.callers == [None]
+    assert app.callers == [None, None, None]

@@ -21,8 +21,8 @@ from keyturn.flows import drive_async
 from keyturn.ports import Ports
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.config import error_page_of, web_config
-from keyturn.web.credentials import bearer_token, extract, read_cookie
-from keyturn.web.guard import guard, refuse_cross_origin
+from keyturn.web.credentials import bearer_token, has_bearer, read_cookie
+from keyturn.web.guard import guard, guard_optional, refuse_cross_origin
 from keyturn.web.message import Reply, Request, without_body
 from keyturn.web.problem import problem
 
@@ -67,7 +67,9 @@ class AuthMiddleware:
     ``issuer``: for an app of the issuer itself, which accepts bearer tokens, session cookies and access cookies, with
     CSRF protection. Give exactly one of ``verifier`` and ``issuer``.
     ``trusted_origins``: other origins whose browser requests may use the issuer's cookies.
-    ``optional``: pass a request without a credential, with None as its principal. An invalid credential is refused.
+    ``optional``: pass anonymous requests, with None as their principal. A cookie that is dead, malformed or repeated,
+    and an Authorization header of another scheme, count as none. An invalid bearer token is refused, and so is a valid
+    cookie in a request from another origin.
     ``cookie_cache_size``: maximum number of cached Cookie headers.
 
     A refusal is sent as a problem document (``web.problem``) that links to the issuer's error page.
@@ -141,10 +143,11 @@ class _TokenAuthenticator:
         return self._check_cached(token) or self._check_now(token)
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
-        token = bearer_token(_request(scope))
+        request = _request(scope)
+        if optional and not has_bearer(request):
+            return None
+        token = bearer_token(request)
         if token is None:
-            if optional:
-                return None
             raise Unauthenticated(
                 "the request has no bearer token",
                 hint="Send the header Authorization: Bearer, a space, an access token; this service takes no cookies.",
@@ -191,12 +194,13 @@ class _SessionAuthenticator:
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
         now, request = Instant(int(self._clock())), _request(scope)
-        if optional and extract(request, self._config) is None:
+        check = guard_optional if optional else guard
+        principal = await drive_async(check(request, now, self._web_config), self._ports)
+        if principal is None:
             return None
         if scope["type"] == "websocket":
             # Cross-site WebSocket hijacking: the handshake is a GET, which browsers send to any origin with cookies.
             refuse_cross_origin(replace(request, method="POST"), self._web_config)
-        principal = await drive_async(guard(request, now, self._web_config), self._ports)
         if principal.credential == "session" and request.method in SAFE_METHODS:
             self._cache_cookie(request, principal, now)
         return principal

@@ -10,7 +10,7 @@ from keyturn.flows.csrf import verify_csrf_token
 from keyturn.flows.effects import Flow
 from keyturn.flows.verify import verify_access, verify_session
 from keyturn.web.config import WebConfig, service_digest
-from keyturn.web.credentials import Credential, bearer_token, extract
+from keyturn.web.credentials import Credential, bearer_token, extract, extract_optional
 from keyturn.web.message import Request
 
 
@@ -27,6 +27,29 @@ def guard(request: Request, now: Instant, config: WebConfig) -> Flow[Principal]:
         refuse_cross_origin(request, config)
     principal = yield from _verify(credential, now, config)
     if credential.cookie:
+        yield from require_csrf_token(request, principal.sid, config)
+    return principal
+
+
+def guard_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Principal | None]:
+    """Authenticate a request that may be anonymous. Return None for an anonymous one.
+
+    A cookie that is dead, malformed or repeated counts as none: a browser sends it for weeks, and a refusal would keep
+    its user from the login. A bearer token is sent on purpose: an invalid one is refused (RFC 6750 section 3.1).
+    Raises as ``guard``; ``CrossOrigin`` and ``CsrfTokenRequired`` only for a cookie that is valid.
+    """
+    credential = extract_optional(request, config.issuer_config)
+    if credential is None:
+        return None
+    try:
+        principal = yield from _verify(credential, now, config)
+    except Unauthenticated:
+        if credential.cookie:
+            return None
+        raise
+    if credential.cookie:
+        # An anonymous request has no authority that another site could abuse: check the origin of a valid cookie only.
+        refuse_cross_origin(request, config)
         yield from require_csrf_token(request, principal.sid, config)
     return principal
 
