@@ -40,7 +40,7 @@ class Postgres(ServiceProcess):
             "dynamic_shared_memory_type": "mmap",
             **settings,
         }
-        self.command = [_binary("postgres"), "-D", str(self.folder / "base")]
+        self.command = [binary("postgres"), "-D", str(self.folder / "base")]
         for name, value in given.items():
             self.command += ["-c", f"{name}={value}"]
 
@@ -113,17 +113,17 @@ class Postgres(ServiceProcess):
         word.chmod(0o644)
         made = self.folder / "initdb"
         arguments = ["-D", str(made), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={word}"]
-        command = [_binary("initdb"), *arguments, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        command = [binary("initdb"), *arguments, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run(command, user=self.user, cwd=self.folder, check=True, capture_output=True)
         made.rename(cluster)
 
     def _copy(self, primary: "Postgres") -> None:
         arguments = ["-D", str(self.folder / "base"), "-d", primary.url(), "-R", "-X", "stream", "-c", "fast"]
-        command = [_binary("pg_basebackup"), *arguments, "--no-sync"]
+        command = [binary("pg_basebackup"), *arguments, "--no-sync"]
         subprocess.run(command, user=self.user, cwd=self.folder, check=True, capture_output=True)
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     # Debian keeps them out of the PATH, by version.
     newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     found = str(newest[-1]) if newest else shutil.which(name)

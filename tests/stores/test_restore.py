@@ -145,6 +145,29 @@ def test_a_restored_database_is_read_from_its_start(
     reopened.close()
 
 
+@pytest.mark.parametrize("new_entries", [2, 3])
+def test_a_restored_database_that_has_grown_again_is_read_from_its_start(
+    store: SqlStore,
+    follower: LogFollower,
+    session_cache: RecordingSessionCache,
+    path: Path,
+    backup: Path,
+    new_entries: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mark(store, "first")
+    copy(path, backup)
+    mark(store, "lost")
+    mark(store, "lost too")
+    follower.poll_once(100.0)
+    copy(backup, path)
+    for each in range(new_entries):
+        mark(store, f"new{each}")
+    assert follower.poll_once(101.0) == 1 + new_entries
+    assert session_cache.revocation_count == 3 + new_entries
+    assert "put back from a backup" in caplog.text
+
+
 def test_an_unchanged_file_is_opened_once(
     store: SqlStore, follower: LogFollower, session_cache: RecordingSessionCache
 ) -> None:

@@ -28,6 +28,7 @@ class IssuerFeed:
         self.raw: bytes | None = None
         self.number = 7
         self.nonce = ""
+        self.mark = ""
         self.monotonic = monotonic
         self.travel_seconds = 0.0
 
@@ -49,12 +50,17 @@ class IssuerFeed:
         asked_for = parse_qs(self.queries[-1])
         known = int(asked_for.get("after", asked_for.get("seed", ["0"]))[0])
         newer = [each for each in self.entries if each.sequence > known][: self.limit]
+        if self.mark and asked_for.get("mark", [self.mark])[0] != self.mark:
+            return self._page([], known, complete=False, restored=True)
         if "after" not in asked_for:
             return self._page(newer, newer[-1].sequence if newer else self.sequence)
         return self._page(newer, newer[-1].sequence if newer else known, self.purged <= known <= self.sequence)
 
-    def _page(self, entries: list[Revocation], sequence: int, complete: bool = True) -> bytes:
+    def _page(
+        self, entries: list[Revocation], sequence: int, complete: bool = True, *, restored: bool = False
+    ) -> bytes:
         names = ("kind", "key", "value", "at", "expires_at", "sequence")
         lines = [{name: getattr(each, name) for name in names} for each in entries]
         page = {"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}
-        return json.dumps(page | {"nonce": self.nonce}).encode()
+        extra = {"mark": self.mark, "restored": restored} if self.mark else {}
+        return json.dumps(page | {"nonce": self.nonce} | extra).encode()

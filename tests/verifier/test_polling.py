@@ -117,6 +117,57 @@ def test_an_older_log_does_not_unrevoke_a_session(
     assert polled_feed.revocations.ended == {b"a", b"b", b"c", b"d"}
 
 
+def test_a_log_behind_the_reader_raises_an_alarm_until_everything_is_revoked(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, caplog: pytest.LogCaptureFixture
+) -> None:
+    for each in "abc":
+        issuer_feed.append(each)
+    polled_feed.poll()
+    assert (polled_feed.problem, polled_feed.restores) == ("", 0)
+    issuer_feed.entries, issuer_feed.sequence = issuer_feed.entries[:1], 1
+    polled_feed.poll()
+    assert ("put back from a backup" in polled_feed.problem, polled_feed.restores) == (True, 1)
+    assert "put back from a backup" in caplog.text
+    polled_feed.poll()
+    assert polled_feed.restores == 1
+    issuer_feed.append("", RevocationKind.EVERYTHING, NOW)
+    polled_feed.poll()
+    assert polled_feed.problem == ""
+
+
+def test_a_log_that_has_grown_again_is_read_from_its_start(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+    issuer_feed.append("lost")
+    issuer_feed.mark = "1.2.3.aa"
+    polled_feed.poll()
+    issuer_feed.entries, issuer_feed.sequence, issuer_feed.mark = [], 0, "1.2.4.bb"
+    issuer_feed.append("new")
+    polled_feed.poll()
+    assert issuer_feed.queries[-3:] == ["after=1&mark=1.2.3.aa", "", "seed=1&mark=1.2.4.bb"]
+    assert polled_feed.revocations.ended == {b"lost", b"new"}
+    assert (bool(polled_feed.problem), polled_feed.restores) == (True, 1)
+
+
+def test_another_log_id_ends_the_alarm(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+    issuer_feed.append("lost")
+    polled_feed.poll()
+    issuer_feed.entries, issuer_feed.sequence = [], 0
+    polled_feed.poll()
+    assert polled_feed.problem
+    issuer_feed.number = 8
+    polled_feed.poll()
+    assert (polled_feed.problem, polled_feed.restores) == ("", 1)
+
+
+def test_a_gap_by_a_purge_raises_no_alarm(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:
+    issuer_feed.append("a")
+    polled_feed.poll()
+    for each in "bc":
+        issuer_feed.append(each)
+    issuer_feed.entries, issuer_feed.purged = issuer_feed.entries[2:], 2
+    polled_feed.poll()
+    assert (polled_feed.problem, polled_feed.restores) == ("", 0)
+
+
 def test_entries_are_forgotten_when_no_token_they_stop_is_alive(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed, clock: Any
 ) -> None:

@@ -90,6 +90,26 @@ def test_a_reconnected_stream_resumes_and_keeps_entries_of_another_log(
     assert feed.revocations.sequence == 5
 
 
+def test_a_mark_is_returned_and_a_restored_log_raises_an_alarm(
+    recording_reader: RecordingReader, feed: HttpFeed
+) -> None:
+    recording_reader.streams = [
+        [opening(), news("snapshot", 0, 1, stamp=1000.0, mark="1.2.3.aa")],
+        [opening(), news("heartbeat", 1, stamp=1000.0, mark="1.2.4.bb")],
+        [opening(), news("snapshot", 0, 1, stamp=1000.0, restored=True)],
+        [opening()],
+    ]
+    feed.stream()
+    feed.stream()
+    assert feed.problem == ""
+    feed.stream()
+    assert (feed.restores, "put back from a backup" in feed.problem) == (1, True)
+    with pytest.raises(Unavailable):
+        feed.stream()
+    queries = [each.full_url.partition("&mark=")[2] for each in recording_reader.requests]
+    assert queries == ["", "1.2.3.aa", "1.2.4.bb", ""]
+
+
 def test_an_interrupted_snapshot_is_read_again(recording_reader: RecordingReader, feed: HttpFeed) -> None:
     recording_reader.streams = [
         [opening(), news("snapshot", 0, 1, 2)],

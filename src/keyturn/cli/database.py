@@ -1,6 +1,5 @@
 """``keyturn db``: schema upgrades, copies and restores of the SQL database."""
 
-import secrets
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,11 +66,9 @@ def copy(to: Target, source: Source = None, data_dir: DataDir = None, as_json: J
 @report_errors
 def mark_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Mark the database as restored from a backup. Verifiers read the log again and keep the revocations they hold."""
-    from keyturn.ports import LOG_BITS
-
     store = _open_database(data_dir)
     try:
-        store.set_log_id(secrets.randbits(LOG_BITS))
+        store.renew_log_id()
         print_result(
             {"restored": True, "store": repr(store)}, as_json, "marked as restored: the revocation log has a new id"
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from heapq import heappop, heappush
 
+from keyturn.core.log_mark import LogMark
 from keyturn.core.types import Instant, SessionId, Subject
 
 ENDED = 2**63 - 1
@@ -41,6 +42,7 @@ class Revocation:
     """Entry of the revocation log.
 
     ``expires_at``: all tokens it revokes have expired by then. ``sequence``: assigned by the log; 0 before.
+    ``tag``: random number of the entry in a SQL log; see ``LogMark``.
     """
 
     kind: RevocationKind
@@ -49,6 +51,7 @@ class Revocation:
     at: Instant
     expires_at: Instant
     sequence: int = 0
+    tag: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,17 @@ class RevocationPage:
     ``complete``: False when older ones were purged; the reader must take a snapshot instead.
     ``log_id``: number of the log. A log that lost writes (restored backup, failover) gets a new number, because its
     sequence numbers may be assigned a second time: its readers must take a snapshot, too.
+    ``start``, ``end``: the log's marks before the first entry and at ``sequence``; None if the store has none.
+    ``is_restored``: True if the reader holds the mark of an entry that this log has lost.
     """
 
     entries: tuple[Revocation, ...]
     sequence: int
     complete: bool = True
     log_id: int = field(default=0, compare=False)
+    start: LogMark | None = field(default=None, compare=False)
+    end: LogMark | None = field(default=None, compare=False)
+    is_restored: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import cast
 
 from keyturn.core.revocation import RevocationPage
+from keyturn.core.sealed import Secrets
+from keyturn.core.signed_mark import verify_mark
 from keyturn.core.types import Instant
 from keyturn.flows.effects import Flow, call, log_sequence
 
@@ -32,13 +34,32 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
     end_sequence = yield from log_sequence()
     # If both pages are of one log, so is ``end_sequence``, and the second page has every entry up to that number.
     second_page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
-    sequence = second_page.sequence if len(second_page.entries) == limit else max(end_sequence, second_page.sequence)
-    return replace(second_page, sequence=sequence, complete=page.log_id == second_page.log_id)
+    if len(second_page.entries) < limit and second_page.sequence < end_sequence:
+        # The last entries were purged: a page after them names the log's mark there.
+        tail = cast(RevocationPage, (yield from call("log", "after", end_sequence, 1)))
+        is_one_log = page.log_id == second_page.log_id == tail.log_id
+        return replace(second_page, sequence=end_sequence, end=tail.start, complete=is_one_log)
+    return replace(second_page, complete=page.log_id == second_page.log_id)
 
 
 def head_page() -> Flow[RevocationPage]:
     """Return an empty page at the end of the log, with the log's id and its last sequence number."""
     return cast(RevocationPage, (yield from call("log", "after", (yield from log_sequence()), PAGE_LIMIT)))
+
+
+def check_mark(page: RevocationPage, mark: str, secrets: Secrets) -> RevocationPage:
+    """Compare a page with the signed ``mark`` of its reader, empty without one.
+
+    If the log has lost the reader's last entry, or nobody can tell, the page is incomplete: take a snapshot.
+    """
+    if not mark or page.start is None:
+        return page
+    known = verify_mark(mark, page.start.sequence, secrets)
+    if known is None:
+        return replace(page, complete=False)
+    if known.is_contradicted_by(page.start):
+        return replace(page, complete=False, is_restored=True)
+    return page
 
 
 def published_keys(now: Instant) -> Flow[dict[str, object]]:

@@ -4,21 +4,23 @@ It reads the log once per change, encodes the event once and broadcasts it to ev
 """
 
 import asyncio
-import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from secrets import token_hex
 
 import msgspec
 import structlog
 
 from keyturn.clock import monotonic_raw
 from keyturn.core.revocation import RevocationPage
+from keyturn.core.sealed import Secrets
+from keyturn.core.signed_mark import sign_mark
 from keyturn.flows import Flow
 from keyturn.flows.revocation_pages import PAGE_LIMIT, head_page, page_after
 from keyturn.stores.session_cache import LocalSessionCache
-from keyturn.web.endpoints.service import FeedCursor, feed_response, read_feed
+from keyturn.web.endpoints.service import FeedCursor, feed_entries, read_feed
 from keyturn.web.schemas import FeedEntry
 
 MAX_CACHED_PAGES = 256
@@ -46,6 +48,8 @@ class FeedEvent(
     ``complete_as_of`` (``stamp`` on the wire): time of this process's clock, in seconds, as of which the reader then
     knows every revocation; omitted if more pages follow.
     ``clock_id`` (``process`` on the wire): random id of that clock.
+    ``mark``: signed mark of the position after the event, to send with the next request.
+    ``restored``: True if the log lacks the entry of the mark that the reader sent.
     """
 
     clock_id: str
@@ -54,14 +58,17 @@ class FeedEvent(
     sequence: int
     entries: list[FeedEntry]
     complete_as_of: float | None = None
+    mark: str = ""
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StreamCursor:
-    """Position of a reader: the id of the log and the last sequence number read."""
+    """Position of a reader: the id of the log, the last sequence number read and its signed mark."""
 
     log: int
     sequence: int
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +93,11 @@ class FeedBroadcaster:
         read: Read,
         session_cache: LocalSessionCache,
         heartbeat_seconds: float,
+        secrets: Secrets,
         *,
         clock: Callable[[], float] = monotonic_raw,
     ) -> None:
-        self.clock_id = secrets.token_hex(8)
+        self.clock_id = token_hex(8)
         self.heartbeat_seconds = heartbeat_seconds
         self.clock = clock
         self.heartbeat_count = 0
@@ -100,6 +108,7 @@ class FeedBroadcaster:
         self.heartbeat = b""
         self._read = read
         self._session_cache = session_cache
+        self._secrets = secrets
         self._pages: OrderedDict[StreamCursor, EncodedEvent] = OrderedDict()
         self._wakeups: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
@@ -127,15 +136,15 @@ class FeedBroadcaster:
         """Return the cached event that follows ``cursor``, or None."""
         return self._pages.get(cursor)
 
-    async def read_page(self, position: FeedCursor, log_id: int | None) -> EncodedEvent | None:
-        """Read the log for one reader. Return None if entries are missing, so that the reader needs a snapshot.
+    async def read_page(self, position: FeedCursor, log_id: int | None) -> EncodedEvent | FeedCursor:
+        """Read the log for one reader. Return the start of a snapshot if entries are missing.
 
         Raises as a store does.
         """
         read_at = self.clock()
-        page = await self._read(read_feed(position))
+        page = await self._read(read_feed(position, self._secrets))
         if not page.complete or log_id not in (None, page.log_id):
-            return None
+            return FeedCursor(0, is_snapshot=True, is_restored=position.is_restored or page.is_restored)
         return self._encode(position, page, read_at)
 
     async def _run(self) -> None:
@@ -177,16 +186,16 @@ class FeedBroadcaster:
         if head is None:
             return await self._find_head()
         page = await self._read(page_after(head.sequence))
-        if not page.complete or page.log_id != head.log:
+        # Another mark at the same position: the log was put back from a backup and has grown again.
+        if not page.complete or page.log_id != head.log or sign_mark(page.start, self._secrets) != head.mark:
             return await self._find_head()
         event = self._encode(FeedCursor(head.sequence, is_snapshot=False), page, read_at)
         if page.entries:
             self._cache_event(head, event)
             self.head = event.cursor
         if event.is_last and (page.entries or read_at - self._heartbeat_at >= self.heartbeat_seconds / 2):
-            self.heartbeat = _event(
-                "heartbeat", FeedEvent(self.clock_id, page.log_id, page.sequence, page.sequence, [], read_at)
-            )
+            end, mark = page.sequence, event.cursor.mark
+            self.heartbeat = _event("heartbeat", FeedEvent(self.clock_id, page.log_id, end, end, [], read_at, mark))
             self._heartbeat_at = read_at
             self.heartbeat_count += 1
         return not event.is_last
@@ -195,7 +204,7 @@ class FeedBroadcaster:
         # A reader at another position catches up by reading the log separately.
         self._pages.clear()
         page = await self._read(head_page())
-        self.head = StreamCursor(page.log_id, page.sequence)
+        self.head = self._cursor(page)
         return False
 
     def _cache_event(self, cursor: StreamCursor, event: EncodedEvent) -> None:
@@ -208,14 +217,21 @@ class FeedBroadcaster:
 
     def _encode(self, position: FeedCursor, page: RevocationPage, read_at: float) -> EncodedEvent:
         is_last = len(page.entries) < PAGE_LIMIT
-        entries = feed_response(page).entries
-        complete_as_of = read_at if is_last else None
-        event = FeedEvent(self.clock_id, page.log_id, position.sequence, page.sequence, entries, complete_as_of)
-        return EncodedEvent(
-            _event("snapshot" if position.is_snapshot else "entries", event),
-            StreamCursor(page.log_id, page.sequence),
-            is_last,
+        cursor = self._cursor(page)
+        event = FeedEvent(
+            self.clock_id,
+            page.log_id,
+            position.sequence,
+            page.sequence,
+            feed_entries(page),
+            read_at if is_last else None,
+            cursor.mark,
+            position.is_restored,
         )
+        return EncodedEvent(_event("snapshot" if position.is_snapshot else "entries", event), cursor, is_last)
+
+    def _cursor(self, page: RevocationPage) -> StreamCursor:
+        return StreamCursor(page.log_id, page.sequence, sign_mark(page.end, self._secrets))
 
 
 def opening_event(broadcaster: FeedBroadcaster, arrived_at: float, nonce: str) -> bytes:

@@ -72,7 +72,9 @@ class FeedStream:
         self._metrics = metrics
         self._jitter = jitter
         bound_seconds = components.config.profile.token.staleness_seconds
-        self._broadcaster = FeedBroadcaster(self._read, components.session_cache, bound_seconds / 4)
+        self._broadcaster = FeedBroadcaster(
+            self._read, components.session_cache, bound_seconds / 4, components.config.secrets
+        )
         self._max_seconds = min(600.0, 60.0 * bound_seconds)
         self._catch_ups = asyncio.Semaphore(MAX_CATCH_UPS)
 
@@ -206,8 +208,8 @@ class _Reader:
             log.warning("feed stream ended: the revocation log cannot be read", detail=repr(error))
             self._is_ended = True
             return True
-        if event is None:
-            self._position, self._log_id, self._last_read = FeedCursor(0, is_snapshot=True), None, -1
+        if isinstance(event, FeedCursor):
+            self._position, self._log_id, self._last_read = event, None, -1
             return True
         await self._send_event(event)
         self._last_read = self._last_read if event.is_last else -1
@@ -215,7 +217,11 @@ class _Reader:
 
     async def _send_event(self, event: EncodedEvent) -> None:
         await self._write(event.body)
-        self._position = FeedCursor(event.cursor.sequence, is_snapshot=self._position.is_snapshot and not event.is_last)
+        self._position = FeedCursor(
+            event.cursor.sequence,
+            is_snapshot=self._position.is_snapshot and not event.is_last,
+            mark=event.cursor.mark,
+        )
         self._log_id = event.cursor.log
         if event.cursor == self._broadcaster.head:
             self._last_heartbeat = self._broadcaster.heartbeat_count
@@ -224,7 +230,7 @@ class _Reader:
         return (
             None
             if self._position.is_snapshot or self._log_id is None
-            else StreamCursor(self._log_id, self._position.sequence)
+            else StreamCursor(self._log_id, self._position.sequence, self._position.mark)
         )
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
@@ -260,7 +266,10 @@ def _parse_position(request: Request) -> tuple[FeedCursor, int | None]:
     event_id = _EVENT_ID.fullmatch(event_ids[0])
     if event_id is None:
         raise InvalidMember("Last-Event-ID", "the id of an event of this stream")
-    return FeedCursor(int(event_id[2]), is_snapshot=False, nonce=position.nonce), int(event_id[1])
+    return (
+        FeedCursor(int(event_id[2]), is_snapshot=False, nonce=position.nonce, mark=position.mark),
+        int(event_id[1]),
+    )
 
 
 def _is_stream_requested(scope: Scope) -> bool:

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from keyturn import entropy
+from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
 from keyturn.stores.async_proxy import AsyncMemoryStore
@@ -78,6 +79,7 @@ class LogFollower:
         self._jitter = jitter
         self._sequence: int | None = None
         self._log_id = 0
+        self._mark: LogMark | None = None
         self._change_token: object = None
         self._expired_at = float("-inf")
         self._failures = 0
@@ -160,11 +162,14 @@ class LogFollower:
         count = 0
         while True:
             page: RevocationPage = yield "after", (self._sequence, _PAGE)
-            if not page.complete or page.log_id != self._log_id:
+            is_restored = self._is_restored(page)
+            if is_restored:
+                _logger.error("the revocation log was put back from a backup and lacks entries that were read before")
+            if is_restored or not page.complete or page.log_id != self._log_id:
                 return count + (yield from self._read_snapshot())
             for entry in page.entries:
                 self._sink.apply(entry)
-            self._sequence = page.sequence
+            self._sequence, self._mark = page.sequence, page.end
             count += len(page.entries)
             if len(page.entries) < _PAGE:
                 return count
@@ -172,8 +177,12 @@ class LogFollower:
     def _read_snapshot(self) -> _LogCalls:
         page: RevocationPage = yield "snapshot", ()
         self._sink.reset(page)
-        self._sequence, self._log_id = page.sequence, page.log_id
+        self._sequence, self._log_id, self._mark = page.sequence, page.log_id, page.end
         return len(page.entries)
+
+    def _is_restored(self, page: RevocationPage) -> bool:
+        # The log may have grown beyond our position again: the same sequence numbers then name other entries.
+        return self._mark is not None and page.start is not None and self._mark.is_contradicted_by(page.start)
 
     def _record_failure(self, error: Exception) -> float:
         self._failures += 1

@@ -138,7 +138,8 @@ class RedisStreamReader:
             or (last_entry and _id(last_entry[0][0])[0] < reader.sequence)
         ):
             reader.reset()
-            reader.log = log_id
+            # A stream that lost entries says nothing about the log.
+            reader.log, reader.previous = log_id, None
         self._last: Id = (reader.sequence, 0)
         return log_id
 

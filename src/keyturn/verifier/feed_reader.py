@@ -1,7 +1,8 @@
 """State of a feed reader, shared by all transports: revocations, freshness and position in the log."""
 
+import logging
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,6 +14,17 @@ from keyturn.errors import Unavailable
 WholeSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SequenceNumber = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 """Position in a log, at most 18 digits: the issuer accepts it as ``Last-Event-ID`` and ``after``."""
+
+
+Mark = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f.]{0,128}$(?!\n)")]
+"""Signed mark of a position: opaque to a reader, and safe in a query string."""
+
+_RESTORED: Final = (
+    "the issuer's revocation log was put back from a backup and lacks revocations that this verifier knows; they are "
+    "kept here, but the issuer must revoke everything: keyturn revoke all"
+)
+
+_logger = logging.getLogger("keyturn.verifier")
 
 
 def check_nonce(response_nonce: str, nonce: str) -> None:
@@ -45,7 +57,11 @@ class FeedReader:
     """Reader that merges feed entries. Revocations are never removed early, so no response can revive a revoked token.
 
     ``log``: id of the log, None until a page names it. ``sequence``: sequence number of the last page read.
+    ``mark``: the issuer's mark of that position, returned to it with the next request; empty if it sent none.
     ``has_snapshot``: True once every entry up to ``sequence`` was read; False within a snapshot.
+    ``previous``: log and sequence number before the present snapshot, None without one.
+    ``restores``: how often the log was found to lack entries that it had, because it was put back from a backup.
+    ``alarm``: says so, until everything is revoked or the log gets another id. Empty otherwise.
     """
 
     def __init__(self, bound_seconds: float) -> None:
@@ -53,18 +69,29 @@ class FeedReader:
         self.freshness = Freshness(bound_seconds)
         self.log: int | None = None
         self.sequence = 0
+        self.mark = ""
         self.has_snapshot = False
+        self.previous: tuple[int | None, int] | None = None
+        self.restores = 0
+        self.alarm = ""
+        self._is_restored = False
 
     def continues(self, log: int, after: int) -> bool:
         """Return True if entries after sequence number ``after`` of ``log`` follow the last page without a gap."""
         return after == self.sequence and (log == self.log or (self.log is None and not self.has_snapshot))
 
-    def reset(self) -> None:
-        """Record a gap: the reader is stale until it has merged a whole snapshot. Known revocations are kept."""
-        self.freshness.invalidate()
-        self.log, self.sequence, self.has_snapshot, self.revocations.sequence = None, 0, False, 0
+    def reset(self, *, is_restored: bool = False) -> None:
+        """Record a gap: the reader is stale until it has merged a whole snapshot. Known revocations are kept.
 
-    def apply(self, entries: Iterable[FeedEntry], log: int, sequence: int) -> None:
+        ``is_restored``: True if the issuer says that its log lacks the last entry read.
+        """
+        self.freshness.invalidate()
+        if self.has_snapshot:
+            self.previous = self.log, self.sequence
+        self._is_restored = self._is_restored or is_restored
+        self.log, self.sequence, self.mark, self.has_snapshot, self.revocations.sequence = None, 0, "", False, 0
+
+    def apply(self, entries: Iterable[FeedEntry], log: int, sequence: int, mark: str = "") -> None:
         """Merge the next entries, up to ``sequence``. Raises ``Unavailable`` for an entry beyond ``sequence``."""
         for entry in entries:
             if entry.sequence > sequence:
@@ -72,13 +99,29 @@ class FeedReader:
                     f"entry {entry.sequence} of the feed exceeds the page's last sequence number {sequence}"
                 )
             self.revocations.apply(entry.revocation())
-        self.log, self.sequence = log, sequence
+            if entry.kind is RevocationKind.EVERYTHING:
+                self.alarm = ""
+        self.log, self.sequence, self.mark = log, sequence, mark
 
     def mark_complete(self, requested_at: float, now: Instant) -> None:
         """Record that every revocation committed by ``requested_at`` (monotonic seconds) was read.
 
         Revocations that have expired by ``now`` are removed.
         """
+        if not self.has_snapshot:
+            self._compare_logs()
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
         self.revocations.expire(now)
         self.freshness.mark_complete(requested_at)
+
+    def _compare_logs(self) -> None:
+        """Raise the alarm if the snapshot ends behind the position before it: revocations after the backup are lost."""
+        log, sequence = self.previous or (None, 0)
+        if self._is_restored or (log == self.log and self.sequence < sequence):
+            self.restores += 1
+            self.alarm = _RESTORED
+            _logger.error(_RESTORED)
+        elif log not in (None, self.log):
+            self.alarm = ""
+            _logger.warning("the issuer's revocation log has a new id: it was restored, or its database failed over")
+        self.previous, self._is_restored = None, False

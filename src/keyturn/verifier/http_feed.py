@@ -83,8 +83,13 @@ class HttpFeed:
 
     @property
     def problem(self) -> str:
-        """Reason why the feed is late or cannot be read; empty while the stream works."""
-        return self._feed_outage.message or self._stream_outage.message
+        """Reason why the feed is late, cannot be read or lacks revocations; empty while the stream works."""
+        return self._reader.alarm or self._feed_outage.message or self._stream_outage.message
+
+    @property
+    def restores(self) -> int:
+        """Number of times that the issuer's log was found to have been put back from a backup."""
+        return self._reader.restores
 
     def start(self) -> Future[None]:
         """Start reading. Return a future that is done after the first successful or failed read."""

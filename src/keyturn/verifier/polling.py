@@ -6,7 +6,7 @@ import msgspec
 
 from keyturn.core.types import Instant
 from keyturn.errors import Unavailable
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader, SequenceNumber, check_nonce
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
 
 _MAX_PAGES = 10_000
@@ -20,6 +20,8 @@ class _Page(msgspec.Struct):
     complete: bool = True
     log: SequenceNumber = 0
     nonce: str = ""
+    mark: Mark = ""
+    restored: bool = False
 
 
 def poll(
@@ -49,7 +51,7 @@ def poll(
         page = _fetch_page(f"{url}?{_query_cursor(reader)}nonce=", nonce(), auth_header, send)
         if _has_gap(page, reader):
             # Unread entries were purged, or the log was replaced by an older one.
-            snapshots = _restart(reader, snapshots)
+            snapshots = _restart(reader, snapshots, is_restored=page.restored)
         elif _apply_page(page, reader):
             reader.mark_complete(requested_at, now())
             return
@@ -62,8 +64,8 @@ def _fetch_page(url: str, nonce: str, auth_header: Mapping[str, str], send: Fetc
     return page
 
 
-def _restart(reader: FeedReader, snapshots: int) -> int:
-    reader.reset()
+def _restart(reader: FeedReader, snapshots: int, *, is_restored: bool) -> int:
+    reader.reset(is_restored=is_restored)
     if snapshots == _MAX_SNAPSHOTS:
         raise Unavailable(f"the feed still has a gap after {_MAX_SNAPSHOTS} snapshots")
     return snapshots + 1
@@ -73,14 +75,15 @@ def _apply_page(page: _Page, reader: FeedReader) -> bool:
     """Merge a page. Return True for the last one."""
     if page.entries and page.sequence == reader.sequence:
         raise Unavailable("the feed returned entries but the same sequence number")
-    reader.apply(page.entries, page.log, page.sequence)
+    reader.apply(page.entries, page.log, page.sequence, page.mark)
     return not page.entries
 
 
 def _query_cursor(reader: FeedReader) -> str:
+    mark = f"mark={reader.mark}&" if reader.mark else ""
     if reader.has_snapshot:
-        return f"after={reader.sequence}&"
-    return f"seed={reader.sequence}&" if reader.sequence else ""
+        return f"after={reader.sequence}&{mark}"
+    return f"seed={reader.sequence}&{mark}" if reader.sequence else ""
 
 
 def _has_gap(page: _Page, reader: FeedReader) -> bool:

@@ -13,7 +13,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
 from keyturn.verifier.deadline import BoundedResponse
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader, SequenceNumber, check_nonce
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
 
 MIN_CLOCK_RATE = 0.999
@@ -44,6 +44,8 @@ class _FeedEvent(msgspec.Struct):
     sequence: SequenceNumber
     entries: list[FeedEntry]
     stamp: float | None = None
+    mark: Mark = ""
+    restored: bool = False
 
 
 @contextmanager
@@ -106,9 +108,7 @@ class SseReader:
         has a gap, or lags.
         """
         bound_seconds = self._reader.freshness.bound_seconds
-        with listen(
-            request(f"{url}?nonce={self._nonce}", {**self._headers(), **auth_header}), bound_seconds / 2
-        ) as lines:
+        with listen(request(f"{url}?{self._query()}", {**self._headers(), **auth_header}), bound_seconds / 2) as lines:
             for name, body in _events(lines):
                 if name:
                     self._handle_event(name, body)
@@ -125,6 +125,11 @@ class SseReader:
         reader = self._reader
         return {**headers, "Last-Event-ID": f"{reader.log}.{reader.sequence}"} if reader.has_snapshot else headers
 
+    def _query(self) -> str:
+        # An older issuer ignores the mark; a longer Last-Event-ID it would refuse.
+        mark = f"&mark={self._reader.mark}" if self._reader.has_snapshot and self._reader.mark else ""
+        return f"nonce={self._nonce}{mark}"
+
     def _handle_event(self, name: str, body: bytes) -> None:
         if name == "opening":
             self._opening = _decode(_Opening, body)
@@ -135,10 +140,10 @@ class SseReader:
     def _apply(self, event: _FeedEvent, *, is_snapshot: bool) -> None:
         reader = self._reader
         if is_snapshot and event.after == 0:
-            reader.reset()
+            reader.reset(is_restored=event.restored)
         if reader.has_snapshot == is_snapshot or not reader.continues(event.log, event.after):
             raise Unavailable("the stream has a gap: its entries do not follow the last one read")
-        reader.apply(event.entries, event.log, event.sequence)
+        reader.apply(event.entries, event.log, event.sequence, event.mark)
         if event.stamp is not None:
             reader.mark_complete(self._local_time(event.stamp - self._require_clock(event.process)), self._now())
             self.caught_up = True

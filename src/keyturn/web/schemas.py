@@ -173,6 +173,8 @@ class FeedResponse(Struct, frozen=True):
     ``complete``: false if entries after the requested number were purged: take a snapshot.
     ``log``: if it differs from the previous page, the log was rolled back (a restored backup): take a snapshot.
     ``nonce``: that of the request. A response with another nonce comes from a cache and is not current.
+    ``mark``: send it with the next request. By it the issuer detects that a log put back from a backup lacks an entry.
+    ``restored``: true if the log lacks the entry of the request's mark.
     """
 
     entries: list[FeedEntry]
@@ -180,6 +182,8 @@ class FeedResponse(Struct, frozen=True):
     complete: bool
     log: int
     nonce: str
+    mark: str = ""
+    restored: bool = False
 
 
 class MetadataResponse(Struct, frozen=True):

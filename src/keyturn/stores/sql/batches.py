@@ -3,16 +3,16 @@
 Other writers wait for one batch at most; each batch gets the full deadline.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
-from keyturn.stores.sql.log import entries_after, log_counters, purge_log
+from keyturn.stores.sql.log import entries_after, log_counters, mark_at, purge_log
 from keyturn.stores.sql.operation import Operation, T
 from keyturn.stores.sql.records import BATCH, purge_audit
 from keyturn.stores.sql.sessions import expired_sessions, purge_sessions
-from keyturn.stores.sql.tables import APPENDED, LOG
+from keyturn.stores.sql.tables import APPENDED
 
 PAGE = 2000
 """Entries per read: decoding one page blocks an event loop for milliseconds."""
@@ -45,13 +45,22 @@ def read_snapshot() -> Batches[RevocationPage]:
     """Implement ``RevocationLog.snapshot`` in batches."""
     while True:
         # Read the counter first: an entry appended between two reads is then read twice, never missed.
-        before = yield log_counters(), False
+        before, log_id = yield log_counters(), False
         entries: list[Revocation] = []
         while batch := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
             entries += batch
-        after = yield log_counters(), False
+        after, log_id_after = yield log_counters(), False
         # Otherwise a standby took over meanwhile, and the entries belong to two logs: read again.
-        if after[LOG] == before[LOG]:
-            return RevocationPage(
-                tuple(entries), max(before[APPENDED], entries[-1].sequence if entries else 0), log_id=before[LOG]
-            )
+        if log_id_after == log_id:
+            return _snapshot(entries, before, after, log_id)
+
+
+def _snapshot(
+    entries: Sequence[Revocation], before: Mapping[str, int], after: Mapping[str, int], log_id: int
+) -> RevocationPage:
+    last = entries[-1] if entries else None
+    if last is None or last.sequence < before[APPENDED]:
+        end = mark_at(before[APPENDED], None, after)
+    else:
+        end = mark_at(last.sequence, last.tag, after)
+    return RevocationPage(tuple(entries), end.sequence, log_id=log_id, end=end)

@@ -1,15 +1,24 @@
 """The revocation log in SQL: a counter row gives every entry its sequence number in commit order."""
 
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, select, true, update
 
+from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
-from keyturn.stores.sql.tables import APPENDED, LOG, PURGED, counters, revocations
+from keyturn.stores.sql.tables import APPENDED, DATABASE, LOG, PURGED, PURGED_TAG, counters, revocations
 from keyturn.stores.sql.timeline import timeline
+
+TAG_BITS: Final = 62
+STEP_BITS: Final = 40
+_MIN_STEP: Final = 2**32
+"""More than any timeline id, which is added to the log's id."""
 
 BATCH = 500
 """Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
@@ -19,7 +28,7 @@ _ADVANCE = (
     update(counters).where(counters.c.name == APPENDED).values(value=counters.c.value + 1).returning(counters.c.value)
 )
 _APPEND = insert(revocations)
-_RENUMBER = update(counters).where(counters.c.name == LOG).values(value=bindparam("number"))
+_RENUMBER = update(counters).where(counters.c.name == LOG).values(value=counters.c.value + bindparam("step"))
 _COUNTERS = select(counters.c.name, counters.c.value, timeline())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
 
@@ -34,14 +43,16 @@ _AFTER = (
     .order_by(revocations.c.sequence)
     .limit(bindparam("most"))
 )
+_READ = (PURGED, APPENDED, LOG, DATABASE, PURGED_TAG)
+_tag_before = select(revocations.c.tag).where(revocations.c.sequence == bindparam("after")).scalar_subquery()
 _entries, _counts = (
     _AFTER.subquery(),
-    select(*(_count(name) for name in (PURGED, APPENDED, LOG)), timeline().label("timeline")).subquery(),
+    select(*map(_count, _READ), timeline().label("timeline"), _tag_before.label("tag")).subquery(),
 )
 # One statement reads counters and entries from the same snapshot.
 _PAGE = select(_counts, _entries).join_from(_counts, _entries, true(), isouter=True).order_by(_entries.c.sequence)
 _EXPIRED = (
-    select(revocations.c.sequence)
+    select(revocations.c.sequence, revocations.c.tag)
     .where(revocations.c.expires_at <= bindparam("now"))
     .order_by(revocations.c.sequence)
     .limit(BATCH)
@@ -54,6 +65,11 @@ _RAISE_PURGED = (
     update(counters)
     .where(counters.c.name == PURGED)
     .values(value=case((counters.c.value < _last, _last), else_=counters.c.value))
+)
+_KEEP_TAG = (
+    update(counters)
+    .where(counters.c.name == PURGED_TAG, _count(PURGED).element == _last)
+    .values(value=bindparam("tag"))
 )
 
 
@@ -69,7 +85,7 @@ def next_sequence() -> Operation[int]:
 
 def append_revocation(entry: Revocation, sequence: int) -> Operation[Revocation]:
     """Append ``entry`` with a number that ``next_sequence`` returned in the same transaction."""
-    appended = replace(entry, sequence=sequence)
+    appended = replace(entry, sequence=sequence, tag=1 + secrets.randbits(TAG_BITS))
     yield _APPEND, revocation_to_row(appended)
     return appended
 
@@ -80,18 +96,25 @@ def purge_log(now: Instant) -> Operation[bool]:
     yield BEGIN
     expired = (yield _EXPIRED, {"now": now}).rows
     if expired:
-        last = expired[-1][0]
+        last, tag = expired[-1]
         yield _RAISE_PURGED, {"last": last}
+        yield _KEEP_TAG, {"last": last, "tag": tag}
         yield _PURGE, {"now": now, "last": last}
     return len(expired) == BATCH
 
 
-def log_counters() -> Operation[dict[str, int]]:
-    """Return the log's counters by name."""
+def log_counters() -> Operation[tuple[dict[str, int], int]]:
+    """Return the log's counters by name, and its id."""
     rows = (yield _COUNTERS, {}).rows
     counts = {name: value for name, value, _ in rows}
-    counts[LOG] = _log_id(counts[LOG], rows[0][2])
-    return counts
+    return counts, _log_id(counts[LOG], rows[0][2])
+
+
+def mark_at(sequence: int, tag: int | None, counts: Mapping[str, int]) -> LogMark:
+    """Return the log's mark at ``sequence``. ``tag``: that of the stored entry, None if there is none."""
+    if tag is None:
+        tag = ABSENT if sequence > counts[APPENDED] else counts[PURGED_TAG] if sequence == counts[PURGED] else None
+    return LogMark(counts[DATABASE], counts[LOG], sequence, tag)
 
 
 def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]]:
@@ -100,9 +123,12 @@ def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]
 
 
 @writes
-def set_log_id(log_id: int) -> Operation[None]:
-    """Give the log another id. Its followers then take a snapshot and merge it into the revocations they hold."""
-    yield _RENUMBER, {"number": log_id}
+def renew_log_id() -> Operation[None]:
+    """Give the log a greater id. Its followers then take a snapshot and merge it into the revocations they hold.
+
+    The step is random: two logs put back from one backup get different ids.
+    """
+    yield _RENUMBER, {"step": _MIN_STEP + secrets.randbits(STEP_BITS)}
 
 
 def _log_id(log: int, timeline_id: int) -> int:
@@ -110,15 +136,27 @@ def _log_id(log: int, timeline_id: int) -> int:
     return log + timeline_id
 
 
+def _last_mark(entries: Sequence[Revocation], counts: Mapping[str, int]) -> LogMark | None:
+    return mark_at(entries[-1].sequence, entries[-1].tag, counts) if entries else None
+
+
 class Log:
     """``RevocationLog`` in SQL without ``snapshot``, which is read in batches."""
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
-        purged, appended, log, timeline_id, *first_entry = rows[0]
-        entries = () if first_entry[0] is None else tuple(row_to_revocation(row[4:]) for row in rows)
-        reached = entries[-1].sequence if entries else sequence
-        return RevocationPage(entries, reached, purged <= sequence <= appended, _log_id(log, timeline_id))
+        counts: dict[str, int] = dict(zip(_READ, rows[0], strict=False))
+        timeline_id, tag, *first_entry = rows[0][len(_READ) :]
+        entries = () if first_entry[0] is None else tuple(row_to_revocation(row[len(_READ) + 2 :]) for row in rows)
+        start = mark_at(sequence, tag, counts)
+        return RevocationPage(
+            entries,
+            entries[-1].sequence if entries else sequence,
+            counts[PURGED] <= sequence <= counts[APPENDED],
+            _log_id(counts[LOG], timeline_id),
+            start,
+            _last_mark(entries, counts) or start,
+        )
 
     def sequence(self) -> Operation[int]:
         answer = yield _LAST, {}

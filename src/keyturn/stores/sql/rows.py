@@ -93,13 +93,14 @@ def revocation_to_row(entry: Revocation) -> dict[str, object]:
         "value": entry.value,
         "at": entry.at,
         "expires_at": entry.expires_at,
+        "tag": entry.tag,
     }
 
 
 def row_to_revocation(row: Sequence[Any]) -> Revocation:
     """Convert a row of ``revocations``, in column order."""
-    sequence, kind, key, value, at, expires_at = row
-    return Revocation(RevocationKind(kind), key, value, at, expires_at, sequence)
+    sequence, kind, key, value, at, expires_at, tag = row
+    return Revocation(RevocationKind(kind), key, value, at, expires_at, sequence, tag)
 
 
 def account_to_row(account: Account) -> dict[str, object]:

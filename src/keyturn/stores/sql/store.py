@@ -12,7 +12,7 @@ from keyturn.stores.sql.address import read_address
 from keyturn.stores.sql.async_ports import AsyncPorts, ThreadPorts, throttle_pool_size
 from keyturn.stores.sql.batches import purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.database import find_database
-from keyturn.stores.sql.log import Log, set_log_id
+from keyturn.stores.sql.log import Log, renew_log_id
 from keyturn.stores.sql.markers import check_servable
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
@@ -68,9 +68,9 @@ class SqlStore:
         """Create a change notifier for this database, or return None if it has none."""
         return self.database.notifier_factory(self._reset_connections)
 
-    def set_log_id(self, log_id: int) -> None:
-        """Give the revocation log another id, below 2^52, after the database was restored from a backup."""
-        self._runner.run(set_log_id(log_id), writes=True)
+    def renew_log_id(self) -> None:
+        """Give the revocation log another id after the database was restored from a backup."""
+        self._runner.run(renew_log_id(), writes=True)
 
     def close(self) -> None:
         """Close every connection. No other thread may be using the store."""

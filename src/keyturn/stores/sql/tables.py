@@ -60,6 +60,7 @@ revocations = Table(
     Column("value", _Number, nullable=False),
     Column("at", _Number, nullable=False),
     Column("expires_at", _Number, nullable=False, index=True),
+    Column("tag", _Number, nullable=False, server_default="0"),
 )
 
 counters = Table(
@@ -75,8 +76,14 @@ APPENDED = "appended"
 PURGED = "purged"
 """Counter: sequence number of the newest purged entry; a follower behind it may have missed entries."""
 
+PURGED_TAG = "purged_tag"
+"""Counter: tag of the newest purged entry."""
+
 LOG = "log"
-"""Counter: random id of this log, replaced after a restore from a backup."""
+"""Counter: id of this log, random at first, raised by a random number after a restore from a backup."""
+
+DATABASE = "database"
+"""Counter: id of this database. It never changes."""
 
 accounts = Table(
     "accounts",

@@ -6,12 +6,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from keyturn.core.revocation import RevocationPage
+from keyturn.core.sealed import Secrets
+from keyturn.core.signed_mark import sign_mark
 from keyturn.core.types import Instant
 from keyturn.errors import InvalidMember, NotFound, Unauthenticated
 from keyturn.flows.effects import Flow
 from keyturn.flows.introspect import introspect as ask_about
 from keyturn.flows.introspect import session_id_of_token
-from keyturn.flows.revocation_pages import page_after, snapshot_page
+from keyturn.flows.revocation_pages import check_mark, page_after, snapshot_page
 from keyturn.flows.revoke import RevocationReceipt, revoke_session
 from keyturn.web.config import WebConfig
 from keyturn.web.guard import require_feed_reader, require_service
@@ -38,26 +40,40 @@ Nonce = Annotated[
 ]
 
 
+Mark = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f.]{0,128}$(?!\n)", extra={"expected": "the mark of the previous page"}),
+]
+
+
 class FeedQuery(Struct, frozen=True):
     """Query parameters of the feed.
 
     ``after``: the last sequence number that the reader has. ``seed``: the last sequence number of a snapshot that the
     reader is fetching. Without both, or with ``seed=0``, a new snapshot begins.
     ``nonce``: echoed in the response, so that the reader can detect a response from a cache.
+    ``mark``: that of the last page read.
     """
 
     after: Number | None = None
     seed: Number | None = None
     nonce: Nonce = ""
+    mark: Mark = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedCursor:
-    """Position of a feed reader: after ``sequence``, of a snapshot or of the log. ``nonce``: that of the request."""
+    """Position of a feed reader: after ``sequence``, of a snapshot or of the log.
+
+    ``nonce``: that of the request. ``mark``: signed mark of the last entry read. ``is_restored``: True in a snapshot
+    after the log was found to lack that entry.
+    """
 
     sequence: int
     is_snapshot: bool
     nonce: str = ""
+    mark: str = ""
+    is_restored: bool = False
 
 
 def revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
@@ -86,29 +102,36 @@ def revocations(request: Request, _now: Instant, config: WebConfig) -> Flow[Repl
     """Return a page of the feed as JSON. The server streams the same entries to clients of text/event-stream."""
     require_feed_reader(request, config)
     place = parse_cursor(request)
-    page = yield from read_feed(place)
-    return json_reply(200, feed_response(page, place.nonce), (*NO_STORE, (b"vary", b"accept")))
+    secrets = config.issuer_config.secrets
+    page = yield from read_feed(place, secrets)
+    response = feed_response(page, place.nonce, sign_mark(page.end, secrets))
+    return json_reply(200, response, (*NO_STORE, (b"vary", b"accept")))
 
 
 def parse_cursor(request: Request) -> FeedCursor:
     """Parse the position to continue from. Raises ``InvalidMember`` and ``BadRequest``."""
     query = read_query(request, FeedQuery)
     if query.after is None:
-        return FeedCursor(int(query.seed or 0), is_snapshot=True, nonce=query.nonce)
+        return FeedCursor(int(query.seed or 0), is_snapshot=True, nonce=query.nonce, mark=query.mark)
     if query.seed is not None:
         raise InvalidMember("seed", "absent when `after` is given")
-    return FeedCursor(int(query.after), is_snapshot=False, nonce=query.nonce)
+    return FeedCursor(int(query.after), is_snapshot=False, nonce=query.nonce, mark=query.mark)
 
 
-def read_feed(place: FeedCursor) -> Flow[RevocationPage]:
+def read_feed(place: FeedCursor, secrets: Secrets) -> Flow[RevocationPage]:
     """Return the page after ``place``."""
-    return snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
+    page = yield from snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
+    return check_mark(page, place.mark, secrets)
 
 
-def feed_response(page: RevocationPage, nonce: str = "") -> FeedResponse:
-    """Build the response for a page of the feed. ``nonce``: that of the request."""
-    entries = [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
-    return FeedResponse(entries, page.sequence, page.complete, page.log_id, nonce)
+def feed_response(page: RevocationPage, nonce: str = "", mark: str = "") -> FeedResponse:
+    """Build the response for a page of the feed. ``nonce``: that of the request. ``mark``: signed mark of its end."""
+    return FeedResponse(feed_entries(page), page.sequence, page.complete, page.log_id, nonce, mark, page.is_restored)
+
+
+def feed_entries(page: RevocationPage) -> list[FeedEntry]:
+    """Return the entries of a page in the format of the feed."""
+    return [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
 
 
 def _revoke(token: str, now: Instant, config: WebConfig) -> Flow[RevocationReceipt | None]:
