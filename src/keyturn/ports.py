@@ -112,7 +112,9 @@ class AccountStore(Protocol):
     ) -> Revocation | None:
         """Do ``replace`` and ``SessionStore.increment_generation`` in one transaction.
 
-        Returns ``None``, and changes nothing, when a swap is lost.
+        Returns ``None``, and changes nothing, when a swap is lost. A store without a common transaction lets ``find``
+        and ``load`` wait until it is over: an account, a floor and the same account again were then read as of one
+        moment.
 
         ``keep_session``: a session that stays valid, in its new form. It is swapped in the same transaction, as by
         ``SessionStore.replace`` (the stored version must be ``keep_session.version - 1``), but stored with the new

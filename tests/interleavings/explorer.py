@@ -15,8 +15,8 @@ from interleavings.state import SystemState, freeze
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Call, Flow
 
-SHARED = ("sessions", "accounts", "throttles", "session_cache", "shared_cache", "log", "clock")
-STORED = ("sessions", "accounts", "throttles")
+SHARED = ("sessions", "accounts", "throttles", "session_cache", "shared_cache", "log", "clock", "sql")
+STORED = ("sessions", "accounts", "throttles", "sql")
 LOST = ("lost",)
 
 
@@ -37,6 +37,10 @@ class AnyOf:
     """What a port may answer: each of these is explored."""
 
     answers: tuple[Any, ...]
+
+
+class Blocked(Exception):
+    """A step that has to wait for a lock of another actor: it cannot be taken in this state."""
 
 
 @dataclass
@@ -86,6 +90,7 @@ class Explorer:
 
     ``ports(actor, number)``: the ports of an actor at its ``number``-th step. ``on_change(before, after)``: judges a
     change of the world. ``on_end(world, outcomes, before)``: judges an ending. Both answer complaints.
+    ``abandon(world, actor)``: what happens by itself when a failure strikes an actor.
     """
 
     def __init__(
@@ -98,10 +103,13 @@ class Explorer:
         on_change: Callable[[SystemState, Any, Any], list[str]],
         on_end: Callable[["Explorer", Node], list[str]],
         witness: Callable[[SystemState, Actor], Any] | None = None,
+        abandon: Callable[[SystemState, Actor], None] | None = None,
     ) -> None:
         self.report = Report(name)
         self.state, self.actors, self.faults = state, actors, faults
         self.ports, self.on_change, self.on_end, self.witness = ports, on_change, on_end, witness
+        self.abandon = abandon
+        self.abandoned: dict[tuple[int, int], int] = {}
         self.worlds = Interned()
         self.outcomes = Interned()
         self.lost = self.outcomes.put(LOST, LOST)
@@ -134,7 +142,8 @@ class Explorer:
                     total += self._count(follower)
         if total == 0:
             self.report.endings += 1
-            self.report.violations += self.on_end(self, node)
+            is_deadlock = any(place >= 0 for place in node.at)
+            self.report.violations += ["a deadlock"] if is_deadlock else self.on_end(self, node)
             total = 1
         self.counts[node] = total
         return total
@@ -142,14 +151,16 @@ class Explorer:
     def _followers(self, node: Node, i: int) -> list[Node]:
         history = node.at[i]
         performed = self._perform(node.state, i, history)
-        state, reached = performed[0][0], [self._moved(node, i, *each, 0) for each in performed]
+        reached = [self._moved(node, i, *each, 0) for each in performed]
         if not node.faults or not self.actors[i].faulty:
             return reached
         step = self.next[i][history]
         failures: list[type[BaseException]] = [CancelledError]
         if isinstance(step, Call) and step.port in STORED:
             failures.append(StoreUnavailable)
-        for after in (node.state, state):  # the failure struck before the step took effect, or after
+        # The failure struck before the step took effect, or after.
+        for state in (node.state, *(each for each, _ in performed[:1])):
+            after = self._abandon(state, i)
             reached.append(self._moved(node, i, after, ~self.lost, 1))
             reached += [self._moved(node, i, after, self._fail(i, history, each), 1) for each in failures]
         return reached
@@ -170,6 +181,15 @@ class Explorer:
             self.witnessed[state, i] = self.witness(self.state, self.actors[i])
         return self.witnessed[state, i]
 
+    def _abandon(self, state: int, i: int) -> int:
+        if self.abandon is None:
+            return state
+        if (state, i) not in self.abandoned:
+            self.state.restore(self.worlds.values[state])
+            self.abandon(self.state, self.actors[i])
+            self.abandoned[state, i] = self._settle(state)
+        return self.abandoned[state, i]
+
     def _perform(self, state: int, i: int, history: int) -> list[tuple[int, int]]:
         key = (state, i, history)
         if key not in self.performed:
@@ -186,6 +206,8 @@ class Explorer:
         answer, failure = None, None
         try:
             answer = getattr(getattr(ports, step.port), step.method)(*step.arguments)
+        except Blocked:
+            return []
         except Exception as raised:  # whatever a port raises is the flow's to deal with
             failure = raised
         after = self._settle(state) if shared else state

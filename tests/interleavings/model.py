@@ -28,12 +28,17 @@ class Life:
 
 @dataclass(frozen=True)
 class Spec:
-    """The state of the specification."""
+    """The state of the specification.
+
+    ``split``: accounts and sessions have no common commit. A lost password change, or a lost disabling, may then have
+    ended the sessions alone (decision 0016).
+    """
 
     password: str
     lives: tuple[tuple[str, Life], ...]
     disabled: bool = False
     exists: bool = True
+    split: bool = False
 
     def life(self, name: str) -> Life:
         return dict(self.lives).get(name, Life(alive=False))
@@ -141,6 +146,8 @@ def _partly(spec: Spec, op: tuple[Any, ...], actor: str) -> Iterator[Spec]:
     whole, answer, _ = perform(spec, op, actor)
     if answer == "ok" and op[0] == "signup":  # the account stands, its session was not opened yet
         yield replace(whole, lives=spec.lives)
+    if answer == "ok" and spec.split and op[0] in ("change", "disable"):
+        yield replace(whole, password=spec.password, disabled=spec.disabled)
     yield whole
 
 

@@ -5,9 +5,10 @@ from functools import partial
 from keyturn.core.account import Account
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
+from keyturn.core.types import Subject
 from keyturn.stores.redis.operation import Run, RunAsync
 from keyturn.stores.redis.sessions import Sessions
-from keyturn.stores.sql.accounts import Accounts, swap
+from keyturn.stores.sql.accounts import Accounts, find_locked, load_locked, swap
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, Operation, UniqueViolation, writes
 
 
@@ -18,6 +19,9 @@ class AccountsWithRedisSessions(Accounts):
     row, revoke the sessions, commit the account. A failure in between revokes sessions while the old password stays; no
     session survives a new password.
 
+    Reads of an account wait while one of these changes is under way (CWE-367). Otherwise a login would read the new
+    generation from Redis and the old password from SQL, and its session would outlive the change.
+
     ``run`` and ``run_operation_async`` run Redis operations within the SQL transaction.
     """
 
@@ -25,6 +29,14 @@ class AccountsWithRedisSessions(Accounts):
         self._sessions = sessions
         self._run = run
         self._run_async = run_operation_async
+
+    @writes
+    def find(self, identifier: str) -> Operation[Account | None]:
+        return (yield from _with_lock(find_locked(identifier)))
+
+    @writes
+    def load(self, subject: Subject) -> Operation[Account | None]:
+        return (yield from _with_lock(load_locked(subject)))
 
     @writes
     def replace_and_revoke(
@@ -48,3 +60,12 @@ class AccountsWithRedisSessions(Accounts):
             return self._run(operation()) if self._run_async is None else await self._run_async(operation())
 
         return ExternalCall(lambda: self._run(operation()), run_async)
+
+
+def _with_lock(read: Operation[Account | None]) -> Operation[Account | None]:
+    """Run ``read`` under the lock of a change, and release the lock at once."""
+    yield BEGIN
+    account = yield from read
+    # There is nothing to commit, and a rollback waits for neither disk nor standby.
+    yield ROLLBACK
+    return account

@@ -1,5 +1,8 @@
 """Accounts in SQL."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import bindparam, insert, select, update
 
 from keyturn.core.account import Account
@@ -14,6 +17,9 @@ from keyturn.stores.sql.tables import accounts
 _INSERT = insert(accounts)
 _FIND = select(accounts).where(accounts.c.identifier == bindparam("identifier"))
 _LOAD = select(accounts).where(accounts.c.subject == bindparam("subject"))
+# FOR NO KEY UPDATE: the lock that an UPDATE of the row takes. SQLite has no row locks: there the transaction is one.
+_FIND_LOCKED = _FIND.with_for_update(key_share=True)
+_LOAD_LOCKED = _LOAD.with_for_update(key_share=True)
 _SWAP = (
     update(accounts)
     .where(accounts.c.subject == bindparam("b_subject"), accounts.c.version == bindparam("b_version"))
@@ -31,6 +37,20 @@ def swap(account: Account) -> Operation[bool]:
     return (yield _SWAP, values).count == 1
 
 
+def find_locked(identifier: str) -> Operation[Account | None]:
+    """Find an account and lock its row until the end of the transaction: wait for every change under way."""
+    return _account((yield _FIND_LOCKED, {"identifier": identifier}).rows)
+
+
+def load_locked(subject: Subject) -> Operation[Account | None]:
+    """Load an account; see ``find_locked``."""
+    return _account((yield _LOAD_LOCKED, {"subject": subject}).rows)
+
+
+def _account(rows: Sequence[Any]) -> Account | None:
+    return row_to_account(rows[0]) if rows else None
+
+
 class Accounts:
     """``AccountStore`` in SQL."""
 
@@ -43,12 +63,10 @@ class Accounts:
         return True
 
     def find(self, identifier: str) -> Operation[Account | None]:
-        rows = (yield _FIND, {"identifier": identifier}).rows
-        return row_to_account(rows[0]) if rows else None
+        return _account((yield _FIND, {"identifier": identifier}).rows)
 
     def load(self, subject: Subject) -> Operation[Account | None]:
-        rows = (yield _LOAD, {"subject": subject}).rows
-        return row_to_account(rows[0]) if rows else None
+        return _account((yield _LOAD, {"subject": subject}).rows)
 
     @writes
     def replace(self, account: Account) -> Operation[bool]:
