@@ -89,17 +89,24 @@ def verify(components: Components, token: str) -> Flow[Principal]:
 
 
 def refresh(
-    components: Components, token: str, *, deliver: Deliver = "tokens", resource: str | Iterable[str] | None = None
+    components: Components,
+    token: str,
+    *,
+    deliver: Deliver = "tokens",
+    resource: str | Iterable[str] | None = None,
+    address: str = "",
 ) -> Flow[IssuedCredentials]:
-    """Rotate a refresh token. ``resource``: granted audiences that the new access token is limited to; default: all.
+    """Rotate a refresh token.
 
-    Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``, ``TokenInvalid``,
-    ``TokenMalformed``, ``CounterAhead``, ``CredentialsNotOffered``, ``InvalidTarget``.
+    ``resource``: granted audiences that the new access token is limited to; default: all. ``address``: of the client,
+    for security events. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
+    ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``StepUpRequired``, ``CredentialsNotOffered``,
+    ``InvalidTarget``.
     """
-    require_type(str, token=token)
+    require_type(str, token=token, address=address)
     names = None if resource is None else read_names("resource", resource)
     delivery = components.config.resolve_delivery(deliver)
-    return flows.refresh(token, delivery, components.now(), components.config, names)
+    return flows.refresh(token, delivery, components.now(), components.config, names, address)
 
 
 def step_up(

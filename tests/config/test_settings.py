@@ -96,6 +96,9 @@ def test_single_figures_override_the_named_policy() -> None:
     settings = Settings(
         profile="mobile",
         refresh_grace_seconds=0,
+        refresh_lost_response_seconds=0,
+        refresh_repeat_limit=5,
+        refresh_repeat_action="step_up",
         access_token_seconds=90,
         login_limit_per_account=3,
         password_min_length=20,
@@ -103,6 +106,8 @@ def test_single_figures_override_the_named_policy() -> None:
     profile = build_profile(settings)
     assert (profile.session.grace_seconds, profile.token.access_seconds) == (0, 90)
     assert (profile.throttle.account_limit, profile.password.minimum) == (3, 20)
+    session = profile.session
+    assert (session.lost_response_seconds, session.repeat_limit, session.repeat_action) == (0, 5, "step_up")
     assert profile.session.overall_seconds == build_profile(Settings(profile="mobile")).session.overall_seconds
 
 
@@ -131,6 +136,8 @@ def test_all_invalid_policy_settings_are_reported_together() -> None:
         secret="short",
         issuer="http://x",
         refresh_grace_seconds=301,
+        refresh_lost_response_seconds=86_401,
+        refresh_repeat_limit=1001,
         access_token_seconds=3,
         login_limit_per_account=101,
         password_min_length=7,

@@ -14,7 +14,7 @@ from keyturn.core.claims import (
     principal_from_claims,
 )
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.policy import Profile, SessionPolicy, TokenPolicy
+from keyturn.core.policy import MOBILE, Profile, SessionPolicy, TokenPolicy
 from keyturn.core.principal import Principal
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import ClientInfo, Seed, Session
@@ -81,8 +81,16 @@ def test_an_access_token_has_the_claims_of_rfc_9068_and_of_revocation() -> None:
     }
 
 
+LOST_RESPONSES = replace(REALM, profile=MOBILE)
+
+
+def test_the_rotation_is_a_claim_only_where_a_lost_response_is_assumed() -> None:
+    assert build_claims(replace(SESSION, rotations=7), "j1", START, LOST_RESPONSES)["rot"] == 7
+    assert "rot" not in build_claims(SESSION, "j1", START, REALM)
+
+
 def test_every_claim_that_keyturn_writes_is_reserved() -> None:
-    written = build_claims(SESSION, "j1", START, REALM).keys()
+    written = build_claims(SESSION, "j1", START, LOST_RESPONSES).keys()
     assert written - {"tenant"} <= RESERVED
     assert RESERVED - written == {"nbf"}
 

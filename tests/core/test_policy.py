@@ -31,6 +31,9 @@ EDGES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (SESSION, "inactivity_seconds", [60, 3600], [0, -1, 59, 3601]),
     (SESSION, "overall_seconds", [600, 10**9], [599, 0]),
     (SESSION, "grace_seconds", [0, 300], [-1, 301]),
+    (SESSION, "lost_response_seconds", [0, 86_400], [-1, 86_401]),
+    (SESSION, "repeat_limit", [0, 1000], [-1, 1001]),
+    (SESSION, "repeat_action", ["end", "step_up"], ["", "revoke"]),
     (TokenPolicy(), "access_seconds", [60, DAY], [59, 0, DAY + 1]),
     (TokenPolicy(), "leeway_seconds", [0, 60], [-1, 61]),
     (TokenPolicy(), "staleness_seconds", [1, 300], [0, 301]),
@@ -143,4 +146,4 @@ def test_each_credentials_setting_hands_out_a_default_of_its_own() -> None:
 def test_every_duration_says_its_unit() -> None:
     for policy in (SESSION, TokenPolicy()):
         for each in fields(policy):
-            assert each.name.endswith("_seconds") or each.name == "algorithm"
+            assert each.name.endswith("_seconds") or each.name in ("algorithm", "repeat_limit", "repeat_action")

@@ -25,12 +25,13 @@ def test_the_current_refresh_token_rotates() -> None:
     assert (outcome.session.rotations, outcome.session.rotated_at, outcome.session.version) == (1, at(100), 1)
 
 
-def test_a_lost_response_is_answered_with_the_same_successor_and_no_write() -> None:
+def test_a_lost_response_is_answered_with_the_same_successor_and_written_once() -> None:
     session = rotated()
-    for now in (100, 115, 130):
+    for now, writes in ((100, 1), (115, 0), (130, 0)):
         outcome = rotate(found(session), 0, at(now), POLICY)
         assert outcome.or_raise() == 1
-        assert outcome.session is session
+        assert outcome.session.version == session.version + writes
+        session = outcome.session
 
 
 @pytest.mark.conforms("ASVS 10.4.5 (outside the grace window)", "RFC 9700 4.14.2 (outside the grace window)")

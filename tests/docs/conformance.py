@@ -42,7 +42,8 @@ Known deviations:
 
 - Sign-up [reveals that an account exists](topics/threat-model.md) (ASVS 6.3.8).
 - A retired refresh token [is accepted inside the grace window](topics/refresh.md) (ASVS 10.4.5, RFC 9700 4.14.2). Set
-  `KEYTURN_REFRESH_GRACE_SECONDS=0` to turn the window off.
+  `KEYTURN_REFRESH_GRACE_SECONDS=0` to turn the window off. `mobile` accepts it for longer, while
+  [the response may be lost](topics/refresh.md#a-lost-response): `KEYTURN_REFRESH_LOST_RESPONSE_SECONDS=0` ends that.
 - `mobile` sessions last [longer than NIST recommends](reference/policies.md).
 - Passwords are [normalised](topics/passwords.md) before they are compared (ASVS 6.2.8).
 - Access tokens are bearer tokens (ASVS 10.3.5).

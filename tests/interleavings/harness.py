@@ -75,7 +75,7 @@ class Signer:
     def verify(self, token: str, now: Instant) -> Any:
         if not token.startswith("jws:"):
             raise TokenInvalid("not ours")
-        return SimpleNamespace(**{"nbf": 0, "scope": "", "amr": (), **json.loads(token[4:])})
+        return SimpleNamespace(**{"nbf": 0, "scope": "", "amr": (), "rot": None, **json.loads(token[4:])})
 
 
 class NullPort:

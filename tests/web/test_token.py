@@ -1,12 +1,15 @@
 """The refresh grant, by body and by cookie."""
 
+from dataclasses import replace
+
 import pytest
 
-from keyturn.core.policy import BROWSER_STRICT
+from keyturn.core.policy import BROWSER_STRICT, MOBILE
 from keyturn.errors import StoreUnavailable
-from web.browser import Browser, Make, document, header, set_cookies, text
+from web.browser import ES256, PASSWORD, Browser, Make, document, header, set_cookies, text
 
 REFRESH = "__Host-kt_refresh"
+PHONE = replace(MOBILE, token=ES256.token)
 GRANT = {"grant_type": "refresh_token"}
 
 
@@ -38,6 +41,28 @@ def test_reuse_ends_the_session(browser: Browser) -> None:
     browser.now += 31
     assert (refreshed(browser, token)["error"], refreshed(browser, token)["code"]) == ("invalid_grant", "token_revoked")
     assert browser.get("/auth/session", str(newest["access_token"])).status == 401
+
+
+@pytest.mark.conforms("RFC 9700 4.14.2 (a lost response)")
+def test_the_mobile_profile_answers_a_retired_token_late_until_the_third_request(make: Make) -> None:
+    browser = make(PHONE)
+    token = text(browser.signup("tokens"), "refresh_token")
+    lost = refreshed(browser, token)
+    browser.now += 3600
+    assert [refreshed(browser, token)["refresh_token"] for _ in range(2)] == [lost["refresh_token"]] * 2
+    assert refreshed(browser, token)["code"] == "token_reused"
+
+
+def test_a_blocked_refresh_token_is_an_invalid_grant_until_the_step_up(make: Make) -> None:
+    browser = make(replace(PHONE, session=replace(PHONE.session, repeat_limit=1, repeat_action="step_up")))
+    first = browser.signup("tokens")
+    token = text(first, "refresh_token")
+    refreshed(browser, token)
+    refusal = browser.form("/auth/token", GRANT | {"refresh_token": token})
+    answer = document(refusal)
+    assert (refusal.status, answer["error"], answer["code"]) == (400, "invalid_grant", "step_up_required")
+    stepped = browser.post("/auth/step-up", {"password": PASSWORD}, text(first, "access_token"))
+    assert stepped.status == 200
 
 
 def test_under_token_cookies_the_cookie_is_the_grant(browser: Browser) -> None:

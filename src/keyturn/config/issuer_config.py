@@ -21,6 +21,9 @@ FIELDS: Mapping[str, str] = {
     "key_publish_ahead_seconds": "publish_seconds",
     "algorithm": "algorithm",
     "refresh_grace_seconds": "grace_seconds",
+    "refresh_lost_response_seconds": "lost_response_seconds",
+    "refresh_repeat_limit": "repeat_limit",
+    "refresh_repeat_action": "repeat_action",
     "login_limit_per_account": "account_limit",
     "login_limit_per_address": "address_limit",
     "signup_limit_per_address": "signup_limit",
@@ -29,6 +32,12 @@ FIELDS: Mapping[str, str] = {
 }
 """Settings that override a field of a profile's policies, each with the name of the field."""
 
+_SESSION = (
+    "refresh_grace_seconds",
+    "refresh_lost_response_seconds",
+    "refresh_repeat_limit",
+    "refresh_repeat_action",
+)
 _TOKEN = ("access_token_seconds", "revocation_staleness_seconds", "key_lifetime_seconds", "key_publish_ahead_seconds")
 _THROTTLE = ("login_limit_per_account", "login_limit_per_address", "signup_limit_per_address")
 
@@ -63,7 +72,7 @@ def build_profile(settings: Settings) -> Profile:
     if profile is None:
         raise ConfigurationError(f"profile must be one of {', '.join(PROFILES)}, not {settings.profile!r}")
     builders: dict[str, Callable[[], object]] = {
-        "session": lambda: _override(profile.session, settings, "refresh_grace_seconds", unset=-1),
+        "session": lambda: _override(profile.session, settings, *_SESSION, unset=-1),
         "token": lambda: _override(profile.token, settings, *_TOKEN, "algorithm"),
         "throttle": lambda: _override(profile.throttle, settings, *_THROTTLE),
         "password": lambda: _override(profile.password, settings, "password_min_length"),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from keyturn.core.policy import COOKIE_PREFIX, PROFILES, Credentials
+from keyturn.core.policy import COOKIE_PREFIX, PROFILES, Credentials, RepeatAction
 from keyturn.errors import ConfigurationError
 
 PREFIX = "KEYTURN_"
@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key_lifetime_seconds: int = 0
     key_publish_ahead_seconds: int = 0
     refresh_grace_seconds: int = -1
+    refresh_lost_response_seconds: int = -1
+    refresh_repeat_limit: int = -1
+    refresh_repeat_action: RepeatAction = "end"
     password_min_length: int = 0
     login_limit_per_account: int = 0
     login_limit_per_address: int = 0

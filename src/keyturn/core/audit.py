@@ -20,6 +20,9 @@ class AuditEventType(StrEnum):
     REVOKED_CLIENT = "revoked_client"
     REVOKED_EVERYTHING = "revoked_everything"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event
+    REFRESH_REPEATED = "refresh_repeated"
+    REFRESH_LATE = "refresh_late"
+    STEP_UP_REQUIRED = "step_up_required"
     TOKEN_REUSED = "token_reused"  # noqa: S105 - the name of an event
     COUNTER_AHEAD = "counter_ahead"
 

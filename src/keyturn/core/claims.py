@@ -29,6 +29,7 @@ RESERVED = frozenset(
         "auth_time",
         "acr",
         "amr",
+        "rot",
     )
 )
 """Claims that only Keyturn sets. The payload guard refuses them in an application's own claims."""
@@ -71,6 +72,8 @@ class AccessClaims(Protocol):
     def acr(self) -> str: ...
     @property
     def amr(self) -> Iterable[str]: ...
+    @property
+    def rot(self) -> int | None: ...
 
 
 def build_claims(
@@ -100,6 +103,9 @@ def build_claims(
         "acr": acr_for(session.amr),
         "amr": list(session.amr),
     }
+    if policy.session.lost_response_seconds:
+        # Tells the issuer with which refresh token this token was issued; a time could not, on clocks that differ.
+        claims["rot"] = session.rotations
     # Present only when not empty (RFC 9068 sections 2.2.1 and 2.2.3). The session's own claims of these names are
     # overwritten above, so that they never appear.
     for name in ("scope", "amr"):

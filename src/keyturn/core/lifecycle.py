@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypedDict
 
+from keyturn.core.audit import AuditEventType
 from keyturn.core.policy import SessionPolicy
-from keyturn.core.session import LoadedSession, RevocationFloor, Session
+from keyturn.core.repeats import after_repeat, after_rotation, exceeds_limit, is_blocked, is_unseen
+from keyturn.core.session import NO_REPEATS, LoadedSession, RevocationFloor, Session
 from keyturn.core.types import Instant
-from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenReused, TokenRevoked
+from keyturn.errors import CounterAhead, Refusal, SessionEnded, StepUpRequired, TokenReused, TokenRevoked
 
 
 class State(Enum):
@@ -104,13 +106,17 @@ def renew(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session
 def step_up(loaded: LoadedSession, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
     """Record that the subject authenticated again.
 
-    Sets ``auth_time``, adds ``amr`` to the session's methods and renews the session token.
+    Sets ``auth_time``, adds ``amr`` to the session's methods and renews the session token. From then on a lost
+    response of an earlier rotation is no longer assumed. If refresh tokens are blocked, replaces the newest one: every
+    party that holds it is refused from then on.
     """
     require_transition(loaded, Event.STEP_UP, now, policy)
     session = loaded.session
     methods = tuple(dict.fromkeys((*session.amr, *amr)))
     touched = _touched_fields(session, now, policy)
-    return replace(session, auth_time=now, amr=methods, renewals=session.renewals + 1, **touched)
+    if is_blocked(session, policy):
+        session = replace(session, rotations=session.rotations + 1, rotated_at=None)
+    return replace(session, auth_time=now, amr=methods, renewals=session.renewals + 1, repeats=NO_REPEATS, **touched)
 
 
 def revoke(loaded: LoadedSession, reason: str, now: Instant) -> Session:
@@ -123,11 +129,12 @@ def revoke(loaded: LoadedSession, reason: str, now: Instant) -> Session:
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """Outcome of a rotation: the session to store, and the successor's counter or a refusal."""
+    """Outcome of a rotation: the session to store, the successor's counter or a refusal, and a security event."""
 
     session: Session
     counter: int = 0
     refusal: Refusal | None = None
+    event: AuditEventType | None = None
 
     def or_raise(self) -> int:
         """Return the counter of the successor. Raises the refusal, if there is one."""
@@ -140,25 +147,33 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
     """Decide on a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
 
     Equal to the stored counter: rotate.
-    One behind, within the grace window: the same successor, no write. The window starts at the rotation and never
-    slides.
+    One behind, within the grace window or while its response may be lost: the same successor. Both times start at the
+    rotation and never slide.
     Ahead: ``CounterAhead``, the store has lost a write.
     Any other counter: ``TokenReused``, and the session ends.
     """
     require_transition(loaded, Event.ROTATE, now, policy)
     session = loaded.session
-    if counter == session.rotations:
-        touched = _touched_fields(session, now, policy)
-        return RotationResult(replace(session, rotations=counter + 1, rotated_at=now, **touched), counter + 1)
     if counter > session.rotations:
-        return RotationResult(
-            session, refusal=CounterAhead(f"refresh token {counter} is ahead of the stored {session.rotations}")
-        )
-    if _is_in_grace(session, counter, now, policy):
-        return RotationResult(session, session.rotations)
+        refusal = CounterAhead(f"refresh token {counter} is ahead of the stored {session.rotations}")
+        return RotationResult(session, refusal=refusal, event=AuditEventType.COUNTER_AHEAD)
+    is_late = not _is_in_grace(session, counter, now, policy)
+    if counter < session.rotations and is_late and not _may_be_lost(session, counter, now, policy):
+        problem = f"refresh token {counter} was rotated before; the current one is {session.rotations}"
+        return _end_as_reused(loaded, problem, now)
+    if is_blocked(session, policy):
+        return RotationResult(session, refusal=StepUpRequired("refresh tokens are blocked until a step-up"))
+    if counter < session.rotations:
+        return _repeat(loaded, now, policy, is_late=is_late)
     return RotationResult(
-        revoke(loaded, "reuse", now),
-        refusal=TokenReused(f"refresh token {counter} was rotated before; the current one is {session.rotations}"),
+        replace(
+            session,
+            rotations=counter + 1,
+            rotated_at=now,
+            repeats=after_rotation(session, policy),
+            **_touched_fields(session, now, policy),
+        ),
+        counter + 1,
     )
 
 
@@ -168,9 +183,55 @@ def _is_in_grace(session: Session, counter: int, now: Instant, policy: SessionPo
     return now - session.rotated_at <= policy.grace_seconds
 
 
+def _may_be_lost(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
+    """Return True if the response with the successor of token ``counter`` may not have reached the client."""
+    if counter != session.rotations - 1 or session.rotated_at is None or not is_unseen(session):
+        return False
+    return now - session.rotated_at <= policy.lost_response_seconds
+
+
+def _repeat(loaded: LoadedSession, now: Instant, policy: SessionPolicy, *, is_late: bool) -> RotationResult:
+    """Issue the newest refresh token again, unless that has now happened too often.
+
+    The first time in the grace window is counted and stored, further times are not; each later answer is.
+    """
+    session = loaded.session
+    repeats = after_repeat(session, is_late=is_late)
+    if repeats == session.repeats:
+        return RotationResult(session, session.rotations)
+    session = replace(session, repeats=repeats, **_touched_fields(session, now, policy))
+    if not exceeds_limit(session, policy):
+        event = AuditEventType.REFRESH_LATE if is_late else AuditEventType.REFRESH_REPEATED
+        return RotationResult(session, session.rotations, event=event)
+    problem = f"refresh token {session.rotations} was issued again too often"
+    if policy.repeat_action == "end":
+        return _end_as_reused(loaded, problem, now)
+    return RotationResult(session, refusal=StepUpRequired(problem), event=AuditEventType.STEP_UP_REQUIRED)
+
+
+def _end_as_reused(loaded: LoadedSession, problem: str, now: Instant) -> RotationResult:
+    ended = revoke(loaded, "reuse", now)
+    return RotationResult(ended, refusal=TokenReused(problem), event=AuditEventType.TOKEN_REUSED)
+
+
+def record_access(session: Session, rotation: int | None) -> Session:
+    """Record the use of an access token issued with refresh token ``rotation`` (None: unknown, the newest).
+
+    Return the same object if the newest refresh token was seen before, or the access token is older.
+    """
+    return session if rotation not in (None, session.rotations) else _mark_seen(session, session.version + 1)
+
+
+def _mark_seen(session: Session, version: int) -> Session:
+    if not is_unseen(session):
+        return session
+    return replace(session, repeats=replace(session.repeats, unseen_rotation=0), version=version)
+
+
 def check_session_token(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPolicy) -> Session:
     """Check a session token by its counter; only the newest is valid. Return the session, touched when due.
 
+    A session token does not tell with which refresh token it was issued: its use counts as one of the newest.
     Raises ``TokenRevoked`` for an earlier counter, ``CounterAhead`` for a later one, and as ``require_transition``.
     """
     session = touch(loaded, now, policy)
@@ -178,7 +239,7 @@ def check_session_token(loaded: LoadedSession, counter: int, now: Instant, polic
         raise TokenRevoked(f"session token {counter} was replaced by a renewal; the current one is {session.renewals}")
     if counter > session.renewals:
         raise CounterAhead(f"session token {counter} is ahead of the stored {session.renewals}")
-    return session
+    return _mark_seen(session, loaded.session.version + 1)
 
 
 def ends_at(session: Session, policy: SessionPolicy) -> Instant:

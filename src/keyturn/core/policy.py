@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from keyturn.errors import ConfigurationError
 
@@ -21,6 +21,7 @@ _COOKIE_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 Credentials = Literal["session", "jwt", "hybrid"]
 Deliver = Literal["cookie", "tokens", "both", "token-cookies"]
+RepeatAction = Literal["end", "step_up"]
 
 DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
     "session": ("cookie",),
@@ -41,17 +42,28 @@ class SessionPolicy:
 
     Raises ``ConfigurationError`` when ``inactivity_seconds`` is below 60 or above ``overall_seconds``, and when
     ``grace_seconds`` (grace window of refresh tokens) is outside 0 to 300.
+
+    ``lost_response_seconds``: for this time after a rotation, 0 to 86400, the previous refresh token is still answered
+    if no credential issued by the rotation has been presented. 0 turns it off.
+    ``repeat_limit``: number of consecutive refresh tokens that may be issued more than once, less one; 0 for any
+    number. ``repeat_action``: consequence of reaching it, and of the third answer after the grace window.
     """
 
     inactivity_seconds: int
     overall_seconds: int
     grace_seconds: int = 30
+    lost_response_seconds: int = 0
+    repeat_limit: int = 0
+    repeat_action: RepeatAction = "end"
 
     def __post_init__(self) -> None:
         _require(self.inactivity_seconds >= MINUTE, "inactivity_seconds must be at least 60")
         _require(self.overall_seconds >= self.inactivity_seconds, "overall_seconds must be at least inactivity_seconds")
         # RFC 9700 section 4.14.2: a long grace window is a replay window.
         _require(0 <= self.grace_seconds <= 5 * MINUTE, "grace_seconds must be between 0 and 300")
+        _require(0 <= self.lost_response_seconds <= DAY, "lost_response_seconds must be between 0 and 86400")
+        _require(0 <= self.repeat_limit <= 1000, "repeat_limit must be between 0 and 1000")
+        _require(self.repeat_action in get_args(RepeatAction), "repeat_action must be end or step_up")
 
     @property
     def touch_seconds(self) -> int:
@@ -194,11 +206,11 @@ BROWSER_STRICT = Profile(
 )
 """OWASP Session Management Cheat Sheet: 15 to 30 minutes idle, 4 to 12 hours in all; a CSRF token on every write."""
 
-MOBILE = Profile("mobile", SessionPolicy(30 * DAY, 90 * DAY, grace_seconds=60))
+MOBILE = Profile("mobile", SessionPolicy(30 * DAY, 90 * DAY, grace_seconds=60, lost_response_seconds=DAY))
 """RFC 8252 and RFC 9700 section 4.14: long-lived native apps with rotating refresh tokens.
 
-The grace window is longer because mobile networks lose responses. The overall timeout exceeds NIST's AAL1
-recommendation because phones have a screen lock of their own."""
+The grace window is longer because mobile networks lose responses, and an app may be away for hours after one. The
+overall timeout exceeds NIST's AAL1 recommendation because phones have a screen lock of their own."""
 
 NIST_AAL2 = Profile(
     "nist-aal2",

@@ -1,15 +1,19 @@
-"""Introspection of any credential against the store (RFC 7662). It never changes a session."""
+"""Introspection of any credential against the store (RFC 7662). It changes no session, but records that it was seen."""
+
+from contextlib import suppress
 
 from keyturn.core.claims import AccessClaims, acr_for, check_issuer, check_times
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, ends_at, session_state
+from keyturn.core.repeats import is_unseen
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
-from keyturn.errors import Unauthenticated
+from keyturn.errors import StoreUnavailable, Unauthenticated
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 from keyturn.flows.load_session import load_session_by_credential
+from keyturn.flows.successor import record_access_use, record_use
 from keyturn.flows.verify import is_access_valid
 
 INACTIVE: dict[str, object] = {"active": False}
@@ -47,7 +51,10 @@ def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str
     check_issuer(claims, config.issuer)
     check_times(claims, now, config.profile.token.leeway_seconds)
     loaded = yield from effects.load(SessionId(claims.sid))
-    return _access_response(claims) if loaded and is_access_valid(loaded, claims, now, config) else INACTIVE
+    if loaded is None or not is_access_valid(loaded, claims, now, config):
+        return INACTIVE
+    yield from record_access_use(claims, config)
+    return _access_response(claims)
 
 
 def _introspect_sealed(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
@@ -58,6 +65,9 @@ def _introspect_sealed(credential: ParsedCredential, now: Instant, config: Issue
         return INACTIVE
     if session_state(session, loaded.floor, now, config.profile.session) is not State.LIVE:
         return INACTIVE
+    if is_unseen(session):
+        with suppress(StoreUnavailable):
+            yield from record_use(session.sid)
     return _session_response(session, credential.kind, config)
 
 

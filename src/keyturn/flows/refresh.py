@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import RotationResult, rotate
 from keyturn.core.policy import Deliver
 from keyturn.core.sealed import CredentialKind, parse
-from keyturn.core.session import LoadedSession, Session
+from keyturn.core.session import LoadedSession
 from keyturn.core.types import Instant
-from keyturn.errors import CounterAhead, Refusal, TokenReused
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
@@ -18,14 +16,20 @@ from keyturn.flows.revoke import session_end
 
 
 def refresh(
-    text: str, deliver: Deliver, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
+    text: str,
+    deliver: Deliver,
+    now: Instant,
+    config: IssuerConfig,
+    resource: Sequence[str] | None = None,
+    address: str = "",
 ) -> Flow[IssuedCredentials]:
-    """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
+    """Rotate a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2). ``address``: of the client, for the audit.
 
     ``resource``: narrows the access token, not the session (RFC 8707 section 2.2). Raises ``InvalidTarget``, which
     leaves the refresh token usable, if it was not granted at login.
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``; ``TokenReused`` if a retired token
-    is presented (this ends its session), ``CounterAhead`` if the store lost an acknowledged write.
+    is presented (this ends its session), ``CounterAhead`` if the store lost an acknowledged write, ``StepUpRequired``
+    if the policy blocks refresh tokens that were issued again too often.
     """
     credential = parse(text, CredentialKind.REFRESH, config.secrets)
     while True:
@@ -35,8 +39,8 @@ def refresh(
             check_resource(result.session, deliver, config, resource)
         if not (yield from _persist(result, loaded, now, config)):
             continue  # another request won the compare-and-swap: decide again from the session it stored
-        if result.refusal is not None:
-            yield from _audit_alert(result.refusal, loaded.session, now)
+        if result.event is not None:
+            yield from effects.audit(result.event, now, result.session.subject, credential.sid, address)
         result.or_raise()
         return (yield from issue(result.session, deliver, now, config, resource))
 
@@ -52,16 +56,9 @@ def _persist(result: RotationResult, loaded: LoadedSession, now: Instant, config
 
 def _store(result: RotationResult, now: Instant, config: IssuerConfig) -> Flow[bool]:
     session = result.session
-    entry = session_end(session.sid, now, config) if result.refusal else None
+    entry = None if session.ended_at is None else session_end(session.sid, now, config)
     sequence = yield from effects.replace(session, entry)
     if sequence is None:
         return False
     yield from (effects.apply_local(entry) if entry else effects.evict_cached(session.sid))
     return True
-
-
-def _audit_alert(refusal: Refusal, session: Session, now: Instant) -> Flow[None]:
-    if isinstance(refusal, TokenReused):
-        yield from effects.audit(AuditEventType.TOKEN_REUSED, now, session.subject, session.sid)
-    if isinstance(refusal, CounterAhead):
-        yield from effects.audit(AuditEventType.COUNTER_AHEAD, now, session.subject, session.sid)

@@ -25,6 +25,7 @@ from keyturn.flows import effects
 from keyturn.flows.effects import Flow, T
 from keyturn.flows.issue import session_principal
 from keyturn.flows.load_session import load_session_by_credential
+from keyturn.flows.successor import record_access_use
 
 
 def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
@@ -57,6 +58,7 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     outlives_revocations = claims.exp - claims.iat > config.profile.token.access_seconds
     if verdict is Verdict.UNKNOWN or outlives_revocations:
         yield from _introspect(claims, now, config)
+    yield from record_access_use(claims, config)
     return principal_from_claims(claims)
 
 

@@ -18,6 +18,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     A token without ``client_id`` would escape the revocation of its client.
     Without the claim, ``sid`` is empty and ``gen`` is -1: such a token cannot be checked against a revocation feed.
+    ``rot``: counter of the refresh token issued with the token, for its issuer only.
     Fields stand in the order in which Keyturn writes them; see ``read_claims``.
     """
 
@@ -34,6 +35,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     auth_time: NumericDate = EPOCH
     acr: str = ""
     amr: tuple[str, ...] = ()
+    rot: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     nbf: NumericDate = EPOCH
 
 

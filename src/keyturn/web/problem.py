@@ -11,6 +11,7 @@ from keyturn.errors import (
     MethodNotAllowed,
     PasswordRejected,
     Refusal,
+    StepUpRequired,
     Unauthenticated,
     Unavailable,
     UnsupportedGrantType,
@@ -35,6 +36,8 @@ _OAUTH_ERRORS: tuple[tuple[type[Refusal], str, int | None], ...] = (
     # RFC 8707 section 2.
     (InvalidTarget, "invalid_target", None),
     (CredentialsNotOffered, "unauthorized_client", 400),
+    # The refresh tokens of the session are blocked. A client that knows no step-up logs in, which is right, too.
+    (StepUpRequired, "invalid_grant", 400),
     # RFC 6749 section 4.1.2.1; section 5.2 defines no such code.
     (Unavailable, "temporarily_unavailable", None),
 )

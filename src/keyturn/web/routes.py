@@ -74,6 +74,7 @@ _TOKEN = (
     errors.CredentialsNotOffered,
     errors.CrossOrigin,
     errors.CsrfTokenRequired,
+    errors.StepUpRequired,
     errors.NotDurable,
 )
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")

@@ -27,7 +27,7 @@ def token(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     else:
         deliver = config.issuer_config.resolve_delivery("token-cookies")
         text = yield from _by_cookie(request, config)
-    issued = yield from refresh(text, deliver, now, config.issuer_config, form.resource)
+    issued = yield from refresh(text, deliver, now, config.issuer_config, form.resource, request.address)
     return issued_reply(200, issued, now, config.issuer_config)
 
 
