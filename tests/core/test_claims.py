@@ -59,6 +59,7 @@ class Claims:
     auth_time: int = 90
     acr: str = "aal2"
     amr: list[str] = field(default_factory=lambda: ["pwd", "otp"])
+    aud_limited: bool = False
 
 
 @pytest.mark.conforms("RFC 9068 2.2")
@@ -92,7 +93,9 @@ def test_the_rotation_is_a_claim_only_where_a_lost_response_is_assumed() -> None
 def test_every_claim_that_keyturn_writes_is_reserved() -> None:
     written = build_claims(SESSION, "j1", START, LOST_RESPONSES).keys()
     assert written - {"tenant"} <= RESERVED
-    assert RESERVED - written == {"nbf"}
+    assert RESERVED - written == {"nbf", "aud_limited"}
+    two = replace(REALM, audience=("orders", "billing"))
+    assert RESERVED - build_claims(SESSION, "j1", START, two, ["orders"]).keys() == {"nbf", "rot"}
 
 
 def test_session_claims_do_not_replace_reserved_claims() -> None:
@@ -106,6 +109,10 @@ def test_the_audience_is_what_the_resource_selects_of_the_grant() -> None:
     session = replace(SESSION, claims={"aud": ["orders", "stock"]})
     assert build_claims(session, "j1", START, realm)["aud"] == ["orders", "stock"]
     assert build_claims(session, "j1", START, realm, ["stock"])["aud"] == "stock"
+    assert "aud_limited" not in build_claims(SESSION, "j1", START, realm, ["stock", "billing", "orders"])
+    forged = replace(SESSION, claims={"aud_limited": "no"})
+    assert "aud_limited" not in build_claims(forged, "j1", START, realm)
+    assert build_claims(forged, "j1", START, realm, ["orders"])["aud_limited"] is True
     with pytest.raises(InvalidTarget):
         build_claims(session, "j1", START, realm, ["billing"])
 

@@ -134,6 +134,18 @@ def test_a_token_for_another_service_does_not_work_at_the_issuer(flows: FlowFixt
     assert flows.run(verify_access(access(issued), Instant(T0 + 1), several)).sid == issued.sid
 
 
+def test_a_token_from_before_a_name_was_added_still_works_at_the_issuer(
+    flows: FlowFixture, several: IssuerConfig
+) -> None:
+    """A client that is told 401 may throw its tokens away, so an operator's new name must not cause one."""
+    token = access(flows.x)
+    assert json.loads(token.removeprefix("jws:"))["aud"] == "api"
+    assert flows.run(verify_access(token, T0, several)).sid == flows.sid
+    narrowed = access(flows.run(rotate(flows, flows.x, 0, several, "api")))
+    refused(flows, TokenInvalid, verify_access(narrowed, T0, several))
+    refused(flows, TokenInvalid, verify_access(narrowed, T0, flows.realm))
+
+
 def test_introspection_names_the_audience_of_the_token(flows: FlowFixture, several: IssuerConfig) -> None:
     issued = flows.run(login(flows.attempt(OLD, resource=("stock",)), T0, several))
     response = flows.run(introspect(access(issued), T0, several))

@@ -75,7 +75,8 @@ class Signer:
     def verify(self, token: str, now: Instant) -> Any:
         if not token.startswith("jws:"):
             raise TokenInvalid("not ours")
-        return SimpleNamespace(**{"nbf": 0, "scope": "", "amr": (), "rot": None, **json.loads(token[4:])})
+        absent = {"nbf": 0, "scope": "", "amr": (), "aud_limited": False, "rot": None}
+        return SimpleNamespace(**{**absent, **json.loads(token[4:])})
 
 
 class NullPort:

@@ -53,12 +53,12 @@ def granted_audience(session: Session, config: IssuerConfig) -> tuple[str, ...]:
     return tuple(name for name in config.audience if name in names)
 
 
-def check_own_audience(aud: str | Collection[str], config: IssuerConfig) -> None:
+def check_own_audience(aud: str | Collection[str], is_limited: bool, config: IssuerConfig) -> None:
     """Raise ``TokenInvalid`` unless a token may be used at the issuer's own endpoints.
 
-    ``aud`` must contain the issuer or every configured name. A token that ``resource`` narrowed to other services is
-    refused: such a service could use it to end its owner's sessions (RFC 8707 section 3, token redirect).
+    ``aud`` must contain the issuer or, if ``resource`` did not limit it, the first configured name. A service could
+    use a token that is limited to it to end its owner's sessions (RFC 8707 section 3, token redirect).
     """
-    names = {aud} if isinstance(aud, str) else {*aud}
-    if config.issuer not in names and not names.issuperset(config.audience):
+    names = (aud,) if isinstance(aud, str) else aud
+    if config.issuer not in names and (is_limited or config.audience[0] not in names):
         raise TokenInvalid("aud names other resource servers than this issuer", hint=_ELSEWHERE)

@@ -29,6 +29,7 @@ RESERVED = frozenset(
         "auth_time",
         "acr",
         "amr",
+        "aud_limited",
         "rot",
     )
 )
@@ -73,6 +74,8 @@ class AccessClaims(Protocol):
     @property
     def amr(self) -> Iterable[str]: ...
     @property
+    def aud_limited(self) -> bool: ...
+    @property
     def rot(self) -> int | None: ...
 
 
@@ -102,13 +105,15 @@ def build_claims(
         "auth_time": session.auth_time,
         "acr": acr_for(session.amr),
         "amr": list(session.amr),
+        # Without it, a token for one service could not be told from one that was issued before a name was added.
+        "aud_limited": audience != config.audience,
     }
     if policy.session.lost_response_seconds:
         # Tells the issuer with which refresh token this token was issued; a time could not, on clocks that differ.
         claims["rot"] = session.rotations
     # Present only when not empty (RFC 9068 sections 2.2.1 and 2.2.3). The session's own claims of these names are
     # overwritten above, so that they never appear.
-    for name in ("scope", "amr"):
+    for name in ("scope", "amr", "aud_limited"):
         if not claims[name]:
             del claims[name]
     return claims

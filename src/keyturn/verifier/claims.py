@@ -35,6 +35,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     auth_time: NumericDate = EPOCH
     acr: str = ""
     amr: tuple[str, ...] = ()
+    aud_limited: bool = False
     rot: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     nbf: NumericDate = EPOCH
 
