@@ -88,6 +88,20 @@ def test_reuse_of_a_refresh_token_is_detected(issuer: Issuer) -> None:
         issuer.refresh(ISSUED["rotated"]["refresh"])
 
 
+def test_a_lost_response_is_assumed_only_of_rotations_since_the_upgrade(data_dir: Path) -> None:
+    """The version before recorded no use of a successor: its retired tokens stay reuse under the profile mobile."""
+    (data_dir / "keyturn.toml").unlink()
+    now = [ISSUED["now"] + 600]
+    with Issuer.from_env(
+        clock=lambda: now[0], background=False, data_dir=str(data_dir), profile="mobile", **EXPLICIT
+    ) as found:
+        with pytest.raises(TokenReused):
+            found.refresh(ISSUED["rotated"]["retired"])
+        lost = found.refresh(ISSUED["live"]["refresh"])
+        now[0] += 3600
+        assert found.refresh(ISSUED["live"]["refresh"]).refresh_token == lost.refresh_token
+
+
 def test_the_password_and_the_list_of_sessions_go_on(issuer: Issuer) -> None:
     issued = issuer.login("ada@example.com", ISSUED["password"])
     live = {each.sid for each in issuer.sessions(ISSUED["subject"])}

@@ -190,6 +190,14 @@ def test_a_cookie_cached_before_the_rotation_is_recorded_with_its_next_touch(flo
     assert not is_unseen(stored(flows))
 
 
+def test_an_access_token_is_recorded_where_the_session_was_cached_before_the_rotation(flows: FlowFixture) -> None:
+    elsewhere = fresh_session_cache()
+    flows.run(verify_session(text_of(flows.x.session_token), T0, flows.realm), session_cache=elsewhere)
+    issued = flows.run(rotate(flows), session_cache=fresh_session_cache())
+    flows.run(USES["access"](flows, issued), session_cache=elsewhere)
+    assert not is_unseen(stored(flows))
+
+
 # --- cost, races and failures --------------------------------------------------------------------------------
 
 

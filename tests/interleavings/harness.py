@@ -39,8 +39,9 @@ ADA, OLD, NEW, NEWER = "ada@example.com", "old password of ada", "new password o
 CALM = ThrottlePolicy(account_limit=100, address_limit=10_000, device_limit=100, signup_limit=1000)
 
 
-def realm(throttle: ThrottlePolicy = CALM) -> IssuerConfig:
-    profile = Profile("explored", SessionPolicy(3600, 86_400), throttle=throttle)
+def realm(throttle: ThrottlePolicy = CALM, lost_response_seconds: int = 0) -> IssuerConfig:
+    session = SessionPolicy(3600, 86_400, lost_response_seconds=lost_response_seconds)
+    profile = Profile("explored", session, throttle=throttle)
     return IssuerConfig("https://auth.example", ("api",), Secrets(b"explored" * 4), profile)
 
 
@@ -136,6 +137,7 @@ class Harness:
     now: Instant = T0
     names: dict[str, str] = field(default_factory=dict)
     issued: dict[str, IssuedCredentials] = field(default_factory=dict)
+    rotated: dict[str, IssuedCredentials] = field(default_factory=dict)
     spec: Spec = field(default_factory=lambda: Spec(OLD, ()))
     number: int = 0
 
@@ -169,8 +171,14 @@ class Harness:
 
     def rotate(self, name: str, times: int) -> "Harness":
         for turn in range(times):
-            self.run(refresh(self.token(name, "refresh", turn), "tokens", self.now, self.realm), f"{name}{turn}")
-        self.spec = self.spec.put(name, replace(self.spec.life(name), rotations=times))
+            text = self.token(name, "refresh", turn)
+            self.rotated[name] = self.run(refresh(text, "tokens", self.now, self.realm), f"{name}{turn}")
+        self.spec = self.spec.put(name, replace(self.spec.life(name), rotations=times, unseen=self.spec.lost))
+        return self
+
+    def assume_lost_responses(self, *, faulty: bool) -> "Harness":
+        self.realm = realm(lost_response_seconds=3000)
+        self.spec = replace(self.spec, lost=True, faulty=faulty)
         return self
 
     def later(self, seconds: int) -> "Harness":
@@ -210,6 +218,13 @@ class Harness:
     def access(self, name: str, session: str = "x", process: str = "a") -> Actor:
         text = credentials(self.issued[session])["access"]
         return self.actor(name, ("access", session, 0), lambda: verify_access(text, self.now, self.realm), process)
+
+    def access_of_successor(self, name: str, session: str = "x") -> Actor:
+        """Present the access token issued with the newest refresh token, after ``rotate``."""
+        issued = self.rotated[session]
+        text = credentials(issued)["access"]
+        op = ("access", session, issued.session.rotations)
+        return self.actor(name, op, lambda: verify_access(text, self.now, self.realm))
 
     def revoke(self, name: str, session: str = "x", process: str = "a") -> Actor:
         start = lambda: revoke_session(self.sid(session), "logout", self.now, self.realm)  # noqa: E731

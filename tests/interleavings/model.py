@@ -17,13 +17,22 @@ Good = tuple[tuple[str, str, int], ...]
 
 @dataclass(frozen=True)
 class Life:
-    """A session as the specification sees it. ``slack``: the previous refresh token is in its grace window."""
+    """A session as the specification sees it. ``slack``: the previous refresh token is in its grace window.
+
+    ``unseen``: nothing issued with the newest refresh token was presented. ``late``: answers after the grace window.
+    """
 
     alive: bool = True
     rotations: int = 0
     renewals: int = 0
     era: int = 0
     slack: bool = True
+    unseen: bool = False
+    late: int = 0
+
+    @property
+    def answers_previous(self) -> bool:
+        return self.slack or (self.unseen and self.late < 2)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,8 @@ class Spec:
 
     ``split``: accounts and sessions have no common commit. A lost password change, or a lost disabling, may then have
     ended the sessions alone (decision 0016).
+    ``lost``: a response is assumed lost until its successor is seen. ``faulty``: the store may fail where a use is
+    recorded, which is then accepted and not recorded.
     """
 
     password: str
@@ -39,6 +50,8 @@ class Spec:
     disabled: bool = False
     exists: bool = True
     split: bool = False
+    lost: bool = False
+    faulty: bool = False
 
     def life(self, name: str) -> Life:
         return dict(self.lives).get(name, Life(alive=False))
@@ -55,7 +68,7 @@ class Spec:
         life = self.life(name)
         fitting = {
             "session": number == life.renewals,
-            "refresh": number == life.rotations or (number == life.rotations - 1 and life.slack),
+            "refresh": number == life.rotations or (number == life.rotations - 1 and life.answers_previous),
             "access": number == life.era,
         }
         return life.alive and fitting[kind]
@@ -85,16 +98,27 @@ def _refresh(spec: Spec, actor: str, name: str, counter: int) -> Did:
         return spec, "CounterAhead", ()
     if not spec.good("refresh", name, counter):
         return spec.put(name, replace(life, alive=False)), "TokenReused", ()
-    rotations = max(life.rotations, counter + 1)
-    slack = life.slack or rotations > life.rotations
-    return _issued(spec.put(name, replace(life, rotations=rotations, slack=slack)), name, "refresh access")
+    if counter == life.rotations:
+        after = replace(life, rotations=counter + 1, slack=True, unseen=spec.lost, late=0)
+    else:
+        after = life if life.slack else replace(life, late=life.late + 1)
+    return _issued(spec.put(name, after), name, "refresh access")
 
 
 def _verify(spec: Spec, actor: str, name: str, counter: int) -> Did:
     life = spec.life(name)
     if not life.alive or counter < life.renewals:
         return spec, "TokenRevoked", ()
-    return spec, "ok" if counter == life.renewals else "CounterAhead", ()
+    if counter > life.renewals:
+        return spec, "CounterAhead", ()
+    return spec.put(name, replace(life, unseen=False)), "ok", ()
+
+
+def _access(spec: Spec, actor: str, name: str, rotation: int) -> Did:
+    life = spec.life(name)
+    if not life.alive:
+        return spec, "TokenRevoked", ()
+    return spec.put(name, replace(life, unseen=life.unseen and rotation != life.rotations)), "ok", ()
 
 
 def _revoke(spec: Spec, actor: str, name: str) -> Did:
@@ -129,7 +153,8 @@ def _step_up(spec: Spec, actor: str, name: str, password: str) -> Did:
         return spec, "TokenRevoked", ()
     if spec.disabled or password != spec.password:
         return spec, "LoginFailed", ()
-    return _issued(spec.put(name, replace(life, renewals=life.renewals + 1)), name, "session refresh access")
+    stepped = replace(life, renewals=life.renewals + 1, unseen=False)
+    return _issued(spec.put(name, stepped), name, "session refresh access")
 
 
 def _change(spec: Spec, actor: str, name: str, password: str, new: str) -> Did:
@@ -206,6 +231,8 @@ def _advance(
     seen = tuple((kind, name, None if kind == "access" else number) for kind, name, number in handed)
     if (said, seen) == answer:
         yield after, {**held, i: handed}
+        if spec.faulty and said == "ok" and op[0] in ("verify", "access"):
+            yield spec, held
 
 
 def _fits(run: Run, spec: Spec, held: dict[int, Good]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import interleavings
 import keyturn
 from interleavings.cover import Cover, Schedule, StateGraph
+from interleavings.lost_responses import LOST_RESPONSES
 from interleavings.scenarios import PAIRS, TRIPLES, Scenario
 from services.run import ROOT, locked
 
@@ -20,7 +21,7 @@ DRAWN = 5
 LARGE = ("login / login", "login / wrong login", "login that rehashes / login that rehashes")
 """Scenes whose failures take three quarters of all schedules."""
 
-SCENES = [*PAIRS, *TRIPLES]
+SCENES = [*PAIRS, *TRIPLES, *LOST_RESPONSES]
 WHOLE = {each.name: each for each in SCENES}
 BRIEF = {each.name: replace(each, faults=0) if each.name in LARGE else each for each in SCENES}
 """Scenes without the failures of the large ones."""

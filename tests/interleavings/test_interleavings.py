@@ -7,11 +7,14 @@ import pytest
 
 from interleavings.explorer import Report
 from interleavings.harness import Harness
+from interleavings.lost_responses import LOST_RESPONSES, NEVER_FAILING
 from interleavings.scenarios import PAIRS, TRIPLES, Scenario, explore
 from interleavings.state import SystemState, freeze
 
+SCENES = [*PAIRS, *TRIPLES, *LOST_RESPONSES]
 
-@pytest.mark.parametrize("scenario", [*PAIRS, *TRIPLES], ids=lambda scenario: scenario.name)
+
+@pytest.mark.parametrize("scenario", [*SCENES, *NEVER_FAILING], ids=lambda scenario: scenario.name)
 def test_every_schedule_is_explained_by_some_order(scenario: Scenario, reported: Callable[[Report], None]) -> None:
     report = explore(scenario)
     reported(report)
@@ -22,7 +25,7 @@ def test_every_schedule_is_explained_by_some_order(scenario: Scenario, reported:
 TEST = "tests/interleavings/test_interleavings.py::test_every_schedule_is_explained_by_some_order"
 SPARED = [
     pytest.param(scenario, marks=pytest.mark.long(stands_in=f"{TEST}[{scenario.name}]"), id=scenario.name)
-    for scenario in (*PAIRS, *TRIPLES)
+    for scenario in SCENES
     if scenario.faults < 2
 ]
 """Scenes that are explored with fewer than two failures otherwise."""
@@ -38,7 +41,7 @@ def test_every_schedule_with_two_failures_is_explained_by_some_order(
 
 
 def test_scenario_names_are_unique() -> None:
-    names = [each.name for each in (*PAIRS, *TRIPLES)]
+    names = [each.name for each in (*SCENES, *NEVER_FAILING)]
     assert len(set(names)) == len(names)
 
 
