@@ -277,6 +277,12 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class ClockUncertain(Unavailable):
+    """The clocks disagree, and the credential is not valid by both: never accept, never 401, never end a session."""
+
+    code = "clock_uncertain"
+
+
 class RevocationUnknown(Unavailable):
     """The feed is older than the staleness bound and the store is unavailable: never accept, never 401."""
 

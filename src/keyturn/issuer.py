@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from keyturn import issuer_flows
 from keyturn.clock import boottime
-from keyturn.config.background import BackgroundTasks, load_first_keys
+from keyturn.config.background import BackgroundTasks, load_first_keys, measure_clock
 from keyturn.config.components import Clock, Components, build_components
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import Settings, read_settings
@@ -46,6 +46,7 @@ class _BaseIssuer:
         """
         parts = build_components(settings, is_async=cls._is_async, clock=clock, monotonic=monotonic)
         issuer = cls(parts)
+        drive(measure_clock(parts), parts.sync_ports)
         drive(load_first_keys(parts), parts.sync_ports)
         if background:
             issuer._background_tasks = BackgroundTasks(parts)

@@ -52,7 +52,7 @@ def signup(
     ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
     """
     attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims, resource)
-    return flows.signup(attempt, components.now(), components.config)
+    return flows.signup(attempt, *components.present())
 
 
 def login(
@@ -74,7 +74,7 @@ def login(
     ``PayloadRefused``.
     """
     attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
-    return flows.login(attempt, components.now(), components.config)
+    return flows.login(attempt, *components.present())
 
 
 def verify(components: Components, token: str) -> Flow[Principal]:
@@ -85,7 +85,7 @@ def verify(components: Components, token: str) -> Flow[Principal]:
     """
     require_type(str, token=token)
     verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
-    return verify(token, components.now(), components.config)
+    return verify(token, *components.present())
 
 
 def refresh(
@@ -106,7 +106,7 @@ def refresh(
     require_type(str, token=token, address=address)
     names = None if resource is None else read_names("resource", resource)
     delivery = components.config.resolve_delivery(deliver)
-    return flows.refresh(token, delivery, components.now(), components.config, names, address)
+    return flows.refresh(token, delivery, *components.present(), names, address)
 
 
 def step_up(
@@ -114,7 +114,7 @@ def step_up(
 ) -> Flow[IssuedCredentials]:
     """Confirm the password in a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
     require_type(str, sid=sid, password=password)
-    return flows.confirm_password(sid, password, deliver, components.now(), components.config)
+    return flows.confirm_password(sid, password, deliver, *components.present())
 
 
 def change_password(
@@ -122,46 +122,46 @@ def change_password(
 ) -> Flow[IssuedCredentials]:
     """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
     require_type(str, sid=sid, current=current, new=new)
-    return flows.change_password(sid, current, new, deliver, components.now(), components.config)
+    return flows.change_password(sid, current, new, deliver, *components.present())
 
 
 def logout(components: Components, sid: SessionId) -> Flow[RevocationReceipt]:
     """End one session and revoke its tokens. Raises ``NotFound``."""
     require_type(str, sid=sid)
-    return flows.revoke_session(sid, LOGOUT, components.now(), components.config)
+    return flows.revoke_session(sid, LOGOUT, *components.present())
 
 
 def revoke_subject(components: Components, subject: Subject) -> Flow[RevocationReceipt]:
     """End every session of a subject."""
     require_name(subject=subject)
-    return flows.revoke_subject(subject, components.now(), components.config)
+    return flows.revoke_subject(subject, *components.present())
 
 
 def revoke_client(components: Components, client_id: str) -> Flow[RevocationReceipt]:
     """End every session of a client."""
     require_name(client_id=client_id)
-    return flows.revoke_client(client_id, components.now(), components.config)
+    return flows.revoke_client(client_id, *components.present())
 
 
 def revoke_everything(components: Components) -> Flow[RevocationReceipt]:
     """End every session of every subject."""
-    return flows.revoke_everything(components.now(), components.config)
+    return flows.revoke_everything(*components.present())
 
 
 def introspect(components: Components, token: str) -> Flow[dict[str, object]]:
     """Introspect a credential of any kind in the store (RFC 7662). Raises ``StoreUnavailable``."""
     require_type(str, token=token)
-    return flows.introspect(token, components.now(), components.config)
+    return flows.introspect(token, *components.present())
 
 
 def sessions(components: Components, subject: Subject) -> Flow[list[SessionSummary]]:
     """List the live sessions of a subject, newest first."""
     require_name(subject=subject)
-    return flows.list_sessions(subject, components.now(), components.config)
+    return flows.list_sessions(subject, *components.present())
 
 
 def set_disabled(components: Components, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
     """Disable or enable an account and end its sessions. Raises ``NotFound``."""
     require_name(subject=subject)
     require_type(bool, disabled=disabled)
-    return flows.set_disabled(subject, disabled, components.now(), components.config)
+    return flows.set_disabled(subject, disabled, *components.present())

@@ -139,6 +139,10 @@ class RevocationLog(Protocol):
         """Return the sequence number of the last entry ever appended, purged or not."""
         ...
 
+    def clock(self) -> float | None:
+        """Return the Unix time of the store's own clock in seconds; ``None`` for a store on this machine."""
+        ...
+
 
 class ThrottleStore(Protocol):
     """Store of attempt counters. They need not be durable: losing the latest in a power failure breaks no login."""

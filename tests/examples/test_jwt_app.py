@@ -20,7 +20,7 @@ from server_process import ServerProcess
 
 SERVE, SIGN_UP, API, CLIENT = commands_of("jwt_app")
 EMAIL, PASSWORD = "edith@example.com", "violet umbrella 7 o clock"
-AN_HOUR_AGO = "-3600"
+AN_HOUR_AGO = "-3600 all"
 """An access token that is issued then has expired by now."""
 CALLS = 20
 

@@ -31,6 +31,7 @@ class IssuerFeed:
         self.mark = ""
         self.monotonic = monotonic
         self.travel_seconds = 0.0
+        self.now: int | None = None
 
     def append(
         self, key: str, kind: RevocationKind = RevocationKind.SESSION, value: int = ENDED, lives: int = 600
@@ -63,4 +64,5 @@ class IssuerFeed:
         lines = [{name: getattr(each, name) for name in names} for each in entries]
         page = {"entries": lines, "sequence": sequence, "complete": complete, "log": self.number}
         extra = {"mark": self.mark, "restored": restored} if self.mark else {}
+        extra |= {} if self.now is None else {"now": self.now}
         return json.dumps(page | {"nonce": self.nonce} | extra).encode()

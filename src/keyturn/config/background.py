@@ -11,7 +11,7 @@ from keyturn.config.components import Components
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.flows import Flow, add_key, call, drive, roll_keys
-from keyturn.flows.effects import stored_keys
+from keyturn.flows.effects import store_clock, stored_keys
 from keyturn.stores.log_follower import connect_feed
 
 PURGE_SECONDS = 60.0
@@ -75,6 +75,7 @@ class BackgroundTasks:
         pause = min(KEYS_SECONDS, self._components.rollover.publish_seconds / 4)
         purged_at = time.monotonic()
         while not self._stop.wait(pause):
+            self._try(measure_clock(self._components))
             self._try(refresh_keys(self._components))
             if time.monotonic() - purged_at >= PURGE_SECONDS:
                 self._try(purge_expired(self._components))
@@ -89,8 +90,18 @@ class BackgroundTasks:
             _logger.exception("background tasks failed; they run again in a few seconds")
 
 
+def measure_clock(components: Components) -> Flow[None]:
+    """Compare the clock of this machine with the store's."""
+    sent_at = components.monotonic()
+    components.store_clock.record((yield from store_clock()), sent_at)
+
+
 def refresh_keys(components: Components) -> Flow[None]:
     """Roll the signing keys if due and load the stored keys into the key ring."""
+    if components.store_clock.read().gap_seconds:
+        # A clock that is ahead would delete keys whose tokens are still valid.
+        components.keyring.load((yield from stored_keys()))
+        return
     keys = yield from roll_keys(components.config.profile.token.algorithm, components.now(), components.rollover)
     components.keyring.load(keys)
 
@@ -114,13 +125,19 @@ def add_next_key(components: Components) -> Flow[None]:
 def purge_expired(components: Components) -> Flow[int]:
     """Delete expired buckets and sessions, and security events older than ``audit_retention_days``.
 
-    Return the number of deleted sessions.
+    Return the number of deleted sessions. Nothing is deleted while the clocks of this machine and the store disagree.
     """
+    yield from measure_clock(components)
+    reading = components.store_clock.read()
+    if reading.gap_seconds:
+        return 0
+    return (yield from _purge(components, reading.now))
+
+
+def _purge(components: Components, now: Instant) -> Flow[int]:
     # Delete only buckets that have been empty for an hour: a deleted bucket restarts its version at 0, and a concurrent
     # attempt could mistake that for the version it read.
-    yield from call("throttles", "purge", Instant(components.now() - EMPTY_BUCKET_SECONDS))
+    yield from call("throttles", "purge", Instant(now - EMPTY_BUCKET_SECONDS))
     if components.settings.audit_retention_days:
-        yield from call(
-            "audit", "purge", Instant(components.now() - components.settings.audit_retention_days * DAY_SECONDS)
-        )
-    return int((yield from call("sessions", "purge", components.now())))
+        yield from call("audit", "purge", Instant(now - components.settings.audit_retention_days * DAY_SECONDS))
+    return int((yield from call("sessions", "purge", now)))

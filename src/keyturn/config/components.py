@@ -13,6 +13,7 @@ from keyturn.clock import boottime
 from keyturn.config.issuer_config import build_issuer_config
 from keyturn.config.redis_sidecar import RedisSidecar, open_redis_sidecar
 from keyturn.config.settings import Settings
+from keyturn.config.store_clock import StoreClock
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
@@ -45,7 +46,7 @@ class Components:
     ``ports``, ``store``: for the flows of this issuer; async if the issuer is.
     ``sync_ports``, ``sync_store``: the same, always synchronous, for background threads.
     ``redis_cache``: the Redis beside the store, or None.
-    ``clock``: wall time in seconds. ``monotonic``: clock for staleness only, in seconds.
+    ``monotonic``: clock for staleness only, in seconds. ``store_clock``: wall time, and the store's.
     """
 
     settings: Settings
@@ -59,8 +60,8 @@ class Components:
     sync_store: Any
     hasher: Any
     rollover: RolloverPolicy
-    clock: Clock
     monotonic: Clock
+    store_clock: StoreClock
 
     @property
     def quarantine(self) -> "Quarantine | None":
@@ -68,8 +69,20 @@ class Components:
         return getattr(self.sync_store, "quarantine", None)
 
     def now(self) -> Instant:
-        """Return the present time in whole seconds."""
-        return Instant(int(self.clock()))
+        """Return the present time in whole seconds; the earlier one while two clocks disagree."""
+        return self.store_clock.read().now
+
+    def certain_now(self) -> float | None:
+        """Return the present time in seconds, or None while the clocks of this machine and the store disagree."""
+        return self.store_clock.certain_now()
+
+    def present(self) -> tuple[Instant, IssuerConfig]:
+        """Return the present time, and the configuration to use at it: ``config`` itself unless two clocks disagree."""
+        certain = self.store_clock.certain_now()
+        if certain is not None:
+            return Instant(int(certain)), self.config
+        reading = self.store_clock.read()
+        return reading.now, self.config.under_doubt(reading.gap_seconds, reading.reference_lead_seconds)
 
 
 def build_components(
@@ -105,8 +118,10 @@ def build_components(
         sync_store,
         hasher,
         policy,
-        clock,
         monotonic,
+        StoreClock(
+            clock, monotonic, config.profile.token.leeway_seconds, is_checked=not settings.store.startswith("memory:")
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.principal import Principal
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.errors import TokenExpired, TokenInvalid, TokenNotYetValid
+from keyturn.errors import ClockUncertain, TokenExpired, TokenInvalid, TokenNotYetValid
 
 ACCESS_TYPE = "at+jwt"
 """``typ`` of access tokens. RFC 9068 section 2.1: other JWTs of the same issuer cannot be used as access tokens."""
@@ -142,11 +142,19 @@ def check_audience(claims: AccessClaims, accepted: frozenset[str]) -> None:
         raise TokenInvalid(f"aud does not contain {' or '.join(map(repr, sorted(accepted)))}")
 
 
-def check_times(claims: AccessClaims, now: float, leeway_seconds: int) -> None:
-    """Raise ``TokenExpired`` or ``TokenNotYetValid``; ``leeway_seconds`` allows for clock skew only."""
-    if now >= claims.exp + leeway_seconds:
+def check_times(claims: AccessClaims, now: float, leeway_seconds: int, clock_gap_seconds: float = 0) -> None:
+    """Raise ``TokenExpired`` or ``TokenNotYetValid``; ``leeway_seconds`` allows for clock skew only.
+
+    ``clock_gap_seconds``: positive while two clocks disagree, of which ``now`` is the earlier. A token that is not
+    valid by both then raises ``ClockUncertain``.
+    """
+    expired = now + clock_gap_seconds >= claims.exp + leeway_seconds
+    early = max(claims.nbf, claims.iat) > now + leeway_seconds
+    if clock_gap_seconds and (expired or early):
+        raise ClockUncertain(f"two clocks differ by {clock_gap_seconds:.0f} s, and the token is not valid by both")
+    if expired:
         raise TokenExpired("exp has passed")
-    if max(claims.nbf, claims.iat) > now + leeway_seconds:
+    if early:
         raise TokenNotYetValid("nbf or iat is in the future")
 
 

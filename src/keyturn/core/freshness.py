@@ -1,6 +1,8 @@
 """Freshness of the revocation feed: its age, and the bound beyond which it must not be used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from keyturn.core.clocks import ClockBounds
 
 
 @dataclass(slots=True)
@@ -9,10 +11,12 @@ class Freshness:
 
     ``bound_seconds``: the declared staleness bound S. All times are seconds of one *monotonic* clock: a wall clock
     that steps back would make an old feed look recent.
+    ``issuer_clock``: the wall clock of the issuer, as the feed tells it.
     """
 
     bound_seconds: float
     complete_as_of: float = float("-inf")
+    issuer_clock: ClockBounds = field(default_factory=ClockBounds)
 
     def mark_complete(self, requested_at: float) -> None:
         """Record that the feed was complete at ``requested_at``: the time of the *request*, never of the response."""

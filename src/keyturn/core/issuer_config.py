@@ -1,11 +1,11 @@
 """Issuer configuration: name, secrets and policies of one issuer. Immutable while the issuer runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, Profile
 from keyturn.core.sealed import Secrets
-from keyturn.errors import ConfigurationError, CredentialsNotOffered
+from keyturn.errors import ClockUncertain, ConfigurationError, CredentialsNotOffered
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class IssuerConfig:
 
     ``issuer``: its URL (``iss``). ``audience``: the resource servers of its access tokens (``aud``), and those that
     ``resource`` selects from. Raises ``ConfigurationError`` for an unusable URL or an empty audience.
+    ``reference_lead_seconds``: no setting; see ``under_doubt``.
     """
 
     issuer: str
@@ -21,6 +22,7 @@ class IssuerConfig:
     secrets: Secrets
     profile: Profile = BROWSER
     credentials: Credentials = "hybrid"
+    reference_lead_seconds: int = 0
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)
@@ -33,6 +35,33 @@ class IssuerConfig:
             )
         if not self.audience or not all(self.audience):
             raise ConfigurationError("audience must name at least one resource server")
+
+    @property
+    def clock_gap_seconds(self) -> int:
+        """Seconds between two clocks while they disagree, else 0."""
+        return self.profile.session.clock_gap_seconds
+
+    def require_clocks(self) -> None:
+        """Raise ``ClockUncertain`` if a session or a token that is issued now would not be valid by both clocks."""
+        policy = self.profile
+        if self.clock_gap_seconds >= min(policy.token.access_seconds, policy.session.inactivity_seconds):
+            raise ClockUncertain(f"two clocks differ by {self.clock_gap_seconds} s: nothing can be issued")
+
+    def require_clocks_for_rotation(self) -> None:
+        """Raise ``ClockUncertain`` as ``require_clocks``, and if a retry within the grace window could not be told."""
+        self.require_clocks()
+        if self.clock_gap_seconds > self.profile.session.grace_seconds:
+            raise ClockUncertain(f"two clocks differ by {self.clock_gap_seconds} s, more than the grace window")
+
+    def under_doubt(self, gap_seconds: int, reference_lead_seconds: int) -> "IssuerConfig":
+        """Return this configuration for a moment at which two clocks disagree by ``gap_seconds``.
+
+        ``reference_lead_seconds``: the store's clock minus the earlier of both. The not-before of a revocation follows
+        the store's clock, as the sessions that it revokes do.
+        """
+        session = replace(self.profile.session, clock_gap_seconds=gap_seconds)
+        profile = replace(self.profile, session=session)
+        return replace(self, profile=profile, reference_lead_seconds=reference_lead_seconds)
 
     def resolve_delivery(self, requested: Deliver | None) -> Deliver:
         """Return the delivery to use. Raises ``CredentialsNotOffered`` for one that ``credentials`` does not allow."""

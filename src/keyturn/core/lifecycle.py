@@ -10,7 +10,15 @@ from keyturn.core.policy import SessionPolicy
 from keyturn.core.repeats import after_repeat, after_rotation, exceeds_limit, is_blocked, is_unseen
 from keyturn.core.session import NO_REPEATS, LoadedSession, RevocationFloor, Session
 from keyturn.core.types import Instant
-from keyturn.errors import CounterAhead, Refusal, SessionEnded, StepUpRequired, TokenReused, TokenRevoked
+from keyturn.errors import (
+    ClockUncertain,
+    CounterAhead,
+    Refusal,
+    SessionEnded,
+    StepUpRequired,
+    TokenReused,
+    TokenRevoked,
+)
 
 
 class State(Enum):
@@ -50,23 +58,29 @@ def session_state(session: Session, floor: RevocationFloor, now: Instant, policy
 
     Ended takes precedence over void, and void over timed out: a revoked session is never reported as a mere timeout.
     """
+    later = now + policy.clock_gap_seconds
     if session.ended_at is not None:
         return State.ENDED
     if session.generation < floor.generation or session.created_at < floor.not_before:
         return State.VOID
-    if now >= session.created_at + policy.overall_seconds:
+    if later >= session.created_at + policy.overall_seconds:
         return State.EXPIRED
-    if now >= session.last_seen_at + policy.inactivity_seconds:
+    if later >= session.last_seen_at + policy.inactivity_seconds:
         return State.IDLE
     return State.LIVE
 
 
 def require_transition(loaded: LoadedSession, event: Event, now: Instant, policy: SessionPolicy) -> State:
-    """Return the state after ``event``. Raises the refusal that ``TRANSITIONS`` names for it."""
+    """Return the state after ``event``. Raises the refusal that ``TRANSITIONS`` names for it.
+
+    Raises ``ClockUncertain`` instead of ``SessionEnded`` while the clocks disagree.
+    """
     state = session_state(loaded.session, loaded.floor, now, policy)
     target = TRANSITIONS[state][event]
     if isinstance(target, State):
         return target
+    if target is SessionEnded and policy.clock_gap_seconds:
+        raise ClockUncertain(f"cannot {event.value}: the session is {state.value} by the later of two clocks")
     raise target(f"cannot {event.value}: the session is {state.value}")
 
 
@@ -150,6 +164,7 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
     One behind, within the grace window or while its response may be lost: the same successor. Both times start at the
     rotation and never slide.
     Ahead: ``CounterAhead``, the store has lost a write.
+    One behind while the clocks disagree, and outside the window by one of them: ``ClockUncertain``, no write.
     Any other counter: ``TokenReused``, and the session ends.
     """
     require_transition(loaded, Event.ROTATE, now, policy)
@@ -159,6 +174,9 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
         return RotationResult(session, refusal=refusal, event=AuditEventType.COUNTER_AHEAD)
     is_late = not _is_in_grace(session, counter, now, policy)
     if counter < session.rotations and is_late and not _may_be_lost(session, counter, now, policy):
+        if counter == session.rotations - 1 and policy.clock_gap_seconds:
+            problem = "two clocks disagree about the end of the grace window"
+            return RotationResult(session, refusal=ClockUncertain(problem))
         problem = f"refresh token {counter} was rotated before; the current one is {session.rotations}"
         return _end_as_reused(loaded, problem, now)
     if is_blocked(session, policy):
@@ -180,14 +198,14 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
 def _is_in_grace(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
     if counter != session.rotations - 1 or session.rotated_at is None:
         return False
-    return now - session.rotated_at <= policy.grace_seconds
+    return now + policy.clock_gap_seconds - session.rotated_at <= policy.grace_seconds
 
 
 def _may_be_lost(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
     """Return True if the response with the successor of token ``counter`` may not have reached the client."""
     if counter != session.rotations - 1 or session.rotated_at is None or not is_unseen(session):
         return False
-    return now - session.rotated_at <= policy.lost_response_seconds
+    return now + policy.clock_gap_seconds - session.rotated_at <= policy.lost_response_seconds
 
 
 def _repeat(loaded: LoadedSession, now: Instant, policy: SessionPolicy, *, is_late: bool) -> RotationResult:

@@ -47,6 +47,8 @@ class SessionPolicy:
     if no credential issued by the rotation has been presented. 0 turns it off.
     ``repeat_limit``: number of consecutive refresh tokens that may be issued more than once, less one; 0 for any
     number. ``repeat_action``: consequence of reaching it, and of the third answer after the grace window.
+    ``clock_gap_seconds``: no setting; positive only while the clocks of this machine and of the store disagree. Every
+    timeout then counts by the later clock, and is refused as ``ClockUncertain``, because it proves nothing.
     """
 
     inactivity_seconds: int
@@ -55,6 +57,7 @@ class SessionPolicy:
     lost_response_seconds: int = 0
     repeat_limit: int = 0
     repeat_action: RepeatAction = "end"
+    clock_gap_seconds: int = 0
 
     def __post_init__(self) -> None:
         _require(self.inactivity_seconds >= MINUTE, "inactivity_seconds must be at least 60")

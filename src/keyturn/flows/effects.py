@@ -199,5 +199,9 @@ def make_key(algorithm: str, serial: int, active_at: Instant) -> Flow[StoredKey]
     return cast(StoredKey, (yield from call("key_generator", "make", algorithm, serial, active_at)))
 
 
+def store_clock() -> Flow[float | None]:
+    return cast("float | None", (yield from call("log", "clock")))
+
+
 def log_sequence() -> Flow[int]:
     return cast(int, (yield from call("log", "sequence")))

@@ -9,7 +9,7 @@ from keyturn.core.repeats import is_unseen
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
-from keyturn.errors import StoreUnavailable, Unauthenticated
+from keyturn.errors import ClockUncertain, StoreUnavailable, Unauthenticated
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 from keyturn.flows.load_session import load_session_by_credential
@@ -22,7 +22,8 @@ INACTIVE: dict[str, object] = {"active": False}
 def introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
     """Return the RFC 7662 response for a session, refresh or access token; only ``active: false`` for an invalid one.
 
-    Raises ``StoreUnavailable`` instead of returning "inactive", which would log out a legitimate caller.
+    Raises ``StoreUnavailable`` and ``ClockUncertain`` instead of returning "inactive", which would log out a
+    legitimate caller.
     """
     try:
         return (yield from _introspect(token, now, config))
@@ -49,7 +50,7 @@ def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str
             return (yield from _introspect_sealed(parse(token, kind, config.secrets), now, config))
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, config.issuer)
-    check_times(claims, now, config.profile.token.leeway_seconds)
+    check_times(claims, now, config.profile.token.leeway_seconds, config.clock_gap_seconds)
     loaded = yield from effects.load(SessionId(claims.sid))
     if loaded is None or not is_access_valid(loaded, claims, now, config):
         return INACTIVE
@@ -63,7 +64,10 @@ def _introspect_sealed(credential: ParsedCredential, now: Instant, config: Issue
     current = session.renewals if credential.kind is CredentialKind.SESSION else session.rotations
     if credential.counter != current:
         return INACTIVE
-    if session_state(session, loaded.floor, now, config.profile.session) is not State.LIVE:
+    state = session_state(session, loaded.floor, now, config.profile.session)
+    if state in (State.IDLE, State.EXPIRED) and config.clock_gap_seconds:
+        raise ClockUncertain(f"the session is {state.value} by the later of two clocks")
+    if state is not State.LIVE:
         return INACTIVE
     if is_unseen(session):
         with suppress(StoreUnavailable):

@@ -28,6 +28,7 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``.
     """
+    config.require_clocks()
     deliver = check_attempt(request, config)
     identifier = normalise_identifier(request.identifier)
     nonce = verify_device_cookie(request.device_token or "", identifier, device_secret(config))

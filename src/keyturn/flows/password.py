@@ -24,6 +24,7 @@ def change_password(
     Raises ``LoginFailed`` if ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
     ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``, ``InvalidTarget``.
     """
+    config.require_clocks()
     delivery = config.resolve_delivery(deliver)
     loaded = yield from load_live_session(sid, now, config)
     check_resource(loaded.session, delivery, config)

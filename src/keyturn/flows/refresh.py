@@ -31,6 +31,7 @@ def refresh(
     is presented (this ends its session), ``CounterAhead`` if the store lost an acknowledged write, ``StepUpRequired``
     if the policy blocks refresh tokens that were issued again too often.
     """
+    config.require_clocks_for_rotation()
     credential = parse(text, CredentialKind.REFRESH, config.secrets)
     while True:
         loaded = yield from load_session_by_credential(credential)

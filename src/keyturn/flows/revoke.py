@@ -93,9 +93,9 @@ def generation_increment(subject: Subject, now: Instant, config: IssuerConfig) -
 def _raise_not_before(
     kind: RevocationKind, key: str, event: AuditEventType, now: Instant, config: IssuerConfig
 ) -> Flow[RevocationReceipt]:
-    # Add the leeway: an issuer whose clock is ahead has dated its sessions later. Add a second at least, to cover
-    # credentials issued earlier within the present second.
-    not_before = now + max(1, config.profile.token.leeway_seconds)
+    # Sessions are dated by the store's clock, or by an earlier one. Add the leeway for the error of measuring it, and a
+    # second at least, to cover credentials issued earlier within the present second.
+    not_before = now + config.reference_lead_seconds + max(1, config.profile.token.leeway_seconds)
     entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, config)))
     yield from effects.apply_local(entry)
     yield from effects.audit(event, now)

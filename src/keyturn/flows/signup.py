@@ -21,6 +21,7 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
     Raises ``PasswordRejected`` with a reason for the user, ``AccountExists``, ``Throttled``, ``Overloaded``,
     ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
     """
+    config.require_clocks()
     deliver = check_attempt(request, config)
     identifier = normalise_identifier(request.identifier)
     yield from effects.validate_password(request.password, identifier)

@@ -27,6 +27,7 @@ def confirm_password(
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
     ``CredentialsNotOffered``; ``InvalidTarget`` if no configured audience is granted to the session any more.
     """
+    config.require_clocks()
     delivery = config.resolve_delivery(deliver)
     session = None
     while session is None:

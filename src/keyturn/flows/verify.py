@@ -49,7 +49,7 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, config.issuer)
     check_own_audience(claims.aud, claims.aud_limited, config)
-    check_times(claims, now, config.profile.token.leeway_seconds)
+    check_times(claims, now, config.profile.token.leeway_seconds, config.clock_gap_seconds)
     verdict = yield from effects.check_cached_claims(claims)
     if verdict is Verdict.REVOKED:
         raise TokenRevoked("the revocation feed lists the token's session, subject or client")

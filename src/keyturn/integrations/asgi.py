@@ -49,8 +49,8 @@ class IssuerParts(Protocol):
     def config(self) -> IssuerConfig: ...
     @property
     def ports(self) -> Ports: ...
-    @property
-    def clock(self) -> Callable[[], float]: ...
+    def certain_now(self) -> float | None: ...
+    def present(self) -> tuple[Instant, IssuerConfig]: ...
 
 
 class IssuerLike(Protocol):
@@ -164,7 +164,8 @@ class _SessionAuthenticator:
         self._config = parts.config
         self.issuer = parts.config.issuer
         self._ports = parts.ports
-        self._clock = parts.clock
+        self._certain_now = parts.certain_now
+        self._present = parts.present
         self._get_cached_session = parts.ports.session_cache.get
         self._web_config = web_config(parts.config, trusted_origins=trusted_origins)
         self._capacity = cookie_cache_size
@@ -186,22 +187,23 @@ class _SessionAuthenticator:
         if entry is None:
             return None
         sid, loaded, principal, expires_at = entry
-        # Check each time: the session cache for freshness and revocation, the clock for the session's timeouts.
-        if self._clock() < expires_at and self._get_cached_session(sid) is loaded:
+        # Check each time: the session cache for freshness and revocation, the clocks for the session's timeouts.
+        now = self._certain_now()
+        if now is not None and now < expires_at and self._get_cached_session(sid) is loaded:
             return principal
         self._cookie_cache.pop(cookie, None)
         return None
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
-        now, request = Instant(int(self._clock())), _request(scope)
+        (now, config), request = self._present(), _request(scope)
         check = guard_optional if optional else guard
-        principal = await drive_async(check(request, now, self._web_config), self._ports)
+        principal = await drive_async(check(request, now, self._web_config.at(config)), self._ports)
         if principal is None:
             return None
         if scope["type"] == "websocket":
             # Cross-site WebSocket hijacking: the handshake is a GET, which browsers send to any origin with cookies.
             refuse_cross_origin(replace(request, method="POST"), self._web_config)
-        if principal.credential == "session" and request.method in SAFE_METHODS:
+        if principal.credential == "session" and config is self._config and request.method in SAFE_METHODS:
             self._cache_cookie(request, principal, now)
         return principal
 

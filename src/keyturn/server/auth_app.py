@@ -8,6 +8,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from keyturn.config.components import Components
+from keyturn.core.types import Instant
 from keyturn.errors import Refusal, StoreUnavailable, Unavailable
 from keyturn.flows import drive_async
 from keyturn.server.asgi import read_request, send_reply
@@ -45,7 +46,7 @@ class AuthApp:
         try:
             request = await read_request(scope, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
-                return await drive_async(handle(request, self._components.now(), self._config), self._components.ports)
+                return await drive_async(handle(request, *self._present()), self._components.ports)
         except Refusal as refusal:
             return self._problem(refusal, scope)
         except TimeoutError:
@@ -53,6 +54,10 @@ class AuthApp:
         except Exception:
             log.exception("unexpected", path=scope["path"])
             return self._problem(Unavailable("unexpected error; see the server's log"), scope)
+
+    def _present(self) -> tuple[Instant, WebConfig]:
+        now, config = self._components.present()
+        return now, self._config.at(config)
 
     def _problem(self, refusal: Refusal, scope: Scope) -> Reply:
         return problem(refusal, self._config.error_page, scope["path"])

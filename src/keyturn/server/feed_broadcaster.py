@@ -4,6 +4,7 @@ It reads the log once per change, encodes the event once and broadcasts it to ev
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -41,7 +42,7 @@ class FeedEvent(
     msgspec.Struct,
     frozen=True,
     omit_defaults=True,
-    rename={"clock_id": "process", "complete_as_of": "stamp"},
+    rename={"clock_id": "process", "complete_as_of": "stamp", "wall_time": "now"},
 ):
     """Data of one server-sent event.
 
@@ -50,6 +51,7 @@ class FeedEvent(
     ``clock_id`` (``process`` on the wire): random id of that clock.
     ``mark``: signed mark of the position after the event, to send with the next request.
     ``restored``: True if the log lacks the entry of the mark that the reader sent.
+    ``wall_time`` (``now`` on the wire): Unix time at ``complete_as_of``, in whole seconds; omitted if uncertain.
     """
 
     clock_id: str
@@ -60,6 +62,7 @@ class FeedEvent(
     complete_as_of: float | None = None
     mark: str = ""
     restored: bool = False
+    wall_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,12 @@ class FeedBroadcaster:
         secrets: Secrets,
         *,
         clock: Callable[[], float] = monotonic_raw,
+        wall_clock: Callable[[], float | None] = time.time,
     ) -> None:
         self.clock_id = token_hex(8)
         self.heartbeat_seconds = heartbeat_seconds
         self.clock = clock
+        self._wall_clock = wall_clock
         self.heartbeat_count = 0
         """Number of heartbeats broadcast."""
         self.read_count = 0
@@ -194,8 +199,9 @@ class FeedBroadcaster:
             self._cache_event(head, event)
             self.head = event.cursor
         if event.is_last and (page.entries or read_at - self._heartbeat_at >= self.heartbeat_seconds / 2):
-            end, mark = page.sequence, event.cursor.mark
-            self.heartbeat = _event("heartbeat", FeedEvent(self.clock_id, page.log_id, end, end, [], read_at, mark))
+            end, mark, now = page.sequence, event.cursor.mark, self._wall_time_at(read_at)
+            heartbeat = FeedEvent(self.clock_id, page.log_id, end, end, [], read_at, mark, wall_time=now)
+            self.heartbeat = _event("heartbeat", heartbeat)
             self._heartbeat_at = read_at
             self.heartbeat_count += 1
         return not event.is_last
@@ -227,11 +233,16 @@ class FeedBroadcaster:
             read_at if is_last else None,
             cursor.mark,
             position.is_restored,
+            self._wall_time_at(read_at) if is_last else None,
         )
         return EncodedEvent(_event("snapshot" if position.is_snapshot else "entries", event), cursor, is_last)
 
     def _cursor(self, page: RevocationPage) -> StreamCursor:
         return StreamCursor(page.log_id, page.sequence, sign_mark(page.end, self._secrets))
+
+    def _wall_time_at(self, moment: float) -> int | None:
+        now = self._wall_clock()
+        return None if now is None else int(now - (self.clock() - moment))
 
 
 def opening_event(broadcaster: FeedBroadcaster, arrived_at: float, nonce: str) -> bytes:

@@ -73,7 +73,11 @@ class FeedStream:
         self._jitter = jitter
         bound_seconds = components.config.profile.token.staleness_seconds
         self._broadcaster = FeedBroadcaster(
-            self._read, components.session_cache, bound_seconds / 4, components.config.secrets
+            self._read,
+            components.session_cache,
+            bound_seconds / 4,
+            components.config.secrets,
+            wall_clock=components.certain_now,
         )
         self._max_seconds = min(600.0, 60.0 * bound_seconds)
         self._catch_ups = asyncio.Semaphore(MAX_CATCH_UPS)

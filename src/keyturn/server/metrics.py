@@ -44,6 +44,10 @@ class Metrics:
         self._quarantine = self._gauge(
             "keyturn_store_quarantined", "1 while the Redis session store is quarantined, else 0."
         )
+        self._clock = self._gauge(
+            "keyturn_clock_difference_seconds",
+            "Largest difference between the wall clock of a worker and the store's clock, in seconds.",
+        )
         self._failovers = Counter(
             "keyturn_redis_failovers", "Restarts and failovers of the Redis session store.", registry=registry
         )
@@ -55,6 +59,7 @@ class Metrics:
         self._staleness.set(cache.age_seconds)
         self._denylist.set(cache.revocation_count)
         self._cache.set(len(cache))
+        self._clock.set(abs(components.store_clock.read().difference_seconds))
         for result, count in (("hit", cache.hits), ("miss", cache.misses)):
             self._count(self._lookups.labels("process", result), f"process {result}", count)
         if components.quarantine is not None:

@@ -14,7 +14,6 @@ import msgspec
 from keyturn import entropy
 from keyturn.clock import boottime
 from keyturn.core.revocation import RevocationKind
-from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable, Unavailable
 from keyturn.stores.redis.address import Address, read_address
 from keyturn.stores.redis.connect import FAILURES, connect, error_summary
@@ -81,7 +80,7 @@ class RedisFeed(HttpFeed):
             self._try_poll()
         if self._reader.has_snapshot:
             self._resolve(first)
-        RedisStreamReader(self._reader, self._now, self._monotonic).run(
+        RedisStreamReader(self._reader, self._clock, self._monotonic).run(
             self._address, lambda: self._on_event(self._reader.freshness.is_fresh(self._monotonic()), first)
         )
 
@@ -95,7 +94,7 @@ class RedisFeed(HttpFeed):
 class RedisStreamReader:
     """Reader of the Redis stream, over one connection, into a ``FeedReader``."""
 
-    def __init__(self, reader: FeedReader, now: Callable[[], Instant], monotonic: Callable[[], float]) -> None:
+    def __init__(self, reader: FeedReader, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._reader = reader
         self._now = now
         self._monotonic = monotonic
@@ -162,7 +161,7 @@ class RedisStreamReader:
         elif (before := fields.get(b"b")) is not None and name[0] == self._reader.sequence:
             polled_at = self._complete_as_of(_id(before))
             if polled_at is not None:
-                self._reader.mark_complete(polled_at, self._now())
+                self._reader.mark_complete(polled_at, self._now(), self._monotonic())
 
     def _complete_as_of(self, before: Id) -> float | None:
         """Return the latest poll time at which stream id ``before`` had not appeared, or None.

@@ -1,6 +1,6 @@
 """Access token verification for resource servers. Needs neither a store nor a flow."""
 
-from keyturn.verifier.checker import Feed, RunningFeed
+from keyturn.verifier.feed import Feed, RunningFeed
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
 from keyturn.verifier.keys import KeyCache, KeySchedule, KeySource

@@ -8,43 +8,23 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_from_claims
-from keyturn.core.freshness import Freshness
+from keyturn.core.clocks import ClockReading, read_clocks
 from keyturn.core.principal import Principal
-from keyturn.core.revocation import RevocationSet, Verdict
+from keyturn.core.revocation import Verdict
 from keyturn.errors import RevocationUnknown, TokenInvalid, TokenRevoked, Unavailable, UnknownKey
 from keyturn.tokens.jws import parse_and_verify
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.claims import Claims, read_claims
+from keyturn.verifier.feed import Feed, NullFeed, RunningFeed
 from keyturn.verifier.keys import KeySource
 from keyturn.verifier.metrics import VerifierMetrics
 from keyturn.verifier.outage_log import error_summary
 from keyturn.verifier.token_cache import CachedToken, TokenCache
 
 Outcome = TypeVar("Outcome")
-
-
-class Feed(Protocol):
-    """Source of revocations. ``freshness`` uses the same monotonic clock as the verifier."""
-
-    @property
-    def revocations(self) -> RevocationSet: ...
-    @property
-    def freshness(self) -> Freshness: ...
-
-
-@runtime_checkable
-class RunningFeed(Feed, Protocol):
-    """Feed that reads in a thread of its own."""
-
-    def start(self) -> Future[None]:
-        """Start the thread if it does not run, for example after a fork.
-
-        Return a future that is done once the first read has succeeded or failed.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +37,6 @@ class IntrospectionNeeded:
 CheckFlow = Generator[Future[None] | IntrospectionNeeded, bool, Outcome]
 CheckSteps = CheckFlow[Principal]
 """Yields futures to wait for and introspection requests; each request is answered with True for an active token."""
-
-
-class _NullFeed:
-    """Feed for ``revocation="none"``, the operator's explicit choice: always fresh and always empty."""
-
-    def __init__(self) -> None:
-        self.revocations = RevocationSet()
-        self.freshness = Freshness(float("inf"), float("inf"))
 
 
 class TokenChecker:
@@ -87,11 +59,12 @@ class TokenChecker:
         self._issuer = issuer
         self._audiences = frozenset(audience)
         self._keys = keys
-        self._feed: Feed = _NullFeed() if feed is None else feed
+        self._feed: Feed = NullFeed() if feed is None else feed
         self._has_feed = feed is not None
         self._clock = clock
         self._monotonic = monotonic
         self._leeway_seconds = leeway_seconds
+        self._tolerance_seconds = max(1, leeway_seconds)
         # The stricter of two bounds: the feed's and this service's.
         self._bound_seconds = float("inf") if feed is None else min(staleness_seconds, feed.freshness.bound_seconds)
         self._can_introspect = can_introspect
@@ -130,14 +103,17 @@ class TokenChecker:
         if cached is None:
             return None
         source, feed = self._keys, self._feed
-        now = self._monotonic()
+        now, wall = self._monotonic(), self._clock()
+        freshness, tolerance = feed.freshness, self._tolerance_seconds
+        issuer_clock = freshness.issuer_clock
         # Read freshness before the revocations: the set read later is complete up to that moment at least.
         if (
             cached.keys is not source.current
             or now >= source.due_at
-            or not cached.starts_at <= self._clock() < cached.ends_at
+            or not cached.starts_at <= wall < cached.ends_at
+            or not issuer_clock.low - tolerance <= wall - now <= issuer_clock.high + tolerance
             or cached.audience not in self._audiences
-            or not now - feed.freshness.complete_as_of <= self._bound_seconds
+            or not now - freshness.complete_as_of <= self._bound_seconds
         ):
             return None
         revocations, claims = feed.revocations, cached.claims
@@ -158,7 +134,14 @@ class TokenChecker:
         problems = [getattr(each, "problem", "") for each in (self._keys, feed)]
         problem = "; ".join(filter(None, problems))
         return VerifierMetrics(
-            age_seconds, len(revocations), revocations.sequence, self._hits, self._misses, len(self._entries), problem
+            age_seconds,
+            len(revocations),
+            revocations.sequence,
+            self._hits,
+            self._misses,
+            len(self._entries),
+            problem,
+            self._read_clocks().difference_seconds,
         )
 
     def check_now(self, token: str) -> Principal | None:
@@ -208,10 +191,24 @@ class TokenChecker:
         cached = self._entries.get(token)
         if cached is None or cached.keys is not keys:
             return self._read(token, keys)
-        now = self._clock()
-        if cached.audience not in self._audiences or not cached.starts_at <= now < cached.ends_at:
-            self._check_claims(cached.claims, now)
+        now, gap = self._present()
+        is_within = cached.starts_at <= now and now + gap < cached.ends_at
+        if cached.audience not in self._audiences or not is_within:
+            self._check_claims(cached.claims, now, gap)
         return cached
+
+    def _present(self) -> tuple[float, float]:
+        """Return the present time and 0, or the earlier time and the gap while the issuer's clock disagrees."""
+        wall = self._clock()
+        bounds, tolerance = self._feed.freshness.issuer_clock, self._tolerance_seconds
+        if bounds.low - tolerance <= wall - self._monotonic() <= bounds.high + tolerance:
+            return wall, 0
+        reading = self._read_clocks()
+        return reading.now, reading.gap_seconds
+
+    def _read_clocks(self) -> ClockReading:
+        bounds = self._feed.freshness.issuer_clock
+        return read_clocks(self._clock(), self._monotonic(), bounds, self._tolerance_seconds)
 
     def _read(self, token: str, keys: KeySet) -> CachedToken:
         """Check a token that is not cached. One function, for speed: ``_check_claims`` raises the specific errors."""
@@ -220,7 +217,7 @@ class TokenChecker:
         # RFC 9068 section 4, RFC 8725 section 3.11: no other token type of this issuer is accepted as an access token.
         if header.typ != ACCESS_TYPE:
             raise TokenInvalid(f"typ is {header.typ!r}, not {ACCESS_TYPE}")
-        claims, now = read_claims(payload), self._clock()
+        claims, (now, gap) = read_claims(payload), self._present()
         aud, issued_at, generation, leeway = claims.aud, claims.iat, claims.gen, self._leeway_seconds
         accepted = self._audiences.intersection((aud,) if isinstance(aud, str) else aud)
         starts_at = (issued_at if issued_at > claims.nbf else claims.nbf) - leeway
@@ -230,9 +227,10 @@ class TokenChecker:
             or generation < 0
             or not claims.sid
             or not accepted
-            or not starts_at <= now < ends_at
+            or not starts_at <= now
+            or not now + gap < ends_at
         ):
-            self._check_claims(claims, now)
+            self._check_claims(claims, now, gap)
             generation = max(generation, 0)  # without a feed, a token may lack "gen"
         (name, *_) = accepted
         cached = CachedToken(
@@ -241,12 +239,12 @@ class TokenChecker:
         self._token_cache.insert(token, cached, now)
         return cached
 
-    def _check_claims(self, claims: Claims, now: float) -> None:
+    def _check_claims(self, claims: Claims, now: float, gap_seconds: float) -> None:
         check_issuer(claims, self._issuer)
         if self._has_feed and (not claims.sid or claims.gen < 0):
             raise TokenInvalid("sid or gen is missing: the token cannot be checked for revocation")
         check_audience(claims, self._audiences)
-        check_times(claims, now, self._leeway_seconds)
+        check_times(claims, now, self._leeway_seconds, gap_seconds)
 
     def _resolve_unknown(self, token: str, cached: CachedToken) -> CheckFlow[Verdict]:
         verdict = Verdict.UNKNOWN

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from keyturn.core.clocks import ClockBounds, read_clocks
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationSet
 from keyturn.core.types import Instant
@@ -14,6 +15,9 @@ from keyturn.errors import Unavailable
 WholeSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SequenceNumber = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 """Position in a log, at most 18 digits: the issuer accepts it as ``Last-Event-ID`` and ``after``."""
+
+MAX_GAP_SECONDS = 60
+"""Difference between the clocks of reader and issuer above which no revocation is removed, however old."""
 
 
 Mark = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f.]{0,128}$(?!\n)")]
@@ -103,15 +107,21 @@ class FeedReader:
                 self.alarm = ""
         self.log, self.sequence, self.mark = log, sequence, mark
 
-    def mark_complete(self, requested_at: float, now: Instant) -> None:
+    def mark_complete(self, requested_at: float, now: float, received_at: float, issuer_now: int | None = None) -> None:
         """Record that every revocation committed by ``requested_at`` (monotonic seconds) was read.
 
-        Revocations that have expired by ``now`` are removed.
+        ``now``: wall time at ``received_at`` (monotonic seconds). ``issuer_now``: the issuer's, None if unknown.
+        Revocations that have expired by both are removed: a wrong clock must not revive a revoked token.
         """
         if not self.has_snapshot:
             self._compare_logs()
+        if issuer_now is not None:
+            measured = ClockBounds.measured(issuer_now, requested_at, received_at, precision_seconds=1)
+            self.freshness.issuer_clock = self.freshness.issuer_clock.updated(measured)
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
-        self.revocations.expire(now)
+        reading = read_clocks(now, received_at, self.freshness.issuer_clock, 0)
+        if reading.gap_seconds <= MAX_GAP_SECONDS:
+            self.revocations.expire(reading.now)
         self.freshness.mark_complete(requested_at)
 
     def _compare_logs(self) -> None:

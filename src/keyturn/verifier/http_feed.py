@@ -9,10 +9,10 @@ from threading import Event, Thread
 
 from keyturn import entropy
 from keyturn.clock import boottime, monotonic_raw
+from keyturn.core.clocks import read_clocks
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import RevocationSet
-from keyturn.core.types import Instant
-from keyturn.errors import Unavailable
+from keyturn.errors import ClockUncertain, Unavailable
 from keyturn.verifier.feed_reader import FeedReader
 from keyturn.verifier.fetch import Fetch, bearer_header, fetch_feed
 from keyturn.verifier.outage_log import OutageLog
@@ -30,6 +30,7 @@ class HttpFeed:
     exponential backoff. The verifier starts the thread with ``start`` when it needs the feed, and again after a fork.
 
     ``url``: URL, or a function that returns it and may block. ``service_token`` authenticates this service.
+    ``leeway_seconds``: difference between the clocks of this machine and the issuer above which the log has a warning.
     ``monotonic``: the verifier's monotonic clock. ``monotonic_raw``: monotonic seconds that NTP does not slew.
     ``stream``: opens a stream; None for polling only. ``jitter``: uniform in [0, 1): readers that were disconnected
     together must not reconnect together. ``nonce``: returns unique text.
@@ -43,6 +44,7 @@ class HttpFeed:
         *,
         interval_seconds: float = 1.0,
         staleness_seconds: float = 5.0,
+        leeway_seconds: int = 5,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = boottime,
         monotonic_raw: Callable[[], float] = monotonic_raw,
@@ -70,6 +72,8 @@ class HttpFeed:
         self._failures = 0
         self._stream_outage = OutageLog("the revocation feed cannot be streamed and is polled instead")
         self._feed_outage = OutageLog("the revocation feed cannot be read")
+        self._clock_outage = OutageLog("this machine's clock or the issuer's is wrong")
+        self._leeway_seconds = max(1, leeway_seconds)
 
     @property
     def revocations(self) -> RevocationSet:
@@ -83,8 +87,9 @@ class HttpFeed:
 
     @property
     def problem(self) -> str:
-        """Reason why the feed is late, cannot be read or lacks revocations; empty while the stream works."""
-        return self._reader.alarm or self._feed_outage.message or self._stream_outage.message
+        """Reason why the feed is late, cannot be read, lacks revocations or tells another time; empty without one."""
+        reader, outages = self._reader, (self._feed_outage, self._stream_outage, self._clock_outage)
+        return reader.alarm or next((each.message for each in outages if each.message), "")
 
     @property
     def restores(self) -> int:
@@ -110,7 +115,7 @@ class HttpFeed:
             self._resolve_url(),
             self._auth_header,
             send=self._send,
-            now=self._now,
+            now=self._clock,
             monotonic=self._monotonic,
             nonce=self._nonce,
             is_stopped=self._stop.is_set,
@@ -124,7 +129,7 @@ class HttpFeed:
 
         if self._open_stream is None:
             return
-        reader = SseReader(self._reader, self._now, self._monotonic, self._monotonic_raw, self._nonce)
+        reader = SseReader(self._reader, self._clock, self._monotonic, self._monotonic_raw, self._nonce)
         reader.run(
             self._resolve_url(), self._auth_header, self._open_stream, lambda: self._on_event(reader.caught_up, first)
         )
@@ -138,7 +143,16 @@ class HttpFeed:
             self._stream_outage.recovered()
             self._feed_outage.recovered()
             self._failures = 0
+            self._compare_clocks()
         return not self._stop.is_set()
+
+    def _compare_clocks(self) -> None:
+        bounds = self.freshness.issuer_clock
+        reading = read_clocks(self._clock(), self._monotonic(), bounds, self._leeway_seconds)
+        if reading.gap_seconds:
+            self._clock_outage.failed(ClockUncertain(f"they differ by {reading.difference_seconds:+.0f} s"))
+        else:
+            self._clock_outage.recovered()
 
     def _start_thread(self) -> None:
         """Start the thread. Call with the lock held."""
@@ -172,6 +186,7 @@ class HttpFeed:
                 return self._jitter() * self._interval_seconds / 4
         self.poll()
         self._feed_outage.recovered()
+        self._compare_clocks()
         return self._interval_seconds
 
     def _backoff_seconds(self) -> float:
@@ -186,9 +201,6 @@ class HttpFeed:
 
     def _resolve_url(self) -> str:
         return self._url if isinstance(self._url, str) else self._url()
-
-    def _now(self) -> Instant:
-        return Instant(int(self._clock()))
 
 
 def _new_future() -> Future[None]:

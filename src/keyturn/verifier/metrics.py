@@ -11,6 +11,7 @@ class VerifierMetrics:
     ``revocations``: number of known revocations. ``sequence``: sequence number of the last one read.
     ``hits``: tokens found in the token cache. ``misses``: tokens verified in full. ``cached_tokens``: tokens cached.
     ``problem``: current outage and its cause, empty without one.
+    ``clock_difference_seconds``: this machine's wall clock minus the issuer's; 0 within the error of measurement.
     """
 
     staleness_seconds: float
@@ -20,3 +21,4 @@ class VerifierMetrics:
     misses: int
     cached_tokens: int
     problem: str
+    clock_difference_seconds: float = 0.0

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from keyturn.core.types import Instant
 from keyturn.errors import Unavailable
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, check_nonce
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, WholeSeconds, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
 
 _MAX_PAGES = 10_000
@@ -22,6 +21,7 @@ class _Page(msgspec.Struct):
     nonce: str = ""
     mark: Mark = ""
     restored: bool = False
+    now: WholeSeconds | None = None
 
 
 def poll(
@@ -30,7 +30,7 @@ def poll(
     auth_header: Mapping[str, str],
     *,
     send: Fetch,
-    now: Callable[[], Instant],
+    now: Callable[[], float],
     monotonic: Callable[[], float],
     nonce: Callable[[], str],
     is_stopped: Callable[[], bool] = lambda: False,
@@ -53,7 +53,7 @@ def poll(
             # Unread entries were purged, or the log was replaced by an older one.
             snapshots = _restart(reader, snapshots, is_restored=page.restored)
         elif _apply_page(page, reader):
-            reader.mark_complete(requested_at, now())
+            reader.mark_complete(requested_at, now(), monotonic(), page.now)
             return
     raise Unavailable(f"the feed did not end within {_MAX_PAGES} pages")
 

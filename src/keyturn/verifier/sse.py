@@ -9,11 +9,10 @@ import msgspec
 
 from keyturn import entropy
 from keyturn.clock import monotonic_raw
-from keyturn.core.types import Instant
 from keyturn.errors import TokenMalformed, Unavailable
 from keyturn.tokens.encoding import decode_object
 from keyturn.verifier.deadline import BoundedResponse
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, check_nonce
+from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, WholeSeconds, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
 
 MIN_CLOCK_RATE = 0.999
@@ -46,6 +45,7 @@ class _FeedEvent(msgspec.Struct):
     stamp: float | None = None
     mark: Mark = ""
     restored: bool = False
+    now: WholeSeconds | None = None
 
 
 @contextmanager
@@ -86,7 +86,7 @@ class SseReader:
     def __init__(
         self,
         reader: FeedReader,
-        now: Callable[[], Instant],
+        now: Callable[[], float],
         monotonic: Callable[[], float],
         monotonic_raw: Callable[[], float] = monotonic_raw,
         nonce: Callable[[], str] = entropy.nonce,
@@ -145,7 +145,8 @@ class SseReader:
             raise Unavailable("the stream has a gap: its entries do not follow the last one read")
         reader.apply(event.entries, event.log, event.sequence, event.mark)
         if event.stamp is not None:
-            reader.mark_complete(self._local_time(event.stamp - self._require_clock(event.process)), self._now())
+            complete_as_of = self._local_time(event.stamp - self._require_clock(event.process))
+            reader.mark_complete(complete_as_of, self._now(), self._monotonic(), event.now)
             self.caught_up = True
 
     def _require_clock(self, process: str) -> float:

@@ -15,7 +15,8 @@ from keyturn.core.audience import read_names
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.keyset import KeySet
-from keyturn.verifier.checker import CheckSteps, Feed, IntrospectionNeeded, RunningFeed, TokenChecker
+from keyturn.verifier.checker import CheckSteps, IntrospectionNeeded, TokenChecker
+from keyturn.verifier.feed import Feed, RunningFeed
 from keyturn.verifier.fetch import FETCH_SECONDS
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
@@ -88,6 +89,7 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
                 service_token,
                 interval_seconds=min(1.0, staleness_seconds / 4),
                 staleness_seconds=staleness_seconds,
+                leeway_seconds=leeway_seconds,
                 clock=clock,
                 monotonic=monotonic,
             )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyturn.core.csrf import canonical_origin
 from keyturn.core.issuer_config import IssuerConfig
@@ -28,6 +28,10 @@ class WebConfig:
     def error_page(self) -> str:
         """URL of the page that problem documents link to: built from the issuer, never from the Host header."""
         return error_page_of(self.issuer_config.issuer)
+
+    def at(self, issuer_config: IssuerConfig) -> "WebConfig":
+        """Return this configuration with the issuer configuration of the present moment."""
+        return self if issuer_config is self.issuer_config else replace(self, issuer_config=issuer_config)
 
     def url(self, path: str) -> str:
         """Return the public URL of ``path``, which starts with a slash."""

@@ -51,6 +51,7 @@ _READ = (
     errors.TokenExpired,
     errors.TokenNotYetValid,
     errors.RevocationUnknown,
+    errors.ClockUncertain,
 )
 _WRITE = (*_READ, errors.CrossOrigin, errors.CsrfTokenRequired, errors.NotDurable)
 _BODY = (errors.InvalidMember, errors.UnsupportedMediaType)

@@ -175,6 +175,7 @@ class FeedResponse(Struct, frozen=True):
     ``nonce``: that of the request. A response with another nonce comes from a cache and is not current.
     ``mark``: send it with the next request. By it the issuer detects that a log put back from a backup lacks an entry.
     ``restored``: true if the log lacks the entry of the request's mark.
+    ``now``: the issuer's time, to which readers compare their own; absent while it is uncertain.
     """
 
     entries: list[FeedEntry]
@@ -184,6 +185,7 @@ class FeedResponse(Struct, frozen=True):
     nonce: str
     mark: str = ""
     restored: bool = False
+    now: Seconds | UnsetType = UNSET
 
 
 class MetadataResponse(Struct, frozen=True):

@@ -105,6 +105,9 @@ class MemoryLog:
         with self._memory.lock:
             return self._memory.sequence
 
+    def clock(self) -> None:
+        """Return None: the store's clock is this machine's."""
+
     def subscribe(self, sink: RevocationSink) -> Callable[[], None]:
         """Apply every entry to ``sink`` before the appending call returns. Return a function to unsubscribe."""
         memory = self._memory

@@ -63,6 +63,10 @@ class Log:
     def sequence(self) -> Operation[int]:
         return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))
 
+    def clock(self) -> Operation[float]:
+        seconds, microseconds = yield Call(scripts.CLOCK, (LOG,))
+        return unpack_count(seconds) + unpack_count(microseconds) / 1e6
+
     def _page(self, sequence: int, limit: int) -> Operation[PageFields]:
         start = b"%d-0" % (max(0, sequence) + 1)
         return unpack_page(*(yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._log_id()))))

@@ -270,3 +270,6 @@ return #page == tonumber(ARGV[3]) and page[#page][1] or ''
 )
 """KEYS: log, its counters, its nonces. ARGV: now, first id, limit. Returns the last id read if an entry was deleted and
 there may be more, else an empty string."""
+
+CLOCK = Script("return redis.call('TIME')")
+"""KEYS: log, whose server is asked. Returns seconds and microseconds."""

@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, se
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
+from keyturn.stores.sql.clock import server_clock
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
 from keyturn.stores.sql.tables import APPENDED, DATABASE, LOG, PURGED, PURGED_TAG, counters, revocations
@@ -30,6 +31,7 @@ _ADVANCE = (
 _APPEND = insert(revocations)
 _RENUMBER = update(counters).where(counters.c.name == LOG).values(value=counters.c.value + bindparam("step"))
 _COUNTERS = select(counters.c.name, counters.c.value, timeline())
+_CLOCK = select(server_clock())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
 
 
@@ -162,3 +164,7 @@ class Log:
         answer = yield _LAST, {}
         number: int = answer.rows[0][0]
         return number
+
+    def clock(self) -> Operation[float | None]:
+        value: float | None = (yield _CLOCK, {}).rows[0][0]
+        return value

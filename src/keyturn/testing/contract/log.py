@@ -1,5 +1,6 @@
 """Contract for the revocation log."""
 
+import time
 from dataclasses import replace
 
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
@@ -28,6 +29,12 @@ class LogContract:
         assert store.log.sequence() == 0
         assert store.log.after(0, 10) == RevocationPage((), 0)
         assert store.log.snapshot() == RevocationPage((), 0)
+
+    def test_the_clock_is_unix_time_or_none(self, store: Store) -> None:
+        before = time.time()
+        shown = store.log.clock()
+        # A server of its own may have another clock; those of one test machine agree.
+        assert shown is None or before - 1 <= shown <= time.time() + 1
 
     def test_every_kind_of_revocation_is_logged_in_order(self, store: Store) -> None:
         session = new_session()

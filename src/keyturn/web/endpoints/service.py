@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
@@ -98,13 +98,14 @@ def introspect(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]
     return json_reply(200, (yield from ask_about(form.token, now, config.issuer_config)))
 
 
-def revocations(request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
+def revocations(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return a page of the feed as JSON. The server streams the same entries to clients of text/event-stream."""
     require_feed_reader(request, config)
     place = parse_cursor(request)
     secrets = config.issuer_config.secrets
     page = yield from read_feed(place, secrets)
-    response = feed_response(page, place.nonce, sign_mark(page.end, secrets))
+    certain_now = None if config.issuer_config.clock_gap_seconds else now
+    response = feed_response(page, place.nonce, sign_mark(page.end, secrets), certain_now)
     return json_reply(200, response, (*NO_STORE, (b"vary", b"accept")))
 
 
@@ -124,9 +125,13 @@ def read_feed(place: FeedCursor, secrets: Secrets) -> Flow[RevocationPage]:
     return check_mark(page, place.mark, secrets)
 
 
-def feed_response(page: RevocationPage, nonce: str = "", mark: str = "") -> FeedResponse:
-    """Build the response for a page of the feed. ``nonce``: that of the request. ``mark``: signed mark of its end."""
-    return FeedResponse(feed_entries(page), page.sequence, page.complete, page.log_id, nonce, mark, page.is_restored)
+def feed_response(page: RevocationPage, nonce: str = "", mark: str = "", now: Instant | None = None) -> FeedResponse:
+    """Build the response for a page of the feed.
+
+    ``nonce``: that of the request. ``mark``: signed mark of the page's end. ``now``: None if uncertain.
+    """
+    entries, moment = feed_entries(page), UNSET if now is None else now
+    return FeedResponse(entries, page.sequence, page.complete, page.log_id, nonce, mark, page.is_restored, moment)
 
 
 def feed_entries(page: RevocationPage) -> list[FeedEntry]:

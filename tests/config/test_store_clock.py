@@ -1,0 +1,196 @@
+"""The clock of an issuer: a wrong wall clock or a wrong store deletes nothing, and ends no session."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from keyturn import Issuer
+from keyturn.config.background import purge_expired, refresh_keys
+from keyturn.config.data_dir import complete_settings
+from keyturn.config.settings import read_settings
+from keyturn.config.store_clock import StoreClock
+from keyturn.errors import ClockUncertain, SessionEnded, TokenExpired
+from keyturn.flows import IssuedCredentials, drive
+
+HOUR, DAY = 3600, 86_400
+START = 1_800_000_000.0
+STEPS = [10, -10, 2 * HOUR, -2 * HOUR, 40 * DAY, -40 * DAY]
+MAIL, PASSWORD = "ada@example.com", "violet umbrella 7 o clock"
+
+
+class Clocks:
+    """A wall clock and a monotonic clock. ``offset``: error of the wall clock."""
+
+    def __init__(self) -> None:
+        self.elapsed, self.offset = 0.0, 0.0
+
+    def wall(self) -> float:
+        return START + self.elapsed + self.offset
+
+    def monotonic(self) -> float:
+        return 100.0 + self.elapsed
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+def open_issuer(tmp_path: Path, clocks: Clocks) -> Issuer:
+    made = complete_settings(read_settings({}, data_dir=str(tmp_path), algorithm="EdDSA"), "http://127.0.0.1:8000")
+    return Issuer.open(made.settings, clock=clocks.wall, monotonic=clocks.monotonic, background=False)
+
+
+@pytest.fixture
+def issuer(tmp_path: Path, clocks: Clocks) -> Iterator[Issuer]:
+    with open_issuer(tmp_path, clocks) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def issued(issuer: Issuer) -> IssuedCredentials:
+    return issuer.signup(MAIL, PASSWORD, deliver="both")
+
+
+def purge(issuer: Issuer) -> int:
+    return drive(purge_expired(issuer.parts), issuer.parts.sync_ports)
+
+
+def entries(issuer: Issuer) -> int:
+    return len(issuer.parts.sync_store.log.snapshot().entries)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_clock_that_is_wrong_for_one_purge_deletes_nothing(
+    issuer: Issuer, issued: IssuedCredentials, clocks: Clocks, step: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = issuer.login(MAIL, PASSWORD, deliver="both")
+    issuer.logout(issued.sid)
+    clocks.offset = step
+    with caplog.at_level(logging.WARNING, "keyturn.clock"):
+        assert purge(issuer) == 0
+        clocks.offset = 0
+        purge(issuer)
+    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING"]
+    assert f"{step:+.1f} s" in caplog.text
+    assert entries(issuer) == 1
+    assert issuer.introspect(issued.access_token) == {"active": False}
+    assert issuer.verify(other.session_token).sid == other.sid
+    assert issuer.refresh(other.refresh_token).refresh_token
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_wrong_clock_logs_nobody_out(issuer: Issuer, issued: IssuedCredentials, clocks: Clocks, step: int) -> None:
+    """Each credential is accepted or refused with 503, and is valid again once the clocks agree."""
+    clocks.offset = step
+    for use in (
+        lambda: issuer.verify(issued.session_token),
+        lambda: issuer.verify(issued.access_token),
+        lambda: issuer.introspect(issued.access_token)["active"] or pytest.fail("inactive"),
+        lambda: issuer.introspect(issued.session_token)["active"] or pytest.fail("inactive"),
+    ):
+        with suppress(ClockUncertain):
+            use()
+    clocks.offset = 0
+    assert issuer.verify(issued.session_token).sid == issuer.verify(issued.access_token).sid == issued.sid
+    assert issuer.refresh(issued.refresh_token).refresh_token
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_login_under_a_wrong_clock_is_usable_everywhere_or_refused(
+    issuer: Issuer, issued: IssuedCredentials, clocks: Clocks, step: int
+) -> None:
+    clocks.offset = step
+    if abs(step) > 600:
+        with pytest.raises(ClockUncertain):
+            issuer.login(MAIL, PASSWORD)
+        return
+    fresh = issuer.login(MAIL, PASSWORD, deliver="both")
+    assert issuer.verify(fresh.access_token).sid == fresh.sid
+    clocks.offset = 0
+    assert issuer.verify(fresh.access_token).sid == issuer.verify(fresh.session_token).sid == fresh.sid
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("target", ["everything", "client"])
+def test_a_revocation_by_a_wrong_clock_covers_every_earlier_login_and_no_later_one(
+    tmp_path: Path, issuer: Issuer, issued: IssuedCredentials, clocks: Clocks, step: int, target: str
+) -> None:
+    wrong = Clocks()
+    with open_issuer(tmp_path, wrong) as other:
+        wrong.offset, wrong.elapsed = step, clocks.elapsed
+        other.revoke_everything() if target == "everything" else other.revoke_client("default")
+    assert issuer.introspect(issued.session_token) == issuer.introspect(issued.access_token) == {"active": False}
+    fresh = issuer.login(MAIL, PASSWORD, deliver="both")
+    assert issuer.verify(fresh.session_token).sid == issuer.verify(fresh.access_token).sid == fresh.sid
+
+
+def test_a_machine_that_slept_is_in_no_doubt(issuer: Issuer, issued: IssuedCredentials, clocks: Clocks) -> None:
+    clocks.elapsed = 2 * HOUR  # CLOCK_BOOTTIME counts the time of a suspended machine, and so does the wall clock
+    with pytest.raises(TokenExpired):
+        issuer.verify(issued.access_token)
+    clocks.elapsed = 400 * DAY
+    with pytest.raises(SessionEnded):
+        issuer.verify(issued.session_token)
+    assert purge(issuer) == 1
+
+
+def test_keys_are_not_rolled_while_the_clocks_disagree(
+    issuer: Issuer, issued: IssuedCredentials, clocks: Clocks
+) -> None:
+    clocks.offset = 400 * DAY
+    drive(refresh_keys(issuer.parts), issuer.parts.sync_ports)
+    clocks.offset = 0
+    assert issuer.verify(issued.access_token).sid == issued.sid
+    assert len(issuer.parts.sync_store.keys.list()) == 1
+
+
+def test_a_refresh_that_the_clocks_cannot_judge_ends_no_session(
+    issuer: Issuer, issued: IssuedCredentials, clocks: Clocks
+) -> None:
+    issuer.refresh(issued.refresh_token)
+    clocks.offset = 25.0  # the grace window is over by one clock only
+    clocks.elapsed = 10.0
+    with pytest.raises(ClockUncertain):
+        issuer.refresh(issued.refresh_token)
+    clocks.offset = 0
+    assert issuer.refresh(issued.refresh_token).refresh_token
+
+
+def clock_of(clocks: Clocks) -> StoreClock:
+    return StoreClock(clocks.wall, clocks.monotonic, 5)
+
+
+def test_a_slow_measurement_does_not_replace_an_exact_one(clocks: Clocks) -> None:
+    clock = clock_of(clocks)
+    clock.record(START, clocks.monotonic())
+    clocks.elapsed = 60.0
+    clock.record(START + 40, clocks.monotonic() - 40)
+    clocks.offset = 6
+    assert clock.read().gap_seconds == 6
+
+
+def test_a_store_whose_clock_steps_is_in_doubt_until_it_steps_back(clocks: Clocks) -> None:
+    clock = clock_of(clocks)
+    clock.record(START + 2 * HOUR, clocks.monotonic())
+    assert (clock.certain_now(), clock.read().gap_seconds, clock.read().reference_lead_seconds) == (None, 7200, 7200)
+    clock.record(START, clocks.monotonic())
+    assert clock.certain_now() == START
+
+
+def test_small_corrections_of_the_wall_clock_are_followed(clocks: Clocks) -> None:
+    clock = clock_of(clocks)
+    for _ in range(10):
+        clocks.offset += 1  # a leap second
+        clock.record(None, clocks.monotonic())
+    assert clock.certain_now() == START + 10
+
+
+def test_a_process_whose_store_is_its_own_memory_trusts_the_wall_clock(clocks: Clocks) -> None:
+    clock = StoreClock(clocks.wall, clocks.monotonic, 5, is_checked=False)
+    clock.record(None, 0.0)
+    clocks.offset = 40 * DAY
+    assert clock.certain_now() == clock.read().now == START + 40 * DAY

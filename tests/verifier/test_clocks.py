@@ -1,0 +1,179 @@
+"""A verifier checks its wall clock against the issuer's: a wrong one revives no revoked and expires no valid token."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from keyturn.core.clocks import ClockBounds
+from keyturn.errors import ClockUncertain, Refusal, TokenExpired, TokenNotYetValid, TokenRevoked
+from keyturn.tokens import KeySet, SigningKey
+from keyturn.verifier import HttpFeed
+from verifier.harness import ISSUER, NOW, SID, Mint, VerifierHarness
+from verifier.issuer_feed import IssuerFeed
+from verifier.recording_reader import RecordingReader, news, opening
+
+HOUR, DAY = 3600, 86_400
+STEPS = [10, -10, 2 * HOUR, -2 * HOUR, 40 * DAY, -40 * DAY]
+
+
+@pytest.fixture
+def checked(harness: VerifierHarness, monotonic: Any) -> VerifierHarness:
+    """Let the feed tell the issuer's clock."""
+    harness.feed.freshness.issuer_clock = ClockBounds.measured(NOW, monotonic.now, monotonic.now)
+    return harness
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_token_that_both_clocks_accept_is_accepted_and_any_other_is_503(
+    checked: VerifierHarness, mint: Mint, clock: Any, step: int, seen: bool
+) -> None:
+    token = mint(iat=NOW - 60)
+    if seen:
+        checked(token)
+    clock.now = NOW + step
+    if abs(step) == 10:
+        assert checked(token).subject == "ada"
+    else:
+        with pytest.raises(ClockUncertain) as uncertain:
+            checked(token)
+        assert (uncertain.value.status, uncertain.value.retry_after_seconds) == (503, 1)
+    clock.now = NOW
+    assert checked(token).subject == "ada"
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("step", [-10, 10])
+def test_a_token_expired_or_early_by_one_clock_is_503(
+    checked: VerifierHarness, mint: Mint, clock: Any, step: int, seen: bool
+) -> None:
+    token = mint(iat=NOW - 4 if step < 0 else NOW - 500, exp=NOW + 3)
+    if seen:
+        checked(token)
+    clock.now = NOW + step
+    with pytest.raises(ClockUncertain):
+        checked(token)
+
+
+def test_clocks_that_agree_refuse_with_401(checked: VerifierHarness, mint: Mint, clock: Any) -> None:
+    clock.now = NOW + 4
+    with pytest.raises(TokenExpired):
+        checked(mint(exp=NOW - 2))
+    with pytest.raises(TokenNotYetValid):
+        checked(mint(iat=NOW + 100))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_revoked_token_is_never_accepted_whatever_the_clock_shows(
+    checked: VerifierHarness, mint: Mint, clock: Any, step: int
+) -> None:
+    token = mint(iat=NOW - 60)
+    checked(token)
+    checked.feed.revocations.apply(_ended())
+    for offset in (step, 0, step):
+        clock.now = NOW + offset
+        with pytest.raises((TokenRevoked, ClockUncertain)):
+            checked(token)
+    clock.now = NOW + 10
+    with pytest.raises(TokenRevoked):
+        checked(token)
+
+
+def _ended() -> Any:
+    issuer_feed = IssuerFeed(None)
+    issuer_feed.append(SID)
+    return issuer_feed.entries[0]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_wrong_clock_forgets_no_revocation(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, clock: Any, monotonic: Any, step: int
+) -> None:
+    issuer_feed.append("a")
+    issuer_feed.now = NOW
+    polled_feed.poll()
+    clock.now = NOW + step
+    for _ in range(4):
+        polled_feed.poll()
+    assert b"a" in polled_feed.revocations.ended
+    clock.now = NOW
+    polled_feed.poll()
+    assert b"a" in polled_feed.revocations.ended
+    monotonic.now += 700
+    clock.now, issuer_feed.now = NOW + 700, NOW + 700
+    polled_feed.poll()
+    assert not polled_feed.revocations.ended  # over by both
+
+
+def test_a_step_of_the_issuer_forgets_no_revocation(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
+) -> None:
+    issuer_feed.append("a")
+    for issuer_feed.now in (NOW, NOW + 2 * HOUR, NOW + 40 * DAY, NOW - 40 * DAY, NOW):
+        polled_feed.poll()
+        assert b"a" in polled_feed.revocations.ended
+
+
+def test_an_issuer_in_doubt_leaves_the_last_measurement(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, clock: Any
+) -> None:
+    issuer_feed.now = NOW
+    polled_feed.poll()
+    issuer_feed.now = None
+    polled_feed.poll()
+    assert polled_feed.freshness.issuer_clock == ClockBounds(NOW, NOW + 1)
+
+
+def test_a_clock_that_is_wrong_is_logged_once_and_shown_in_the_metrics(
+    issuer_feed: IssuerFeed,
+    polled_feed: HttpFeed,
+    key: SigningKey,
+    clock: Any,
+    monotonic: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    harness = VerifierHarness("sync", KeySet([key]), polled_feed, clock, monotonic)
+    issuer_feed.now = NOW
+    clock.now = NOW - 20
+    with caplog.at_level(logging.WARNING, "keyturn.verifier"):
+        for _ in range(3):
+            polled_feed._read(None)
+    metrics = harness.verifier.metrics()
+    assert metrics.clock_difference_seconds == -20
+    assert metrics.problem == "this machine's clock or the issuer's is wrong: they differ by -20 s"
+    assert [each.getMessage() for each in caplog.records] == [metrics.problem]
+    clock.now = NOW
+    polled_feed._read(None)
+    assert (harness.verifier.metrics().problem, harness.verifier.metrics().clock_difference_seconds) == ("", 0)
+
+
+def test_the_error_of_a_slow_poll_is_no_difference(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, key: SigningKey, mint: Mint, clock: Any, monotonic: Any
+) -> None:
+    harness = VerifierHarness("sync", KeySet([key]), polled_feed, clock, monotonic)
+    issuer_feed.travel_seconds = 2.0
+    issuer_feed.now = NOW
+    polled_feed.poll()
+    clock.now = NOW + 6
+    assert harness.verifier.metrics().clock_difference_seconds == pytest.approx(4, abs=1)
+    assert harness(mint(iat=NOW - 60)).subject == "ada"
+
+
+def test_a_stream_tells_the_clock_too(clock: Any, monotonic: Any) -> None:
+    reader = RecordingReader(monotonic)
+    monotonic.now = 50.0
+    feed = HttpFeed(ISSUER, stream=reader, clock=clock, monotonic=monotonic, monotonic_raw=monotonic, nonce=str)
+    reader.streams = [[opening(), news("snapshot", 0, 1, stamp=1000.0, now=NOW)]]
+    feed.stream()
+    bounds = feed.freshness.issuer_clock
+    assert bounds.low <= NOW - 50 <= bounds.high
+    assert bounds.high - bounds.low == pytest.approx(1, abs=0.1)
+
+
+def test_a_verifier_without_a_feed_keeps_its_wall_clock(harness: VerifierHarness, mint: Mint, clock: Any) -> None:
+    harness.make(feed=None, revocation="none")
+    clock.now = NOW + 2 * HOUR
+    with pytest.raises(Refusal) as refusal:
+        harness(mint())
+    assert refusal.value.code == "token_expired"
