@@ -7,11 +7,11 @@ from keyturn.core.clocks import ClockBounds, ClockReading, read_clocks
 HOUR, DAY = 3600, 86_400
 MONOTONIC = 500.0
 WALL = 1_800_000_000.0
-EXACT = ClockBounds.measured(WALL, MONOTONIC, MONOTONIC)
+EXACT = ClockBounds.from_measurement(WALL, MONOTONIC, MONOTONIC)
 
 
 def test_the_error_of_a_measurement_is_its_round_trip() -> None:
-    bounds = ClockBounds.measured(1000.0, sent_at=10.0, received_at=12.0)
+    bounds = ClockBounds.from_measurement(1000.0, sent_at=10.0, received_at=12.0)
     assert (bounds.low, bounds.high) == (988.0, 990.0)
     assert bounds.is_measured
     assert not ClockBounds().is_measured
@@ -35,7 +35,7 @@ def test_a_wall_clock_behind_is_the_earlier_clock(step: int) -> None:
 
 
 def test_the_error_of_measurement_is_no_difference() -> None:
-    bounds = ClockBounds.measured(WALL, MONOTONIC - 3, MONOTONIC + 1)
+    bounds = ClockBounds.from_measurement(WALL, MONOTONIC - 3, MONOTONIC + 1)
     assert read_clocks(WALL + 8, MONOTONIC, bounds, 5).gap_seconds == 0
     assert read_clocks(WALL - 6, MONOTONIC, bounds, 5).gap_seconds == 0
     assert read_clocks(WALL + 8.5, MONOTONIC, bounds, 5).gap_seconds == 9

@@ -20,7 +20,7 @@ STEPS = [10, -10, 2 * HOUR, -2 * HOUR, 40 * DAY, -40 * DAY]
 @pytest.fixture
 def checked(harness: VerifierHarness, monotonic: Any) -> VerifierHarness:
     """Let the feed tell the issuer's clock."""
-    harness.feed.freshness.issuer_clock = ClockBounds.measured(NOW, monotonic.now, monotonic.now)
+    harness.feed.freshness.issuer_clock = ClockBounds.from_measurement(NOW, monotonic.now, monotonic.now)
     return harness
 
 

@@ -29,7 +29,7 @@ class StoreClock:
         self._monotonic = monotonic
         self._tolerance_seconds = max(1.0, tolerance_seconds)
         self._is_checked = is_checked
-        self._set_bounds(self._here())
+        self._set_bounds(self._wall_bounds())
         self._in_doubt = False
 
     def certain_now(self) -> float | None:
@@ -50,9 +50,9 @@ class StoreClock:
         ``sent_at``: monotonic seconds before it was asked.
         """
         if shown is not None:
-            self._set_bounds(self._bounds.updated(ClockBounds.measured(shown, sent_at, self._monotonic())))
+            self._set_bounds(self._bounds.update(ClockBounds.from_measurement(shown, sent_at, self._monotonic())))
         elif not self.read().gap_seconds:
-            self._set_bounds(self._here())  # follow small corrections of the wall clock, such as a leap second
+            self._set_bounds(self._wall_bounds())  # follow small corrections of the wall clock, such as a leap second
         self._report(self.read())
 
     def _set_bounds(self, bounds: ClockBounds) -> None:
@@ -60,11 +60,11 @@ class StoreClock:
         # One tuple: a request in another thread reads all three of one measurement.
         self._limits = bounds.low - tolerance, bounds.high + tolerance, (bounds.low + bounds.high) / 2
 
-    def _here(self) -> ClockBounds:
+    def _wall_bounds(self) -> ClockBounds:
         if not self._is_checked:
             return ClockBounds()
         monotonic = self._monotonic()
-        return ClockBounds.measured(self._wall(), monotonic, monotonic)
+        return ClockBounds.from_measurement(self._wall(), monotonic, monotonic)
 
     def _report(self, reading: ClockReading) -> None:
         in_doubt = reading.gap_seconds > 0

@@ -22,7 +22,9 @@ class ClockBounds:
     high: float = float("inf")
 
     @classmethod
-    def measured(cls, shown: float, sent_at: float, received_at: float, precision_seconds: float = 0) -> "ClockBounds":
+    def from_measurement(
+        cls, shown: float, sent_at: float, received_at: float, precision_seconds: float = 0
+    ) -> "ClockBounds":
         """Return the bounds for a reference that showed ``shown`` between two monotonic times.
 
         The error is the round trip: ``shown`` may have been read at either end of it. ``precision_seconds``: 1 if it
@@ -30,7 +32,7 @@ class ClockBounds:
         """
         return cls(shown - received_at, shown + precision_seconds - sent_at)
 
-    def updated(self, measured: "ClockBounds") -> "ClockBounds":
+    def update(self, measured: "ClockBounds") -> "ClockBounds":
         """Return ``measured``, or these bounds if both may be of the same clock and these are narrower."""
         is_same_clock = measured.low <= self.high and self.low <= measured.high
         return self if is_same_clock and self.high - self.low < measured.high - measured.low else measured

@@ -103,7 +103,8 @@ def _raise_not_before(
 
 
 def _expiry(now: Instant, config: IssuerConfig) -> Instant:
-    return Instant(now + config.profile.token.retired_seconds)
+    # By the later of two clocks: otherwise a clock that is behind would make a revocation expire before its tokens.
+    return Instant(now + config.clock_gap_seconds + config.profile.token.retired_seconds)
 
 
 def _receipt(sequence: int, config: IssuerConfig) -> RevocationReceipt:

@@ -116,8 +116,8 @@ class FeedReader:
         if not self.has_snapshot:
             self._compare_logs()
         if issuer_now is not None:
-            measured = ClockBounds.measured(issuer_now, requested_at, received_at, precision_seconds=1)
-            self.freshness.issuer_clock = self.freshness.issuer_clock.updated(measured)
+            measured = ClockBounds.from_measurement(issuer_now, requested_at, received_at, precision_seconds=1)
+            self.freshness.issuer_clock = self.freshness.issuer_clock.update(measured)
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
         reading = read_clocks(now, received_at, self.freshness.issuer_clock, 0)
         if reading.gap_seconds <= MAX_GAP_SECONDS:
