@@ -1,6 +1,7 @@
 """Whether a Redis may hold the sessions of a database is asked before anything is served."""
 
 import logging
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -73,10 +74,11 @@ def test_one_without_a_file_is_warned_of(
     assert "append-only" in log_text(caplog)
 
 
-def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
+def test_one_that_is_away_after_the_first_start_is_warned_of(
     own_redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "keyturn.store")
+    open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     own_redis.kill()
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
     assert "nothing listens" in log_text(caplog)
@@ -84,6 +86,21 @@ def test_one_that_is_away_is_warned_of_and_bound_when_it_is_back(
         open_store(database(tmp_path))
     own_redis.start()
     open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+
+
+def test_a_database_that_an_earlier_version_left_without_its_redis_is_bound(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    open_store(database(tmp_path)).close()
+    with closing(sqlite3.connect(tmp_path / "keyturn.db")) as connection, connection:
+        connection.execute("INSERT INTO counters VALUES ('apart', 0)")
+    with pytest.raises(ConfigurationError, match="KEYTURN_SESSION_STORE"):
+        open_store(database(tmp_path))
+    for _ in range(2):
+        open_store(database(tmp_path), redis_sessions=RedisSessions(own_redis.url)).close()
+    with own_redis.client() as client, closing(sqlite3.connect(tmp_path / "keyturn.db")) as connection:
+        (number,) = connection.execute("SELECT value FROM counters WHERE name = 'apart'").fetchone()
+        assert int(client.hget("{log}c", "d")) == number
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

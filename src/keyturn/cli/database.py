@@ -105,7 +105,7 @@ def reset_redis_sessions(data_dir: DataDir = None, as_json: Json = False) -> Non
     settings = load_settings(data_dir)
     if not settings.session_store:
         raise ConfigurationError("session_store: KEYTURN_SESSION_STORE is not set; set it to the Redis URL")
-    bind_redis(settings.store, RedisSessions(settings.session_store))
+    bind_redis(settings.store, RedisSessions(settings.session_store, settings.redis_min_replicas))
     with open_issuer(data_dir) as issuer:
         issuer.revoke_everything()
     print_result({"session_store": "redis"}, as_json, "sessions are kept in this Redis; all users must log in again")

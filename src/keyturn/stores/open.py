@@ -80,14 +80,15 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
     from keyturn.stores.redis.address import read_address
     from keyturn.stores.redis.binding import rebind as rebind_redis
     from keyturn.stores.redis.runner import RedisRunner
-    from keyturn.stores.sql.markers import bind
     from keyturn.stores.sql.store import SqlStore
 
     with (
         closing(SqlStore(url, serving=False)) as database,
-        closing(RedisRunner(read_address(redis_sessions.url, "session_store"))) as redis,
+        closing(
+            RedisRunner(read_address(redis_sessions.url, "session_store"), replicas=redis_sessions.replicas)
+        ) as redis,
     ):
-        rebind_redis(redis, bind(database.engine)[0])
+        rebind_redis(redis, database.engine)
 
 
 def _open_with_redis(url: str, connections: int, redis_sessions: RedisSessions) -> "RedisStore":

@@ -7,14 +7,15 @@ from typing import Final
 from sqlalchemy import Engine
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.stores.redis import scripts
 from keyturn.stores.redis.connect import AccessDenied
-from keyturn.stores.redis.keys import COUNTS
+from keyturn.stores.redis.keys import ALL_PARTITIONS, COUNTS
 from keyturn.stores.redis.operation import Call, Operation
 from keyturn.stores.redis.runner import RedisRunner
-from keyturn.stores.sql.markers import bind
+from keyturn.stores.sql.markers import bind, bound_redis, is_reserved, reserve
 
-PEER_WAIT_SECONDS: Final = 1.0
-"""Wait for another process that has just drawn the id in the database and has yet to write it to Redis."""
+RESTORE_WAIT_SECONDS: Final = 1.0
+"""Wait for a running server that writes the id again to a Redis that was emptied."""
 
 _logger = logging.getLogger("keyturn.store")
 
@@ -22,8 +23,12 @@ _logger = logging.getLogger("keyturn.store")
 def bind_database(runner: RedisRunner, database: Engine) -> int | None:
     """Return the id that binds Redis and database to each other, or None if Redis cannot be reached, which is logged.
 
+    The first start binds them, in an order that a kill may interrupt anywhere: everything that can be refused is
+    checked, the id is reserved in the database, written to Redis, and bound in the database. Only then are sessions in
+    the database void, and only then may a server use the Redis.
     Raises ``ConfigurationError`` for a Redis that denies access, evicts keys, or belongs to another database, and for
     an empty Redis although this database's sessions are in one: it is the wrong Redis, or it lost all revocations.
+    Raises ``StoreUnavailable`` for a Redis that cannot be reached or written to at the first start.
     """
     try:
         _check_settings(runner)
@@ -31,13 +36,23 @@ def bind_database(runner: RedisRunner, database: Engine) -> int | None:
     except AccessDenied as error:
         raise ConfigurationError(f"session_store: Redis denied access: {error.detail}") from None
     except StoreUnavailable as error:
+        if bound_redis(database) is None:
+            raise StoreUnavailable(
+                f"session_store: the first start needs a Redis primary with its replicas that can be written to: "
+                f"{error.detail}. Sessions are still in the database"
+            ) from None
         _logger.warning("the Redis session store cannot be reached: %s", error.detail)
         return None
 
 
-def rebind(runner: RedisRunner, number: int) -> None:
-    """Write the id ``number`` to this Redis, unless it has one already. Raises ``StoreUnavailable``."""
-    runner.run(_write_identity(number))
+def rebind(runner: RedisRunner, database: Engine) -> None:
+    """Bind an emptied Redis to ``database`` again. Raises ``StoreUnavailable``, ``ConfigurationError``."""
+    _check_settings(runner)
+    number = bound_redis(database)
+    if number:
+        runner.run(_write_identity(number))
+    else:
+        _bind_first(runner, database)
 
 
 def _check_settings(runner: RedisRunner) -> None:
@@ -55,25 +70,49 @@ def _check_settings(runner: RedisRunner) -> None:
 
 
 def _bind(runner: RedisRunner, database: Engine) -> int:
+    number = bound_redis(database)
+    if not number:
+        return _bind_first(runner, database)
     stored = runner.run(_read_identity())
-    number, is_bound = bind(database)
-    if stored is None and is_bound:
-        time.sleep(PEER_WAIT_SECONDS)
+    if stored is None:
+        time.sleep(RESTORE_WAIT_SECONDS)
         stored = runner.run(_read_identity())
-    if stored is None and is_bound:
+    if stored is None:
         raise ConfigurationError(
             "session_store: this Redis is empty, but the sessions of this database are in Redis: set "
             "KEYTURN_SESSION_STORE as on the other servers; or, if Redis lost everything, "
             "run `keyturn db reset-redis-sessions`"
         )
-    if stored not in (None, number):
-        raise ConfigurationError(
-            "session_store: this Redis has the sessions of another database: set KEYTURN_SESSION_STORE "
-            "as on the other servers, or use a Redis (or a database of it, as "
-            "in redis://host/1) that no other service uses"
-        )
-    rebind(runner, number)
+    if stored != number:
+        raise _belongs_to_another()
+    runner.run(_write_identity(number))
     return number
+
+
+def _bind_first(runner: RedisRunner, database: Engine) -> int:
+    runner.run(_probe())
+    stored = runner.run(_read_identity())
+    if stored is None:
+        runner.run(_write_identity(reserve(database)))
+        stored = runner.run(_read_identity())
+    if stored is None or not is_reserved(database, stored) or bind(database, stored) != stored:
+        raise _belongs_to_another()
+    return stored
+
+
+def _belongs_to_another() -> ConfigurationError:
+    return ConfigurationError(
+        "session_store: this Redis has the sessions of another database: set KEYTURN_SESSION_STORE "
+        "as on the other servers, or use a Redis (or a database of it, as "
+        "in redis://host/1) that no other service uses"
+    )
+
+
+def _probe() -> Operation[None]:
+    """Write to every partition and delete it again, to learn what a replica, a full Redis or an ACL would refuse."""
+    # The first answer is checked alone: of many, a denied script would be asked for again one by one.
+    yield Call(scripts.PROBE, (COUNTS + b"?",), durable=True)
+    yield [Call(scripts.PROBE, (each.marks + b"?",), durable=True) for each in ALL_PARTITIONS]
 
 
 def _read_identity() -> Operation[int | None]:
@@ -82,4 +121,4 @@ def _read_identity() -> Operation[int | None]:
 
 
 def _write_identity(number: int) -> Operation[None]:
-    yield Call("HSETNX", (COUNTS,), (b"d", number))
+    yield Call("HSETNX", (COUNTS,), (b"d", number), durable=True)

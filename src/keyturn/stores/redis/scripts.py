@@ -246,6 +246,22 @@ return redis.call('HGET', KEYS[1], 'l')
 of the database if known. The new log id is used if the identity changed, or if entries are missing that were not
 purged. Returns the current log id."""
 
+PROBE = Script(
+    """
+redis.call('HSET', KEYS[1], 'f', '1')
+redis.call('HINCRBY', KEYS[1], 'f', 1)
+redis.call('DEL', KEYS[1])
+redis.call('ZADD', KEYS[1], 1, 'm')
+redis.call('DEL', KEYS[1])
+redis.call('XADD', KEYS[1], '1-0', 'f', '')
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], '', 'PX', 1000)
+redis.call('DEL', KEYS[1])
+return 1
+"""
+)
+"""KEYS: one that is used for nothing else. Writes as the other scripts do, and leaves nothing."""
+
 TRIM = Script(
     """
 local page = redis.call('XRANGE', KEYS[1], ARGV[2], '+', 'COUNT', ARGV[3])

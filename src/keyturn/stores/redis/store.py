@@ -22,7 +22,7 @@ class RedisStore:
     before it is acknowledged. ``quarantine_seconds``: time without session reads after Redis restarted or failed over,
     if ``quarantine.watch`` runs.
     Raises as ``SqlStore`` and ``bind_database``, and ``ConfigurationError`` for a malformed Redis URL. An unreachable
-    Redis is logged; calls then raise ``StoreUnavailable``.
+    Redis is logged after the first start; calls then raise ``StoreUnavailable``.
     """
 
     def __init__(

@@ -1,9 +1,11 @@
 """Markers in the counters table that keep a server from using the wrong database."""
 
 import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +26,13 @@ Its value is the id stored in that Redis, or ``UNBOUND``.
 """
 
 UNBOUND: Final = 0
+"""Of a version before, which marked the database before it had reached a Redis."""
+
+RESERVED: Final = "reserved:"
+"""Prefix of counters: an id that is written to a Redis next. Until ``bind``, sessions are still in this database.
+
+A start that is killed in between leaves it behind. It lets this database, and no other, use that Redis later.
+"""
 
 
 def read_markers(connection: Connection) -> dict[str, int]:
@@ -34,17 +43,12 @@ def read_markers(connection: Connection) -> dict[str, int]:
 def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
     """Check that this database may be served from.
 
-    ``sessions_in_redis``: True if sessions are kept in Redis; the database is then marked so.
+    Changes nothing. ``sessions_in_redis``: True if sessions are kept in Redis.
     Raises ``ConfigurationError`` for an unfinished or completed move and for sessions that are kept elsewhere,
     ``StoreUnavailable`` if the database cannot be reached.
     """
-    try:
-        with engine.connect() as connection:
-            markers = read_markers(connection)
-            if sessions_in_redis:
-                _write_marker(connection)
-    except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database cannot be reached: {type(error).__name__}") from None
+    with _connect(engine) as connection:
+        markers = read_markers(connection)
     if COPYING in markers:
         raise ConfigurationError("store: the copy into this database is incomplete; run `keyturn db copy` again")
     if MOVED in markers:
@@ -58,23 +62,42 @@ def check_servable(engine: Engine, *, sessions_in_redis: bool) -> None:
         )
 
 
-def bind(engine: Engine) -> tuple[int, bool]:
-    """Return the id of the Redis with this database's sessions, and True if it existed already.
+def bound_redis(engine: Engine) -> int | None:
+    """Return the id of the Redis with this database's sessions, ``UNBOUND``, or None: they are in the database.
 
-    A missing id is drawn at random. Raises ``StoreUnavailable``.
+    Raises ``StoreUnavailable``.
+    """
+    with _connect(engine) as connection:
+        return read_markers(connection).get(SESSIONS_IN_REDIS)
+
+
+def reserve(engine: Engine) -> int:
+    """Draw an id for a Redis at random and record that it is ours. Raises ``StoreUnavailable``."""
+    redis_id = 1 + secrets.randbits(LOG_BITS)
+    with _connect(engine) as connection:
+        connection.execute(insert(counters), {"name": f"{RESERVED}{redis_id}", "value": redis_id})
+    return redis_id
+
+
+def is_reserved(engine: Engine, redis_id: int) -> bool:
+    """Return True if this id was reserved for this database or is bound to it. Raises ``StoreUnavailable``."""
+    with _connect(engine) as connection:
+        markers = read_markers(connection)
+    return f"{RESERVED}{redis_id}" in markers or markers.get(SESSIONS_IN_REDIS) == redis_id
+
+
+def bind(engine: Engine, redis_id: int) -> int:
+    """Record that sessions are in the Redis with this id, unless they are in another. Return the id that is bound.
+
+    Ends every reservation. From here on, sessions in the database are void. Raises ``StoreUnavailable``.
     """
     is_redis_marker = counters.c.name == SESSIONS_IN_REDIS
-    redis_id = 1 + secrets.randbits(LOG_BITS)
-    try:
-        with engine.connect() as connection:
-            _write_marker(connection)
-            updated = connection.execute(
-                update(counters).where(is_redis_marker, counters.c.value == UNBOUND).values(value=redis_id)
-            )
-            number = connection.execute(select(counters.c.value).where(is_redis_marker)).scalar_one()
-    except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database cannot be reached: {type(error).__name__}") from None
-    return number, not updated.rowcount
+    with _connect(engine) as connection:
+        _insert_if_absent(connection, SESSIONS_IN_REDIS, redis_id)
+        connection.execute(update(counters).where(is_redis_marker, counters.c.value == UNBOUND).values(value=redis_id))
+        bound: int = connection.execute(select(counters.c.value).where(is_redis_marker)).scalar_one()
+        connection.execute(delete(counters).where(counters.c.name.startswith(RESERVED)))
+    return bound
 
 
 def clear_redis_marker(engine: Engine) -> None:
@@ -83,7 +106,16 @@ def clear_redis_marker(engine: Engine) -> None:
         connection.execute(delete(counters).where(counters.c.name == SESSIONS_IN_REDIS))
 
 
-def _write_marker(connection: Connection) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+@contextmanager
+def _connect(engine: Engine) -> Generator[Connection, None, None]:
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"the database cannot be reached: {type(error).__name__}") from None
+
+
+def _insert_if_absent(connection: Connection, name: str, value: int) -> None:
+    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     # Of several concurrent inserts, one succeeds.
-    connection.execute(insert(counters).on_conflict_do_nothing(), {"name": SESSIONS_IN_REDIS, "value": UNBOUND})
+    connection.execute(upsert(counters).on_conflict_do_nothing(), {"name": name, "value": value})
