@@ -41,6 +41,7 @@ class Environment:
     postgres: Postgres | None
     service_proxy: TcpProxy
     database_proxy: TcpProxy
+    database_name: str = ""
 
     def end(self) -> None:
         """End every process, running or not."""
@@ -86,6 +87,10 @@ class FaultTest:
         """Offset the issuer's wall clock by ``seconds``."""
         assert self.issuer.clock is not None
         self.issuer.clock.write_text(str(seconds))
+
+    def step_database_clock(self, seconds: float) -> None:
+        """Offset the clock of the database server by ``seconds``, as Keyturn's queries see it."""
+        self.database.run(f"UPDATE stepped.offsets SET seconds = {seconds}", self.environment.database_name)
 
     def log_in(self, count: int) -> None:
         body = {"email": self.email, "password": PASSWORD, "deliver": "tokens"}
@@ -215,16 +220,18 @@ def start_environment(folder: Path, *, postgres: bool = True, **settings: str) -
         database.start()
     port = free_port()
     service_proxy, database_proxy = TcpProxy(port), TcpProxy(database.port if database is not None else port)
-    store = {"store": _database_url(database_proxy, database)} if database is not None else {}
+    url = database.database() if database is not None else ""
+    if database is not None:
+        make_clock_adjustable(database, _name_of(url))
+    store = {"store": url.replace(f":{database.port}/", f":{database_proxy.port}/")} if database is not None else {}
     clock = folder / "clock"
     clock.write_text("0")
     named = {
         f"KEYTURN_{name.upper()}": value
         for name, value in {**_settings(service_proxy.url), **store, **settings}.items()
     }
-    environment = Environment(
-        ServerProcess(folder / "data", settings=named, port=port, clock=clock), database, service_proxy, database_proxy
-    )
+    issuer = ServerProcess(folder / "data", settings=named, port=port, clock=clock)
+    environment = Environment(issuer, database, service_proxy, database_proxy, _name_of(url))
     try:
         environment.issuer.start()
     except BaseException:
@@ -246,5 +253,18 @@ def _settings(url: str) -> dict[str, str]:
     }
 
 
-def _database_url(database_proxy: TcpProxy, database: Postgres) -> str:
-    return database.database().replace(f":{database.port}/", f":{database_proxy.port}/")
+def _name_of(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def make_clock_adjustable(database: Postgres, name: str) -> None:
+    """Shadow ``clock_timestamp()`` in a database by a function that adds an offset."""
+    for statement in (
+        "CREATE SCHEMA stepped",
+        "CREATE TABLE stepped.offsets AS SELECT 0::float8 AS seconds",
+        """CREATE FUNCTION stepped.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+        'SELECT pg_catalog.clock_timestamp() + seconds * interval ''1 second'' FROM stepped.offsets'""",
+    ):
+        database.run(statement, name)
+    # pg_catalog comes first unless the search path names it.
+    database.run(f"ALTER DATABASE {name} SET search_path = public, stepped, pg_catalog")

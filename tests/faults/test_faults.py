@@ -72,6 +72,24 @@ def _step_issuer_clock(seconds: float) -> Action:
     return lambda test: test.step_issuer_clock(seconds)
 
 
+def _step_database_clock(seconds: float) -> Action:
+    return lambda test: test.step_database_clock(seconds)
+
+
+CLOCKS: dict[str, Callable[[float], Action]] = {
+    "service": _set_service_clock,
+    "issuer": _step_issuer_clock,
+    "PostgreSQL": _step_database_clock,
+}
+CLOCK_STEPS = {"10 s": 10, "2 h": 7200, "40 days": 40 * 86_400}
+CLOCK_FAULTS = [
+    Fault(f"clock of the {whose}: {name} {way}", step(sign * seconds), step(0), revocable=True)
+    for whose, step in CLOCKS.items()
+    for name, seconds in CLOCK_STEPS.items()
+    for way, sign in (("ahead", 1), ("back", -1))
+]
+
+
 FAULTS = [
     Fault("PostgreSQL: kill -9", lambda test: test.database.kill(), lambda test: test.database.start()),
     Fault("PostgreSQL: SIGSTOP", _freeze, _thaw),
@@ -90,10 +108,9 @@ FAULTS = [
     Fault("network to PostgreSQL: cut", _set_database_proxy("cut"), _set_database_proxy("whole")),
     Fault("network to PostgreSQL: packets lost", _set_database_proxy("clogged"), _set_database_proxy("whole")),
     Fault("network to PostgreSQL: slow", _set_database_proxy("slow"), _set_database_proxy("whole")),
-    Fault("clock of the service: 20 s ahead", _set_service_clock(20), _set_service_clock(0), revocable=True),
     Fault("clock of the service: 4 s back", _do_nothing, _set_service_clock(-4), revocable=True),
-    Fault("clock of the issuer: 20 s back", _step_issuer_clock(-20), _step_issuer_clock(0), revocable=True),
     Fault("clock of the issuer: 4 s ahead", _step_issuer_clock(4), _step_issuer_clock(0), revocable=True),
+    *CLOCK_FAULTS,
 ]
 
 
@@ -103,9 +120,13 @@ STAND_INS = {
     "network to the service: packets lost": "network to PostgreSQL: packets lost",
     "network to PostgreSQL: cut": "network to the service: cut",
     "network to PostgreSQL: slow": "network to the service: slow",
-    "clock of the service: 4 s back": "clock of the service: 20 s ahead",
-    "clock of the issuer: 20 s back": "clock of the service: 20 s ahead",
-    "clock of the issuer: 4 s ahead": "clock of the service: 20 s ahead",
+    "clock of the service: 4 s back": "clock of the service: 40 days ahead",
+    "clock of the issuer: 4 s ahead": "clock of the issuer: 40 days ahead",
+    **{
+        each.name: f"{each.name.partition(':')[0]}: 40 days ahead"
+        for each in CLOCK_FAULTS
+        if "40 days ahead" not in each.name
+    },
 }
 """One fault of each kind is always tried; those named first are long."""
 

@@ -78,7 +78,7 @@ def test_the_feed_is_a_snapshot_followed_by_increments(browser: Browser) -> None
     }
     assert document(browser.get("/auth/revocations?after=0", SERVICE_TOKEN)) == document(snapshot)
     later = document(browser.get("/auth/revocations?after=1", SERVICE_TOKEN))
-    unchanged = {"nonce": "", "mark": "", "restored": False}
+    unchanged = {"nonce": "", "mark": "", "restored": False, "now": browser.now}
     assert later == {"entries": [], "sequence": 1, "complete": True, "log": later["log"], **unchanged}
     assert later["log"] == document(browser.get("/auth/revocations", SERVICE_TOKEN))["log"]
     assert document(browser.get("/auth/revocations?after=7", SERVICE_TOKEN))["complete"] is False

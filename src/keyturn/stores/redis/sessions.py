@@ -23,8 +23,11 @@ from keyturn.stores.redis.log import append, trim
 from keyturn.stores.redis.operation import Call, Operation, Word
 from keyturn.stores.validate import check_storable
 
-LINGER_SECONDS = 3600
-"""Shortest time to keep a session after its expiry, by Redis's clock, which is not used for decisions."""
+LINGER_SECONDS = 3 * 3600
+"""Shortest time to keep a session after its expiry, by Redis's clock, which is not used for decisions.
+
+A Redis whose clock is ahead by less deletes no session that is alive.
+"""
 
 MAX_LIFETIME_SECONDS = 10 * 365 * 86400
 NONCE_BYTES = 8
