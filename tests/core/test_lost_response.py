@@ -19,7 +19,7 @@ from keyturn.core.lifecycle import (
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.repeats import has_unrecorded_use, is_unseen
 from keyturn.core.session import Repeats, Session
-from keyturn.errors import SessionEnded, StepUpRequired, TokenReused, TokenRevoked
+from keyturn.errors import ClockUncertain, SessionEnded, StepUpRequired, TokenReused, TokenRevoked
 
 LOST = SessionPolicy(
     inactivity_seconds=100_000, overall_seconds=1_000_000, grace_seconds=30, lost_response_seconds=86_400
@@ -106,6 +106,22 @@ def test_a_rotation_by_an_issuer_without_the_policy_makes_the_earlier_one_count_
 
 def test_a_session_without_the_time_of_its_rotation_assumes_no_lost_response() -> None:
     refused(replace(rotated(), rotated_at=None), 0, 101)
+
+
+def test_answers_that_are_late_by_one_of_two_clocks_alone_are_not_counted() -> None:
+    """Three requests within the grace window of the earlier clock, and after that of the later one."""
+    policy, session = replace(LOST, clock_gap_seconds=20), rotated()
+    for now in (115, 120, 130):
+        session = answered(session, 0, now, policy)
+    assert session.repeats == Repeats(unseen_rotation=1, rotation=1, in_a_row=1)
+    assert answered(session, 0, 131, policy).repeats.late_answers == 1
+
+
+def test_the_time_for_a_lost_response_ends_by_the_later_clock() -> None:
+    policy = replace(LOST, clock_gap_seconds=20)
+    answered(rotated(), 0, 100 + 86_380, policy)
+    with pytest.raises(ClockUncertain):
+        rotate(found(rotated()), 0, at(100 + 86_381), policy).or_raise()
 
 
 # --- what ends the possibility ------------------------------------------------------------------------------

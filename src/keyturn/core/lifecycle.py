@@ -172,8 +172,9 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
     if counter > session.rotations:
         refusal = CounterAhead(f"refresh token {counter} is ahead of the stored {session.rotations}")
         return RotationResult(session, refusal=refusal, event=AuditEventType.COUNTER_AHEAD)
-    is_late = not _is_in_grace(session, counter, now, policy)
-    if counter < session.rotations and is_late and not _may_be_lost(session, counter, now, policy):
+    later = Instant(now + policy.clock_gap_seconds)
+    is_answered = _is_in_grace(session, counter, later, policy) or _may_be_lost(session, counter, later, policy)
+    if counter < session.rotations and not is_answered:
         if counter == session.rotations - 1 and policy.clock_gap_seconds:
             problem = "two clocks disagree about the end of the grace window"
             return RotationResult(session, refusal=ClockUncertain(problem))
@@ -182,7 +183,8 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
     if is_blocked(session, policy):
         return RotationResult(session, refusal=StepUpRequired("refresh tokens are blocked until a step-up"))
     if counter < session.rotations:
-        return _repeat(loaded, now, policy, is_late=is_late)
+        # Late by both clocks: the third late answer ends the session, which one clock alone must not do.
+        return _repeat(loaded, now, policy, is_late=not _is_in_grace(session, counter, now, policy))
     return RotationResult(
         replace(
             session,
@@ -198,14 +200,14 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
 def _is_in_grace(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
     if counter != session.rotations - 1 or session.rotated_at is None:
         return False
-    return now + policy.clock_gap_seconds - session.rotated_at <= policy.grace_seconds
+    return now - session.rotated_at <= policy.grace_seconds
 
 
 def _may_be_lost(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
     """Return True if the response with the successor of token ``counter`` may not have reached the client."""
     if counter != session.rotations - 1 or session.rotated_at is None or not is_unseen(session):
         return False
-    return now + policy.clock_gap_seconds - session.rotated_at <= policy.lost_response_seconds
+    return now - session.rotated_at <= policy.lost_response_seconds
 
 
 def _repeat(loaded: LoadedSession, now: Instant, policy: SessionPolicy, *, is_late: bool) -> RotationResult:
