@@ -17,47 +17,72 @@ HOUR, DAY = 3600, 86_400
 STEPS = [10, -10, 2 * HOUR, -2 * HOUR, 40 * DAY, -40 * DAY]
 
 
-@pytest.fixture
-def checked(harness: VerifierHarness, monotonic: Any) -> VerifierHarness:
-    """Let the feed tell the issuer's clock."""
-    harness.feed.freshness.issuer_clock = ClockBounds.from_measurement(NOW, monotonic.now, monotonic.now)
+class CheckedHarness(VerifierHarness):
+    """A verifier whose feed tells the issuer's clock with each heartbeat."""
+
+    def step(self, seconds: int) -> None:
+        """Set the wall clock and deliver the next heartbeat."""
+        self.clock.now = NOW + seconds
+        freshness, monotonic = self.feed.freshness, self.monotonic.now
+        freshness.issuer_clock = ClockBounds.from_measurement(NOW, monotonic, monotonic)
+        freshness.compare_clocks(self.clock.now, monotonic, 5)
+
+
+@pytest.fixture(params=["sync", "async"])
+def checked(request: pytest.FixtureRequest, key: SigningKey, feed: Any, clock: Any, monotonic: Any) -> CheckedHarness:
+    harness = CheckedHarness(request.param, KeySet([key]), feed, clock, monotonic)
+    harness.step(0)
     return harness
 
 
 @pytest.mark.parametrize("seen", [False, True])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_token_that_both_clocks_accept_is_accepted_and_any_other_is_503(
-    checked: VerifierHarness, mint: Mint, clock: Any, step: int, seen: bool
+    checked: CheckedHarness, mint: Mint, clock: Any, step: int, seen: bool
 ) -> None:
     token = mint(iat=NOW - 60)
     if seen:
         checked(token)
-    clock.now = NOW + step
+    checked.step(step)
     if abs(step) == 10:
         assert checked(token).subject == "ada"
     else:
         with pytest.raises(ClockUncertain) as uncertain:
             checked(token)
         assert (uncertain.value.status, uncertain.value.retry_after_seconds) == (503, 1)
-    clock.now = NOW
+    checked.step(0)
     assert checked(token).subject == "ada"
 
 
 @pytest.mark.parametrize("seen", [False, True])
 @pytest.mark.parametrize("step", [-10, 10])
 def test_a_token_expired_or_early_by_one_clock_is_503(
-    checked: VerifierHarness, mint: Mint, clock: Any, step: int, seen: bool
+    checked: CheckedHarness, mint: Mint, clock: Any, step: int, seen: bool
 ) -> None:
     token = mint(iat=NOW - 4 if step < 0 else NOW - 500, exp=NOW + 3)
     if seen:
         checked(token)
-    clock.now = NOW + step
+    checked.step(step)
     with pytest.raises(ClockUncertain):
         checked(token)
 
 
-def test_clocks_that_agree_refuse_with_401(checked: VerifierHarness, mint: Mint, clock: Any) -> None:
-    clock.now = NOW + 4
+def test_a_seen_token_ends_by_the_time_that_both_clocks_agreed_on(
+    checked: CheckedHarness, mint: Mint, clock: Any, monotonic: Any
+) -> None:
+    token = mint(iat=NOW - 60, exp=NOW + 4)
+    checked(token)
+    clock.now = NOW - 2 * HOUR  # no heartbeat since: the time goes on from the last one
+    monotonic.now += 4
+    assert checked(token).subject == "ada"
+    checked.feed.freshness.mark_complete(monotonic.now)
+    monotonic.now += 5
+    with pytest.raises(ClockUncertain):
+        checked(token)
+
+
+def test_clocks_that_agree_refuse_with_401(checked: CheckedHarness, mint: Mint, clock: Any) -> None:
+    checked.step(4)
     with pytest.raises(TokenExpired):
         checked(mint(exp=NOW - 2))
     with pytest.raises(TokenNotYetValid):
@@ -66,16 +91,16 @@ def test_clocks_that_agree_refuse_with_401(checked: VerifierHarness, mint: Mint,
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_revoked_token_is_never_accepted_whatever_the_clock_shows(
-    checked: VerifierHarness, mint: Mint, clock: Any, step: int
+    checked: CheckedHarness, mint: Mint, clock: Any, step: int
 ) -> None:
     token = mint(iat=NOW - 60)
     checked(token)
     checked.feed.revocations.apply(_ended())
     for offset in (step, 0, step):
-        clock.now = NOW + offset
+        checked.step(offset)
         with pytest.raises((TokenRevoked, ClockUncertain)):
             checked(token)
-    clock.now = NOW + 10
+    checked.step(10)
     with pytest.raises(TokenRevoked):
         checked(token)
 

@@ -72,6 +72,11 @@ class Components:
         """Return the present time in whole seconds; the earlier one while two clocks disagree."""
         return self.store_clock.read().now
 
+    @property
+    def progress(self) -> Callable[[], float]:
+        """Clock of the time since ``present``, in seconds."""
+        return self.store_clock.progress
+
     def certain_now(self) -> float | None:
         """Return the present time in seconds, or None while the clocks of this machine and the store disagree."""
         return self.store_clock.certain_now()

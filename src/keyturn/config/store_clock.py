@@ -40,6 +40,11 @@ class StoreClock:
             return self._wall()
         return monotonic + middle if low <= self._wall() - monotonic <= high else None
 
+    @property
+    def progress(self) -> Callable[[], float]:
+        """Clock, in seconds, of the time that has passed since both clocks were compared."""
+        return self._monotonic if self._is_checked else self._wall
+
     def read(self) -> ClockReading:
         """Return the present time by both clocks."""
         return read_clocks(self._wall(), self._monotonic(), self._bounds, self._tolerance_seconds)

@@ -49,7 +49,8 @@ class IssuerParts(Protocol):
     def config(self) -> IssuerConfig: ...
     @property
     def ports(self) -> Ports: ...
-    def certain_now(self) -> float | None: ...
+    @property
+    def progress(self) -> Callable[[], float]: ...
     def present(self) -> tuple[Instant, IssuerConfig]: ...
 
 
@@ -164,12 +165,12 @@ class _SessionAuthenticator:
         self._config = parts.config
         self.issuer = parts.config.issuer
         self._ports = parts.ports
-        self._certain_now = parts.certain_now
+        self._progress = parts.progress
         self._present = parts.present
         self._get_cached_session = parts.ports.session_cache.get
         self._web_config = web_config(parts.config, trusted_origins=trusted_origins)
         self._capacity = cookie_cache_size
-        self._cookie_cache: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, int]] = {}
+        self._cookie_cache: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, float]] = {}
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
         # An unsafe request may be forged in a browser (CSRF): leave it to ``authenticate``, which checks that.
@@ -186,10 +187,9 @@ class _SessionAuthenticator:
         entry = self._cookie_cache.get(cookie)
         if entry is None:
             return None
-        sid, loaded, principal, expires_at = entry
-        # Check each time: the session cache for freshness and revocation, the clocks for the session's timeouts.
-        now = self._certain_now()
-        if now is not None and now < expires_at and self._get_cached_session(sid) is loaded:
+        sid, loaded, principal, deadline = entry
+        # Check each time: the session cache for freshness and revocation, a clock for the session's timeouts.
+        if self._progress() < deadline and self._get_cached_session(sid) is loaded:
             return principal
         self._cookie_cache.pop(cookie, None)
         return None
@@ -215,7 +215,9 @@ class _SessionAuthenticator:
             return
         if self._is_valid(loaded, request, now):
             self._evict_oldest()
-            self._cookie_cache[cookies[0]] = (principal.sid, loaded, principal, self._expiry(loaded))
+            # Both clocks agreed on ``now``, rounded down: the time since needs only one.
+            deadline = self._progress() + self._expiry(loaded) - (now + 1)
+            self._cookie_cache[cookies[0]] = (principal.sid, loaded, principal, deadline)
 
     def _is_valid(self, loaded: LoadedSession, request: Request, now: Instant) -> bool:
         # Another request may have renewed the session since the flow ended: verify the token against ``loaded``.

@@ -97,21 +97,21 @@ class TokenChecker:
         """Return the principal of a cached token that is still valid, or None: then call ``check_now``.
 
         Signature and fixed claims are cached by the whole token and by the key set object that verified them, for this
-        verifier only. Expiry, audience and revocation are checked on every call. One function, for speed.
+        verifier only. Expiry, audience and revocation are checked on every call. One function, for speed. The time is
+        what both clocks agreed on when the feed was last read, at most the staleness bound ago, plus the time since.
         """
         cached = self._entries.get(token)
         if cached is None:
             return None
         source, feed = self._keys, self._feed
-        now, wall = self._monotonic(), self._clock()
-        freshness, tolerance = feed.freshness, self._tolerance_seconds
-        issuer_clock = freshness.issuer_clock
+        now, freshness = self._monotonic(), feed.freshness
+        offset = freshness.wall_offset
+        wall = self._clock() if offset is None else now + offset
         # Read freshness before the revocations: the set read later is complete up to that moment at least.
         if (
             cached.keys is not source.current
             or now >= source.due_at
             or not cached.starts_at <= wall < cached.ends_at
-            or not issuer_clock.low - tolerance <= wall - now <= issuer_clock.high + tolerance
             or cached.audience not in self._audiences
             or not now - freshness.complete_as_of <= self._bound_seconds
         ):

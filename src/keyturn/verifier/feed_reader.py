@@ -60,6 +60,7 @@ class FeedEntry(msgspec.Struct):
 class FeedReader:
     """Reader that merges feed entries. Revocations are never removed early, so no response can revive a revoked token.
 
+    ``tolerance_seconds``: difference beyond which its wall clock and the issuer's disagree.
     ``log``: id of the log, None until a page names it. ``sequence``: sequence number of the last page read.
     ``mark``: the issuer's mark of that position, returned to it with the next request; empty if it sent none.
     ``has_snapshot``: True once every entry up to ``sequence`` was read; False within a snapshot.
@@ -68,7 +69,8 @@ class FeedReader:
     ``alarm``: says so, until everything is revoked or the log gets another id. Empty otherwise.
     """
 
-    def __init__(self, bound_seconds: float) -> None:
+    def __init__(self, bound_seconds: float, tolerance_seconds: float = 5) -> None:
+        self._tolerance_seconds = tolerance_seconds
         self.revocations = RevocationSet()
         self.freshness = Freshness(bound_seconds)
         self.log: int | None = None
@@ -119,6 +121,7 @@ class FeedReader:
             measured = ClockBounds.from_measurement(issuer_now, requested_at, received_at, precision_seconds=1)
             self.freshness.issuer_clock = self.freshness.issuer_clock.update(measured)
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
+        self.freshness.compare_clocks(now, received_at, self._tolerance_seconds)
         reading = read_clocks(now, received_at, self.freshness.issuer_clock, 0)
         if reading.gap_seconds <= MAX_GAP_SECONDS:
             self.revocations.expire(reading.now)

@@ -63,7 +63,7 @@ class HttpFeed:
         self._open_stream = stream
         self._jitter = jitter
         self._nonce = nonce
-        self._reader = FeedReader(staleness_seconds)
+        self._reader = FeedReader(staleness_seconds, max(1, leeway_seconds))
         self._lock = ForkSafeLock()
         self._stop = Event()
         self._thread: Thread | None = None
