@@ -43,6 +43,10 @@ class SessionCache(Protocol):
         """
         ...
 
+    def is_suspended(self) -> bool:
+        """Return True if the sessions of a restored database are suspended, as far as the feed has told."""
+        ...
+
     def evict(self, sid: SessionId) -> None:
         """Remove a session that this process has just changed."""
         ...

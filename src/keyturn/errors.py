@@ -299,3 +299,13 @@ class StoreQuarantined(StoreUnavailable):
     """The session store restarted or failed over and may have lost acknowledged writes (P3): it is not used for now."""
 
     code = "store_quarantined"
+
+
+class StoreRestored(StoreUnavailable):
+    """The database was put back from a backup and has lost revocations: nothing issued before is served for now."""
+
+    code = "store_restored"
+    hint = "Log in again, or wait: the server's data was restored, and its operators have to confirm older logins."
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int | None = 30) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)

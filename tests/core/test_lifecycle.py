@@ -33,6 +33,7 @@ STANDING: dict[State, tuple[LoadedSession, Instant]] = {
     State.IDLE: (found(opened()), at(600)),
     State.EXPIRED: (found(opened(last_seen_at=at(3500))), at(3600)),
     State.VOID: (found(opened(), generation=3), at(10)),
+    State.SUSPENDED: (LoadedSession(opened(), RevocationFloor(2, suspended_before=at(1))), at(700)),
     State.ENDED: (found(opened(ended_at=at(5), end_reason="logout")), at(10)),
 }
 

@@ -60,6 +60,9 @@ class NoSessionCache:
     def apply_local(self, entry: object) -> None:
         return None
 
+    def is_suspended(self) -> bool:
+        return False
+
     def cursor(self) -> None:
         return None
 

@@ -76,6 +76,19 @@ def mark_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
         store.close()
 
 
+@database.command("confirm-restored")
+@report_errors
+def confirm_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Confirm that a restored database has lost no revocation, and serve its sessions again."""
+    store = _open_database(data_dir)
+    try:
+        is_resumed = store.resume_sessions()
+    finally:
+        store.close()
+    sentence = "the sessions of the backup are served again" if is_resumed else "no sessions are suspended"
+    print_result({"resumed": is_resumed}, as_json, sentence)
+
+
 @database.command("use-sql-sessions")
 @report_errors
 def use_sql_sessions(data_dir: DataDir = None, as_json: Json = False) -> None:

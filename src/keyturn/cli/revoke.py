@@ -63,7 +63,11 @@ def revoke_all(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False
     if not yes:
         typer.confirm("This logs out every user. Continue?", abort=True)
     with open_issuer(data_dir) as issuer:
-        _print_receipt(issuer.revoke_everything(), as_json)
+        receipt = issuer.revoke_everything()
+        # Revoked first: between both steps, no session of a restored database is served.
+        if (resume := getattr(issuer.parts.sync_store, "resume_sessions", None)) is not None:
+            resume()
+        _print_receipt(receipt, as_json)
 
 
 def _subject(issuer: "Issuer", subject_or_email: str) -> Subject:

@@ -34,7 +34,11 @@ class BackgroundTasks:
         self._components = components
         self._stop = threading.Event()
         self._feed = connect_feed(
-            components.sync_store, components.session_cache, now=components.now, monotonic=components.monotonic
+            components.sync_store,
+            components.session_cache,
+            now=components.now,
+            monotonic=components.monotonic,
+            save_mark=components.mark_file.save,
         )
         self._relay = components.redis_cache.relay if components.redis_cache else None
         self._threads = [

@@ -11,6 +11,7 @@ import msgspec
 
 from keyturn.clock import boottime
 from keyturn.config.issuer_config import build_issuer_config
+from keyturn.config.mark_file import MarkFile, check_restored
 from keyturn.config.redis_sidecar import RedisSidecar, open_redis_sidecar
 from keyturn.config.settings import Settings
 from keyturn.config.store_clock import StoreClock
@@ -47,6 +48,7 @@ class Components:
     ``sync_ports``, ``sync_store``: the same, always synchronous, for background threads.
     ``redis_cache``: the Redis beside the store, or None.
     ``monotonic``: clock for staleness only, in seconds. ``store_clock``: wall time, and the store's.
+    ``mark_file``: position of the revocation log, kept outside the database.
     """
 
     settings: Settings
@@ -62,6 +64,7 @@ class Components:
     rollover: RolloverPolicy
     monotonic: Clock
     store_clock: StoreClock
+    mark_file: MarkFile
 
     @property
     def quarantine(self) -> "Quarantine | None":
@@ -103,6 +106,8 @@ def build_components(
     policy = _rollover(config)
     keyring = KeyRing(key_encryptor, policy.retired_seconds)
     store, sync_store = _stores(settings, is_async)
+    mark_file = MarkFile(settings.folder)
+    check_restored(sync_store.log, mark_file, Instant(int(clock())))
     hasher = _hasher(settings, is_async)
     rules = NistPasswordRules(config.profile.password, service_names=_service_names(config))
     local_ports = _LocalPorts(SigningKeyGenerator(key_encryptor), rules, keyring, session_cache)
@@ -127,6 +132,7 @@ def build_components(
         StoreClock(
             clock, monotonic, config.profile.token.leeway_seconds, is_checked=not settings.store.startswith("memory:")
         ),
+        mark_file,
     )
 
 

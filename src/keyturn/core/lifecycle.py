@@ -16,6 +16,7 @@ from keyturn.errors import (
     Refusal,
     SessionEnded,
     StepUpRequired,
+    StoreRestored,
     TokenReused,
     TokenRevoked,
 )
@@ -28,6 +29,7 @@ class State(Enum):
     IDLE = "idle"
     EXPIRED = "expired"
     VOID = "void"
+    SUSPENDED = "suspended"
     ENDED = "ended"
 
 
@@ -47,6 +49,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State | type[Refusal]]] = {
     State.LIVE: {**dict.fromkeys(_USES, State.LIVE), Event.REVOKE: State.ENDED},
     State.IDLE: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
     State.EXPIRED: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
+    State.SUSPENDED: {**dict.fromkeys(_USES, StoreRestored), Event.REVOKE: State.ENDED},
     State.VOID: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
     State.ENDED: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
 }
@@ -57,12 +60,15 @@ def session_state(session: Session, floor: RevocationFloor, now: Instant, policy
     """Return the state of ``session`` at ``now``.
 
     Ended takes precedence over void, and void over timed out: a revoked session is never reported as a mere timeout.
+    Suspended takes precedence over timed out: a restored record does not contain the latest use.
     """
     later = now + policy.clock_gap_seconds
     if session.ended_at is not None:
         return State.ENDED
     if session.generation < floor.generation or session.created_at < floor.not_before:
         return State.VOID
+    if session.created_at < floor.suspended_before:
+        return State.SUSPENDED
     if later >= session.created_at + policy.overall_seconds:
         return State.EXPIRED
     if later >= session.last_seen_at + policy.inactivity_seconds:
@@ -88,9 +94,9 @@ def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: S
     """Start the timeouts of ``draft``, under the revocation floor read *before* the authentication was checked.
 
     A revocation of everything sets a not-before one second ahead, so that it also covers its own second. A session
-    opened after it is created at that time, never earlier.
+    opened after it is created at that time, never earlier. The same holds for the suspension of a restored database.
     """
-    created_at = Instant(max(now, floor.not_before))
+    created_at = Instant(max(now, floor.not_before, floor.suspended_before))
     session = replace(
         draft,
         generation=floor.generation,

@@ -71,6 +71,7 @@ class RevocationPage:
     ``log_id``: number of the log. A log that lost writes (restored backup, failover) gets a new number, because its
     sequence numbers may be assigned a second time: its readers must take a snapshot, too.
     ``start``, ``end``: the log's marks before the first entry and at ``sequence``; None if the store has none.
+    ``suspended_before``: sessions created before are not served, because the log was restored; 0 if all are.
     ``is_restored``: True if the reader holds the mark of an entry that this log has lost.
     """
 
@@ -81,6 +82,7 @@ class RevocationPage:
     start: LogMark | None = field(default=None, compare=False)
     end: LogMark | None = field(default=None, compare=False)
     is_restored: bool = field(default=False, compare=False)
+    suspended_before: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,10 +98,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class RevocationFloor:
-    """Lower bounds for a valid session: its subject's generation; the not-before of its client and of all sessions."""
+    """Lower bounds for a valid session: its subject's generation; the not-before of its client and of all sessions.
+
+    ``suspended_before``: sessions created before are not served until an operator decides on a restored database.
+    """
 
     generation: int = 0
     not_before: Instant = EPOCH
+    suspended_before: Instant = EPOCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,11 @@ def load(sid: SessionId) -> Flow[LoadedSession | None]:
     return cast("LoadedSession | None", (yield from call("sessions", "load", sid)))
 
 
+def is_suspended() -> Flow[bool]:
+    """Return True if the sessions of a restored database are suspended, as far as this process knows."""
+    return cast(bool, (yield from call("session_cache", "is_suspended")))
+
+
 def revocation_floor(subject: Subject, client_id: str) -> Flow[RevocationFloor]:
     return cast(RevocationFloor, (yield from call("sessions", "revocation_floor", subject, client_id)))
 

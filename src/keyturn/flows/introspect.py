@@ -9,10 +9,10 @@ from keyturn.core.repeats import is_unseen
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
-from keyturn.errors import ClockUncertain, StoreUnavailable, Unauthenticated
+from keyturn.errors import ClockUncertain, StoreRestored, StoreUnavailable, Unauthenticated
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
-from keyturn.flows.load_session import load_session_by_credential
+from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use, record_use
 from keyturn.flows.verify import is_access_valid
 
@@ -51,7 +51,7 @@ def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, config.issuer)
     check_times(claims, now, config.profile.token.leeway_seconds, config.clock_gap_seconds)
-    loaded = yield from effects.load(SessionId(claims.sid))
+    loaded = yield from load_session(SessionId(claims.sid))
     if loaded is None or not is_access_valid(loaded, claims, now, config):
         return INACTIVE
     yield from record_access_use(claims, config)
@@ -61,10 +61,13 @@ def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str
 def _introspect_sealed(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:
     loaded = yield from load_session_by_credential(credential)
     session = loaded.session
+    state = session_state(session, loaded.floor, now, config.profile.session)
+    if state is State.SUSPENDED:
+        # Its counters may be old, too.
+        raise StoreRestored("the session is suspended")
     current = session.renewals if credential.kind is CredentialKind.SESSION else session.rotations
     if credential.counter != current:
         return INACTIVE
-    state = session_state(session, loaded.floor, now, config.profile.session)
     if state in (State.IDLE, State.EXPIRED) and config.clock_gap_seconds:
         raise ClockUncertain(f"the session is {state.value} by the later of two clocks")
     if state is not State.LIVE:

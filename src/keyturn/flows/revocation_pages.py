@@ -7,6 +7,7 @@ from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import verify_mark
 from keyturn.core.types import Instant
+from keyturn.errors import StoreRestored
 from keyturn.flows.effects import Flow, call, log_sequence
 
 PAGE_LIMIT = 1000
@@ -18,7 +19,7 @@ def page_after(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
 
     If ``complete`` is False, entries before the page were purged: the reader must take a snapshot.
     """
-    return cast(RevocationPage, (yield from call("log", "after", after, limit)))
+    return (yield from _read(after, limit))
 
 
 def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
@@ -28,15 +29,15 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
     A page shorter than ``limit`` is the last one and reaches the end of the log. If ``complete`` is False, the log was
     replaced by another one in between: start the snapshot again.
     """
-    page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
+    page = yield from _read(after, limit)
     if len(page.entries) == limit:
         return replace(page, complete=True)
     end_sequence = yield from log_sequence()
     # If both pages are of one log, so is ``end_sequence``, and the second page has every entry up to that number.
-    second_page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
+    second_page = yield from _read(after, limit)
     if len(second_page.entries) < limit and second_page.sequence < end_sequence:
         # The last entries were purged: a page after them names the log's mark there.
-        tail = cast(RevocationPage, (yield from call("log", "after", end_sequence, 1)))
+        tail = yield from _read(end_sequence, 1)
         is_one_log = page.log_id == second_page.log_id == tail.log_id
         return replace(second_page, sequence=end_sequence, end=tail.start, complete=is_one_log)
     return replace(second_page, complete=page.log_id == second_page.log_id)
@@ -44,13 +45,15 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
 
 def head_page() -> Flow[RevocationPage]:
     """Return an empty page at the end of the log, with the log's id and its last sequence number."""
-    return cast(RevocationPage, (yield from call("log", "after", (yield from log_sequence()), PAGE_LIMIT)))
+    return (yield from _read((yield from log_sequence()), PAGE_LIMIT))
 
 
-def check_mark(page: RevocationPage, mark: str, secrets: Secrets) -> RevocationPage:
+def check_mark(page: RevocationPage, mark: str, secrets: Secrets, now: Instant) -> Flow[RevocationPage]:
     """Compare a page with the signed ``mark`` of its reader, empty without one.
 
-    If the log has lost the reader's last entry, or nobody can tell, the page is incomplete: take a snapshot.
+    If the log has lost the reader's last entry, the database was restored: its sessions are suspended.
+    Raises ``StoreRestored`` then. The page is incomplete if another process did that, or if the mark cannot be
+    verified: the reader must take a snapshot.
     """
     if not mark or page.start is None:
         return page
@@ -58,7 +61,17 @@ def check_mark(page: RevocationPage, mark: str, secrets: Secrets) -> RevocationP
     if known is None:
         return replace(page, complete=False)
     if known.is_contradicted_by(page.start):
+        if (yield from call("log", "mark_restored", known, now)):
+            raise StoreRestored("a reader of the feed has an entry that the log lacks")
         return replace(page, complete=False, is_restored=True)
+    return page
+
+
+def _read(after: int, limit: int) -> Flow[RevocationPage]:
+    page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
+    if page.suspended_before:
+        # Verifiers then ask about each token, which tells suspended sessions from new ones.
+        raise StoreRestored("the revocation feed is withheld until an operator decides on the restored database")
     return page
 
 

@@ -12,6 +12,7 @@ from keyturn.errors import LoginFailed, TokenRevoked
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
+from keyturn.flows.load_session import load_session
 from keyturn.flows.revoke import session_renewal
 from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
 
@@ -40,8 +41,8 @@ def confirm_password(
 
 
 def load_live_session(sid: SessionId, now: Instant, config: IssuerConfig) -> Flow[LoadedSession]:
-    """Load the session from the store. Raises ``TokenRevoked`` or ``SessionEnded`` unless it is live."""
-    loaded = yield from effects.load(sid)
+    """Load the session from the store. Raises ``TokenRevoked``, ``SessionEnded`` or ``StoreRestored`` unless live."""
+    loaded = yield from load_session(sid)
     if loaded is None:
         raise TokenRevoked("the session does not exist")
     require_transition(loaded, Event.STEP_UP, now, config.profile.session)

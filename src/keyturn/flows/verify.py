@@ -17,6 +17,7 @@ from keyturn.errors import (
     RevocationUnknown,
     SessionEnded,
     StoreQuarantined,
+    StoreRestored,
     StoreUnavailable,
     TokenInvalid,
     TokenRevoked,
@@ -24,7 +25,7 @@ from keyturn.errors import (
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, T
 from keyturn.flows.issue import session_principal
-from keyturn.flows.load_session import load_session_by_credential
+from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use
 
 
@@ -124,23 +125,24 @@ def _load_from_store(
 
 
 def _introspect(claims: AccessClaims, now: Instant, config: IssuerConfig) -> Flow[None]:
-    loaded = yield from _unavailable_as_unknown(effects.load(SessionId(claims.sid)))
+    loaded = yield from _unavailable_as_unknown(load_session(SessionId(claims.sid)))
     if loaded is None or not is_access_valid(loaded, claims, now, config):
         raise TokenRevoked("the session of the token has ended")
 
 
 def is_access_valid(loaded: LoadedSession, claims: AccessClaims, now: Instant, config: IssuerConfig) -> bool:
-    """Return True if the stored session of an access token is still valid for it."""
-    is_alive = session_state(loaded.session, loaded.floor, now, config.profile.session) not in (State.ENDED, State.VOID)
-    floor = loaded.floor
-    return is_alive and claims.gen >= floor.generation and claims.iat >= floor.not_before
+    """Return True if the stored session of an access token is still valid for it. Raises ``StoreRestored``."""
+    state, floor = session_state(loaded.session, loaded.floor, now, config.profile.session), loaded.floor
+    if state is State.SUSPENDED:
+        raise StoreRestored("the session is suspended")
+    return state not in (State.ENDED, State.VOID) and claims.gen >= floor.generation and claims.iat >= floor.not_before
 
 
 def _unavailable_as_unknown(flow: Flow[T]) -> Flow[T]:
     # P4: the revocation state is unknown. Never accept, and never reply 401, which would log out a legitimate caller.
     try:
         return (yield from flow)
-    except StoreQuarantined:
-        raise  # it carries its own retry_after_seconds
+    except (StoreQuarantined, StoreRestored):
+        raise  # they carry their own retry_after_seconds
     except StoreUnavailable as error:
         raise RevocationUnknown(error.detail) from error

@@ -18,6 +18,7 @@ from keyturn.clock import monotonic_raw
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import sign_mark
+from keyturn.core.types import Instant
 from keyturn.flows import Flow
 from keyturn.flows.revocation_pages import PAGE_LIMIT, head_page, page_after
 from keyturn.stores.session_cache import LocalSessionCache
@@ -97,6 +98,7 @@ class FeedBroadcaster:
         session_cache: LocalSessionCache,
         heartbeat_seconds: float,
         secrets: Secrets,
+        now: Callable[[], Instant],
         *,
         clock: Callable[[], float] = monotonic_raw,
         wall_clock: Callable[[], float | None] = time.time,
@@ -114,6 +116,7 @@ class FeedBroadcaster:
         self._read = read
         self._session_cache = session_cache
         self._secrets = secrets
+        self._now = now
         self._pages: OrderedDict[StreamCursor, EncodedEvent] = OrderedDict()
         self._wakeups: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
@@ -147,7 +150,7 @@ class FeedBroadcaster:
         Raises as a store does.
         """
         read_at = self.clock()
-        page = await self._read(read_feed(position, self._secrets))
+        page = await self._read(read_feed(position, self._secrets, self._now()))
         if not page.complete or log_id not in (None, page.log_id):
             return FeedCursor(0, is_snapshot=True, is_restored=position.is_restored or page.is_restored)
         return self._encode(position, page, read_at)

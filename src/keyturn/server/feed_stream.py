@@ -78,6 +78,7 @@ class FeedStream:
             bound_seconds / 4,
             components.config.secrets,
             wall_clock=components.certain_now,
+            now=components.now,
         )
         self._max_seconds = min(600.0, 60.0 * bound_seconds)
         self._catch_ups = asyncio.Semaphore(MAX_CATCH_UPS)

@@ -48,6 +48,9 @@ class Metrics:
             "keyturn_clock_difference_seconds",
             "Largest difference between the wall clock of a worker and the store's clock, in seconds.",
         )
+        self._suspended = self._gauge(
+            "keyturn_store_restored", "1 while sessions of a restored database are suspended, else 0."
+        )
         self._failovers = Counter(
             "keyturn_redis_failovers", "Restarts and failovers of the Redis session store.", registry=registry
         )
@@ -60,6 +63,7 @@ class Metrics:
         self._denylist.set(cache.revocation_count)
         self._cache.set(len(cache))
         self._clock.set(abs(components.store_clock.read().difference_seconds))
+        self._suspended.set(cache.is_suspended())
         for result, count in (("hit", cache.hits), ("miss", cache.misses)):
             self._count(self._lookups.labels("process", result), f"process {result}", count)
         if components.quarantine is not None:

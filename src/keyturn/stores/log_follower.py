@@ -25,6 +25,11 @@ _MAX_BACKOFF_SECONDS = 1.0
 
 _logger = logging.getLogger("keyturn.feed")
 
+RESTORED = (
+    "the database was put back from a backup and lacks revocations: credentials issued before get 503 store_restored "
+    "until `keyturn revoke all`, or `keyturn db confirm-restored` if no revocation was lost"
+)
+
 _LogCalls = Generator[tuple[str, tuple[object, ...]], Any, int]
 
 
@@ -58,7 +63,7 @@ class LogFollower:
     marked complete and goes stale.
 
     ``now``: wall clock of the entries, used to expire them. ``monotonic``: monotonic clock of the sink. ``jitter``:
-    uniform in [0, 1).
+    uniform in [0, 1). ``save_mark``: called with the position after each poll, to keep it outside the database.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class LogFollower:
         now: Callable[[], Instant] = lambda: Instant(int(time.time())),
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = entropy.jitter,
+        save_mark: Callable[[LogMark], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._sink = sink
@@ -77,6 +83,7 @@ class LogFollower:
         self._now = now
         self._monotonic = monotonic
         self._jitter = jitter
+        self._save_mark = save_mark
         self._sequence: int | None = None
         self._log_id = 0
         self._mark: LogMark | None = None
@@ -151,6 +158,9 @@ class LogFollower:
             count = yield from self._read_pages()
             self._change_token = token
         self._sink.mark_complete(requested_at)
+        if self._mark is not None:
+            # The entry was read from the store, so its commit is durable: a crash never leaves a mark of a lost entry.
+            self._save_mark(self._mark)
         if requested_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
             self._sink.expire(self._now())
             self._expired_at = requested_at
@@ -164,7 +174,8 @@ class LogFollower:
             page: RevocationPage = yield "after", (self._sequence, _PAGE)
             is_restored = self._is_restored(page)
             if is_restored:
-                _logger.error("the revocation log was put back from a backup and lacks entries that were read before")
+                yield "mark_restored", (self._mark, self._now())
+                _logger.error(RESTORED)
             if is_restored or not page.complete or page.log_id != self._log_id:
                 return count + (yield from self._read_snapshot())
             for entry in page.entries:
@@ -234,10 +245,14 @@ def connect_feed(
     *,
     now: Callable[[], Instant] = lambda: Instant(int(time.time())),
     monotonic: Callable[[], float] = time.monotonic,
+    save_mark: Callable[[LogMark], None] = lambda _: None,
 ) -> LogFollower | InProcessFeed:
-    """Return the fastest feed of ``store`` (sync or async). The caller runs or polls it, and closes it."""
+    """Return the fastest feed of ``store`` (sync or async). The caller runs or polls it, and closes it.
+
+    ``save_mark``: as for ``LogFollower``.
+    """
     if isinstance(store, AsyncMemoryStore):
         store = store.store
     if isinstance(store, MemoryStore):
         return InProcessFeed(store, sink)
-    return LogFollower(store.log, sink, notifier=store.watch(), now=now, monotonic=monotonic)
+    return LogFollower(store.log, sink, notifier=store.watch(), now=now, monotonic=monotonic, save_mark=save_mark)

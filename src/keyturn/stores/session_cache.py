@@ -39,6 +39,7 @@ class LocalSessionCache:
         self._revocations = RevocationSet()
         self._refusals = RefusalCache(staleness_seconds, monotonic)
         self._log: int | None = None
+        self._suspended_before = 0
         self._sessions: OrderedDict[SessionId, LoadedSession] = OrderedDict()
         self._by_subject: dict[str, set[SessionId]] = {}
         # Held for every change. Readers need no lock: each reads one dict at a time.
@@ -122,7 +123,8 @@ class LocalSessionCache:
 
     def check(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> Verdict:
         """Check an access token against the feed. Return ``UNKNOWN`` if the feed is older than the staleness bound."""
-        if not self._freshness.is_fresh(self._monotonic()):
+        # In a restored database only the store tells suspended sessions from new ones: no clock is compared.
+        if self._suspended_before or not self._freshness.is_fresh(self._monotonic()):
             return Verdict.UNKNOWN
         if self._revocations.revokes(sid, subject, generation, client_id, issued_at):
             return Verdict.REVOKED
@@ -167,6 +169,10 @@ class LocalSessionCache:
             self._insert(copy.loaded)
         return True
 
+    def is_suspended(self) -> bool:
+        """Return True if the sessions of a restored database are suspended, as far as the feed has told."""
+        return self._suspended_before > 0
+
     def evict(self, sid: SessionId) -> None:
         """Remove a session that this process has just changed."""
         with self._lock:
@@ -201,7 +207,7 @@ class LocalSessionCache:
             for entry in page.entries:
                 self._revocations.apply(entry)
             self._revocations.sequence = page.sequence
-            self._log = page.log_id
+            self._log, self._suspended_before = page.log_id, page.suspended_before
         self._notify()
 
     def mark_complete(self, requested_at: float) -> None:
@@ -227,6 +233,7 @@ class LocalSessionCache:
             revocations.min_counter(session.sid) > session.renewals
             or revocations.generations.get(session.subject, 0) > floor.generation
             or not_before > floor.not_before
+            or self._suspended_before > floor.suspended_before
         )
 
     def _insert(self, loaded: LoadedSession) -> None:

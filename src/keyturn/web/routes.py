@@ -41,6 +41,7 @@ _ALWAYS = (
     errors.Overloaded,
     errors.StoreUnavailable,
     errors.StoreQuarantined,
+    errors.StoreRestored,
 )
 _BEARER = (errors.Unauthenticated, errors.TokenMalformed, errors.TokenInvalid)
 _ENDED = (errors.TokenRevoked, errors.SessionEnded, errors.CounterAhead)

@@ -118,6 +118,8 @@ class Relay:
         if page is None or (not page.complete and _stream_id(self._last) > self._log.sequence()):
             self._reset_stream(client)
             return True
+        if page.suspended_before:
+            return False  # the feed is withheld until an operator decides on the restored database
         if page.log_id != self._log_id:
             self._log_id = None
             return True

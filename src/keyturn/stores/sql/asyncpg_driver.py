@@ -20,12 +20,12 @@ from keyturn.stores.sql.asyncpg_pool import AsyncpgPool, PreparedConnection
 from keyturn.stores.sql.batches import Batches, purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.connect_errors import error_summary
-from keyturn.stores.sql.log import Log
 from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
 from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
 from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.runner import UNSTORABLE
 from keyturn.stores.sql.sessions import Sessions
+from keyturn.stores.sql.suspension import RestorableLog
 
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, UniqueViolation)
 
@@ -226,7 +226,7 @@ class AsyncpgPorts:
         runner, throttle_runner = self._runners
         self.sessions = _AsyncpgSessions(Sessions(), runner)
         self.accounts = AsyncpgPort(accounts or Accounts(), runner)
-        self.log = _AsyncpgLog(Log(), runner)
+        self.log = _AsyncpgLog(RestorableLog(), runner)
         self.throttles = AsyncpgPort(Throttles(), throttle_runner)
         self.keys = AsyncpgPort(Keys(), runner)
         self.audit = _AsyncpgAudit(AuditTrail(), runner)

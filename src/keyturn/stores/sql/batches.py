@@ -4,6 +4,7 @@ Other writers wait for one batch at most; each batch gets the full deadline.
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from keyturn.core.revocation import Revocation, RevocationPage
@@ -45,14 +46,14 @@ def read_snapshot() -> Batches[RevocationPage]:
     """Implement ``RevocationLog.snapshot`` in batches."""
     while True:
         # Read the counter first: an entry appended between two reads is then read twice, never missed.
-        before, log_id = yield log_counters(), False
+        before, log_id, _ = yield log_counters(), False
         entries: list[Revocation] = []
         while batch := (yield entries_after(entries[-1].sequence if entries else 0, PAGE), False):
             entries += batch
-        after, log_id_after = yield log_counters(), False
+        after, log_id_after, suspended = yield log_counters(), False
         # Otherwise a standby took over meanwhile, and the entries belong to two logs: read again.
         if log_id_after == log_id:
-            return _snapshot(entries, before, after, log_id)
+            return replace(_snapshot(entries, before, after, log_id), suspended_before=suspended)
 
 
 def _snapshot(

@@ -13,7 +13,18 @@ from keyturn.core.types import Instant
 from keyturn.stores.sql.clock import server_clock
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
-from keyturn.stores.sql.tables import APPENDED, DATABASE, LOG, PURGED, PURGED_TAG, counters, revocations
+from keyturn.stores.sql.tables import (
+    APPENDED,
+    DATABASE,
+    LOG,
+    PURGED,
+    PURGED_TAG,
+    PURGED_TAG_AT,
+    RESTORED,
+    counters,
+    marks,
+    revocations,
+)
 from keyturn.stores.sql.timeline import timeline
 
 TAG_BITS: Final = 62
@@ -29,8 +40,14 @@ _ADVANCE = (
     update(counters).where(counters.c.name == APPENDED).values(value=counters.c.value + 1).returning(counters.c.value)
 )
 _APPEND = insert(revocations)
-_RENUMBER = update(counters).where(counters.c.name == LOG).values(value=counters.c.value + bindparam("step"))
-_COUNTERS = select(counters.c.name, counters.c.value, timeline())
+_least: BindParameter[int] = bindparam("least")
+_RENUMBER = (
+    update(counters)
+    .where(counters.c.name == LOG)
+    .values(value=case((counters.c.value < _least, _least), else_=counters.c.value) + bindparam("step"))
+)
+_suspended = select(marks.c.value).where(marks.c.kind == RESTORED, marks.c.key == "").scalar_subquery()
+_COUNTERS = select(counters.c.name, counters.c.value, timeline(), _suspended)
 _CLOCK = select(server_clock())
 _LAST = select(counters.c.value).where(counters.c.name == APPENDED)
 
@@ -45,11 +62,13 @@ _AFTER = (
     .order_by(revocations.c.sequence)
     .limit(bindparam("most"))
 )
-_READ = (PURGED, APPENDED, LOG, DATABASE, PURGED_TAG)
+_READ = (PURGED, APPENDED, LOG, DATABASE, PURGED_TAG, PURGED_TAG_AT)
 _tag_before = select(revocations.c.tag).where(revocations.c.sequence == bindparam("after")).scalar_subquery()
 _entries, _counts = (
     _AFTER.subquery(),
-    select(*map(_count, _READ), timeline().label("timeline"), _tag_before.label("tag")).subquery(),
+    select(
+        *map(_count, _READ), timeline().label("timeline"), _suspended.label("suspended"), _tag_before.label("tag")
+    ).subquery(),
 )
 # One statement reads counters and entries from the same snapshot.
 _PAGE = select(_counts, _entries).join_from(_counts, _entries, true(), isouter=True).order_by(_entries.c.sequence)
@@ -70,8 +89,8 @@ _RAISE_PURGED = (
 )
 _KEEP_TAG = (
     update(counters)
-    .where(counters.c.name == PURGED_TAG, _count(PURGED).element == _last)
-    .values(value=bindparam("tag"))
+    .where(counters.c.name == bindparam("kept"), _count(PURGED).element == _last)
+    .values(value=bindparam("value"))
 )
 
 
@@ -100,22 +119,24 @@ def purge_log(now: Instant) -> Operation[bool]:
     if expired:
         last, tag = expired[-1]
         yield _RAISE_PURGED, {"last": last}
-        yield _KEEP_TAG, {"last": last, "tag": tag}
+        for name, value in ((PURGED_TAG, tag), (PURGED_TAG_AT, last)):
+            yield _KEEP_TAG, {"last": last, "kept": name, "value": value}
         yield _PURGE, {"now": now, "last": last}
     return len(expired) == BATCH
 
 
-def log_counters() -> Operation[tuple[dict[str, int], int]]:
-    """Return the log's counters by name, and its id."""
+def log_counters() -> Operation[tuple[dict[str, int], int, int]]:
+    """Return the log's counters by name, its id, and the time before which sessions are suspended."""
     rows = (yield _COUNTERS, {}).rows
-    counts = {name: value for name, value, _ in rows}
-    return counts, _log_id(counts[LOG], rows[0][2])
+    counts = {row[0]: row[1] for row in rows}
+    return counts, _log_id(counts[LOG], rows[0][2]), rows[0][3] or 0
 
 
 def mark_at(sequence: int, tag: int | None, counts: Mapping[str, int]) -> LogMark:
     """Return the log's mark at ``sequence``. ``tag``: that of the stored entry, None if there is none."""
     if tag is None:
-        tag = ABSENT if sequence > counts[APPENDED] else counts[PURGED_TAG] if sequence == counts[PURGED] else None
+        is_last_purged = sequence == counts[PURGED] == counts[PURGED_TAG_AT]
+        tag = ABSENT if sequence > counts[APPENDED] else counts[PURGED_TAG] if is_last_purged else None
     return LogMark(counts[DATABASE], counts[LOG], sequence, tag)
 
 
@@ -125,12 +146,12 @@ def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]
 
 
 @writes
-def renew_log_id() -> Operation[None]:
-    """Give the log a greater id. Its followers then take a snapshot and merge it into the revocations they hold.
+def renew_log_id(known: int = 0) -> Operation[None]:
+    """Give the log an id above its own and ``known``. Its followers then take a snapshot and merge it.
 
     The step is random: two logs put back from one backup get different ids.
     """
-    yield _RENUMBER, {"step": _MIN_STEP + secrets.randbits(STEP_BITS)}
+    yield _RENUMBER, {"least": known, "step": _MIN_STEP + secrets.randbits(STEP_BITS)}
 
 
 def _log_id(log: int, timeline_id: int) -> int:
@@ -148,8 +169,8 @@ class Log:
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
         counts: dict[str, int] = dict(zip(_READ, rows[0], strict=False))
-        timeline_id, tag, *first_entry = rows[0][len(_READ) :]
-        entries = () if first_entry[0] is None else tuple(row_to_revocation(row[len(_READ) + 2 :]) for row in rows)
+        timeline_id, suspended, tag, *first_entry = rows[0][len(_READ) :]
+        entries = () if first_entry[0] is None else tuple(row_to_revocation(row[len(_READ) + 3 :]) for row in rows)
         start = mark_at(sequence, tag, counts)
         return RevocationPage(
             entries,
@@ -158,6 +179,7 @@ class Log:
             _log_id(counts[LOG], timeline_id),
             start,
             _last_mark(entries, counts) or start,
+            suspended_before=suspended or 0,
         )
 
     def sequence(self) -> Operation[int]:

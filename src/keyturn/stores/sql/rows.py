@@ -50,7 +50,7 @@ def session_to_row(session: Session) -> dict[str, object]:
 
 
 def row_to_session(row: Sequence[Any]) -> LoadedSession:
-    """Convert a row of ``sessions``, in column order, followed by the three values of its revocation floor."""
+    """Convert a row of ``sessions``, in column order, followed by the four values of its revocation floor."""
     (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
      scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, unseen, late, repeated, in_a_row,
      *floor) = row  # fmt: skip
@@ -79,9 +79,9 @@ def row_to_session(row: Sequence[Any]) -> LoadedSession:
 
 
 def row_to_floor(row: Sequence[Any]) -> RevocationFloor:
-    """Convert the subject's generation and the not-before of client and everything; each may be None."""
-    generation, client, everything = row
-    return RevocationFloor(generation or 0, Instant(max(client or 0, everything or 0)))
+    """Convert the generation of the subject, the not-before of client and everything, the suspension; or None."""
+    generation, client, everything, suspended = row
+    return RevocationFloor(generation or 0, Instant(max(client or 0, everything or 0)), Instant(suspended or 0))
 
 
 def revocation_to_row(entry: Revocation) -> dict[str, object]:

@@ -12,19 +12,24 @@ from keyturn.ports import MAX_LISTED
 from keyturn.stores.sql.log import append_revocation, next_sequence
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
 from keyturn.stores.sql.rows import row_to_floor, row_to_session, session_to_row
-from keyturn.stores.sql.tables import PURGED, counters, marks, sessions
+from keyturn.stores.sql.tables import PURGED, RESTORED, counters, marks, sessions
 
 BATCH = 200
 """Sessions deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
 
-def _mark(kind: RevocationKind, key: ColumnElement[str]) -> ScalarSelect[int]:
-    return select(marks.c.value).where(marks.c.kind == kind.value, marks.c.key == key).scalar_subquery()
+def _mark(kind: str, key: ColumnElement[str]) -> ScalarSelect[int]:
+    return select(marks.c.value).where(marks.c.kind == kind, marks.c.key == key).scalar_subquery()
 
 
 def _marks(subject: ColumnElement[str], client_id: ColumnElement[str]) -> tuple[ScalarSelect[int], ...]:
-    everything = _mark(RevocationKind.EVERYTHING, bindparam("everything", ""))
-    return _mark(RevocationKind.SUBJECT, subject), _mark(RevocationKind.CLIENT, client_id), everything
+    everything, restored = (_mark(each, bindparam(each, "")) for each in (RevocationKind.EVERYTHING.value, RESTORED))
+    return (
+        _mark(RevocationKind.SUBJECT.value, subject),
+        _mark(RevocationKind.CLIENT.value, client_id),
+        everything,
+        restored,
+    )
 
 
 _by_sid = sessions.c.sid == bindparam("b_sid")
@@ -78,6 +83,15 @@ def increment_generation(increment: GenerationIncrement) -> Operation[Revocation
     generation = yield from _raise_generation(increment.subject)
     entry = Revocation(RevocationKind.SUBJECT, increment.subject, generation, increment.at, increment.expires_at)
     return (yield from append_revocation(entry, sequence))
+
+
+def raise_mark(kind: str, key: str, value: int) -> Operation[None]:
+    """Raise a mark to ``value``, within the caller's transaction, which holds the lock of the log's counter."""
+    names: dict[str, object] = {"b_kind": kind, "b_key": key}
+    if (yield _VALUE, names).rows[0][0]:
+        yield _LIFT, {**names, "value": value}
+    else:
+        yield _FIRST, {"kind": kind, "key": key, "value": value}
 
 
 def move_to_generation(session: Session, subject: Subject, generation: int) -> Operation[bool]:
@@ -156,11 +170,7 @@ class Sessions:
             raise ValueError("a not-before needs the kind CLIENT or EVERYTHING")
         yield BEGIN
         sequence = yield from next_sequence()
-        key: dict[str, object] = {"b_kind": entry.kind.value, "b_key": entry.key}
-        if (yield _VALUE, key).rows[0][0]:
-            yield _LIFT, {**key, "value": entry.value}
-        else:
-            yield _FIRST, {"kind": entry.kind.value, "key": entry.key, "value": entry.value}
+        yield from raise_mark(entry.kind.value, entry.key, entry.value)
         return (yield from append_revocation(entry, sequence))
 
     def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:

@@ -12,12 +12,13 @@ from keyturn.stores.sql.address import read_address
 from keyturn.stores.sql.async_ports import AsyncPorts, ThreadPorts, throttle_pool_size
 from keyturn.stores.sql.batches import purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.database import find_database
-from keyturn.stores.sql.log import Log, renew_log_id
+from keyturn.stores.sql.log import renew_log_id
 from keyturn.stores.sql.markers import check_servable
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.runner import Runner, RunPort
 from keyturn.stores.sql.sessions import Sessions
+from keyturn.stores.sql.suspension import RestorableLog, resume_sessions
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
@@ -56,7 +57,7 @@ class SqlStore:
         self._throttle_runner = make_runner(database.throttle_engine, size=throttle_pool_size(size))
         self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
         self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
-        self.log = cast(RevocationLog, _RunLog(Log(), runner))
+        self.log = cast(RevocationLog, _RunLog(RestorableLog(), runner))
         self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._throttle_runner))
         self.keys = cast(KeyStore, RunPort(Keys(), runner))
         self.audit = cast(AuditLog, _RunAudit(AuditTrail(), runner))
@@ -71,6 +72,11 @@ class SqlStore:
     def renew_log_id(self) -> None:
         """Give the revocation log another id after the database was restored from a backup."""
         self._runner.run(renew_log_id(), writes=True)
+
+    def resume_sessions(self) -> bool:
+        """Serve the sessions of a restored database again. Return False if they are not suspended."""
+        resumed: bool = self._runner.run(resume_sessions(), writes=True)
+        return resumed
 
     def close(self) -> None:
         """Close every connection. No other thread may be using the store."""

@@ -51,6 +51,9 @@ marks = Table(
     Column("value", _Number, nullable=False),
 )
 
+RESTORED = "restored"
+"""Kind of mark: sessions created before its value are not served until an operator decides on a restored database."""
+
 revocations = Table(
     "revocations",
     metadata,
@@ -77,7 +80,10 @@ PURGED = "purged"
 """Counter: sequence number of the newest purged entry; a follower behind it may have missed entries."""
 
 PURGED_TAG = "purged_tag"
-"""Counter: tag of the newest purged entry."""
+"""Counter: tag of the newest purged entry, if ``PURGED_TAG_AT`` is its sequence number."""
+
+PURGED_TAG_AT = "purged_tag_at"
+"""Counter: sequence number of ``PURGED_TAG``. During an upgrade, processes of an older version purge without it."""
 
 LOG = "log"
 """Counter: id of this log, random at first, raised by a random number after a restore from a backup."""

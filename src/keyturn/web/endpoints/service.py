@@ -103,7 +103,7 @@ def revocations(request: Request, now: Instant, config: WebConfig) -> Flow[Reply
     require_feed_reader(request, config)
     place = parse_cursor(request)
     secrets = config.issuer_config.secrets
-    page = yield from read_feed(place, secrets)
+    page = yield from read_feed(place, secrets, now)
     certain_now = None if config.issuer_config.clock_gap_seconds else now
     response = feed_response(page, place.nonce, sign_mark(page.end, secrets), certain_now)
     return json_reply(200, response, (*NO_STORE, (b"vary", b"accept")))
@@ -119,10 +119,10 @@ def parse_cursor(request: Request) -> FeedCursor:
     return FeedCursor(int(query.after), is_snapshot=False, nonce=query.nonce, mark=query.mark)
 
 
-def read_feed(place: FeedCursor, secrets: Secrets) -> Flow[RevocationPage]:
-    """Return the page after ``place``."""
+def read_feed(place: FeedCursor, secrets: Secrets, now: Instant) -> Flow[RevocationPage]:
+    """Return the page after ``place``. Raises as ``check_mark``."""
     page = yield from snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
-    return check_mark(page, place.mark, secrets)
+    return (yield from check_mark(page, place.mark, secrets, now))
 
 
 def feed_response(page: RevocationPage, nonce: str = "", mark: str = "", now: Instant | None = None) -> FeedResponse:

@@ -20,10 +20,10 @@ def upgrade() -> None:
     op.add_column("revocations", sa.Column("tag", number, nullable=False, server_default="0"))
     first_id = sa.select(sa.literal("database"), counters.c.value).where(counters.c.name == "log")
     op.execute(sa.insert(counters).from_select(["name", "value"], first_id))
-    op.bulk_insert(counters, [{"name": "purged_tag", "value": 0}])
+    op.bulk_insert(counters, [{"name": name, "value": 0} for name in ("purged_tag", "purged_tag_at")])
 
 
 def downgrade() -> None:
     """Drop the column and the counters."""
-    op.execute(counters.delete().where(counters.c.name.in_(["database", "purged_tag"])))
+    op.execute(counters.delete().where(counters.c.name.in_(["database", "purged_tag", "purged_tag_at"])))
     op.drop_column("revocations", "tag")
