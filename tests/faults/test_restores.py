@@ -16,6 +16,7 @@ import pytest
 
 from keyturn import Issuer, Verifier
 from keyturn.errors import Refusal
+from keyturn.flows import IssuedCredentials
 from keyturn.verifier import HttpFeed
 from server_process import ServerProcess
 from server_process.process import PASSWORD
@@ -190,3 +191,29 @@ def test_a_restored_database_serves_nothing_older_until_its_operator_decides(
         wait_for(verify, kept, expected, name)
         assert {verdict(verify, each) for each in (ended, lost)} == {"token_revoked"}, name
     assert own_verdict(server, kept) == {"accepted": "200"}.get(expected, expected)
+
+
+def test_a_running_issuer_detects_a_database_that_is_restored_under_it(database: Database) -> None:
+    """Its own follower reads the log by LISTEN on PostgreSQL, and by ``data_version`` on SQLite."""
+    with open_issuer(database) as issuer:
+        issuer.signup(EMAIL, PASSWORD)
+        kept, lost = issuer.login(EMAIL, PASSWORD), issuer.login(EMAIL, PASSWORD)
+        database.back_up()
+        sequence = issuer.logout(lost.sid).sequence
+        until(lambda: issuer.parts.session_cache.sequence == sequence, lambda: "the feed is late")
+        database.restore()
+        until(lambda: own_code(issuer, kept) == "store_restored", lambda: f"not detected: {own_code(issuer, kept)}")
+        assert own_code(issuer, lost) != "accepted"
+        new = issuer.login(EMAIL, PASSWORD)
+        assert own_code(issuer, new) == "accepted"
+        issuer.revoke_everything()
+        assert issuer.parts.sync_store.resume_sessions()
+        until(lambda: own_code(issuer, kept) == "token_revoked", lambda: "the older session is not revoked")
+
+
+def own_code(issuer: Issuer, issued: IssuedCredentials) -> str:
+    try:
+        issuer.verify(str(issued.session_token))
+    except Refusal as refusal:
+        return refusal.code
+    return "accepted"
