@@ -18,7 +18,7 @@ from bench.revocations import measure_delay
 from bench.rotations import FLOW, STORE, _flow, _NoSigner, _store
 from bench.sampling import Plan, Series, Side, alternate, gc_frozen, pin_to_core, ratio, repeat, subtract_bare
 from keyturn import AsyncIssuer, Issuer
-from keyturn.core.lifecycle import rotate
+from keyturn.core.rotation import rotate
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.flows import drive_async, refresh

@@ -12,7 +12,7 @@ from bench.figures import Figure, Goal
 from bench.fixtures import open_sessions, settings, sqlite_url, token_of
 from bench.sampling import Plan, Series, Side, alternate, gc_frozen, ratio, repeat
 from keyturn import Issuer
-from keyturn.core.lifecycle import rotate
+from keyturn.core.rotation import rotate
 from keyturn.core.sealed import CredentialKind
 from keyturn.core.session import Session
 from keyturn.flows import drive, refresh

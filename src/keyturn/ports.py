@@ -73,6 +73,13 @@ class SessionStore(Protocol):
         """Raise the not-before of a client, or of all sessions, to at least ``entry.value``; append ``entry``."""
         ...
 
+    def last_use(self, client_id: str | None) -> Instant:
+        """Return the latest ``last_seen_at`` of all sessions, or of those of a client.
+
+        The epoch if there is none, and for a store that dates sessions by a clock of its own and cannot search them.
+        """
+        ...
+
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
         """Return the newest sessions of ``subject`` that have not ended, newest first, at most ``MAX_LISTED``.
 

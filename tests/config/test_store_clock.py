@@ -9,6 +9,7 @@ import pytest
 
 from keyturn import Issuer
 from keyturn.config.background import purge_expired, refresh_keys
+from keyturn.config.components import build_components
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import read_settings
 from keyturn.config.store_clock import StoreClock
@@ -161,7 +162,7 @@ def test_a_refresh_that_the_clocks_cannot_judge_ends_no_session(
 
 
 def clock_of(clocks: Clocks) -> StoreClock:
-    return StoreClock(clocks.wall, clocks.monotonic, 5)
+    return StoreClock(clocks.wall, clocks.monotonic, 5, patience_seconds=HOUR)
 
 
 def test_a_slow_measurement_does_not_replace_an_exact_one(clocks: Clocks) -> None:
@@ -173,24 +174,110 @@ def test_a_slow_measurement_does_not_replace_an_exact_one(clocks: Clocks) -> Non
     assert clock.read().gap_seconds == 6
 
 
-def test_a_store_whose_clock_steps_is_in_doubt_until_it_steps_back(clocks: Clocks) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_a_store_whose_clock_steps_is_in_doubt_until_it_steps_back(clocks: Clocks, step: int) -> None:
     clock = clock_of(clocks)
-    clock.record(START + 2 * HOUR, clocks.monotonic())
-    assert (clock.certain_now(), clock.read().gap_seconds, clock.read().reference_lead_seconds) == (None, 7200, 7200)
+    clock.record(START, clocks.monotonic())
+    clock.record(START + step, clocks.monotonic())
+    reading = clock.read()
+    assert (clock.certain_now(), reading.gap_seconds) == (None, abs(step))
+    assert reading.now + reading.lead_seconds == START
     clock.record(START, clocks.monotonic())
     assert clock.certain_now() == START
 
 
-def test_small_corrections_of_the_wall_clock_are_followed(clocks: Clocks) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_both_clocks_follow_is_noticed(clocks: Clocks, step: int) -> None:
+    """The database is on this machine, or all machines follow one bad time server."""
     clock = clock_of(clocks)
-    for _ in range(10):
-        clocks.offset += 1  # a leap second
-        clock.record(None, clocks.monotonic())
-    assert clock.certain_now() == START + 10
+    clock.record(START, clocks.monotonic())
+    clocks.offset = step
+    clock.record(clocks.wall(), clocks.monotonic())
+    assert clock.read().gap_seconds == abs(step)
+    clocks.offset = 0
+    clock.record(clocks.wall(), clocks.monotonic())
+    assert clock.certain_now() == START
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_step_that_lasts_is_believed_in_the_end(clocks: Clocks, shown: bool) -> None:
+    clock = clock_of(clocks)
+    clocks.offset = 2 * HOUR
+    for clocks.elapsed in range(0, HOUR, 15):
+        clock.record(clocks.wall() if shown and clocks.elapsed else None, clocks.monotonic())
+        assert clock.certain_now() is None or shown
+    clocks.elapsed = HOUR + 15
+    clock.record(clocks.wall() if shown else None, clocks.monotonic())
+    assert clock.certain_now() == START + 3 * HOUR + 15
+
+
+def test_the_first_measurement_of_the_store_is_believed_before_the_wall_clock(clocks: Clocks) -> None:
+    clocks.offset = -2 * HOUR
+    clock = clock_of(clocks)
+    clock.record(START, clocks.monotonic())
+    assert clock.read().now + clock.read().lead_seconds == START
+
+
+def test_a_session_stays_alive_through_a_long_doubt(issuer: Issuer, issued: IssuedCredentials, clocks: Clocks) -> None:
+    clocks.offset = -300
+    for clocks.elapsed in range(0, 8 * DAY, 12 * HOUR):
+        assert issuer.verify(issued.session_token).sid == issued.sid
+    clocks.offset = 0
+    assert issuer.verify(issued.session_token).sid == issued.sid
+
+
+def test_a_retry_after_a_refresh_under_doubt_gets_the_same_successor(
+    issuer: Issuer, issued: IssuedCredentials, clocks: Clocks
+) -> None:
+    clocks.offset = -25
+    first = issuer.refresh(issued.refresh_token)
+    clocks.elapsed += 3
+    assert issuer.refresh(issued.refresh_token).refresh_token == first.refresh_token
+    clocks.offset, clocks.elapsed = 0, 25.0
+    assert issuer.refresh(issued.refresh_token).refresh_token == first.refresh_token
+
+
+def test_a_process_that_starts_behind_revokes_what_the_store_has_seen(
+    tmp_path: Path, issuer: Issuer, issued: IssuedCredentials, clocks: Clocks
+) -> None:
+    behind = Clocks()
+    behind.offset = -2 * HOUR
+    with open_issuer(tmp_path, behind) as other:
+        other.revoke_everything()
+    assert issuer.introspect(issued.session_token) == issuer.introspect(issued.access_token) == {"active": False}
+
+
+def test_a_rotation_by_a_process_that_started_ahead_leaves_no_open_window(
+    tmp_path: Path, issuer: Issuer, issued: IssuedCredentials
+) -> None:
+    ahead = Clocks()
+    ahead.offset = 2 * HOUR
+    with open_issuer(tmp_path, ahead) as other:
+        other.refresh(issued.refresh_token)
+    with pytest.raises(ClockUncertain):
+        issuer.refresh(issued.refresh_token)
+    assert issuer.verify(issued.session_token).sid == issued.sid
+
+
+def test_a_first_start_in_doubt_makes_the_first_key(tmp_path: Path, clocks: Clocks) -> None:
+    made = complete_settings(read_settings({}, data_dir=str(tmp_path), algorithm="EdDSA"), "http://127.0.0.1:8000")
+    parts = build_components(made.settings, is_async=False, clock=clocks.wall, monotonic=clocks.monotonic)
+    clocks.offset = 20
+    drive(refresh_keys(parts), parts.sync_ports)
+    assert len(parts.sync_store.keys.list()) == 1
+    parts.sync_store.close()
+    parts.hasher.close()
+
+
+def test_sessions_are_listed_while_the_clocks_disagree(
+    issuer: Issuer, issued: IssuedCredentials, clocks: Clocks
+) -> None:
+    clocks.offset = 40 * DAY
+    assert [each.sid for each in issuer.sessions(issued.subject)] == [issued.sid]
 
 
 def test_a_process_whose_store_is_its_own_memory_trusts_the_wall_clock(clocks: Clocks) -> None:
-    clock = StoreClock(clocks.wall, clocks.monotonic, 5, is_checked=False)
+    clock = StoreClock(clocks.wall, clocks.monotonic, 5, patience_seconds=HOUR, is_checked=False)
     clock.record(None, 0.0)
     clocks.offset = 40 * DAY
     assert clock.certain_now() == clock.read().now == START + 40 * DAY

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from keyturn.core.lifecycle import Event, open_session, renew, revoke, rotate, step_up, touch
+from keyturn.core.lifecycle import Event, open_session, renew, revoke, step_up, touch
 from keyturn.core.policy import SessionPolicy
+from keyturn.core.rotation import rotate
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.core.types import Instant, SessionId, Subject
 

@@ -88,6 +88,8 @@ LOST_RESPONSES = replace(REALM, profile=MOBILE)
 def test_the_rotation_is_a_claim_only_where_a_lost_response_is_assumed() -> None:
     assert build_claims(replace(SESSION, rotations=7), "j1", START, LOST_RESPONSES)["rot"] == 7
     assert "rot" not in build_claims(SESSION, "j1", START, REALM)
+    # An application could set it before the name was reserved.
+    assert "rot" not in build_claims(replace(SESSION, claims={"rot": "ation"}), "j1", START, REALM)
 
 
 def test_every_claim_that_keyturn_writes_is_reserved() -> None:

@@ -17,11 +17,11 @@ from keyturn.core.lifecycle import (
     open_session,
     renew,
     revoke,
-    rotate,
     session_state,
     step_up,
     touch,
 )
+from keyturn.core.rotation import rotate
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.types import Instant
 from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenRevoked

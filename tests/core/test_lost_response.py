@@ -8,16 +8,10 @@ from hypothesis import strategies as st
 
 from core.sessions import POLICY, at, found, opened
 from keyturn.core.audit import AuditEventType
-from keyturn.core.lifecycle import (
-    RotationResult,
-    check_session_token,
-    record_access,
-    revoke,
-    rotate,
-    step_up,
-)
+from keyturn.core.lifecycle import check_session_token, record_access, revoke, step_up
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.repeats import has_unrecorded_use, is_unseen
+from keyturn.core.rotation import RotationResult, rotate
 from keyturn.core.session import Repeats, Session
 from keyturn.errors import ClockUncertain, SessionEnded, StepUpRequired, TokenReused, TokenRevoked
 

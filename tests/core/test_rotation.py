@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.sessions import POLICY, at, found, opened
-from keyturn.core.lifecycle import rotate
+from keyturn.core.rotation import rotate
 from keyturn.core.session import Session
 from keyturn.errors import CounterAhead, TokenReused, TokenRevoked
 

@@ -27,7 +27,8 @@ class TwoClocks:
 
     def __init__(self) -> None:
         self.offset = 0
-        self.clock = StoreClock(lambda: float(T0 + self.offset), lambda: 100.0, 5)
+        self.clock = clock = StoreClock(lambda: float(T0 + self.offset), lambda: 100.0, 5, patience_seconds=3600)
+        clock.record(float(T0), 100.0)
 
     def step(self, seconds: int) -> None:
         self.offset += seconds
@@ -39,10 +40,12 @@ class TwoClocks:
         self.clock.record(float(T0), 100.0)
 
     def capture(self) -> Any:
-        return self.offset, self.clock._bounds, self.clock._limits, self.clock._in_doubt
+        clock, steady = self.clock, self.clock._steady
+        return self.offset, clock._store, clock._limits, clock._in_doubt, vars(steady).copy()
 
     def restore(self, held: Any) -> None:
-        self.offset, self.clock._bounds, self.clock._limits, self.clock._in_doubt = held
+        self.offset, self.clock._store, self.clock._limits, self.clock._in_doubt, steady = held
+        vars(self.clock._steady).update(steady)
 
 
 def make_processes() -> Harness:
@@ -73,7 +76,7 @@ def timed(harness: Harness, name: str, op: tuple[Any, ...], work: Work) -> Actor
         reading: ClockReading = yield Call("clock", "read")
         config = harness.realm
         if reading.gap_seconds:
-            config = config.under_doubt(reading.gap_seconds, reading.reference_lead_seconds)
+            config = config.under_doubt(reading.gap_seconds, reading.lead_seconds)
         return (yield from work(reading.now, config))
 
     return Actor(name, start, op, outcome, "a")

@@ -14,7 +14,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.relay import POINTER, Relay, stream_of
+from keyturn.stores.redis.relay import PAGE, POINTER, Relay, stream_of
 from keyturn.transports import RedisFeed
 from services.redis import RedisServer
 
@@ -123,6 +123,22 @@ def test_several_relays_make_one_stream_and_one_beat(relaying: RedisRelayFixture
     assert entries == [b"%d-0" % each for each in sequences]
     beats = [name for name, fields in found if b"b" in fields]
     assert len({name.partition(b"-")[0] for name in beats}) == len(beats), "an older beat of a place is left"
+
+
+def test_a_full_page_is_followed_by_no_heartbeat(relaying: RedisRelayFixture) -> None:
+    """P4: a reader would count as complete, while revocations committed before are still to be relayed."""
+    for number in range(PAGE + 1):
+        relaying.end(f"client {number}")
+    relay = Relay(relaying.store.log, read_address(relaying.server.url), BOUND / 8)
+    stream = stream_of(relaying.store.log.snapshot().log_id)
+    try:
+        with relaying.server.client() as client:
+            until(lambda: relay.relay_once() and client.xlen(stream) > 0)
+            assert [b"b" in fields for _, fields in client.xrange(stream)] == [False] * PAGE
+            until(lambda: not relay.relay_once())
+            assert [name for name, fields in client.xrange(stream) if b"b" in fields] == [b"%d-1" % (PAGE + 1)]
+    finally:
+        relay.close()
 
 
 def test_a_feed_without_heartbeats_is_not_fresh(relaying: RedisRelayFixture, feed: RedisFeed) -> None:

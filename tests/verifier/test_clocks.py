@@ -131,6 +131,19 @@ def test_a_wrong_clock_forgets_no_revocation(
     assert not polled_feed.revocations.ended  # over by both
 
 
+@pytest.mark.parametrize("step", [2 * HOUR, 40 * DAY])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_step_that_issuer_and_verifier_follow_together_forgets_no_revocation(
+    issuer_feed: IssuerFeed, polled_feed: HttpFeed, clock: Any, step: int, told: bool
+) -> None:
+    """One bad time server for all machines; or an issuer that does not tell its clock."""
+    issuer_feed.append("a")
+    for offset in (0, step, 0):
+        clock.now, issuer_feed.now = NOW + offset, NOW + offset if told else None
+        polled_feed.poll()
+        assert b"a" in polled_feed.revocations.ended
+
+
 def test_a_step_of_the_issuer_forgets_no_revocation(
     issuer_feed: IssuerFeed, polled_feed: HttpFeed, monotonic: Any
 ) -> None:

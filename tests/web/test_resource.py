@@ -135,3 +135,11 @@ def test_a_token_for_a_service_changes_no_account(several: Browser, path: str) -
     body = {"password": PASSWORD, "current_password": PASSWORD, "new_password": PASSWORD + "2"}
     assert several.post(path, body, str(answer["access_token"])).status == 401
     assert several.get("/auth/session", str(token(several, str(answer["refresh_token"]))["access_token"])).status == 200
+
+
+def test_a_service_cannot_revoke_the_session_of_a_token_that_is_limited_to_it(several: Browser) -> None:
+    answer = token(several, refresh_token(several), ("resource", "orders"))
+    assert document(several.form("/auth/revoke", {"token": str(answer["access_token"])}))["revoked"] is False
+    refreshed = token(several, str(answer["refresh_token"]))
+    assert several.get("/auth/session", str(refreshed["access_token"])).status == 200
+    assert document(several.form("/auth/revoke", {"token": str(refreshed["access_token"])}))["revoked"] is True

@@ -102,9 +102,10 @@ def measure_clock(components: Components) -> Flow[None]:
 
 def refresh_keys(components: Components) -> Flow[None]:
     """Roll the signing keys if due and load the stored keys into the key ring."""
-    if components.store_clock.read().gap_seconds:
+    stored = yield from stored_keys()
+    if stored and components.store_clock.read().gap_seconds:
         # A clock that is ahead would delete keys whose tokens are still valid.
-        components.keyring.load((yield from stored_keys()))
+        components.keyring.load(stored)
         return
     keys = yield from roll_keys(components.config.profile.token.algorithm, components.now(), components.rollover)
     components.keyring.load(keys)

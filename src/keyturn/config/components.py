@@ -90,7 +90,7 @@ class Components:
         if certain is not None:
             return Instant(int(certain)), self.config
         reading = self.store_clock.read()
-        return reading.now, self.config.under_doubt(reading.gap_seconds, reading.reference_lead_seconds)
+        return reading.now, self.config.under_doubt(reading.gap_seconds, reading.lead_seconds)
 
 
 def build_components(
@@ -130,7 +130,11 @@ def build_components(
         policy,
         monotonic,
         StoreClock(
-            clock, monotonic, config.profile.token.leeway_seconds, is_checked=not settings.store.startswith("memory:")
+            clock,
+            monotonic,
+            config.profile.token.leeway_seconds,
+            patience_seconds=config.profile.token.retired_seconds,
+            is_checked=not settings.store.startswith("memory:"),
         ),
         mark_file,
     )

@@ -108,6 +108,7 @@ def build_claims(
         # Without it, a token for one service could not be told from one that was issued before a name was added.
         "aud_limited": audience != config.audience,
     }
+    claims.pop("rot", None)  # an application's own, of a session from before the name was reserved
     if policy.session.lost_response_seconds:
         # Tells the issuer with which refresh token this token was issued; a time could not, on clocks that differ.
         claims["rot"] = session.rotations

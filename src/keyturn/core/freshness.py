@@ -30,7 +30,7 @@ class Freshness:
         """Compare the wall clock with the issuer's, as ``read_clocks`` does, and set ``wall_offset``."""
         bounds = self.issuer_clock
         if bounds.is_measured:
-            disagree = read_clocks(wall, monotonic, bounds, tolerance_seconds).gap_seconds
+            disagree = read_clocks(wall, monotonic, (bounds,), tolerance_seconds).gap_seconds
             self.wall_offset = nan if disagree else (bounds.low + bounds.high) / 2
 
     def age(self, now: float) -> float:

@@ -14,7 +14,6 @@ class IssuerConfig:
 
     ``issuer``: its URL (``iss``). ``audience``: the resource servers of its access tokens (``aud``), and those that
     ``resource`` selects from. Raises ``ConfigurationError`` for an unusable URL or an empty audience.
-    ``reference_lead_seconds``: no setting; see ``under_doubt``.
     """
 
     issuer: str
@@ -22,7 +21,6 @@ class IssuerConfig:
     secrets: Secrets
     profile: Profile = BROWSER
     credentials: Credentials = "hybrid"
-    reference_lead_seconds: int = 0
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)
@@ -53,15 +51,10 @@ class IssuerConfig:
         if self.clock_gap_seconds > self.profile.session.grace_seconds:
             raise ClockUncertain(f"two clocks differ by {self.clock_gap_seconds} s, more than the grace window")
 
-    def under_doubt(self, gap_seconds: int, reference_lead_seconds: int) -> "IssuerConfig":
-        """Return this configuration for a moment at which two clocks disagree by ``gap_seconds``.
-
-        ``reference_lead_seconds``: the store's clock minus the earlier of both. The not-before of a revocation follows
-        the store's clock, as the sessions that it revokes do.
-        """
-        session = replace(self.profile.session, clock_gap_seconds=gap_seconds)
-        profile = replace(self.profile, session=session)
-        return replace(self, profile=profile, reference_lead_seconds=reference_lead_seconds)
+    def under_doubt(self, gap_seconds: int, lead_seconds: int) -> "IssuerConfig":
+        """Return this configuration for a moment at which clocks disagree: see ``SessionPolicy``."""
+        session = replace(self.profile.session, clock_gap_seconds=gap_seconds, clock_lead_seconds=lead_seconds)
+        return replace(self, profile=replace(self.profile, session=session))
 
     def resolve_delivery(self, requested: Deliver | None) -> Deliver:
         """Return the delivery to use. Raises ``CredentialsNotOffered`` for one that ``credentials`` does not allow."""

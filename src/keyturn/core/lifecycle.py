@@ -1,13 +1,12 @@
 """Session lifecycle: one table of states and transitions, and the pure functions that apply them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TypedDict
 
-from keyturn.core.audit import AuditEventType
 from keyturn.core.policy import SessionPolicy
-from keyturn.core.repeats import after_repeat, after_rotation, exceeds_limit, is_blocked, is_unseen
+from keyturn.core.repeats import is_blocked, is_unseen
 from keyturn.core.session import NO_REPEATS, LoadedSession, RevocationFloor, Session
 from keyturn.core.types import Instant
 from keyturn.errors import (
@@ -15,9 +14,7 @@ from keyturn.errors import (
     CounterAhead,
     Refusal,
     SessionEnded,
-    StepUpRequired,
     StoreRestored,
-    TokenReused,
     TokenRevoked,
 )
 
@@ -102,9 +99,9 @@ def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: S
         generation=floor.generation,
         created_at=created_at,
         auth_time=now,
-        last_seen_at=created_at,
+        last_seen_at=Instant(max(created_at, now + policy.clock_lead_seconds)),
     )
-    return replace(session, expires_at=_expires_at(session, created_at, policy))
+    return replace(session, expires_at=_expires_at(session, session.last_seen_at, policy))
 
 
 def touch(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
@@ -113,14 +110,14 @@ def touch(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session
     session = loaded.session
     if now - session.last_seen_at < policy.touch_seconds:
         return session
-    return replace(session, **_touched_fields(session, now, policy))
+    return replace(session, **touched_fields(session, now, policy))
 
 
 def renew(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """Renew the session token; every earlier one becomes void (session fixation, CWE-384)."""
     require_transition(loaded, Event.RENEW, now, policy)
     session = loaded.session
-    return replace(session, renewals=session.renewals + 1, **_touched_fields(session, now, policy))
+    return replace(session, renewals=session.renewals + 1, **touched_fields(session, now, policy))
 
 
 def step_up(loaded: LoadedSession, amr: tuple[str, ...], now: Instant, policy: SessionPolicy) -> Session:
@@ -133,7 +130,7 @@ def step_up(loaded: LoadedSession, amr: tuple[str, ...], now: Instant, policy: S
     require_transition(loaded, Event.STEP_UP, now, policy)
     session = loaded.session
     methods = tuple(dict.fromkeys((*session.amr, *amr)))
-    touched = _touched_fields(session, now, policy)
+    touched = touched_fields(session, now, policy)
     if is_blocked(session, policy):
         session = replace(session, rotations=session.rotations + 1, rotated_at=None)
     return replace(session, auth_time=now, amr=methods, renewals=session.renewals + 1, repeats=NO_REPEATS, **touched)
@@ -145,99 +142,6 @@ def revoke(loaded: LoadedSession, reason: str, now: Instant) -> Session:
     if session.ended_at is not None:
         return session
     return replace(session, ended_at=now, end_reason=reason, version=session.version + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class RotationResult:
-    """Outcome of a rotation: the session to store, the successor's counter or a refusal, and a security event."""
-
-    session: Session
-    counter: int = 0
-    refusal: Refusal | None = None
-    event: AuditEventType | None = None
-
-    def or_raise(self) -> int:
-        """Return the counter of the successor. Raises the refusal, if there is one."""
-        if self.refusal is not None:
-            raise self.refusal
-        return self.counter
-
-
-def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPolicy) -> RotationResult:
-    """Decide on a refresh token by its counter (RFC 9700 section 4.14.2, with a fixed grace window).
-
-    Equal to the stored counter: rotate.
-    One behind, within the grace window or while its response may be lost: the same successor. Both times start at the
-    rotation and never slide.
-    Ahead: ``CounterAhead``, the store has lost a write.
-    One behind while the clocks disagree, and outside the window by one of them: ``ClockUncertain``, no write.
-    Any other counter: ``TokenReused``, and the session ends.
-    """
-    require_transition(loaded, Event.ROTATE, now, policy)
-    session = loaded.session
-    if counter > session.rotations:
-        refusal = CounterAhead(f"refresh token {counter} is ahead of the stored {session.rotations}")
-        return RotationResult(session, refusal=refusal, event=AuditEventType.COUNTER_AHEAD)
-    later = Instant(now + policy.clock_gap_seconds)
-    is_answered = _is_in_grace(session, counter, later, policy) or _may_be_lost(session, counter, later, policy)
-    if counter < session.rotations and not is_answered:
-        if counter == session.rotations - 1 and policy.clock_gap_seconds:
-            problem = "two clocks disagree about the end of the grace window"
-            return RotationResult(session, refusal=ClockUncertain(problem))
-        problem = f"refresh token {counter} was rotated before; the current one is {session.rotations}"
-        return _end_as_reused(loaded, problem, now)
-    if is_blocked(session, policy):
-        return RotationResult(session, refusal=StepUpRequired("refresh tokens are blocked until a step-up"))
-    if counter < session.rotations:
-        # Late by both clocks: the third late answer ends the session, which one clock alone must not do.
-        return _repeat(loaded, now, policy, is_late=not _is_in_grace(session, counter, now, policy))
-    return RotationResult(
-        replace(
-            session,
-            rotations=counter + 1,
-            rotated_at=now,
-            repeats=after_rotation(session, policy),
-            **_touched_fields(session, now, policy),
-        ),
-        counter + 1,
-    )
-
-
-def _is_in_grace(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
-    if counter != session.rotations - 1 or session.rotated_at is None:
-        return False
-    return now - session.rotated_at <= policy.grace_seconds
-
-
-def _may_be_lost(session: Session, counter: int, now: Instant, policy: SessionPolicy) -> bool:
-    """Return True if the response with the successor of token ``counter`` may not have reached the client."""
-    if counter != session.rotations - 1 or session.rotated_at is None or not is_unseen(session):
-        return False
-    return now - session.rotated_at <= policy.lost_response_seconds
-
-
-def _repeat(loaded: LoadedSession, now: Instant, policy: SessionPolicy, *, is_late: bool) -> RotationResult:
-    """Issue the newest refresh token again, unless that has now happened too often.
-
-    The first time in the grace window is counted and stored, further times are not; each later answer is.
-    """
-    session = loaded.session
-    repeats = after_repeat(session, is_late=is_late)
-    if repeats == session.repeats:
-        return RotationResult(session, session.rotations)
-    session = replace(session, repeats=repeats, **_touched_fields(session, now, policy))
-    if not exceeds_limit(session, policy):
-        event = AuditEventType.REFRESH_LATE if is_late else AuditEventType.REFRESH_REPEATED
-        return RotationResult(session, session.rotations, event=event)
-    problem = f"refresh token {session.rotations} was issued again too often"
-    if policy.repeat_action == "end":
-        return _end_as_reused(loaded, problem, now)
-    return RotationResult(session, refusal=StepUpRequired(problem), event=AuditEventType.STEP_UP_REQUIRED)
-
-
-def _end_as_reused(loaded: LoadedSession, problem: str, now: Instant) -> RotationResult:
-    ended = revoke(loaded, "reuse", now)
-    return RotationResult(ended, refusal=TokenReused(problem), event=AuditEventType.TOKEN_REUSED)
 
 
 def record_access(session: Session, rotation: int | None) -> Session:
@@ -273,7 +177,7 @@ def ends_at(session: Session, policy: SessionPolicy) -> Instant:
     return Instant(session.created_at + policy.overall_seconds)
 
 
-class _TouchedFields(TypedDict):
+class TouchedFields(TypedDict):
     """Fields that every use of a session changes."""
 
     last_seen_at: Instant
@@ -281,9 +185,9 @@ class _TouchedFields(TypedDict):
     version: int
 
 
-def _touched_fields(session: Session, now: Instant, policy: SessionPolicy) -> _TouchedFields:
+def touched_fields(session: Session, now: Instant, policy: SessionPolicy) -> TouchedFields:
     # A clock that stepped back must not shorten the session.
-    last_seen_at = Instant(max(now, session.last_seen_at))
+    last_seen_at = Instant(max(now + policy.clock_lead_seconds, session.last_seen_at))
     expires_at = _expires_at(session, last_seen_at, policy)
     return {"last_seen_at": last_seen_at, "expires_at": expires_at, "version": session.version + 1}
 

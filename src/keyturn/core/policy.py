@@ -47,8 +47,9 @@ class SessionPolicy:
     if no credential issued by the rotation has been presented. 0 turns it off.
     ``repeat_limit``: number of consecutive refresh tokens that may be issued more than once, less one; 0 for any
     number. ``repeat_action``: consequence of reaching it, and of the third answer after the grace window.
-    ``clock_gap_seconds``: no setting; positive only while the clocks of this machine and of the store disagree. Every
-    timeout then counts by the later clock, and is refused as ``ClockUncertain``, because it proves nothing.
+    ``clock_gap_seconds``: no setting; positive only while clocks disagree. Every timeout then counts by the latest one,
+    and is refused as ``ClockUncertain``, because it proves nothing. ``clock_lead_seconds``: the best estimate of the
+    time minus the earliest clock; uses are dated by it.
     """
 
     inactivity_seconds: int
@@ -58,6 +59,7 @@ class SessionPolicy:
     repeat_limit: int = 0
     repeat_action: RepeatAction = "end"
     clock_gap_seconds: int = 0
+    clock_lead_seconds: int = 0
 
     def __post_init__(self) -> None:
         _require(self.inactivity_seconds >= MINUTE, "inactivity_seconds must be at least 60")

@@ -77,6 +77,10 @@ def raise_not_before(entry: Revocation) -> Flow[Revocation]:
     return cast(Revocation, (yield from call("sessions", "raise_not_before", entry)))
 
 
+def last_use(client_id: str | None) -> Flow[Instant]:
+    return cast(Instant, (yield from call("sessions", "last_use", client_id)))
+
+
 def list_sessions(subject: Subject) -> Flow[Sequence[LoadedSession]]:
     return cast("Sequence[LoadedSession]", (yield from call("sessions", "list", subject)))
 

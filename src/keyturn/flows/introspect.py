@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, acr_for, check_issuer, check_times
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, ends_at, session_state
@@ -34,13 +35,15 @@ def introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str,
 def session_id_of_token(token: str, now: Instant, config: IssuerConfig) -> Flow[SessionId]:
     """Verify the signature or MAC of a credential and return its session id. The session may have ended.
 
-    Raises ``TokenMalformed`` or ``TokenInvalid``.
+    Raises ``TokenMalformed`` or ``TokenInvalid``, also for an access token that is limited to other services.
     """
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from load_session_by_credential(parse(token, kind, config.secrets))).session.sid
     claims = yield from effects.verify_token(token, now)
     check_issuer(claims, config.issuer)
+    # A service must not end the sessions of its callers by the tokens that were limited to it.
+    check_own_audience(claims.aud, claims.aud_limited, config)
     return SessionId(claims.sid)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import RotationResult, rotate
 from keyturn.core.policy import Deliver
+from keyturn.core.rotation import RotationResult, rotate
 from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import Instant

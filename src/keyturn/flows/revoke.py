@@ -9,8 +9,8 @@ from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
-from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.errors import NotFound
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
+from keyturn.errors import NotFound, StoreUnavailable
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow
 
@@ -93,13 +93,23 @@ def generation_increment(subject: Subject, now: Instant, config: IssuerConfig) -
 def _raise_not_before(
     kind: RevocationKind, key: str, event: AuditEventType, now: Instant, config: IssuerConfig
 ) -> Flow[RevocationReceipt]:
-    # Sessions are dated by the store's clock, or by an earlier one. Add the leeway for the error of measuring it, and a
-    # second at least, to cover credentials issued earlier within the present second.
-    not_before = now + config.reference_lead_seconds + max(1, config.profile.token.leeway_seconds)
+    # Credentials are dated by the store's clock. Add the leeway for the error of measuring it, and a second at least,
+    # to cover those issued earlier within the present second.
+    moment = now + config.profile.session.clock_lead_seconds + max(1, config.profile.token.leeway_seconds)
+    not_before = max(moment, 1 + (yield from _last_use(key if kind is RevocationKind.CLIENT else None)))
     entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, config)))
     yield from effects.apply_local(entry)
     yield from effects.audit(event, now)
     return _receipt(entry.sequence, config)
+
+
+def _last_use(client_id: str | None) -> Flow[Instant]:
+    # This process may have started with a clock that is behind: what the store has seen is a lower bound of the time.
+    # A store that cannot say so in time must not prevent the revocation.
+    try:
+        return (yield from effects.last_use(client_id))
+    except StoreUnavailable:
+        return EPOCH
 
 
 def _expiry(now: Instant, config: IssuerConfig) -> Instant:

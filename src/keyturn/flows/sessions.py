@@ -1,6 +1,6 @@
 """List of a subject's sessions, which never contains a credential."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, ends_at, session_state
@@ -31,7 +31,8 @@ class SessionSummary:
 def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[list[SessionSummary]]:
     """List the live sessions of ``subject``, newest first."""
     sessions = yield from effects.list_sessions(subject)
-    policy = config.profile.session
+    # While clocks disagree, a session that may have timed out is listed: it can still be ended.
+    policy = replace(config.profile.session, clock_gap_seconds=0)
     return [
         _summary(each.session, policy)
         for each in sessions

@@ -207,8 +207,8 @@ class TokenChecker:
         return reading.now, reading.gap_seconds
 
     def _read_clocks(self) -> ClockReading:
-        bounds = self._feed.freshness.issuer_clock
-        return read_clocks(self._clock(), self._monotonic(), bounds, self._tolerance_seconds)
+        references = (self._feed.freshness.issuer_clock,)
+        return read_clocks(self._clock(), self._monotonic(), references, self._tolerance_seconds)
 
     def _read(self, token: str, keys: KeySet) -> CachedToken:
         """Check a token that is not cached. One function, for speed: ``_check_claims`` raises the specific errors."""

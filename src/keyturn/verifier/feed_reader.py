@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from keyturn.core.clocks import ClockBounds, read_clocks
+from keyturn.core.clocks import ClockBounds, SteadyClock, read_clocks
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationSet
 from keyturn.core.types import Instant
@@ -18,6 +18,9 @@ SequenceNumber = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 
 MAX_GAP_SECONDS = 60
 """Difference between the clocks of reader and issuer above which no revocation is removed, however old."""
+
+PATIENCE_SECONDS = 90_000
+"""Longest time for which a revocation is needed, a day, and a margin: so long must a clock that stepped go on."""
 
 
 Mark = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f.]{0,128}$(?!\n)")]
@@ -71,6 +74,7 @@ class FeedReader:
 
     def __init__(self, bound_seconds: float, tolerance_seconds: float = 5) -> None:
         self._tolerance_seconds = tolerance_seconds
+        self._steady: SteadyClock | None = None
         self.revocations = RevocationSet()
         self.freshness = Freshness(bound_seconds)
         self.log: int | None = None
@@ -122,10 +126,19 @@ class FeedReader:
             self.freshness.issuer_clock = self.freshness.issuer_clock.update(measured)
         self.has_snapshot, self.revocations.sequence = True, max(self.sequence, self.revocations.sequence)
         self.freshness.compare_clocks(now, received_at, self._tolerance_seconds)
-        reading = read_clocks(now, received_at, self.freshness.issuer_clock, 0)
-        if reading.gap_seconds <= MAX_GAP_SECONDS:
-            self.revocations.expire(reading.now)
+        self._expire(now, received_at)
         self.freshness.mark_complete(requested_at)
+
+    def _expire(self, now: float, received_at: float) -> None:
+        """Remove revocations that have expired by the wall clock, the issuer's, and the time that has passed."""
+        issuer_clock = self.freshness.issuer_clock
+        if self._steady is None:
+            self._steady = SteadyClock(now, received_at, PATIENCE_SECONDS)
+        shown = received_at + (issuer_clock.low + issuer_clock.high) / 2 if issuer_clock.is_measured else now
+        self._steady.follow(shown, received_at, MAX_GAP_SECONDS)
+        reading = read_clocks(now, received_at, (issuer_clock, self._steady.bounds), MAX_GAP_SECONDS)
+        if not reading.gap_seconds:
+            self.revocations.expire(Instant(reading.now - MAX_GAP_SECONDS))
 
     def _compare_logs(self) -> None:
         """Raise the alarm if the snapshot ends behind the position before it: revocations after the backup are lost."""

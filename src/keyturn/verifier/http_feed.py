@@ -147,8 +147,8 @@ class HttpFeed:
         return not self._stop.is_set()
 
     def _compare_clocks(self) -> None:
-        bounds = self.freshness.issuer_clock
-        reading = read_clocks(self._clock(), self._monotonic(), bounds, self._leeway_seconds)
+        references = (self.freshness.issuer_clock,)
+        reading = read_clocks(self._clock(), self._monotonic(), references, self._leeway_seconds)
         if reading.gap_seconds:
             self._clock_outage.failed(ClockUncertain(f"they differ by {reading.difference_seconds:+.0f} s"))
         else:

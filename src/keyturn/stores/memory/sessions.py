@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
-from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
 from keyturn.stores.memory.state import MemoryState
 from keyturn.stores.revocation_sink import RevocationSink
@@ -61,6 +61,12 @@ class MemorySessions:
             key = (entry.kind, entry.key)
             self._memory.floors[key] = max(entry.value, self._memory.floors.get(key, 0))
             return self._memory.append(entry)
+
+    def last_use(self, client_id: str | None) -> Instant:
+        with self._memory.lock:
+            sessions = self._memory.sessions.values()
+            uses = (each.last_seen_at for each in sessions if client_id in (None, each.client.client_id))
+            return max(uses, default=EPOCH)
 
     def list(self, subject: Subject) -> Sequence[LoadedSession]:
         with self._memory.lock:

@@ -44,7 +44,7 @@ for i = 6, #ARGV, 2 do
   last = redis.call('XADD', KEYS[1], ARGV[i] .. '-0', 'e', ARGV[i + 1])
   sequence, counter = ARGV[i], '0'
 end
-if #ARGV >= 6 or redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then
+if ARGV[4] ~= '0' and (#ARGV >= 6 or redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4])) then
   local heartbeat = redis.call('XADD', KEYS[1], sequence .. '-' .. (tonumber(counter) + 1), 'b', ARGV[3])
   if counter ~= '0' then redis.call('XDEL', KEYS[1], last) end
   last = heartbeat
@@ -139,7 +139,8 @@ class Relay:
         stream = stream_of(page.log_id)
         pairs = [value for each in page.entries for value in (each.sequence, _encode_entry(each))]
         # A little less than the interval: otherwise a relay's own lease would suppress its next heartbeat.
-        lease = int(900 * self._interval_seconds)
+        # No heartbeat after a full page: entries committed before it may still be missing from the stream (P4).
+        lease = 0 if len(page.entries) == PAGE else int(900 * self._interval_seconds)
         arguments = (page.log_id, _stream_id(self._last), self._last, lease, self._server_id, *pairs)
         is_appended, self._last, self._server_id = self._append([stream, POINTER, stream + b":beat"], arguments)
         return bool(is_appended)

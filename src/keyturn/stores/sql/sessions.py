@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, ins
 
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
-from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
 from keyturn.stores.sql.log import append_revocation, next_sequence
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
@@ -42,6 +42,8 @@ _LIST = (
 )
 _TOUCH = update(counters).where(counters.c.name == PURGED).values(value=counters.c.value)
 _MARKS = select(*_marks(bindparam("subject"), bindparam("client_id")))
+_LAST_USE = select(func.max(sessions.c.last_seen_at))
+_LAST_USE_OF_CLIENT = _LAST_USE.where(sessions.c.client_id == bindparam("client_id"))
 _INSERT = insert(sessions)
 _FIXED_COLUMNS = ("sid", "subject")
 _SWAP = (
@@ -172,6 +174,12 @@ class Sessions:
         sequence = yield from next_sequence()
         yield from raise_mark(entry.kind.value, entry.key, entry.value)
         return (yield from append_revocation(entry, sequence))
+
+    def last_use(self, client_id: str | None) -> Operation[Instant]:
+        statement, parameters = (
+            (_LAST_USE, {}) if client_id is None else (_LAST_USE_OF_CLIENT, {"client_id": client_id})
+        )
+        return Instant((yield statement, parameters).rows[0][0] or EPOCH)
 
     def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
         return [row_to_session(row) for row in (yield _LIST, {"subject": subject}).rows]

@@ -4,7 +4,8 @@ import time
 from dataclasses import replace
 
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
-from keyturn.core.types import Instant, Subject
+from keyturn.core.session import ClientInfo
+from keyturn.core.types import EPOCH, Instant, Subject
 from keyturn.testing.contract.records import (
     LATER,
     NOW,
@@ -35,6 +36,15 @@ class LogContract:
         shown = store.log.clock()
         # A server of its own may have another clock; those of one test machine agree.
         assert shown is None or before - 1 <= shown <= time.time() + 1
+
+    def test_the_last_use_is_of_any_session_or_of_a_client_or_unknown(self, store: Store) -> None:
+        assert store.sessions.last_use(None) == store.sessions.last_use("web") == EPOCH
+        old, new = new_session(), new_session()
+        store.sessions.insert(replace(old, client=ClientInfo("web"), last_seen_at=Instant(NOW - 60)))
+        store.sessions.insert(replace(new, client=ClientInfo("ios"), last_seen_at=NOW))
+        assert store.sessions.last_use(None) in (NOW, EPOCH)
+        assert store.sessions.last_use("web") in (NOW - 60, EPOCH)
+        assert store.sessions.last_use("tv") == EPOCH
 
     def test_every_kind_of_revocation_is_logged_in_order(self, store: Store) -> None:
         session = new_session()
