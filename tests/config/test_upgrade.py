@@ -92,9 +92,8 @@ def test_a_lost_response_is_assumed_only_of_rotations_since_the_upgrade(data_dir
     """The version before recorded no use of a successor: its retired tokens stay reuse under the profile mobile."""
     (data_dir / "keyturn.toml").unlink()
     now = [ISSUED["now"] + 600]
-    with Issuer.from_env(
-        clock=lambda: now[0], background=False, data_dir=str(data_dir), profile="mobile", **EXPLICIT
-    ) as found:
+    clocks: Any = {"clock": lambda: now[0], "monotonic": lambda: now[0]}
+    with Issuer.from_env(**clocks, background=False, data_dir=str(data_dir), profile="mobile", **EXPLICIT) as found:
         with pytest.raises(TokenReused):
             found.refresh(ISSUED["rotated"]["retired"])
         lost = found.refresh(ISSUED["live"]["refresh"])

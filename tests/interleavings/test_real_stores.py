@@ -70,11 +70,16 @@ def play_every_transition(store: Any, scenarios: list[Scenario]) -> tuple[Replay
 
 
 def kinds_and_groups() -> Iterator[object]:
-    """Yield the parameters; on a cluster, whose scripts are those of one Redis, the two largest groups are long."""
+    """Yield the parameters.
+
+    Long are: on a cluster, whose scripts are those of one Redis, the two largest groups; on a server, the changes of a
+    password, which ``test_split_stores`` explores over two stores.
+    """
     test = "test_every_transition_of_a_real_store_is_that_of_the_memory_store"
     for kind, group in product(KINDS, GROUPS):
-        large = kind == "redis cluster" and group in ("login", "change")
-        stands_in = f"tests/interleavings/test_real_stores.py::{test}[redis-{group}]"
+        large = (kind == "redis cluster" and group == "login") or (kind != "sqlite" and group == "change")
+        other = "redis" if group == "login" else "sqlite"
+        stands_in = f"tests/interleavings/test_real_stores.py::{test}[{other}-{group}]"
         marks = (pytest.mark.long(stands_in=stands_in),) if large else ()
         yield pytest.param(kind, group, marks=marks, id=f"{kind}-{group}")
 

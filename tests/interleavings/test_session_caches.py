@@ -87,7 +87,7 @@ def test_a_process_refuses_a_credential_after_reading_its_revocation(
     enders(
         "test_a_process_does_not_cache_a_session_after_reading_its_revocation",
         stands_in="revoke",
-        brief=("revoke", "reuse"),
+        brief=("revoke",),
     ),
 )
 def test_a_process_does_not_cache_a_session_after_reading_its_revocation(

@@ -95,8 +95,10 @@ def _raise_not_before(
 ) -> Flow[RevocationReceipt]:
     # Credentials are dated by the store's clock. Add the leeway for the error of measuring it, and a second at least,
     # to cover those issued earlier within the present second.
-    moment = now + config.profile.session.clock_lead_seconds + max(1, config.profile.token.leeway_seconds)
-    not_before = max(moment, 1 + (yield from _last_use(key if kind is RevocationKind.CLIENT else None)))
+    not_before = now + config.profile.session.clock_lead_seconds + max(1, config.profile.token.leeway_seconds)
+    last_use = yield from _last_use(key if kind is RevocationKind.CLIENT else None)
+    if last_use > not_before:
+        not_before = last_use + 1
     entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, config)))
     yield from effects.apply_local(entry)
     yield from effects.audit(event, now)
