@@ -50,7 +50,9 @@ def fill(server: ServerProcess) -> None:
     until_at = int(time.time()) + 3600
     rows = [(n, "session", f"{n:022d}", ENDED, until_at - 3600, until_at) for n in range(1, ENTRIES + 1)]
     with sqlite3.connect(server.data / "keyturn.db", timeout=30) as store:
-        store.executemany("INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?)", rows)
+        store.executemany(
+            "INSERT INTO revocations (sequence, kind, key, value, at, expires_at) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
         store.execute("UPDATE counters SET value = ? WHERE name = ?", (ENTRIES, APPENDED))
     until(lambda: gauge(server, "keyturn_denylist_entries") == ENTRIES, lambda: "the log was not read")
 

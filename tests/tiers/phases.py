@@ -31,6 +31,7 @@ QUICK = Phase(
         "tests/test_entropy.py",
         "tests/test_issuer.py",
         "tests/test_passwords.py",
+        "tests/test_restored_database.py",
         CONTRACT,
     ),
     workers=2,
