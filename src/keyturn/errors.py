@@ -278,9 +278,14 @@ class StoreUnavailable(Unavailable):
 
 
 class ClockUncertain(Unavailable):
-    """The clocks disagree, and the credential is not valid by both: never accept, never 401, never end a session."""
+    """Clocks disagree, and the credential is not valid by each: never accept, never 401, never end a session."""
 
     code = "clock_uncertain"
+    hint = "A clock of this service is wrong. Keep your login and try again later; its operators must set the clock."
+
+    def __init__(self, detail: str = "") -> None:
+        # The interval at which the clocks are compared.
+        super().__init__(detail, retry_after_seconds=15)
 
 
 class RevocationUnknown(Unavailable):

@@ -150,7 +150,7 @@ def wait_for(verify: Verifier, token: str, expected: str, reader: str) -> None:
 
 @pytest.mark.parametrize(
     ("evidence", "decision"),
-    [("mark beside the database", "revoke all --yes"), ("position of a reader", "db confirm-restored")],
+    [("mark beside the database", "revoke all --yes"), ("position of a reader", "db confirm-restored --yes")],
 )
 def test_a_restored_database_serves_nothing_older_until_its_operator_decides(
     database: Database, server: ServerProcess, readers: dict[str, Verifier], evidence: str, decision: str
@@ -184,7 +184,7 @@ def test_a_restored_database_serves_nothing_older_until_its_operator_decides(
         assert verdict(verify, lost) != "accepted", name
         assert verdict(verify, ended) != "accepted", name
     keyturn(server, *decision.split())
-    expected = "accepted" if decision == "db confirm-restored" else "token_revoked"
+    expected = "accepted" if decision == "db confirm-restored --yes" else "token_revoked"
     for name, verify in readers.items():
         feed = verify.feed
         until(lambda feed=feed: issued.sid.encode() in feed.revocations.ended, lambda name=name: f"{name}: no snapshot")

@@ -41,10 +41,10 @@ class TwoClocks:
 
     def capture(self) -> Any:
         clock, steady = self.clock, self.clock._steady
-        return self.offset, clock._store, clock._limits, clock._in_doubt, vars(steady).copy()
+        return self.offset, clock._store, clock._limits, clock._logged_seconds, vars(steady).copy()
 
     def restore(self, held: Any) -> None:
-        self.offset, self.clock._store, self.clock._limits, self.clock._in_doubt, steady = held
+        self.offset, self.clock._store, self.clock._limits, self.clock._logged_seconds, steady = held
         vars(self.clock._steady).update(steady)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from keyturn.cli.context import load_settings, open_issuer
 from keyturn.cli.former_commands import RenamedCommands
-from keyturn.cli.output import DataDir, Json, print_result, report_errors, stderr
+from keyturn.cli.output import DataDir, Json, Yes, print_result, report_errors, stderr
 from keyturn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,8 +78,10 @@ def mark_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @database.command("confirm-restored")
 @report_errors
-def confirm_restored(data_dir: DataDir = None, as_json: Json = False) -> None:
+def confirm_restored(yes: Yes = False, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Confirm that a restored database has lost no revocation, and serve its sessions again."""
+    if not yes:
+        typer.confirm("Sessions that were ended after the backup become valid again. Continue?", abort=True)
     store = _open_database(data_dir)
     try:
         is_resumed = store.resume_sessions()

@@ -17,6 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 DataDir = Annotated[
     str | None,
     typer.Option(help="Directory with the secrets, the SQLite database and keyturn.toml.", show_default="keyturn-data"),

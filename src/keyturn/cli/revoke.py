@@ -6,7 +6,7 @@ import typer
 
 from keyturn.cli.context import open_issuer
 from keyturn.cli.former_commands import RenamedCommands
-from keyturn.cli.output import DataDir, Json, print_result, report_errors
+from keyturn.cli.output import DataDir, Json, Yes, print_result, report_errors
 from keyturn.core.account import normalise_identifier
 from keyturn.core.types import SessionId, Subject
 from keyturn.errors import NotFound
@@ -25,7 +25,6 @@ TAKES_ID = {"ignore_unknown_options": True}
 Sid = Annotated[str, typer.Argument(help="Id of the session, as in /auth/sessions and in the log.")]
 SubjectOrEmail = Annotated[str, typer.Argument(help="Id of the subject, or the e-mail address of its account.")]
 ClientId = Annotated[str, typer.Argument(help="The client_id that the sessions were created with, such as 'default'.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @revoke.command(context_settings=TAKES_ID)

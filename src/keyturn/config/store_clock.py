@@ -33,7 +33,7 @@ class StoreClock:
         self._is_checked = is_checked
         self._store = ClockBounds()
         self._steady = SteadyClock(wall(), monotonic(), patience_seconds)
-        self._in_doubt = False
+        self._logged_seconds = 0.0
         self._set_limits()
 
     def certain_now(self) -> float | None:
@@ -88,14 +88,15 @@ class StoreClock:
         self._limits = low - tolerance, high + tolerance, (first.low + first.high) / 2
 
     def _report(self, reading: ClockReading) -> None:
-        in_doubt = reading.gap_seconds > 0
-        if in_doubt and not self._in_doubt:
+        seconds = reading.difference_seconds if reading.gap_seconds else 0.0
+        if seconds and abs(seconds - self._logged_seconds) > self._tolerance_seconds:
             _logger.error(
                 "a clock is wrong: the wall clock of this machine differs by %+.1f s from the store's or from the time "
                 "that has passed since the last comparison; nothing is purged, and a credential that is not valid by "
                 "each clock is refused with 503 clock_uncertain; set the wrong clock right, see docs/topics/clocks.md",
-                reading.difference_seconds,
+                seconds,
             )
-        elif self._in_doubt and not in_doubt:
-            _logger.warning("the clocks of this machine and the store agree again")
-        self._in_doubt = in_doubt
+            self._logged_seconds = seconds
+        elif self._logged_seconds and not seconds:
+            _logger.warning("the clocks agree again")
+            self._logged_seconds = 0.0

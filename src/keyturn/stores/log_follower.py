@@ -26,8 +26,9 @@ _MAX_BACKOFF_SECONDS = 1.0
 _logger = logging.getLogger("keyturn.feed")
 
 RESTORED = (
-    "the database was put back from a backup and lacks revocations: credentials issued before get 503 store_restored "
-    "until `keyturn revoke all`, or `keyturn db confirm-restored` if no revocation was lost"
+    "the database was put back from a backup and may lack acknowledged revocations: credentials issued before it get "
+    "503 store_restored until you run `keyturn revoke all`, or `keyturn db confirm-restored` if you know that no "
+    "session was ended after the backup"
 )
 
 _LogCalls = Generator[tuple[str, tuple[object, ...]], Any, int]
