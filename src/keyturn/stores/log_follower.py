@@ -11,6 +11,7 @@ from keyturn import entropy
 from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
+from keyturn.generators import run, run_async
 from keyturn.stores.async_proxy import AsyncMemoryStore
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.revocation_sink import RevocationSink
@@ -97,25 +98,15 @@ class LogFollower:
 
         Raises the log's errors; the sink is not marked complete then.
         """
-        calls = self._poll(requested_at)
-        try:
-            method, arguments = next(calls)
-            while True:
-                method, arguments = calls.send(getattr(self._log, method)(*arguments))
-        except StopIteration as done:
-            count: int = done.value
-            return count
+        return run(self._poll(requested_at), self._call)
 
     async def poll_once_async(self, requested_at: float) -> int:
         """Poll an async log; see ``poll_once``."""
-        calls = self._poll(requested_at)
-        try:
-            method, arguments = next(calls)
-            while True:
-                method, arguments = calls.send(await getattr(self._log, method)(*arguments))
-        except StopIteration as done:
-            count: int = done.value
-            return count
+        return await run_async(self._poll(requested_at), self._call)
+
+    def _call(self, call: tuple[str, tuple[object, ...]]) -> Any:
+        method, arguments = call
+        return getattr(self._log, method)(*arguments)
 
     def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
         """Follow the log until ``stop`` is set; run this in a thread.

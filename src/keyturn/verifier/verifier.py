@@ -14,8 +14,9 @@ from keyturn.clock import boottime
 from keyturn.core.audience import read_names
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
+from keyturn.generators import run, run_async
 from keyturn.tokens.keyset import KeySet
-from keyturn.verifier.checker import CheckSteps, IntrospectionNeeded, TokenChecker
+from keyturn.verifier.checker import IntrospectionNeeded, TokenChecker
 from keyturn.verifier.feed import Feed, RunningFeed
 from keyturn.verifier.fetch import FETCH_SECONDS
 from keyturn.verifier.http_feed import HttpFeed
@@ -145,7 +146,7 @@ class Verifier(_Verifier[bool]):
             principal = self.check_cached(token)
         except TypeError:
             raise TokenMalformed("the token must be a str") from None
-        return principal or self.check_now(token) or self._run(self.check(token))
+        return principal or self.check_now(token) or run(self.check(token), self._resolve)
 
     def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
         """Wait up to ``wait_seconds`` for the revocation with this ``sequence``, as returned by the issuer.
@@ -158,20 +159,6 @@ class Verifier(_Verifier[bool]):
         while not self._has_reached(sequence) and time.monotonic() < give_up_at:
             time.sleep(_POLL_SECONDS)
         return self._has_reached(sequence)
-
-    def _run(self, steps: CheckSteps) -> Principal:
-        try:
-            need = next(steps)
-            while True:
-                try:
-                    result = self._resolve(need)
-                except Exception as error:
-                    need = steps.throw(error)
-                else:
-                    need = steps.send(result)
-        except StopIteration as stop:
-            principal: Principal = stop.value
-            return principal
 
     def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
         if isinstance(need, IntrospectionNeeded):
@@ -192,7 +179,8 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
             principal = self.check_cached(token)
         except TypeError:
             raise TokenMalformed("the token must be a str") from None
-        return principal or self.check_now(token) or await self._run(self.check(token))
+        principal = principal or self.check_now(token)
+        return await run_async(self.check(token), self._resolve) if principal is None else principal
 
     async def wait_for_sequence(self, sequence: int, wait_seconds: float = 0.0) -> bool:
         """Wait as ``Verifier.wait_for_sequence`` does."""
@@ -202,20 +190,6 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         while not self._has_reached(sequence) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - a thread fills it
             await asyncio.sleep(_POLL_SECONDS)
         return self._has_reached(sequence)
-
-    async def _run(self, steps: CheckSteps) -> Principal:
-        try:
-            need = next(steps)
-            while True:
-                try:
-                    result = await self._resolve(need)
-                except Exception as error:
-                    need = steps.throw(error)
-                else:
-                    need = steps.send(result)
-        except StopIteration as stop:
-            principal: Principal = stop.value
-            return principal
 
     async def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
         if isinstance(need, IntrospectionNeeded):

@@ -5,11 +5,13 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import redis
 
 from keyturn.errors import StoreUnavailable
+from keyturn.generators import run, run_async
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.connect import (
     CONNECTIONS,
@@ -66,12 +68,7 @@ class RedisRunner:
     def run(self, operation: Operation[T]) -> T:
         """Run ``operation``. Raises ``StoreUnavailable``, ``NotDurable`` and the operation's own errors."""
         try:
-            step = next(operation)
-            while True:
-                step = operation.send(self._execute(step))
-        except StopIteration as done:
-            result: T = done.value
-            return result
+            return run(operation, self._execute)
         except FAILURES as error:
             self._refresh_topology()
             raise unavailable(error) from None
@@ -93,13 +90,7 @@ class RedisRunner:
             each.close()
 
     def _execute(self, step: Step) -> Any:
-        execution = _perform(self._network, step, self._wait)
-        try:
-            client, commands = next(execution)
-            while True:
-                client, commands = execution.send(_send(client, commands))
-        except StopIteration as done:
-            return done.value
+        return run(_perform(self._network, step, self._wait), _send)
 
     def _refresh_topology(self) -> None:
         # A failed node may have been replaced already.
@@ -112,7 +103,8 @@ def _identity(client: Any) -> str:
     return f"{client.info('server')['run_id']}{client.info('replication')['master_replid']}"
 
 
-def _send(client: Any, commands: Commands) -> Sequence[Any]:
+def _send(request: tuple[Any, Commands]) -> Sequence[Any]:
+    client, commands = request
     if len(commands) == 1:
         try:
             return (client.execute_command(*commands[0]),)
@@ -162,12 +154,7 @@ class AsyncRedisRunner:
         network: SingleServer | Cluster | None = None
         try:
             network = await self._network()
-            step = next(operation)
-            while True:
-                step = operation.send(await self._execute(network, step))
-        except StopIteration as done:
-            result: T = done.value
-            return result
+            return await run_async(operation, partial(self._execute, network))
         except FAILURES as error:
             await _refresh_topology(network)
             raise unavailable(error) from None
@@ -190,13 +177,7 @@ class AsyncRedisRunner:
         return network
 
     async def _execute(self, network: Network, step: Step) -> Any:
-        execution = _perform(network, step, self._wait)
-        try:
-            client, commands = next(execution)
-            while True:
-                client, commands = execution.send(await _send_async(client, commands))
-        except StopIteration as done:
-            return done.value
+        return await run_async(_perform(network, step, self._wait), _send_async)
 
 
 async def _refresh_topology(network: SingleServer | Cluster | None) -> None:
@@ -205,7 +186,8 @@ async def _refresh_topology(network: SingleServer | Cluster | None) -> None:
             await network.layout.nodes_manager.initialize()
 
 
-async def _send_async(client: Any, commands: Commands) -> Sequence[Any]:
+async def _send_async(request: tuple[Any, Commands]) -> Sequence[Any]:
+    client, commands = request
     if len(commands) == 1:
         try:
             return (await client.execute_command(*commands[0]),)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialects
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
 from keyturn.errors import BadRequest, StoreUnavailable
+from keyturn.generators import run_async
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import CONNECT_SECONDS, Address
 from keyturn.stores.sql.async_ports import throttle_pool_size
@@ -20,7 +21,7 @@ from keyturn.stores.sql.asyncpg_pool import AsyncpgPool, PreparedConnection
 from keyturn.stores.sql.batches import Batches, purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.connect_errors import error_summary
-from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
+from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, Transaction, UniqueViolation
 from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
 from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.runner import UNSTORABLE
@@ -101,14 +102,7 @@ class AsyncpgRunner:
 
     async def run_batches(self, batches: Batches[T]) -> T:
         """Run every operation of ``batches`` in turn, each with the full deadline."""
-        answer: Any = None
-        while True:
-            try:
-                operation, _ = batches.send(answer)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            answer = await self.run(operation)
+        return await run_async(batches, lambda batch: self.run(batch[0]))
 
     def close(self) -> None:
         """Close the connections of every event loop, each in its own loop."""
@@ -135,22 +129,20 @@ class AsyncpgRunner:
         return result
 
     async def _drive(self, conn: PreparedConnection, operation: Operation[T]) -> T:
-        in_transaction = False
-        try:
-            step = next(operation)
-            while True:
-                try:
-                    answer = await self._perform(conn, step)
-                except asyncpg.IntegrityConstraintViolationError:
-                    step = operation.throw(UniqueViolation())
-                else:
-                    in_transaction = step is Control.BEGIN or (in_transaction and step is not Control.ROLLBACK)
-                    step = operation.send(answer)
-        except StopIteration as done:
-            if in_transaction:
-                await conn.connection.execute("COMMIT")
-            result: T = done.value
-            return result
+        transaction = Transaction()
+
+        async def perform(step: Step) -> Result:
+            try:
+                answer = await self._perform(conn, step)
+            except asyncpg.IntegrityConstraintViolationError:
+                raise UniqueViolation from None
+            transaction.follow(step)
+            return answer
+
+        result = await run_async(operation, perform)
+        if transaction.is_open:
+            await conn.connection.execute("COMMIT")
+        return result
 
     async def _perform(self, conn: PreparedConnection, step: Step) -> Result:
         if isinstance(step, ExternalCall):

@@ -59,3 +59,14 @@ def writes(definition: _Definition) -> _Definition:
     """Mark an operation that writes; on SQLite it acquires the write lock."""
     definition.writes = True  # type: ignore[attr-defined]  # read by the runner when it binds the definition
     return definition
+
+
+@dataclass(slots=True)
+class Transaction:
+    """State of the transaction of one operation. ``is_open``: a commit is due when the operation returns."""
+
+    is_open: bool = False
+
+    def follow(self, step: Step) -> None:
+        """Record that ``step`` was performed."""
+        self.is_open = step is Control.BEGIN or (self.is_open and step is not Control.ROLLBACK)

@@ -9,12 +9,13 @@ from sqlalchemy import Engine, Executable, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
+from keyturn.generators import run
 from keyturn.stores.sql.batches import Batches
 from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.connect_errors import error_summary
 from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.driver_hooks import DriverHooks
-from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, UniqueViolation
+from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, Transaction, UniqueViolation
 
 UNSTORABLE = "a value cannot be stored"
 
@@ -64,13 +65,7 @@ class Runner:
 
     def run_batches(self, batches: Batches[T]) -> T:
         """Run every operation of ``batches`` in turn, each with the full deadline."""
-        try:
-            operation, writes = next(batches)
-            while True:
-                operation, writes = batches.send(self.run(operation, writes=writes))
-        except StopIteration as done:
-            result: T = done.value
-            return result
+        return run(batches, lambda batch: self.run(batch[0], writes=batch[1]))
 
     def reset(self) -> None:
         """Replace all connections: they lead to a database file that was replaced."""
@@ -107,22 +102,20 @@ class Runner:
             return self._drive_cursor(cursor, operation)
 
     def _drive_cursor(self, cursor: Any, operation: Operation[T]) -> T:
-        in_transaction = False
-        try:
-            step = next(operation)
-            while True:
-                try:
-                    answer = self._perform(cursor, step, in_transaction)
-                except self._dbapi.IntegrityError:
-                    step = operation.throw(UniqueViolation())
-                else:
-                    in_transaction = step is Control.BEGIN or (in_transaction and step is not Control.ROLLBACK)
-                    step = operation.send(answer)
-        except StopIteration as done:
-            if in_transaction:
-                cursor.execute("COMMIT")
-            result: T = done.value
-            return result
+        transaction = Transaction()
+
+        def perform(step: Step) -> Result:
+            try:
+                answer = self._perform(cursor, step, transaction.is_open)
+            except self._dbapi.IntegrityError:
+                raise UniqueViolation from None
+            transaction.follow(step)
+            return answer
+
+        result = run(operation, perform)
+        if transaction.is_open:
+            cursor.execute("COMMIT")
+        return result
 
     def _perform(self, cursor: Any, step: Step, in_transaction: bool) -> Result:
         if isinstance(step, ExternalCall):

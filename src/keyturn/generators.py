@@ -1,0 +1,49 @@
+"""Run a generator that yields requests and is sent their answers: the one place with and without ``await``.
+
+A use case, a store operation or a check is written once, as a generator. It does no I/O: it yields a request, and goes
+on with the answer. Whoever runs it decides how requests are answered::
+
+    def double(key: str) -> Generator[str, int, int]:
+        return 2 * (yield key)
+
+    run(double("a"), {"a": 21}.__getitem__)  # 42
+
+An exception of ``answer`` is raised in the generator, at its ``yield``: it may handle it, and its ``finally`` clauses
+run, also when a task is cancelled.
+"""
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+def run(steps: Generator[Request, Any, Result], answer: Callable[[Request], Any]) -> Result:
+    """Run ``steps`` to the end and return its result. ``answer``: answers one request."""
+    try:
+        request = next(steps)
+        while True:
+            try:
+                value = answer(request)
+            except BaseException as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(value)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
+
+
+async def run_async(steps: Generator[Request, Any, Result], answer: Callable[[Request], Awaitable[Any]]) -> Result:
+    """Run ``steps`` as ``run`` does, and await each answer."""
+    try:
+        request = next(steps)
+        while True:
+            try:
+                value = await answer(request)
+            except BaseException as error:  # asyncio.CancelledError included
+                request = steps.throw(error)
+            else:
+                request = steps.send(value)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
