@@ -14,6 +14,7 @@ from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
 from keyturn.core.claims import AccessClaims
+from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
@@ -144,6 +145,10 @@ class RevocationLog(Protocol):
 
     def sequence(self) -> int:
         """Return the sequence number of the last entry ever appended, purged or not."""
+        ...
+
+    def mark_restored(self, known: LogMark, now: Instant) -> bool:
+        """Suspend all sessions if the log lacks the entry of ``known``. For stores whose pages have a ``start``."""
         ...
 
     def clock(self) -> float | None:

@@ -18,7 +18,7 @@ from interleavings.state import SystemState, freeze
 from keyturn.core.sealed import PlaintextToken
 from keyturn.errors import Refusal, RevocationUnknown, StoreUnavailable
 from keyturn.flows.drive import drive, drive_async
-from keyturn.flows.effects import Call, Flow, call
+from keyturn.flows.effects import Call, Flow
 
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -178,22 +178,22 @@ PORTS: Any = SimpleNamespace(port=Port())
 
 
 def resilient() -> Flow[list[object]]:
-    seen: list[object] = [(yield from call("port", "answer", 1))]
+    seen: list[object] = [(yield Call("port", "answer", (1,)))]
     try:
-        yield from call("port", "fail")
+        yield Call("port", "fail")
     except StoreUnavailable as away:
         seen.append(away.detail)
-    seen.append((yield from call("port", "answer", 2)))
+    seen.append((yield Call("port", "answer", (2,))))
     return seen
 
 
 def failing_flow() -> Flow[None]:
-    yield from call("port", "fail")
+    yield Call("port", "fail")
 
 
 def last_effect() -> Flow[str]:
     try:
-        yield from call("port", "fail")
+        yield Call("port", "fail")
     except StoreUnavailable:
         return "caught"
     return "never"
@@ -227,7 +227,7 @@ def test_a_cancelled_task_runs_the_flows_last_wishes() -> None:
 
     def hanging() -> Flow[None]:
         try:
-            yield from call("port", "hang")
+            yield Call("port", "hang")
         finally:
             cleaned.append("yes")
 

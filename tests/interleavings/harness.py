@@ -18,11 +18,10 @@ from keyturn.core.sealed import CredentialKind, Secrets, seal
 from keyturn.core.session import ClientInfo
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
-from keyturn.flows import effects
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.drive import drive
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
@@ -31,7 +30,7 @@ from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_sessio
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.ports import PasswordCheck
+from keyturn.ports import AccountStore, PasswordCheck
 from keyturn.stores.null_cache import NullSessionCache
 
 T0 = Instant(1_000_000)
@@ -243,7 +242,7 @@ class Harness:
         return self.actor(name, ("disable",), self._disable)
 
     def _disable(self) -> Flow[Any]:
-        account = yield from effects.find_account(self.identifier)
+        account = yield from call(AccountStore.find, self.identifier)
         if account is None:
             raise NotFound("nobody is called so")
         return (yield from set_disabled(account.subject, True, self.now, self.realm))

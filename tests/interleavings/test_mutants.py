@@ -16,9 +16,9 @@ from keyturn.core.lifecycle import step_up as stepped
 from keyturn.core.revocation import LogCursor
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import Subject
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.revoke import RevocationReceipt, session_end, session_renewal
+from keyturn.ports import AccountStore, SessionStore
 from keyturn.stores.memory import MemorySessions, MemoryThrottles
 
 SCENES = {each.name: each for each in (*PAIRS, *TRIPLES)}
@@ -73,7 +73,7 @@ def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def stored(outcome: Any, now: Any, realm: Any) -> Flow[bool]:
-        yield from effects.replace(outcome.session)
+        yield from call(SessionStore.replace, outcome.session)
         return True
 
     monkeypatch.setattr(flow_module("refresh"), "_store", stored)
@@ -82,9 +82,9 @@ def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.
 
 def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def revoke_without_retry(sid: Any, reason: str, now: Any, realm: Any) -> Flow[RevocationReceipt]:
-        found = yield from effects.load(sid)
+        found = yield from call(SessionStore.load, sid)
         assert found is not None
-        yield from effects.replace(ended(found, reason, now), session_end(sid, now, realm))
+        yield from call(SessionStore.replace, ended(found, reason, now), session_end(sid, now, realm))
         return RevocationReceipt(0, 5)
 
     monkeypatch.setattr("interleavings.harness.revoke_session", revoke_without_retry)
@@ -92,8 +92,8 @@ def test_a_revocation_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pyte
 
 
 def marks_after(identifier: str, client_id: str) -> Flow[Any]:
-    account = yield from effects.find_account(identifier)
-    marks = yield from effects.revocation_floor(account.subject if account else Subject(""), client_id)
+    account = yield from call(AccountStore.find, identifier)
+    marks = yield from call(SessionStore.revocation_floor, account.subject if account else Subject(""), client_id)
     return account, marks
 
 
@@ -110,7 +110,7 @@ def test_a_login_that_reads_its_marks_after_the_account_is_caught(
 def test_a_login_that_reads_the_floor_before_the_account_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def marks_before(identifier: str, client_id: str) -> Flow[Any]:
         _, marks = yield from marks_after(identifier, client_id)
-        return (yield from effects.find_account(identifier)), marks
+        return (yield from call(AccountStore.find, identifier)), marks
 
     monkeypatch.setattr(flow_module("login"), "_load_account", marks_before)
     assert caught("change / login with the new password")
@@ -121,7 +121,7 @@ def test_a_login_that_reads_its_marks_after_hashing_is_caught(scenario: str, mon
     real = flow_module("create_session").create_session
 
     def late(subject: Any, marks: Any, attempt: Any, now: Any, realm: Any) -> Flow[Any]:
-        fresh = yield from effects.revocation_floor(subject, attempt.client.client_id)
+        fresh = yield from call(SessionStore.revocation_floor, subject, attempt.client.client_id)
         session = yield from real(subject, fresh, attempt, now, realm)
         return session
 
@@ -139,7 +139,7 @@ def test_a_step_up_that_ignores_a_concurrent_password_change_is_caught(monkeypat
             found = yield from module.load_live_session(proven.sid, now, realm)
             session = stepped(found, ("pwd",), now, realm.profile.session)
             entry = session_renewal(session.sid, session.renewals, now, realm)
-            if (yield from effects.replace(session, entry)) is not None:
+            if (yield from call(SessionStore.replace, session, entry)) is not None:
                 return session
 
     monkeypatch.setattr(module, "_renew", step_up_without_password_check)
@@ -150,12 +150,13 @@ def test_a_step_up_that_ignores_a_concurrent_password_change_is_caught(monkeypat
 def test_a_change_that_keeps_its_session_in_a_second_write_is_caught(
     scenario: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = effects.replace_account_and_revoke
+    module = flow_module("password")
 
-    def replace_without_keep(account: Any, voiding: Any, kept: Any = None) -> Flow[Any]:
-        return (yield from real(account, voiding))
+    def call_without_keep(method: Any, *arguments: Any) -> Flow[Any]:
+        kept = 2 if method is AccountStore.replace_and_revoke else None
+        return (yield from call(method, *arguments[:kept]))
 
-    monkeypatch.setattr(effects, "replace_account_and_revoke", replace_without_keep)
+    monkeypatch.setattr(module, "call", call_without_keep)
     assert caught(scenario)
 
 

@@ -11,7 +11,7 @@ from keyturn.config.components import Components
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.flows import Flow, add_key, call, drive, roll_keys
-from keyturn.flows.effects import store_clock, stored_keys
+from keyturn.ports import AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.log_follower import connect_feed
 
 PURGE_SECONDS = 60.0
@@ -97,12 +97,12 @@ class BackgroundTasks:
 def measure_clock(components: Components) -> Flow[None]:
     """Compare the clock of this machine with the store's."""
     sent_at = components.monotonic()
-    components.store_clock.record((yield from store_clock()), sent_at)
+    components.store_clock.record((yield from call(RevocationLog.clock)), sent_at)
 
 
 def refresh_keys(components: Components) -> Flow[None]:
     """Roll the signing keys if due and load the stored keys into the key ring."""
-    stored = yield from stored_keys()
+    stored = yield from call(KeyStore.list)
     if stored and components.store_clock.read().gap_seconds:
         # A clock that is ahead would delete keys whose tokens are still valid.
         components.keyring.load(stored)
@@ -116,7 +116,7 @@ def load_first_keys(components: Components) -> Flow[None]:
 
     Raises ``ConfigurationError`` in production if the store holds none, because nothing is generated there.
     """
-    if components.settings.environment == "production" and not (yield from stored_keys()):
+    if components.settings.environment == "production" and not (yield from call(KeyStore.list)):
         raise ConfigurationError("the store holds no signing key; create the first one with: keyturn keys add")
     yield from refresh_keys(components)
 
@@ -142,7 +142,7 @@ def purge_expired(components: Components) -> Flow[int]:
 def _purge(components: Components, now: Instant) -> Flow[int]:
     # Delete only buckets that have been empty for an hour: a deleted bucket restarts its version at 0, and a concurrent
     # attempt could mistake that for the version it read.
-    yield from call("throttles", "purge", Instant(now - EMPTY_BUCKET_SECONDS))
+    yield from call(ThrottleStore.purge, Instant(now - EMPTY_BUCKET_SECONDS))
     if components.settings.audit_retention_days:
-        yield from call("audit", "purge", Instant(now - components.settings.audit_retention_days * DAY_SECONDS))
-    return int((yield from call("sessions", "purge", now)))
+        yield from call(AuditLog.purge, Instant(now - components.settings.audit_retention_days * DAY_SECONDS))
+    return (yield from call(SessionStore.purge, now))

@@ -15,7 +15,8 @@ from keyturn.core.session_id import SESSION_ID_BYTES, encode_session_id, new_ses
 from keyturn.core.throttle import NONCE_BYTES, sign_device_cookie
 from keyturn.core.types import EPOCH, Instant, Subject
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import Entropy, SessionStore
 
 SEED_BYTES = 32
 
@@ -57,12 +58,12 @@ def create_session(
     The floor must be read before the password is verified: then a revocation or a password change that commits in
     between voids the new session.
     """
-    sid = new_session_id(subject, (yield from effects.random_bytes(SESSION_ID_BYTES)))
-    seed = Seed((yield from effects.random_bytes(SEED_BYTES)))
+    sid = new_session_id(subject, (yield from call(Entropy.token_bytes, SESSION_ID_BYTES)))
+    seed = Seed((yield from call(Entropy.token_bytes, SEED_BYTES)))
     draft = Session(sid, subject, seed, request.client, 0, now, now, now, EPOCH)
     draft = replace(draft, scope=request.scope, claims=_claims(request, config))
     session = open_session(draft, floor, now, config.profile.session)
-    yield from effects.insert(session)
+    yield from call(SessionStore.insert, session)
     yield from effects.audit(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
     return session
 
@@ -81,10 +82,10 @@ def device_secret(config: IssuerConfig) -> bytes:
 
 def new_id() -> Flow[str]:
     """Return a random 128-bit id as 22 base64url characters."""
-    return encode_session_id((yield from effects.random_bytes(SESSION_ID_BYTES)))
+    return encode_session_id((yield from call(Entropy.token_bytes, SESSION_ID_BYTES)))
 
 
 def issue_device_cookie(identifier: str, nonce: bytes | None, config: IssuerConfig) -> Flow[PlaintextToken]:
     """Sign the device cookie of a browser after a login. ``nonce``: that of its present device cookie, to keep it."""
-    cookie_nonce = nonce or (yield from effects.random_bytes(NONCE_BYTES))
+    cookie_nonce = nonce or (yield from call(Entropy.token_bytes, NONCE_BYTES))
     return PlaintextToken(sign_device_cookie(identifier, cookie_nonce, device_secret(config)))

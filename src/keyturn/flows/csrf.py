@@ -1,13 +1,14 @@
 """CSRF tokens: bound to one session, useless without its cookie (OWASP CSRF Cheat Sheet, HMAC-based token)."""
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import CredentialKind, ParsedCredential, PlaintextToken, parse, verify_mac
 from keyturn.core.session import Session
 from keyturn.core.types import SessionId
 from keyturn.errors import CsrfTokenRequired, TokenRevoked, Unauthenticated
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import csrf_token
+from keyturn.ports import SessionStore
 
 
 def csrf_token_of(sid: SessionId, config: IssuerConfig) -> Flow[PlaintextToken]:
@@ -38,5 +39,5 @@ def _parse(text: str, config: IssuerConfig) -> ParsedCredential:
 
 def _load_session(sid: SessionId) -> Flow[Session | None]:
     # The seed of a session never changes, so a cached session is as good as the stored one.
-    loaded = (yield from effects.get_cached(sid)) or (yield from effects.load(sid))
+    loaded = (yield from call(SessionCache.get, sid)) or (yield from call(SessionStore.load, sid))
     return loaded.session if loaded else None

@@ -21,4 +21,3 @@ async def drive_async(flow: Flow[T], ports: Ports) -> T:
         return await result if isawaitable(result) else result
 
     return await run_async(flow, execute)
-

@@ -11,11 +11,11 @@ from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import ClockUncertain, StoreRestored, StoreUnavailable, Unauthenticated
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use, record_use
 from keyturn.flows.verify import is_access_valid
+from keyturn.ports import Signer
 
 INACTIVE: dict[str, object] = {"active": False}
 
@@ -40,7 +40,7 @@ def session_id_of_token(token: str, now: Instant, config: IssuerConfig) -> Flow[
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from load_session_by_credential(parse(token, kind, config.secrets))).session.sid
-    claims = yield from effects.verify_token(token, now)
+    claims = yield from call(Signer.verify, token, now)
     check_issuer(claims, config.issuer)
     # A service must not end the sessions of its callers by the tokens that were limited to it.
     check_own_audience(claims.aud, claims.aud_limited, config)
@@ -51,7 +51,7 @@ def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
             return (yield from _introspect_sealed(parse(token, kind, config.secrets), now, config))
-    claims = yield from effects.verify_token(token, now)
+    claims = yield from call(Signer.verify, token, now)
     check_issuer(claims, config.issuer)
     check_times(claims, now, config.profile.token.leeway_seconds, config.clock_gap_seconds)
     loaded = yield from load_session(SessionId(claims.sid))

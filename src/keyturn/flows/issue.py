@@ -13,8 +13,8 @@ from keyturn.core.principal import Principal
 from keyturn.core.sealed import CredentialKind, PlaintextToken, seal
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import Entropy, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ def access_token(
     session: Session, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
 ) -> Flow[tuple[PlaintextToken, Instant]]:
     """Sign an access token. Return it with its expiry."""
-    jti = urlsafe_b64encode((yield from effects.random_bytes(12))).decode()
+    jti = urlsafe_b64encode((yield from call(Entropy.token_bytes, 12))).decode()
     claims = build_claims(session, jti, now, config, resource)
-    token = yield from effects.sign(claims, now)
+    token = yield from call(Signer.sign, claims, now)
     return PlaintextToken(token), Instant(int(str(claims["exp"])))
 
 

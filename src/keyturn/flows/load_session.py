@@ -1,11 +1,12 @@
 """Lookup of the session of a presented credential, always in the store, never in a cache."""
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.sealed import ParsedCredential, verify_mac
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import SessionId
 from keyturn.errors import StoreRestored, TokenInvalid
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import SessionStore
 
 
 def load_session(sid: SessionId) -> Flow[LoadedSession | None]:
@@ -13,8 +14,8 @@ def load_session(sid: SessionId) -> Flow[LoadedSession | None]:
 
     Raises ``StoreRestored`` for an unknown one while the database is suspended: the backup may be older than it.
     """
-    loaded = yield from effects.load(sid)
-    if loaded is None and (yield from effects.is_suspended()):
+    loaded = yield from call(SessionStore.load, sid)
+    if loaded is None and (yield from call(SessionCache.is_suspended)):
         raise StoreRestored("the session is not in the restored database")
     return loaded
 

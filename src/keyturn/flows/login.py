@@ -11,7 +11,7 @@ from keyturn.core.types import Instant, Subject
 from keyturn.errors import LoginFailed, Overloaded, PasswordRejected, StoreUnavailable, Throttled
 from keyturn.flows import effects
 from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, device_secret, issue_device_cookie
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import (
     AttemptReservation,
@@ -20,6 +20,7 @@ from keyturn.flows.throttle import (
     reserve_login,
     verify_password,
 )
+from keyturn.ports import AccountStore, PasswordHasher, SessionStore
 
 
 def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
@@ -54,11 +55,11 @@ def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None,
     # Read the account and the revocation floor as of the same moment (CWE-367). A password change or a disabled account
     # between the two reads raises the generation: the old password must not open a session under the new generation,
     # nor the new password one under the old generation.
-    account = yield from effects.find_account(identifier)
+    account = yield from call(AccountStore.find, identifier)
     while True:
         subject = account.subject if account else Subject("")
-        floor = yield from effects.revocation_floor(subject, client_id)
-        latest = yield from effects.find_account(identifier)
+        floor = yield from call(SessionStore.revocation_floor, subject, client_id)
+        latest = yield from call(AccountStore.find, identifier)
         if latest == account:
             return account, floor
         account = latest
@@ -85,8 +86,8 @@ def _authenticate(
 def _upgrade_hash(account: Account, password: str) -> Flow[None]:
     """Store a hash with the present parameters. If that fails, the login goes on, and the next one tries again."""
     try:
-        new_hash = yield from effects.hash_password(password)
-        yield from effects.replace_account(replace(account, password_hash=new_hash, version=account.version + 1))
+        new_hash = yield from call(PasswordHasher.hash, password)
+        yield from call(AccountStore.replace, replace(account, password_hash=new_hash, version=account.version + 1))
     except (Overloaded, PasswordRejected, StoreUnavailable):
         # The password has matched: a full queue, a newer password rule or a full disk must not refuse its owner.
         return

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
@@ -10,10 +11,11 @@ from keyturn.core.policy import Deliver
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.revoke import generation_increment
 from keyturn.flows.step_up import AMR, load_live_session, verify_session_password
+from keyturn.ports import AccountStore, PasswordHasher, PasswordRules
 
 
 def change_password(
@@ -29,8 +31,8 @@ def change_password(
     loaded = yield from load_live_session(sid, now, config)
     check_resource(loaded.session, delivery, config)
     account = yield from verify_session_password(loaded.session, current, now, config)
-    yield from effects.validate_password(new, account.identifier)
-    encoded = yield from effects.hash_password(new)
+    yield from call(PasswordRules.validate, new, account.identifier)
+    encoded = yield from call(PasswordHasher.hash, new)
     while True:
         new_account = replace(account, password_hash=encoded, version=account.version + 1)
         session = yield from _replace(new_account, sid, now, config)
@@ -45,12 +47,12 @@ def _replace(account: Account, sid: SessionId, now: Instant, config: IssuerConfi
     """Store the account, end the other sessions and renew this one atomically. Return None if another write won."""
     loaded = yield from load_live_session(sid, now, config)
     session = step_up(loaded, AMR, now, config.profile.session)
-    entry = yield from effects.replace_account_and_revoke(
-        account, generation_increment(account.subject, now, config), session
+    entry = yield from call(
+        AccountStore.replace_and_revoke, account, generation_increment(account.subject, now, config), session
     )
     if entry is None:
         return None
-    yield from effects.apply_local(entry)
+    yield from call(SessionCache.apply_local, entry)
     return replace(session, generation=entry.value)
 
 
@@ -59,7 +61,7 @@ def _reload_account(
 ) -> Flow[Account]:
     """Reload the account after a lost race. Verify its password again if the account has changed."""
     loaded = yield from load_live_session(sid, now, config)
-    account = yield from effects.load_account(old_account.subject)
+    account = yield from call(AccountStore.load, old_account.subject)
     if account is not None and account.version == old_account.version:
         return account
     return (yield from verify_session_password(loaded.session, current, now, config))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Deliver
 from keyturn.core.rotation import RotationResult, rotate
@@ -9,10 +10,11 @@ from keyturn.core.sealed import CredentialKind, parse
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import Instant
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.load_session import load_session_by_credential
 from keyturn.flows.revoke import session_end
+from keyturn.ports import SessionStore
 
 
 def refresh(
@@ -52,14 +54,14 @@ def _persist(result: RotationResult, loaded: LoadedSession, now: Instant, config
         return (yield from _store(result, now, config))
     # P3: within the grace window the rotation may be one that no replica has confirmed yet. Issuing its successor
     # acknowledges it, so it must be durable first.
-    return result.refusal is not None or loaded.durable or (yield from effects.wait_durable(loaded.session))
+    return result.refusal is not None or loaded.durable or (yield from call(SessionStore.wait_durable, loaded.session))
 
 
 def _store(result: RotationResult, now: Instant, config: IssuerConfig) -> Flow[bool]:
     session = result.session
     entry = None if session.ended_at is None else session_end(session.sid, now, config)
-    sequence = yield from effects.replace(session, entry)
+    sequence = yield from call(SessionStore.replace, session, entry)
     if sequence is None:
         return False
-    yield from (effects.apply_local(entry) if entry else effects.evict_cached(session.sid))
+    yield from (call(SessionCache.apply_local, entry) if entry else call(SessionCache.evict, session.sid))
     return True

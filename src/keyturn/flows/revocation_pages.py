@@ -1,14 +1,14 @@
 """Pages of the revocation log, as resource servers read it over HTTP."""
 
 from dataclasses import replace
-from typing import cast
 
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import verify_mark
 from keyturn.core.types import Instant
 from keyturn.errors import StoreRestored
-from keyturn.flows.effects import Flow, call, log_sequence
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import RevocationLog, Signer
 
 PAGE_LIMIT = 1000
 """Maximum number of entries in a page."""
@@ -32,7 +32,7 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
     page = yield from _read(after, limit)
     if len(page.entries) == limit:
         return replace(page, complete=True)
-    end_sequence = yield from log_sequence()
+    end_sequence = yield from call(RevocationLog.sequence)
     # If both pages are of one log, so is ``end_sequence``, and the second page has every entry up to that number.
     second_page = yield from _read(after, limit)
     if len(second_page.entries) < limit and second_page.sequence < end_sequence:
@@ -45,7 +45,7 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
 
 def head_page() -> Flow[RevocationPage]:
     """Return an empty page at the end of the log, with the log's id and its last sequence number."""
-    return (yield from _read((yield from log_sequence()), PAGE_LIMIT))
+    return (yield from _read((yield from call(RevocationLog.sequence)), PAGE_LIMIT))
 
 
 def check_mark(page: RevocationPage, mark: str, secrets: Secrets, now: Instant) -> Flow[RevocationPage]:
@@ -61,14 +61,14 @@ def check_mark(page: RevocationPage, mark: str, secrets: Secrets, now: Instant) 
     if known is None:
         return replace(page, complete=False)
     if known.is_contradicted_by(page.start):
-        if (yield from call("log", "mark_restored", known, now)):
+        if (yield from call(RevocationLog.mark_restored, known, now)):
             raise StoreRestored("a reader of the feed has an entry that the log lacks")
         return replace(page, complete=False, is_restored=True)
     return page
 
 
 def _read(after: int, limit: int) -> Flow[RevocationPage]:
-    page = cast(RevocationPage, (yield from call("log", "after", after, limit)))
+    page = yield from call(RevocationLog.after, after, limit)
     if page.suspended_before:
         # Verifiers then ask about each token, which tells suspended sessions from new ones.
         raise StoreRestored("the revocation feed is withheld until an operator decides on the restored database")
@@ -77,4 +77,4 @@ def _read(after: int, limit: int) -> Flow[RevocationPage]:
 
 def published_keys(now: Instant) -> Flow[dict[str, object]]:
     """Return the public keys as a JSON Web Key Set (RFC 7517)."""
-    return cast("dict[str, object]", (yield from call("signer", "jwks", now)))
+    return (yield from call(Signer.jwks, now))

@@ -5,6 +5,7 @@ Each revocation is durable before its flow returns.
 
 from dataclasses import dataclass
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import revoke
@@ -12,7 +13,8 @@ from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, Revo
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import NotFound, StoreUnavailable
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import RevocationLog, SessionStore
 
 LOGOUT = "logout"
 """Reason recorded for a session that its owner ended."""
@@ -48,20 +50,20 @@ def revoke_session(
     Raises ``NotFound``, both for a missing session and for one of another subject.
     """
     while True:
-        loaded = yield from effects.load(sid)
+        loaded = yield from call(SessionStore.load, sid)
         if loaded is None or owner not in (None, loaded.session.subject):
             raise NotFound("no such session")
         if loaded.session.ended_at is not None:
             # The log has the entry already. A second one would let the holder of a revoked token fill the log
             # (CWE-400). Apply it to the local cache: another process may have ended the session.
-            if not (yield from effects.wait_durable(loaded.session)):
+            if not (yield from call(SessionStore.wait_durable, loaded.session)):
                 continue  # P1: the write that was read may be unacknowledged, and may still be lost
-            yield from effects.apply_local(session_end(sid, now, config))
-            return _receipt((yield from effects.log_sequence()), config)
+            yield from call(SessionCache.apply_local, session_end(sid, now, config))
+            return _receipt((yield from call(RevocationLog.sequence)), config)
         entry = session_end(sid, now, config)
-        sequence = yield from effects.replace(revoke(loaded, reason, now), entry)
+        sequence = yield from call(SessionStore.replace, revoke(loaded, reason, now), entry)
         if sequence is not None:
-            yield from effects.apply_local(entry)
+            yield from call(SessionCache.apply_local, entry)
             event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
             yield from effects.audit(event, now, loaded.session.subject, sid)
             return _receipt(sequence, config)
@@ -69,8 +71,8 @@ def revoke_session(
 
 def revoke_subject(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
     """End every session of ``subject``. Credentials issued under an earlier generation are void."""
-    entry = yield from effects.increment_generation(generation_increment(subject, now, config))
-    yield from effects.apply_local(entry)
+    entry = yield from call(SessionStore.increment_generation, generation_increment(subject, now, config))
+    yield from call(SessionCache.apply_local, entry)
     yield from effects.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
     return _receipt(entry.sequence, config)
 
@@ -99,8 +101,8 @@ def _raise_not_before(
     last_use = yield from _last_use(key if kind is RevocationKind.CLIENT else None)
     if last_use > not_before:
         not_before = last_use + 1
-    entry = yield from effects.raise_not_before(Revocation(kind, key, not_before, now, _expiry(now, config)))
-    yield from effects.apply_local(entry)
+    entry = yield from call(SessionStore.raise_not_before, Revocation(kind, key, not_before, now, _expiry(now, config)))
+    yield from call(SessionCache.apply_local, entry)
     yield from effects.audit(event, now)
     return _receipt(entry.sequence, config)
 
@@ -109,7 +111,7 @@ def _last_use(client_id: str | None) -> Flow[Instant]:
     # This process may have started with a clock that is behind: what the store has seen is a lower bound of the time.
     # A store that cannot say so in time must not prevent the revocation.
     try:
-        return (yield from effects.last_use(client_id))
+        return (yield from call(SessionStore.last_use, client_id))
     except StoreUnavailable:
         return EPOCH
 

@@ -7,8 +7,8 @@ from keyturn.core.lifecycle import State, ends_at, session_state
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class SessionSummary:
 
 def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[list[SessionSummary]]:
     """List the live sessions of ``subject``, newest first."""
-    sessions = yield from effects.list_sessions(subject)
+    sessions = yield from call(SessionStore.list, subject)
     # While clocks disagree, a session that may have timed out is listed: it can still be ended.
     policy = replace(config.profile.session, clock_gap_seconds=0)
     return [

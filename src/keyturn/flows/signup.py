@@ -10,9 +10,10 @@ from keyturn.core.types import Instant, Subject
 from keyturn.errors import AccountExists
 from keyturn.flows import effects
 from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, issue_device_cookie, new_id
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
+from keyturn.ports import AccountStore, PasswordHasher, PasswordRules, SessionStore
 
 
 def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[IssuedCredentials]:
@@ -24,13 +25,15 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
     config.require_clocks()
     deliver = check_attempt(request, config)
     identifier = normalise_identifier(request.identifier)
-    yield from effects.validate_password(request.password, identifier)
+    yield from call(PasswordRules.validate, request.password, identifier)
     reservations = yield from _reserve(request.client.address, now, config)
     # Read the floor before the account is created: if the account is disabled at once, its generation rises, and this
     # session must not be created under the raised generation.
     subject = Subject((yield from new_id()))
-    floor = yield from release_if_unavailable(reservations, effects.revocation_floor(subject, request.client.client_id))
-    password_hash = yield from release_if_unavailable(reservations, effects.hash_password(request.password))
+    floor = yield from release_if_unavailable(
+        reservations, call(SessionStore.revocation_floor, subject, request.client.client_id)
+    )
+    password_hash = yield from release_if_unavailable(reservations, call(PasswordHasher.hash, request.password))
     account = yield from _create(Account(subject, identifier, password_hash, now))
     session = yield from create_session(account.subject, floor, request, now, config)
     issued = yield from issue(session, deliver, now, config)
@@ -45,7 +48,7 @@ def _reserve(address: str, now: Instant, config: IssuerConfig) -> Flow[list[Atte
 
 
 def _create(account: Account) -> Flow[Account]:
-    if not (yield from effects.insert_account(account)):
+    if not (yield from call(AccountStore.insert, account)):
         raise AccountExists("an account with this identifier exists")
     yield from effects.audit(AuditEventType.SIGNUP, account.created_at, account.subject)
     return account

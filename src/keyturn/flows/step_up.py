@@ -1,5 +1,6 @@
 """Step-up: the subject confirms the password, and the session becomes fresh and gets a new session token."""
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
@@ -10,11 +11,12 @@ from keyturn.core.throttle import Rate
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import LoginFailed, TokenRevoked
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.load_session import load_session
 from keyturn.flows.revoke import session_renewal
 from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
+from keyturn.ports import AccountStore, SessionStore
 
 AMR = ("pwd",)
 """Authentication methods of a step-up (RFC 8176)."""
@@ -58,7 +60,7 @@ def verify_session_password(session: Session, password: str, now: Instant, confi
     policy = config.profile.throttle
     rate = Rate(policy.device_limit, policy.window_seconds)
     reservations = yield from reserve([("session:" + session.sid, rate)], now)
-    account = yield from release_if_unavailable(reservations, effects.load_account(session.subject))
+    account = yield from release_if_unavailable(reservations, call(AccountStore.load, session.subject))
     check = yield from verify_password(reservations, account.password_hash if account else None, password)
     if account is None or account.disabled or not check.matches:
         yield from effects.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
@@ -78,6 +80,6 @@ def _renew(verified_session: Session, now: Instant, config: IssuerConfig) -> Flo
             return None
         session = step_up(loaded, AMR, now, config.profile.session)
         entry = session_renewal(session.sid, session.renewals, now, config)
-        if (yield from effects.replace(session, entry)) is not None:
-            yield from effects.apply_local(entry)
+        if (yield from call(SessionStore.replace, session, entry)) is not None:
+            yield from call(SessionCache.apply_local, entry)
             return session

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from keyturn.cache_ports import SessionCache
 from keyturn.core.claims import AccessClaims
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import record_access
@@ -9,8 +10,8 @@ from keyturn.core.repeats import has_unrecorded_use
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import SessionStore
 
 
 def record_access_use(claims: AccessClaims, config: IssuerConfig) -> Flow[None]:
@@ -21,7 +22,7 @@ def record_access_use(claims: AccessClaims, config: IssuerConfig) -> Flow[None]:
     """
     if not config.profile.session.lost_response_seconds and claims.rot is None:
         return
-    cached = yield from effects.get_cached(claims.sid)
+    cached = yield from call(SessionCache.get, claims.sid)
     if cached is None or has_unrecorded_use(cached.session, claims.rot):
         with suppress(StoreUnavailable):
             yield from record_use(claims.sid, claims.rot)
@@ -30,10 +31,10 @@ def record_access_use(claims: AccessClaims, config: IssuerConfig) -> Flow[None]:
 def record_use(sid: SessionId, rotation: int | None = None) -> Flow[None]:
     """Record the use of a credential issued with refresh token ``rotation``; None if unknown, the newest."""
     while True:
-        loaded = yield from effects.load(sid)
+        loaded = yield from call(SessionStore.load, sid)
         if loaded is None:
             return
         session = record_access(loaded.session, rotation)
-        if session is loaded.session or (yield from effects.replace(session)) is not None:
-            yield from effects.put_cached(LoadedSession(session, loaded.floor))
+        if session is loaded.session or (yield from call(SessionStore.replace, session)) is not None:
+            yield from call(SessionCache.put, LoadedSession(session, loaded.floor))
             return

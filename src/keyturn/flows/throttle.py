@@ -7,9 +7,8 @@ from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate, account_key, address_key, device_key, release, try_reserve
 from keyturn.core.types import Instant
 from keyturn.errors import Overloaded, StoreUnavailable, Throttled
-from keyturn.flows import effects
-from keyturn.flows.effects import Flow
-from keyturn.ports import PasswordCheck
+from keyturn.flows.effects import Flow, call
+from keyturn.ports import PasswordCheck, PasswordHasher, ThrottleStore
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ def reserve(limits: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptRe
 
 def verify_password(reservations: list[AttemptReservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
     """Verify a password. Raises ``Overloaded``, with ``reservations`` released."""
-    return (yield from release_if_unavailable(reservations, effects.verify_password(encoded, password)))
+    return (yield from release_if_unavailable(reservations, call(PasswordHasher.verify, encoded, password)))
 
 
 def release_if_unavailable(reservations: list[AttemptReservation], flow: Flow[T]) -> Flow[T]:
@@ -74,16 +73,16 @@ def release_reservations(reservations: list[AttemptReservation]) -> Flow[None]:
     """Release reservations, because only failed attempts count."""
     for each in reservations:
         while True:
-            bucket = yield from effects.load_bucket(each.key)
-            if bucket is None or (yield from effects.replace_bucket(release(bucket, each.reserved_at, each.rate))):
+            bucket = yield from call(ThrottleStore.load, each.key)
+            if bucket is None or (yield from call(ThrottleStore.replace, release(bucket, each.reserved_at, each.rate))):
                 break
 
 
 def _reserve_one(key: str, rate: Rate, now: Instant) -> Flow[int]:
     while True:
-        decision = try_reserve(key, (yield from effects.load_bucket(key)), now, rate)
+        decision = try_reserve(key, (yield from call(ThrottleStore.load, key)), now, rate)
         if not decision.allowed:
             return decision.retry_after_seconds
         # Compare and swap: of parallel attempts that read the same bucket, one succeeds and the others read again.
-        if (yield from effects.replace_bucket(decision.bucket)):
+        if (yield from call(ThrottleStore.replace, decision.bucket)):
             return 0

@@ -3,6 +3,7 @@
 A cached session only accepts a credential. Only the store or the revocation feed refuses one.
 """
 
+from keyturn.cache_ports import SessionCache, SharedSessionCache
 from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, check_issuer, check_times, principal_from_claims
 from keyturn.core.issuer_config import IssuerConfig
@@ -23,10 +24,11 @@ from keyturn.errors import (
     TokenRevoked,
 )
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow, T
+from keyturn.flows.effects import Flow, T, call
 from keyturn.flows.issue import session_principal
 from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use
+from keyturn.ports import SessionStore, Signer
 
 
 def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
@@ -36,7 +38,7 @@ def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     ``RevocationUnknown`` if the feed is stale and the store is unavailable.
     """
     credential = parse(text, CredentialKind.SESSION, config.secrets)
-    session = _check_cached((yield from effects.get_cached(credential.sid)), credential, now, config)
+    session = _check_cached((yield from call(SessionCache.get, credential.sid)), credential, now, config)
     if session is None:
         session = yield from _check_uncached(credential, now, config)
     return session_principal(session, config)
@@ -47,7 +49,7 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
 
     Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``.
     """
-    claims = yield from effects.verify_token(token, now)
+    claims = yield from call(Signer.verify, token, now)
     check_issuer(claims, config.issuer)
     check_own_audience(claims.aud, claims.aud_limited, config)
     check_times(claims, now, config.profile.token.leeway_seconds, config.clock_gap_seconds)
@@ -65,10 +67,10 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
 
 def _check_uncached(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[Session]:
     """Check a session token that the session cache does not accept: it may be dead, so first ask the feed."""
-    known = yield from effects.get_refusal(credential)
+    known = yield from call(SessionCache.get_refusal, credential)
     if known is not None:
         raise known("the revocation feed lists the session, or the store has just refused this credential")
-    cursor = yield from effects.cache_cursor()
+    cursor = yield from call(SessionCache.cursor)
     shared = yield from _load_from_shared_cache(credential, cursor, now, config)
     if shared is not None:
         return shared
@@ -76,7 +78,7 @@ def _check_uncached(credential: ParsedCredential, now: Instant, config: IssuerCo
         return (yield from _load_from_store(credential, cursor, now, config))
     except (TokenInvalid, TokenRevoked, SessionEnded) as refusal:
         if cursor is not None:
-            yield from effects.put_refusal(credential, type(refusal), cursor)
+            yield from call(SessionCache.put_refusal, credential, type(refusal), cursor)
         raise
 
 
@@ -98,11 +100,11 @@ def _load_from_shared_cache(
     """Return the session from the shared cache, if it is recent and valid and the local feed shows no revocation."""
     if cursor is None:
         return None
-    copy = yield from effects.get_copy(credential.sid, cursor.log_id)
+    copy = yield from call(SharedSessionCache.get, credential.sid, cursor.log_id)
     if copy is None or not copy.is_recent(now):
         return None
     session = _check_cached(copy.loaded, credential, now, config)
-    return session if session is not None and (yield from effects.accept_copy(copy)) else None
+    return session if session is not None and (yield from call(SessionCache.accept_copy, copy)) else None
 
 
 def _load_from_store(
@@ -112,15 +114,15 @@ def _load_from_store(
         loaded = yield from _unavailable_as_unknown(load_session_by_credential(credential))
         session = check_session_token(loaded, credential.counter, now, config.profile.session)
         try:
-            if session is not loaded.session and (yield from effects.replace(session)) is None:
+            if session is not loaded.session and (yield from call(SessionStore.replace, session)) is None:
                 continue
         except StoreUnavailable:
             # A full disk can still be read. The use is not recorded: the session may end early, but never late.
             return loaded.session
         current = LoadedSession(session, loaded.floor)
-        yield from effects.put_cached(current)
+        yield from call(SessionCache.put, current)
         if cursor is not None:
-            yield from effects.put_copy(CachedSession(current, cursor, now))
+            yield from call(SharedSessionCache.put, CachedSession(current, cursor, now))
         return session
 
 
