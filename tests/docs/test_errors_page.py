@@ -18,7 +18,7 @@ def tree(root: type[Refusal]) -> Iterator[type[Refusal]]:
         yield from tree(child)
 
 
-REFUSALS = [each for each in tree(Refusal) if each.__module__ == "keyturn.errors" and "code" in vars(each)]
+REFUSALS = [each for each in tree(Refusal) if each.__module__.startswith("keyturn.errors.") and "code" in vars(each)]
 SECTIONS = {section["code"]: section for section in SECTION.finditer(PAGE.read_text())}
 
 

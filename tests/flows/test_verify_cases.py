@@ -208,25 +208,19 @@ def test_a_flood_with_many_dead_cookies_asks_the_store_once_for_each(flows: Flow
     assert counted.loads == len(dead)
 
 
+def refuse_forged(flows: FlowFixture, counted: Counted, times: int) -> None:
+    for _ in range(times):
+        flow = verify_session(forged(flows, CredentialKind.SESSION), T0, flows.realm)
+        refused(flows, TokenInvalid, flow, sessions=counted)
+
+
 def test_a_forged_cookie_of_a_live_session_leaves_it_live(flows: FlowFixture, counted: Counted) -> None:
-    for _ in range(3):
-        refused(
-            flows,
-            TokenInvalid,
-            verify_session(forged(flows, CredentialKind.SESSION), T0, flows.realm),
-            sessions=counted,
-        )
+    refuse_forged(flows, counted, 3)
     assert counted.loads == 1
     assert flows.run(verify_session(flows.sealed(CredentialKind.SESSION, 0), T0, flows.realm)).sid == flows.sid
 
 
 def test_a_refusal_is_not_remembered_while_the_feed_is_stale(flows: FlowFixture) -> None:
     counted = Counted(flows.store.sessions)
-    for _ in range(2):
-        refused(
-            flows,
-            TokenInvalid,
-            verify_session(forged(flows, CredentialKind.SESSION), T0, flows.realm),
-            sessions=counted,
-        )
+    refuse_forged(flows, counted, 2)
     assert counted.loads == 2

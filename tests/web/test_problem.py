@@ -18,7 +18,9 @@ def tree(root: type[Refusal]) -> Iterator[type[Refusal]]:
 
 
 ERRORS = "https://login.example.com/docs/errors"
-ALL = sorted({each for each in tree(Refusal) if each.__module__ == "keyturn.errors"}, key=lambda each: each.__name__)
+ALL = sorted(
+    {each for each in tree(Refusal) if each.__module__.startswith("keyturn.errors.")}, key=lambda each: each.__name__
+)
 NAMES = [each.__name__ for each in ALL]
 
 

@@ -1,4 +1,4 @@
-"""Repeated answers: counts and limits of refresh tokens that are issued more than once. ``lifecycle`` applies them."""
+"""Repeated answers: counts and limits of refresh tokens that are issued more than once. ``rotation`` applies them."""
 
 from dataclasses import replace
 

@@ -10,9 +10,9 @@ from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, se
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
-from keyturn.stores.sql.clock import server_clock
 from keyturn.stores.sql.operation import BEGIN, Operation, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
+from keyturn.stores.sql.server_functions import server_clock, timeline
 from keyturn.stores.sql.tables import (
     APPENDED,
     DATABASE,
@@ -25,7 +25,6 @@ from keyturn.stores.sql.tables import (
     marks,
     revocations,
 )
-from keyturn.stores.sql.timeline import timeline
 
 TAG_BITS: Final = 62
 STEP_BITS: Final = 40

@@ -51,9 +51,33 @@ def session_to_row(session: Session) -> dict[str, object]:
 
 def row_to_session(row: Sequence[Any]) -> LoadedSession:
     """Convert a row of ``sessions``, in column order, followed by the four values of its revocation floor."""
-    (sid, subject, seed, client_id, label, address, generation, created_at, auth_time, last_seen_at, expires_at, amr,
-     scope, claims, renewals, rotations, rotated_at, ended_at, end_reason, version, unseen, late, repeated, in_a_row,
-     *floor) = row  # fmt: skip
+    (
+        sid,
+        subject,
+        seed,
+        client_id,
+        label,
+        address,
+        generation,
+        created_at,
+        auth_time,
+        last_seen_at,
+        expires_at,
+        amr,
+        scope,
+        claims,
+        renewals,
+        rotations,
+        rotated_at,
+        ended_at,
+        end_reason,
+        version,
+        unseen,
+        late,
+        repeated,
+        in_a_row,
+        *floor,
+    ) = row
     session = Session(
         sid,
         subject,

@@ -37,7 +37,7 @@ class LogContract:
         # A server of its own may have another clock; those of one test machine agree.
         assert shown is None or before - 1 <= shown <= time.time() + 1
 
-    def test_the_last_use_is_of_any_session_or_of_a_client_or_unknown(self, store: Store) -> None:
+    def test_last_use_returns_the_latest_use_of_all_sessions_or_of_a_client(self, store: Store) -> None:
         assert store.sessions.last_use(None) == store.sessions.last_use("web") == EPOCH
         old, new = new_session(), new_session()
         store.sessions.insert(replace(old, client=ClientInfo("web"), last_seen_at=Instant(NOW - 60)))
