@@ -7,7 +7,6 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -23,20 +22,31 @@ EMAIL, PASSWORD = "edith@example.com", "violet umbrella 7 o clock"
 AN_HOUR_AGO = "-3600 all"
 """An access token that is issued then has expired by now."""
 CALLS = 20
+LOGINS = 6
+"""Logins of an hour ago, one for each test that takes one."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Keyturn's server. Without a grace window, a second use of one refresh token ends the login."""
+    """Keyturn's server. Without a grace window, a second use of one refresh token ends the login.
+
+    By its clock it was started an hour ago, logged ``LOGINS`` clients in, and was started again now.
+    """
     assert SERVE == "KEYTURN_CREDENTIALS=jwt scripts/serve"
     folder = tmp_path_factory.mktemp("jwt_app")
-    (folder / "clock").touch()
+    (folder / "clock").write_text(AN_HOUR_AGO)
     settings = {"KEYTURN_CREDENTIALS": "jwt", "KEYTURN_REFRESH_GRACE_SECONDS": "0"}
     server = ServerProcess(folder / "data", settings=settings, clock=folder / "clock")
     server.start()
     try:
         signed_up = sh(SIGN_UP.replace("http://127.0.0.1:8000", server.url), folder)
         assert "access_token" in json.loads(signed_up.stdout)
+        clients = [Client(server, "", folder / f"login-{number}.json") for number in range(LOGINS)]
+        for process in [each.start(0, EMAIL=EMAIL, PASSWORD=PASSWORD) for each in clients]:
+            lines_of(process)
+        server.stop()
+        (folder / "clock").write_text("")
+        server.start()
         yield server
     finally:
         server.stop()
@@ -51,10 +61,10 @@ def api(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 class Client:
-    """One user's client. ``tokens``: its file."""
+    """One user's client. ``orders``: the URL that it calls. ``tokens``: its file."""
 
-    def __init__(self, server: ServerProcess, api: App, tokens: Path) -> None:
-        self._server, self._orders, self.tokens = server, f"{api.url}/orders", tokens
+    def __init__(self, server: ServerProcess, orders: str, tokens: Path) -> None:
+        self._server, self._orders, self.tokens = server, orders, tokens
 
     def start(self, calls: int, umask: int = -1, **account: str) -> "subprocess.Popen[str]":
         """Start the command of the README with ``calls`` URLs."""
@@ -76,9 +86,8 @@ class Client:
         return lines_of(self.start(calls, umask, EMAIL=EMAIL, PASSWORD=PASSWORD))
 
     def log_in_an_hour_ago(self) -> None:
-        """Log in with a server whose clock is an hour late, so that the access token has expired."""
-        with late(self._server):
-            self.run(0)
+        """Take a login of an hour ago, so that the access token has expired."""
+        next(self._server.data.parent.glob("login-*.json")).rename(self.tokens)
 
     def saved(self) -> dict[str, str]:
         """Return the tokens in the file."""
@@ -88,7 +97,7 @@ class Client:
 
 @pytest.fixture
 def client(server: ServerProcess, api: App, tmp_path: Path) -> Client:
-    return Client(server, api, tmp_path / "tokens.json")
+    return Client(server, f"{api.url}/orders", tmp_path / "tokens.json")
 
 
 def sh(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -99,14 +108,6 @@ def lines_of(process: "subprocess.Popen[str]", typed: str = "") -> list[str]:
     printed, complaints = process.communicate(typed, timeout=60)
     assert process.returncode == 0, complaints
     return printed.splitlines()
-
-
-@contextmanager
-def late(server: ServerProcess) -> Iterator[None]:
-    assert server.clock is not None
-    server.clock.write_text(AN_HOUR_AGO)
-    yield
-    server.clock.write_text("")
 
 
 def refreshes_of(server: ServerProcess) -> int:

@@ -160,9 +160,12 @@ def start_until(step: int, url: str, session_store: str) -> bool:
         try:
             _kill_at(step)
             open_store(url, redis_sessions=RedisSessions(session_store))
-        finally:
             os._exit(0)
-    return os.waitpid(child, 0)[1] == 0
+        finally:
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), "the start failed, it was not killed"
+    return status == 0
 
 
 def _kill_at(step: int) -> None:
@@ -176,9 +179,9 @@ def _kill_at(step: int) -> None:
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def send_counting(client: Any, commands: Any) -> Any:
+    def send_counting(request: Any) -> Any:
         count()
-        return send(client, commands)
+        return send(request)
 
     def bind_counting(runner: Any, engine: Any) -> Any:
         event.listen(engine, "before_cursor_execute", count)
