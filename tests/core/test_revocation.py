@@ -52,6 +52,21 @@ def test_the_sequence_advances_after_the_entry_is_applied() -> None:
     assert (found, watched.sequence) == ([0], 4)
 
 
+def test_the_revision_changes_after_the_entry_is_applied() -> None:
+    found: list[object] = []
+
+    class Watched(set[bytes]):
+        def add(self, sid: bytes) -> None:
+            found.append(watched.revision)
+            super().add(sid)
+
+    watched = RevocationSet(ended=Watched())
+    before = watched.revision
+    watched.apply(Revocation(RevocationKind.SESSION, "s1", ENDED, Instant(1), Instant(60), 4))
+    assert found == [before]
+    assert watched.revision is not before
+
+
 def merged(one: list[Revocation], other: list[Revocation]) -> list[Revocation]:
     return [*one, *other]
 

@@ -46,6 +46,26 @@ def test_a_revocation_refuses_exactly_its_target(
 
 
 @pytest.mark.parametrize("seen", [False, True])
+def test_a_revocation_applied_during_a_check_refuses_the_next_call(
+    harness: VerifierHarness, mint: Mint, seen: bool
+) -> None:
+    class Ended(set[bytes]):
+        def __contains__(self, sid: object) -> bool:
+            harness.feed.revocations.ended = set[bytes]()
+            harness.revoke(RevocationKind.SESSION, SID, ENDED)
+            return False
+
+    token = mint()
+    if seen:
+        harness(token)
+        harness.revoke(RevocationKind.SUBJECT, "bob", 4)
+    harness.feed.revocations.ended = Ended()
+    assert harness(token)
+    with pytest.raises(TokenRevoked):
+        harness(token)
+
+
+@pytest.mark.parametrize("seen", [False, True])
 def test_past_the_staleness_bound_every_token_is_revocation_unknown(
     harness: VerifierHarness, mint: Mint, monotonic: Any, seen: bool
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.repeats import is_blocked, is_unseen
+from keyturn.core.revocation import is_void
 from keyturn.core.session import NO_REPEATS, LoadedSession, RevocationFloor, Session
 from keyturn.core.types import Instant
 from keyturn.errors import (
@@ -62,7 +63,7 @@ def session_state(session: Session, floor: RevocationFloor, now: Instant, policy
     later = now + policy.clock_gap_seconds
     if session.ended_at is not None:
         return State.ENDED
-    if session.generation < floor.generation or session.created_at < floor.not_before:
+    if is_void(session.generation, session.created_at, floor.generation, floor.not_before):
         return State.VOID
     if session.created_at < floor.suspended_before:
         return State.SUSPENDED

@@ -93,6 +93,11 @@ class LogCursor:
     sequence: int
 
 
+def is_void(generation: int, issued_at: int, min_generation: int, not_before: int) -> bool:
+    """Return True if a credential of this generation, issued at this time, is below one of two lower bounds."""
+    return generation < min_generation or issued_at < not_before
+
+
 def _empty_map() -> dict[str, int]:
     return {}
 
@@ -106,6 +111,8 @@ class RevocationSet:
 
     ``ended``: sids of ended sessions, as bytes. Nearly all revocations are of this kind, so they are stored as
     compactly as Python allows, grouped by the minute in which they expire.
+    ``revision``: another object after every ``apply``. A credential that this set did not revoke is still not revoked
+    while ``revision`` is the same object as before that check.
     """
 
     sequence: int = 0
@@ -114,6 +121,7 @@ class RevocationSet:
     generations: dict[str, int] = field(default_factory=_empty_map)
     clients: dict[str, int] = field(default_factory=_empty_map)
     not_before: int = 0
+    revision: object = field(default_factory=object, compare=False)
     _not_before_expires_at: int = 0
     _ended_by_minute: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
     _later_minutes: dict[bytes, int] = field(default_factory=dict[bytes, int])
@@ -132,6 +140,8 @@ class RevocationSet:
             self._not_before_expires_at = max(self._not_before_expires_at, entry.expires_at)
         else:
             self._raise(entry)
+        # After the merge: a thread that still sees the former revision checks the credential again next time.
+        self.revision = object()
         # Last: a thread that waits for this sequence (wait_for_sequence) must then find the revocation applied.
         self.sequence = max(self.sequence, entry.sequence)
 
@@ -164,12 +174,11 @@ class RevocationSet:
 
     def revokes(self, sid: str, subject: str, generation: int, client_id: str, issued_at: int) -> bool:
         """Return True if an access token with these claims is revoked."""
-        return (
-            sid.encode() in self.ended
-            or generation < self.generations.get(subject, 0)
-            or issued_at < self.not_before
-            or issued_at < self.clients.get(client_id, 0)
-        )
+        return sid.encode() in self.ended or is_void(generation, issued_at, *self.bounds(subject, client_id))
+
+    def bounds(self, subject: str, client_id: str) -> tuple[int, int]:
+        """Return the lowest valid generation of ``subject``, and the not-before of ``client_id`` and of everything."""
+        return self.generations.get(subject, 0), max(self.not_before, self.clients.get(client_id, 0))
 
     def _end(self, sid: bytes, minute: int) -> None:
         if sid not in self.ended:

@@ -9,7 +9,7 @@ from keyturn.core.claims import AccessClaims, check_issuer, check_times, princip
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, check_session_token, session_state
 from keyturn.core.principal import Principal
-from keyturn.core.revocation import LogCursor, Verdict
+from keyturn.core.revocation import LogCursor, Verdict, is_void
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
 from keyturn.core.session import CachedSession, LoadedSession, Session
 from keyturn.core.types import Instant, SessionId
@@ -137,7 +137,8 @@ def is_access_valid(loaded: LoadedSession, claims: AccessClaims, now: Instant, c
     state, floor = session_state(loaded.session, loaded.floor, now, config.profile.session), loaded.floor
     if state is State.SUSPENDED:
         raise StoreRestored("the session is suspended")
-    return state not in (State.ENDED, State.VOID) and claims.gen >= floor.generation and claims.iat >= floor.not_before
+    is_revoked = is_void(claims.gen, claims.iat, floor.generation, floor.not_before)
+    return state not in (State.ENDED, State.VOID) and not is_revoked
 
 
 def _unavailable_as_unknown(flow: Flow[T]) -> Flow[T]:

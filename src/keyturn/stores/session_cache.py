@@ -6,7 +6,15 @@ from collections.abc import Callable
 from threading import Lock
 
 from keyturn.core.freshness import Freshness
-from keyturn.core.revocation import LogCursor, Revocation, RevocationKind, RevocationPage, RevocationSet, Verdict
+from keyturn.core.revocation import (
+    LogCursor,
+    Revocation,
+    RevocationKind,
+    RevocationPage,
+    RevocationSet,
+    Verdict,
+    is_void,
+)
 from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import Instant, SessionId
@@ -228,11 +236,13 @@ class LocalSessionCache:
         if loaded.session.ended_at is not None:
             return True
         revocations, session, floor = self._revocations, loaded.session, loaded.floor
-        not_before = max(revocations.not_before, revocations.clients.get(session.client.client_id, 0))
         return (
             revocations.min_counter(session.sid) > session.renewals
-            or revocations.generations.get(session.subject, 0) > floor.generation
-            or not_before > floor.not_before
+            or is_void(
+                floor.generation,
+                floor.not_before,
+                *revocations.bounds(session.subject, session.client.client_id),
+            )
             or self._suspended_before > floor.suspended_before
         )
 

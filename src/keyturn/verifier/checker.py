@@ -13,7 +13,7 @@ from typing import TypeVar
 from keyturn.core.claims import ACCESS_TYPE, check_audience, check_issuer, check_times, principal_from_claims
 from keyturn.core.clocks import ClockReading, read_clocks
 from keyturn.core.principal import Principal
-from keyturn.core.revocation import Verdict
+from keyturn.core.revocation import RevocationSet, Verdict
 from keyturn.errors import RevocationUnknown, TokenInvalid, TokenRevoked, Unavailable, UnknownKey
 from keyturn.tokens.jws import parse_and_verify
 from keyturn.tokens.keyset import KeySet
@@ -97,8 +97,9 @@ class TokenChecker:
         """Return the principal of a cached token that is still valid, or None: then call ``check_now``.
 
         Signature and fixed claims are cached by the whole token and by the key set object that verified them, for this
-        verifier only. Expiry, audience and revocation are checked on every call. One function, for speed. The time is
-        what both clocks agreed on when the feed was last read, at most the staleness bound ago, plus the time since.
+        verifier only. Expiry and audience are checked on every call, revocation whenever the denylist has changed. One
+        function, for speed. The time is what both clocks agreed on when the feed was last read, at most the staleness
+        bound ago, plus the time since.
         """
         cached = self._entries.get(token)
         if cached is None:
@@ -116,13 +117,8 @@ class TokenChecker:
             or not now - freshness.complete_as_of <= self._bound_seconds
         ):
             return None
-        revocations, claims = feed.revocations, cached.claims
-        if (
-            cached.sid in revocations.ended
-            or cached.generation < revocations.generations.get(claims.sub, 0)
-            or claims.iat < revocations.not_before
-            or claims.iat < revocations.clients.get(claims.client_id, 0)
-        ):
+        revocations = feed.revocations
+        if cached.revision is not revocations.revision and _is_revoked(cached, revocations):
             return None
         self._hits += 1
         return cached.principal
@@ -218,24 +214,21 @@ class TokenChecker:
         if header.typ != ACCESS_TYPE:
             raise TokenInvalid(f"typ is {header.typ!r}, not {ACCESS_TYPE}")
         claims, (now, gap) = read_claims(payload), self._present()
-        aud, issued_at, generation, leeway = claims.aud, claims.iat, claims.gen, self._leeway_seconds
+        aud, issued_at, leeway = claims.aud, claims.iat, self._leeway_seconds
         accepted = self._audiences.intersection((aud,) if isinstance(aud, str) else aud)
         starts_at = (issued_at if issued_at > claims.nbf else claims.nbf) - leeway
         ends_at = claims.exp + leeway
         if (
             claims.iss != self._issuer
-            or generation < 0
+            or claims.gen < 0
             or not claims.sid
             or not accepted
             or not starts_at <= now
             or not now + gap < ends_at
         ):
             self._check_claims(claims, now, gap)
-            generation = max(generation, 0)  # without a feed, a token may lack "gen"
         (name, *_) = accepted
-        cached = CachedToken(
-            keys, starts_at, ends_at, name, claims.sid.encode(), generation, principal_from_claims(claims), claims
-        )
+        cached = CachedToken(keys, starts_at, ends_at, name, principal_from_claims(claims), claims)
         self._token_cache.insert(token, cached, now)
         return cached
 
@@ -264,18 +257,10 @@ class TokenChecker:
 
     def _is_live(self, cached: CachedToken) -> bool | None:
         """Return False for a revoked token, True for a live one, None when the feed is too stale to tell."""
-        feed, claims = self._feed, cached.claims
+        feed = self._feed
         # Freshness before the revocations, as in check_cached. A known revocation counts even when the feed is stale.
         is_fresh = self._monotonic() - feed.freshness.complete_as_of <= self._bound_seconds
-        revocations = feed.revocations
-        if (
-            cached.sid in revocations.ended
-            or cached.generation < revocations.generations.get(claims.sub, 0)
-            or claims.iat < revocations.not_before
-            or claims.iat < revocations.clients.get(claims.client_id, 0)
-        ):
-            return False
-        return is_fresh or None
+        return False if _is_revoked(cached, feed.revocations) else is_fresh or None
 
     def _request_introspection(self, token: str) -> CheckFlow[Verdict]:
         if not self._can_introspect:
@@ -285,6 +270,16 @@ class TokenChecker:
         except Exception as error:  # any failure of introspection leaves the token's state unknown
             raise RevocationUnknown(f"the feed is stale and introspection failed: {error_summary(error)}") from error
         return Verdict.LIVE if active is True else Verdict.REVOKED
+
+
+def _is_revoked(cached: CachedToken, revocations: RevocationSet) -> bool:
+    revision = revocations.revision  # before the check: a revocation applied meanwhile has another one
+    claims = cached.claims
+    # Without a feed, a token may lack "gen".
+    if revocations.revokes(claims.sid, claims.sub, max(claims.gen, 0), claims.client_id, claims.iat):
+        return True
+    cached.revision = revision
+    return False
 
 
 def _revoked_error() -> TokenRevoked:

@@ -10,21 +10,20 @@ from keyturn.verifier.claims import Claims
 from keyturn.verifier.threads import ForkSafeLock
 
 
-class CachedToken(msgspec.Struct, frozen=True, gc=False):
-    """Results that stay valid while ``keys`` is the current key set; everything else is checked on every call.
+class CachedToken(msgspec.Struct, gc=False):
+    """Results that stay valid while ``keys`` is the current key set; expiry and audience are checked on every call.
 
     ``starts_at`` and ``ends_at``: validity in whole Unix seconds, leeway included. ``audience``: the name of ``aud``
-    that the verifier accepted.
+    that the verifier accepted. ``revision``: of the denylist that last did not revoke the token.
     """
 
     keys: KeySet
     starts_at: int
     ends_at: int
     audience: str
-    sid: bytes
-    generation: int
     principal: Principal
     claims: Claims
+    revision: object = None
 
 
 class TokenCache:
