@@ -18,7 +18,7 @@ from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Call, Flow
 from keyturn.flows.end_previous_login import revoke_previous_sessions
-from keyturn.flows.introspect import introspect, session_id_of_token
+from keyturn.flows.introspect import introspect, load_session_of_token
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
@@ -168,7 +168,7 @@ CASES = [
     Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
     Case("introspect session", lambda s: introspect(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("introspect access", lambda s: introspect(s.access(), T0, s.realm)),
-    Case("presented sid", lambda s: session_id_of_token(s.access(), T0, s.realm)),
+    Case("session of a token", lambda s: load_session_of_token(s.access(), T0, s.realm)),
     Case(
         "end replaced",
         lambda s: revoke_previous_sessions([s.sealed(CredentialKind.SESSION, 0, s.y)], s.sid, T0, s.realm),

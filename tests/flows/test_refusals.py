@@ -31,7 +31,7 @@ from keyturn.errors import (
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.effects import Flow
-from keyturn.flows.introspect import introspect, session_id_of_token
+from keyturn.flows.introspect import introspect, load_session_of_token
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
@@ -95,8 +95,11 @@ REFUSALS: dict[str, tuple[type[Refusal], Start]] = {
         lambda s: verify_csrf_token(s.sealed(CredentialKind.CSRF, 1), s.sid, s.realm),
     ),
     "csrf forged": (CsrfTokenRequired, lambda s: verify_csrf_token(forged(s, CredentialKind.CSRF), s.sid, s.realm)),
-    "sid of nothing": (TokenInvalid, lambda s: session_id_of_token("x", T0, s.realm)),
-    "sid of a forgery": (TokenInvalid, lambda s: session_id_of_token(forged(s, CredentialKind.REFRESH), T0, s.realm)),
+    "session of no token": (TokenInvalid, lambda s: load_session_of_token("x", T0, s.realm)),
+    "session of a forgery": (
+        TokenInvalid,
+        lambda s: load_session_of_token(forged(s, CredentialKind.REFRESH), T0, s.realm),
+    ),
 }
 
 

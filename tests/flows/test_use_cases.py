@@ -24,7 +24,7 @@ from keyturn.errors import (
 from keyturn.flows.accounts import set_disabled
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.end_previous_login import revoke_previous_sessions
-from keyturn.flows.introspect import introspect, session_id_of_token
+from keyturn.flows.introspect import introspect, load_session_of_token
 from keyturn.flows.keys import roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password
@@ -183,7 +183,7 @@ def test_introspection_returns_the_members_of_rfc_7662(flows: FlowFixture) -> No
 
 def test_the_session_behind_any_credential(flows: FlowFixture) -> None:
     tokens = [flows.sealed(CredentialKind.SESSION, 0), flows.sealed(CredentialKind.REFRESH, 0), flows.access()]
-    assert {flows.run(session_id_of_token(each, T0, flows.realm)) for each in tokens} == {flows.sid}
+    assert {flows.run(load_session_of_token(each, T0, flows.realm)).session.sid for each in tokens} == {flows.sid}
 
 
 def test_a_repeated_login_ends_the_previous_session(flows: FlowFixture) -> None:

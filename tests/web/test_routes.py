@@ -3,9 +3,10 @@
 import pytest
 
 from keyturn.errors import MethodNotAllowed, NotFound
+from keyturn.flows.drive import drive
 from keyturn.web.message import Request
 from keyturn.web.route import Route
-from keyturn.web.routes import ROUTES, match
+from keyturn.web.routes import ROUTES, find, handle, match
 from web.browser import Browser, document, header
 
 SID = "A" * 22
@@ -77,3 +78,17 @@ def test_no_endpoint_fails_on_an_empty_request(browser: Browser, route: Route) -
     reply = browser.send(route.method, route.path.replace("{sid}", SID))
     assert reply.status < 500
     assert Request(route.method, route.path).body == b""
+
+
+def test_find_returns_the_refusal_that_match_raises() -> None:
+    assert find("GET", "/auth/session") is match("GET", "/auth/session")
+    assert isinstance(find("GET", "/nowhere"), NotFound)
+    assert isinstance(find("GET", "/auth/login"), MethodNotAllowed)
+
+
+def test_handle_does_not_match_a_request_again(browser: Browser) -> None:
+    request = Request("GET", "/nowhere")
+    found = find("GET", "/docs/errors")
+    assert drive(handle(request, browser.now, browser.site, found), browser.ports).status == 200
+    refused = drive(handle(request, browser.now, browser.site, NotFound("none")), browser.ports)
+    assert refused.status == 404

@@ -11,21 +11,27 @@ from keyturn.flows.issue import csrf_token
 from keyturn.ports import SessionStore
 
 
-def csrf_token_of(sid: SessionId, config: IssuerConfig) -> Flow[PlaintextToken]:
-    """Return the CSRF token of session ``sid``. Raises ``TokenRevoked`` if the session does not exist."""
-    session = yield from _load_session(sid)
+def csrf_token_of(sid: SessionId, config: IssuerConfig, known: Session | None = None) -> Flow[PlaintextToken]:
+    """Return the CSRF token of session ``sid``. Raises ``TokenRevoked`` if the session does not exist.
+
+    ``known``: the session, if the caller has read it. Its seed, which makes the token, never changes.
+    """
+    session = known or (yield from _load_session(sid))
     if session is None:
         raise TokenRevoked("the session does not exist")
     return csrf_token(session, config)
 
 
-def verify_csrf_token(text: str, sid: SessionId, config: IssuerConfig) -> Flow[None]:
-    """Raise ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. Does not check the session's state."""
+def verify_csrf_token(text: str, sid: SessionId, config: IssuerConfig, known: Session | None = None) -> Flow[None]:
+    """Raise ``CsrfTokenRequired`` unless ``text`` is the CSRF token of ``sid``. Does not check the session's state.
+
+    ``known``: the session, if the caller has read it.
+    """
     credential = _parse(text, config)
     # Another session's token: the attacker's own, injected into the victim's browser.
     if credential.sid != sid or credential.counter != 0:
         raise CsrfTokenRequired("the CSRF token belongs to another session")
-    session = yield from _load_session(sid)
+    session = known or (yield from _load_session(sid))
     if session is None or not verify_mac(credential, session.seed):
         raise CsrfTokenRequired("the MAC of the CSRF token does not match its session")
 

@@ -8,9 +8,9 @@ from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, ends_at, session_state
 from keyturn.core.repeats import is_unseen
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
-from keyturn.core.session import Session
+from keyturn.core.session import LoadedSession, Session
 from keyturn.core.types import Instant, SessionId
-from keyturn.errors import ClockUncertain, StoreRestored, StoreUnavailable, Unauthenticated
+from keyturn.errors import ClockUncertain, StoreRestored, StoreUnavailable, TokenInvalid, Unauthenticated
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use, record_use
@@ -32,19 +32,23 @@ def introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str,
         return INACTIVE
 
 
-def session_id_of_token(token: str, now: Instant, config: IssuerConfig) -> Flow[SessionId]:
-    """Verify the signature or MAC of a credential and return its session id. The session may have ended.
+def load_session_of_token(token: str, now: Instant, config: IssuerConfig) -> Flow[LoadedSession]:
+    """Verify the signature or MAC of a credential and load its session, which may have ended.
 
-    Raises ``TokenMalformed`` or ``TokenInvalid``, also for an access token that is limited to other services.
+    Raises ``TokenMalformed`` or ``TokenInvalid``, also for an access token that is limited to other services, and
+    ``StoreRestored`` for a missing session while the database is suspended.
     """
     for kind in (CredentialKind.SESSION, CredentialKind.REFRESH):
         if token.startswith(f"kt_{kind.value}_"):
-            return (yield from load_session_by_credential(parse(token, kind, config.secrets))).session.sid
+            return (yield from load_session_by_credential(parse(token, kind, config.secrets)))
     claims = yield from call(Signer.verify, token, now)
     check_issuer(claims, config.issuer)
     # A service must not end the sessions of its callers by the tokens that were limited to it.
     check_own_audience(claims.aud, claims.aud_limited, config)
-    return SessionId(claims.sid)
+    loaded = yield from load_session(SessionId(claims.sid))
+    if loaded is None:
+        raise TokenInvalid("the session does not exist")
+    return loaded
 
 
 def _introspect(token: str, now: Instant, config: IssuerConfig) -> Flow[dict[str, object]]:

@@ -10,6 +10,7 @@ from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
+from keyturn.core.session import LoadedSession
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import NotFound, StoreUnavailable
 from keyturn.flows import effects
@@ -49,24 +50,34 @@ def revoke_session(
 
     Raises ``NotFound``, both for a missing session and for one of another subject.
     """
+    loaded = yield from _load(sid)
+    if owner not in (None, loaded.session.subject):
+        raise NotFound("no such session")
+    return (yield from revoke_loaded_session(loaded, reason, now, config))
+
+
+def revoke_loaded_session(
+    loaded: LoadedSession, reason: str, now: Instant, config: IssuerConfig
+) -> Flow[RevocationReceipt]:
+    """End a session that was read from the store, as ``revoke_session`` does."""
+    sid = loaded.session.sid
+    entry = session_end(sid, now, config)
     while True:
-        loaded = yield from call(SessionStore.load, sid)
-        if loaded is None or owner not in (None, loaded.session.subject):
-            raise NotFound("no such session")
         if loaded.session.ended_at is not None:
             # The log has the entry already. A second one would let the holder of a revoked token fill the log
             # (CWE-400). Apply it to the local cache: another process may have ended the session.
-            if not (yield from call(SessionStore.wait_durable, loaded.session)):
-                continue  # P1: the write that was read may be unacknowledged, and may still be lost
-            yield from call(SessionCache.apply_local, session_end(sid, now, config))
-            return _receipt((yield from call(RevocationLog.sequence)), config)
-        entry = session_end(sid, now, config)
-        sequence = yield from call(SessionStore.replace, revoke(loaded, reason, now), entry)
-        if sequence is not None:
-            yield from call(SessionCache.apply_local, entry)
-            event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
-            yield from effects.audit(event, now, loaded.session.subject, sid)
-            return _receipt(sequence, config)
+            if (yield from call(SessionStore.wait_durable, loaded.session)):
+                yield from call(SessionCache.apply_local, entry)
+                return _receipt((yield from call(RevocationLog.sequence)), config)
+            # P1: the write that was read may be unacknowledged, and may still be lost
+        else:
+            sequence = yield from call(SessionStore.replace, revoke(loaded, reason, now), entry)
+            if sequence is not None:
+                yield from call(SessionCache.apply_local, entry)
+                event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
+                yield from effects.audit(event, now, loaded.session.subject, sid)
+                return _receipt(sequence, config)
+        loaded = yield from _load(sid)
 
 
 def revoke_subject(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
@@ -105,6 +116,13 @@ def _raise_not_before(
     yield from call(SessionCache.apply_local, entry)
     yield from effects.audit(event, now)
     return _receipt(entry.sequence, config)
+
+
+def _load(sid: SessionId) -> Flow[LoadedSession]:
+    loaded = yield from call(SessionStore.load, sid)
+    if loaded is None:
+        raise NotFound("no such session")
+    return loaded
 
 
 def _last_use(client_id: str | None) -> Flow[Instant]:

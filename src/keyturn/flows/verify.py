@@ -3,6 +3,8 @@
 A cached session only accepts a credential. Only the store or the revocation feed refuses one.
 """
 
+from typing import NamedTuple
+
 from keyturn.cache_ports import SessionCache, SharedSessionCache
 from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, check_issuer, check_times, principal_from_claims
@@ -31,8 +33,25 @@ from keyturn.flows.successor import record_access_use
 from keyturn.ports import SessionStore, Signer
 
 
+class AuthenticatedCredential(NamedTuple):
+    """Principal of a verified credential, and its session as it was read; None if the session was not needed."""
+
+    principal: Principal
+    session: Session | None
+
+
 def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
-    """Verify a session token and return its principal.
+    """Verify a session token and return its principal. Raises as ``authenticate_session``."""
+    return (yield from authenticate_session(text, now, config)).principal
+
+
+def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
+    """Verify an access token and return its principal. Raises as ``authenticate_access``."""
+    return (yield from authenticate_access(token, now, config)).principal
+
+
+def authenticate_session(text: str, now: Instant, config: IssuerConfig) -> Flow[AuthenticatedCredential]:
+    """Verify a session token.
 
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``, ``CounterAhead``;
     ``RevocationUnknown`` if the feed is stale and the store is unavailable.
@@ -41,14 +60,11 @@ def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     session = _check_cached((yield from call(SessionCache.get, credential.sid)), credential, now, config)
     if session is None:
         session = yield from _check_uncached(credential, now, config)
-    return session_principal(session, config)
+    return AuthenticatedCredential(session_principal(session, config), session)
 
 
-def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
-    """Verify an access token and return its principal.
-
-    Raises as ``verify_session``, and ``TokenExpired``, ``TokenNotYetValid``.
-    """
+def authenticate_access(token: str, now: Instant, config: IssuerConfig) -> Flow[AuthenticatedCredential]:
+    """Verify an access token. Raises as ``authenticate_session``, and ``TokenExpired``, ``TokenNotYetValid``."""
     claims = yield from call(Signer.verify, token, now)
     check_issuer(claims, config.issuer)
     check_own_audience(claims.aud, claims.aud_limited, config)
@@ -59,10 +75,11 @@ def verify_access(token: str, now: Instant, config: IssuerConfig) -> Flow[Princi
     # A revocation is kept for the present lifetime of access tokens. A token of an earlier policy with a longer
     # lifetime outlasts it: ask the store.
     outlives_revocations = claims.exp - claims.iat > config.profile.token.access_seconds
+    session = None
     if verdict is Verdict.UNKNOWN or outlives_revocations:
-        yield from _introspect(claims, now, config)
+        session = yield from _introspect(claims, now, config)
     yield from record_access_use(claims, config)
-    return principal_from_claims(claims)
+    return AuthenticatedCredential(principal_from_claims(claims), session)
 
 
 def _check_uncached(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[Session]:
@@ -126,10 +143,11 @@ def _load_from_store(
         return session
 
 
-def _introspect(claims: AccessClaims, now: Instant, config: IssuerConfig) -> Flow[None]:
+def _introspect(claims: AccessClaims, now: Instant, config: IssuerConfig) -> Flow[Session]:
     loaded = yield from _unavailable_as_unknown(load_session(SessionId(claims.sid)))
     if loaded is None or not is_access_valid(loaded, claims, now, config):
         raise TokenRevoked("the session of the token has ended")
+    return loaded.session
 
 
 def is_access_valid(loaded: LoadedSession, claims: AccessClaims, now: Instant, config: IssuerConfig) -> bool:

@@ -18,7 +18,8 @@ from keyturn.server.metrics import Metrics
 from keyturn.web.config import WebConfig
 from keyturn.web.message import Reply
 from keyturn.web.problem import problem
-from keyturn.web.routes import handle, match
+from keyturn.web.route import Route
+from keyturn.web.routes import find, handle
 
 FLOW_SECONDS = 20.0
 """Time limit of a request, in seconds. A store that does not respond within it counts as unavailable."""
@@ -38,15 +39,18 @@ class AuthApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         started_at = time.perf_counter()
-        reply = await self._reply(scope, receive)
+        found = find(scope["method"], scope["path"])
+        reply = await self._reply(scope, receive, found)
         await send_reply(reply, send)
-        self._record(scope, reply, time.perf_counter() - started_at)
+        # The template, never the path: arbitrary paths of a caller would create unlimited time series.
+        route = "unmatched" if isinstance(found, Refusal) else found.path
+        self._record(scope["method"], route, reply, time.perf_counter() - started_at)
 
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, found: Route | Refusal) -> Reply:
         try:
             request = await read_request(scope, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
-                return await drive_async(handle(request, *self._present()), self._components.ports)
+                return await drive_async(handle(request, *self._present(), found), self._components.ports)
         except Refusal as refusal:
             return self._problem(refusal, scope)
         except TimeoutError:
@@ -62,22 +66,14 @@ class AuthApp:
     def _problem(self, refusal: Refusal, scope: Scope) -> Reply:
         return problem(refusal, self._config.error_page, scope["path"])
 
-    def _record(self, scope: Scope, reply: Reply, seconds: float) -> None:
-        route, metrics, refusal = _route(scope), self._metrics, reply.refusal
+    def _record(self, method: str, route: str, reply: Reply, seconds: float) -> None:
+        metrics, refusal = self._metrics, reply.refusal
         metrics.requests.labels(route, str(reply.status)).inc()
         metrics.seconds.labels(route).observe(seconds)
-        fields: dict[str, object] = {"method": scope["method"], "route": route, "status": reply.status}
+        fields: dict[str, object] = {"method": method, "route": route, "status": reply.status}
         if refusal is not None:
             metrics.refusals.labels(refusal.code).inc()
             fields |= {"code": refusal.code, "detail": refusal.detail}
         # Every verifier polls the feed each second: log successful polls at debug level only.
         write_log = log.debug if route == FEED and refusal is None else log.info
         write_log("request", **fields, milliseconds=round(seconds * 1000, 2))
-
-
-def _route(scope: Scope) -> str:
-    # The template, never the path: arbitrary paths of a caller would create unlimited time series.
-    try:
-        return match(scope["method"], scope["path"]).path
-    except Refusal:
-        return "unmatched"

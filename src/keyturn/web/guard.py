@@ -1,21 +1,39 @@
 """Authentication and CSRF protection of a request. The guard never clears a cookie (P9)."""
 
 import hmac
+from typing import NamedTuple
 
 from keyturn.core.csrf import SAFE_METHODS, check_origin, is_token_required
 from keyturn.core.principal import Principal
+from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import CsrfTokenRequired, TokenInvalid, Unauthenticated
 from keyturn.flows.csrf import verify_csrf_token
 from keyturn.flows.effects import Flow
-from keyturn.flows.verify import verify_access, verify_session
+from keyturn.flows.verify import AuthenticatedCredential, authenticate_access, authenticate_session
 from keyturn.web.config import WebConfig, service_digest
 from keyturn.web.credentials import Credential, bearer_token, extract, extract_optional
 from keyturn.web.message import Request
 
 
+class Caller(NamedTuple):
+    """Authenticated sender of a request.
+
+    ``session``: as it was read to verify ``credential``; None if an access token was verified without it.
+    """
+
+    principal: Principal
+    credential: Credential
+    session: Session | None
+
+
 def guard(request: Request, now: Instant, config: WebConfig) -> Flow[Principal]:
-    """Authenticate the request. Return its principal, which is the same for every kind of credential.
+    """Authenticate the request and return its principal. Raises as ``authenticate``."""
+    return (yield from authenticate(request, now, config)).principal
+
+
+def authenticate(request: Request, now: Instant, config: WebConfig) -> Flow[Caller]:
+    """Authenticate the request. The principal is the same for every kind of credential.
 
     Raises ``Unauthenticated`` and its subclasses, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
     ``RevocationUnknown`` if the revocation state cannot be determined.
@@ -25,10 +43,10 @@ def guard(request: Request, now: Instant, config: WebConfig) -> Flow[Principal]:
         raise Unauthenticated("no credential was presented")
     if credential.cookie:
         refuse_cross_origin(request, config)
-    principal = yield from _verify(credential, now, config)
+    principal, session = yield from _verify(credential, now, config)
     if credential.cookie:
-        yield from require_csrf_token(request, principal.sid, config)
-    return principal
+        yield from require_csrf_token(request, principal.sid, config, session)
+    return Caller(principal, credential, session)
 
 
 def guard_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Principal | None]:
@@ -42,7 +60,7 @@ def guard_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Pr
     if credential is None:
         return None
     try:
-        principal = yield from _verify(credential, now, config)
+        principal, session = yield from _verify(credential, now, config)
     except Unauthenticated:
         if credential.cookie:
             return None
@@ -50,7 +68,7 @@ def guard_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Pr
     if credential.cookie:
         # An anonymous request has no authority that another site could abuse: check the origin of a valid cookie only.
         refuse_cross_origin(request, config)
-        yield from require_csrf_token(request, principal.sid, config)
+        yield from require_csrf_token(request, principal.sid, config, session)
     return principal
 
 
@@ -71,15 +89,18 @@ def refuse_cross_origin(request: Request, config: WebConfig) -> None:
     )
 
 
-def require_csrf_token(request: Request, sid: SessionId, config: WebConfig) -> Flow[None]:
-    """Raise ``CsrfTokenRequired`` if the policy requires a CSRF token and X-CSRF-Token is not that of ``sid``."""
+def require_csrf_token(request: Request, sid: SessionId, config: WebConfig, known: Session | None = None) -> Flow[None]:
+    """Raise ``CsrfTokenRequired`` if the policy requires a CSRF token and X-CSRF-Token is not that of ``sid``.
+
+    ``known``: the session ``sid``, if the caller has read it.
+    """
     policy = config.issuer_config.profile.cookie
     if not is_token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
         return
     values = request.values(b"x-csrf-token")
     if len(values) != 1:
         raise CsrfTokenRequired("no CSRF token, or several")
-    yield from verify_csrf_token(values[0].decode("latin-1"), sid, config.issuer_config)
+    yield from verify_csrf_token(values[0].decode("latin-1"), sid, config.issuer_config, known)
 
 
 def require_service(request: Request, config: WebConfig) -> None:
@@ -99,6 +120,6 @@ def require_feed_reader(request: Request, config: WebConfig) -> None:
         require_service(request, config)
 
 
-def _verify(credential: Credential, now: Instant, config: WebConfig) -> Flow[Principal]:
-    verify = verify_session if credential.kind == "session" else verify_access
-    return (yield from verify(credential.text, now, config.issuer_config))
+def _verify(credential: Credential, now: Instant, config: WebConfig) -> Flow[AuthenticatedCredential]:
+    verify = authenticate_session if credential.kind == "session" else authenticate_access
+    return verify(credential.text, now, config.issuer_config)

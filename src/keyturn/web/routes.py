@@ -191,10 +191,23 @@ def match(method: str, path: str) -> Route:
     return route
 
 
-def handle(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
-    """Call the endpoint of the request. Return its reply, or the problem document of the refusal that it raised."""
+def find(method: str, path: str) -> Route | Refusal:
+    """Return what ``match`` returns or raises."""
     try:
-        route = match(request.method, request.path)
+        return match(method, path)
+    except Refusal as refusal:
+        return refusal
+
+
+def handle(request: Request, now: Instant, config: WebConfig, found: Route | Refusal | None = None) -> Flow[Reply]:
+    """Call the endpoint of the request. Return its reply, or the problem document of the refusal that it raised.
+
+    ``found``: what ``find`` returned for the request, if the caller has called it.
+    """
+    try:
+        route = found or match(request.method, request.path)
+        if isinstance(route, Refusal):
+            raise route
         reply = yield from route.endpoint(request, now, config)
     except Refusal as refusal:
         reply = problem(refusal, config.error_page, request.path)

@@ -8,8 +8,8 @@ from keyturn.flows.effects import Flow
 from keyturn.flows.password import change_password
 from keyturn.flows.step_up import confirm_password
 from keyturn.web.config import WebConfig
-from keyturn.web.credentials import extract, read_cookie
-from keyturn.web.guard import guard
+from keyturn.web.credentials import read_cookie
+from keyturn.web.guard import Caller, authenticate
 from keyturn.web.message import Reply, Request
 from keyturn.web.parse import read_json
 from keyturn.web.replies import issued_reply
@@ -18,34 +18,33 @@ from keyturn.web.schemas import PasswordRequest, StepUpRequest
 
 def password(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Change the password and end every other session of the caller."""
-    principal = yield from guard(request, now, config)
+    caller = yield from authenticate(request, now, config)
     body = read_json(request, PasswordRequest)
-    deliver = _delivery(request, principal.sid, config)
+    deliver = _delivery(request, caller, config)
     changing = change_password(
-        principal.sid, body.current_password, body.new_password, deliver, now, config.issuer_config
+        caller.principal.sid, body.current_password, body.new_password, deliver, now, config.issuer_config
     )
     return issued_reply(200, (yield from changing), now, config.issuer_config)
 
 
 def step_up(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Confirm the password, so that the session counts as freshly authenticated (RFC 9470)."""
-    principal = yield from guard(request, now, config)
+    caller = yield from authenticate(request, now, config)
     body = read_json(request, StepUpRequest)
-    deliver = _delivery(request, principal.sid, config)
-    confirming = confirm_password(principal.sid, body.password, deliver, now, config.issuer_config)
+    deliver = _delivery(request, caller, config)
+    confirming = confirm_password(caller.principal.sid, body.password, deliver, now, config.issuer_config)
     return issued_reply(200, (yield from confirming), now, config.issuer_config)
 
 
-def _delivery(request: Request, sid: SessionId, config: WebConfig) -> Deliver:
+def _delivery(request: Request, caller: Caller, config: WebConfig) -> Deliver:
     """Return the delivery that the request used.
 
     ``both`` if the bearer token's session is also in a session cookie: a renewal invalidates every earlier session
     token, so the cookie must be renewed, too.
     """
-    credential = extract(request, config.issuer_config)
-    if credential and credential.cookie:
-        return "cookie" if credential.kind == "session" else "token-cookies"
-    return "both" if _session_cookie_of(request, config) == sid else "tokens"
+    if caller.credential.cookie:
+        return "cookie" if caller.credential.kind == "session" else "token-cookies"
+    return "both" if _session_cookie_of(request, config) == caller.principal.sid else "tokens"
 
 
 def _session_cookie_of(request: Request, config: WebConfig) -> SessionId | None:

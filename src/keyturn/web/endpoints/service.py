@@ -12,9 +12,9 @@ from keyturn.core.types import Instant
 from keyturn.errors import InvalidMember, NotFound, Unauthenticated
 from keyturn.flows.effects import Flow
 from keyturn.flows.introspect import introspect as ask_about
-from keyturn.flows.introspect import session_id_of_token
+from keyturn.flows.introspect import load_session_of_token
 from keyturn.flows.revocation_pages import check_mark, page_after, snapshot_page
-from keyturn.flows.revoke import RevocationReceipt, revoke_session
+from keyturn.flows.revoke import RevocationReceipt, revoke_loaded_session
 from keyturn.web.config import WebConfig
 from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
@@ -141,7 +141,7 @@ def feed_entries(page: RevocationPage) -> list[FeedEntry]:
 
 def _revoke(token: str, now: Instant, config: WebConfig) -> Flow[RevocationReceipt | None]:
     try:
-        sid = yield from session_id_of_token(token, now, config.issuer_config)
-        return (yield from revoke_session(sid, "revoked by its holder", now, config.issuer_config))
+        loaded = yield from load_session_of_token(token, now, config.issuer_config)
+        return (yield from revoke_loaded_session(loaded, "revoked by its holder", now, config.issuer_config))
     except (Unauthenticated, NotFound):
         return None

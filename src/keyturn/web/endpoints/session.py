@@ -13,8 +13,7 @@ from keyturn.flows.effects import Flow
 from keyturn.flows.revoke import LOGOUT, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
 from keyturn.web.config import WebConfig
-from keyturn.web.credentials import extract
-from keyturn.web.guard import guard
+from keyturn.web.guard import authenticate, guard
 from keyturn.web.message import NO_STORE, Header, Reply, Request, json_reply
 from keyturn.web.replies import revoked_reply
 from keyturn.web.schemas import SessionResponse, SessionsResponse, SessionSummaryResponse
@@ -25,10 +24,10 @@ def session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
 
     With a cookie also the CSRF token, for a page that was reloaded.
     """
-    principal = yield from guard(_delivery(request), now, config)
+    principal, credential, known = yield from authenticate(_delivery(request), now, config)
     csrf_token: str | UnsetType = UNSET
-    if _by_cookie(request, config):
-        csrf_token = (yield from csrf_token_of(principal.sid, config.issuer_config)).reveal()
+    if credential.cookie:
+        csrf_token = (yield from csrf_token_of(principal.sid, config.issuer_config, known)).reveal()
     answer = SessionResponse(
         subject=principal.subject,
         sid=principal.sid,
@@ -54,25 +53,25 @@ def sessions(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
 
 def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End one of the caller's sessions."""
-    principal = yield from guard(request, now, config)
+    principal, credential, _ = yield from authenticate(request, now, config)
     # ``match`` has checked the last segment: it has the format of a session id.
     sid = SessionId(request.path.rpartition("/")[2])
     revoked = yield from revoke_session(sid, "ended by its owner", now, config.issuer_config, owner=principal.subject)
-    return revoked_reply(revoked, config.issuer_config, clear=sid == principal.sid and _by_cookie(request, config))
+    return revoked_reply(revoked, config.issuer_config, clear=sid == principal.sid and credential.cookie)
 
 
 def logout(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End the session of this request."""
-    principal = yield from guard(request, now, config)
+    principal, credential, _ = yield from authenticate(request, now, config)
     revoked = yield from revoke_session(principal.sid, LOGOUT, now, config.issuer_config)
-    return revoked_reply(revoked, config.issuer_config, clear=_by_cookie(request, config))
+    return revoked_reply(revoked, config.issuer_config, clear=credential.cookie)
 
 
 def logout_all(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End every session of the caller."""
-    principal = yield from guard(request, now, config)
+    principal, credential, _ = yield from authenticate(request, now, config)
     revoked = yield from revoke_subject(principal.subject, now, config.issuer_config)
-    return revoked_reply(revoked, config.issuer_config, clear=_by_cookie(request, config))
+    return revoked_reply(revoked, config.issuer_config, clear=credential.cookie)
 
 
 def _delivery(request: Request) -> Request:
@@ -90,8 +89,3 @@ def _describe(principal: Principal) -> tuple[Header, ...]:
         b"keyturn-scope": " ".join(principal.scope),
     }
     return tuple((name, quote(value, safe=" :/@").encode()) for name, value in named.items())
-
-
-def _by_cookie(request: Request, config: WebConfig) -> bool:
-    credential = extract(request, config.issuer_config)
-    return credential is not None and credential.cookie
