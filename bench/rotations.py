@@ -126,7 +126,7 @@ def _flow(issuer: Issuer, session: Session, ports: Ports) -> Callable[[], None]:
 class _NoSigner:
     """Signer that does not sign, to exclude the cost of signatures."""
 
-    def sign(self, claims: object, now: object) -> str:
+    def sign(self, claims: object, now: object, typ: str = "at+jwt") -> str:
         return "header.payload.signature"
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
-from keyturn.core.claims import AccessClaims
+from keyturn.core.claims import ACCESS_TYPE, AccessClaims
 from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
@@ -247,10 +247,13 @@ class PasswordRules(Protocol):
 
 
 class Signer(Protocol):
-    """Signs and verifies access tokens. Runs in process; sync and async flows use the same object."""
+    """Signs JWTs and verifies access tokens. Runs in process; sync and async flows use the same object."""
 
-    def sign(self, claims: Mapping[str, object], now: Instant) -> str:
-        """Sign ``claims`` with the active key, as a compact JWS of type ``at+jwt``."""
+    def sign(self, claims: Mapping[str, object], now: Instant, typ: str = ACCESS_TYPE) -> str:
+        """Sign ``claims`` with the active key, as a compact JWS of type ``typ`` for the audience in ``claims``.
+
+        A token of another type than ``at+jwt`` is never accepted as an access token (RFC 8725 section 3.11).
+        """
         ...
 
     def verify(self, token: str, now: Instant) -> AccessClaims:

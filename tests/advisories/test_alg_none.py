@@ -38,7 +38,7 @@ def test_a_missing_alg_is_malformed(forge, key: SigningKey) -> None:
 
 
 def test_an_empty_signature_fits_no_key(key: SigningKey) -> None:
-    for header in (b'{"alg":"%b"}' % key.algorithm.encode(), b'{"alg":"none"}'):
+    for header in (b'{"alg":"%b","typ":"at+jwt"}' % key.algorithm.encode(), b'{"alg":"none","typ":"at+jwt"}'):
         token = encode_base64url(header) + b".e30."
         with pytest.raises(TokenInvalid):
             verify_compact(token, KeySet([key]))

@@ -69,7 +69,7 @@ def test_a_token_keyed_with_the_public_key_is_refused(every_key: dict[str, Signi
     keys = [KeySet([key]), KeySet.from_jwks(KeySet([key]).to_jwks()), KeySet([key, every_key[alg]])]
     for secret in [b"", *key_files(key).values(), *raw_forms(key).values()]:
         for header in ({"alg": alg, "kid": key.kid}, {"alg": alg}):
-            signing_input = encode_base64url(json.dumps(header).encode()) + b".e30"
+            signing_input = encode_base64url(json.dumps(header | {"typ": "at+jwt"}).encode()) + b".e30"
             code = hmac.digest(secret, signing_input, getattr(hashlib, f"sha{alg[2:]}"))
             for trusted in keys:
                 with pytest.raises(TokenInvalid):

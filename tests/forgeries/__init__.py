@@ -38,7 +38,7 @@ def forge() -> Forge:
         key: SigningKey, header: dict[str, Any] | bytes | None = None, payload: bytes = b"{}", **more: Any
     ) -> str:
         members = {"alg": key.algorithm, "kid": key.kid, **more} if header is None else header
-        encoded = members if isinstance(members, bytes) else json.dumps(members).encode()
+        encoded = members if isinstance(members, bytes) else json.dumps({"typ": "at+jwt", **members}).encode()
         signing_input = encode_base64url(encoded) + b"." + encode_base64url(payload)
         return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
 

@@ -69,7 +69,7 @@ class Hasher:
 class Signer:
     """Claims in plain text: signing is not explored."""
 
-    def sign(self, claims: dict[str, object], now: Instant) -> str:
+    def sign(self, claims: dict[str, object], now: Instant, typ: str = "at+jwt") -> str:
         return "jws:" + json.dumps(claims, sort_keys=True)
 
     def verify(self, token: str, now: Instant) -> Any:

@@ -7,7 +7,7 @@ UnknownKey), keys with ConfigurationError.
 from keyturn.tokens.algorithms import ALGORITHMS
 from keyturn.tokens.encoding import decode_base64url, decode_object, encode_base64url
 from keyturn.tokens.hmac_secrets import secret_problem
-from keyturn.tokens.jws import MAX_TOKEN_BYTES, VerifiedToken, sign_compact, verify_compact, verify_token
+from keyturn.tokens.jws import MAX_TOKEN_BYTES, sign_compact, verify_compact
 from keyturn.tokens.key_encryption import KeyEncryptor
 from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet
@@ -31,7 +31,6 @@ __all__ = [
     "ScheduledKey",
     "SigningKey",
     "SigningKeySet",
-    "VerifiedToken",
     "VerifyingKey",
     "decode_base64url",
     "decode_object",
@@ -42,5 +41,4 @@ __all__ = [
     "sign_compact",
     "states",
     "verify_compact",
-    "verify_token",
 ]

@@ -4,9 +4,10 @@ from functools import lru_cache
 
 import msgspec
 
+from keyturn.core.claims import ACCESS_TYPE
 from keyturn.errors import PayloadRefused, Refusal, TokenInvalid, TokenMalformed, UnknownKey
 from keyturn.tokens.encoding import decode_base64url, encode_base64url
-from keyturn.tokens.header import Header, UnverifiedHeader, read_header
+from keyturn.tokens.header import Header, UnverifiedHeader, media_type, read_header
 from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet
 
@@ -14,20 +15,8 @@ MAX_TOKEN_BYTES = 8192
 """Longest token in bytes, checked before decoding: the header size that servers and proxies accept."""
 
 
-class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
-    """Token with a valid signature by key ``kid``. Its claims have not been checked.
-
-    ``typ``: in lower case, without ``application/``; ``None`` when the header has none.
-    """
-
-    payload: bytes
-    kid: str
-    typ: str | None
-    algorithm: str
-
-
-def sign_compact(payload: bytes, key: SigningKey, typ: str = "at+jwt") -> str:
-    """Sign ``payload`` as a compact JWS (default ``typ``: RFC 9068 section 2.1).
+def sign_compact(payload: bytes, key: SigningKey, typ: str = ACCESS_TYPE) -> str:
+    """Sign ``payload`` as a compact JWS of type ``typ`` (RFC 8725 section 3.11).
 
     Raises :class:`PayloadRefused` when the payload is empty or the token would exceed ``MAX_TOKEN_BYTES``.
     """
@@ -45,23 +34,17 @@ def _encode_header(algorithm: str, kid: str, typ: str) -> bytes:
     return encode_base64url(msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": typ}))
 
 
-def verify_compact(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN_BYTES) -> bytes:
-    """Return the payload of a compact JWS signed by one of ``keys``. Raises only TokenMalformed or TokenInvalid."""
-    return verify_token(token, keys, max_bytes=max_bytes).payload
+def verify_compact(
+    token: str | bytes, keys: KeySet, typ: str | None = ACCESS_TYPE, *, max_bytes: int = MAX_TOKEN_BYTES
+) -> bytes:
+    """Return the payload of a compact JWS of type ``typ``, signed by one of ``keys``. Its claims are not checked.
 
-
-def verify_token(token: str | bytes, keys: KeySet, *, max_bytes: int = MAX_TOKEN_BYTES) -> VerifiedToken:
-    """Verify a compact JWS. Return its payload and ``typ``, and the ``kid`` and algorithm of the key.
-
-    Raises :class:`TokenMalformed`, :class:`TokenInvalid`, or its subclass :class:`UnknownKey` for a ``kid`` that is
-    not in ``keys``. ``max_bytes`` is checked before decoding.
+    ``typ``: the only accepted type, so that no token is used for another purpose (RFC 8725 sections 3.11 and 3.12);
+    ``None``: the header must have none.
+    ``max_bytes``: checked before decoding.
+    Raises only :class:`TokenMalformed`, :class:`TokenInvalid`, or its subclass :class:`UnknownKey` for a ``kid`` that
+    is not in ``keys``.
     """
-    payload, header = parse_and_verify(token, keys, max_bytes)
-    return VerifiedToken(payload, header.kid, header.typ, header.algorithm)
-
-
-def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[bytes, Header]:
-    """Verify like :func:`verify_token`; return the payload and the cached header. Written for speed."""
     octets = token.encode("ascii", "replace") if isinstance(token, str) else token
     if type(octets) is not bytes or len(octets) > max_bytes:
         raise _size_or_type_error(octets, max_bytes)
@@ -79,7 +62,9 @@ def parse_and_verify(token: str | bytes, keys: KeySet, max_bytes: int = MAX_TOKE
         raise TokenInvalid(f"the signature is not valid for key {header.kid!r}")
     if cached is None:  # only after verification: unsigned tokens cannot fill the cache
         keys.cache_header(encoded_header, header)
-    return payload, header
+    if header.typ != typ and (typ is None or header.typ != media_type(typ)):
+        raise TokenInvalid(f"typ is {header.typ!r}, not {typ}")
+    return payload
 
 
 def _bind(unverified: UnverifiedHeader, keys: KeySet) -> Header:
