@@ -63,6 +63,57 @@ def test_no_kind_is_good_as_another(kind: CredentialKind, other: CredentialKind)
     assert not verify_mac(forged, SEED)
 
 
+@pytest.mark.parametrize(
+    ("kind", "token"),
+    [
+        ("session", "kt_session_AbCdEfGhIjKlMnOpQrStuA.17.7rdK5AXmbWW69pU-2TXSkPkkg2bRtbWTIUb7Fe4-uBdqB4vhWKdj"),
+        ("refresh", "kt_refresh_AbCdEfGhIjKlMnOpQrStuA.17.hnd0LW6OOwWf75wUfOyhR9_jko52lI4ar8b4-fnvnitL8rGJqNS0"),
+        ("csrf", "kt_csrf_AbCdEfGhIjKlMnOpQrStuA.17.TtRMOOE7uOV3e-NTiwZgF8LG35HXTAernYPMIUNTCvIpDwrRHKym"),
+    ],
+)
+def test_credentials_of_earlier_versions_stay_valid(kind: str, token: str) -> None:
+    assert seal(CredentialKind(kind), SID, 17, SEED, SECRETS).reveal() == token
+    assert verify_mac(parse(token, CredentialKind(kind), SECRETS), SEED)
+
+
+def test_each_kind_is_registered_once_with_keys_of_its_own() -> None:
+    assert list(CredentialKind.__members__.values()) == list(CredentialKind)
+    assert len({kind.label for kind in CredentialKind}) == len(CredentialKind)
+    assert all(kind.value.isascii() and kind.value.islower() and kind.value.isalpha() for kind in CredentialKind)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="link"):
+        CredentialKind("link")
+    unknown = seal(CredentialKind.CSRF, SID, 1, SEED, SECRETS).replace("kt_csrf_", "kt_link_")
+    for kind in CredentialKind:
+        with pytest.raises(TokenMalformed):
+            parse(unknown, kind, SECRETS)
+
+
+def test_a_kind_without_a_seed_has_another_key_than_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, empty = CredentialKind.CSRF, Seed(b"")
+    bound = seal(kind, SID, 1, SEED, SECRETS)
+    monkeypatch.setattr(kind, "has_seed", False)
+    token = seal(kind, SID, 1, empty, SECRETS)
+    assert verify_mac(parse(token, kind, SECRETS), empty)
+    assert not verify_mac(parse(bound, kind, SECRETS), SEED)
+    with pytest.raises(ValueError, match="has no seed"):
+        seal(kind, SID, 1, SEED, SECRETS)
+    # The device cookie and the shared cache have keys of the secret alone: a kind of one of these names has another.
+    assert kind.label == b"credential/csrf"
+
+
+def test_a_kind_with_a_seed_is_refused_without_one() -> None:
+    kind, empty = CredentialKind.SESSION, Seed(b"")
+    with pytest.raises(ValueError, match="needs a seed"):
+        seal(kind, SID, 1, empty, SECRETS)
+    raw = hmac.digest(Secrets.derive(SECRETS.current, kind.label), (body := f"kt_session_{SID}.1.").encode(), "sha256")
+    tag = hmac.digest(SECRETS.tag_key(SECRETS.current), body.encode() + raw, "sha256")[:7]
+    forged = parse(body + urlsafe_b64encode(tag + raw).decode(), kind, SECRETS)
+    assert not verify_mac(forged, empty), "made with the secret alone"
+
+
 def test_a_secret_without_the_seed_makes_no_credential() -> None:
     guess = seal(CredentialKind.SESSION, SID, 0, Seed(bytes(32)), SECRETS)
     assert not verify_mac(parse(guess, CredentialKind.SESSION, SECRETS), SEED)

@@ -9,8 +9,8 @@ import re
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from enum import StrEnum, unique
+from typing import Final, Self
 
 from keyturn.core.session import Seed
 from keyturn.core.types import SessionId
@@ -21,17 +21,34 @@ MAX_CREDENTIAL_CHARS: Final = 160
 
 _TAG_BYTES: Final = 7
 _FORMAT: Final = re.compile(
-    r"kt_(session|refresh|csrf)_([A-Za-z0-9_-]{21}[AQgw])\.(0|[1-9][0-9]{0,17})\.([A-Za-z0-9_-]{52})",
+    r"kt_([a-z]+)_([A-Za-z0-9_-]{21}[AQgw])\.(0|[1-9][0-9]{0,17})\.([A-Za-z0-9_-]{52})",
     re.ASCII,
 )
 
 
+@unique
 class CredentialKind(StrEnum):
-    """Kinds of sealed credential. Each has its own key, so that one kind is never accepted as another."""
+    """Registry of the kinds of sealed credential. Each has its own key, so that none is accepted as another.
+
+    Each has a unique name of lower-case letters, which is part of the credential, and ``has_seed``: False for a kind
+    that belongs to no session. Its key then depends on the server's secret alone.
+    """
+
+    has_seed: bool
+
+    def __new__(cls, name: str, has_seed: bool = True) -> Self:
+        kind = str.__new__(cls, name)
+        kind._value_, kind.has_seed = name, has_seed
+        return kind
 
     SESSION = "session"
     REFRESH = "refresh"
     CSRF = "csrf"
+
+    @property
+    def label(self) -> bytes:
+        """HKDF purpose of the kind's keys. Without a seed, it must not equal another purpose of the secret."""
+        return (self.value if self.has_seed else f"credential/{self.value}").encode()
 
 
 class PlaintextToken(str):
@@ -100,7 +117,12 @@ class ParsedCredential:
 
 
 def seal(kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, secrets: Secrets) -> PlaintextToken:
-    """Make the credential of ``kind`` with this ``counter``. Deterministic: same arguments, same credential."""
+    """Make the credential of ``kind`` with this ``counter``. Deterministic: same arguments, same credential.
+
+    ``seed``: of the session; empty for a kind without a seed. Raises ``ValueError`` for the other.
+    """
+    if bool(seed) is not kind.has_seed:
+        raise ValueError(f"a {kind.value} credential {'needs a' if kind.has_seed else 'has no'} seed")
     body = f"kt_{kind.value}_{sid}.{counter}."
     mac = _mac(kind, body, seed, secrets.current)
     tag = _tag(body, mac, secrets.tag_key(secrets.current))
@@ -126,12 +148,14 @@ def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential
 
 def verify_mac(credential: ParsedCredential, seed: Seed) -> bool:
     """Return True if the credential was made from ``seed``. Constant time."""
+    if bool(seed) is not credential.kind.has_seed:
+        return False
     body = f"kt_{credential.kind.value}_{credential.sid}.{credential.counter}."
     return hmac.compare_digest(credential.mac, _mac(credential.kind, body, seed, credential.secret))
 
 
 def _mac(kind: CredentialKind, body: str, seed: Seed, secret: bytes) -> bytes:
-    key = Secrets.derive(secret, kind.value.encode(), seed)
+    key = Secrets.derive(secret, kind.label, seed)
     return hmac.digest(key, body.encode(), "sha256")
 
 
