@@ -66,8 +66,9 @@ def _plan(scenario: Scenario, number: int) -> Plan:
 def _inputs() -> str:
     """Return a hash of everything a plan depends on: flows, decisions, the memory store, the explorer, Python."""
     product, explorer = Path(keyturn.__file__).parent, Path(*interleavings.__path__)
-    files = [*sorted((product / "errors").glob("*.py")), product / "generators.py", product / "ports.py"]
-    files += [each for folder in ("core", "flows", "stores/memory") for each in sorted((product / folder).glob("*.py"))]
+    files = [product / "generators.py"]
+    for folder in ("errors", "ports", "core", "flows", "stores/memory"):
+        files += sorted((product / folder).glob("*.py"))
     files += [each for each in sorted(explorer.glob("*.py")) if not each.name.startswith("test_")]
     digest = hashlib.sha256(sys.version.encode())
     for each in files:

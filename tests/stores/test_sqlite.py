@@ -4,7 +4,7 @@ import stat
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,7 @@ import pytest
 from keyturn.core.session import Session
 from keyturn.core.types import Instant
 from keyturn.errors import BadRequest, ConfigurationError, StoreUnavailable
-from keyturn.stores.async_proxy import AsyncMemoryStore
-from keyturn.stores.memory import MemoryStore
+from keyturn.stores.memory import AsyncMemoryStore, MemoryStore
 from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.sql.operation import BEGIN, Operation
 from keyturn.stores.sql.store import SqlStore
@@ -65,10 +64,25 @@ def test_commits_are_durable_but_for_counted_attempts(store: SqlStore, runner: s
     connection.invalidate()
 
 
-def test_only_the_attempts_are_counted_by_commits_that_wait_for_no_disk(store: SqlStore) -> None:
-    ports = ("sessions", "accounts", "log", "keys", "audit", "throttles")
-    assert [name for name in ports if getattr(store, name)._runner is not store._runner] == ["throttles"]
-    assert store.throttles._runner is store._throttle_runner  # type: ignore[attr-defined]  # a RunPort
+def test_only_the_attempts_are_counted_by_commits_that_wait_for_no_disk(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise StoreUnavailable("the durable runner")
+
+    monkeypatch.setattr(store._runner, "_run", refuse)
+    ada = new_session().subject
+    reads: list[Callable[[], object]] = [
+        lambda: store.sessions.list(ada),
+        lambda: store.accounts.load(ada),
+        store.log.sequence,
+        store.keys.list,
+        lambda: store.audit.recent(ada, 1),
+    ]
+    for read in reads:
+        with pytest.raises(StoreUnavailable, match="the durable runner"):
+            read()
+    assert store.throttles.load("any") is None
     assert store._throttle_runner._write_lock is store._runner._write_lock is not None
 
 

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,10 +19,10 @@ from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
-from keyturn.ports import Ports
+from keyturn.ports import Ports, ports_of
 from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.null_cache import NullSessionCache
-from keyturn.stores.open import RedisSessions, open_async_store, open_store
+from keyturn.stores.open import MEMORY, RedisSessions, open_async_store, open_store
 from keyturn.stores.session_cache import LocalSessionCache
 from keyturn.tokens import KeyEncryptor, RolloverPolicy
 
@@ -107,15 +107,26 @@ def build_components(
     keyring = KeyRing(key_encryptor, policy.retired_seconds)
     store, sync_store = _stores(settings, is_async)
     mark_file = MarkFile(settings.folder)
-    check_restored(sync_store.log, mark_file, Instant(int(clock())))
+    if settings.store != MEMORY and not settings.session_store:
+        check_restored(sync_store.log, mark_file, Instant(int(clock())))
     hasher = _hasher(settings, is_async)
     rules = NistPasswordRules(config.profile.password, service_names=_service_names(config))
-    local_ports = _LocalPorts(SigningKeyGenerator(key_encryptor), rules, keyring, session_cache)
     redis_cache = (
         open_redis_sidecar(settings, config, sync_store.log, is_async, monotonic) if settings.redis_cache else None
     )
-    ports = _ports(store, hasher, local_ports, redis_cache.cache if redis_cache else NullSessionCache())
-    sync_ports = _ports(sync_store, hasher, local_ports, NullSessionCache())
+    sync_ports = Ports(
+        **ports_of(sync_store),
+        hasher=hasher,
+        key_generator=SigningKeyGenerator(key_encryptor),
+        passwords=rules,
+        signer=keyring,
+        session_cache=session_cache,
+        shared_cache=NullSessionCache(),
+        entropy=SystemEntropy(),
+    )
+    ports = replace(
+        sync_ports, **ports_of(store), shared_cache=redis_cache.cache if redis_cache else NullSessionCache()
+    )
     return Components(
         settings,
         config,
@@ -134,35 +145,9 @@ def build_components(
             monotonic,
             config.profile.token.leeway_seconds,
             patience_seconds=config.profile.token.retired_seconds,
-            is_checked=not settings.store.startswith("memory:"),
+            is_checked=settings.store != MEMORY,
         ),
         mark_file,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _LocalPorts:
-    key_generator: SigningKeyGenerator
-    passwords: NistPasswordRules
-    signer: KeyRing
-    session_cache: LocalSessionCache
-
-
-def _ports(store: Any, hasher: object, local_ports: _LocalPorts, cache: object) -> Ports:
-    return Ports(
-        sessions=store.sessions,
-        accounts=store.accounts,
-        throttles=store.throttles,
-        log=store.log,
-        keys=store.keys,
-        audit=store.audit,
-        hasher=hasher,
-        key_generator=local_ports.key_generator,
-        passwords=local_ports.passwords,
-        signer=local_ports.signer,
-        session_cache=local_ports.session_cache,
-        shared_cache=cache,
-        entropy=SystemEntropy(),
     )
 
 
@@ -200,6 +185,6 @@ def _service_names(config: IssuerConfig) -> tuple[str, ...]:
     return ("keyturn", urlsplit(config.issuer).hostname or "")
 
 
-def _hasher(settings: Settings, is_async: bool) -> Argon2Hasher | AsyncArgon2Hasher:
+def _hasher(settings: Settings, is_async: bool) -> Any:
     make = AsyncArgon2Hasher if is_async else Argon2Hasher
     return make(threads=settings.hash_threads or None, queue=settings.hash_queue)

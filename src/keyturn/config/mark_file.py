@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.types import Instant
+from keyturn.ports import RevocationLog
 from keyturn.stores.log_follower import RESTORED
 
 SAVE_EVERY_SECONDS = 0.05
@@ -85,15 +85,13 @@ class MarkFile:
         return self._folder / f"log-mark-{database:x}.json"
 
 
-def check_restored(log: Any, mark_file: MarkFile, now: Instant) -> None:
-    """Suspend the sessions of a database that lacks the entry of its mark. ``log``: sync log of the store.
+def check_restored(log: RevocationLog, mark_file: MarkFile, now: Instant) -> None:
+    """Suspend the sessions of a database that lacks the entry of its mark. ``log``: the sync log in that database.
 
     Also reports a suspension that an operator has not ended yet. Raises ``StoreUnavailable``.
     """
-    if not hasattr(log, "mark_restored"):
-        return  # memory: and the log in Redis are not kept in a database
     page = log.after(0, 1)
-    known = mark_file.load(page.start.database)
+    known = None if page.start is None else mark_file.load(page.start.database)
     is_restored = known is not None and log.mark_restored(known, now)
     if is_restored or page.suspended_before:
         _logger.error(RESTORED)

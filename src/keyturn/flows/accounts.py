@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant, Subject
 from keyturn.errors import NotFound
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.revoke import RevocationReceipt, generation_increment
 from keyturn.ports import AccountStore
+from keyturn.ports.caches import SessionCache
 
 
 def set_disabled(subject: Subject, disabled: bool, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:

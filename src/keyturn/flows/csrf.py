@@ -1,6 +1,5 @@
 """CSRF tokens: bound to one session, useless without its cookie (OWASP CSRF Cheat Sheet, HMAC-based token)."""
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import CredentialKind, ParsedCredential, PlaintextToken, parse, verify_mac
 from keyturn.core.session import Session
@@ -9,6 +8,7 @@ from keyturn.errors import CsrfTokenRequired, TokenRevoked, Unauthenticated
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import csrf_token
 from keyturn.ports import SessionStore
+from keyturn.ports.caches import SessionCache
 
 
 def csrf_token_of(sid: SessionId, config: IssuerConfig, known: Session | None = None) -> Flow[PlaintextToken]:

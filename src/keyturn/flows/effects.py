@@ -9,25 +9,12 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
-from keyturn.cache_ports import SessionCache, SharedSessionCache
 from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.claims import AccessClaims
 from keyturn.core.revocation import Verdict
 from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable
-from keyturn.ports import (
-    AccountStore,
-    AuditLog,
-    Entropy,
-    KeyGenerator,
-    KeyStore,
-    PasswordHasher,
-    PasswordRules,
-    RevocationLog,
-    SessionStore,
-    Signer,
-    ThrottleStore,
-)
+from keyturn.ports import PORTS, AuditLog, SessionCache, methods_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,27 +34,7 @@ class Call(NamedTuple):
 Flow: TypeAlias = Generator[Call, Any, T]
 """A generator that yields calls, is sent their results and returns ``T``."""
 
-_PORTS: dict[str, type] = {
-    "sessions": SessionStore,
-    "accounts": AccountStore,
-    "throttles": ThrottleStore,
-    "log": RevocationLog,
-    "keys": KeyStore,
-    "audit": AuditLog,
-    "hasher": PasswordHasher,
-    "key_generator": KeyGenerator,
-    "passwords": PasswordRules,
-    "signer": Signer,
-    "session_cache": SessionCache,
-    "shared_cache": SharedSessionCache,
-    "entropy": Entropy,
-}
-_METHODS = {
-    method: (name, method.__name__)
-    for name, port in _PORTS.items()
-    for method in vars(port).values()
-    if callable(method)
-}
+_METHODS = {getattr(port, method): (name, method) for name, port in PORTS.items() for method in methods_of(port)}
 
 
 if TYPE_CHECKING:

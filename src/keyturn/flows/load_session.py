@@ -1,12 +1,12 @@
 """Lookup of the session of a presented credential, always in the store, never in a cache."""
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.sealed import ParsedCredential, verify_mac
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import SessionId
 from keyturn.errors import StoreRestored, TokenInvalid
 from keyturn.flows.effects import Flow, call
 from keyturn.ports import SessionStore
+from keyturn.ports.caches import SessionCache
 
 
 def load_session(sid: SessionId) -> Flow[LoadedSession | None]:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
@@ -16,6 +15,7 @@ from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.revoke import generation_increment
 from keyturn.flows.step_up import AMR, load_live_session, verify_session_password
 from keyturn.ports import AccountStore, PasswordHasher, PasswordRules
+from keyturn.ports.caches import SessionCache
 
 
 def change_password(

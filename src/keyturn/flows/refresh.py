@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import Deliver
 from keyturn.core.rotation import RotationResult, rotate
@@ -15,6 +14,7 @@ from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.load_session import load_session_by_credential
 from keyturn.flows.revoke import session_end
 from keyturn.ports import SessionStore
+from keyturn.ports.caches import SessionCache
 
 
 def refresh(

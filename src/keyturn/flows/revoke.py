@@ -5,7 +5,6 @@ Each revocation is durable before its flow returns.
 
 from dataclasses import dataclass
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import revoke
@@ -16,6 +15,7 @@ from keyturn.errors import NotFound, StoreUnavailable
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
 from keyturn.ports import RevocationLog, SessionStore
+from keyturn.ports.caches import SessionCache
 
 LOGOUT = "logout"
 """Reason recorded for a session that its owner ended."""

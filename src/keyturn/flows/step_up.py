@@ -1,6 +1,5 @@
 """Step-up: the subject confirms the password, and the session becomes fresh and gets a new session token."""
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
@@ -17,6 +16,7 @@ from keyturn.flows.load_session import load_session
 from keyturn.flows.revoke import session_renewal
 from keyturn.flows.throttle import release_if_unavailable, release_reservations, reserve, verify_password
 from keyturn.ports import AccountStore, SessionStore
+from keyturn.ports.caches import SessionCache
 
 AMR = ("pwd",)
 """Authentication methods of a step-up (RFC 8176)."""

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.claims import AccessClaims
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import record_access
@@ -12,6 +11,7 @@ from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Flow, call
 from keyturn.ports import SessionStore
+from keyturn.ports.caches import SessionCache
 
 
 def record_access_use(claims: AccessClaims, config: IssuerConfig) -> Flow[None]:

@@ -5,7 +5,6 @@ A cached session only accepts a credential. Only the store or the revocation fee
 
 from typing import NamedTuple
 
-from keyturn.cache_ports import SessionCache, SharedSessionCache
 from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, check_issuer, check_times, principal_from_claims
 from keyturn.core.issuer_config import IssuerConfig
@@ -31,6 +30,7 @@ from keyturn.flows.issue import session_principal
 from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use
 from keyturn.ports import SessionStore, Signer
+from keyturn.ports.caches import SessionCache, SharedSessionCache
 
 
 class AuthenticatedCredential(NamedTuple):

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -91,8 +92,8 @@ def web_config_of(components: Components) -> WebConfig:
 
 
 def _with_event_log(components: Components, metrics: Metrics) -> Components:
-    ports = replace(components.ports, audit=LoggingAuditLog(components.ports.audit, metrics))
-    return replace(components, ports=ports)
+    audit: Any = LoggingAuditLog(components.ports.audit, metrics)
+    return replace(components, ports=replace(components.ports, audit=audit))
 
 
 def _die_with_supervisor() -> None:

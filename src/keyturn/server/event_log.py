@@ -14,7 +14,7 @@ class LoggingAuditLog:
     """Wrapper of an async ``AuditLog``. It logs an event before storing it, so that a failing store hides no alert."""
 
     def __init__(self, audit: Any, metrics: Metrics) -> None:
-        self._audit = audit
+        self._append, self.recent, self.purge = audit.append, audit.recent, audit.purge
         self._metrics = metrics
 
     async def append(self, event: AuditEvent) -> None:
@@ -22,4 +22,4 @@ class LoggingAuditLog:
         self._metrics.events.labels(event.event.value).inc()
         write_log = log.error if event.event in ALERT_EVENTS else log.info
         write_log(event.event.value, subject=event.subject, sid=event.sid, address=event.address)
-        await self._audit.append(event)
+        await self._append(event)

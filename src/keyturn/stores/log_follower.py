@@ -12,8 +12,7 @@ from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
 from keyturn.generators import run, run_async
-from keyturn.stores.async_proxy import AsyncMemoryStore
-from keyturn.stores.memory import MemoryStore
+from keyturn.stores.memory import AsyncMemoryStore, MemoryStore
 from keyturn.stores.revocation_sink import RevocationSink
 
 POLL_SECONDS = 0.005
@@ -216,7 +215,7 @@ class InProcessFeed:
     """Feed of a memory store: each entry is applied within the call that appends it, so nothing has to run."""
 
     def __init__(self, store: MemoryStore, sink: RevocationSink) -> None:
-        self._stop = store.log.subscribe(sink)
+        self._stop = store.subscribe(sink)
 
     def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
         """Wait for ``stop``."""

@@ -6,8 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from keyturn.errors import ConfigurationError
-from keyturn.stores.async_proxy import AsyncMemoryStore
-from keyturn.stores.memory import MemoryStore
+from keyturn.stores.memory import AsyncMemoryStore, MemoryStore
 
 if TYPE_CHECKING:
     from keyturn.stores.redis.store import AsyncRedisStore, RedisStore

@@ -28,7 +28,7 @@ LINGER_SECONDS = 60
 
 
 class LocalSessionCache:
-    """Thread-safe ``cache_ports.SessionCache`` in this process, and the sink of its feed.
+    """Thread-safe ``ports.SessionCache`` in this process, and the sink of its feed.
 
     ``staleness_seconds``: the staleness bound. ``monotonic``: clock of the bound in seconds, the same as the feed's.
     ``capacity``: largest number of sessions; the least recently used one is evicted.

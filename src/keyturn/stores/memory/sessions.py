@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
@@ -110,6 +111,10 @@ class MemoryLog:
     def sequence(self) -> int:
         with self._memory.lock:
             return self._memory.sequence
+
+    def mark_restored(self, known: LogMark, now: Instant) -> bool:
+        """Return False: nothing in memory is restored."""
+        return False
 
     def clock(self) -> None:
         """Return None: the store's clock is this machine's."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
+from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
 from keyturn.ports import LOG_BITS
@@ -62,6 +63,11 @@ class Log:
 
     def sequence(self) -> Operation[int]:
         return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))
+
+    def mark_restored(self, known: LogMark, now: Instant) -> Operation[bool]:
+        """Return False: pages without a ``start`` contradict no mark."""
+        yield from ()
+        return False
 
     def clock(self) -> Operation[float]:
         seconds, microseconds = yield Call(scripts.CLOCK, (LOG,))

@@ -19,14 +19,15 @@ from keyturn.core.lifecycle import revoke
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import NotDurable, StoreQuarantined, StoreUnavailable
-from keyturn.ports import LOG_BITS
+from keyturn.ports import LOG_BITS, SessionStore
+from keyturn.stores.proxy import make_proxy
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.codec import pack_entry
 from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.redis.keys import COUNTS, LOG
 from keyturn.stores.redis.log import BATCH, append
 from keyturn.stores.redis.operation import Call, Operation, Run, RunAsync
-from keyturn.stores.redis.runner import RedisPort, RedisRunner
+from keyturn.stores.redis.runner import RedisRunner, bind_to
 from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 
 CHECK_SECONDS: Final = 0.25
@@ -52,7 +53,7 @@ class Quarantine:
         self._runner = runner
         self._seconds = seconds
         self._monotonic = monotonic
-        self._sessions: Any = RedisPort(Sessions(), runner.run)
+        self._sessions: SessionStore = make_proxy(SessionStore, Sessions(), bind_to(runner.run))
         self._identity: bytes | None = None
         self._log_id: bytes | None = None
         self._ends_at: float | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -208,18 +208,10 @@ def _clients(network: SingleServer | Cluster) -> Sequence[Any]:
     return (network.client,) if isinstance(network, SingleServer) else (network.layout, *network.clients.values())
 
 
-class RedisPort:
-    """Port whose methods run the operations of ``definition``; async if ``run`` is. Caches methods as attributes."""
+def bind_to(run: Callable[[Operation[Any]], Any]) -> Callable[[Callable[..., Operation[Any]]], Callable[..., Any]]:
+    """Return a function that makes methods of definitions: they run their operation by ``run``, sync or async."""
 
-    def __init__(self, definition: object, run: Callable[[Operation[Any]], Any | Awaitable[Any]]) -> None:
-        self._definition = definition
-        self._run = run
+    def bind(define: Callable[..., Operation[Any]]) -> Callable[..., Any]:
+        return lambda *arguments: run(define(*arguments))
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        define, run = getattr(self._definition, name), self._run
-
-        def call(*arguments: object) -> Any:
-            return run(define(*arguments))
-
-        setattr(self, name, call)
-        return call
+    return bind

@@ -1,21 +1,20 @@
 """``RedisStore`` and ``AsyncRedisStore``: sessions and the revocation log in Redis, everything else in SQL."""
 
-from typing import Any, cast
-
-from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
+from keyturn.ports import StorePorts, ports_of
 from keyturn.stores.log_follower import ChangeNotifier
+from keyturn.stores.proxy import set_ports, set_proxies
 from keyturn.stores.redis.accounts import AccountsWithRedisSessions
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.binding import bind_database
 from keyturn.stores.redis.log import Log
 from keyturn.stores.redis.quarantine import Quarantine
-from keyturn.stores.redis.runner import AsyncRedisRunner, RedisPort, RedisRunner
+from keyturn.stores.redis.runner import AsyncRedisRunner, RedisRunner, bind_to
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.redis.stream_notifier import StreamNotifier
 from keyturn.stores.sql.store import CONNECTIONS, AsyncSqlStore, SqlStore
 
 
-class RedisStore:
+class RedisStore(StorePorts):
     """Thread-safe store with sessions and revocation log in Redis, and everything else in a database.
 
     ``url``: URL of the database. ``sessions``: URL of the Redis. ``replicas``: Redis replicas that must confirm a write
@@ -45,15 +44,10 @@ class RedisStore:
         self.quarantine = quarantine
         self._runner = runner
         quarantine.database = bind_database(runner, database.engine)
-        self.sessions = cast(
-            SessionStore, RedisPort(Sessions(needs_replicas=runner.needs_replicas), quarantine.guard(runner.run))
-        )
         self._run_log = quarantine.guard(runner.run, quarantine.raise_if_log_affected)
-        self.log = cast(RevocationLog, RedisPort(Log(), self._run_log))
-        self.accounts: AccountStore = database.accounts
-        self.throttles: ThrottleStore = database.throttles
-        self.keys: KeyStore = database.keys
-        self.audit: AuditLog = database.audit
+        set_ports(self, ports_of(database))
+        set_proxies(self, _definitions(runner), bind_to(quarantine.guard(runner.run)))
+        set_proxies(self, {"log": Log()}, bind_to(self._run_log))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database!r}, {self._runner!r})"
@@ -68,7 +62,7 @@ class RedisStore:
         self._runner.close()
 
 
-class AsyncRedisStore:
+class AsyncRedisStore(StorePorts):
     """Async version of ``RedisStore``. ``store``: the same store with sync ports."""
 
     def __init__(
@@ -84,12 +78,10 @@ class AsyncRedisStore:
         accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(sync_runner.run), run)
         self._database = database = AsyncSqlStore(url, size=size, accounts=accounts)
         self.store = RedisStore.of(database.store, sync_runner, quarantine)
-        self.sessions: Any = RedisPort(Sessions(needs_replicas=sync_runner.needs_replicas), run)
-        self.log: Any = RedisPort(Log(), quarantine.guard_async(self._runner.run, quarantine.raise_if_log_affected))
-        self.accounts: Any = database.accounts
-        self.throttles: Any = database.throttles
-        self.keys: Any = database.keys
-        self.audit: Any = database.audit
+        run_log = quarantine.guard_async(self._runner.run, quarantine.raise_if_log_affected)
+        set_ports(self, ports_of(database))
+        set_proxies(self, _definitions(sync_runner), bind_to(run))
+        set_proxies(self, {"log": Log()}, bind_to(run_log))
 
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
@@ -102,3 +94,8 @@ class AsyncRedisStore:
         await self._runner.close()
         await self._database.close()
         self.store.close()
+
+
+def _definitions(runner: RedisRunner) -> dict[str, object]:
+    """Return the definition of each port in Redis by name, but of the log, which is read in a quarantine, too."""
+    return {"sessions": Sessions(needs_replicas=runner.needs_replicas)}

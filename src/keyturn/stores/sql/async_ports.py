@@ -2,30 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from keyturn.stores.async_proxy import AsyncPort
+from keyturn.ports import StorePorts
+from keyturn.stores.proxy import set_async_ports
 from keyturn.stores.sql.thread_pool import BoundedThreadPool
 
 READERS = 4
 
 
-class AsyncPorts(Protocol):
-    """Async ports of one store."""
-
-    sessions: Any
-    accounts: Any
-    log: Any
-    throttles: Any
-    keys: Any
-    audit: Any
-
-    async def close(self) -> None:
-        """Finish running calls and cancel waiting ones."""
-        ...
-
-
-class ThreadPorts:
+class ThreadPorts(StorePorts):
     """Async ports that call the methods of ``store`` in thread pools of at most ``size`` threads."""
 
     def __init__(self, store: Any, *, size: int, waiting: int, deadline_seconds: float) -> None:
@@ -34,12 +20,7 @@ class ThreadPorts:
         self._readers = make_pool(READERS if is_single_writer else size, name="keyturn-store")
         # A database with a single writer needs one thread for writes: more would only wait for the lock.
         self._writers = make_pool(1, name="keyturn-store-writer") if is_single_writer else self._readers
-        self.sessions = AsyncPort(store.sessions, self._run)
-        self.accounts = AsyncPort(store.accounts, self._run)
-        self.log = AsyncPort(store.log, self._run)
-        self.throttles = AsyncPort(store.throttles, self._run)
-        self.keys = AsyncPort(store.keys, self._run)
-        self.audit = AsyncPort(store.audit, self._run)
+        set_async_ports(self, store, self._run)
 
     async def close(self) -> None:
         """Finish running calls and cancel waiting ones."""

@@ -10,23 +10,30 @@ import asyncpg
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import asyncpg as dialects
 
-from keyturn.core.revocation import RevocationPage
-from keyturn.core.types import Instant
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.generators import run_async
+from keyturn.ports import StorePorts
+from keyturn.stores.proxy import set_proxies
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import CONNECT_SECONDS, Address
 from keyturn.stores.sql.async_ports import throttle_pool_size
 from keyturn.stores.sql.asyncpg_pool import AsyncpgPool, PreparedConnection
-from keyturn.stores.sql.batches import Batches, purge_audit_before, purge_expired, read_snapshot
 from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.connect_errors import error_summary
-from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, Transaction, UniqueViolation
+from keyturn.stores.sql.definitions import port_definitions
+from keyturn.stores.sql.operation import (
+    Batches,
+    Control,
+    ExternalCall,
+    Operation,
+    Result,
+    Step,
+    T,
+    Transaction,
+    UniqueViolation,
+)
 from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
-from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.runner import UNSTORABLE
-from keyturn.stores.sql.sessions import Sessions
-from keyturn.stores.sql.suspension import RestorableLog
 
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, UniqueViolation)
 
@@ -104,6 +111,15 @@ class AsyncpgRunner:
         """Run every operation of ``batches`` in turn, each with the full deadline."""
         return await run_async(batches, lambda batch: self.run(batch[0]))
 
+    def bind(self, define: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+        """Return a method that runs the operation, or the batches, of ``define``."""
+        run: Callable[[Any], Awaitable[Any]] = self.run_batches if getattr(define, "in_batches", False) else self.run
+
+        async def call(*arguments: object) -> Any:
+            return await run(define(*arguments))
+
+        return call
+
     def close(self) -> None:
         """Close the connections of every event loop, each in its own loop."""
         for loop, pool in list(self._pools.items()):
@@ -162,39 +178,7 @@ class AsyncpgRunner:
         return compiled
 
 
-class AsyncpgPort:
-    """Async port whose methods run the operations of ``definition``. Methods are cached as attributes."""
-
-    def __init__(self, definition: object, runner: AsyncpgRunner) -> None:
-        self._definition = definition
-        self._runner = runner
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        define, run = getattr(self._definition, name), self._runner.run
-
-        async def call(*arguments: object) -> Any:
-            return await run(define(*arguments))
-
-        setattr(self, name, call)
-        return call
-
-
-class _AsyncpgSessions(AsyncpgPort):
-    async def purge(self, now: Instant) -> int:
-        return await self._runner.run_batches(purge_expired(now))
-
-
-class _AsyncpgLog(AsyncpgPort):
-    async def snapshot(self) -> RevocationPage:
-        return await self._runner.run_batches(read_snapshot())
-
-
-class _AsyncpgAudit(AsyncpgPort):
-    async def purge(self, before: Instant) -> int:
-        return await self._runner.run_batches(purge_audit_before(before))
-
-
-class AsyncpgPorts:
+class AsyncpgPorts(StorePorts):
     """Async ports over asyncpg."""
 
     def __init__(
@@ -216,12 +200,9 @@ class AsyncpgPorts:
             for durable in (True, False)
         )
         runner, throttle_runner = self._runners
-        self.sessions = _AsyncpgSessions(Sessions(), runner)
-        self.accounts = AsyncpgPort(accounts or Accounts(), runner)
-        self.log = _AsyncpgLog(RestorableLog(), runner)
-        self.throttles = AsyncpgPort(Throttles(), throttle_runner)
-        self.keys = AsyncpgPort(Keys(), runner)
-        self.audit = _AsyncpgAudit(AuditTrail(), runner)
+        definitions = port_definitions(accounts)
+        set_proxies(self, definitions, runner.bind)
+        set_proxies(self, {"throttles": definitions["throttles"]}, throttle_runner.bind)
 
     async def close(self) -> None:
         """Close every connection."""

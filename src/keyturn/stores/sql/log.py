@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, se
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
-from keyturn.stores.sql.operation import BEGIN, Operation, writes
+from keyturn.stores.sql.operation import BEGIN, Batches, Operation, in_batches, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
 from keyturn.stores.sql.server_functions import server_clock, timeline
 from keyturn.stores.sql.tables import (
@@ -33,6 +33,9 @@ _MIN_STEP: Final = 2**32
 
 BATCH = 500
 """Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
+
+_ENTRIES_PER_READ = 2000
+"""Entries of a snapshot read at once: decoding them blocks an event loop for milliseconds."""
 
 # The row lock is held until commit: no greater number can be committed before this one is visible.
 _ADVANCE = (
@@ -162,8 +165,19 @@ def _last_mark(entries: Sequence[Revocation], counts: Mapping[str, int]) -> LogM
     return mark_at(entries[-1].sequence, entries[-1].tag, counts) if entries else None
 
 
+def _snapshot(
+    entries: Sequence[Revocation], before: Mapping[str, int], after: Mapping[str, int], log_id: int
+) -> RevocationPage:
+    last = entries[-1] if entries else None
+    if last is None or last.sequence < before[APPENDED]:
+        end = mark_at(before[APPENDED], None, after)
+    else:
+        end = mark_at(last.sequence, last.tag, after)
+    return RevocationPage(tuple(entries), end.sequence, log_id=log_id, end=end)
+
+
 class Log:
-    """``RevocationLog`` in SQL without ``snapshot``, which is read in batches."""
+    """``RevocationLog`` in SQL."""
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
@@ -185,6 +199,19 @@ class Log:
         answer = yield _LAST, {}
         number: int = answer.rows[0][0]
         return number
+
+    @in_batches
+    def snapshot(self) -> Batches[RevocationPage]:
+        while True:
+            # Read the counter first: an entry appended between two reads is then read twice, never missed.
+            before, log_id, _ = yield log_counters(), False
+            entries: list[Revocation] = []
+            while batch := (yield entries_after(entries[-1].sequence if entries else 0, _ENTRIES_PER_READ), False):
+                entries += batch
+            after, log_id_after, suspended = yield log_counters(), False
+            # Otherwise a standby took over meanwhile, and the entries belong to two logs: read again.
+            if log_id_after == log_id:
+                return replace(_snapshot(entries, before, after, log_id), suspended_before=suspended)
 
     def clock(self) -> Operation[float | None]:
         value: float | None = (yield _CLOCK, {}).rows[0][0]

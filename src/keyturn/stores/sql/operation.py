@@ -52,12 +52,26 @@ Statement = tuple[Executable, Mapping[str, object]]
 Step = Statement | Control | ExternalCall
 Operation = Generator[Step, Result, T]
 
+Batches = Generator[tuple[Operation[Any], bool], Any, T]
+"""Split a long operation into small transactions: other writers wait for one of them at most.
+
+Yields pairs of an operation and a flag, True if it writes; receives the operation's result. Each operation gets the
+full deadline.
+"""
+
 _Definition = TypeVar("_Definition", bound=Callable[..., Operation[Any]])
+_BatchedDefinition = TypeVar("_BatchedDefinition", bound=Callable[..., Batches[Any]])
 
 
 def writes(definition: _Definition) -> _Definition:
     """Mark an operation that writes; on SQLite it acquires the write lock."""
     definition.writes = True  # type: ignore[attr-defined]  # read by the runner when it binds the definition
+    return definition
+
+
+def in_batches(definition: _BatchedDefinition) -> _BatchedDefinition:
+    """Mark a method that returns ``Batches``."""
+    definition.in_batches = True  # type: ignore[attr-defined]  # read by the runner when it binds the definition
     return definition
 
 

@@ -8,11 +8,11 @@ from keyturn.core.audit import AuditEvent
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant, Subject
 from keyturn.ports import StoredKey
-from keyturn.stores.sql.operation import Operation, UniqueViolation, writes
+from keyturn.stores.sql.operation import Batches, Operation, UniqueViolation, in_batches, writes
 from keyturn.stores.sql.rows import row_to_bucket, row_to_event, row_to_key
 from keyturn.stores.sql.tables import audit, signing_keys, throttles
 
-BATCH = 200
+_BATCH = 200
 """Events deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
 _BUCKET = select(throttles).where(throttles.c.key == bindparam("key"))
@@ -34,13 +34,13 @@ _RECENT = (
     .order_by(audit.c.id.desc())
     .limit(bindparam("most"))
 )
-_OLD_EVENTS = select(audit.c.id).where(audit.c.at < bindparam("before")).order_by(audit.c.at).limit(BATCH)
+_OLD_EVENTS = select(audit.c.id).where(audit.c.at < bindparam("before")).order_by(audit.c.at).limit(_BATCH)
 _PURGE = delete(audit).where(audit.c.id.in_(_OLD_EVENTS))
 
 
 @writes
-def purge_audit(before: Instant) -> Operation[int]:
-    """Delete one batch and return the number of deleted events; fewer than ``BATCH`` means the last batch."""
+def _purge_events(before: Instant) -> Operation[int]:
+    """Delete one batch and return the number of deleted events; fewer than ``_BATCH`` means the last batch."""
     return (yield _PURGE, {"before": before}).count
 
 
@@ -98,7 +98,7 @@ class Keys:
 
 
 class AuditTrail:
-    """``AuditLog`` in SQL without ``purge``, which runs in batches."""
+    """``AuditLog`` in SQL."""
 
     @writes
     def append(self, event: AuditEvent) -> Operation[None]:
@@ -114,3 +114,11 @@ class AuditTrail:
 
     def recent(self, subject: Subject, limit: int) -> Operation[Sequence[AuditEvent]]:
         return [row_to_event(row) for row in (yield _RECENT, {"subject": subject, "most": limit}).rows]
+
+    @in_batches
+    def purge(self, before: Instant) -> Batches[int]:
+        count, deleted = 0, _BATCH
+        while deleted == _BATCH:
+            deleted = yield _purge_events(before), True
+            count += deleted
+        return count

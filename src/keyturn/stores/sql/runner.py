@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, Executable, PoolProxiedConnection
@@ -10,12 +11,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.generators import run
-from keyturn.stores.sql.batches import Batches
 from keyturn.stores.sql.compiled_statement import CompiledStatement
 from keyturn.stores.sql.connect_errors import error_summary
 from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.driver_hooks import DriverHooks
-from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step, T, Transaction, UniqueViolation
+from keyturn.stores.sql.operation import (
+    Batches,
+    Control,
+    ExternalCall,
+    Operation,
+    Result,
+    Step,
+    T,
+    Transaction,
+    UniqueViolation,
+)
 
 UNSTORABLE = "a value cannot be stored"
 
@@ -66,6 +76,17 @@ class Runner:
     def run_batches(self, batches: Batches[T]) -> T:
         """Run every operation of ``batches`` in turn, each with the full deadline."""
         return run(batches, lambda batch: self.run(batch[0], writes=batch[1]))
+
+    def bind(self, define: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method that runs the operation, or the batches, of ``define``."""
+        is_write = getattr(define, "writes", False)
+        run = self.run_batches if getattr(define, "in_batches", False) else partial(self.run, writes=is_write)
+
+        def call(*arguments: object) -> Any:
+            return run(define(*arguments))
+
+        call.writes = is_write  # type: ignore[attr-defined]  # read by ThreadPorts to choose a thread pool
+        return call
 
     def reset(self) -> None:
         """Replace all connections: they lead to a database file that was replaced."""
@@ -150,22 +171,3 @@ class Runner:
         # Statements are module constants, so the cache is bounded.
         compiled = self._statements[statement] = CompiledStatement(statement, self._engine.dialect)
         return compiled
-
-
-class RunPort:
-    """Sync port whose methods run the operations of ``definition``. Methods are cached as attributes."""
-
-    def __init__(self, definition: object, runner: Runner) -> None:
-        self._definition = definition
-        self._runner = runner
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        define = getattr(self._definition, name)
-        run, is_write = self._runner.run, getattr(define, "writes", False)
-
-        def call(*arguments: object) -> Any:
-            return run(define(*arguments), writes=is_write)
-
-        call.writes = is_write  # type: ignore[attr-defined]  # read by ThreadPorts to choose a thread pool
-        setattr(self, name, call)
-        return call

@@ -9,8 +9,8 @@ from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationK
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
-from keyturn.stores.sql.log import append_revocation, next_sequence
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
+from keyturn.stores.sql.log import append_revocation, next_sequence, purge_log
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, Operation, UniqueViolation, in_batches, writes
 from keyturn.stores.sql.rows import row_to_floor, row_to_session, session_to_row
 from keyturn.stores.sql.tables import PURGED, RESTORED, counters, marks, sessions
 
@@ -126,7 +126,7 @@ def purge_sessions(now: Instant, after: str, last: str) -> Operation[int]:
 
 
 class Sessions:
-    """``SessionStore`` in SQL without ``purge``, which runs in batches."""
+    """``SessionStore`` in SQL."""
 
     @writes
     def insert(self, session: Session) -> Operation[None]:
@@ -183,3 +183,13 @@ class Sessions:
 
     def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
         return [row_to_session(row) for row in (yield _LIST, {"subject": subject}).rows]
+
+    @in_batches
+    def purge(self, now: Instant) -> Batches[int]:
+        count, after = 0, ""
+        while sids := (yield expired_sessions(now, after), False):
+            count += yield purge_sessions(now, after, sids[-1]), True
+            after = sids[-1]
+        while (yield purge_log(now), True):
+            pass
+        return count

@@ -1,24 +1,24 @@
 """``SqlStore`` and ``AsyncSqlStore``: every port of a store in one SQL database."""
 
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING
 
-from keyturn.core.revocation import RevocationPage
-from keyturn.core.types import Instant
-from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
+from keyturn.ports import StorePorts, ports_of
 from keyturn.stores.log_follower import ChangeNotifier
+from keyturn.stores.proxy import set_ports, set_proxies
 from keyturn.stores.sql.accounts import Accounts
 from keyturn.stores.sql.address import read_address
-from keyturn.stores.sql.async_ports import AsyncPorts, ThreadPorts, throttle_pool_size
-from keyturn.stores.sql.batches import purge_audit_before, purge_expired, read_snapshot
+from keyturn.stores.sql.async_ports import ThreadPorts, throttle_pool_size
 from keyturn.stores.sql.database import find_database
+from keyturn.stores.sql.definitions import port_definitions
 from keyturn.stores.sql.log import renew_log_id
 from keyturn.stores.sql.markers import check_servable
 from keyturn.stores.sql.migrate import upgrade
-from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
-from keyturn.stores.sql.runner import Runner, RunPort
-from keyturn.stores.sql.sessions import Sessions
-from keyturn.stores.sql.suspension import RestorableLog, resume_sessions
+from keyturn.stores.sql.runner import Runner
+from keyturn.stores.sql.suspension import resume_sessions
+
+if TYPE_CHECKING:
+    from keyturn.stores.sql.asyncpg_driver import AsyncpgPorts
 
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
@@ -26,7 +26,7 @@ MAINTENANCE_CONNECTIONS = 4
 MAX_WAITING = 1000
 
 
-class SqlStore:
+class SqlStore(StorePorts):
     """Thread-safe store in the SQL database at ``url``, with every port as an attribute.
 
     The schema is created or upgraded first; several processes may do so at once.
@@ -55,12 +55,9 @@ class SqlStore:
         self._runner = runner = make_runner(self.engine, size=size)
         # Throttles are written twice per login. Losing a count in a crash loses no login, so they need not be durable.
         self._throttle_runner = make_runner(database.throttle_engine, size=throttle_pool_size(size))
-        self.sessions = cast(SessionStore, _RunSessions(Sessions(), runner))
-        self.accounts = cast(AccountStore, RunPort(accounts or Accounts(), runner))
-        self.log = cast(RevocationLog, _RunLog(RestorableLog(), runner))
-        self.throttles = cast(ThrottleStore, RunPort(Throttles(), self._throttle_runner))
-        self.keys = cast(KeyStore, RunPort(Keys(), runner))
-        self.audit = cast(AuditLog, _RunAudit(AuditTrail(), runner))
+        definitions = port_definitions(accounts)
+        set_proxies(self, definitions, runner.bind)
+        set_proxies(self, {"throttles": definitions["throttles"]}, self._throttle_runner.bind)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database.label!r})"
@@ -89,7 +86,7 @@ class SqlStore:
         self._throttle_runner.reset()
 
 
-class AsyncSqlStore:
+class AsyncSqlStore(StorePorts):
     """Async version of ``SqlStore``, over asyncpg or a bounded thread pool of its own.
 
     The constructor blocks on the database: call it before serving requests. Beyond ``MAX_WAITING`` queued operations it
@@ -109,21 +106,15 @@ class AsyncSqlStore:
         # With asyncpg, the sync store only serves background tasks in one or two threads.
         sync_size = size if asyncpg_address is None else min(size, MAINTENANCE_CONNECTIONS)
         self.store = store = SqlStore(url, deadline_seconds=deadline_seconds, size=sync_size, accounts=accounts)
-        self._ports: AsyncPorts
         if asyncpg_address is not None:
-            from keyturn.stores.sql.asyncpg_driver import AsyncpgPorts
+            from keyturn.stores.sql import asyncpg_driver
 
-            self._ports = AsyncpgPorts(
+            self._ports: AsyncpgPorts | ThreadPorts = asyncpg_driver.AsyncpgPorts(
                 asyncpg_address, deadline_seconds=deadline_seconds, size=size, waiting=MAX_WAITING, accounts=accounts
             )
         else:
             self._ports = ThreadPorts(store, size=size, waiting=MAX_WAITING, deadline_seconds=deadline_seconds)
-        self.sessions = self._ports.sessions
-        self.accounts = self._ports.accounts
-        self.log = self._ports.log
-        self.throttles = self._ports.throttles
-        self.keys = self._ports.keys
-        self.audit = self._ports.audit
+        set_ports(self, ports_of(self._ports))
 
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
@@ -139,18 +130,3 @@ class AsyncSqlStore:
         """Finish running operations, cancel waiting ones and close every connection."""
         await self._ports.close()
         self.store.close()
-
-
-class _RunSessions(RunPort):
-    def purge(self, now: Instant) -> int:
-        return self._runner.run_batches(purge_expired(now))
-
-
-class _RunLog(RunPort):
-    def snapshot(self) -> RevocationPage:
-        return self._runner.run_batches(read_snapshot())
-
-
-class _RunAudit(RunPort):
-    def purge(self, before: Instant) -> int:
-        return self._runner.run_batches(purge_audit_before(before))

@@ -1,19 +1,16 @@
-"""Ports: protocols for stores, hashing and signing, with their concurrency contracts. Caches: ``cache_ports``.
+"""Ports of a store: protocols with their concurrency contracts, and ``StorePorts``, which declares them once.
 
 Every method is atomic and, except in ``ThrottleStore``, durable when it returns. Ports make no decisions: a store
 compares, swaps and appends.
-Each port has an async counterpart with the same methods, awaited; flows work with either.
-Any method of a store may raise ``StoreUnavailable``. The operation then took effect completely or not at all.
+Any method may raise ``StoreUnavailable``. The operation then took effect completely or not at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Final, Protocol, get_type_hints
 
-from keyturn.cache_ports import SessionCache
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
-from keyturn.core.claims import ACCESS_TYPE, AccessClaims
 from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
@@ -148,7 +145,7 @@ class RevocationLog(Protocol):
         ...
 
     def mark_restored(self, known: LogMark, now: Instant) -> bool:
-        """Suspend all sessions if the log lacks the entry of ``known``. For stores whose pages have a ``start``."""
+        """Suspend all sessions if the log lacks the entry of ``known``. False if pages have no ``start``."""
         ...
 
     def clock(self) -> float | None:
@@ -218,86 +215,30 @@ class AuditLog(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordCheck:
-    """Result of a password comparison. ``needs_rehash``: it matched a hash with other parameters than today's."""
+@dataclass(eq=False, repr=False)
+class StorePorts:
+    """Every port of a store, by name: the one declaration that stores, proxies, flows and the contract read.
 
-    matches: bool
-    needs_rehash: bool = False
+    An async store has the same ports; their methods return awaitables, and ``drive_async`` awaits them.
+    """
 
-
-class PasswordHasher(Protocol):
-    """Slow password hash in a bounded pool. Raises ``Overloaded`` when the queue is full."""
-
-    def hash(self, password: str) -> str:
-        """Hash ``password`` with a fresh salt."""
-        ...
-
-    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
-        """Compare; takes as long for ``None``, the hash of an account that does not exist."""
-        ...
+    sessions: SessionStore
+    accounts: AccountStore
+    log: RevocationLog
+    throttles: ThrottleStore
+    keys: KeyStore
+    audit: AuditLog
 
 
-class PasswordRules(Protocol):
-    """Rules for choosing a password (NIST SP 800-63B-4 section 3.1.1.2). Runs in process, never awaited."""
-
-    def validate(self, password: str, identifier: str) -> None:
-        """Raise ``PasswordRejected``, with a reason that is safe to show, for a forbidden password."""
-        ...
+STORE_PORTS: Final[dict[str, type]] = get_type_hints(StorePorts)
+"""Protocol of each port of a store, by name."""
 
 
-class Signer(Protocol):
-    """Signs JWTs and verifies access tokens. Runs in process; sync and async flows use the same object."""
-
-    def sign(self, claims: Mapping[str, object], now: Instant, typ: str = ACCESS_TYPE) -> str:
-        """Sign ``claims`` with the active key, as a compact JWS of type ``typ`` for the audience in ``claims``.
-
-        A token of another type than ``at+jwt`` is never accepted as an access token (RFC 8725 section 3.11).
-        """
-        ...
-
-    def verify(self, token: str, now: Instant) -> AccessClaims:
-        """Return the claims of an access token signed by this issuer; only signature and ``typ`` are checked.
-
-        Raises ``TokenMalformed``, ``TokenInvalid``.
-        """
-        ...
-
-    def jwks(self, now: Instant) -> dict[str, object]:
-        """Return the public key set (RFC 7517): next, active and retired keys; never an HMAC secret."""
-        ...
+def methods_of(port: type) -> list[str]:
+    """Return the names of the methods that the protocol ``port`` declares."""
+    return [name for name, value in vars(port).items() if callable(value) and not name.startswith("_")]
 
 
-class Entropy(Protocol):
-    """Source of random bytes."""
-
-    def token_bytes(self, size: int, /) -> bytes:
-        """Return ``size`` unpredictable bytes."""
-        ...
-
-
-class KeyGenerator(Protocol):
-    """Generates signing keys. Slow (tenths of a second for an RSA key); the async counterpart uses a thread."""
-
-    def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
-        """Generate a key and encrypt it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Ports of a flow. Fields typed ``object`` hold a port or its async counterpart, depending on the driver."""
-
-    sessions: object
-    accounts: object
-    throttles: object
-    log: object
-    keys: object
-    audit: object
-    hasher: object
-    key_generator: object
-    passwords: PasswordRules
-    signer: Signer
-    session_cache: SessionCache
-    shared_cache: object
-    entropy: Entropy
+def ports_of(store: StorePorts) -> dict[str, Any]:
+    """Return the ports of ``store`` by name."""
+    return {name: getattr(store, name) for name in STORE_PORTS}
