@@ -108,6 +108,7 @@ def make_test_ports(store: Any, **others: Any) -> Any:
         "throttles": store.throttles,
         "log": store.log,
         "audit": free,
+        "one_time": store.one_time,
         "hasher": Hasher(),
         "passwords": free,
         "signer": Signer(),

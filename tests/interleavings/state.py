@@ -93,6 +93,8 @@ class SystemState:
             store.accounts._accounts,
             store.accounts._subjects,
             store.throttles._buckets,
+            store.one_time._values,
+            store.one_time._counts,
         )
 
     def capture(self) -> tuple[Any, ...]:

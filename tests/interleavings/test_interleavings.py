@@ -60,6 +60,6 @@ def _all_scenarios(state: SystemState) -> object:
     store = state.store
     memory = store.sessions._memory
     held = [getattr(memory, each) for each in memory.__slots__ if each not in ("lock", "sinks")]
-    for port in (store.accounts, store.throttles, store.keys, store.audit):
+    for port in (store.accounts, store.throttles, store.keys, store.audit, store.one_time):
         held += [getattr(port, each) for each in port.__slots__ if each != "_memory"]
     return freeze(held)

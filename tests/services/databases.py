@@ -8,6 +8,8 @@ from services.postgres import Postgres
 
 TABLES = [each.name for each in metadata.sorted_tables]
 
+KINDS = "one_time_kinds"
+
 SHAPE = """SELECT string_agg(concat_ws(' ', relname, relkind, relnatts, relacl), ', ' ORDER BY relname)
     || (SELECT string_agg(version_num, ',') FROM alembic_version)
     || (SELECT count(*) FROM pg_db_role_setting, pg_database WHERE oid = setdatabase AND datname = current_database())
@@ -29,9 +31,10 @@ class Databases:
         self._shape = server.run(SHAPE, template)
         counters = server.run("SELECT name, value FROM counters", template)
         rows = ", ".join(f"('{name}', {value})" for name, value in counters)
-        deletions = "; ".join(f"DELETE FROM {name}" for name in reversed(TABLES))
+        deletions = "; ".join(f"DELETE FROM {name}" for name in reversed(TABLES) if name != KINDS)
+        uncount = f"UPDATE {KINDS} SET stored = 0, log_id = -1, complete_since = 0"
         restart = "SELECT setval(pg_get_serial_sequence('audit', 'id'), 1, false)"
-        self._empty = f"{deletions}; INSERT INTO counters (name, value) VALUES {rows}; {restart}"
+        self._empty = f"{deletions}; INSERT INTO counters (name, value) VALUES {rows}; {uncount}; {restart}"
         self._idle: list[str] = []
         self._taken: list[str] = []
 

@@ -8,10 +8,11 @@ import threading
 import time
 
 from keyturn.config.components import Components
+from keyturn.core.one_time import MARGIN_SECONDS
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, Unavailable
 from keyturn.flows import Flow, add_key, call, drive, roll_keys
-from keyturn.ports import AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
+from keyturn.ports import AuditLog, KeyStore, OneTimeStore, RevocationLog, SessionStore, ThrottleStore
 from keyturn.stores.log_follower import connect_feed
 
 PURGE_SECONDS = 60.0
@@ -145,4 +146,5 @@ def _purge(components: Components, now: Instant) -> Flow[int]:
     yield from call(ThrottleStore.purge, Instant(now - EMPTY_BUCKET_SECONDS))
     if components.settings.audit_retention_days:
         yield from call(AuditLog.purge, Instant(now - components.settings.audit_retention_days * DAY_SECONDS))
+    yield from call(OneTimeStore.purge, Instant(now - MARGIN_SECONDS))
     return (yield from call(SessionStore.purge, now))

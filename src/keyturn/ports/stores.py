@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, get_type_hints
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEvent
 from keyturn.core.log_mark import LogMark
+from keyturn.core.one_time import Insertion, OneTimeKind, OneTimeLimits, OneTimeValue
 from keyturn.core.revocation import GenerationIncrement, Revocation, RevocationPage
 from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.throttle import Bucket
@@ -215,6 +216,32 @@ class AuditLog(Protocol):
         ...
 
 
+class OneTimeStore(Protocol):
+    """Store of one-time values. It never returns a value that it may have lost a write of (a restore, a failover)."""
+
+    def insert(self, value: OneTimeValue, limits: OneTimeLimits, now: Instant) -> Insertion:
+        """Store a new value, unless its kind and digest are taken or a limit is reached. Of racing calls, one stores.
+
+        ``now``: dates the answer ``complete_since`` of a store that was restored. A full store deletes nothing.
+        """
+        ...
+
+    def load(self, kind: OneTimeKind, digest: bytes) -> OneTimeValue | None:
+        """Return the value, live or spent, from the primary; None if it is not stored."""
+        ...
+
+    def replace(self, value: OneTimeValue) -> bool:
+        """Compare and swap: store ``uses`` and ``made`` if the stored ``uses`` is ``value.uses - 1``.
+
+        Return False if it is not, or the value is not stored. Of racing calls, one wins.
+        """
+        ...
+
+    def purge(self, now: Instant) -> int:
+        """Delete the values with ``expires_at <= now``, live and spent. Return their number."""
+        ...
+
+
 @dataclass(eq=False, repr=False)
 class StorePorts:
     """Every port of a store, by name: the one declaration that stores, proxies, flows and the contract read.
@@ -228,6 +255,7 @@ class StorePorts:
     throttles: ThrottleStore
     keys: KeyStore
     audit: AuditLog
+    one_time: OneTimeStore
 
 
 STORE_PORTS: Final[dict[str, type]] = get_type_hints(StorePorts)

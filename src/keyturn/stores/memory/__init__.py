@@ -8,6 +8,7 @@ from typing import Any
 
 from keyturn.ports import StorePorts
 from keyturn.stores.memory.accounts import MemoryAccounts
+from keyturn.stores.memory.one_time import MemoryOneTime
 from keyturn.stores.memory.records import MemoryAudit, MemoryKeys, MemoryThrottles
 from keyturn.stores.memory.sessions import MemoryLog, MemorySessions
 from keyturn.stores.memory.state import MemoryState
@@ -19,6 +20,7 @@ __all__ = [
     "MemoryAudit",
     "MemoryKeys",
     "MemoryLog",
+    "MemoryOneTime",
     "MemorySessions",
     "MemoryStore",
     "MemoryThrottles",
@@ -40,6 +42,7 @@ class MemoryStore(StorePorts):
         self.throttles = MemoryThrottles(memory)
         self.keys = MemoryKeys(memory)
         self.audit = MemoryAudit(memory)
+        self.one_time = MemoryOneTime(memory)
 
     def close(self) -> None:
         """Close the store: a no-op, for the interface of all stores."""

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
+from keyturn.core.one_time import OneTimeKind, OneTimeValue
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, Repeats, RevocationFloor, Seed, Session, make_repeats
 from keyturn.core.session_id import decode_session_id
@@ -206,6 +207,26 @@ def unpack_count(value: bytes | None) -> int:
 def unpack_floor(generation: bytes | None, everything: bytes | None, client: bytes | None) -> RevocationFloor:
     """Decode a revocation floor from values that may each be None. Raises ``CorruptRecord``."""
     return RevocationFloor(int(generation or 0), Instant(max(int(everything or 0), int(client or 0))))
+
+
+def pack_one_time(value: OneTimeValue) -> bytes:
+    """Encode a one-time value without kind, digest and uses. The payload is last: it may be any bytes.
+
+    Raises ``BadRequest``.
+    """
+    check_storable(value.subject, value.made, value.created_at, value.expires_at)
+    fields = (value.subject.encode(), value.created_at, value.expires_at, value.made.encode(), value.payload)
+    return b"%s\0%d\0%d\0%s\0%s" % fields
+
+
+@_translate_errors
+def unpack_one_time(kind: OneTimeKind, digest: bytes, stored: bytes, log_id: bytes) -> OneTimeValue | None:
+    """Decode a stored one-time value; None for one of another log. Raises ``CorruptRecord``."""
+    uses, stored_log_id, subject, created_at, expires_at, made, payload = stored.split(b"\0", 6)
+    if stored_log_id != log_id:
+        return None
+    moments = (Instant(int(created_at)), Instant(int(expires_at)))
+    return OneTimeValue(kind, digest, subject.decode(), *moments, payload, int(uses), made.decode())
 
 
 def _offset(moment: int, created: int) -> int:

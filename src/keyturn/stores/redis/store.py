@@ -1,4 +1,4 @@
-"""``RedisStore`` and ``AsyncRedisStore``: sessions and the revocation log in Redis, everything else in SQL."""
+"""Redis stores: sessions, one-time values and the revocation log in Redis, everything else in SQL."""
 
 from keyturn.ports import StorePorts, ports_of
 from keyturn.stores.log_follower import ChangeNotifier
@@ -7,6 +7,7 @@ from keyturn.stores.redis.accounts import AccountsWithRedisSessions
 from keyturn.stores.redis.address import read_address
 from keyturn.stores.redis.binding import bind_database
 from keyturn.stores.redis.log import Log
+from keyturn.stores.redis.one_time import OneTimeValues
 from keyturn.stores.redis.quarantine import Quarantine
 from keyturn.stores.redis.runner import AsyncRedisRunner, RedisRunner, bind_to
 from keyturn.stores.redis.sessions import Sessions
@@ -98,4 +99,4 @@ class AsyncRedisStore(StorePorts):
 
 def _definitions(runner: RedisRunner) -> dict[str, object]:
     """Return the definition of each port in Redis by name, but of the log, which is read in a quarantine, too."""
-    return {"sessions": Sessions(needs_replicas=runner.needs_replicas)}
+    return {"sessions": Sessions(needs_replicas=runner.needs_replicas), "one_time": OneTimeValues()}

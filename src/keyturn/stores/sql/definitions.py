@@ -1,6 +1,7 @@
 """Definitions of the ports of a SQL store: one class each, whose methods return operations."""
 
 from keyturn.stores.sql.accounts import Accounts
+from keyturn.stores.sql.one_time import OneTimeValues
 from keyturn.stores.sql.records import AuditTrail, Keys, Throttles
 from keyturn.stores.sql.sessions import Sessions
 from keyturn.stores.sql.suspension import RestorableLog
@@ -15,4 +16,5 @@ def port_definitions(accounts: Accounts | None = None) -> dict[str, object]:
         "throttles": Throttles(),
         "keys": Keys(),
         "audit": AuditTrail(),
+        "one_time": OneTimeValues(),
     }

@@ -112,6 +112,32 @@ throttles = Table(
     Column("version", _Number, nullable=False),
 )
 
+one_time = Table(
+    "one_time",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("created_at", _Number, nullable=False),
+    Column("expires_at", _Number, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("uses", _Number, nullable=False),
+    Column("made", Text, nullable=False),
+    Column("log_id", _Number, nullable=False),
+    Index(None, "kind", "subject"),
+    Index(None, "kind", "expires_at"),
+)
+
+one_time_kinds = Table(
+    "one_time_kinds",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("stored", _Number, nullable=False),
+    Column("log_id", _Number, nullable=False),
+    Column("complete_since", _Number, nullable=False),
+)
+"""One row per kind: the number of its values, and the time since which none was lost, of the log with this id."""
+
 signing_keys = Table(
     "signing_keys",
     metadata,

@@ -25,6 +25,8 @@ from keyturn.stores.sql.tables import (
     audit,
     counters,
     marks,
+    one_time,
+    one_time_kinds,
     revocations,
     sessions,
     signing_keys,
@@ -35,9 +37,9 @@ BATCH: Final = 500
 TIMEOUT_SECONDS: Final = 30.0
 
 # Revocations last: an entry must not be in the target before the session that it ends.
-_TRANSFERRED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, revocations)
-_RENAMED: Final = (accounts, sessions, revocations)
-_MUST_BE_EMPTY: Final = (signing_keys, accounts, sessions, revocations, audit)
+_TRANSFERRED: Final = (signing_keys, accounts, sessions, marks, throttles, audit, one_time, one_time_kinds, revocations)
+_RENAMED: Final = (accounts, sessions, one_time, revocations)
+_MUST_BE_EMPTY: Final = (signing_keys, accounts, sessions, revocations, audit, one_time)
 
 # Copied events keep the ids of the source: the next id must not collide with them.
 _NEXT_EVENT: Final = """

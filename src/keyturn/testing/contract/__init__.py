@@ -11,14 +11,16 @@ Subclass it in a test file and define a fixture that creates an empty store::
             yield store
             store.close()
 
-A store has the attributes ``sessions``, ``accounts``, ``log``, ``throttles``, ``keys`` and ``audit``, each an object
-with the methods of its port in ``keyturn.ports``. An async store is wrapped in ``keyturn.testing.blocking.Blocking``.
+A store has the attributes ``sessions``, ``accounts``, ``log``, ``throttles``, ``keys``, ``audit`` and ``one_time``,
+each an object with the methods of its port in ``keyturn.ports``. An async store is wrapped in
+``keyturn.testing.blocking.Blocking``.
 The contract has no special case for any store, and none may be added.
 """
 
 from keyturn.testing.contract.accounts import AccountContract
 from keyturn.testing.contract.generation_increments import GenerationIncrementContract
 from keyturn.testing.contract.log import LogContract
+from keyturn.testing.contract.one_time import OneTimeContract
 from keyturn.testing.contract.races import RaceContract
 from keyturn.testing.contract.replace_and_revoke import ReplaceAndRevokeContract
 from keyturn.testing.contract.sessions import SessionContract
@@ -34,6 +36,7 @@ class StoreContract(
     AccountContract,
     ReplaceAndRevokeContract,
     ThrottleKeyAuditContract,
+    OneTimeContract,
     RaceContract,
 ):
     """All tests of the store contract."""

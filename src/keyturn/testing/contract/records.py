@@ -10,7 +10,7 @@ from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, Revo
 from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.session_id import new_session_id, partition_of
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.ports import AccountStore, AuditLog, KeyStore, RevocationLog, SessionStore, ThrottleStore
+from keyturn.ports import AccountStore, AuditLog, KeyStore, OneTimeStore, RevocationLog, SessionStore, ThrottleStore
 
 NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 3600)
@@ -44,6 +44,7 @@ class Store(Protocol):
     throttles: ThrottleStore
     keys: KeyStore
     audit: AuditLog
+    one_time: OneTimeStore
 
 
 def new_name() -> str:
