@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from keyturn.core.account import MAX_IDENTIFIER_OCTETS, Account, normalise_identifier
 from keyturn.core.audit import ALERT_EVENTS, AuditEvent, AuditEventType
+from keyturn.core.feed import LogCursor
 from keyturn.core.freshness import Freshness
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.policy import DELIVERIES, PROFILES, TokenPolicy
 from keyturn.core.principal import Principal
-from keyturn.core.revocation import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import (
     CACHE_TTL_SECONDS,

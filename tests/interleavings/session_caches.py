@@ -7,7 +7,7 @@ from interleavings.explorer import Actor, AnyOf, Explorer, Node
 from interleavings.harness import Harness
 from interleavings.oracle import dead
 from interleavings.state import SystemState, freeze
-from keyturn.core.revocation import LogCursor
+from keyturn.core.feed import LogCursor
 from keyturn.core.session import CachedSession
 from keyturn.core.types import SessionId
 from keyturn.flows.effects import Call, Flow

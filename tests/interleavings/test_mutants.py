@@ -10,10 +10,10 @@ from interleavings import test_session_caches, test_throttle
 from interleavings.harness import NEW, Harness, realm
 from interleavings.scenarios import PAIRS, TRIPLES, explore
 from interleavings.session_caches import CapturedSessionCache, clock_actor, feed
+from keyturn.core.feed import LogCursor
 from keyturn.core.freshness import Freshness
 from keyturn.core.lifecycle import revoke as ended
 from keyturn.core.lifecycle import step_up as stepped
-from keyturn.core.revocation import LogCursor
 from keyturn.core.session import LoadedSession
 from keyturn.core.types import Subject
 from keyturn.flows.effects import Flow, call

@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from effort import effort
+from keyturn.core.feed import ANY_LOG, LogCursor
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.sealed import Secrets
@@ -23,7 +24,7 @@ from keyturn.ports import Ports
 from keyturn.stores.log_follower import LogFollower
 from keyturn.verifier.feed_reader import FeedReader
 from keyturn.verifier.polling import poll
-from keyturn.web.endpoints.service import FeedCursor, feed_response, read_feed
+from keyturn.web.endpoints.service import FeedRequest, feed_response, read_feed
 
 SECRETS = Secrets(b"a" * 32)
 DATABASE = 3
@@ -162,12 +163,8 @@ def poll_once(world: World) -> None:
 
     def send(request: Any) -> bytes:
         query = dict(each.split("=", 1) for each in request.full_url.partition("?")[2].split("&"))
-        position = FeedCursor(
-            int(query.get("after", query.get("seed", "0"))),
-            is_snapshot="after" not in query,
-            mark=query.get("mark", ""),
-        )
-        page = drive(read_feed(position, SECRETS, NOW), ports)
+        cursor = LogCursor(ANY_LOG, int(query.get("after", query.get("seed", "0"))), query.get("mark", ""))
+        page = drive(read_feed(FeedRequest(cursor, is_snapshot="after" not in query), SECRETS, NOW), ports)
         return msgspec.json.encode(feed_response(page, query["nonce"], sign_mark(page.end, SECRETS)))
 
     world.clock += 1
@@ -222,8 +219,8 @@ def check(world: World, path: tuple[str, ...]) -> None:
 def key_of(world: World) -> object:
     """Return all that later steps depend on."""
     follower, reader = world.follower, world.reader
-    followed = None if follower is None else (follower._sequence, follower._log_id, follower._mark)
-    read = (reader.log, reader.sequence, reader.mark, reader.has_snapshot, frozenset(reader.revocations.ended))
+    followed = None if follower is None else (follower._progress, follower._mark)
+    read = (reader.progress, frozenset(reader.revocations.ended))
     logs = tuple(
         (tuple(each.tag for each in log.entries), log.log_id, log.suspended_before)
         for log in (world.log, world.backup or ModelLog(log_id=0))

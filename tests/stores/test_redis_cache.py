@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from keyturn.core.revocation import LogCursor
+from keyturn.core.feed import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.core.types import Instant, SessionId, Subject

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.revocation import ENDED, LogCursor, Revocation, RevocationKind, RevocationPage
+from keyturn.core.feed import LogCursor
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.sealed import CredentialKind, ParsedCredential
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import TokenInvalid, TokenRevoked

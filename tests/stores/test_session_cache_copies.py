@@ -2,7 +2,8 @@
 
 import pytest
 
-from keyturn.core.revocation import ENDED, LogCursor, Revocation, RevocationKind, RevocationPage
+from keyturn.core.feed import LogCursor
+from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import SessionId
 from keyturn.stores.session_cache import LocalSessionCache

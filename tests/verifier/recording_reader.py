@@ -34,7 +34,7 @@ def news(name: str, after: int, *sequences: int, stamp: float | None = None, log
 
 
 class RecordingReader:
-    """Opener of streams with given lines, one after the other; then no stream can be opened."""
+    """Opener of streams with given chunks, one after the other; then no stream can be opened."""
 
     def __init__(self, monotonic: Any) -> None:
         self.streams: list[Any] = []
@@ -47,11 +47,11 @@ class RecordingReader:
         self.requests.append(asked)
         if not self.streams:
             raise Unavailable("no stream")
-        yield self._lines(self.streams.pop(0))
+        yield self._chunks(self.streams.pop(0))
 
-    def _lines(self, parts: list[Any]) -> Iterator[bytes]:
+    def _chunks(self, parts: list[Any]) -> Iterator[bytes]:
         for part in parts:
             if callable(part):
                 part()
             else:
-                yield from part.splitlines(keepends=True)
+                yield part

@@ -142,7 +142,7 @@ SEEDED = [opening(), news("snapshot", 0, 1, stamp=1000.0)]
         [event("opening", clock=1000.0)],
         [*SEEDED, news("heartbeat", 1, stamp=1001.0, process="q")],
         [*SEEDED, b"event: entries\ndata: {\n\n"],
-        [*SEEDED, b"event: entries\n\n"],
+        [*SEEDED, b"event: entries\ndata\n\n"],
         [*SEEDED, news("entries", 1, 2, stamp=1001.0).replace(b'"session"', b'"tenant"')],
     ],
     ids=range(15),

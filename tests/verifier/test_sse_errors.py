@@ -11,7 +11,7 @@ import pytest
 from keyturn.errors import Unavailable
 from keyturn.verifier import HttpFeed
 from keyturn.verifier.fetch import FEED_BYTES
-from keyturn.verifier.sse import listen
+from keyturn.verifier.sse import _events, listen
 
 
 def test_only_a_stream_is_read_as_one(site: Any) -> None:
@@ -32,24 +32,10 @@ def test_a_line_without_an_end_is_not_read_to_its_end(site: Any) -> None:
 
     site.answers["/endless"] = endless
     with (
-        pytest.raises(Unavailable, match="a line of more"),
-        listen(Request(site.url + "/endless"), 30) as lines,
+        pytest.raises(Unavailable, match="an event of more"),
+        listen(Request(site.url + "/endless"), 30) as chunks,
     ):
-        list(lines)
-
-
-def test_lines_come_whole_however_they_are_cut(site: Any) -> None:
-    def cut(handler: Any) -> None:
-        _begin(handler)
-        for piece in (b"event: op", b"ening\r\nda", b"ta: {}\n", b"\n\nrest"):
-            handler.wfile.write(piece)
-            handler.wfile.flush()
-            time.sleep(0.01)
-        handler.close_connection = True
-
-    site.answers["/cut"] = cut
-    with listen(Request(site.url + "/cut"), 30) as lines:
-        assert [line for line in lines if line] == [b"event: opening\r\n", b"data: {}\n", b"\n", b"\n"]
+        list(_events(chunks))
 
 
 @pytest.mark.timeout(60)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from heapq import heappop, heappush
 
+from keyturn.core.feed import LogCursor, PageExtent
 from keyturn.core.log_mark import LogMark
 from keyturn.core.types import Instant, SessionId, Subject
 
@@ -84,13 +85,9 @@ class RevocationPage:
     is_restored: bool = field(default=False, compare=False)
     suspended_before: int = field(default=0, compare=False)
 
-
-@dataclass(frozen=True, slots=True)
-class LogCursor:
-    """Position of a reader in a revocation log: it has read everything up to ``sequence`` of the log ``log_id``."""
-
-    log_id: int
-    sequence: int
+    def extent(self, after: int, *, is_last: bool = False, is_snapshot: bool = False) -> PageExtent:
+        """Return the extent of this page, which was read after the sequence number ``after``."""
+        return PageExtent(after, LogCursor(self.log_id, self.sequence), is_last, is_snapshot, self.complete)
 
 
 def is_void(generation: int, issued_at: int, min_generation: int, not_before: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyturn.core.revocation import LogCursor
+from keyturn.core.feed import LogCursor
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 
 CACHE_TTL_SECONDS = 600

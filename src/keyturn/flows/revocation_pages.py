@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from keyturn.core.feed import LogCursor
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import verify_mark
@@ -32,15 +33,16 @@ def snapshot_page(after: int, limit: int = PAGE_LIMIT) -> Flow[RevocationPage]:
     page = yield from _read(after, limit)
     if len(page.entries) == limit:
         return replace(page, complete=True)
+    cursor = LogCursor(page.log_id, after)
     end_sequence = yield from call(RevocationLog.sequence)
     # If both pages are of one log, so is ``end_sequence``, and the second page has every entry up to that number.
     second_page = yield from _read(after, limit)
     if len(second_page.entries) < limit and second_page.sequence < end_sequence:
         # The last entries were purged: a page after them names the log's mark there.
         tail = yield from _read(end_sequence, 1)
-        is_one_log = page.log_id == second_page.log_id == tail.log_id
+        is_one_log = cursor.is_in(second_page.log_id) and cursor.is_in(tail.log_id)
         return replace(second_page, sequence=end_sequence, end=tail.start, complete=is_one_log)
-    return replace(second_page, complete=page.log_id == second_page.log_id)
+    return replace(second_page, complete=cursor.is_in(second_page.log_id))
 
 
 def head_page() -> Flow[RevocationPage]:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, check_issuer, check_times, principal_from_claims
+from keyturn.core.feed import LogCursor
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import State, check_session_token, session_state
 from keyturn.core.principal import Principal
-from keyturn.core.revocation import LogCursor, Verdict, is_void
+from keyturn.core.revocation import Verdict, is_void
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
 from keyturn.core.session import CachedSession, LoadedSession, Session
 from keyturn.core.types import Instant, SessionId

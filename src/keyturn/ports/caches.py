@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from keyturn.core.revocation import LogCursor, Revocation, Verdict
+from keyturn.core.feed import LogCursor
+from keyturn.core.revocation import Revocation, Verdict
 from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import SessionId

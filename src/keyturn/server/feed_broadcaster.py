@@ -15,15 +15,16 @@ import msgspec
 import structlog
 
 from keyturn.clock import monotonic_raw
+from keyturn.core.feed import LOG_START, Event, LogCursor
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import sign_mark
 from keyturn.core.types import Instant
+from keyturn.feed_schema import FeedEvent, OpeningEvent, feed_entries
 from keyturn.flows import Flow
 from keyturn.flows.revocation_pages import PAGE_LIMIT, head_page, page_after
 from keyturn.stores.session_cache import LocalSessionCache
-from keyturn.web.endpoints.service import FeedCursor, feed_entries, read_feed
-from keyturn.web.schemas import FeedEntry
+from keyturn.web.endpoints.service import FeedRequest, read_feed
 
 MAX_CACHED_PAGES = 256
 MAX_CACHED_BYTES = 4 * 1024 * 1024
@@ -39,48 +40,12 @@ log = structlog.get_logger("keyturn.feed")
 Read = Callable[[Flow[RevocationPage]], Awaitable[RevocationPage]]
 
 
-class FeedEvent(
-    msgspec.Struct,
-    frozen=True,
-    omit_defaults=True,
-    rename={"clock_id": "process", "complete_as_of": "stamp", "wall_time": "now"},
-):
-    """Data of one server-sent event.
-
-    ``complete_as_of`` (``stamp`` on the wire): time of this process's clock, in seconds, as of which the reader then
-    knows every revocation; omitted if more pages follow.
-    ``clock_id`` (``process`` on the wire): random id of that clock.
-    ``mark``: signed mark of the position after the event, to send with the next request.
-    ``restored``: True if the log lacks the entry of the mark that the reader sent.
-    ``wall_time`` (``now`` on the wire): Unix time at ``complete_as_of``, in whole seconds; omitted if uncertain.
-    """
-
-    clock_id: str
-    log: int
-    after: int
-    sequence: int
-    entries: list[FeedEntry]
-    complete_as_of: float | None = None
-    mark: str = ""
-    restored: bool = False
-    wall_time: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamCursor:
-    """Position of a reader: the id of the log, the last sequence number read and its signed mark."""
-
-    log: int
-    sequence: int
-    mark: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class EncodedEvent:
     """An encoded event. ``cursor``: position of a reader after it. ``is_last``: it reaches the end of the log."""
 
     body: bytes
-    cursor: StreamCursor
+    cursor: LogCursor
     is_last: bool
 
 
@@ -111,13 +76,13 @@ class FeedBroadcaster:
         """Number of heartbeats broadcast."""
         self.read_count = 0
         """Number of reads of the log."""
-        self.head: StreamCursor | None = None
+        self.head: LogCursor | None = None
         self.heartbeat = b""
         self._read = read
         self._session_cache = session_cache
         self._secrets = secrets
         self._now = now
-        self._pages: OrderedDict[StreamCursor, EncodedEvent] = OrderedDict()
+        self._pages: OrderedDict[LogCursor, EncodedEvent] = OrderedDict()
         self._wakeups: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._heartbeat_at = float("-inf")
@@ -140,20 +105,21 @@ class FeedBroadcaster:
             self._task = self.head = None
             self._pages.clear()
 
-    def page_after(self, cursor: StreamCursor) -> EncodedEvent | None:
+    def page_after(self, cursor: LogCursor) -> EncodedEvent | None:
         """Return the cached event that follows ``cursor``, or None."""
         return self._pages.get(cursor)
 
-    async def read_page(self, position: FeedCursor, log_id: int | None) -> EncodedEvent | FeedCursor:
+    async def read_page(self, asked: FeedRequest) -> EncodedEvent | FeedRequest:
         """Read the log for one reader. Return the start of a snapshot if entries are missing.
 
         Raises as a store does.
         """
         read_at = self.clock()
-        page = await self._read(read_feed(position, self._secrets, self._now()))
-        if not page.complete or log_id not in (None, page.log_id):
-            return FeedCursor(0, is_snapshot=True, is_restored=position.is_restored or page.is_restored)
-        return self._encode(position, page, read_at)
+        page = await self._read(read_feed(asked, self._secrets, self._now()))
+        extent = page.extent(asked.cursor.sequence, is_snapshot=asked.is_snapshot)
+        if asked.progress.event(extent) is not Event.PAGE:
+            return FeedRequest(LOG_START, is_snapshot=True, is_restored=asked.is_restored or page.is_restored)
+        return self._encode(asked, page, read_at)
 
     async def _run(self) -> None:
         loop, notification = asyncio.get_running_loop(), asyncio.Event()
@@ -193,11 +159,13 @@ class FeedBroadcaster:
         head, read_at = self.head, self.clock()
         if head is None:
             return await self._find_head()
+        asked = FeedRequest(head, is_snapshot=False)
         page = await self._read(page_after(head.sequence))
+        is_next = asked.progress.event(page.extent(head.sequence)) is Event.PAGE
         # Another mark at the same position: the log was put back from a backup and has grown again.
-        if not page.complete or page.log_id != head.log or sign_mark(page.start, self._secrets) != head.mark:
+        if not is_next or sign_mark(page.start, self._secrets) != head.mark:
             return await self._find_head()
-        event = self._encode(FeedCursor(head.sequence, is_snapshot=False), page, read_at)
+        event = self._encode(asked, page, read_at)
         if page.entries:
             self._cache_event(head, event)
             self.head = event.cursor
@@ -216,7 +184,7 @@ class FeedBroadcaster:
         self.head = self._cursor(page)
         return False
 
-    def _cache_event(self, cursor: StreamCursor, event: EncodedEvent) -> None:
+    def _cache_event(self, cursor: LogCursor, event: EncodedEvent) -> None:
         self._pages[cursor] = event
         while (
             len(self._pages) > MAX_CACHED_PAGES
@@ -224,24 +192,24 @@ class FeedBroadcaster:
         ):
             self._pages.popitem(last=False)
 
-    def _encode(self, position: FeedCursor, page: RevocationPage, read_at: float) -> EncodedEvent:
+    def _encode(self, asked: FeedRequest, page: RevocationPage, read_at: float) -> EncodedEvent:
         is_last = len(page.entries) < PAGE_LIMIT
         cursor = self._cursor(page)
         event = FeedEvent(
             self.clock_id,
             page.log_id,
-            position.sequence,
+            asked.cursor.sequence,
             page.sequence,
             feed_entries(page),
             read_at if is_last else None,
             cursor.mark,
-            position.is_restored,
+            asked.is_restored,
             self._wall_time_at(read_at) if is_last else None,
         )
-        return EncodedEvent(_event("snapshot" if position.is_snapshot else "entries", event), cursor, is_last)
+        return EncodedEvent(_event("snapshot" if asked.is_snapshot else "entries", event), cursor, is_last)
 
-    def _cursor(self, page: RevocationPage) -> StreamCursor:
-        return StreamCursor(page.log_id, page.sequence, sign_mark(page.end, self._secrets))
+    def _cursor(self, page: RevocationPage) -> LogCursor:
+        return LogCursor(page.log_id, page.sequence, sign_mark(page.end, self._secrets))
 
     def _wall_time_at(self, moment: float) -> int | None:
         now = self._wall_clock()
@@ -254,13 +222,8 @@ def opening_event(broadcaster: FeedBroadcaster, arrived_at: float, nonce: str) -
     ``arrived_at``: time of the broadcaster's clock when the request arrived. A reader maps each ``stamp`` to its own
     clock by it. ``nonce``: that of the request. The event sets ``retry``, in milliseconds, for browsers.
     """
-    data = {
-        "process": broadcaster.clock_id,
-        "clock": arrived_at,
-        "heartbeat_seconds": broadcaster.heartbeat_seconds,
-        "nonce": nonce,
-    }
-    return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(data)
+    opening = OpeningEvent(broadcaster.clock_id, arrived_at, broadcaster.heartbeat_seconds, nonce)
+    return b"retry: 1000\nevent: opening\ndata: %s\n\n" % msgspec.json.encode(opening)
 
 
 def _event(name: str, event: FeedEvent) -> bytes:

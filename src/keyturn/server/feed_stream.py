@@ -10,14 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyturn import entropy
 from keyturn.config.components import Components
+from keyturn.core.feed import LogCursor
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
 from keyturn.server.asgi import CONNECTION, send_reply
-from keyturn.server.feed_broadcaster import EncodedEvent, FeedBroadcaster, StreamCursor, opening_event
+from keyturn.server.feed_broadcaster import EncodedEvent, FeedBroadcaster, opening_event
 from keyturn.server.metrics import Metrics
 from keyturn.web.config import WebConfig
-from keyturn.web.endpoints.service import FeedCursor, parse_cursor
+from keyturn.web.endpoints.service import FeedRequest, parse_feed_request
 from keyturn.web.guard import require_feed_reader
 from keyturn.web.message import Request
 from keyturn.web.problem import problem
@@ -105,10 +106,10 @@ class FeedStream:
         require_feed_reader(request, self._config)
         if len(self._broadcaster) >= MAX_STREAMS:
             raise Overloaded("too many feed readers on this worker", retry_after_seconds=5)
-        position, log_id = _parse_position(request)
+        asked = _parse_request(request)
         ends_at = asyncio.get_running_loop().time() + self._max_seconds * (1 + self._jitter()) / 2
         connection = cast("Connection | None", scope.get("extensions", {}).get(CONNECTION))
-        return _Reader(self._broadcaster, self._catch_ups, position, log_id, send, ends_at, connection)
+        return _Reader(self._broadcaster, self._catch_ups, asked, send, ends_at, connection)
 
     async def _serve(self, reader: "_Reader", receive: Receive, arrived_at: float) -> None:
         self._broadcaster.join(reader.wakeup)
@@ -126,14 +127,13 @@ class FeedStream:
 
 
 class _Reader:
-    """One stream. ``position``: where it continues. ``log_id``: id of the log, or None if the reader sent none."""
+    """One stream. ``asked``: request for its next page."""
 
     def __init__(
         self,
         broadcaster: FeedBroadcaster,
         catch_ups: asyncio.Semaphore,
-        position: FeedCursor,
-        log_id: int | None,
+        asked: FeedRequest,
         send: Send,
         ends_at: float,
         connection: Connection | None,
@@ -141,8 +141,7 @@ class _Reader:
         self.wakeup = asyncio.Event()
         self._broadcaster = broadcaster
         self._catch_ups = catch_ups
-        self._position = position
-        self._log_id = log_id
+        self._asked = asked
         self._send = send
         self._ends_at = ends_at
         self._connection = connection
@@ -162,7 +161,7 @@ class _Reader:
             self._connection.on_shutdown = self._end
         try:
             await self._put({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            await self._write(opening_event(self._broadcaster, arrived_at, self._position.nonce))
+            await self._write(opening_event(self._broadcaster, arrived_at, self._asked.nonce))
             await self._send_all()
             await self._write(b"", more=False)
         except TimeoutError:
@@ -182,8 +181,8 @@ class _Reader:
 
     async def _send_next(self) -> bool:
         """Send the next event. Return False if there is none."""
-        broadcaster, cursor = self._broadcaster, self._cursor()
-        if cursor is None or self._last_read < 0:
+        broadcaster, cursor = self._broadcaster, self._asked.cursor
+        if self._last_read < 0:
             return await self._catch_up()
         event = broadcaster.page_after(cursor)
         if event is not None:
@@ -208,13 +207,13 @@ class _Reader:
         self._last_read, self._last_heartbeat = self._broadcaster.read_count, self._broadcaster.heartbeat_count
         try:
             async with self._catch_ups:
-                event = await self._broadcaster.read_page(self._position, self._log_id)
+                event = await self._broadcaster.read_page(self._asked)
         except Exception as error:  # the response has begun: it can only be ended, and the reader connects again
             log.warning("feed stream ended: the revocation log cannot be read", detail=repr(error))
             self._is_ended = True
             return True
-        if isinstance(event, FeedCursor):
-            self._position, self._log_id, self._last_read = event, None, -1
+        if isinstance(event, FeedRequest):
+            self._asked, self._last_read = event, -1
             return True
         await self._send_event(event)
         self._last_read = self._last_read if event.is_last else -1
@@ -222,21 +221,9 @@ class _Reader:
 
     async def _send_event(self, event: EncodedEvent) -> None:
         await self._write(event.body)
-        self._position = FeedCursor(
-            event.cursor.sequence,
-            is_snapshot=self._position.is_snapshot and not event.is_last,
-            mark=event.cursor.mark,
-        )
-        self._log_id = event.cursor.log
+        self._asked = FeedRequest(event.cursor, is_snapshot=self._asked.is_snapshot and not event.is_last)
         if event.cursor == self._broadcaster.head:
             self._last_heartbeat = self._broadcaster.heartbeat_count
-
-    def _cursor(self) -> StreamCursor | None:
-        return (
-            None
-            if self._position.is_snapshot or self._log_id is None
-            else StreamCursor(self._log_id, self._position.sequence, self._position.mark)
-        )
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         await self._put({"type": "http.response.body", "body": body, "more_body": more})
@@ -259,22 +246,20 @@ class _Reader:
         self.wakeup.set()
 
 
-def _parse_position(request: Request) -> tuple[FeedCursor, int | None]:
-    """Return the position to continue from and the id of its log.
+def _parse_request(request: Request) -> FeedRequest:
+    """Return the request for the page to continue with.
 
     Last-Event-ID takes precedence over the query, because a browser repeats its first query when it reconnects.
     """
     event_ids = request.values(b"last-event-id")
-    position = parse_cursor(request)
+    asked = parse_feed_request(request)
     if not event_ids:
-        return position, None
+        return asked
     event_id = _EVENT_ID.fullmatch(event_ids[0])
     if event_id is None:
         raise InvalidMember("Last-Event-ID", "the id of an event of this stream")
-    return (
-        FeedCursor(int(event_id[2]), is_snapshot=False, nonce=position.nonce, mark=position.mark),
-        int(event_id[1]),
-    )
+    cursor = LogCursor(int(event_id[1]), int(event_id[2]), asked.cursor.mark)
+    return FeedRequest(cursor, is_snapshot=False, nonce=asked.nonce)
 
 
 def _is_stream_requested(scope: Scope) -> bool:

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator
+from dataclasses import replace
 from threading import Event
 from typing import Any, Protocol
 
 from keyturn import entropy
+from keyturn.core.feed import Action, PageExtent, Progress
 from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
@@ -85,8 +87,7 @@ class LogFollower:
         self._monotonic = monotonic
         self._jitter = jitter
         self._save_mark = save_mark
-        self._sequence: int | None = None
-        self._log_id = 0
+        self._progress = Progress()
         self._mark: LogMark | None = None
         self._change_token: object = None
         self._expired_at = float("-inf")
@@ -158,29 +159,34 @@ class LogFollower:
         return count
 
     def _read_pages(self) -> _LogCalls:
-        if self._sequence is None:
-            return (yield from self._read_snapshot())
         count = 0
         while True:
-            page: RevocationPage = yield "after", (self._sequence, _PAGE)
-            is_restored = self._is_restored(page)
-            if is_restored:
-                yield "mark_restored", (self._mark, self._now())
-                _logger.error(RESTORED)
-            if is_restored or not page.complete or page.log_id != self._log_id:
-                return count + (yield from self._read_snapshot())
-            for entry in page.entries:
-                self._sink.apply(entry)
-            self._sequence, self._mark = page.sequence, page.end
+            page, extent = yield from self._read_page()
+            self._progress, action = self._progress.advance(extent)
+            if action is Action.RESTART:
+                continue
+            if extent.is_snapshot:
+                self._sink.reset(page)
+            else:
+                for entry in page.entries:
+                    self._sink.apply(entry)
+            self._mark = page.end
             count += len(page.entries)
-            if len(page.entries) < _PAGE:
+            if action is Action.COMPLETE:
                 return count
 
-    def _read_snapshot(self) -> _LogCalls:
-        page: RevocationPage = yield "snapshot", ()
-        self._sink.reset(page)
-        self._sequence, self._log_id, self._mark = page.sequence, page.log_id, page.end
-        return len(page.entries)
+    def _read_page(self) -> Generator[tuple[str, tuple[object, ...]], Any, tuple[RevocationPage, PageExtent]]:
+        page: RevocationPage
+        if not self._progress.is_following:
+            page = yield "snapshot", ()
+            return page, page.extent(0, is_last=True, is_snapshot=True)
+        after = self._progress.cursor.sequence
+        page = yield "after", (after, _PAGE)
+        if self._is_restored(page):
+            yield "mark_restored", (self._mark, self._now())
+            _logger.error(RESTORED)
+            page = replace(page, complete=False)
+        return page, page.extent(after, is_last=len(page.entries) < _PAGE)
 
     def _is_restored(self, page: RevocationPage) -> bool:
         # The log may have grown beyond our position again: the same sequence numbers then name other entries.

@@ -5,16 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
+from keyturn.core.feed import LogCursor
 from keyturn.core.freshness import Freshness
-from keyturn.core.revocation import (
-    LogCursor,
-    Revocation,
-    RevocationKind,
-    RevocationPage,
-    RevocationSet,
-    Verdict,
-    is_void,
-)
+from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage, RevocationSet, Verdict, is_void
 from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import Instant, SessionId

@@ -13,12 +13,14 @@ import msgspec
 
 from keyturn import entropy
 from keyturn.clock import boottime
-from keyturn.core.revocation import RevocationKind
+from keyturn.core.feed import Event, LogCursor, PageExtent, Progress, State
+from keyturn.core.revocation import Revocation
 from keyturn.errors import StoreUnavailable, Unavailable
+from keyturn.feed_schema import StreamEntry
 from keyturn.stores.redis.address import Address, read_address
 from keyturn.stores.redis.connect import FAILURES, connect, error_summary
 from keyturn.stores.redis.relay import POINTER, stream_of
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader
+from keyturn.verifier.feed_reader import FeedReader
 from keyturn.verifier.fetch import Fetch
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.sse import MAX_LAG_SHARE
@@ -29,15 +31,7 @@ _MAX_POLLS: Final = 64
 Id = tuple[int, int]
 
 
-class _Entry(msgspec.Struct, array_like=True):
-    kind: RevocationKind
-    key: str
-    value: int
-    at: int
-    expires_at: int
-
-
-_decode = msgspec.json.Decoder(_Entry).decode
+_decode = msgspec.json.Decoder(StreamEntry).decode
 
 
 class RedisFeed(HttpFeed):
@@ -75,10 +69,10 @@ class RedisFeed(HttpFeed):
 
     def stream(self, first: Future[None] | None = None) -> None:
         """Read the stream until closed. Resolves ``first`` when the feed is complete. Raises ``Unavailable``."""
-        if not self._reader.has_snapshot:
+        if not self._reader.progress.is_following:
             # A poll of the issuer is faster than waiting for heartbeats. If it fails, Redis alone suffices.
             self._try_poll()
-        if self._reader.has_snapshot:
+        if self._reader.progress.is_following:
             self._resolve(first)
         RedisStreamReader(self._reader, self._clock, self._monotonic).run(
             self._address, lambda: self._on_event(self._reader.freshness.is_fresh(self._monotonic()), first)
@@ -128,18 +122,15 @@ class RedisStreamReader:
             raise Unavailable(
                 "no issuer relays the feed to this Redis: check redis_url, and KEYTURN_REDIS_CACHE of the issuer"
             )
-        log_id, reader = int(pointer), self._reader
+        log_id, cursor = int(pointer), self._reader.cursor
         last_entry: Any = client.xrevrange(stream_of(log_id), count=1)
+        end = LogCursor(log_id, _id(last_entry[0][0])[0] if last_entry else cursor.sequence)
         # A stream that ends before our position was recreated: its next entries would be skipped as known.
-        if (
-            reader.log != log_id
-            or not reader.has_snapshot
-            or (last_entry and _id(last_entry[0][0])[0] < reader.sequence)
-        ):
-            reader.reset()
+        if self._reader.progress.event(PageExtent(cursor.sequence, end)) is not Event.PAGE:
+            self._reader.restart()
             # A stream that lost entries says nothing about the log.
-            reader.log, reader.previous = log_id, None
-        self._last: Id = (reader.sequence, 0)
+            self._reader.progress, self._reader.previous = Progress(State.GAP, LogCursor(log_id, 0)), None
+        self._last: Id = (self._reader.cursor.sequence, 0)
         return log_id
 
     def _read(self, client: Any, log_id: int, wait_seconds: float) -> None:
@@ -151,17 +142,23 @@ class RedisStreamReader:
             self._apply(_id(name), fields, log_id)
         if len(entries) < _PAGE:
             self._polls.append((polled_at, self._last))
-        if not entries and int(client.get(POINTER) or -1) != log_id:
+        if not entries and not self._reader.cursor.is_in(int(client.get(POINTER) or 0)):
             raise Unavailable("the issuer's revocation log was replaced by another")
 
     def _apply(self, name: Id, fields: dict[bytes, bytes], log_id: int) -> None:
-        self._last = name
+        self._last, sequence = name, name[0]
         if (body := fields.get(b"e")) is not None:
-            self._reader.apply([_feed_entry(name[0], body)], log_id, name[0])
-        elif (before := fields.get(b"b")) is not None and name[0] == self._reader.sequence:
+            self._receive(LogCursor(log_id, sequence), [_revocation(sequence, body)])
+        elif (before := fields.get(b"b")) is not None and sequence == self._reader.cursor.sequence:
             polled_at = self._complete_as_of(_id(before))
             if polled_at is not None:
+                self._receive(LogCursor(log_id, sequence, self._reader.cursor.mark), [], is_last=True)
                 self._reader.mark_complete(polled_at, self._now(), self._monotonic())
+
+    def _receive(self, end: LogCursor, entries: list[Revocation], *, is_last: bool = False) -> None:
+        progress = self._reader.progress
+        page = PageExtent(progress.cursor.sequence, end, is_last, is_snapshot=not progress.is_following)
+        self._reader.receive_next(page, entries)
 
     def _complete_as_of(self, before: Id) -> float | None:
         """Return the latest poll time at which stream id ``before`` had not appeared, or None.
@@ -176,10 +173,9 @@ def _id(name: bytes) -> Id:
     return int(sequence), int(counter)
 
 
-def _feed_entry(sequence: int, body: bytes) -> FeedEntry:
+def _revocation(sequence: int, body: bytes) -> Revocation:
     try:
-        entry = _decode(body)
+        return _decode(body).revocation(sequence)
     except msgspec.MsgspecError as error:
         # An entry that this verifier cannot decode must make it stale; it must never be skipped.
         raise Unavailable(f"the feed in Redis has an invalid entry: {error}") from error
-    return FeedEntry(entry.kind, entry.key, entry.value, entry.at, entry.expires_at, sequence)

@@ -2,26 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
+from msgspec import UNSET
 
+from keyturn.core.feed import Action, Event
 from keyturn.errors import Unavailable
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, WholeSeconds, check_nonce
+from keyturn.feed_schema import FeedResponse
+from keyturn.verifier.feed_reader import FeedReader, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, Fetch, fetch_as, request
 
 _MAX_PAGES = 10_000
 _MAX_SNAPSHOTS = 2
 """Snapshots per poll: the first, and one more if the log was purged meanwhile."""
-
-
-class _Page(msgspec.Struct):
-    entries: list[FeedEntry]
-    sequence: SequenceNumber
-    complete: bool = True
-    log: SequenceNumber = 0
-    nonce: str = ""
-    mark: Mark = ""
-    restored: bool = False
-    now: WholeSeconds | None = None
 
 
 def poll(
@@ -49,42 +40,34 @@ def poll(
             return
         requested_at = monotonic()
         page = _fetch_page(f"{url}?{_query_cursor(reader)}nonce=", nonce(), auth_header, send)
-        if _has_gap(page, reader):
-            # Unread entries were purged, or the log was replaced by an older one.
-            snapshots = _restart(reader, snapshots, is_restored=page.restored)
-        elif _apply_page(page, reader):
-            reader.mark_complete(requested_at, now(), monotonic(), page.now)
+        action = _receive(reader, page)
+        if action is Action.COMPLETE:
+            reader.mark_complete(requested_at, now(), monotonic(), None if page.now is UNSET else page.now)
             return
+        if action is not Action.APPLY:
+            snapshots += 1
+            if snapshots > _MAX_SNAPSHOTS:
+                raise Unavailable(f"the feed still has a gap after {_MAX_SNAPSHOTS} snapshots")
     raise Unavailable(f"the feed did not end within {_MAX_PAGES} pages")
 
 
-def _fetch_page(url: str, nonce: str, auth_header: Mapping[str, str], send: Fetch) -> _Page:
-    page = fetch_as(_Page, request(url + nonce, auth_header), send, FEED_BYTES)
+def _fetch_page(url: str, nonce: str, auth_header: Mapping[str, str], send: Fetch) -> FeedResponse:
+    page = fetch_as(FeedResponse, request(url + nonce, auth_header), send, FEED_BYTES)
     check_nonce(page.nonce, nonce)
     return page
 
 
-def _restart(reader: FeedReader, snapshots: int, *, is_restored: bool) -> int:
-    reader.reset(is_restored=is_restored)
-    if snapshots == _MAX_SNAPSHOTS:
-        raise Unavailable(f"the feed still has a gap after {_MAX_SNAPSHOTS} snapshots")
-    return snapshots + 1
-
-
-def _apply_page(page: _Page, reader: FeedReader) -> bool:
-    """Merge a page. Return True for the last one."""
-    if page.entries and page.sequence == reader.sequence:
+def _receive(reader: FeedReader, page: FeedResponse) -> Action:
+    progress = reader.progress
+    extent = page.extent(progress.cursor.sequence, is_snapshot=not progress.is_following)
+    if progress.event(extent) is Event.PAGE and page.sequence == extent.after:
         raise Unavailable("the feed returned entries but the same sequence number")
-    reader.apply(page.entries, page.log, page.sequence, page.mark)
-    return not page.entries
+    return reader.receive(extent, [each.revocation() for each in page.entries], is_restored=page.restored)
 
 
 def _query_cursor(reader: FeedReader) -> str:
-    mark = f"mark={reader.mark}&" if reader.mark else ""
-    if reader.has_snapshot:
-        return f"after={reader.sequence}&{mark}"
-    return f"seed={reader.sequence}&{mark}" if reader.sequence else ""
-
-
-def _has_gap(page: _Page, reader: FeedReader) -> bool:
-    return not page.complete or page.sequence < reader.sequence or not reader.continues(page.log, reader.sequence)
+    cursor = reader.cursor
+    mark = f"mark={cursor.mark}&" if cursor.mark else ""
+    if reader.progress.is_following:
+        return f"after={cursor.sequence}&{mark}"
+    return f"seed={cursor.sequence}&{mark}" if cursor.sequence else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TypeVar
 from urllib.request import Request
 
@@ -10,9 +11,11 @@ import msgspec
 from keyturn import entropy
 from keyturn.clock import monotonic_raw
 from keyturn.errors import TokenMalformed, Unavailable
+from keyturn.feed_schema import FeedEvent, OpeningEvent
 from keyturn.tokens.encoding import decode_object
 from keyturn.verifier.deadline import BoundedResponse
-from keyturn.verifier.feed_reader import FeedEntry, FeedReader, Mark, SequenceNumber, WholeSeconds, check_nonce
+from keyturn.verifier.event_stream import EventParser
+from keyturn.verifier.feed_reader import FeedReader, check_nonce
 from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
 
 MIN_CLOCK_RATE = 0.999
@@ -25,31 +28,13 @@ MAX_LAG_SHARE = 0.75
 
 Shape = TypeVar("Shape")
 
-Lines = Iterator[bytes]
-Listen = Callable[[Request, float], AbstractContextManager[Lines]]
-"""Opens a stream of lines. Takes the request and the longest silence in seconds. Raises ``Unavailable``."""
-
-
-class _Opening(msgspec.Struct):
-    process: str
-    clock: float
-    nonce: str = ""
-
-
-class _FeedEvent(msgspec.Struct):
-    process: str
-    log: SequenceNumber
-    after: SequenceNumber
-    sequence: SequenceNumber
-    entries: list[FeedEntry]
-    stamp: float | None = None
-    mark: Mark = ""
-    restored: bool = False
-    now: WholeSeconds | None = None
+Chunks = Iterator[bytes]
+Listen = Callable[[Request, float], AbstractContextManager[Chunks]]
+"""Opens a stream of chunks. Takes the request and the longest silence in seconds. Raises ``Unavailable``."""
 
 
 @contextmanager
-def listen(stream_request: Request, seconds: float) -> Generator[Lines]:
+def listen(stream_request: Request, seconds: float) -> Generator[Chunks]:
     """Open a stream. ``seconds``: longest silence. Raises ``Unavailable`` if it is no event stream or breaks off."""
     with open_response(stream_request, seconds) as response:
         content_type = response.headers.get_content_type()
@@ -57,20 +42,10 @@ def listen(stream_request: Request, seconds: float) -> Generator[Lines]:
             raise Unavailable(
                 f"{display_url(stream_request)} answered with {content_type!r}, expected 'text/event-stream'"
             )
-        yield _lines(response)
+        yield iter(partial(_read_chunk, response), b"")
 
 
-def _lines(response: BoundedResponse) -> Lines:
-    rest = b""
-    while chunk := _read_events(response):
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > FEED_BYTES:
-            raise Unavailable(f"the stream sent a line of more than {FEED_BYTES} bytes")
-        yield from (line + b"\n" for line in lines)
-        yield b""  # lets the caller detect lag even if the issuer sends one endless line slowly
-
-
-def _read_events(response: BoundedResponse) -> bytes:
+def _read_chunk(response: BoundedResponse) -> bytes:
     # A stream has no overall deadline, but each chunk has: a slowly sent chunk header would block forever (CWE-400).
     response.deadline.restart()
     return response.read1(_CHUNK)
@@ -99,17 +74,17 @@ class SseReader:
         self._monotonic_raw = monotonic_raw
         self._requested_at = monotonic()
         self._requested_at_raw = monotonic_raw()
-        self._opening: _Opening | None = None
+        self._opening: OpeningEvent | None = None
 
     def run(self, url: str, auth_header: Mapping[str, str], listen: Listen, on_event: Callable[[], bool]) -> None:
-        """Read until the issuer ends the stream or ``on_event``, called after every line, returns False.
+        """Read until the issuer ends the stream or ``on_event``, called after every event and chunk, returns False.
 
         ``auth_header`` authenticates the request. Raises ``Unavailable`` for a stream that breaks off, is malformed,
         has a gap, or lags.
         """
         bound_seconds = self._reader.freshness.bound_seconds
-        with listen(request(f"{url}?{self._query()}", {**self._headers(), **auth_header}), bound_seconds / 2) as lines:
-            for name, body in _events(lines):
+        with listen(request(f"{url}?{self._query()}", {**self._headers(), **auth_header}), bound_seconds / 2) as chunks:
+            for name, body in _events(chunks):
                 if name:
                     self._handle_event(name, body)
                 if not on_event():
@@ -122,36 +97,36 @@ class SseReader:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "text/event-stream"}
-        reader = self._reader
-        return {**headers, "Last-Event-ID": f"{reader.log}.{reader.sequence}"} if reader.has_snapshot else headers
+        cursor = self._reader.cursor
+        if not self._reader.progress.is_following:
+            return headers
+        return {**headers, "Last-Event-ID": f"{cursor.log_id}.{cursor.sequence}"}
 
     def _query(self) -> str:
         # An older issuer ignores the mark; a longer Last-Event-ID it would refuse.
-        mark = f"&mark={self._reader.mark}" if self._reader.has_snapshot and self._reader.mark else ""
-        return f"nonce={self._nonce}{mark}"
+        mark = self._reader.cursor.mark if self._reader.progress.is_following else ""
+        return f"nonce={self._nonce}&mark={mark}" if mark else f"nonce={self._nonce}"
 
     def _handle_event(self, name: str, body: bytes) -> None:
         if name == "opening":
-            self._opening = _decode(_Opening, body)
+            self._opening = _decode(OpeningEvent, body)
             check_nonce(self._opening.nonce, self._nonce)
         elif name in ("snapshot", "entries", "heartbeat"):
-            self._apply(_decode(_FeedEvent, body), is_snapshot=name == "snapshot")
+            self._apply(_decode(FeedEvent, body), is_snapshot=name == "snapshot")
 
-    def _apply(self, event: _FeedEvent, *, is_snapshot: bool) -> None:
+    def _apply(self, event: FeedEvent, *, is_snapshot: bool) -> None:
         reader = self._reader
         if is_snapshot and event.after == 0:
-            reader.reset(is_restored=event.restored)
-        if reader.has_snapshot == is_snapshot or not reader.continues(event.log, event.after):
-            raise Unavailable("the stream has a gap: its entries do not follow the last one read")
-        reader.apply(event.entries, event.log, event.sequence, event.mark)
-        if event.stamp is not None:
-            complete_as_of = self._local_time(event.stamp - self._require_clock(event.process))
-            reader.mark_complete(complete_as_of, self._now(), self._monotonic(), event.now)
+            reader.restart(is_restored=event.restored)
+        reader.receive_next(event.extent(is_snapshot=is_snapshot), [each.revocation() for each in event.entries])
+        if event.complete_as_of is not None:
+            complete_as_of = self._local_time(event.complete_as_of - self._require_clock(event.clock_id))
+            reader.mark_complete(complete_as_of, self._now(), self._monotonic(), event.wall_time)
             self.caught_up = True
 
-    def _require_clock(self, process: str) -> float:
-        if self._opening is None or self._opening.process != process:
-            raise Unavailable(f"feed event from process {process!r}, but the stream was opened by another process")
+    def _require_clock(self, clock_id: str) -> float:
+        if self._opening is None or self._opening.clock_id != clock_id:
+            raise Unavailable(f"feed event from process {clock_id!r}, but the stream was opened by another process")
         return self._opening.clock
 
     def _local_time(self, elapsed: float) -> float:
@@ -165,20 +140,12 @@ class SseReader:
         return min(self._requested_at + min_elapsed, self._monotonic() - age_seconds)
 
 
-def _events(lines: Lines) -> Iterator[tuple[str, bytes]]:
-    """Yield name and body of each event, and an empty name after every line that does not end one."""
-    name, body = "", b""
-    for line in lines:
-        field, _, value = line.rstrip(b"\r\n").partition(b": ")
-        if field == b"event":
-            name = value.decode("ascii", "replace")
-        elif field == b"data":
-            body = value
-        if line in (b"\n", b"\r\n"):
-            yield name, body
-            name, body = "", b""
-        else:
-            yield "", b""
+def _events(chunks: Chunks) -> Iterator[tuple[str, bytes]]:
+    """Yield name and body of each event, and an empty name after every chunk: a slow chunk may show lag."""
+    parser = EventParser()
+    for chunk in chunks:
+        yield from parser.feed(chunk)
+        yield "", b""
 
 
 def _decode(kind: type[Shape], body: bytes) -> Shape:

@@ -7,6 +7,7 @@ from typing import Final
 from keyturn import errors
 from keyturn.core.types import Instant
 from keyturn.errors import MethodNotAllowed, NotFound, Refusal
+from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
 from keyturn.web.endpoints import error_page, login, metadata, password, service, session, token
@@ -15,7 +16,6 @@ from keyturn.web.openapi import document
 from keyturn.web.problem import problem
 from keyturn.web.route import Route, Scheme
 from keyturn.web.schemas import (
-    FeedResponse,
     IntrospectionResponse,
     IntrospectRequest,
     IssuedResponse,

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Credential
-from keyturn.core.revocation import RevocationKind
+from keyturn.feed_schema import Seconds
 
 # "$(?!\n)": in Python "$" alone also matches before a final line feed; in ECMA-262 both mean the same.
 ClientName = Annotated[
@@ -33,7 +33,6 @@ Resources = Annotated[
         " Repeat the parameter for several.",
     ),
 ]
-Seconds = Annotated[int, Meta(description="Whole seconds since 1970-01-01T00:00:00Z.")]
 Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an access token.")]
 
 
@@ -154,38 +153,6 @@ class IntrospectionResponse(Struct, frozen=True):
     """Introspection response (RFC 7662 section 2.2). It has more fields if ``active`` is true."""
 
     active: bool
-
-
-class FeedEntry(Struct, frozen=True):
-    """One revocation. The topic page on revocation explains ``value`` for each kind."""
-
-    sequence: int
-    kind: RevocationKind
-    key: str
-    value: int
-    at: Seconds
-    expires_at: Seconds
-
-
-class FeedResponse(Struct, frozen=True):
-    """Page of the feed: at most 1000 entries in order. Continue after ``sequence`` until a page is empty.
-
-    ``complete``: false if entries after the requested number were purged: take a snapshot.
-    ``log``: if it differs from the previous page, the log was rolled back (a restored backup): take a snapshot.
-    ``nonce``: that of the request. A response with another nonce comes from a cache and is not current.
-    ``mark``: send it with the next request. By it the issuer detects that a log put back from a backup lacks an entry.
-    ``restored``: true if the log lacks the entry of the request's mark.
-    ``now``: the issuer's time, to which readers compare their own; absent while it is uncertain.
-    """
-
-    entries: list[FeedEntry]
-    sequence: int
-    complete: bool
-    log: int
-    nonce: str
-    mark: str = ""
-    restored: bool = False
-    now: Seconds | UnsetType = UNSET
 
 
 class MetadataResponse(Struct, frozen=True):

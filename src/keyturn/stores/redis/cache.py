@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from keyturn.core.revocation import LogCursor
+from keyturn.core.feed import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CACHE_TTL_SECONDS, CachedSession, LoadedSession, RevocationFloor
 from keyturn.core.types import Instant, SessionId

@@ -7,14 +7,16 @@ revocation committed by then precedes the heartbeat. No clocks are compared.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
-from threading import Event
 from typing import Any, Final
 
 import msgspec
 
+from keyturn.core.feed import Event, LogCursor, Progress, State
 from keyturn.core.revocation import Revocation, RevocationPage
+from keyturn.feed_schema import StreamEntry
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.circuit_breaker import CircuitBreaker
 from keyturn.stores.redis.connect import connect, error_summary
@@ -87,13 +89,13 @@ class Relay:
         self._last = _STREAM_START
         self._server_id = b""
         self._trimmed_at = float("-inf")
-        self._wakeup = Event()
+        self._wakeup = threading.Event()
 
     def wake(self) -> None:
         """Wake the relay after a new entry. Does not block."""
         self._wakeup.set()
 
-    def run(self, stop: Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Relay until ``stop`` is set; call ``wake`` after setting it."""
         while not stop.is_set():
             self._wakeup.clear()
@@ -111,16 +113,17 @@ class Relay:
         client = self._redis()
         if self._log_id is None:
             # The stream's position is unknown: the script returns it.
-            self._log_id, self._server_id = self._log.after(0, 1).log_id, b""
-        page: RevocationPage | None = (
-            None if _is_impossible(self._last) else self._log.after(_stream_id(self._last), PAGE)
-        )
-        if page is None or (not page.complete and _stream_id(self._last) > self._log.sequence()):
+            log_id: int = self._log.after(0, 1).log_id
+            self._log_id, self._server_id = log_id, b""
+        after = _stream_id(self._last)
+        page: RevocationPage | None = None if _is_impossible(self._last) else self._log.after(after, PAGE)
+        event = page and Progress(State.FOLLOWING, LogCursor(self._log_id, after)).event(page.extent(after))
+        if page is None or (event is Event.PURGE and after > self._log.sequence()):
             self._reset_stream(client)
             return True
         if page.suspended_before:
             return False  # the feed is withheld until an operator decides on the restored database
-        if page.log_id != self._log_id:
+        if event is Event.ANOTHER_LOG:
             self._log_id = None
             return True
         is_in_sync = self._append_page(page)
@@ -178,7 +181,7 @@ class Relay:
 
 
 def _encode_entry(entry: Revocation) -> bytes:
-    return _encode((entry.kind.value, entry.key, entry.value, entry.at, entry.expires_at))
+    return _encode(StreamEntry(entry.kind, entry.key, entry.value, entry.at, entry.expires_at))
 
 
 def _is_impossible(last: bytes) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import BindParameter, Label, bindparam, case, delete, insert, select, true, update
 
+from keyturn.core.feed import LogCursor
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
@@ -210,7 +211,7 @@ class Log:
                 entries += batch
             after, log_id_after, suspended = yield log_counters(), False
             # Otherwise a standby took over meanwhile, and the entries belong to two logs: read again.
-            if log_id_after == log_id:
+            if LogCursor(log_id, before[APPENDED]).is_in(log_id_after):
                 return replace(_snapshot(entries, before, after, log_id), suspended_before=suspended)
 
     def clock(self) -> Operation[float | None]:

@@ -5,11 +5,13 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct
 
+from keyturn.core.feed import ANY_LOG, LogCursor, Progress, State
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import sign_mark
 from keyturn.core.types import Instant
 from keyturn.errors import InvalidMember, NotFound, Unauthenticated
+from keyturn.feed_schema import FeedResponse, Mark, feed_entries
 from keyturn.flows.effects import Flow
 from keyturn.flows.introspect import introspect as ask_about
 from keyturn.flows.introspect import load_session_of_token
@@ -19,7 +21,7 @@ from keyturn.web.config import WebConfig
 from keyturn.web.guard import require_feed_reader, require_service
 from keyturn.web.message import NO_STORE, Reply, Request, json_reply
 from keyturn.web.parse import read_form, read_query
-from keyturn.web.schemas import FeedEntry, FeedResponse, IntrospectRequest, RevokedResponse, RevokeRequest
+from keyturn.web.schemas import IntrospectRequest, RevokedResponse, RevokeRequest
 
 _NOTHING = RevokedResponse(revoked=False, sequence=0, within_seconds=0)
 
@@ -40,12 +42,6 @@ Nonce = Annotated[
 ]
 
 
-Mark = Annotated[
-    str,
-    Meta(pattern=r"^[0-9a-f.]{0,128}$(?!\n)", extra={"expected": "the mark of the previous page"}),
-]
-
-
 class FeedQuery(Struct, frozen=True):
     """Query parameters of the feed.
 
@@ -62,18 +58,21 @@ class FeedQuery(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class FeedCursor:
-    """Position of a feed reader: after ``sequence``, of a snapshot or of the log.
+class FeedRequest:
+    """Request for the page after ``cursor``, of a snapshot or of the log.
 
-    ``nonce``: that of the request. ``mark``: signed mark of the last entry read. ``is_restored``: True in a snapshot
-    after the log was found to lack that entry.
+    ``nonce``: to be echoed. ``is_restored``: True in a snapshot because the log lacks the last entry of the reader.
     """
 
-    sequence: int
+    cursor: LogCursor
     is_snapshot: bool
     nonce: str = ""
-    mark: str = ""
     is_restored: bool = False
+
+    @property
+    def progress(self) -> Progress:
+        """State and position of the reader."""
+        return Progress(State.SNAPSHOT if self.is_snapshot else State.FOLLOWING, self.cursor)
 
 
 def revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
@@ -101,28 +100,28 @@ def introspect(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]
 def revocations(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return a page of the feed as JSON. The server streams the same entries to clients of text/event-stream."""
     require_feed_reader(request, config)
-    place = parse_cursor(request)
+    asked = parse_feed_request(request)
     secrets = config.issuer_config.secrets
-    page = yield from read_feed(place, secrets, now)
+    page = yield from read_feed(asked, secrets, now)
     certain_now = None if config.issuer_config.clock_gap_seconds else now
-    response = feed_response(page, place.nonce, sign_mark(page.end, secrets), certain_now)
+    response = feed_response(page, asked.nonce, sign_mark(page.end, secrets), certain_now)
     return json_reply(200, response, (*NO_STORE, (b"vary", b"accept")))
 
 
-def parse_cursor(request: Request) -> FeedCursor:
+def parse_feed_request(request: Request) -> FeedRequest:
     """Parse the position to continue from. Raises ``InvalidMember`` and ``BadRequest``."""
     query = read_query(request, FeedQuery)
-    if query.after is None:
-        return FeedCursor(int(query.seed or 0), is_snapshot=True, nonce=query.nonce, mark=query.mark)
-    if query.seed is not None:
+    if query.seed is not None and query.after is not None:
         raise InvalidMember("seed", "absent when `after` is given")
-    return FeedCursor(int(query.after), is_snapshot=False, nonce=query.nonce, mark=query.mark)
+    cursor = LogCursor(ANY_LOG, int(query.after or query.seed or 0), query.mark)
+    return FeedRequest(cursor, is_snapshot=query.after is None, nonce=query.nonce)
 
 
-def read_feed(place: FeedCursor, secrets: Secrets, now: Instant) -> Flow[RevocationPage]:
-    """Return the page after ``place``. Raises as ``check_mark``."""
-    page = yield from snapshot_page(place.sequence) if place.is_snapshot else page_after(place.sequence)
-    return (yield from check_mark(page, place.mark, secrets, now))
+def read_feed(asked: FeedRequest, secrets: Secrets, now: Instant) -> Flow[RevocationPage]:
+    """Return the page after the position of ``asked``. Raises as ``check_mark``."""
+    after = asked.cursor.sequence
+    page = yield from snapshot_page(after) if asked.is_snapshot else page_after(after)
+    return (yield from check_mark(page, asked.cursor.mark, secrets, now))
 
 
 def feed_response(page: RevocationPage, nonce: str = "", mark: str = "", now: Instant | None = None) -> FeedResponse:
@@ -132,11 +131,6 @@ def feed_response(page: RevocationPage, nonce: str = "", mark: str = "", now: In
     """
     entries, moment = feed_entries(page), UNSET if now is None else now
     return FeedResponse(entries, page.sequence, page.complete, page.log_id, nonce, mark, page.is_restored, moment)
-
-
-def feed_entries(page: RevocationPage) -> list[FeedEntry]:
-    """Return the entries of a page in the format of the feed."""
-    return [FeedEntry(e.sequence, e.kind, e.key, e.value, e.at, e.expires_at) for e in page.entries]
 
 
 def _revoke(token: str, now: Instant, config: WebConfig) -> Flow[RevocationReceipt | None]:
