@@ -11,8 +11,8 @@ from fastapi.templating import Jinja2Templates
 
 from keyturn import AsyncIssuer, Refusal
 from keyturn.flows import drive_async
-from keyturn.server.app import build_app, web_config_of
-from keyturn.server.asgi import read_request
+from keyturn.server.app import build_app
+from keyturn.web import application, asgi
 from keyturn.web.message import Reply
 from keyturn.web.parse import read_form
 from keyturn.web.routes import match
@@ -28,13 +28,13 @@ templates.env.globals.update(gmtime=gmtime, strftime=strftime, password=auth.par
 
 async def call(request: Request, method: str, path: str) -> Reply:
     """Call an endpoint of Keyturn's API on behalf of a browser: form fields as JSON, the CSRF token in its header."""
-    received = await read_request(request.scope, request.receive, ())
+    received = await asgi.read_request(request.scope, request.url.path, request.receive, ())
     fields = read_form(received, dict[str, str]) if request.method == "POST" else {}
     request.state.email = fields.get("email", "")
     added = [(b"content-type", b"application/json"), (b"x-csrf-token", fields.pop("csrf_token", "").encode())]
     headers = added + [each for each in received.headers if each[0] not in dict(added)]
     sent = replace(received, method=method, path=path, headers=headers, body=msgspec.json.encode(fields))
-    flow = match(method, path).endpoint(sent, auth.parts.now(), web_config_of(auth.parts))
+    flow = match(method, path).endpoint(sent, auth.parts.now(), application.web_config_of(auth.parts))
     return await drive_async(flow, auth.parts.ports)
 
 

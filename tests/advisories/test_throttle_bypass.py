@@ -28,7 +28,7 @@ from advisories.raw_http import (
 )
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate
-from keyturn.server.client_address import client_address, parse_networks
+from keyturn.web.client_address import client_address, parse_networks
 from server_process import run_server
 
 WRONG = "not the right words at all"

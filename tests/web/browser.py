@@ -133,6 +133,7 @@ def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: st
         log=store.log,
         keys=store.keys,
         audit=store.audit,
+        one_time=store.one_time,
         hasher=hasher,
         key_generator=foundry,
         passwords=NistPasswordRules(profile.password),

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, UnsupportedMediaType
+from keyturn.web.limits import MAX_BODY_BYTES
 from keyturn.web.message import Request
-from keyturn.web.parse import MAX_BODY_BYTES, MAX_FIELDS, read_form, read_json, read_query
+from keyturn.web.parse import MAX_FIELDS, read_form, read_json, read_query
 
 
 class Shape(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ from keyturn.core.csrf import canonical_origin
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
 from keyturn.passwords import default_hash_threads
-from keyturn.server.client_address import parse_networks
 from keyturn.server.logs import configure_logs
+from keyturn.web.client_address import parse_networks
 
 GRACEFUL_SECONDS = 5
 WORKER_SECONDS = 30

@@ -5,12 +5,10 @@ cache, without a flow. If the cache cannot accept it, the flow decides: only the
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 from keyturn.core.csrf import SAFE_METHODS
-from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import check_session_token, ends_at
 from keyturn.core.principal import Principal
 from keyturn.core.sealed import CredentialKind, parse, verify_mac
@@ -18,19 +16,14 @@ from keyturn.core.session import LoadedSession
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
 from keyturn.flows import drive_async
-from keyturn.ports import Ports
 from keyturn.verifier import AsyncVerifier, Verifier
+from keyturn.web.application import IssuerLike, IssuerParts
+from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.config import error_page_of, web_config
 from keyturn.web.credentials import bearer_token, has_bearer, read_cookie
 from keyturn.web.guard import guard, guard_optional, refuse_cross_origin
-from keyturn.web.message import Reply, Request, without_body
+from keyturn.web.message import Request, without_body
 from keyturn.web.problem import problem
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PRINCIPAL = "keyturn.principal"
 """Key of the principal in the scope. The value is None for an anonymous request if ``optional`` is set."""
@@ -40,25 +33,6 @@ MAX_CACHED_COOKIE_BYTES = 2048
 """Longest Cookie header that is cached, so that clients cannot fill the memory with 16 KiB entries."""
 
 _REFUSED_SOCKET = 1008  # RFC 6455 section 7.4.1: policy violation; servers answer 403 before the handshake
-
-
-class IssuerParts(Protocol):
-    """Components of an issuer. ``session_cache`` of the ports must be the cache that follows the revocation feed."""
-
-    @property
-    def config(self) -> IssuerConfig: ...
-    @property
-    def ports(self) -> Ports: ...
-    @property
-    def progress(self) -> Callable[[], float]: ...
-    def present(self) -> tuple[Instant, IssuerConfig]: ...
-
-
-class IssuerLike(Protocol):
-    """An issuer in this process, such as ``AsyncIssuer``."""
-
-    @property
-    def parts(self) -> IssuerParts: ...
 
 
 class AuthMiddleware:
@@ -79,7 +53,7 @@ class AuthMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: AsgiApp,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
         issuer: IssuerLike | None = None,
@@ -263,15 +237,10 @@ def _request(scope: Scope) -> Request:
 async def _refuse(refusal: Refusal, error_page: str, scope: Scope, receive: Receive, send: Send) -> None:
     reply = problem(refusal, error_page, scope["path"])
     if scope["type"] == "http":
-        await _send_reply("http", without_body(reply) if scope["method"] == "HEAD" else reply, send)
+        await send_reply(without_body(reply) if scope["method"] == "HEAD" else reply, send)
         return
     await receive()
     if "websocket.http.response" in scope.get("extensions", ()):
-        await _send_reply("websocket.http", reply, send)
+        await send_reply(reply, send, "websocket.http")
     else:
         await send({"type": "websocket.close", "code": _REFUSED_SOCKET, "reason": refusal.code})
-
-
-async def _send_reply(prefix: str, reply: Reply, send: Send) -> None:
-    await send({"type": f"{prefix}.response.start", "status": reply.status, "headers": list(reply.headers)})
-    await send({"type": f"{prefix}.response.body", "body": reply.body})

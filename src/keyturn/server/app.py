@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -19,18 +19,17 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from keyturn.config.components import Components
-from keyturn.config.settings import split_list
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
-from keyturn.server.asgi import ERROR_PAGE
-from keyturn.server.auth_app import AuthApp
-from keyturn.server.client_address import parse_networks
 from keyturn.server.event_log import LoggingAuditLog
+from keyturn.server.extensions import ERROR_PAGE
 from keyturn.server.feed_stream import FeedStream
 from keyturn.server.health import health_routes
 from keyturn.server.logs import configure_logs
 from keyturn.server.metrics import Metrics
-from keyturn.web.config import WebConfig, service_digest, web_config
+from keyturn.server.request_log import record_exchange
+from keyturn.web.application import web_config_of
+from keyturn.web.asgi import AsgiEndpoints
 from keyturn.web.problem import problem
 
 PR_SET_PDEATHSIG = 1
@@ -48,7 +47,6 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
     """Build the application of an issuer. Its lifespan starts and closes the issuer."""
     metrics = Metrics(shared_metrics)
     components = _with_event_log(issuer.parts, metrics)
-    proxies = parse_networks(split_list(components.settings.trusted_proxies))
     config = web_config_of(components)
 
     @asynccontextmanager
@@ -59,7 +57,7 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
             yield {ERROR_PAGE: config.error_page}
             watch_task.cancel()
 
-    endpoints = AuthApp(components, config, metrics, proxies)
+    endpoints = AsgiEndpoints(_ServedIssuer(components), partial(record_exchange, metrics))
     return Starlette(
         routes=[*health_routes(components, metrics), Mount("/", FeedStream(components, config, endpoints, metrics))],
         lifespan=lifespan,
@@ -80,15 +78,9 @@ async def _watch(components: Components, metrics: Metrics) -> None:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def web_config_of(components: Components) -> WebConfig:
-    """Build the web configuration from the settings."""
-    settings = components.settings
-    return web_config(
-        components.config,
-        trusted_origins=split_list(settings.trusted_origins),
-        service_digests=[service_digest(each) for each in split_list(settings.service_token)],
-        open_feed=settings.environment == "development",
-    )
+@dataclass(frozen=True, slots=True)
+class _ServedIssuer:
+    parts: Components
 
 
 def _with_event_log(components: Components, metrics: Metrics) -> Components:

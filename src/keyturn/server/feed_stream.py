@@ -14,9 +14,10 @@ from keyturn.core.feed import LogCursor
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
-from keyturn.server.asgi import CONNECTION, send_reply
+from keyturn.server.extensions import CONNECTION
 from keyturn.server.feed_broadcaster import EncodedEvent, FeedBroadcaster, opening_event
 from keyturn.server.metrics import Metrics
+from keyturn.web.asgi_messages import send_reply
 from keyturn.web.config import WebConfig
 from keyturn.web.endpoints.service import FeedRequest, parse_feed_request
 from keyturn.web.guard import require_feed_reader

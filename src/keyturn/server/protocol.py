@@ -9,7 +9,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from keyturn.errors import BadRequest, Overloaded, Refusal, RequestTimeout
-from keyturn.server.asgi import BODY_SECONDS, CONNECTION, ERROR_PAGE, HEADER_BYTES, send_reply
+from keyturn.server.extensions import CONNECTION, ERROR_PAGE
+from keyturn.web.asgi_messages import send_reply
+from keyturn.web.limits import BODY_SECONDS, MAX_HEAD_BYTES, MAX_REQUESTS, has_one_host, several_hosts
 from keyturn.web.problem import problem
 
 HEAD_SECONDS = 10.0
@@ -18,11 +20,11 @@ HEAD_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 """Seconds after ``BODY_SECONDS`` at which the connection is closed, even if the application has replied."""
 
-HEAD_BYTES = 2 * HEADER_BYTES
-"""Size at which incomplete headers are no longer read. ``read_request`` checks smaller ones."""
+HEAD_BYTES = 2 * MAX_HEAD_BYTES
+"""Size at which incomplete headers are no longer read. The application checks smaller ones."""
 
 
-CONNECTIONS = 2000
+CONNECTIONS = MAX_REQUESTS
 """Maximum connections of a worker. Requests on others are refused; uvicorn's own limit sends no Retry-After."""
 
 
@@ -92,9 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(BadRequest(msg))
 
     def _has_one_host(self) -> bool:
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        version = self.parser.get_http_version() if self.parser is not None else ""
-        return hosts == 1 or (hosts == 0 and version == "1.0")
+        return has_one_host(self.headers, self.parser.get_http_version() if self.parser is not None else "")
 
     def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -130,9 +130,7 @@ def _encode_reply(refusal: Refusal, error_page: str) -> bytes:
 
 
 async def _refuse_host(scope: Scope, _receive: Receive, send: Send) -> None:
-    # RFC 9112 section 3.2. Two Host headers: a proxy and this server may each read another one (cache poisoning).
-    refusal = BadRequest("no Host header, or several", hint="Send exactly one Host header.")
-    await send_reply(problem(refusal, _error_page(scope.get("state", {})), scope["path"]), send)
+    await send_reply(problem(several_hosts(), _error_page(scope.get("state", {})), scope["path"]), send)
 
 
 async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:

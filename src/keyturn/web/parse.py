@@ -9,11 +9,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import StructMeta
 
-from keyturn.errors import BadRequest, InvalidMember, PayloadTooLarge, UnsupportedMediaType
+from keyturn.errors import BadRequest, InvalidMember, UnsupportedMediaType
+from keyturn.web.limits import check_body
 from keyturn.web.message import Request
-
-MAX_BODY_BYTES = 16 * 1024
-"""Longest accepted request body, in bytes."""
 
 MAX_FIELDS = 32
 """Maximum number of fields in a form or a query."""
@@ -69,8 +67,7 @@ def _text(request: Request, name: str) -> str:
         raise UnsupportedMediaType(name, f"not exactly one Content-Type: {name}")
     if request.values(b"content-encoding"):
         raise UnsupportedMediaType(name, "an encoded body")
-    if len(request.body) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"{len(request.body)} bytes; at most {MAX_BODY_BYTES} are read")
+    check_body(request.body)
     try:
         return request.body.decode()
     except UnicodeDecodeError:

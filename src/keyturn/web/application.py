@@ -1,0 +1,98 @@
+"""Common part of the ASGI and the WSGI application: configuration, time, refusals, and what observers are told."""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from keyturn.config.settings import Settings, split_list
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.types import Instant
+from keyturn.errors import Overloaded, Refusal, Unavailable
+from keyturn.ports import Ports
+from keyturn.web.client_address import Network, parse_networks
+from keyturn.web.config import WebConfig, service_digest, web_config
+from keyturn.web.limits import MAX_REQUESTS
+from keyturn.web.message import Reply, without_body
+from keyturn.web.problem import problem
+from keyturn.web.route import Route
+
+_logger = logging.getLogger("keyturn.web")
+
+
+class IssuerParts(Protocol):
+    """Components of an issuer. ``session_cache`` of the ports must be the cache that follows the revocation feed."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def config(self) -> IssuerConfig: ...
+    @property
+    def ports(self) -> Ports: ...
+    @property
+    def progress(self) -> Callable[[], float]: ...
+    def present(self) -> tuple[Instant, IssuerConfig]: ...
+
+
+class IssuerLike(Protocol):
+    """An issuer in this process, such as ``AsyncIssuer``."""
+
+    @property
+    def parts(self) -> IssuerParts: ...
+
+
+class Exchange(NamedTuple):
+    """One request that was answered.
+
+    ``route``: the template of its path, or ``unmatched``: arbitrary paths of a caller would create unlimited time
+    series.
+    """
+
+    method: str
+    route: str
+    reply: Reply
+    seconds: float
+
+
+class EndpointsApplication:
+    """Common part of ``AsgiEndpoints`` and ``WsgiEndpoints``.
+
+    ``observe``: called after each reply, for logs and metrics. It must not raise.
+    Raises ``ConfigurationError`` for settings that are no origin or no network.
+    """
+
+    def __init__(self, parts: IssuerParts, observe: Callable[[Exchange], None] | None = None) -> None:
+        self._parts = parts
+        self._config = web_config_of(parts)
+        self._trusted: tuple[Network, ...] = parse_networks(split_list(parts.settings.trusted_proxies))
+        self._observe = observe
+
+    def _present(self) -> tuple[Instant, WebConfig]:
+        now, config = self._parts.present()
+        return now, self._config.at(config)
+
+    def _refuse(self, refusal: Refusal, method: str, path: str) -> Reply:
+        reply = problem(refusal, self._config.error_page, path)
+        return without_body(reply) if method == "HEAD" else reply
+
+    def _refuse_overload(self, method: str, path: str) -> Reply:
+        return self._refuse(Overloaded(f"more than {MAX_REQUESTS} requests at once"), method, path)
+
+    def _refuse_unexpected(self, method: str, path: str) -> Reply:
+        """Log the present exception and build the reply to it, which never is a bare 500."""
+        _logger.exception("unexpected error in a request of %s", path)
+        return self._refuse(Unavailable("unexpected error; see the server's log"), method, path)
+
+    def _record(self, method: str, found: Route | Refusal, reply: Reply, seconds: float) -> None:
+        if self._observe is not None:
+            self._observe(Exchange(method, "unmatched" if isinstance(found, Refusal) else found.path, reply, seconds))
+
+
+def web_config_of(parts: IssuerParts) -> WebConfig:
+    """Build the web configuration from the settings of an issuer."""
+    settings = parts.settings
+    return web_config(
+        parts.config,
+        trusted_origins=split_list(settings.trusted_origins),
+        service_digests=[service_digest(each) for each in split_list(settings.service_token)],
+        open_feed=settings.environment == "development",
+    )

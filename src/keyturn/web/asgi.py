@@ -1,0 +1,114 @@
+"""ASGI application of the endpoints, for any ASGI server or framework, with limits on size and time."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from keyturn.errors import BadRequest, Refusal, RequestTimeout
+from keyturn.flows import drive_async
+from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
+from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
+from keyturn.web.client_address import Network, client_address
+from keyturn.web.limits import (
+    BODY_SECONDS,
+    FLOW_SECONDS,
+    MAX_REQUESTS,
+    check_body,
+    check_content_length,
+    check_headers,
+    check_path,
+    flow_timeout,
+)
+from keyturn.web.message import Header, Reply, Request
+from keyturn.web.route import Route
+from keyturn.web.routes import find, handle
+
+
+class AsgiEndpoints(EndpointsApplication):
+    """ASGI application of an issuer's endpoints: ``/auth/...``, ``/.well-known/...``, ``/docs/errors``.
+
+    Mount it at the path of the issuer's URL, for most issuers the root. ``issuer``: an ``AsyncIssuer``.
+    ``observe``: called after each reply.
+    """
+
+    def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+        super().__init__(issuer.parts, observe)
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        started_at = time.perf_counter()
+        method, path = scope["method"], path_of(scope)
+        found = find(method, path)
+        if self._running < MAX_REQUESTS:
+            reply = await self._reply(scope, path, receive, found)
+        else:
+            reply = self._refuse_overload(method, path)
+        await send_reply(reply, send)
+        self._record(method, found, reply, time.perf_counter() - started_at)
+
+    async def _reply(self, scope: Scope, path: str, receive: Receive, found: Route | Refusal) -> Reply:
+        self._running += 1
+        try:
+            request = await read_request(scope, path, receive, self._trusted)
+            async with asyncio.timeout(FLOW_SECONDS):
+                return await drive_async(handle(request, *self._present(), found), self._parts.ports)
+        except Refusal as refusal:
+            return self._refuse(refusal, scope["method"], path)
+        except TimeoutError:
+            return self._refuse(flow_timeout(), scope["method"], path)
+        except Exception:
+            return self._refuse_unexpected(scope["method"], path)
+        finally:
+            self._running -= 1
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path below the mount point, which ``path`` includes (ASGI 3.0, HTTP connection scope)."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
+
+
+async def read_request(scope: Scope, path: str, receive: Receive, trusted: Sequence[Network]) -> Request:
+    """Read a request and its body. ``trusted``: networks of the proxies whose X-Forwarded-For counts.
+
+    Raises ``NotFound``, ``HeadersTooLarge``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.
+    """
+    headers: list[Header] = scope["headers"]
+    check_path(scope.get("raw_path") or b"")
+    check_headers(headers, scope.get("http_version", "1.1"))
+    peer = scope["client"][0] if scope.get("client") else ""
+    return Request(
+        method=scope["method"],
+        path=path,
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=await _read_body(headers, receive),
+        address=client_address(peer, [value for name, value in headers if name == b"x-forwarded-for"], trusted),
+        scheme=scope.get("scheme", "http"),
+    )
+
+
+async def _read_body(headers: Sequence[Header], receive: Receive) -> bytes:
+    content_lengths = [value for name, value in headers if name == b"content-length"]
+    if content_lengths:
+        check_content_length(content_lengths[0])
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _receive_body(receive)
+    except TimeoutError:
+        raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s") from None
+
+
+async def _receive_body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("the client disconnected before the end of the body")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        check_body(body)
+        if not message.get("more_body", False):
+            return body

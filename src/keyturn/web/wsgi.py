@@ -1,0 +1,169 @@
+"""WSGI application of the endpoints (PEP 3333), for any WSGI server or framework, with limits on size and time.
+
+A WSGI server gives the application one text per header name: it has joined repeated headers with commas, and a name
+with a hyphen cannot be told from one with an underscore. docs/howto/mount-the-endpoints.md lists what a server must do.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
+
+from keyturn.errors import BadRequest, Refusal, RequestTimeout
+from keyturn.flows import drive
+from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
+from keyturn.web.client_address import Network, client_address
+from keyturn.web.limits import (
+    BODY_SECONDS,
+    FLOW_SECONDS,
+    MAX_BODY_BYTES,
+    MAX_REQUESTS,
+    check_body,
+    check_content_length,
+    check_headers,
+    check_path,
+    flow_timeout,
+)
+from keyturn.web.message import Header, Reply, Request
+from keyturn.web.route import Route
+from keyturn.web.routes import find, handle
+
+if TYPE_CHECKING:
+    from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
+
+# A host and a bearer token hold no comma, so several values show. Cookies are never split: the value of a foreign
+# cookie may hold a comma, and would then plant a cookie of ours (cookie tossing).
+_JOINED = {b"host": re.compile(rb","), b"authorization": re.compile(rb",(?=[ \t]*bearer )", re.IGNORECASE)}
+_CHUNK_BYTES = 4096
+
+
+class WsgiEndpoints(EndpointsApplication):
+    """WSGI application of an issuer's endpoints: ``/auth/...``, ``/.well-known/...``, ``/docs/errors``.
+
+    Mount it at the path of the issuer's URL, for most issuers the root. ``issuer``: an ``Issuer``.
+    ``observe``: called after each reply.
+    """
+
+    def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+        super().__init__(issuer.parts, observe)
+        self._slots = BoundedSemaphore(MAX_REQUESTS)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Handle one request."""
+        started_at = time.perf_counter()
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        found = find(method, path)
+        if self._slots.acquire(blocking=False):
+            reply = self._reply(environ, method, path, found)
+        else:
+            reply = self._refuse_overload(method, path)
+        headers = [(name.decode(), value.decode("latin-1")) for name, value in reply.headers]
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
+        self._record(method, found, reply, time.perf_counter() - started_at)
+        return [reply.body]
+
+    def _reply(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
+        try:
+            request = _read_request(environ, self._trusted)
+            flow = handle(request, *self._present(), found)
+            return drive(flow, self._parts.ports, _deadline(time.monotonic() + FLOW_SECONDS))
+        except Refusal as refusal:
+            return self._refuse(refusal, method, path)
+        except Exception:
+            return self._refuse_unexpected(method, path)
+        finally:
+            self._slots.release()
+
+
+def _read_request(environ: "WSGIEnvironment", trusted: Sequence[Network]) -> Request:
+    """Read a request and its body. ``trusted``: networks of the proxies whose X-Forwarded-For counts.
+
+    Raises ``NotFound``, ``HeadersTooLarge``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.
+    """
+    headers = list(_headers(environ))
+    # Neither name is of PEP 3333: gunicorn and Werkzeug set the first, uWSGI and mod_wsgi the second.
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    check_path(target.partition("?")[0].encode("latin-1"))
+    check_headers(headers, environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"))
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("PATH_INFO", ""),
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers,
+        body=_read_body(environ),
+        address=client_address(environ.get("REMOTE_ADDR", ""), _proxy_hops(environ, headers), trusted),
+        scheme=environ["wsgi.url_scheme"],
+    )
+
+
+def _proxy_hops(environ: "WSGIEnvironment", headers: Sequence[Header]) -> list[bytes]:
+    # wsgiref reads X_Forwarded_For as X-Forwarded-For. A proxy replaces only the latter, so a client could name its
+    # own address (CWE-348). Other servers drop names with underscores.
+    if environ.get("SERVER_SOFTWARE", "").startswith("WSGIServer/"):
+        return []
+    return [value for name, value in headers if name == b"x-forwarded-for"]
+
+
+def _headers(environ: "WSGIEnvironment") -> Iterator[Header]:
+    for key, text in environ.items():
+        # HTTP_CONTENT_TYPE and HTTP_CONTENT_LENGTH are no headers of PEP 3333: a client would override the real ones.
+        if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            name, is_header = key, text != ""
+        else:
+            name, is_header = key[5:], key.startswith("HTTP_") and key[5:] not in ("CONTENT_TYPE", "CONTENT_LENGTH")
+        if is_header:
+            yield from _values(name.lower().replace("_", "-").encode("latin-1"), text.encode("latin-1"))
+
+
+def _values(name: bytes, value: bytes) -> list[Header]:
+    comma = _JOINED.get(name)
+    return [(name, value)] if comma is None else [(name, each) for each in comma.split(value)]
+
+
+def _read_body(environ: "WSGIEnvironment") -> bytes:
+    """Read the declared length, or up to the end where the server marks it, and never beyond the limit."""
+    length: str = environ.get("CONTENT_LENGTH") or ""
+    has_end = bool(environ.get("wsgi.input_terminated"))
+    if length and not (length.isascii() and length.isdigit()):
+        raise BadRequest("Content-Length is not a number")
+    if not has_end and "HTTP_TRANSFER_ENCODING" in environ:
+        # The server hands the chunks on undecoded. To read them as a body is request smuggling (RFC 9112 section 11.2).
+        raise BadRequest("a body in chunks", hint="Send the body with a Content-Length: this server reads no chunks.")
+    check_content_length(length.encode())
+    if not length and not has_end:
+        return b""
+    size = int(length) if length else MAX_BODY_BYTES + 1
+    body = b"".join(_chunks(environ["wsgi.input"], size))
+    if length and len(body) < size:
+        raise BadRequest("the client disconnected before the end of the body")
+    check_body(body)
+    return body
+
+
+def _chunks(stream: "InputStream", size: int) -> Iterator[bytes]:
+    # ``read1`` returns the bytes that have arrived, so that the deadline is checked while a client sends slowly.
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    give_up_at = time.monotonic() + BODY_SECONDS
+    while size > 0:
+        try:
+            chunk = read(min(size, _CHUNK_BYTES))
+        except TimeoutError:  # of the server's socket
+            raise RequestTimeout("the server's time limit for the body") from None
+        except OSError as error:
+            raise BadRequest(f"the body cannot be read: {type(error).__name__}") from None
+        if not chunk:
+            return
+        if time.monotonic() > give_up_at:
+            raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s")
+        yield chunk
+        size -= len(chunk)
+
+
+def _deadline(give_up_at: float) -> Callable[[], None]:
+    def check() -> None:
+        if time.monotonic() > give_up_at:
+            raise flow_timeout()
+
+    return check
