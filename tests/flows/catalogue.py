@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from interleavings.harness import ADA, NEW, OLD, T0, Hasher, NullPort, Signer, make_test_ports, realm
+from interleavings.harness import ADA, NEW, OLD, T0, Hasher, NullPort, Signer, make_test_ports, realm, session_maker
+from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.one_time import OneTimeKind
 from keyturn.core.sealed import CredentialKind, seal
-from keyturn.core.session import ClientInfo, Seed
+from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
@@ -22,6 +24,7 @@ from keyturn.flows.introspect import introspect, load_session_of_token
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
+from keyturn.flows.one_time import exchange_one_time, put_one_time, register_proof
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revocation_pages import head_page, page_after, published_keys, snapshot_page
@@ -114,6 +117,20 @@ class FlowFixture:
         session = (issued or self.x).session
         return str(seal(kind, session.sid, counter, session.seed, self.realm.secrets).reveal())
 
+    def put_code(self) -> str:
+        subject = self.x.session.subject
+        text = self.run(put_one_time(OneTimeKind.CODE, subject, b"for client", 60, T0, self.realm))
+        return str(text.reveal())
+
+    def spent_code(self) -> str:
+        text = self.put_code()
+        self.run(self.exchange(text))
+        return text
+
+    def exchange(self, text: str, now: Instant = T0, realm: IssuerConfig | None = None) -> Flow[Session]:
+        make = session_maker(self.attempt(OLD), now, self.realm)
+        return exchange_one_time(OneTimeKind.CODE, text, make, now, realm or self.realm)
+
     def access(self) -> str:
         assert self.x.access_token
         return str(self.x.access_token.reveal())
@@ -181,4 +198,8 @@ CASES = [
     Case("published keys", lambda s: published_keys(T0)),
     Case("roll keys", lambda s: roll_keys("EdDSA", T0, KEYS)),
     Case("add key", lambda s: add_key("EdDSA", T0, KEYS)),
+    Case("put a code", lambda s: put_one_time(OneTimeKind.CODE, s.x.session.subject, b"", 60, T0, s.realm)),
+    Case("exchange a code", lambda s: s.exchange(s.put_code())),
+    Case("replay a code", lambda s: s.exchange(s.spent_code())),
+    Case("register a proof", lambda s: register_proof("jti", "ada", T0, T0, s.realm)),
 ]

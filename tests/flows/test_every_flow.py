@@ -77,7 +77,7 @@ def test_a_crash_of_a_port_comes_out_as_it_is(case: Case) -> None:
 @ALL
 def test_an_unavailable_store_is_never_a_401(case: Case) -> None:
     for at, step in enumerate(steps(case)):
-        if step.port not in ("sessions", "accounts", "log") or step.method == "last_use":
+        if step.port not in ("sessions", "accounts", "log", "one_time") or step.method == "last_use":
             continue  # the last use is a precaution, which a revocation does not wait for
         try:
             to_the_end(*thrown(case, at, StoreUnavailable("away")))
@@ -147,7 +147,7 @@ class AsyncPorts:
 def test_both_drivers_end_alike(case: Case) -> None:
     sync, mixed = FlowFixture(), FlowFixture()
     ports = copy(mixed.ports)
-    for name in ("sessions", "accounts", "throttles", "audit", "log", "keys", "hasher", "key_generator"):
+    for name in ("sessions", "accounts", "throttles", "audit", "log", "keys", "one_time", "hasher", "key_generator"):
         setattr(ports, name, AsyncPorts(getattr(ports, name)))
 
     async def as_async_port() -> Any:

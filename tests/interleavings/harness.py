@@ -13,13 +13,14 @@ from interleavings.explorer import LOST, Actor
 from interleavings.model import Life, Spec
 from interleavings.state import NoSessionCache, SystemState
 from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.one_time import OneTimeValue
 from keyturn.core.policy import Profile, SessionPolicy, ThrottlePolicy
 from keyturn.core.sealed import CredentialKind, Secrets, seal
-from keyturn.core.session import ClientInfo
-from keyturn.core.types import Instant, SessionId
+from keyturn.core.session import ClientInfo, Session
+from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import NotFound, Refusal, TokenInvalid, Unavailable
 from keyturn.flows.accounts import set_disabled
-from keyturn.flows.create_session import LoginAttempt
+from keyturn.flows.create_session import LoginAttempt, create_session
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials
@@ -30,7 +31,7 @@ from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_sessio
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
-from keyturn.ports import AccountStore, PasswordCheck
+from keyturn.ports import AccountStore, PasswordCheck, SessionStore
 from keyturn.stores.null_cache import NullSessionCache
 
 T0 = Instant(1_000_000)
@@ -268,6 +269,17 @@ class Harness:
 
 def attempt(password: str, device: str | None = None) -> LoginAttempt:
     return LoginAttempt(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
+
+
+def session_maker(attempt: LoginAttempt, now: Instant, realm: IssuerConfig) -> Callable[[OneTimeValue], Flow[Session]]:
+    """Return a maker of sessions for ``exchange_one_time``."""
+
+    def make(value: OneTimeValue) -> Flow[Session]:
+        subject = Subject(value.subject)
+        floor = yield from call(SessionStore.revocation_floor, subject, attempt.client.client_id)
+        return (yield from create_session(subject, floor, attempt, now, realm, SessionId(value.made)))
+
+    return make
 
 
 def outcome(ending: object) -> Any:

@@ -13,7 +13,7 @@ from keyturn.core.sealed import PlaintextToken, Secrets
 from keyturn.core.session import AUDIENCE, ClientInfo, RevocationFloor, Seed, Session
 from keyturn.core.session_id import SESSION_ID_BYTES, encode_session_id, new_session_id
 from keyturn.core.throttle import NONCE_BYTES, sign_device_cookie
-from keyturn.core.types import EPOCH, Instant, Subject
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
 from keyturn.ports import Entropy, SessionStore
@@ -51,14 +51,20 @@ def check_attempt(request: LoginAttempt, config: IssuerConfig) -> Deliver:
 
 
 def create_session(
-    subject: Subject, floor: RevocationFloor, request: LoginAttempt, now: Instant, config: IssuerConfig
+    subject: Subject,
+    floor: RevocationFloor,
+    request: LoginAttempt,
+    now: Instant,
+    config: IssuerConfig,
+    sid: SessionId | None = None,
 ) -> Flow[Session]:
     """Create a session under a revocation floor.
 
     The floor must be read before the password is verified: then a revocation or a password change that commits in
     between voids the new session.
+    ``sid``: id of the session, chosen when a one-time value was exchanged for it; None for a new one.
     """
-    sid = new_session_id(subject, (yield from call(Entropy.token_bytes, SESSION_ID_BYTES)))
+    sid = sid or new_session_id(subject, (yield from call(Entropy.token_bytes, SESSION_ID_BYTES)))
     seed = Seed((yield from call(Entropy.token_bytes, SEED_BYTES)))
     draft = Session(sid, subject, seed, request.client, 0, now, now, now, EPOCH)
     draft = replace(draft, scope=request.scope, claims=_claims(request, config))
