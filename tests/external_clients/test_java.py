@@ -8,8 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from keyturn.tokens import SigningKey, sign_compact
-from keyturn.tokens.encoding import decode_base64url, encode_base64url
+from keyturn.tokens import SigningKey, decode_base64url, encode_base64url, sign_compact
 from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
 

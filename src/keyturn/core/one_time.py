@@ -8,11 +8,11 @@ mark that names the session it was exchanged for: a second use of an authorizati
 """
 
 import hmac
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Final
 
+from keyturn.core.base64url import encode_base64url
 from keyturn.core.sealed import PlaintextToken, Secrets
 from keyturn.core.types import EPOCH, Instant, SessionId, require_name
 from keyturn.errors import TokenMalformed
@@ -135,7 +135,7 @@ def record_replay(value: OneTimeValue) -> OneTimeValue:
 
 def new_one_time_text(kind: OneTimeKind, random_bytes: bytes) -> PlaintextToken:
     """Make the plain text of a value from 32 random bytes. The prefix lets secret scanners find leaks."""
-    return PlaintextToken(f"kt_{kind.value}_{urlsafe_b64encode(random_bytes).rstrip(b'=').decode()}")
+    return PlaintextToken(f"kt_{kind.value}_{encode_base64url(random_bytes).decode()}")
 
 
 def one_time_digests(kind: OneTimeKind, text: str, secrets: Secrets) -> tuple[bytes, ...]:

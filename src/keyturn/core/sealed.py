@@ -6,12 +6,12 @@ tag and a 32-byte HMAC-SHA-256. The tag depends on the secret alone, so that gar
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final, Self
 
+from keyturn.core.base64url import encode_base64url
 from keyturn.core.session import Seed
 from keyturn.core.types import SessionId
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
@@ -126,7 +126,7 @@ def seal(kind: CredentialKind, sid: SessionId, counter: int, seed: Seed, secrets
     body = f"kt_{kind.value}_{sid}.{counter}."
     mac = _mac(kind, body, seed, secrets.current)
     tag = _tag(body, mac, secrets.tag_key(secrets.current))
-    return PlaintextToken(body + urlsafe_b64encode(tag + mac).decode())
+    return PlaintextToken(body + encode_base64url(tag + mac).decode())
 
 
 def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential:

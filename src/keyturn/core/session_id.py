@@ -4,9 +4,9 @@ A clustered store can thus keep in one slot all keys that are read and swapped t
 generation and its subject's session list.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
+from keyturn.core.base64url import decode_base64url, encode_base64url
 from keyturn.core.types import SessionId, Subject
 
 PARTITIONS = 256
@@ -25,14 +25,11 @@ def new_session_id(subject: Subject, random_bytes: bytes) -> SessionId:
 
 def decode_session_id(sid: str) -> bytes | None:
     """Return the 16 bytes of a session id, the first of which is its partition; ``None`` for an invalid id."""
-    try:
-        raw = urlsafe_b64decode(f"{sid}==".encode("ascii"))
-    except ValueError:
-        return None
     # Canonical base64url only: a second spelling of the id would escape the revocation of its session.
-    return raw if len(raw) == SESSION_ID_BYTES and encode_session_id(raw) == sid else None
+    raw = decode_base64url(sid)
+    return raw if raw is not None and len(raw) == SESSION_ID_BYTES else None
 
 
 def encode_session_id(raw: bytes) -> str:
     """Encode 16 bytes as 22 base64url characters."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return encode_base64url(raw).decode()

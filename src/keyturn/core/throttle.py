@@ -8,10 +8,10 @@ An attempt is *reserved* first (``try_reserve``), so that a parallel burst canno
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+from keyturn.core.base64url import decode_base64url, encode_base64url
 from keyturn.core.types import Instant
 
 NONCE_BYTES = 16
@@ -150,7 +150,7 @@ def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"nonce must have {NONCE_BYTES} bytes, not {len(nonce)}")
     mac = hmac.digest(key, b"keyturn/device-cookie/1" + nonce + _encode(identifier), "sha256")
-    return f"kt_device_{_base64url(nonce)}.{_base64url(mac)}"
+    return f"kt_device_{encode_base64url(nonce).decode()}.{encode_base64url(mac).decode()}"
 
 
 def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None:
@@ -158,19 +158,16 @@ def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None
     match = _DEVICE_COOKIE.fullmatch(text)
     if match is None:
         return None
-    nonce = urlsafe_b64decode(match[1] + "==")
+    nonce = decode_base64url(match[1])
     # Signing again and comparing the whole text also refuses a non-canonical spelling of the same bytes.
-    return nonce if hmac.compare_digest(sign_device_cookie(identifier, nonce, key), text) else None
+    return nonce if nonce and hmac.compare_digest(sign_device_cookie(identifier, nonce, key), text) else None
 
 
 def _digest(domain: bytes, identifier: str) -> str:
-    return _base64url(hashlib.sha256(b"keyturn/throttle/1/" + domain + b"/" + _encode(identifier)).digest()[:18])
+    digest = hashlib.sha256(b"keyturn/throttle/1/" + domain + b"/" + _encode(identifier)).digest()
+    return encode_base64url(digest[:18]).decode()
 
 
 def _encode(identifier: str) -> bytes:
     # JSON may contain lone surrogates: encode them like other characters, instead of failing with status 500.
     return identifier.encode("utf-8", "surrogatepass")
-
-
-def _base64url(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()

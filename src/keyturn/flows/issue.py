@@ -1,10 +1,10 @@
 """Issuance of the credentials of a session for a delivery."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyturn.core.audience import granted_audience, select_audience
+from keyturn.core.base64url import encode_base64url
 from keyturn.core.claims import acr_for, build_claims
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import ends_at
@@ -82,7 +82,7 @@ def access_token(
     session: Session, now: Instant, config: IssuerConfig, resource: Sequence[str] | None = None
 ) -> Flow[tuple[PlaintextToken, Instant]]:
     """Sign an access token. Return it with its expiry."""
-    jti = urlsafe_b64encode((yield from call(Entropy.token_bytes, 12))).decode()
+    jti = encode_base64url((yield from call(Entropy.token_bytes, 12))).decode()
     claims = build_claims(session, jti, now, config, resource)
     token = yield from call(Signer.sign, claims, now)
     return PlaintextToken(token), Instant(int(str(claims["exp"])))

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from keyturn.clock import monotonic_raw
+from keyturn.core.backoff import backoff_seconds
 from keyturn.core.feed import LOG_START, Event, LogCursor
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
@@ -32,8 +33,6 @@ MAX_CACHED_BYTES = 4 * 1024 * 1024
 
 SECONDS_PER_READER = 0.00005
 """Pause between two reads of the log, per reader, so that broadcasting leaves the worker time for its requests."""
-
-_LONGEST_PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger("keyturn.feed")
 
@@ -151,7 +150,7 @@ class FeedBroadcaster:
         for wakeup in self._wakeups:
             wakeup.set()
         if self._failures:
-            return min(_LONGEST_PAUSE_SECONDS, 0.05 * 2.0 ** min(self._failures, 10))
+            return backoff_seconds(self._failures, 0.1, 1.0)
         return 0.0 if more else self.heartbeat_seconds
 
     async def _check_log(self) -> bool:

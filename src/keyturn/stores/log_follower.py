@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from keyturn import entropy
+from keyturn.core.backoff import backoff_seconds
 from keyturn.core.feed import Action, PageExtent, Progress
 from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
@@ -22,8 +23,6 @@ POLL_SECONDS = 0.005
 
 EXPIRE_EVERY_SECONDS = 30.0
 _PAGE = 1000
-_MIN_BACKOFF_SECONDS = 0.05
-_MAX_BACKOFF_SECONDS = 1.0
 
 _logger = logging.getLogger("keyturn.feed")
 
@@ -196,8 +195,7 @@ class LogFollower:
         self._failures += 1
         if self._failures == 1:
             _logger.warning("the revocation feed cannot be read: %s", type(error).__name__)
-        backoff = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10))
-        return backoff * (0.5 + self._jitter() / 2)
+        return backoff_seconds(self._failures, 0.05, 1.0, self._jitter())
 
     def _wait(self, seconds: float, stop: Event) -> None:
         if self._notifier is None:

@@ -4,8 +4,9 @@ Only this package handles key material. Tokens are refused with TokenMalformed o
 UnknownKey), keys with ConfigurationError.
 """
 
+from keyturn.core.base64url import encode_base64url
 from keyturn.tokens.algorithms import ALGORITHMS
-from keyturn.tokens.encoding import decode_base64url, decode_object, encode_base64url
+from keyturn.tokens.encoding import decode_base64url, decode_object
 from keyturn.tokens.hmac_secrets import secret_problem
 from keyturn.tokens.jws import MAX_TOKEN_BYTES, sign_compact, verify_compact
 from keyturn.tokens.key_encryption import KeyEncryptor

@@ -3,7 +3,6 @@
 All functions raise only :class:`keyturn.errors.TokenMalformed`.
 """
 
-import binascii
 import json
 from typing import Any, cast
 
@@ -17,18 +16,12 @@ MAX_DEPTH = 8
 
 # base64url to base64; all other octets, padding included, to one that no decoder accepts
 _TO_STANDARD = bytes.maketrans(ALPHABET + bytes(set(range(256)) - set(ALPHABET)), ALPHABET[:62] + b"+/" + b"!" * 192)
-_TO_URL = bytes.maketrans(b"+/", b"-_")
 _QUOTE, _PADDING = b'"', (b'"', b'"', b'=="', b'="')
 _read_base64 = msgspec.json.Decoder(bytes).decode  # decodes a JSON string of base64 in half the time of binascii
 _read_json = msgspec.json.Decoder(dict[str, Any]).decode
 _write_json = msgspec.json.Encoder().encode
 # RFC 4648 section 3.5: by length modulo 4, the last characters whose unused bits are zero. Length 1 never decodes.
 _ENDINGS = (ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
-
-
-def encode_base64url(octets: bytes) -> bytes:
-    """Encode ``octets`` in base64url without padding (RFC 7515 section 2)."""
-    return binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
 def decode_base64url(segment: bytes) -> bytes:

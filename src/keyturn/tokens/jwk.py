@@ -12,9 +12,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from keyturn.core.base64url import encode_base64url
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.algorithms import ALGORITHMS, Ecdsa, PublicMaterial
-from keyturn.tokens.encoding import decode_base64url, encode_base64url
+from keyturn.tokens.encoding import decode_base64url
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _CURVES = {algorithm.crv: algorithm for algorithm in ALGORITHMS.values() if isinstance(algorithm, Ecdsa)}

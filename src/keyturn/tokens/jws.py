@@ -4,9 +4,10 @@ from functools import lru_cache
 
 import msgspec
 
+from keyturn.core.base64url import encode_base64url
 from keyturn.core.claims import ACCESS_TYPE
 from keyturn.errors import PayloadRefused, Refusal, TokenInvalid, TokenMalformed, UnknownKey
-from keyturn.tokens.encoding import decode_base64url, encode_base64url
+from keyturn.tokens.encoding import decode_base64url
 from keyturn.tokens.header import Header, UnverifiedHeader, media_type, read_header
 from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet

@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from keyturn import entropy
 from keyturn.clock import boottime, monotonic_raw
+from keyturn.core.backoff import backoff_seconds
 from keyturn.core.clocks import read_clocks
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import RevocationSet
@@ -19,8 +20,6 @@ from keyturn.verifier.outage_log import OutageLog
 from keyturn.verifier.polling import poll
 from keyturn.verifier.sse import Listen, SseReader, listen
 from keyturn.verifier.threads import ForkSafeLock, start_thread
-
-_MAX_BACKOFF_SECONDS = 60.0
 
 
 class HttpFeed:
@@ -181,18 +180,15 @@ class HttpFeed:
                 self.stream(first)
             except Exception as error:  # polling may still work
                 self._stream_outage.failed(error)
-                self._next_stream_at = self._monotonic() + self._backoff_seconds()
+                self._failures += 1
+                pause = backoff_seconds(self._failures, 2 * self._interval_seconds, 60.0, self._jitter())
+                self._next_stream_at = self._monotonic() + pause
             else:
                 return self._jitter() * self._interval_seconds / 4
         self.poll()
         self._feed_outage.recovered()
         self._compare_clocks()
         return self._interval_seconds
-
-    def _backoff_seconds(self) -> float:
-        """Return the seconds to poll before the stream is retried: exponential backoff with jitter."""
-        self._failures = min(self._failures + 1, 10)
-        return min(_MAX_BACKOFF_SECONDS, self._interval_seconds * 2.0**self._failures) * (1 + self._jitter()) / 2
 
     def _resolve(self, first: Future[None] | None) -> None:
         if first is not None:

@@ -6,7 +6,6 @@ import sqlite3
 import time
 import tracemalloc
 import zlib
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,7 +19,7 @@ from keyturn.core.lifecycle import open_session
 from keyturn.core.policy import BROWSER
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
-from keyturn.core.session_id import new_session_id
+from keyturn.core.session_id import encode_session_id, new_session_id
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.issuer import Issuer
 from keyturn.stores.session_cache import LocalSessionCache
@@ -57,7 +56,7 @@ def _entry(number: int) -> Revocation:
 
 
 def _sid() -> SessionId:
-    return SessionId(urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode())
+    return SessionId(encode_session_id(os.urandom(16)))
 
 
 def _encode_page(entries: list[Revocation]) -> bytes:

@@ -3,13 +3,13 @@
 A session is a MessagePack array of at least 16 members, so that its first member begins at the fourth byte.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
+from keyturn.core.base64url import encode_base64url
 from keyturn.core.one_time import OneTimeKind, OneTimeValue
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, Repeats, RevocationFloor, Seed, Session, make_repeats
@@ -166,7 +166,7 @@ def _raw(text: bytes) -> msgspec.Raw:
 def _unpack_subject(raw: bytes) -> Subject:
     packed = raw[1:] if raw[0] < 0xC0 else raw[5:]
     if packed[:1] == b"\0":
-        return Subject(urlsafe_b64encode(packed[1:]).rstrip(b"=").decode())
+        return Subject(encode_base64url(packed[1:]).decode())
     return Subject(packed.decode())
 
 

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.pq.abc import PGconn
 
 from keyturn import entropy
+from keyturn.core.backoff import backoff_seconds
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.connect_errors import error_summary
 from keyturn.stores.sql.psycopg_driver import DeadlineConnection
@@ -24,8 +25,6 @@ POLL_SECONDS = 0.1
 ANSWER_SECONDS = 1.0
 """Timeout of a query on the listening connection."""
 
-_MIN_BACKOFF_SECONDS = 0.05
-_MAX_BACKOFF_SECONDS = 2.0
 _STOP_SECONDS = 0.05
 
 _LISTEN = b"LISTEN keyturn"
@@ -135,5 +134,4 @@ class NotifyListener:
             _logger.warning(
                 "PostgreSQL does not notify of revocations, the log is polled instead: %s", error_summary(error)
             )
-        pause = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(self._failures - 1, 10))
-        self._retry_at = self._monotonic() + pause * (0.5 + self._jitter() / 2)
+        self._retry_at = self._monotonic() + backoff_seconds(self._failures, 0.05, 2.0, self._jitter())
