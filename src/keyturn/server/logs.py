@@ -55,5 +55,5 @@ def _quiet(human: bool) -> None:
         logging.getLogger(name).propagate = name != "uvicorn.access"
 
 
-def _mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _mask(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
     return {name: SECRETS.sub("***", value) if isinstance(value, str) else value for name, value in event.items()}

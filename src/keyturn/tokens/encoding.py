@@ -4,7 +4,7 @@ All functions raise only :class:`keyturn.errors.TokenMalformed`.
 """
 
 import json
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -18,7 +18,7 @@ MAX_DEPTH = 8
 _TO_STANDARD = bytes.maketrans(ALPHABET + bytes(set(range(256)) - set(ALPHABET)), ALPHABET[:62] + b"+/" + b"!" * 192)
 _QUOTE, _PADDING = b'"', (b'"', b'"', b'=="', b'="')
 _read_base64 = msgspec.json.Decoder(bytes).decode  # decodes a JSON string of base64 in half the time of binascii
-_read_json = msgspec.json.Decoder(dict[str, Any]).decode
+_read_json = msgspec.json.Decoder(dict[str, object]).decode
 _write_json = msgspec.json.Encoder().encode
 # RFC 4648 section 3.5: by length modulo 4, the last characters whose unused bits are zero. Length 1 never decodes.
 _ENDINGS = (ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
@@ -35,7 +35,9 @@ def decode_base64url(segment: bytes) -> bytes:
         raise TokenMalformed("not base64url: it contains a character outside the alphabet") from None
 
 
-def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+def decode_object(
+    document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = MAX_DEPTH
+) -> dict[str, object]:
     """Decode the JSON object in ``document``.
 
     Refuses documents over ``max_bytes`` before decoding, nesting over ``max_depth``, repeated members at any depth
@@ -53,8 +55,10 @@ def decode_object(document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_dep
     return members if _write_json(members) == document else _parse_strict(document)
 
 
-def _parse_strict(document: bytes) -> dict[str, Any]:
-    members: dict[str, Any] = json.loads(document, object_pairs_hook=_unique_members)  # msgspec has checked the syntax
+def _parse_strict(document: bytes) -> dict[str, object]:
+    members: dict[str, object] = json.loads(
+        document, object_pairs_hook=_unique_members
+    )  # msgspec has checked the syntax
     return members
 
 
@@ -66,7 +70,7 @@ def _is_deeper(value: object, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
 
 
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise TokenMalformed("the JSON object has a repeated member (RFC 7515 section 4)")

@@ -1,7 +1,5 @@
 """JOSE header: parsing and validation (RFC 7515 section 4, RFC 8725 section 3)."""
 
-from typing import Any
-
 import msgspec
 
 from keyturn.errors import TokenInvalid, TokenMalformed
@@ -47,7 +45,7 @@ def read_header(encoded: bytes) -> UnverifiedHeader:
     return UnverifiedHeader(alg, kid, media_type(typ) if typ else typ)
 
 
-def _text(members: dict[str, Any], name: str) -> str | None:
+def _text(members: dict[str, object], name: str) -> str | None:
     if name not in members:
         return None
     text = members[name]

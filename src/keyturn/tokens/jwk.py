@@ -5,7 +5,7 @@ Private and symmetric members are never read or written, except to compute the t
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,7 +22,7 @@ _CURVES = {algorithm.crv: algorithm for algorithm in ALGORITHMS.values() if isin
 _BY_CURVE_NAME = {algorithm.curve.name: algorithm for algorithm in _CURVES.values()}
 
 
-def algorithm_of(jwk: Mapping[str, Any]) -> str | None:
+def algorithm_of(jwk: Mapping[str, object]) -> str | None:
     """Return the only algorithm of this key, or ``None`` if Keyturn does not support the key (RFC 7517 section 5).
 
     An RSA key without ``alg`` is used for RS256. The curve of an elliptic curve key determines its algorithm.
@@ -51,28 +51,28 @@ def _allows_verification(operations: object) -> bool:
     return "verify" in names and all(names.count(each) == 1 for each in names)
 
 
-def material_of(jwk: Mapping[str, Any]) -> PublicMaterial:
+def material_of(jwk: Mapping[str, object]) -> PublicMaterial:
     """Return the public key in ``jwk``, of a type :func:`algorithm_of` supports. Raises :class:`ConfigurationError`."""
     try:
         match jwk["kty"]:
             case "RSA":
                 return rsa.RSAPublicNumbers(_number(jwk, "e"), _number(jwk, "n")).public_key()
             case "EC":
-                return _point(jwk, _CURVES[jwk["crv"]])
+                return _point(jwk, _CURVES[str(jwk["crv"])])
             case _:
                 return Ed25519PublicKey.from_public_bytes(_octets(jwk, "x", 32))
     except (ValueError, UnsupportedAlgorithm) as error:  # a point off the curve, or numbers that are no RSA key
         raise ConfigurationError(f"it is not a public key: {error}") from None
 
 
-def _point(jwk: Mapping[str, Any], algorithm: Ecdsa) -> ec.EllipticCurvePublicKey:
+def _point(jwk: Mapping[str, object], algorithm: Ecdsa) -> ec.EllipticCurvePublicKey:
     # RFC 7518 section 6.2.1.2: the full width of the curve, leading zeros included.
     x, y = _octets(jwk, "x", algorithm.width), _octets(jwk, "y", algorithm.width)
     numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), algorithm.curve)
     return numbers.public_key()
 
 
-def _octets(jwk: Mapping[str, Any], member: str, width: int | None = None) -> bytes:
+def _octets(jwk: Mapping[str, object], member: str, width: int | None = None) -> bytes:
     text = jwk.get(member)
     if not isinstance(text, str):
         raise ConfigurationError(f"its member {member!r} is missing or not a string")
@@ -85,7 +85,7 @@ def _octets(jwk: Mapping[str, Any], member: str, width: int | None = None) -> by
     return octets
 
 
-def _number(jwk: Mapping[str, Any], member: str) -> int:
+def _number(jwk: Mapping[str, object], member: str) -> int:
     octets = _octets(jwk, member)
     if not octets or octets[0] == 0:
         raise ConfigurationError(f"its member {member!r} is empty or starts with a zero octet (RFC 7518 section 6.3.1)")

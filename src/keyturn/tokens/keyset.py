@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.encoding import decode_object
@@ -40,7 +40,7 @@ class KeySet:
     @classmethod
     def from_jwks(
         cls,
-        document: bytes | str | Mapping[str, Any],
+        document: bytes | str | Mapping[str, object],
         *,
         max_bytes: int = MAX_JWKS_BYTES,
         max_keys: int = MAX_KEYS,
@@ -86,9 +86,9 @@ class KeySet:
         return f"KeySet({list(self)!r})"
 
 
-def _parse_document(document: object, max_bytes: int) -> Mapping[str, Any]:
+def _parse_document(document: object, max_bytes: int) -> Mapping[str, object]:
     if isinstance(document, Mapping):
-        return cast("Mapping[str, Any]", document)
+        return cast("Mapping[str, object]", document)
     try:
         octets = document.encode() if isinstance(document, str) else document
         if isinstance(octets, bytes):
@@ -99,7 +99,7 @@ def _parse_document(document: object, max_bytes: int) -> Mapping[str, Any]:
     raise ConfigurationError(f"the JWK Set cannot be read: {problem}; fetch it again from the issuer's jwks_uri")
 
 
-def _entries(document: Mapping[str, Any], max_keys: int) -> list[Mapping[str, Any]]:
+def _entries(document: Mapping[str, object], max_keys: int) -> list[Mapping[str, object]]:
     entries = document.get("keys")
     if not isinstance(entries, list | tuple):
         raise ConfigurationError("the JWK Set has no `keys` array (RFC 7517 section 5); check the jwks_uri")
@@ -108,10 +108,10 @@ def _entries(document: Mapping[str, Any], max_keys: int) -> list[Mapping[str, An
         raise ConfigurationError(f"the JWK Set has {len(items)} keys, of at most {max_keys}")
     if not all(isinstance(entry, Mapping) for entry in items):
         raise ConfigurationError("the JWK Set has a key that is not a JSON object; check the jwks_uri")
-    return cast("list[Mapping[str, Any]]", items)
+    return cast("list[Mapping[str, object]]", items)
 
 
-def _secret_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
+def _secret_problems(entries: list[Mapping[str, object]]) -> Iterator[str]:
     for entry in entries:
         private_members = PRIVATE_MEMBERS.intersection(entry)
         if private_members or entry.get("kty") == "oct":
@@ -120,7 +120,7 @@ def _secret_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{_label(entry)} has private or symmetric members ({names}); replace it and publish public keys only"
 
 
-def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
+def _kid_problems(entries: list[Mapping[str, object]]) -> Iterator[str]:
     kids = [entry["kid"] for entry in entries if "kid" in entry]
     for kid in kids:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
@@ -129,14 +129,14 @@ def _kid_problems(entries: list[Mapping[str, Any]]) -> Iterator[str]:
         yield f"the JWK Set repeats the kid {kid!r}; give each key its own kid"
 
 
-def _verifying_keys(entries: list[Mapping[str, Any]]) -> list[VerifyingKey]:
+def _verifying_keys(entries: list[Mapping[str, object]]) -> list[VerifyingKey]:
     keys: list[VerifyingKey] = []
     problems: list[str] = []
     for entry in entries:
         if (algorithm := algorithm_of(entry)) is None:
             continue
         try:
-            keys.append(VerifyingKey(algorithm, material_of(entry), entry.get("kid")))
+            keys.append(VerifyingKey(algorithm, material_of(entry), _kid(entry)))
         except ConfigurationError as error:
             problems.append(f"{_label(entry)}: {error}")
     if problems:
@@ -144,7 +144,12 @@ def _verifying_keys(entries: list[Mapping[str, Any]]) -> list[VerifyingKey]:
     return keys
 
 
-def _label(entry: Mapping[str, Any]) -> str:
+def _kid(entry: Mapping[str, object]) -> str | None:
+    kid = entry.get("kid")
+    return kid if isinstance(kid, str) else None
+
+
+def _label(entry: Mapping[str, object]) -> str:
     return f"the key with kid {str(entry['kid'])[:MAX_KID]!r}" if "kid" in entry else "a key without kid"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
@@ -33,7 +33,7 @@ Fetch = Callable[[Request], bytes]
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_arguments: Any, **_names: Any) -> None:
+    def redirect_request(self, *_arguments: object, **_names: object) -> None:
         # A redirect would let one forged response choose the source of trust (RFC 8414 section 6.2, SSRF).
         return None
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 
@@ -20,9 +19,9 @@ _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": 
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": {"type": "string"}}}
 
 
-def document(routes: Sequence[Route], config: WebConfig) -> dict[str, Any]:
+def document(routes: Sequence[Route], config: WebConfig) -> dict[str, object]:
     """Return an OpenAPI 3.1 document of ``routes``, with every refusal of each."""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, config)
     return {
@@ -39,8 +38,8 @@ def document(routes: Sequence[Route], config: WebConfig) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, config: WebConfig) -> dict[str, Any]:
-    operation: dict[str, Any] = {
+def _operation(route: Route, config: WebConfig) -> dict[str, object]:
+    operation: dict[str, object] = {
         "operationId": route.endpoint.__name__ + ("_openid" if "openid" in route.path else ""),
         "summary": route.summary,
         "responses": {str(route.status): _success(route), **_refusals(route)},
@@ -58,17 +57,17 @@ def _security(route: Route, config: WebConfig) -> list[dict[str, list[str]]]:
     return [*schemes, {}] if route.feed and config.open_feed else schemes
 
 
-def _success(route: Route) -> dict[str, Any]:
+def _success(route: Route) -> dict[str, object]:
     if route.is_page:
         return {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
     schema = _ref(route.response) if route.response else {"type": "object"}
-    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    content: dict[str, object] = {"application/json": {"schema": schema}}
     if route.feed:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {"description": HTTPStatus(route.status).phrase, "content": content}
 
 
-def _refusals(route: Route) -> dict[str, Any]:
+def _refusals(route: Route) -> dict[str, object]:
     by_status: dict[int, list[type[Refusal]]] = {}
     for refusal in dict.fromkeys(route.refusals):
         by_status.setdefault(_status(route, refusal), []).append(refusal)
@@ -79,11 +78,11 @@ def _status(route: Route, refusal: type[Refusal]) -> int:
     return problem(_example(refusal), "", route.path).status
 
 
-def _refusal(route: Route, status: int, refusals: list[type[Refusal]]) -> dict[str, Any]:
+def _refusal(route: Route, status: int, refusals: list[type[Refusal]]) -> dict[str, object]:
     codes = sorted({refusal.code for refusal in refusals})
     narrowed = {"properties": {"code": {"enum": codes}}}
     shape, media = (OAuthProblem, "application/json") if route.path in OAUTH_PATHS else (Problem, PROBLEM_TYPE)
-    response: dict[str, Any] = {
+    response: dict[str, object] = {
         "description": " · ".join(f"`{code}`" for code in codes),
         "content": {media: {"schema": {"allOf": [_ref(shape), narrowed]}}},
     }
@@ -95,13 +94,13 @@ def _example(refusal: type[Refusal]) -> Refusal:
     return refusal("documented")
 
 
-def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
+def _path_parameters(route: Route) -> Iterable[dict[str, object]]:
     for name in re.findall(r"{(\w+)}", route.path):
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
+def _query_parameters(route: Route) -> Iterable[dict[str, object]]:
     for name in route.query:
         yield {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}}
 
@@ -110,13 +109,13 @@ def _ref(shape: type) -> dict[str, str]:
     return {"$ref": _REF.format(name=shape.__name__)}
 
 
-def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+def _schemas(routes: Iterable[Route]) -> dict[str, object]:
     shapes = {shape for route in routes for shape in (route.request, route.response) if shape}
     ordered = sorted({*shapes, Problem, OAuthProblem}, key=lambda shape: shape.__name__)
     return msgspec.json.schema_components(ordered, ref_template=_REF)[1]
 
 
-def _schemes(policy: CookiePolicy) -> dict[str, Any]:
+def _schemes(policy: CookiePolicy) -> dict[str, object]:
     cookies = {
         role: {"type": "apiKey", "in": "cookie", "name": policy.name(role)} for role in ("session", "access", "refresh")
     }

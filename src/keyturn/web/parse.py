@@ -81,7 +81,7 @@ def _is_media_type(value: bytes, expected: bytes) -> bool:
     return media == expected and all(each and (each[1] != b"charset" or each[3] in _CHARSETS) for each in matches)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise _RepeatedField

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from keyturn.errors import ConfigurationError
@@ -28,9 +28,9 @@ class Address:
 
     form: Form
     hosts: tuple[Host, ...]
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
     name: str = ""
-    sentinel: Mapping[str, Any] | None = None
+    sentinel: Mapping[str, object] | None = None
 
     def __repr__(self) -> str:
         return f"Address({self.form!r}, {self.hosts!r})"
@@ -81,7 +81,7 @@ def _network(parts: SplitResult, query: dict[str, str], setting: str) -> Address
     return Address(form, hosts, {**_login(parts), **tls, **database}, name, sentinel)
 
 
-def _tls(scheme: str, query: dict[str, str], setting: str) -> dict[str, Any]:
+def _tls(scheme: str, query: dict[str, str], setting: str) -> dict[str, object]:
     options = _split_options(query, _TLS)
     if scheme == "rediss":
         return {"ssl": True, **options}

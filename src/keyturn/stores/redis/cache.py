@@ -4,7 +4,6 @@ import asyncio
 import hmac
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.circuit_breaker import CircuitBreaker
 from keyturn.stores.redis.codec import pack_session, unpack_session
-from keyturn.stores.redis.connect import FAILURES, connect, connect_async
+from keyturn.stores.redis.connect import FAILURES, AsyncClient, Client, connect, connect_async
 
 DEADLINE_SECONDS = 0.3
 """Timeout of a cache call; the session is then loaded from the store."""
@@ -100,7 +99,7 @@ class RedisCache(_Cache):
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
         self._address = address
-        self._client: Any = None
+        self._client: Client | None = None
 
     def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
         """Return a copy read under the log id ``log_id``, or None for a miss or an error."""
@@ -130,7 +129,7 @@ class RedisCache(_Cache):
         if self._client is not None:
             self._client.close()
 
-    def _redis(self) -> Any:
+    def _redis(self) -> Client:
         if self._client is None:
             self._client = connect(self._address, deadline_seconds=DEADLINE_SECONDS, connections=CONNECTIONS)
         return self._client
@@ -142,7 +141,7 @@ class AsyncRedisCache(_Cache):
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
         self._address = address
-        self._client: Any = None
+        self._client: AsyncClient | None = None
         self._loop: object = None
 
     async def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
@@ -173,7 +172,7 @@ class AsyncRedisCache(_Cache):
         if self._client is not None:
             await self._client.aclose()
 
-    def _redis(self) -> Any:
+    def _redis(self) -> AsyncClient:
         # A connection belongs to the event loop that opened it.
         loop = asyncio.get_running_loop()
         if loop is not self._loop:

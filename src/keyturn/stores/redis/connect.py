@@ -106,7 +106,7 @@ def _client(library: Any, address: Address, deadline_seconds: float, connections
         nodes = [library.cluster.ClusterNode(host, port) for host, port in address.hosts]
         return library.cluster.RedisCluster(startup_nodes=nodes, max_connections=connections, **options)
     if address.form == "sentinel":
-        sentinel_options = _sentinel(address, options) | _parser_options(library)
+        sentinel_options = _sentinel(address, options, deadline_seconds) | _parser_options(library)
         sentinels = library.sentinel.Sentinel(address.hosts, sentinel_kwargs=sentinel_options)
         return sentinels.master_for(address.name, max_connections=connections, **options)
     pool = library.BlockingConnectionPool(
@@ -119,36 +119,36 @@ def _client(library: Any, address: Address, deadline_seconds: float, connections
     return library.Redis.from_pool(pool)
 
 
-def _connection_class(library: Any, address: Address, options: dict[str, Any]) -> Any:
+def _connection_class(library: Any, address: Address, options: dict[str, object]) -> Any:
     if address.form == "unix":
         return library.UnixDomainSocketConnection
     return library.SSLConnection if options.pop("ssl", False) else library.Connection
 
 
-def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str, Any]:
+def _options(address: Address, deadline_seconds: float, retry: Any) -> dict[str, object]:
     # No retries: a script that timed out may have run, so only its caller knows if a repetition is safe.
     third = deadline_seconds / 3
     return {**address.options, "retry": retry, "socket_timeout": third, "socket_connect_timeout": third}
 
 
-def _parser_options(library: Any) -> dict[str, Any]:
+def _parser_options(library: Any) -> dict[str, object]:
     # The async redis-py limits the time of a whole reply itself.
     return {"redis_connect_func": use_bounded_parser} if library is _sync else {}
 
 
-def _sentinel(address: Address, options: dict[str, Any]) -> dict[str, Any]:
-    timeout = options["socket_connect_timeout"] / len(address.hosts)
+def _sentinel(address: Address, options: dict[str, object], deadline_seconds: float) -> dict[str, object]:
+    timeout = deadline_seconds / 3 / len(address.hosts)
     timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     return {**(address.sentinel or {}), **timeouts, "retry": options["retry"]}
 
 
-def _with_hosts(address: Address) -> dict[str, Any]:
+def _with_hosts(address: Address) -> dict[str, object]:
     if address.form == "unix":
         return {"path": address.options["unix_socket_path"]}
     host, port = address.hosts[0]
     return {"host": host, "port": port}
 
 
-def _for_socket(address: Address, options: dict[str, Any]) -> dict[str, Any]:
+def _for_socket(address: Address, options: dict[str, object]) -> dict[str, object]:
     excluded = ("unix_socket_path", "socket_connect_timeout") if address.form == "unix" else ()
     return {name: value for name, value in options.items() if name not in excluded}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import redis
 
@@ -17,6 +17,8 @@ from keyturn.stores.redis.connect import (
     CONNECTIONS,
     DEADLINE_SECONDS,
     FAILURES,
+    AsyncClient,
+    Client,
     connect,
     connect_async,
     translate_errors,
@@ -27,13 +29,16 @@ from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
 
 MAX_WAITING: Final = 1000
 
+_Connection = TypeVar("_Connection")
+_AsyncNetwork: TypeAlias = SingleServer[AsyncClient] | Cluster[AsyncClient]
+
 
 def _wait_command(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
     """Return the WAIT command, whose timeout ends before the connection's."""
     return ("WAIT", replicas, int(250 * deadline_seconds)) if replicas else ()
 
 
-def _perform(network: Network, step: Step, wait: Sequence[Word]) -> Execution:
+def _perform(network: Network[_Connection], step: Step, wait: Sequence[Word]) -> Execution[_Connection]:
     return execute(network, step, wait) if isinstance(step, Call) else execute_all(network, step, wait)
 
 
@@ -50,7 +55,7 @@ class RedisRunner:
     ) -> None:
         self._wait = _wait_command(replicas, deadline_seconds)
 
-        def node(host: str, port: int) -> Any:
+        def node(host: str, port: int) -> Client:
             return connect(_single(address, host, port), deadline_seconds=deadline_seconds, connections=connections)
 
         self._address = address
@@ -89,7 +94,7 @@ class RedisRunner:
         for each in _clients(self._network):
             each.close()
 
-    def _execute(self, step: Step) -> Any:
+    def _execute(self, step: Step) -> object:
         return run(_perform(self._network, step, self._wait), _send)
 
     def _refresh_topology(self) -> None:
@@ -99,11 +104,11 @@ class RedisRunner:
                 self._network.layout.nodes_manager.initialize()
 
 
-def _identity(client: Any) -> str:
+def _identity(client: Client) -> str:
     return f"{client.info('server')['run_id']}{client.info('replication')['master_replid']}"
 
 
-def _send(request: tuple[Any, Commands]) -> Sequence[Any]:
+def _send(request: tuple[Client, Commands]) -> Sequence[object]:
     client, commands = request
     if len(commands) == 1:
         try:
@@ -113,7 +118,7 @@ def _send(request: tuple[Any, Commands]) -> Sequence[Any]:
     pipeline = client.pipeline(transaction=False)
     for each in commands:
         pipeline.execute_command(*each)
-    answers: Sequence[Any] = pipeline.execute(raise_on_error=False)
+    answers: Sequence[object] = pipeline.execute(raise_on_error=False)
     return answers
 
 
@@ -134,16 +139,16 @@ class AsyncRedisRunner:
         self._wait = _wait_command(replicas, deadline_seconds)
         self._slots = connections + MAX_WAITING
 
-        def node(host: str, port: int) -> Any:
+        def node(host: str, port: int) -> AsyncClient:
             single = _single(address, host, port)
             return connect_async(single, deadline_seconds=deadline_seconds, connections=connections)
 
-        def network() -> SingleServer | Cluster:
+        def network() -> _AsyncNetwork:
             client = connect_async(address, deadline_seconds=deadline_seconds, connections=connections)
             return Cluster(client, node) if address.form == "cluster" else SingleServer(client)
 
         # A connection belongs to the event loop that opened it.
-        self._networks: weakref.WeakKeyDictionary[Any, SingleServer | Cluster] = weakref.WeakKeyDictionary()
+        self._networks: weakref.WeakKeyDictionary[Any, _AsyncNetwork] = weakref.WeakKeyDictionary()
         self._make_network = network
 
     async def run(self, operation: Operation[T]) -> T:
@@ -151,7 +156,7 @@ class AsyncRedisRunner:
         if self._slots == 0:
             raise StoreUnavailable("too many operations are waiting for the store; retry later")
         self._slots -= 1
-        network: SingleServer | Cluster | None = None
+        network: _AsyncNetwork | None = None
         try:
             network = await self._network()
             return await run_async(operation, partial(self._execute, network))
@@ -167,7 +172,7 @@ class AsyncRedisRunner:
         for each in () if network is None else _clients(network):
             await each.aclose()
 
-    async def _network(self) -> SingleServer | Cluster:
+    async def _network(self) -> _AsyncNetwork:
         loop = asyncio.get_running_loop()
         network = self._networks.get(loop)
         if network is None:
@@ -176,17 +181,17 @@ class AsyncRedisRunner:
             await network.layout.initialize()
         return network
 
-    async def _execute(self, network: Network, step: Step) -> Any:
+    async def _execute(self, network: Network[AsyncClient], step: Step) -> object:
         return await run_async(_perform(network, step, self._wait), _send_async)
 
 
-async def _refresh_topology(network: SingleServer | Cluster | None) -> None:
+async def _refresh_topology(network: _AsyncNetwork | None) -> None:
     if isinstance(network, Cluster):
         with suppress(*FAILURES):
             await network.layout.nodes_manager.initialize()
 
 
-async def _send_async(request: tuple[Any, Commands]) -> Sequence[Any]:
+async def _send_async(request: tuple[AsyncClient, Commands]) -> Sequence[object]:
     client, commands = request
     if len(commands) == 1:
         try:
@@ -196,7 +201,7 @@ async def _send_async(request: tuple[Any, Commands]) -> Sequence[Any]:
     pipeline = client.pipeline(transaction=False)
     for each in commands:
         pipeline.execute_command(*each)
-    answers: Sequence[Any] = await pipeline.execute(raise_on_error=False)
+    answers: Sequence[object] = await pipeline.execute(raise_on_error=False)
     return answers
 
 
@@ -204,7 +209,7 @@ def _single(address: Address, host: str, port: int) -> Address:
     return replace(address, form="single", hosts=((host, port),))
 
 
-def _clients(network: SingleServer | Cluster) -> Sequence[Any]:
+def _clients(network: _AsyncNetwork) -> Sequence[Any]:
     return (network.client,) if isinstance(network, SingleServer) else (network.layout, *network.clients.values())
 
 

@@ -1,7 +1,6 @@
 """Accounts in SQL."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
@@ -9,7 +8,7 @@ from keyturn.core.account import Account
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
 from keyturn.core.types import Subject
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, UniqueViolation, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Row, UniqueViolation, writes
 from keyturn.stores.sql.rows import account_to_row, row_to_account
 from keyturn.stores.sql.sessions import increment_generation, move_to_generation
 from keyturn.stores.sql.tables import accounts
@@ -47,7 +46,7 @@ def load_locked(subject: Subject) -> Operation[Account | None]:
     return _account((yield _LOAD_LOCKED, {"subject": subject}).rows)
 
 
-def _account(rows: Sequence[Any]) -> Account | None:
+def _account(rows: Sequence[Row]) -> Account | None:
     return row_to_account(rows[0]) if rows else None
 
 

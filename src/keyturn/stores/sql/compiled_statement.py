@@ -6,11 +6,14 @@ the statement itself on SQLite.
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any, cast
+from typing import TypeAlias, cast
 
 from sqlalchemy import ClauseElement, Dialect, Executable
 
 from keyturn.errors import BadRequest
+
+Parameters: TypeAlias = dict[str, object] | tuple[object, ...]
+"""Named or positional parameters of a statement."""
 
 
 class CompiledStatement:
@@ -26,7 +29,7 @@ class CompiledStatement:
         names = cast("list[str] | None", getattr(compiled, "positiontup", None))
         self._to_positional = None if names is None else _positional_getter(tuple(names))
 
-    def bind(self, parameters: Mapping[str, object]) -> Any:
+    def bind(self, parameters: Mapping[str, object]) -> Parameters:
         """Merge ``parameters`` with the statement's constants. Raises ``BadRequest`` for text with U+0000."""
         for value in parameters.values():
             # PostgreSQL cannot store U+0000, and all stores must accept the same values.
@@ -36,7 +39,7 @@ class CompiledStatement:
         return values if self._to_positional is None else self._to_positional(values)
 
 
-def _positional_getter(names: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[Any, ...]]:
+def _positional_getter(names: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[object, ...]]:
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple(values[name] for name in names)

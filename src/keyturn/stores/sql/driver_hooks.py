@@ -11,11 +11,11 @@ def _false(_error: Exception) -> bool:
     return False
 
 
-def _true(_connection: Any) -> bool:
+def _true(_connection: object) -> bool:
     return True
 
 
-def _no_deadline(_connection: Any, _give_up_at: float) -> None:
+def _no_deadline(_connection: object, _give_up_at: float) -> None:
     pass
 
 

@@ -8,7 +8,7 @@ returns, and rolled back when it raises or yields ``ROLLBACK``.
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Executable
 
@@ -21,6 +21,10 @@ class Control(Enum):
 
 
 BEGIN, ROLLBACK = Control.BEGIN, Control.ROLLBACK
+
+
+Row: TypeAlias = Sequence[Any]
+"""A row as the driver returns it; the column types are those of the table."""
 
 
 @dataclass(frozen=True, slots=True)

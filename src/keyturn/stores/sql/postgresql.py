@@ -1,10 +1,9 @@
 """Setup and checks of a new PostgreSQL connection, for both drivers."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
+from keyturn.stores.sql.operation import Row
 
 _logger = logging.getLogger("keyturn.store")
 
@@ -32,7 +31,7 @@ def connection_setup_sql(deadline_seconds: float, *, durable: bool) -> str:
         (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name = 'idle_session_timeout')"""  # noqa: S608  # numbers and constants of this module
 
 
-def check_server(row: Sequence[Any], label: str) -> None:
+def check_server(row: Row, label: str) -> None:
     """Check the result of ``connection_setup_sql``.
 
     Raises ``StoreUnavailable`` for a standby, whose data may be outdated, and ``ConfigurationError`` for a database

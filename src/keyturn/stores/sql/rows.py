@@ -1,6 +1,5 @@
 """Conversion of records to parameters and of rows to records; row values are trusted no further than their columns."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, See
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant
 from keyturn.ports import StoredKey
+from keyturn.stores.sql.operation import Row
 
 _encode = msgspec.json.Encoder().encode
 _decode_amr = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -49,7 +49,7 @@ def session_to_row(session: Session) -> dict[str, object]:
     }
 
 
-def row_to_session(row: Sequence[Any]) -> LoadedSession:
+def row_to_session(row: Row) -> LoadedSession:
     """Convert a row of ``sessions``, in column order, followed by the four values of its revocation floor."""
     (
         sid,
@@ -102,7 +102,7 @@ def row_to_session(row: Sequence[Any]) -> LoadedSession:
     return LoadedSession(session, row_to_floor(floor))
 
 
-def row_to_floor(row: Sequence[Any]) -> RevocationFloor:
+def row_to_floor(row: Row) -> RevocationFloor:
     """Convert the generation of the subject, the not-before of client and everything, the suspension; or None."""
     generation, client, everything, suspended = row
     return RevocationFloor(generation or 0, Instant(max(client or 0, everything or 0)), Instant(suspended or 0))
@@ -121,7 +121,7 @@ def revocation_to_row(entry: Revocation) -> dict[str, object]:
     }
 
 
-def row_to_revocation(row: Sequence[Any]) -> Revocation:
+def row_to_revocation(row: Row) -> Revocation:
     """Convert a row of ``revocations``, in column order."""
     sequence, kind, key, value, at, expires_at, tag = row
     return Revocation(RevocationKind(kind), key, value, at, expires_at, sequence, tag)
@@ -139,23 +139,23 @@ def account_to_row(account: Account) -> dict[str, object]:
     }
 
 
-def row_to_account(row: Sequence[Any]) -> Account:
+def row_to_account(row: Row) -> Account:
     """Convert a row of ``accounts``, in column order."""
     subject, identifier, password_hash, created_at, disabled, version = row
     return Account(subject, identifier, password_hash, created_at, bool(disabled), version)
 
 
-def row_to_bucket(row: Sequence[Any]) -> Bucket:
+def row_to_bucket(row: Row) -> Bucket:
     """Convert a row of ``throttles``, in column order."""
     return Bucket(*row)
 
 
-def row_to_key(row: Sequence[Any]) -> StoredKey:
+def row_to_key(row: Row) -> StoredKey:
     """Convert a row of ``signing_keys``, in column order."""
     return StoredKey(*row)
 
 
-def row_to_event(row: Sequence[Any]) -> AuditEvent:
+def row_to_event(row: Row) -> AuditEvent:
     """Convert a row of ``audit``, in column order, without its id."""
     event, *rest = row
     return AuditEvent(AuditEventType(event), *rest)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.generators import run
-from keyturn.stores.sql.compiled_statement import CompiledStatement
+from keyturn.stores.sql.compiled_statement import CompiledStatement, Parameters
 from keyturn.stores.sql.connect_errors import error_summary
 from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.driver_hooks import DriverHooks
@@ -29,6 +29,7 @@ from keyturn.stores.sql.operation import (
 
 UNSTORABLE = "a value cannot be stored"
 
+_NO_PARAMETERS: Parameters = ()
 _PAUSE_SECONDS = 0.0005
 """Pause between two attempts while another process holds the lock.
 
@@ -142,7 +143,7 @@ class Runner:
         if isinstance(step, ExternalCall):
             return Result((step.run(),), 0)
         if isinstance(step, Control):
-            sql, parameters = (self._begin_sql if step is Control.BEGIN else "ROLLBACK"), ()
+            sql, parameters = (self._begin_sql if step is Control.BEGIN else "ROLLBACK"), _NO_PARAMETERS
         else:
             compiled = self._statements.get(step[0]) or self._compile(step[0])
             sql, parameters = compiled.sql, compiled.bind(step[1])
@@ -154,7 +155,7 @@ class Runner:
             self._execute_retrying(cursor, sql, parameters)
         return Result((), cursor.rowcount) if cursor.description is None else Result(cursor.fetchall(), 0)
 
-    def _execute_retrying(self, cursor: Any, sql: str, parameters: Any) -> None:
+    def _execute_retrying(self, cursor: Any, sql: str, parameters: Parameters) -> None:
         # Called outside a transaction only: a statement that failed on a lock has had no effect.
         give_up_at = time.monotonic() + self._timeout_seconds
         while True:

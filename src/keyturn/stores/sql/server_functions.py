@@ -15,12 +15,12 @@ class _ServerFunction(FunctionElement[Any]):
 
 
 @compiles(_ServerFunction)
-def _compile_default(element: _ServerFunction, _compiler: Any, **_: Any) -> str:
+def _compile_default(element: _ServerFunction, _compiler: object, **_: object) -> str:
     return element.otherwise
 
 
 @compiles(_ServerFunction, "postgresql")
-def _compile_postgresql(element: _ServerFunction, _compiler: Any, **_: Any) -> str:
+def _compile_postgresql(element: _ServerFunction, _compiler: object, **_: object) -> str:
     return element.postgresql
 
 

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, and_, delete, func, insert, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, text, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.sql.database import Database, find_database, require_database
 from keyturn.stores.sql.markers import COPYING, MOVED, read_markers
 from keyturn.stores.sql.migrate import upgrade
+from keyturn.stores.sql.operation import Row
 from keyturn.stores.sql.tables import (
     LOG,
     accounts,
@@ -136,10 +137,10 @@ def _transfer_pass(source: Connection, target: Connection, progress: Progress) -
     return result
 
 
-def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[Any], Any, Any]]:
+def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[Row], Row | None, Row | None]]:
     """Yield rows in key order, with the keys before and at the end of each batch; None for no bound."""
     key = tuple_(*table.primary_key.columns)
-    after: Any = None
+    after: Row | None = None
     while True:
         query = select(table).order_by(*table.primary_key.columns).limit(BATCH)
         rows = connection.execute(query if after is None else query.where(key > after)).all()
@@ -150,7 +151,7 @@ def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[An
         after = last
 
 
-def _sync_range(target: Connection, table: Table, rows: Sequence[Any], after: Any, last: Any) -> int:
+def _sync_range(target: Connection, table: Table, rows: Sequence[Row], after: Row | None, last: Row | None) -> int:
     """Make the target hold exactly ``rows`` between two keys. Return the number of written and deleted rows."""
     existing = {_key(table, row): row for row in target.execute(select(table).where(_between(table, after, last)))}
     expected = {_key(table, row): row for row in rows}
@@ -161,18 +162,18 @@ def _sync_range(target: Connection, table: Table, rows: Sequence[Any], after: An
         for key in surplus:
             target.execute(delete(table).where(tuple_(*table.primary_key.columns) == key))
         if missing:
-            target.execute(insert(table), [dict(row._mapping) for row in missing])
+            target.execute(insert(table), [dict(zip(table.columns.keys(), row, strict=True)) for row in missing])
         target.execute(text("COMMIT"))
     return len({*(_key(table, row) for row in missing), *surplus})
 
 
-def _between(table: Table, after: Any, last: Any) -> Any:
+def _between(table: Table, after: Row | None, last: Row | None) -> ColumnElement[bool]:
     key = tuple_(*table.primary_key.columns)
     bounds = [*(() if after is None else (key > after,)), *(() if last is None else (key <= last,))]
     return and_(True, *bounds)
 
 
-def _key(table: Table, row: Any) -> tuple[Any, ...]:
+def _key(table: Table, row: Any) -> Row:
     return tuple(row._mapping[column] for column in table.primary_key.columns)
 
 
@@ -212,9 +213,9 @@ def _digest(connection: Connection, table: Table) -> str:
     return digest.hexdigest()
 
 
-def _normalize(value: Any) -> Any:
+def _normalize(value: object) -> object:
     # Drivers return binary columns as bytes or as memoryview.
-    return value.tobytes() if type(value) is memoryview else value
+    return value.tobytes() if isinstance(value, memoryview) else value
 
 
 @contextmanager
