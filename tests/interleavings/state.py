@@ -31,7 +31,8 @@ def freeze(value: Any) -> Any:
         return frozenset(map(freeze, value))
     if isinstance(value, (list, tuple)):
         return tuple(map(freeze, value))
-    return freeze(vars(value))
+    # An object() stands for the revision of a set of revocations, which only verifiers compare.
+    return freeze(getattr(value, "__dict__", None))
 
 
 def _freeze_record(record: Any) -> Any:
