@@ -99,4 +99,7 @@ class AsyncRedisStore(StorePorts):
 
 def _definitions(runner: RedisRunner) -> dict[str, object]:
     """Return the definition of each port in Redis by name, but of the log, which is read in a quarantine, too."""
-    return {"sessions": Sessions(needs_replicas=runner.needs_replicas), "one_time": OneTimeValues()}
+    return {
+        "sessions": Sessions(needs_replicas=runner.needs_replicas),
+        "one_time": OneTimeValues(),
+    }

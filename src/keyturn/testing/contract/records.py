@@ -3,14 +3,14 @@
 import secrets
 from collections.abc import Callable, Sequence
 from threading import Barrier, Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from keyturn.core.account import Account
 from keyturn.core.revocation import ENDED, GenerationIncrement, Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.session_id import new_session_id, partition_of
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.ports import AccountStore, AuditLog, KeyStore, OneTimeStore, RevocationLog, SessionStore, ThrottleStore
+from keyturn.ports import StorePorts
 
 NOW = Instant(1_700_000_000)
 LATER = Instant(NOW + 3600)
@@ -35,16 +35,7 @@ UNSTORABLE_NUMBERS = (2**63, -(2**63) - 1, 2**70)
 R = TypeVar("R")
 
 
-class Store(Protocol):
-    """Store with its ports as attributes."""
-
-    sessions: SessionStore
-    accounts: AccountStore
-    log: RevocationLog
-    throttles: ThrottleStore
-    keys: KeyStore
-    audit: AuditLog
-    one_time: OneTimeStore
+Store: TypeAlias = StorePorts
 
 
 def new_name() -> str:
