@@ -17,7 +17,7 @@ from keyturn.errors import StoreUnavailable
 from keyturn.stores.log_follower import LogFollower, connect_feed
 from keyturn.stores.sql.listen_notify import POLL_SECONDS, NotifyListener
 from keyturn.stores.sql.psycopg_driver import DeadlineConnection
-from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
+from keyturn.stores.sql.store import SqlStore
 from services.fixtures import Fresh
 from services.postgres import Postgres
 from services.process import until
@@ -227,9 +227,3 @@ def test_each_look_without_a_connection_says_perhaps() -> None:
     watch = NotifyListener(connect)
     assert watch.change_token() != watch.change_token()
     watch.close()
-
-
-def test_a_task_reads_the_log_itself(fresh: Fresh) -> None:
-    store = AsyncSqlStore(fresh("postgresql"))
-    assert store.watch() is None
-    store.store.close()

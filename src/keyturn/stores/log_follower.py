@@ -1,9 +1,8 @@
 """Feeds within a process: copy the entries of a revocation log to a sink."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 from typing import Any, Protocol
@@ -14,8 +13,8 @@ from keyturn.core.feed import Action, PageExtent, Progress
 from keyturn.core.log_mark import LogMark
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.types import Instant
-from keyturn.generators import run, run_async
-from keyturn.stores.memory import AsyncMemoryStore, MemoryStore
+from keyturn.ports import RevocationLog
+from keyturn.stores.memory import MemoryStore
 from keyturn.stores.revocation_sink import RevocationSink
 
 POLL_SECONDS = 0.005
@@ -31,8 +30,6 @@ RESTORED = (
     "503 store_restored until you run `keyturn revoke all`, or `keyturn db confirm-restored` if you know that no "
     "session was ended after the backup"
 )
-
-_LogCalls = Generator[tuple[str, tuple[object, ...]], Any, int]
 
 
 class ChangeNotifier(Protocol):
@@ -59,7 +56,7 @@ class ChangeNotifier(Protocol):
 
 
 class LogFollower:
-    """Reader that follows a sync or async ``RevocationLog`` and applies its entries to a sink.
+    """Reader that follows a ``RevocationLog`` and applies its entries to a sink.
 
     The sink is complete as of the *request* of a page, not its arrival. While the log cannot be read, the sink is not
     marked complete and goes stale.
@@ -70,7 +67,7 @@ class LogFollower:
 
     def __init__(
         self,
-        log: Any,
+        log: RevocationLog,
         sink: RevocationSink,
         *,
         notifier: ChangeNotifier | None = None,
@@ -97,15 +94,20 @@ class LogFollower:
 
         Raises the log's errors; the sink is not marked complete then.
         """
-        return run(self._poll(requested_at), self._call)
-
-    async def poll_once_async(self, requested_at: float) -> int:
-        """Poll an async log; see ``poll_once``."""
-        return await run_async(self._poll(requested_at), self._call)
-
-    def _call(self, call: tuple[str, tuple[object, ...]]) -> Any:
-        method, arguments = call
-        return getattr(self._log, method)(*arguments)
+        # Read the token before the entries: a commit in between changes it again and is read by the next poll.
+        token = self._notifier.change_token() if self._notifier is not None else None
+        count = 0
+        if token is None or token != self._change_token:
+            count = self._read_pages()
+            self._change_token = token
+        self._sink.mark_complete(requested_at)
+        if self._mark is not None:
+            # The entry was read from the store, so its commit is durable: a crash never leaves a mark of a lost entry.
+            self._save_mark(self._mark)
+        if requested_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
+            self._sink.expire(self._now())
+            self._expired_at = requested_at
+        return count
 
     def run_thread(self, stop: Event, *, interval_seconds: float | None = None) -> None:
         """Follow the log until ``stop`` is set; run this in a thread.
@@ -120,76 +122,43 @@ class LogFollower:
             else:
                 self._wait(self._record_success(interval_seconds), stop)
 
-    async def run(
-        self,
-        *,
-        interval_seconds: float | None = None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        """Follow the log until cancelled."""
-        while True:
-            try:
-                await self.poll_once_async(self._monotonic())
-            except Exception as error:  # the next poll may succeed; the staleness bound holds until then
-                pause = self._record_failure(error)
-            else:
-                pause = self._record_success(interval_seconds)
-            await sleep(pause)
-
     def close(self) -> None:
         """Close the notifier."""
         if self._notifier is not None:
             self._notifier.close()
 
-    def _poll(self, requested_at: float) -> _LogCalls:
-        # Read the token before the entries: a commit in between changes it again and is read by the next poll.
-        token = self._notifier.change_token() if self._notifier is not None else None
-        count = 0
-        if token is None or token != self._change_token:
-            count = yield from self._read_pages()
-            self._change_token = token
-        self._sink.mark_complete(requested_at)
-        if self._mark is not None:
-            # The entry was read from the store, so its commit is durable: a crash never leaves a mark of a lost entry.
-            self._save_mark(self._mark)
-        if requested_at - self._expired_at >= EXPIRE_EVERY_SECONDS:
-            self._sink.expire(self._now())
-            self._expired_at = requested_at
-        return count
-
-    def _read_pages(self) -> _LogCalls:
+    def _read_pages(self) -> int:
         count = 0
         while True:
-            page, extent = yield from self._read_page()
-            self._progress, action = self._progress.advance(extent)
-            if action is Action.RESTART:
-                continue
-            if extent.is_snapshot:
-                self._sink.reset(page)
-            else:
-                for entry in page.entries:
-                    self._sink.apply(entry)
-            self._mark = page.end
-            count += len(page.entries)
+            page, extent = self._read_page()
+            progress, action = self._progress.advance(extent)
+            if action is not Action.RESTART:
+                self._apply(page, extent)
+                count += len(page.entries)
+            self._progress = progress
             if action is Action.COMPLETE:
                 return count
 
-    def _read_page(self) -> Generator[tuple[str, tuple[object, ...]], Any, tuple[RevocationPage, PageExtent]]:
-        page: RevocationPage
+    def _apply(self, page: RevocationPage, extent: PageExtent) -> None:
+        if extent.is_snapshot:
+            self._sink.reset(page)
+        else:
+            for entry in page.entries:
+                self._sink.apply(entry)
+        self._mark = page.end
+
+    def _read_page(self) -> tuple[RevocationPage, PageExtent]:
         if not self._progress.is_following:
-            page = yield "snapshot", ()
+            page = self._log.snapshot()
             return page, page.extent(0, is_last=True, is_snapshot=True)
         after = self._progress.cursor.sequence
-        page = yield "after", (after, _PAGE)
-        if self._is_restored(page):
-            yield "mark_restored", (self._mark, self._now())
+        page = self._log.after(after, _PAGE)
+        # The log may have grown beyond our position again: the same sequence numbers then name other entries.
+        if self._mark is not None and page.start is not None and self._mark.is_contradicted_by(page.start):
+            self._log.mark_restored(self._mark, self._now())
             _logger.error(RESTORED)
             page = replace(page, complete=False)
         return page, page.extent(after, is_last=len(page.entries) < _PAGE)
-
-    def _is_restored(self, page: RevocationPage) -> bool:
-        # The log may have grown beyond our position again: the same sequence numbers then name other entries.
-        return self._mark is not None and page.start is not None and self._mark.is_contradicted_by(page.start)
 
     def _record_failure(self, error: Exception) -> float:
         self._failures += 1
@@ -225,10 +194,6 @@ class InProcessFeed:
         """Wait for ``stop``."""
         stop.wait()
 
-    async def run(self, *, interval_seconds: float | None = None) -> None:
-        """Wait until cancelled."""
-        await asyncio.Event().wait()
-
     def close(self) -> None:
         """Stop applying entries to the sink."""
         self._stop()
@@ -242,12 +207,10 @@ def connect_feed(
     monotonic: Callable[[], float] = time.monotonic,
     save_mark: Callable[[LogMark], None] = lambda _: None,
 ) -> LogFollower | InProcessFeed:
-    """Return the fastest feed of ``store`` (sync or async). The caller runs or polls it, and closes it.
+    """Return the fastest feed of the sync ``store``. The caller runs or polls it, and closes it.
 
     ``save_mark``: as for ``LogFollower``.
     """
-    if isinstance(store, AsyncMemoryStore):
-        store = store.store
     if isinstance(store, MemoryStore):
         return InProcessFeed(store, sink)
     return LogFollower(store.log, sink, notifier=store.watch(), now=now, monotonic=monotonic, save_mark=save_mark)

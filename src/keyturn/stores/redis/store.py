@@ -87,9 +87,6 @@ class AsyncRedisStore(StorePorts):
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
 
-    def watch(self) -> None:
-        """Return None: the notifier blocks. Follow ``store`` in a thread instead."""
-
     async def close(self) -> None:
         """Finish running operations, cancel waiting ones and close every connection."""
         await self._runner.close()

@@ -119,13 +119,6 @@ class AsyncSqlStore(StorePorts):
     def __repr__(self) -> str:
         return f"Async{self.store!r}"
 
-    def watch(self) -> ChangeNotifier | None:
-        """Create a change notifier that does not block, or return None.
-
-        PostgreSQL has none, because its notifier waits for the server: follow ``store`` in a thread instead.
-        """
-        return self.store.watch() if self.store.database.address is None else None
-
     async def close(self) -> None:
         """Finish running operations, cancel waiting ones and close every connection."""
         await self._ports.close()
