@@ -96,7 +96,7 @@ class World:
     mark: LogMark | None = None
     pending: LogMark | None = None
     follower: LogFollower | None = None
-    reader: FeedReader = field(default_factory=lambda: FeedReader(5.0))
+    reader: FeedReader = field(default_factory=lambda: FeedReader(5.0, lambda: NOW, lambda: 0.0))
     clock: float = 0.0
     tags: int = 0
     lost: bool = False
@@ -173,8 +173,6 @@ def poll_once(world: World) -> None:
         "https://auth.example.com/auth/revocations",
         {},
         send=send,
-        now=lambda: NOW,
-        monotonic=lambda: world.clock,
         nonce=lambda: "n",
     )
 

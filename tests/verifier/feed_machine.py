@@ -61,7 +61,7 @@ class FeedMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log = ModelLog()
-        self.reader = FeedReader(5.0)
+        self.reader = FeedReader(5.0, lambda: NOW, lambda: 1.0)
         self.pages: list[Page] = []
         self.streamed = 0
         self.known: frozenset[str] = frozenset()
@@ -147,7 +147,7 @@ class FeedMachine(RuleBasedStateMachine):
     def deliver(self, page: Page) -> Action:
         action = self.reader.receive(page.extent, page.entries)
         if action is Action.COMPLETE:
-            self.reader.mark_complete(1.0, NOW, 1.0)
+            self.reader.mark_complete(1.0)
             assert page.truth <= self.held(), "complete without every revocation of the log"
         return action
 

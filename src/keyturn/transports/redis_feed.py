@@ -74,7 +74,7 @@ class RedisFeed(HttpFeed):
             self._try_poll()
         if self._reader.progress.is_following:
             self._resolve(first)
-        RedisStreamReader(self._reader, self._clock, self._monotonic).run(
+        RedisStreamReader(self._reader).run(
             self._address, lambda: self._on_event(self._reader.freshness.is_fresh(self._monotonic()), first)
         )
 
@@ -88,10 +88,9 @@ class RedisFeed(HttpFeed):
 class RedisStreamReader:
     """Reader of the Redis stream, over one connection, into a ``FeedReader``."""
 
-    def __init__(self, reader: FeedReader, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    def __init__(self, reader: FeedReader) -> None:
         self._reader = reader
-        self._now = now
-        self._monotonic = monotonic
+        self._monotonic = reader.monotonic
         # For each poll that reached the end of the stream: its time, and the last stream id then or later.
         self._polls: deque[tuple[float, Id]] = deque(maxlen=_MAX_POLLS)
 
@@ -153,7 +152,7 @@ class RedisStreamReader:
             polled_at = self._complete_as_of(_id(before))
             if polled_at is not None:
                 self._receive(LogCursor(log_id, sequence, self._reader.cursor.mark), [], is_last=True)
-                self._reader.mark_complete(polled_at, self._now(), self._monotonic())
+                self._reader.mark_complete(polled_at)
 
     def _receive(self, end: LogCursor, entries: list[Revocation], *, is_last: bool = False) -> None:
         progress = self._reader.progress

@@ -1,7 +1,7 @@
 """State of a feed reader, shared by all transports: revocations, freshness and position in the log."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from keyturn.core.clocks import ClockBounds, SteadyClock, read_clocks
@@ -39,13 +39,22 @@ def check_nonce(response_nonce: str, nonce: str) -> None:
 class FeedReader:
     """Reader that merges feed entries. Revocations are never removed early, so no response can revive a revoked token.
 
-    ``tolerance_seconds``: difference beyond which its wall clock and the issuer's disagree.
+    ``now``: wall clock. ``monotonic``: clock of ``freshness``. ``tolerance_seconds``: difference beyond which the wall
+    clock and the issuer's disagree.
     ``progress``: state and position. ``previous``: position before the present snapshot, None without one.
     ``restores``: how often the log was found to lack entries that it had, because it was put back from a backup.
     ``alarm``: says so, until everything is revoked or the log gets another id. Empty otherwise.
     """
 
-    def __init__(self, bound_seconds: float, tolerance_seconds: float = 5) -> None:
+    def __init__(
+        self,
+        bound_seconds: float,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        tolerance_seconds: float = 5,
+    ) -> None:
+        self.now = now
+        self.monotonic = monotonic
         self._tolerance_seconds = tolerance_seconds
         self._steady: SteadyClock | None = None
         self.revocations = RevocationSet()
@@ -98,12 +107,13 @@ class FeedReader:
             if entry.kind is RevocationKind.EVERYTHING:
                 self.alarm = ""
 
-    def mark_complete(self, requested_at: float, now: float, received_at: float, issuer_now: int | None = None) -> None:
+    def mark_complete(self, requested_at: float, issuer_now: int | None = None) -> None:
         """Record that every revocation committed by ``requested_at`` (monotonic seconds) was read.
 
-        ``now``: wall time at ``received_at`` (monotonic seconds). ``issuer_now``: the issuer's, None if unknown.
-        Revocations that have expired by both are removed: a wrong clock must not revive a revoked token.
+        ``issuer_now``: the issuer's wall time, None if unknown. Revocations that have expired by both wall clocks are
+        removed: a wrong clock must not revive a revoked token.
         """
+        now, received_at = self.now(), self.monotonic()
         self._compare_logs()
         if issuer_now is not None:
             measured = ClockBounds.from_measurement(issuer_now, requested_at, received_at, precision_seconds=1)

@@ -105,10 +105,15 @@ def fetch_as(
     document_type: type[Document], request: Request, send: Fetch = fetch, max_bytes: int = FETCH_BYTES
 ) -> Document:
     """Send ``request`` and decode the JSON response as ``document_type``. Raises ``Unavailable``."""
+    return decode_as(document_type, send(request), max_bytes, display_url(request))
+
+
+def decode_as(document_type: type[Document], body: bytes, max_bytes: int, source: str) -> Document:
+    """Decode the JSON object ``body`` of ``source`` as ``document_type``. Raises ``Unavailable``."""
     try:
-        return msgspec.convert(decode_object(send(request), max_bytes=max_bytes), document_type)
+        return msgspec.convert(decode_object(body, max_bytes=max_bytes), document_type)
     except (TokenMalformed, msgspec.ValidationError) as error:
-        raise Unavailable(f"{display_url(request)}: {error}") from error
+        raise Unavailable(f"{source}: {error}") from error
 
 
 def bearer_header(token: str | None) -> dict[str, str]:

@@ -62,7 +62,7 @@ class HttpFeed:
         self._open_stream = stream
         self._jitter = jitter
         self._nonce = nonce
-        self._reader = FeedReader(staleness_seconds, max(1, leeway_seconds))
+        self._reader = FeedReader(staleness_seconds, clock, monotonic, max(1, leeway_seconds))
         self._lock = ForkSafeLock()
         self._stop = Event()
         self._thread: Thread | None = None
@@ -114,8 +114,6 @@ class HttpFeed:
             self._resolve_url(),
             self._auth_header,
             send=self._send,
-            now=self._clock,
-            monotonic=self._monotonic,
             nonce=self._nonce,
             is_stopped=self._stop.is_set,
         )
@@ -128,7 +126,7 @@ class HttpFeed:
 
         if self._open_stream is None:
             return
-        reader = SseReader(self._reader, self._clock, self._monotonic, self._monotonic_raw, self._nonce)
+        reader = SseReader(self._reader, self._monotonic_raw, self._nonce)
         reader.run(
             self._resolve_url(), self._auth_header, self._open_stream, lambda: self._on_event(reader.caught_up, first)
         )

@@ -21,8 +21,6 @@ def poll(
     auth_header: Mapping[str, str],
     *,
     send: Fetch,
-    now: Callable[[], float],
-    monotonic: Callable[[], float],
     nonce: Callable[[], str],
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -38,11 +36,11 @@ def poll(
     for _ in range(_MAX_PAGES):
         if is_stopped():
             return
-        requested_at = monotonic()
+        requested_at = reader.monotonic()
         page = _fetch_page(f"{url}?{_query_cursor(reader)}nonce=", nonce(), auth_header, send)
         action = _receive(reader, page)
         if action is Action.COMPLETE:
-            reader.mark_complete(requested_at, now(), monotonic(), None if page.now is UNSET else page.now)
+            reader.mark_complete(requested_at, None if page.now is UNSET else page.now)
             return
         if action is not Action.APPLY:
             snapshots += 1

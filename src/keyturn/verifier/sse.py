@@ -3,20 +3,16 @@
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TypeVar
 from urllib.request import Request
-
-import msgspec
 
 from keyturn import entropy
 from keyturn.clock import monotonic_raw
-from keyturn.errors import TokenMalformed, Unavailable
+from keyturn.errors import Unavailable
 from keyturn.feed_schema import FeedEvent, OpeningEvent
-from keyturn.tokens.encoding import decode_object
 from keyturn.verifier.deadline import BoundedResponse
 from keyturn.verifier.event_stream import EventParser
 from keyturn.verifier.feed_reader import FeedReader, check_nonce
-from keyturn.verifier.fetch import FEED_BYTES, display_url, open_response, request
+from keyturn.verifier.fetch import FEED_BYTES, decode_as, display_url, open_response, request
 
 MIN_CLOCK_RATE = 0.999
 """Lowest rate of a local clock against the issuer's: two quartz clocks drift less than this in one stream's minutes."""
@@ -25,8 +21,6 @@ _CHUNK = 64 * 1024
 
 MAX_LAG_SHARE = 0.75
 """Share of the staleness bound. A stream with more lag is abandoned, while polling still has time to catch up."""
-
-Shape = TypeVar("Shape")
 
 Chunks = Iterator[bytes]
 Listen = Callable[[Request, float], AbstractContextManager[Chunks]]
@@ -54,25 +48,21 @@ def _read_chunk(response: BoundedResponse) -> bytes:
 class SseReader:
     """Reads one stream into ``reader``.
 
-    ``now``: wall clock. ``monotonic``: the clock of ``reader.freshness``. ``monotonic_raw``: monotonic seconds that NTP
-    does not slew. ``nonce``: returns unique text. ``caught_up``: True once the issuer has reported a complete feed.
+    ``monotonic_raw``: monotonic seconds that NTP does not slew. ``nonce``: returns unique text.
+    ``caught_up``: True once the issuer has reported a complete feed.
     """
 
     def __init__(
         self,
         reader: FeedReader,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
         monotonic_raw: Callable[[], float] = monotonic_raw,
         nonce: Callable[[], str] = entropy.nonce,
     ) -> None:
         self.caught_up = False
         self._nonce = nonce()
         self._reader = reader
-        self._now = now
-        self._monotonic = monotonic
         self._monotonic_raw = monotonic_raw
-        self._requested_at = monotonic()
+        self._requested_at = reader.monotonic()
         self._requested_at_raw = monotonic_raw()
         self._opening: OpeningEvent | None = None
 
@@ -83,36 +73,33 @@ class SseReader:
         has a gap, or lags.
         """
         bound_seconds = self._reader.freshness.bound_seconds
-        with listen(request(f"{url}?{self._query()}", {**self._headers(), **auth_header}), bound_seconds / 2) as chunks:
+        with listen(self._request(url, auth_header), bound_seconds / 2) as chunks:
             for name, body in _events(chunks):
                 if name:
                     self._handle_event(name, body)
                 if not on_event():
                     return
                 if (
-                    self._monotonic() - max(self._requested_at, self._reader.freshness.complete_as_of)
+                    self._reader.monotonic() - max(self._requested_at, self._reader.freshness.complete_as_of)
                     > bound_seconds * MAX_LAG_SHARE
                 ):
                     raise Unavailable("the stream lags; polling instead")
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"Accept": "text/event-stream"}
-        cursor = self._reader.cursor
-        if not self._reader.progress.is_following:
-            return headers
-        return {**headers, "Last-Event-ID": f"{cursor.log_id}.{cursor.sequence}"}
-
-    def _query(self) -> str:
-        # An older issuer ignores the mark; a longer Last-Event-ID it would refuse.
-        mark = self._reader.cursor.mark if self._reader.progress.is_following else ""
-        return f"nonce={self._nonce}&mark={mark}" if mark else f"nonce={self._nonce}"
+    def _request(self, url: str, auth_header: Mapping[str, str]) -> Request:
+        query, headers = f"nonce={self._nonce}", {"Accept": "text/event-stream", **auth_header}
+        if self._reader.progress.is_following:
+            cursor = self._reader.cursor
+            headers["Last-Event-ID"] = f"{cursor.log_id}.{cursor.sequence}"
+            # An older issuer ignores the mark; a longer Last-Event-ID it would refuse.
+            query += f"&mark={cursor.mark}" if cursor.mark else ""
+        return request(f"{url}?{query}", headers)
 
     def _handle_event(self, name: str, body: bytes) -> None:
         if name == "opening":
-            self._opening = _decode(OpeningEvent, body)
+            self._opening = decode_as(OpeningEvent, body, FEED_BYTES, "the stream")
             check_nonce(self._opening.nonce, self._nonce)
         elif name in ("snapshot", "entries", "heartbeat"):
-            self._apply(_decode(FeedEvent, body), is_snapshot=name == "snapshot")
+            self._apply(decode_as(FeedEvent, body, FEED_BYTES, "the stream"), is_snapshot=name == "snapshot")
 
     def _apply(self, event: FeedEvent, *, is_snapshot: bool) -> None:
         reader = self._reader
@@ -121,7 +108,7 @@ class SseReader:
         reader.receive_next(event.extent(is_snapshot=is_snapshot), [each.revocation() for each in event.entries])
         if event.complete_as_of is not None:
             complete_as_of = self._local_time(event.complete_as_of - self._require_clock(event.clock_id))
-            reader.mark_complete(complete_as_of, self._now(), self._monotonic(), event.wall_time)
+            reader.mark_complete(complete_as_of, event.wall_time)
             self.caught_up = True
 
     def _require_clock(self, clock_id: str) -> float:
@@ -137,7 +124,7 @@ class SseReader:
         """
         min_elapsed = elapsed * (MIN_CLOCK_RATE if elapsed > 0 else 1 / MIN_CLOCK_RATE)
         age_seconds = max(0.0, self._monotonic_raw() - self._requested_at_raw - min_elapsed)
-        return min(self._requested_at + min_elapsed, self._monotonic() - age_seconds)
+        return min(self._requested_at + min_elapsed, self._reader.monotonic() - age_seconds)
 
 
 def _events(chunks: Chunks) -> Iterator[tuple[str, bytes]]:
@@ -146,10 +133,3 @@ def _events(chunks: Chunks) -> Iterator[tuple[str, bytes]]:
     for chunk in chunks:
         yield from parser.feed(chunk)
         yield "", b""
-
-
-def _decode(kind: type[Shape], body: bytes) -> Shape:
-    try:
-        return msgspec.convert(decode_object(body, max_bytes=FEED_BYTES), kind)
-    except (TokenMalformed, msgspec.ValidationError) as error:
-        raise Unavailable(f"the stream: {error}") from error
