@@ -57,9 +57,13 @@ _expired = (
 _PURGE = delete(one_time).where(_is_kind, one_time.c.digest.in_(_expired))
 
 
+def _has_expired(kind: OneTimeKind, now: Instant) -> Operation[bool]:
+    return bool((yield _expired, {"b_kind": kind.value, "now": now}).rows)
+
+
 @writes
 def _purge_batch(kind: OneTimeKind, now: Instant) -> Operation[int]:
-    """Delete one batch of a kind and return the number of values; fewer than ``_BATCH`` means the last batch."""
+    """Delete one batch of a kind. Return the number of deleted values."""
     yield BEGIN
     yield _REMOVE, {"b_kind": kind.value, "removed": 0}  # one lock order: the kind's row first
     count = (yield _PURGE, {"b_kind": kind.value, "now": now}).count
@@ -98,10 +102,9 @@ class OneTimeValues:
     def purge(self, now: Instant) -> Batches[int]:
         count = 0
         for kind in OneTimeKind:
-            deleted = _BATCH
-            while deleted == _BATCH:
-                deleted = yield _purge_batch(kind, now), True
-                count += deleted
+            # A read first: a purge with nothing to delete writes nothing.
+            while (yield _has_expired(kind, now), False):
+                count += yield _purge_batch(kind, now), True
         return count
 
 
