@@ -108,7 +108,7 @@ def server() -> Iterator[RedisServer]:
 
 
 def test_values_from_before_a_failover_of_redis_are_not_found(server: RedisServer, tmp_path: Path) -> None:
-    monitored = MonitoredStore(tmp_path / "keyturn.db", server.url)
+    monitored = MonitoredStore(tmp_path / "keyturn.db", server.url, seconds=5)
     store = monitored.store
     spent, live = new_value(), new_value()
     outcomes = [store.one_time.insert(each, ROOMY, NOW).outcome for each in (spent, live)]
@@ -118,9 +118,9 @@ def test_values_from_before_a_failover_of_redis_are_not_found(server: RedisServe
     mark = spend_value(spent)
     assert store.one_time.replace(mark) is True
     server.kill()
-    server.start()
     with pytest.raises(StoreUnavailable):
         store.one_time.load(spent.kind, spent.digest)
+    server.start()
     until(lambda: store.quarantine.is_active)
     with pytest.raises(StoreQuarantined):
         store.one_time.replace(spend_value(live))

@@ -48,6 +48,22 @@ def test_no_quarantine_begins_without_a_restart(monitored: MonitoredStore) -> No
     assert monitored.store.quarantine.changes == 0
 
 
+def test_the_first_call_after_an_outage_waits_for_the_check(monitored: MonitoredStore, server: RedisServer) -> None:
+    """No request failed meanwhile: a pooled connection would be opened again and answer from the restarted server."""
+    session = new_session()
+    monitored.store.sessions.insert(session)
+    server.kill()
+    until(lambda: monitored.store.quarantine._is_suspected)
+    monitored.store.quarantine.check_identity = raise_unavailable
+    server.start()
+    with pytest.raises(StoreUnavailable, match="identity"):
+        monitored.store.sessions.load(session.sid)
+
+
+def raise_unavailable() -> None:
+    raise StoreUnavailable("no check has succeeded yet")
+
+
 def test_lost_revocations_are_replayed_before_sessions_are_read(monitored: MonitoredStore, server: RedisServer) -> None:
     sessions, log = monitored.store.sessions, monitored.store.log
     ended, voided, old, renewed, kept = (new_session() for _ in range(5))

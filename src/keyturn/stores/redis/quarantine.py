@@ -143,7 +143,8 @@ class Quarantine:
                     self._is_log_closed = False
                     self._wait_out(stop)
             except StoreUnavailable:
-                pass  # requests get the same error and report it
+                # Requests report the error. One whose first call is answered after a restart must wait for the check.
+                self._is_suspected = True
             except Exception:  # without this thread, a quarantine would never end
                 _logger.exception("checking the identity of the Redis session store failed; retrying")
             self._wakeup.wait(CHECK_SECONDS)
