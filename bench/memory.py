@@ -17,7 +17,7 @@ from bench.figures import Figure, Goal
 from bench.sampling import QUICK, Plan, Series
 from bench.synthetic_data import generate_sessions
 from keyturn.core.types import Instant
-from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.runner import RedisRunner
 from keyturn.stores.redis.sessions import Sessions
 from services.redis import RedisServer
@@ -64,7 +64,7 @@ def fill(url: str, count: int, progress: Callable[[int], None] = lambda _: None)
     Calls ``progress(n)`` after each ``n`` sessions.
     """
     now = Instant(int(time.time()))
-    runner, sessions, pending = RedisRunner(read_address(url)), Sessions(), []
+    runner, sessions, pending = RedisRunner(read_redis_address(url)), Sessions(), []
     try:
         for session in generate_sessions(count, now, Instant(now + 30 * DAY)):
             pending.append(next(sessions.insert(session)))

@@ -15,11 +15,11 @@ run, also when a task is cancelled.
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
-Request = TypeVar("Request")
-Result = TypeVar("Result")
+_Request = TypeVar("_Request")
+_Result = TypeVar("_Result")
 
 
-def run(steps: Generator[Request, Any, Result], answer: Callable[[Request], Any]) -> Result:
+def run(steps: Generator[_Request, Any, _Result], answer: Callable[[_Request], Any]) -> _Result:
     """Run ``steps`` to the end and return its result. ``answer``: answers one request."""
     try:
         request = next(steps)
@@ -34,7 +34,7 @@ def run(steps: Generator[Request, Any, Result], answer: Callable[[Request], Any]
         return stop.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
 
 
-async def run_async(steps: Generator[Request, Any, Result], answer: Callable[[Request], Awaitable[Any]]) -> Result:
+async def run_async(steps: Generator[_Request, Any, _Result], answer: Callable[[_Request], Awaitable[Any]]) -> _Result:
     """Run ``steps`` as ``run`` does, and await each answer."""
     try:
         request = next(steps)

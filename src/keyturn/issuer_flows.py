@@ -12,7 +12,7 @@ from keyturn.core.types import SessionId, Subject, require_name, require_type
 from keyturn.flows import Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary
 from keyturn.flows.revoke import LOGOUT
 
-Claims = Mapping[str, object]
+_Claims = Mapping[str, object]
 
 
 def _login_attempt(
@@ -22,7 +22,7 @@ def _login_attempt(
     client: ClientInfo | None,
     device: str | None,
     scope: str,
-    claims: Claims | None,
+    claims: _Claims | None,
     resource: str | Iterable[str] | None,
 ) -> LoginAttempt:
     info = ClientInfo() if client is None else client
@@ -43,7 +43,7 @@ def signup(
     deliver: Deliver | None = None,
     client: ClientInfo | None = None,
     scope: str = "",
-    claims: Claims | None = None,
+    claims: _Claims | None = None,
     resource: str | Iterable[str] | None = None,
 ) -> Flow[IssuedCredentials]:
     """Create an account and log in.
@@ -64,7 +64,7 @@ def login(
     client: ClientInfo | None = None,
     device: str | None = None,
     scope: str = "",
-    claims: Claims | None = None,
+    claims: _Claims | None = None,
     resource: str | Iterable[str] | None = None,
 ) -> Flow[IssuedCredentials]:
     """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.

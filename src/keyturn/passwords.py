@@ -31,7 +31,7 @@ from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
 from keyturn.ports import PasswordCheck
 
 SALT_BYTES = 16
-DIGEST_BYTES = 32
+_DIGEST_BYTES = 32
 MAX_MEMORY_KIB = 256 * 1024
 """Limits for a stored hash: 256 MiB of memory, and the work of four passes over 256 MiB."""
 
@@ -89,14 +89,14 @@ class _Argon2:
     def hash(self, prepared: str) -> str:
         parameters = self._parameters
         salt = secrets.token_bytes(SALT_BYTES)
-        digest = _digest(prepared, _ParsedHash(parameters, salt, bytes(DIGEST_BYTES)))
+        digest = _digest(prepared, _ParsedHash(parameters, salt, bytes(_DIGEST_BYTES)))
         costs = f"m={parameters.memory_cost},t={parameters.time_cost},p={parameters.parallelism}"
         return f"$argon2id$v=19${costs}${_base64(salt)}${_base64(digest)}"
 
     def verify(self, encoded: str | None, prepared: str) -> PasswordCheck:
         stored = _parse(encoded or "") or self._dummy
         matches = hmac.compare_digest(_digest(prepared, stored), stored.digest)
-        current = (self._parameters, SALT_BYTES, DIGEST_BYTES)
+        current = (self._parameters, SALT_BYTES, _DIGEST_BYTES)
         return PasswordCheck(matches, matches and (stored.parameters, len(stored.salt), len(stored.digest)) != current)
 
 
@@ -225,7 +225,7 @@ def load_blocklist() -> Blocklist:
 
 def _digest(prepared: str, stored: _ParsedHash) -> bytes:
     parameters = stored.parameters
-    size = len(stored.digest) or DIGEST_BYTES
+    size = len(stored.digest) or _DIGEST_BYTES
     try:
         return hash_secret_raw(
             prepared.encode(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from keyturn.core.claims import (
-    RESERVED,
+    RESERVED_CLAIMS,
     acr_for,
     build_claims,
     check_audience,
@@ -94,10 +94,10 @@ def test_the_rotation_is_a_claim_only_where_a_lost_response_is_assumed() -> None
 
 def test_every_claim_that_keyturn_writes_is_reserved() -> None:
     written = build_claims(SESSION, "j1", START, LOST_RESPONSES).keys()
-    assert written - {"tenant"} <= RESERVED
-    assert RESERVED - written == {"nbf", "aud_limited"}
+    assert written - {"tenant"} <= RESERVED_CLAIMS
+    assert RESERVED_CLAIMS - written == {"nbf", "aud_limited"}
     two = replace(REALM, audience=("orders", "billing"))
-    assert RESERVED - build_claims(SESSION, "j1", START, two, ["orders"]).keys() == {"nbf", "rot"}
+    assert RESERVED_CLAIMS - build_claims(SESSION, "j1", START, two, ["orders"]).keys() == {"nbf", "rot"}
 
 
 def test_session_claims_do_not_replace_reserved_claims() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.claims import RESERVED
+from keyturn.core.claims import RESERVED_CLAIMS
 from keyturn.core.payload_guard import MAX_DEPTH, MAX_NODES, MAX_PAYLOAD_CHARS, guard_payload
 from keyturn.errors import PayloadRefused
 
@@ -51,7 +51,7 @@ def test_lists_and_tuples_are_both_lists() -> None:
     guard_payload({"roles": ("a", "b")})
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED_CLAIMS))
 def test_a_claim_keyturn_writes_itself_may_not_be_brought_along(name: str) -> None:
     with pytest.raises(PayloadRefused, match=name):
         guard_payload({name: "x"})

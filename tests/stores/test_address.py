@@ -2,14 +2,14 @@ import pytest
 
 from keyturn.errors import ConfigurationError
 from keyturn.stores.open import open_store
-from keyturn.stores.sql.address import read_address
+from keyturn.stores.sql.address import read_sql_address
 
 SEVERAL = "postgresql://ada:hunter2@one:1111,two:2222/keyturn?application_name=keyturn"
 
 
 def test_other_databases_are_none_of_its_business() -> None:
-    assert read_address("sqlite:////var/lib/keyturn/keyturn.db") is None
-    assert read_address("postgresql") is None
+    assert read_sql_address("sqlite:////var/lib/keyturn/keyturn.db") is None
+    assert read_sql_address("postgresql") is None
 
 
 @pytest.mark.parametrize(
@@ -17,18 +17,18 @@ def test_other_databases_are_none_of_its_business() -> None:
     [("postgresql", True), ("postgres", True), ("postgresql+asyncpg", True), ("postgresql+psycopg", False)],
 )
 def test_the_url_scheme_selects_the_driver(scheme: str, asyncpg: bool) -> None:
-    address = read_address(f"{scheme}://db/keyturn")
+    address = read_sql_address(f"{scheme}://db/keyturn")
     assert address is not None
     assert address.asyncpg is asyncpg
 
 
 def test_its_repr_masks_the_password() -> None:
-    address = read_address(SEVERAL)
+    address = read_sql_address(SEVERAL)
     assert repr(address) == "Address('postgresql://ada:***@one:1111,two:2222/keyturn')"
 
 
 def test_each_server_is_asked_for_itself() -> None:
-    address = read_address(SEVERAL)
+    address = read_sql_address(SEVERAL)
     assert address is not None
     assert [(place["host"], place["port"]) for place in address.hosts] == [("one", "1111"), ("two", "2222")]
     first, second = address.asyncpg_urls()
@@ -37,7 +37,7 @@ def test_each_server_is_asked_for_itself() -> None:
 
 
 def test_one_port_serves_all_hosts() -> None:
-    address = read_address("postgresql://one,two/keyturn?port=7777")
+    address = read_sql_address("postgresql://one,two/keyturn?port=7777")
     assert address is not None
     assert [place["port"] for place in address.hosts] == ["7777", "7777"]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.pool import NullPool
 
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.sql.address import read_address
+from keyturn.stores.sql.address import read_sql_address
 from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.psycopg_driver import HOOKS, make_engine
 from services.postgres import Postgres
@@ -109,7 +109,7 @@ def test_closing_the_pool_closes_every_idle_connection(pool: ConnectionPool) -> 
 
 
 def test_a_postgresql_connection_that_the_server_ended_is_not_handed_out(postgres: Postgres) -> None:
-    address = read_address(postgres.url())
+    address = read_sql_address(postgres.url())
     assert address is not None
     engine = make_engine(address, 5, durable=True)
     pool = ConnectionPool(engine, 1, 1, HOOKS.is_alive)

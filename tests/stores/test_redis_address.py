@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.connect import connect, connect_async, translate_errors
 from services import RedisServer
 
@@ -28,12 +28,14 @@ PASSWORD = "correct horse"
     ],
 )
 def test_a_redis_url_names_form_hosts_and_options(url: str, form: str, hosts: object, options: object) -> None:
-    address = read_address(url)
+    address = read_redis_address(url)
     assert (address.form, address.hosts, address.options) == (form, hosts, options)
 
 
 def test_sentinels_have_a_login_of_their_own() -> None:
-    address = read_address("rediss+sentinel://ada:one@a/main?sentinel_username=bob&sentinel_password=two&tls_ca=/c")
+    address = read_redis_address(
+        "rediss+sentinel://ada:one@a/main?sentinel_username=bob&sentinel_password=two&tls_ca=/c"
+    )
     assert address.name == "main"
     assert address.options == {"username": "ada", "password": "one", "ssl": True, "ssl_ca_certs": "/c", "db": 0}
     assert address.sentinel == {"username": "bob", "password": "two", "ssl": True, "ssl_ca_certs": "/c"}
@@ -63,15 +65,15 @@ def test_sentinels_have_a_login_of_their_own() -> None:
 )
 def test_an_invalid_redis_url_is_refused_with_the_name_of_its_setting(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^session_store: "):
-        read_address(url, "session_store")
+        read_redis_address(url, "session_store")
 
 
 @pytest.mark.parametrize("rest", ["h:port", "a,b", "h/x", "h?sentinel_password=correct%20horse", "h?tls_ca="])
 def test_no_password_is_echoed(rest: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        read_address(f"redis://ada:correct%20horse@{rest}")
+        read_redis_address(f"redis://ada:correct%20horse@{rest}")
     assert "horse" not in str(refused.value)
-    assert "horse" not in repr(read_address("redis://ada:correct%20horse@h"))
+    assert "horse" not in repr(read_redis_address("redis://ada:correct%20horse@h"))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_no_password_is_echoed(rest: str) -> None:
     ],
 )
 def test_only_tls_or_this_machine_is_secure(url: str, secure: bool) -> None:
-    assert read_address(url).is_secure is secure
+    assert read_redis_address(url).is_secure is secure
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def guarded() -> Iterator[RedisServer]:
 
 
 def test_a_socket_and_a_login_are_used_in_both_colours(guarded: RedisServer) -> None:
-    address = read_address(f"unix://ada:correct-horse@{guarded.folder}/socket?db=2")
+    address = read_redis_address(f"unix://ada:correct-horse@{guarded.folder}/socket?db=2")
     client = connect(address)
     client.set("here", "yes")
     client.close()
@@ -116,7 +118,7 @@ def test_a_socket_and_a_login_are_used_in_both_colours(guarded: RedisServer) -> 
 
 
 def test_a_redis_error_is_store_unavailable_without_values_in_its_message(guarded: RedisServer) -> None:
-    client = connect(read_address(guarded.url))
+    client = connect(read_redis_address(guarded.url))
     client.set("key", "value")
     with pytest.raises(StoreUnavailable, match=r"^ResponseError WRONGTYPE$"), translate_errors():
         client.lpush("key", "correct horse")
@@ -124,6 +126,6 @@ def test_a_redis_error_is_store_unavailable_without_values_in_its_message(guarde
     guarded.kill()
     for url in (guarded.url, guarded.url.replace("redis:", "redis+cluster:").removesuffix("/0")):
         with pytest.raises(StoreUnavailable) as refused, translate_errors():
-            connect(read_address(url)).get("correct horse")
+            connect(read_redis_address(url)).get("correct horse")
         assert refused.value.__cause__ is None
         assert "horse" not in str(refused.value)

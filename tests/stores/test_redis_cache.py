@@ -14,8 +14,8 @@ from keyturn.core.feed import LogCursor
 from keyturn.core.sealed import Secrets
 from keyturn.core.session import CachedSession, ClientInfo, LoadedSession, RevocationFloor, Seed, Session
 from keyturn.core.types import Instant, SessionId, Subject
-from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.cache import DEADLINE_SECONDS, AsyncRedisCache, RedisCache
+from keyturn.stores.redis.address import read_redis_address
+from keyturn.stores.redis.cache import CACHE_DEADLINE_SECONDS, AsyncRedisCache, RedisCache
 from keyturn.stores.redis.circuit_breaker import MAX_BACKOFF_SECONDS, MIN_BACKOFF_SECONDS, CircuitBreaker
 from server_process import ServerProcess, run_server
 from server_process.process import PASSWORD
@@ -32,7 +32,7 @@ OTHER = SessionId("ZbCdEfGhIjKlMnOpQrStuA")
 def deadline_seconds(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> float:
     """Longest wait for an answer of Redis: ample, for a busy machine, unless a test is given another."""
     seconds: float = getattr(request, "param", 30.0)
-    monkeypatch.setattr("keyturn.stores.redis.cache.DEADLINE_SECONDS", seconds)
+    monkeypatch.setattr("keyturn.stores.redis.cache.CACHE_DEADLINE_SECONDS", seconds)
     return seconds
 
 
@@ -50,7 +50,7 @@ class SyncAndAsyncCache:
     def __init__(self, colour: str, url: str, secrets: Secrets) -> None:
         self._loop = asyncio.new_event_loop() if colour == "async" else None
         make: Any = AsyncRedisCache if self._loop else RedisCache
-        self.cache = make(read_address(url), secrets)
+        self.cache = make(read_redis_address(url), secrets)
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -139,7 +139,7 @@ def test_a_redis_that_is_away_or_frozen_is_a_miss_and_soon_not_even_asked(
     assert cache.cache.breaker.is_open
 
 
-@pytest.mark.parametrize("deadline_seconds", [DEADLINE_SECONDS], indirect=True)
+@pytest.mark.parametrize("deadline_seconds", [CACHE_DEADLINE_SECONDS], indirect=True)
 @pytest.mark.timeout(90)
 def test_the_cache_is_used_again_after_an_outage(make: Callable[..., SyncAndAsyncCache], server: RedisServer) -> None:
     cache = make()

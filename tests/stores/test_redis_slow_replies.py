@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.connect import connect, translate_errors
 from services.process import until
 from services.redis import RedisServer
@@ -76,7 +76,7 @@ def link(own_redis: RedisServer) -> Iterator[Link]:
 
 
 def _client(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> Any:
-    return closing(connect(read_address(url), deadline_seconds=deadline_seconds, connections=2))
+    return closing(connect(read_redis_address(url), deadline_seconds=deadline_seconds, connections=2))
 
 
 def _reads(client: Any) -> bool:

@@ -10,7 +10,7 @@ from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.types import Instant
 from keyturn.errors import Unavailable
 from keyturn.stores.memory import MemoryStore
-from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.relay import Relay
 from keyturn.transports import RedisFeed
 from services.redis import RedisServer
@@ -45,7 +45,7 @@ class RedisRelayFixture:
         return sequence
 
     def relay(self) -> Relay:
-        relay = Relay(self.store.log, read_address(self.server.url), BOUND / 8)
+        relay = Relay(self.store.log, read_redis_address(self.server.url), BOUND / 8)
         thread = Thread(target=relay.run, args=(self.stop,), daemon=True)
         self.relays.append(relay)
         self.threads.append(thread)

@@ -6,7 +6,7 @@ from urllib.request import Request
 import pytest
 
 from keyturn.errors import ConfigurationError
-from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.relay import POINTER, Relay, stream_of
 from keyturn.transports import RedisFeed
 from transports.redis_relay import BOUND, NOW, RedisRelayFixture, fresh, until
@@ -29,7 +29,7 @@ def test_revocations_before_and_after_the_start_arrive_and_the_feed_stays_fresh(
 
 def test_a_feed_without_heartbeats_is_not_fresh(relaying: RedisRelayFixture, feed: RedisFeed) -> None:
     relaying.end("a")
-    relay = Relay(relaying.store.log, read_address(relaying.server.url), 60.0)
+    relay = Relay(relaying.store.log, read_redis_address(relaying.server.url), 60.0)
     while relay.relay_once():
         pass
     relay.relay_once()

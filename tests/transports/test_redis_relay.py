@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from keyturn.core.types import Instant
-from keyturn.stores.redis.address import read_address
-from keyturn.stores.redis.relay import PAGE, Relay, stream_of
+from keyturn.stores.redis.address import read_redis_address
+from keyturn.stores.redis.relay import PAGE_ENTRIES, Relay, stream_of
 from keyturn.transports import RedisFeed
 from transports.redis_relay import BOUND, NOW, RedisRelayFixture, fresh, until
 
@@ -27,16 +27,16 @@ def test_several_relays_make_one_stream_and_one_beat(relaying: RedisRelayFixture
 
 def test_a_full_page_is_followed_by_no_heartbeat(relaying: RedisRelayFixture) -> None:
     """P4: a reader would count as complete, while revocations committed before are still to be relayed."""
-    for number in range(PAGE + 1):
+    for number in range(PAGE_ENTRIES + 1):
         relaying.end(f"client {number}")
-    relay = Relay(relaying.store.log, read_address(relaying.server.url), BOUND / 8)
+    relay = Relay(relaying.store.log, read_redis_address(relaying.server.url), BOUND / 8)
     stream = stream_of(relaying.store.log.snapshot().log_id)
     try:
         with relaying.server.client() as client:
             until(lambda: relay.relay_once() and client.xlen(stream) > 0)
-            assert [b"b" in fields for _, fields in client.xrange(stream)] == [False] * PAGE
+            assert [b"b" in fields for _, fields in client.xrange(stream)] == [False] * PAGE_ENTRIES
             until(lambda: not relay.relay_once())
-            assert [name for name, fields in client.xrange(stream) if b"b" in fields] == [b"%d-1" % (PAGE + 1)]
+            assert [name for name, fields in client.xrange(stream) if b"b" in fields] == [b"%d-1" % (PAGE_ENTRIES + 1)]
     finally:
         relay.close()
 
@@ -113,7 +113,7 @@ def test_an_older_log_without_mark_restored_is_relayed_from_its_start(
 
 def test_expired_entries_are_trimmed_from_the_stream(relaying: RedisRelayFixture) -> None:
     relaying.end("a", lives=10)
-    relay = Relay(relaying.store.log, read_address(relaying.server.url), BOUND / 8)
+    relay = Relay(relaying.store.log, read_redis_address(relaying.server.url), BOUND / 8)
     while relay.relay_once():
         pass
     relaying.store.sessions.purge(Instant(NOW + 11))

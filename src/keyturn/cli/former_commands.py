@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from keyturn.cli.output import print_lines, stderr
 
-FORMER_NAMES: Mapping[str, str] = {
+FORMER_COMMANDS: Mapping[str, str] = {
     "restored": "mark-restored",
     "sessions-here": "use-sql-sessions",
     "sessions-lost": "reset-redis-sessions",
@@ -23,8 +23,8 @@ class RenamedCommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command, or None. Exit with code 2 for a former name."""
         command = super().get_command(ctx, cmd_name)
-        if command is None and cmd_name in FORMER_NAMES:
+        if command is None and cmd_name in FORMER_COMMANDS:
             group = ctx.command_path
-            print_lines([f"`{group} {cmd_name}` is now `{group} {FORMER_NAMES[cmd_name]}`"], stderr)
+            print_lines([f"`{group} {cmd_name}` is now `{group} {FORMER_COMMANDS[cmd_name]}`"], stderr)
             raise typer.Exit(2)
         return command

@@ -8,12 +8,12 @@ import typer
 from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
 from keyturn.cli.keys import keys
-from keyturn.cli.plugins import Commands
+from keyturn.cli.plugins import PluginGroup
 from keyturn.cli.revoke import revoke
 from keyturn.cli.serve import serve
 
 app = typer.Typer(
-    cls=Commands,
+    cls=PluginGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them

@@ -13,7 +13,7 @@ LAB = ("capacity", "compare")
 """Names of keyturn-lab's commands, to advise its installation when it is missing."""
 
 
-class Commands(TyperGroup):
+class PluginGroup(TyperGroup):
     """Command group that lists Keyturn's own commands before those of other distributions.
 
     A command of another distribution is imported when it is run or listed, and cannot replace one of Keyturn's.

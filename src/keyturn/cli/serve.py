@@ -8,7 +8,7 @@ import typer
 from keyturn.cli.output import DataDir, report_errors
 from keyturn.errors import ConfigurationError
 
-Host = Annotated[str, typer.Option(help="Address to listen on.")]
+BindHost = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")]
 Environment = Annotated[
@@ -19,7 +19,7 @@ FormerProfile = Annotated[str | None, typer.Option("--profile", hidden=True)]
 
 @partial(report_errors, action="start as configured")
 def serve(
-    host: Host = "127.0.0.1",
+    host: BindHost = "127.0.0.1",
     port: Port = 8000,
     data_dir: DataDir = None,
     workers: Workers = 1,

@@ -45,11 +45,11 @@ def open_redis_sidecar(
         raise ConfigurationError(
             "redis_cache requires a database as store, not memory:; set KEYTURN_STORE to a database"
         )
-    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.address import read_redis_address
     from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache
     from keyturn.stores.redis.relay import Relay
 
-    address = read_address(settings.redis_cache)
+    address = read_redis_address(settings.redis_cache)
     make = AsyncRedisCache if is_async else RedisCache
     interval_seconds = config.profile.token.staleness_seconds / HEARTBEATS_PER_BOUND
     return RedisSidecar(

@@ -13,7 +13,7 @@ from keyturn.errors import ClockUncertain, TokenExpired, TokenInvalid, TokenNotY
 ACCESS_TYPE = "at+jwt"
 """``typ`` of access tokens. RFC 9068 section 2.1: other JWTs of the same issuer cannot be used as access tokens."""
 
-RESERVED = frozenset(
+RESERVED_CLAIMS = frozenset(
     (
         "iss",
         "sub",

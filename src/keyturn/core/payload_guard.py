@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple, NoReturn, cast
 
-from keyturn.core.claims import RESERVED
+from keyturn.core.claims import RESERVED_CLAIMS
 from keyturn.errors import PayloadRefused
 
 MAX_PAYLOAD_CHARS: Final = 2048
@@ -157,7 +157,7 @@ def _guard_mapping(path: _Path, mapping: dict[object, object]) -> None:
         if not isinstance(name, str):
             _refuse(path, f"has a key of type {type(name).__name__}", "use text for keys, as JSON does")
         _guard_text((*path, "(a name)"), name)  # the name itself may be the secret: never put it in the message
-        if not path and name in RESERVED:
+        if not path and name in RESERVED_CLAIMS:
             _refuse((name,), "is reserved for Keyturn", "choose another name")
         if _is_secret_name(name, value):
             _refuse((*path, name), "has the name of a secret", "keep it in a store and put its id here")

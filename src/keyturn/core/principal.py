@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.errors import Forbidden, StepUpRequired
 
-Credential = Literal["session", "access"]
+CredentialType = Literal["session", "access"]
 
 
 class Principal(NamedTuple):
@@ -19,7 +19,7 @@ class Principal(NamedTuple):
     subject: Subject
     sid: SessionId
     client_id: str
-    credential: Credential
+    credential: CredentialType
     auth_time: Instant
     credential_expires_at: Instant
     amr: tuple[str, ...] = ()

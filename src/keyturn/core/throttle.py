@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from keyturn.core.base64url import decode_base64url, encode_base64url
 from keyturn.core.types import Instant
 
-NONCE_BYTES = 16
+DEVICE_NONCE_BYTES = 16
 _DEVICE_COOKIE = re.compile(r"kt_device_([A-Za-z0-9_-]{22})\.[A-Za-z0-9_-]{43}")
 
 
@@ -147,8 +147,8 @@ def sign_device_cookie(identifier: str, nonce: bytes, key: bytes) -> str:
 
     ``nonce``: 16 random bytes. ``key``: 32 bytes. Raises ``ValueError`` for a nonce of another size.
     """
-    if len(nonce) != NONCE_BYTES:
-        raise ValueError(f"nonce must have {NONCE_BYTES} bytes, not {len(nonce)}")
+    if len(nonce) != DEVICE_NONCE_BYTES:
+        raise ValueError(f"nonce must have {DEVICE_NONCE_BYTES} bytes, not {len(nonce)}")
     mac = hmac.digest(key, b"keyturn/device-cookie/1" + nonce + _encode(identifier), "sha256")
     return f"kt_device_{encode_base64url(nonce).decode()}.{encode_base64url(mac).decode()}"
 

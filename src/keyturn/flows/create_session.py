@@ -12,7 +12,7 @@ from keyturn.core.policy import Deliver
 from keyturn.core.sealed import PlaintextToken, Secrets
 from keyturn.core.session import AUDIENCE, ClientInfo, RevocationFloor, Seed, Session
 from keyturn.core.session_id import SESSION_ID_BYTES, encode_session_id, new_session_id
-from keyturn.core.throttle import NONCE_BYTES, sign_device_cookie
+from keyturn.core.throttle import DEVICE_NONCE_BYTES, sign_device_cookie
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
@@ -93,5 +93,5 @@ def new_id() -> Flow[str]:
 
 def issue_device_cookie(identifier: str, nonce: bytes | None, config: IssuerConfig) -> Flow[PlaintextToken]:
     """Sign the device cookie of a browser after a login. ``nonce``: that of its present device cookie, to keep it."""
-    cookie_nonce = nonce or (yield from call(Entropy.token_bytes, NONCE_BYTES))
+    cookie_nonce = nonce or (yield from call(Entropy.token_bytes, DEVICE_NONCE_BYTES))
     return PlaintextToken(sign_device_cookie(identifier, cookie_nonce, device_secret(config)))

@@ -7,7 +7,7 @@ import structlog
 from keyturn.core.audit import ALERT_EVENTS, AuditEvent
 from keyturn.server.metrics import Metrics
 
-log = structlog.get_logger("keyturn.audit")
+_logger = structlog.get_logger("keyturn.audit")
 
 
 class LoggingAuditLog:
@@ -20,6 +20,6 @@ class LoggingAuditLog:
     async def append(self, event: AuditEvent) -> None:
         """Count, log and store one event."""
         self._metrics.events.labels(event.event.value).inc()
-        write_log = log.error if event.event in ALERT_EVENTS else log.info
+        write_log = _logger.error if event.event in ALERT_EVENTS else _logger.info
         write_log(event.event.value, subject=event.subject, sid=event.sid, address=event.address)
         await self._append(event)

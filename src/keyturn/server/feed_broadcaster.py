@@ -34,7 +34,7 @@ MAX_CACHED_BYTES = 4 * 1024 * 1024
 SECONDS_PER_READER = 0.00005
 """Pause between two reads of the log, per reader, so that broadcasting leaves the worker time for its requests."""
 
-log = structlog.get_logger("keyturn.feed")
+_logger = structlog.get_logger("keyturn.feed")
 
 Read = Callable[[Flow[RevocationPage]], Awaitable[RevocationPage]]
 
@@ -145,7 +145,7 @@ class FeedBroadcaster:
             self._failures = 0
         except Exception as error:  # the next read may succeed; until then no events are sent
             more, self._failures = False, self._failures + 1
-            log.warning("the revocation log cannot be read", detail=repr(error))
+            _logger.warning("the revocation log cannot be read", detail=repr(error))
         self.read_count += 1
         for wakeup in self._wakeups:
             wakeup.set()

@@ -39,7 +39,7 @@ READ_SECONDS = 20.0
 _HEADERS = ((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
 _EVENT_ID = re.compile(rb"(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})")
 
-log = structlog.get_logger("keyturn.feed")
+_logger = structlog.get_logger("keyturn.feed")
 
 
 class Connection(Protocol):
@@ -210,7 +210,7 @@ class _Reader:
             async with self._catch_ups:
                 event = await self._broadcaster.read_page(self._asked)
         except Exception as error:  # the response has begun: it can only be ended, and the reader connects again
-            log.warning("feed stream ended: the revocation log cannot be read", detail=repr(error))
+            _logger.warning("feed stream ended: the revocation log cannot be read", detail=repr(error))
             self._is_ended = True
             return True
         if isinstance(event, FeedRequest):

@@ -24,7 +24,7 @@ HEAD_BYTES = 2 * MAX_HEAD_BYTES
 """Size at which incomplete headers are no longer read. The application checks smaller ones."""
 
 
-CONNECTIONS = MAX_REQUESTS
+_MAX_CONNECTIONS = MAX_REQUESTS
 """Maximum connections of a worker. Requests on others are refused; uvicorn's own limit sends no Retry-After."""
 
 
@@ -65,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start the time limit of the body. Refuse the request if the worker has too many connections."""
         self._set_deadline(BODY_SECONDS + GRACE_SECONDS)
         app = self.app
-        if len(self.connections) > CONNECTIONS:
+        if len(self.connections) > _MAX_CONNECTIONS:
             self.app = _refuse_overload
         elif not self._has_one_host():
             self.app = _refuse_host
@@ -134,5 +134,5 @@ async def _refuse_host(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:
-    refusal = Overloaded(f"more than {CONNECTIONS} connections to this worker")
+    refusal = Overloaded(f"more than {_MAX_CONNECTIONS} connections to this worker")
     await send_reply(problem(refusal, _error_page(scope.get("state", {})), scope["path"]), send)

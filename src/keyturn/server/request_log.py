@@ -6,7 +6,7 @@ from keyturn.server.feed_stream import PATH as FEED
 from keyturn.server.metrics import Metrics
 from keyturn.web.application import Exchange
 
-log = structlog.get_logger("keyturn.server")
+_logger = structlog.get_logger("keyturn.server")
 
 
 def record_exchange(metrics: Metrics, exchange: Exchange) -> None:
@@ -20,5 +20,5 @@ def record_exchange(metrics: Metrics, exchange: Exchange) -> None:
         metrics.refusals.labels(refusal.code).inc()
         fields |= {"code": refusal.code, "detail": refusal.detail}
     # Every verifier polls the feed each second: log successful polls at debug level only.
-    write_log = log.debug if route == FEED and refusal is None else log.info
+    write_log = _logger.debug if route == FEED and refusal is None else _logger.info
     write_log("request", **fields, milliseconds=round(seconds * 1000, 2))

@@ -76,7 +76,7 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
     Raises as ``open_store``.
     """
     _check_redis_sessions(url)
-    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.address import read_redis_address
     from keyturn.stores.redis.binding import rebind as rebind_redis
     from keyturn.stores.redis.runner import RedisRunner
     from keyturn.stores.sql.store import SqlStore
@@ -84,7 +84,7 @@ def bind_redis(url: str, redis_sessions: RedisSessions) -> None:
     with (
         closing(SqlStore(url, serving=False)) as database,
         closing(
-            RedisRunner(read_address(redis_sessions.url, "session_store"), replicas=redis_sessions.replicas)
+            RedisRunner(read_redis_address(redis_sessions.url, "session_store"), replicas=redis_sessions.replicas)
         ) as redis,
     ):
         rebind_redis(redis, database.engine)

@@ -8,7 +8,7 @@ from threading import Lock
 from keyturn.core.sealed import ParsedCredential
 from keyturn.errors import Refusal
 
-CAPACITY = 10_000
+_CAPACITY = 10_000
 
 
 class RefusalCache:
@@ -19,7 +19,7 @@ class RefusalCache:
     """
 
     def __init__(
-        self, staleness_seconds: float, monotonic: Callable[[], float] = time.monotonic, *, capacity: int = CAPACITY
+        self, staleness_seconds: float, monotonic: Callable[[], float] = time.monotonic, *, capacity: int = _CAPACITY
     ) -> None:
         self._staleness_seconds = staleness_seconds
         self._monotonic = monotonic

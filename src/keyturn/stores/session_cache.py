@@ -14,7 +14,7 @@ from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Refusal, TokenRevoked
 from keyturn.stores.refusal_cache import RefusalCache
 
-CAPACITY = 100_000
+_CAPACITY = 100_000
 
 LINGER_SECONDS = 60
 """Keep revocations this long after expiry: a session read before one may still be on its way into the cache."""
@@ -32,7 +32,7 @@ class LocalSessionCache:
         staleness_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
         *,
-        capacity: int = CAPACITY,
+        capacity: int = _CAPACITY,
     ) -> None:
         self._freshness = Freshness(staleness_seconds)
         self._monotonic = monotonic

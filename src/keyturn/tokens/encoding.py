@@ -12,7 +12,7 @@ from keyturn.errors import TokenMalformed
 
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MAX_OBJECT_BYTES = 8192
-MAX_DEPTH = 8
+_MAX_DEPTH = 8
 
 # base64url to base64; all other octets, padding included, to one that no decoder accepts
 _TO_STANDARD = bytes.maketrans(ALPHABET + bytes(set(range(256)) - set(ALPHABET)), ALPHABET[:62] + b"+/" + b"!" * 192)
@@ -36,7 +36,7 @@ def decode_base64url(segment: bytes) -> bytes:
 
 
 def decode_object(
-    document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = MAX_DEPTH
+    document: bytes, *, max_bytes: int = MAX_OBJECT_BYTES, max_depth: int = _MAX_DEPTH
 ) -> dict[str, object]:
     """Decode the JSON object in ``document``.
 

@@ -18,7 +18,7 @@ class UnverifiedHeader(msgspec.Struct, frozen=True):
     typ: str | None
 
 
-class Header(msgspec.Struct, frozen=True):
+class BoundHeader(msgspec.Struct, frozen=True):
     """Validated header, bound to a key of one key set."""
 
     check: VerifyFunction

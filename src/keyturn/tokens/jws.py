@@ -8,7 +8,7 @@ from keyturn.core.base64url import encode_base64url
 from keyturn.core.claims import ACCESS_TYPE
 from keyturn.errors import PayloadRefused, Refusal, TokenInvalid, TokenMalformed, UnknownKey
 from keyturn.tokens.encoding import decode_base64url
-from keyturn.tokens.header import Header, UnverifiedHeader, media_type, read_header
+from keyturn.tokens.header import BoundHeader, UnverifiedHeader, media_type, read_header
 from keyturn.tokens.keys import SigningKey, VerifyingKey
 from keyturn.tokens.keyset import KeySet
 
@@ -68,11 +68,11 @@ def verify_compact(
     return payload
 
 
-def _bind(unverified: UnverifiedHeader, keys: KeySet) -> Header:
+def _bind(unverified: UnverifiedHeader, keys: KeySet) -> BoundHeader:
     key = _find_key(unverified, keys)
     if key.algorithm != unverified.alg:  # the key determines the algorithm, never the token (RFC 8725 section 3.1)
         raise TokenInvalid(f"alg {unverified.alg!r} is not the algorithm of key {key.kid!r}")
-    return Header(key.check, key.kid, unverified.typ, key.algorithm)
+    return BoundHeader(key.check, key.kid, unverified.typ, key.algorithm)
 
 
 def _find_key(unverified: UnverifiedHeader, keys: KeySet) -> VerifyingKey:

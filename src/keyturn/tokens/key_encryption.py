@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyturn.errors import ConfigurationError
 from keyturn.tokens.keys import SigningKey
 
-NONCE_BYTES = 12
+_NONCE_BYTES = 12
 MIN_SECRET_BYTES = 32
 _VERSION = b"\x01"
 _PURPOSE = b"keyturn signing key vault v1"
@@ -35,13 +35,13 @@ class KeyEncryptor:
 
     def encrypt(self, private: bytes, *, kid: str, nonce: bytes) -> bytes:
         """Encrypt ``private`` for ``kid``. ``nonce``: 12 fresh random bytes, never reused (SP 800-38D section 8)."""
-        if len(nonce) != NONCE_BYTES:
-            raise ConfigurationError(f"a nonce must have exactly {NONCE_BYTES} random bytes, not {len(nonce)}")
+        if len(nonce) != _NONCE_BYTES:
+            raise ConfigurationError(f"a nonce must have exactly {_NONCE_BYTES} random bytes, not {len(nonce)}")
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private, kid.encode())
 
     def decrypt(self, encrypted: bytes, *, kid: str) -> bytes:
         """Decrypt the bytes that were encrypted for ``kid``. Raises :class:`ConfigurationError` if no secret fits."""
-        version, nonce, ciphertext = encrypted[:1], encrypted[1 : 1 + NONCE_BYTES], encrypted[1 + NONCE_BYTES :]
+        version, nonce, ciphertext = encrypted[:1], encrypted[1 : 1 + _NONCE_BYTES], encrypted[1 + _NONCE_BYTES :]
         for cipher in self._ciphers if version == _VERSION and ciphertext else ():
             try:
                 return cipher.decrypt(nonce, ciphertext, kid.encode())

@@ -6,7 +6,7 @@ from typing import cast
 
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.tokens.encoding import decode_object
-from keyturn.tokens.header import Header
+from keyturn.tokens.header import BoundHeader
 from keyturn.tokens.jwk import PRIVATE_MEMBERS, algorithm_of, material_of
 from keyturn.tokens.keys import MAX_KID, SigningKey, VerifyingKey
 
@@ -34,7 +34,7 @@ class KeySet:
                 raise ConfigurationError(f"{secret!r} contains a public key of the same set; make a random secret")
         uses = Counter(key.algorithm for key in members)
         self._sole_keys = {key.algorithm: key for key in members if uses[key.algorithm] == 1}
-        self.headers: dict[bytes, Header] = {}
+        self.headers: dict[bytes, BoundHeader] = {}
         """Cache of validated headers by their encoded form; for :mod:`keyturn.tokens.jws`."""
 
     @classmethod
@@ -67,7 +67,7 @@ class KeySet:
         """Return the only key of ``algorithm``, for tokens without ``kid``; ``None`` if there is not exactly one."""
         return self._sole_keys.get(algorithm)
 
-    def cache_header(self, encoded: bytes, header: Header) -> None:
+    def cache_header(self, encoded: bytes, header: BoundHeader) -> None:
         """Cache the header of a token with a valid signature. A full cache is cleared."""
         if len(self.headers) >= _MAX_HEADERS:
             self.headers.clear()

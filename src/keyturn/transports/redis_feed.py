@@ -17,7 +17,7 @@ from keyturn.core.feed import Event, LogCursor, PageExtent, Progress, State
 from keyturn.core.revocation import Revocation
 from keyturn.errors import StoreUnavailable, Unavailable
 from keyturn.feed_schema import StreamEntry
-from keyturn.stores.redis.address import Address, read_address
+from keyturn.stores.redis.address import Address, read_redis_address
 from keyturn.stores.redis.connect import FAILURES, connect, error_summary
 from keyturn.stores.redis.relay import POINTER, stream_of
 from keyturn.verifier.feed_reader import FeedReader
@@ -65,7 +65,7 @@ class RedisFeed(HttpFeed):
             send=send,
             jitter=jitter,
         )
-        self._address = read_address(redis_url, "redis_url")
+        self._address = read_redis_address(redis_url, "redis_url")
 
     def stream(self, first: Future[None] | None = None) -> None:
         """Read the stream until closed. Resolves ``first`` when the feed is complete. Raises ``Unavailable``."""

@@ -8,7 +8,7 @@ from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import TokenInvalid
 from keyturn.tokens.encoding import decode_object
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
 NumericDate = Annotated[Instant, msgspec.Meta(ge=0, le=2**53)]
 """NumericDate that every JSON parser reads alike: an integer that a double holds exactly (RFC 8259 section 6)."""
 
@@ -22,12 +22,12 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     Fields stand in the order in which Keyturn writes them; see ``read_claims``.
     """
 
-    iss: Text
+    iss: _Text
     sub: Annotated[Subject, msgspec.Meta(min_length=1)]
     aud: str | tuple[str, ...]
     exp: NumericDate
     iat: NumericDate
-    jti: Text
+    jti: _Text
     client_id: str
     sid: SessionId = SessionId("")
     gen: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1

@@ -9,7 +9,7 @@ from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant
 from keyturn.errors import Overloaded, Refusal, Unavailable
 from keyturn.ports import Ports
-from keyturn.web.client_address import Network, parse_networks
+from keyturn.web.client_address import TrustedNetwork, parse_networks
 from keyturn.web.config import WebConfig, service_digest, web_config
 from keyturn.web.limits import MAX_REQUESTS
 from keyturn.web.message import Reply, without_body
@@ -63,7 +63,7 @@ class EndpointsApplication:
     def __init__(self, parts: IssuerParts, observe: Callable[[Exchange], None] | None = None) -> None:
         self._parts = parts
         self._config = web_config_of(parts)
-        self._trusted: tuple[Network, ...] = parse_networks(split_list(parts.settings.trusted_proxies))
+        self._trusted: tuple[TrustedNetwork, ...] = parse_networks(split_list(parts.settings.trusted_proxies))
         self._observe = observe
 
     def _present(self) -> tuple[Instant, WebConfig]:

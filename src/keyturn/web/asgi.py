@@ -8,7 +8,7 @@ from keyturn.errors import BadRequest, Refusal, RequestTimeout
 from keyturn.flows import drive_async
 from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
-from keyturn.web.client_address import Network, client_address
+from keyturn.web.client_address import TrustedNetwork, client_address
 from keyturn.web.limits import (
     BODY_SECONDS,
     FLOW_SECONDS,
@@ -70,7 +70,7 @@ def path_of(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
-async def read_request(scope: Scope, path: str, receive: Receive, trusted: Sequence[Network]) -> Request:
+async def read_request(scope: Scope, path: str, receive: Receive, trusted: Sequence[TrustedNetwork]) -> Request:
     """Read a request and its body. ``trusted``: networks of the proxies whose X-Forwarded-For counts.
 
     Raises ``NotFound``, ``HeadersTooLarge``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.

@@ -5,10 +5,10 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from keyturn.errors import ConfigurationError
 
-Network = IPv4Network | IPv6Network
+TrustedNetwork = IPv4Network | IPv6Network
 
 
-def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def parse_networks(texts: Sequence[str]) -> tuple[TrustedNetwork, ...]:
     """Parse the networks of the trusted proxies. Raises ``ConfigurationError`` naming each invalid one."""
     problems = [f"trusted_proxies: {text!r} is not an address or network" for text in texts if not _network(text)]
     if problems:
@@ -16,7 +16,7 @@ def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
-def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Network]) -> str:
+def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[TrustedNetwork]) -> str:
     """Return the nearest address that is not a trusted proxy.
 
     ``forwarded``: the values of X-Forwarded-For, in order. Any client may send that header: an entry counts only if
@@ -32,7 +32,7 @@ def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Netw
     return address
 
 
-def _is_trusted(address: str, networks: Sequence[Network]) -> bool:
+def _is_trusted(address: str, networks: Sequence[TrustedNetwork]) -> bool:
     if not _is_address(address):
         return False
     parsed = ip_address(address)

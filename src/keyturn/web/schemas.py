@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from keyturn.core.policy import Deliver
-from keyturn.core.principal import Credential
+from keyturn.core.principal import CredentialType
 from keyturn.feed_schema import Seconds
 
 # "$(?!\n)": in Python "$" alone also matches before a final line feed; in ECMA-262 both mean the same.
@@ -108,7 +108,7 @@ class SessionResponse(MaskedStruct, frozen=True):
     subject: str
     sid: str
     client_id: str
-    credential: Credential
+    credential: CredentialType
     auth_time: Seconds
     credential_expires_at: Seconds
     acr: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from keyturn.errors import BadRequest, Refusal, RequestTimeout
 from keyturn.flows import drive
 from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
-from keyturn.web.client_address import Network, client_address
+from keyturn.web.client_address import TrustedNetwork, client_address
 from keyturn.web.limits import (
     BODY_SECONDS,
     FLOW_SECONDS,
@@ -77,7 +77,7 @@ class WsgiEndpoints(EndpointsApplication):
             self._slots.release()
 
 
-def _read_request(environ: "WSGIEnvironment", trusted: Sequence[Network]) -> Request:
+def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork]) -> Request:
     """Read a request and its body. ``trusted``: networks of the proxies whose X-Forwarded-For counts.
 
     Raises ``NotFound``, ``HeadersTooLarge``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.

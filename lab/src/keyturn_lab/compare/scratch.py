@@ -116,10 +116,10 @@ def _redis(url: str) -> Any:
         raise ConfigurationError(
             "session_store: the package redis is not installed; in a clone of Keyturn: pip install '.[redis]'"
         )
-    from keyturn.stores.redis.address import read_address
+    from keyturn.stores.redis.address import read_redis_address
     from keyturn.stores.redis.connect import connect
 
-    return connect(read_address(url, "session_store"))
+    return connect(read_redis_address(url, "session_store"))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from keyturn.errors import ConfigurationError
 
-EXAMPLE = (
+_EXAMPLE = (
     "write it like redis://127.0.0.1:6379/0, redis+sentinel://a:26379,b:26379/NAME, redis+cluster://a:6379,b:6379 "
     "or unix:///run/redis.sock; rediss instead of redis means TLS"
 )
@@ -42,7 +42,7 @@ class Address:
         return self.form == "unix" or bool(self.options.get("ssl")) or is_loopback
 
 
-def read_address(url: str, setting: str = "redis_cache") -> Address:
+def read_redis_address(url: str, setting: str = "redis_cache") -> Address:
     """Parse a Redis URL.
 
     Raises ``ConfigurationError``, which names ``setting`` and never quotes the URL: it may hold a password.
@@ -129,4 +129,4 @@ def _require_no_options(query: Mapping[str, str], setting: str) -> None:
 
 
 def _refuse(setting: str, reason: str) -> NoReturn:
-    raise ConfigurationError(f"{setting}: {reason}; {EXAMPLE}") from None
+    raise ConfigurationError(f"{setting}: {reason}; {_EXAMPLE}") from None

@@ -12,7 +12,7 @@ from keyturn.stores.redis.connect import AccessDenied
 from keyturn.stores.redis.keys import ALL_PARTITIONS, COUNTS
 from keyturn.stores.redis.operation import Call, Operation
 from keyturn.stores.redis.runner import RedisRunner
-from keyturn.stores.sql.markers import bind, bound_redis, is_reserved, reserve
+from keyturn.stores.sql.markers import bind, bound_redis, is_reserved, reserve_redis
 
 RESTORE_WAIT_SECONDS: Final = 1.0
 """Wait for a running server that writes the id again to a Redis that was emptied."""
@@ -93,7 +93,7 @@ def _bind_first(runner: RedisRunner, database: Engine) -> int:
     runner.run(_probe())
     stored = runner.run(_read_identity())
     if stored is None:
-        runner.run(_write_identity(reserve(database)))
+        runner.run(_write_identity(reserve_redis(database)))
         stored = runner.run(_read_identity())
     if stored is None or not is_reserved(database, stored) or bind(database, stored) != stored:
         raise _belongs_to_another()

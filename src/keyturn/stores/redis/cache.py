@@ -15,12 +15,12 @@ from keyturn.errors import StoreUnavailable
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.circuit_breaker import CircuitBreaker
 from keyturn.stores.redis.codec import pack_session, unpack_session
-from keyturn.stores.redis.connect import FAILURES, AsyncClient, Client, connect, connect_async
+from keyturn.stores.redis.connect import FAILURES, AsyncRedisClient, RedisClient, connect, connect_async
 
-DEADLINE_SECONDS = 0.3
+CACHE_DEADLINE_SECONDS = 0.3
 """Timeout of a cache call; the session is then loaded from the store."""
 
-CONNECTIONS = 16
+_CONNECTIONS = 16
 _MAC_BYTES = 16
 _CONNECTION_ERRORS = (*FAILURES, StoreUnavailable)
 
@@ -99,7 +99,7 @@ class RedisCache(_Cache):
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
         self._address = address
-        self._client: Client | None = None
+        self._client: RedisClient | None = None
 
     def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
         """Return a copy read under the log id ``log_id``, or None for a miss or an error."""
@@ -129,9 +129,9 @@ class RedisCache(_Cache):
         if self._client is not None:
             self._client.close()
 
-    def _redis(self) -> Client:
+    def _redis(self) -> RedisClient:
         if self._client is None:
-            self._client = connect(self._address, deadline_seconds=DEADLINE_SECONDS, connections=CONNECTIONS)
+            self._client = connect(self._address, deadline_seconds=CACHE_DEADLINE_SECONDS, connections=_CONNECTIONS)
         return self._client
 
 
@@ -141,7 +141,7 @@ class AsyncRedisCache(_Cache):
     def __init__(self, address: Address, secrets: Secrets, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(secrets, monotonic)
         self._address = address
-        self._client: AsyncClient | None = None
+        self._client: AsyncRedisClient | None = None
         self._loop: object = None
 
     async def get(self, sid: SessionId, log_id: int) -> CachedSession | None:
@@ -172,11 +172,13 @@ class AsyncRedisCache(_Cache):
         if self._client is not None:
             await self._client.aclose()
 
-    def _redis(self) -> AsyncClient:
+    def _redis(self) -> AsyncRedisClient:
         # A connection belongs to the event loop that opened it.
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._client = connect_async(self._address, deadline_seconds=DEADLINE_SECONDS, connections=CONNECTIONS)
+            self._client = connect_async(
+                self._address, deadline_seconds=CACHE_DEADLINE_SECONDS, connections=_CONNECTIONS
+            )
             self._loop = loop
         return self._client
 

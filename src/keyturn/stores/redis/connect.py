@@ -19,10 +19,10 @@ DEADLINE_SECONDS: Final = 3.0
 CONNECTIONS: Final = 64
 """Largest number of open connections per process; in a cluster, per node."""
 
-Client: TypeAlias = Any
+RedisClient: TypeAlias = Any
 """``redis.Redis`` or ``redis.cluster.RedisCluster``."""
 
-AsyncClient: TypeAlias = Any
+AsyncRedisClient: TypeAlias = Any
 """``redis.asyncio.Redis`` or ``redis.asyncio.cluster.RedisCluster``."""
 
 
@@ -79,7 +79,9 @@ def error_summary(error: BaseException) -> str:
     return f"{type(error).__name__}{' ' + code if has_code else ''}{explanation}"
 
 
-def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS) -> Client:
+def connect(
+    address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
+) -> RedisClient:
     """Return a thread-safe client that never repeats a command that may have run.
 
     ``deadline_seconds``: longest duration of a call; a third each to get a connection, to open it and to get the reply.
@@ -93,7 +95,7 @@ def connect(address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, con
 
 def connect_async(
     address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
-) -> AsyncClient:
+) -> AsyncRedisClient:
     """Return an async client for one event loop; see ``connect``. It connects with the first command."""
     return _client(_async, address, deadline_seconds, connections)
 

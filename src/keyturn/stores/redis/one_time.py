@@ -18,10 +18,10 @@ from keyturn.stores.redis.operation import Call, Operation
 from keyturn.stores.redis.scripts import Script
 from keyturn.stores.validate import check_storable
 
-BATCH: Final = 200
+_BATCH: Final = 200
 """Values deleted by one script: other callers wait for a millisecond at most."""
 
-INSERT: Final = Script(
+INSERT_VALUE: Final = Script(
     """
 if redis.call('HEXISTS', KEYS[1], 'l') == 0 then
   redis.call('HSET', KEYS[1], 'l', ARGV[8])
@@ -49,7 +49,7 @@ return {'stored', known[2]}
 and log id, limit per subject, limit, now, id for a log that has none, and two fields of the counters: the id of the log
 that this kind was last inserted under, and the time of the first insertion under it."""
 
-LOAD: Final = Script("return {redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[1], 'l')}")
+LOAD_VALUE: Final = Script("return {redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[1], 'l')}")
 """KEYS: counters of the log, values. ARGV: digest. Returns the stored value and the id of the log."""
 
 SWAP: Final = Script(
@@ -103,11 +103,11 @@ class OneTimeValues:
             f"ol:{value.kind.value}",
             f"os:{value.kind.value}",
         )
-        outcome, complete_since = yield Call(INSERT, (COUNTS, *_keys(value.kind)), arguments, durable=True)
+        outcome, complete_since = yield Call(INSERT_VALUE, (COUNTS, *_keys(value.kind)), arguments, durable=True)
         return Insertion(InsertOutcome(outcome.decode()), Instant(unpack_count(complete_since)))
 
     def load(self, kind: OneTimeKind, digest: bytes) -> Operation[OneTimeValue | None]:
-        stored, log_id = yield Call(LOAD, (COUNTS, _keys(kind)[0]), (digest,))
+        stored, log_id = yield Call(LOAD_VALUE, (COUNTS, _keys(kind)[0]), (digest,))
         return None if stored is None else unpack_one_time(kind, digest, stored, log_id)
 
     def replace(self, value: OneTimeValue) -> Operation[bool]:
@@ -118,9 +118,9 @@ class OneTimeValues:
         check_storable(now)
         total = 0
         for kind in OneTimeKind:
-            deleted = BATCH
-            while deleted == BATCH:
-                deleted = yield Call(PURGE, _keys(kind), (now, BATCH))
+            deleted = _BATCH
+            while deleted == _BATCH:
+                deleted = yield Call(PURGE, _keys(kind), (now, _BATCH))
                 total += deleted
         return total
 

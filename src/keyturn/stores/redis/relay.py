@@ -24,9 +24,9 @@ from keyturn.stores.redis.connect import connect, error_summary
 POINTER: Final = b"{kt:feed}"
 """Key with the id of the log whose stream is current. All keys of the feed lie in one slot."""
 
-PAGE: Final = 500
+PAGE_ENTRIES: Final = 500
 TRIM_EVERY_SECONDS: Final = 60.0
-DEADLINE_SECONDS: Final = 3.0
+_DEADLINE_SECONDS: Final = 3.0
 
 _STREAM_START: Final = b"0-0"
 _MAX_NUMBER: Final = 2**53
@@ -116,7 +116,7 @@ class Relay:
             log_id: int = self._log.after(0, 1).log_id
             self._log_id, self._server_id = log_id, b""
         after = _stream_id(self._last)
-        page: RevocationPage | None = None if _is_impossible(self._last) else self._log.after(after, PAGE)
+        page: RevocationPage | None = None if _is_impossible(self._last) else self._log.after(after, PAGE_ENTRIES)
         event = page and Progress(State.FOLLOWING, LogCursor(self._log_id, after)).event(page.extent(after))
         if page is None or (event is Event.PURGE and after > self._log.sequence()):
             self._reset_stream(client)
@@ -130,7 +130,7 @@ class Relay:
         self.breaker.record_success()
         if self._monotonic() - self._trimmed_at >= TRIM_EVERY_SECONDS:
             self._trim(client)
-        return not is_in_sync or len(page.entries) == PAGE
+        return not is_in_sync or len(page.entries) == PAGE_ENTRIES
 
     def close(self) -> None:
         """Close the connection."""
@@ -143,7 +143,7 @@ class Relay:
         pairs = [value for each in page.entries for value in (each.sequence, _encode_entry(each))]
         # A little less than the interval: otherwise a relay's own lease would suppress its next heartbeat.
         # No heartbeat after a full page: entries committed before it may still be missing from the stream (P4).
-        lease = 0 if len(page.entries) == PAGE else int(900 * self._interval_seconds)
+        lease = 0 if len(page.entries) == PAGE_ENTRIES else int(900 * self._interval_seconds)
         arguments = (page.log_id, _stream_id(self._last), self._last, lease, self._server_id, *pairs)
         is_appended, self._last, self._server_id = self._append([stream, POINTER, stream + b":beat"], arguments)
         return bool(is_appended)
@@ -175,7 +175,7 @@ class Relay:
 
     def _redis(self) -> Any:
         if self._client is None:
-            self._client = connect(self._address, deadline_seconds=DEADLINE_SECONDS, connections=2)
+            self._client = connect(self._address, deadline_seconds=_DEADLINE_SECONDS, connections=2)
             self._append = self._client.register_script(_APPEND)
         return self._client
 

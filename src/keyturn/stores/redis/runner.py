@@ -17,8 +17,8 @@ from keyturn.stores.redis.connect import (
     CONNECTIONS,
     DEADLINE_SECONDS,
     FAILURES,
-    AsyncClient,
-    Client,
+    AsyncRedisClient,
+    RedisClient,
     connect,
     connect_async,
     translate_errors,
@@ -30,7 +30,7 @@ from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
 MAX_WAITING: Final = 1000
 
 _Connection = TypeVar("_Connection")
-_AsyncNetwork: TypeAlias = SingleServer[AsyncClient] | Cluster[AsyncClient]
+_AsyncNetwork: TypeAlias = SingleServer[AsyncRedisClient] | Cluster[AsyncRedisClient]
 
 
 def _wait_command(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
@@ -55,7 +55,7 @@ class RedisRunner:
     ) -> None:
         self._wait = _wait_command(replicas, deadline_seconds)
 
-        def node(host: str, port: int) -> Client:
+        def node(host: str, port: int) -> RedisClient:
             return connect(_single(address, host, port), deadline_seconds=deadline_seconds, connections=connections)
 
         self._address = address
@@ -104,11 +104,11 @@ class RedisRunner:
                 self._network.layout.nodes_manager.initialize()
 
 
-def _identity(client: Client) -> str:
+def _identity(client: RedisClient) -> str:
     return f"{client.info('server')['run_id']}{client.info('replication')['master_replid']}"
 
 
-def _send(request: tuple[Client, Commands]) -> Sequence[object]:
+def _send(request: tuple[RedisClient, Commands]) -> Sequence[object]:
     client, commands = request
     if len(commands) == 1:
         try:
@@ -139,7 +139,7 @@ class AsyncRedisRunner:
         self._wait = _wait_command(replicas, deadline_seconds)
         self._slots = connections + MAX_WAITING
 
-        def node(host: str, port: int) -> AsyncClient:
+        def node(host: str, port: int) -> AsyncRedisClient:
             single = _single(address, host, port)
             return connect_async(single, deadline_seconds=deadline_seconds, connections=connections)
 
@@ -181,7 +181,7 @@ class AsyncRedisRunner:
             await network.layout.initialize()
         return network
 
-    async def _execute(self, network: Network[AsyncClient], step: Step) -> object:
+    async def _execute(self, network: Network[AsyncRedisClient], step: Step) -> object:
         return await run_async(_perform(network, step, self._wait), _send_async)
 
 
@@ -191,7 +191,7 @@ async def _refresh_topology(network: _AsyncNetwork | None) -> None:
             await network.layout.nodes_manager.initialize()
 
 
-async def _send_async(request: tuple[AsyncClient, Commands]) -> Sequence[object]:
+async def _send_async(request: tuple[AsyncRedisClient, Commands]) -> Sequence[object]:
     client, commands = request
     if len(commands) == 1:
         try:

@@ -23,7 +23,7 @@ from keyturn.stores.redis.log import append, trim
 from keyturn.stores.redis.operation import Call, Operation, Word
 from keyturn.stores.validate import check_storable
 
-LINGER_SECONDS = 3 * 3600
+_LINGER_SECONDS = 3 * 3600
 """Shortest time to keep a session after its expiry, by Redis's clock, which is not used for decisions.
 
 A Redis whose clock is ahead by less deletes no session that is alive.
@@ -164,7 +164,7 @@ def _locate(session: Session) -> tuple[Partition, bytes]:
 def _session_arguments(session: Session, handle: bytes) -> tuple[Word, ...]:
     """Return value, member, created_at, milliseconds and is_active for a script."""
     lifetime = max(0, session.expires_at - session.last_seen_at)
-    milliseconds = 1000 * min(lifetime + LINGER_SECONDS, MAX_LIFETIME_SECONDS)
+    milliseconds = 1000 * min(lifetime + _LINGER_SECONDS, MAX_LIFETIME_SECONDS)
     return (pack_session(session), handle[1:], session.created_at, milliseconds, int(session.ended_at is None))
 
 

@@ -4,7 +4,7 @@ from keyturn.ports import StorePorts, ports_of
 from keyturn.stores.log_follower import ChangeNotifier
 from keyturn.stores.proxy import set_ports, set_proxies
 from keyturn.stores.redis.accounts import AccountsWithRedisSessions
-from keyturn.stores.redis.address import read_address
+from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.binding import bind_database
 from keyturn.stores.redis.log import Log
 from keyturn.stores.redis.one_time import OneTimeValues
@@ -28,7 +28,7 @@ class RedisStore(StorePorts):
     def __init__(
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
-        runner = RedisRunner(read_address(sessions, "session_store"), replicas=replicas)
+        runner = RedisRunner(read_redis_address(sessions, "session_store"), replicas=replicas)
         quarantine = Quarantine(runner, quarantine_seconds)
         accounts = AccountsWithRedisSessions(Sessions(), quarantine.guard(runner.run))
         self._init(SqlStore(url, size=size, accounts=accounts), runner, quarantine)
@@ -69,7 +69,7 @@ class AsyncRedisStore(StorePorts):
     def __init__(
         self, url: str, sessions: str, *, size: int = CONNECTIONS, replicas: int = 0, quarantine_seconds: float = 10.0
     ) -> None:
-        address = read_address(sessions, "session_store")
+        address = read_redis_address(sessions, "session_store")
         sync_runner, self._runner = (
             RedisRunner(address, replicas=replicas),
             AsyncRedisRunner(address, replicas=replicas),

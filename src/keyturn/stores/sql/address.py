@@ -21,7 +21,7 @@ _ASYNCPG_PARAMETERS = (
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Address:
+class SqlAddress:
     """Parsed PostgreSQL URL. ``parts``: libpq's connection parameters. ``asyncpg``: True if async ports use asyncpg."""
 
     parts: Mapping[str, str] = field(repr=False)
@@ -54,7 +54,7 @@ class Address:
         return tuple("postgresql://?" + urlencode(_asyncpg_parameters(host)) for host in self.hosts)
 
 
-def read_address(url: str) -> Address | None:
+def read_sql_address(url: str) -> SqlAddress | None:
     """Parse a PostgreSQL URL. Return None for another database.
 
     Raises ``ConfigurationError`` if libpq cannot parse the URL; the message does not quote it.
@@ -73,7 +73,7 @@ def read_address(url: str) -> Address | None:
         parts = {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except ProgrammingError:
         raise ConfigurationError(f"store: {_describe_url_error(rest)}") from None
-    address = Address(parts, asyncpg=scheme != _PSYCOPG)
+    address = SqlAddress(parts, asyncpg=scheme != _PSYCOPG)
     if address.asyncpg:
         address.asyncpg_urls()
     return address

@@ -15,7 +15,7 @@ from keyturn.generators import run_async
 from keyturn.ports import StorePorts
 from keyturn.stores.proxy import set_proxies
 from keyturn.stores.sql.accounts import Accounts
-from keyturn.stores.sql.address import CONNECT_SECONDS, Address
+from keyturn.stores.sql.address import CONNECT_SECONDS, SqlAddress
 from keyturn.stores.sql.async_ports import throttle_pool_size
 from keyturn.stores.sql.asyncpg_pool import AsyncpgPool, PreparedConnection
 from keyturn.stores.sql.compiled_statement import CompiledStatement
@@ -43,7 +43,7 @@ _Loop = asyncio.AbstractEventLoop
 class AsyncpgConnector:
     """Opens connections to the primary among the servers, trying the last known primary first."""
 
-    def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
+    def __init__(self, address: SqlAddress, deadline_seconds: float, *, durable: bool) -> None:
         self._label = address.label
         self._urls = address.asyncpg_urls()
         self._setup_sql = connection_setup_sql(deadline_seconds, durable=durable)
@@ -183,7 +183,7 @@ class AsyncpgPorts(StorePorts):
 
     def __init__(
         self,
-        address: Address,
+        address: SqlAddress,
         *,
         deadline_seconds: float,
         size: int,

@@ -11,11 +11,11 @@ from sqlalchemy.pool import NullPool
 from keyturn.errors import ConfigurationError
 from keyturn.stores.log_follower import ChangeNotifier
 from keyturn.stores.sql import sqlite
-from keyturn.stores.sql.address import Address, read_address
+from keyturn.stores.sql.address import SqlAddress, read_sql_address
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.fair_lock import FairLock
 
-EXAMPLE = "write it like sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
+_EXAMPLE = "write it like sqlite:////var/lib/keyturn/keyturn.db or postgresql://keyturn@db.example.com/keyturn"
 
 _NotifierFactory = Callable[[Callable[[], None]], ChangeNotifier | None]
 
@@ -38,7 +38,7 @@ class Database:
     throttle_engine: Engine
     hooks: DriverHooks
     notifier_factory: _NotifierFactory = _no_notifier
-    address: Address | None = None
+    address: SqlAddress | None = None
 
 
 def find_database(url: str, deadline_seconds: float) -> Database:
@@ -46,7 +46,7 @@ def find_database(url: str, deadline_seconds: float) -> Database:
 
     Raises ``ConfigurationError`` for an unusable URL.
     """
-    address = read_address(url)
+    address = read_sql_address(url)
     if address is not None:
         return _postgresql(address, deadline_seconds)
     parsed = _parse(url)
@@ -60,11 +60,11 @@ def require_database(url: str) -> None:
 
     A command that inspects a database or revokes in it must not succeed on a new, empty one.
     """
-    if read_address(url) is None and (parsed := _parse(url)).get_backend_name() == "sqlite":
+    if read_sql_address(url) is None and (parsed := _parse(url)).get_backend_name() == "sqlite":
         sqlite.require_file(parsed)
 
 
-def _postgresql(address: Address, deadline_seconds: float) -> Database:
+def _postgresql(address: SqlAddress, deadline_seconds: float) -> Database:
     try:
         from keyturn.stores.sql import listen_notify, psycopg_driver
     except ImportError as error:
@@ -102,7 +102,7 @@ def _engine(url: URL) -> Engine:
         )
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
-            f"store: no driver for {url.get_backend_name()!r} ({type(error).__name__}); {EXAMPLE}"
+            f"store: no driver for {url.get_backend_name()!r} ({type(error).__name__}); {_EXAMPLE}"
         ) from None
 
 
@@ -111,4 +111,4 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except SQLAlchemyError:
         # The URL is not quoted: it may hold a password.
-        raise ConfigurationError(f"store: the URL cannot be parsed; {EXAMPLE}") from None
+        raise ConfigurationError(f"store: the URL cannot be parsed; {_EXAMPLE}") from None

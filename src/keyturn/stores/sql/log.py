@@ -17,7 +17,7 @@ from keyturn.stores.sql.server_functions import server_clock, timeline
 from keyturn.stores.sql.tables import (
     APPENDED,
     DATABASE,
-    LOG,
+    LOG_ID,
     PURGED,
     PURGED_TAG,
     PURGED_TAG_AT,
@@ -32,7 +32,7 @@ STEP_BITS: Final = 40
 _MIN_STEP: Final = 2**32
 """More than any timeline id, which is added to the log's id."""
 
-BATCH = 500
+_BATCH = 500
 """Entries deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
 _ENTRIES_PER_READ = 2000
@@ -46,7 +46,7 @@ _APPEND = insert(revocations)
 _least: BindParameter[int] = bindparam("least")
 _RENUMBER = (
     update(counters)
-    .where(counters.c.name == LOG)
+    .where(counters.c.name == LOG_ID)
     .values(value=case((counters.c.value < _least, _least), else_=counters.c.value) + bindparam("step"))
 )
 _suspended = select(marks.c.value).where(marks.c.kind == RESTORED, marks.c.key == "").scalar_subquery()
@@ -65,7 +65,7 @@ _AFTER = (
     .order_by(revocations.c.sequence)
     .limit(bindparam("most"))
 )
-_READ = (PURGED, APPENDED, LOG, DATABASE, PURGED_TAG, PURGED_TAG_AT)
+_READ = (PURGED, APPENDED, LOG_ID, DATABASE, PURGED_TAG, PURGED_TAG_AT)
 _tag_before = select(revocations.c.tag).where(revocations.c.sequence == bindparam("after")).scalar_subquery()
 _entries, _counts = (
     _AFTER.subquery(),
@@ -79,7 +79,7 @@ _EXPIRED = (
     select(revocations.c.sequence, revocations.c.tag)
     .where(revocations.c.expires_at <= bindparam("now"))
     .order_by(revocations.c.sequence)
-    .limit(BATCH)
+    .limit(_BATCH)
 )
 _PURGE = delete(revocations).where(
     revocations.c.expires_at <= bindparam("now"), revocations.c.sequence <= bindparam("last")
@@ -125,14 +125,14 @@ def purge_log(now: Instant) -> Operation[bool]:
         for name, value in ((PURGED_TAG, tag), (PURGED_TAG_AT, last)):
             yield _KEEP_TAG, {"last": last, "kept": name, "value": value}
         yield _PURGE, {"now": now, "last": last}
-    return len(expired) == BATCH
+    return len(expired) == _BATCH
 
 
 def log_counters() -> Operation[tuple[dict[str, int], int, int]]:
     """Return the log's counters by name, its id, and the time before which sessions are suspended."""
     rows = (yield _COUNTERS, {}).rows
     counts = {row[0]: row[1] for row in rows}
-    return counts, _log_id(counts[LOG], rows[0][2]), rows[0][3] or 0
+    return counts, _log_id(counts[LOG_ID], rows[0][2]), rows[0][3] or 0
 
 
 def mark_at(sequence: int, tag: int | None, counts: Mapping[str, int]) -> LogMark:
@@ -140,7 +140,7 @@ def mark_at(sequence: int, tag: int | None, counts: Mapping[str, int]) -> LogMar
     if tag is None:
         is_last_purged = sequence == counts[PURGED] == counts[PURGED_TAG_AT]
         tag = ABSENT if sequence > counts[APPENDED] else counts[PURGED_TAG] if is_last_purged else None
-    return LogMark(counts[DATABASE], counts[LOG], sequence, tag)
+    return LogMark(counts[DATABASE], counts[LOG_ID], sequence, tag)
 
 
 def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]]:
@@ -177,7 +177,7 @@ def _snapshot(
     return RevocationPage(tuple(entries), end.sequence, log_id=log_id, end=end)
 
 
-class Log:
+class SqlLog:
     """``RevocationLog`` in SQL."""
 
     def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
@@ -190,7 +190,7 @@ class Log:
             entries,
             entries[-1].sequence if entries else sequence,
             counts[PURGED] <= sequence <= counts[APPENDED],
-            _log_id(counts[LOG], timeline_id),
+            _log_id(counts[LOG_ID], timeline_id),
             start,
             _last_mark(entries, counts) or start,
             suspended_before=suspended or 0,

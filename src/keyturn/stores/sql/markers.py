@@ -28,7 +28,7 @@ Its value is the id stored in that Redis, or ``UNBOUND``.
 UNBOUND: Final = 0
 """Of a version before, which marked the database before it had reached a Redis."""
 
-RESERVED: Final = "reserved:"
+_RESERVED: Final = "reserved:"
 """Prefix of counters: an id that is written to a Redis next. Until ``bind``, sessions are still in this database.
 
 A start that is killed in between leaves it behind. It lets this database, and no other, use that Redis later.
@@ -71,11 +71,11 @@ def bound_redis(engine: Engine) -> int | None:
         return read_markers(connection).get(SESSIONS_IN_REDIS)
 
 
-def reserve(engine: Engine) -> int:
+def reserve_redis(engine: Engine) -> int:
     """Draw an id for a Redis at random and record that it is ours. Raises ``StoreUnavailable``."""
     redis_id = 1 + secrets.randbits(LOG_BITS)
     with _connect(engine) as connection:
-        connection.execute(insert(counters), {"name": f"{RESERVED}{redis_id}", "value": redis_id})
+        connection.execute(insert(counters), {"name": f"{_RESERVED}{redis_id}", "value": redis_id})
     return redis_id
 
 
@@ -83,7 +83,7 @@ def is_reserved(engine: Engine, redis_id: int) -> bool:
     """Return True if this id was reserved for this database or is bound to it. Raises ``StoreUnavailable``."""
     with _connect(engine) as connection:
         markers = read_markers(connection)
-    return f"{RESERVED}{redis_id}" in markers or markers.get(SESSIONS_IN_REDIS) == redis_id
+    return f"{_RESERVED}{redis_id}" in markers or markers.get(SESSIONS_IN_REDIS) == redis_id
 
 
 def bind(engine: Engine, redis_id: int) -> int:
@@ -96,7 +96,7 @@ def bind(engine: Engine, redis_id: int) -> int:
         _insert_if_absent(connection, SESSIONS_IN_REDIS, redis_id)
         connection.execute(update(counters).where(is_redis_marker, counters.c.value == UNBOUND).values(value=redis_id))
         bound: int = connection.execute(select(counters.c.value).where(is_redis_marker)).scalar_one()
-        connection.execute(delete(counters).where(counters.c.name.startswith(RESERVED)))
+        connection.execute(delete(counters).where(counters.c.name.startswith(_RESERVED)))
     return bound
 
 

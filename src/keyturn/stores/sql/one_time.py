@@ -14,12 +14,12 @@ from keyturn.core.one_time import Insertion, InsertOutcome, OneTimeKind, OneTime
 from keyturn.core.types import Instant
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, Operation, in_batches, writes
 from keyturn.stores.sql.server_functions import timeline
-from keyturn.stores.sql.tables import LOG, counters, one_time, one_time_kinds
+from keyturn.stores.sql.tables import LOG_ID, counters, one_time, one_time_kinds
 
 _BATCH = 200
 """Values deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
-_log_id = select(counters.c.value + timeline()).where(counters.c.name == LOG).scalar_subquery()
+_log_id = select(counters.c.value + timeline()).where(counters.c.name == LOG_ID).scalar_subquery()
 _is_kind = one_time.c.kind == bindparam("b_kind")
 _by_digest = (_is_kind, one_time.c.digest == bindparam("b_digest"))
 _COLUMNS = tuple(column for column in one_time.c if column.name != "log_id")

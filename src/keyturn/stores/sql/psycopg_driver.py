@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from keyturn.errors import StoreUnavailable
-from keyturn.stores.sql.address import CONNECT_SECONDS, Address
+from keyturn.stores.sql.address import CONNECT_SECONDS, SqlAddress
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.postgresql import check_server, connection_setup_sql
 
@@ -77,7 +77,7 @@ HOOKS = DriverHooks(is_alive=is_alive, set_deadline=set_deadline)
 class PsycopgConnector:
     """Opens connections to the primary among the servers, trying the last known primary first."""
 
-    def __init__(self, address: Address, deadline_seconds: float, *, durable: bool) -> None:
+    def __init__(self, address: SqlAddress, deadline_seconds: float, *, durable: bool) -> None:
         self._address = address
         self._hosts = address.hosts
         self._setup_sql = connection_setup_sql(deadline_seconds, durable=durable)
@@ -111,7 +111,7 @@ class PsycopgConnector:
         return connection
 
 
-def make_engine(address: Address, deadline_seconds: float, *, durable: bool) -> Engine:
+def make_engine(address: SqlAddress, deadline_seconds: float, *, durable: bool) -> Engine:
     """Create an engine that does not pool connections. ``durable``: see ``connection_setup_sql``."""
     creator: Callable[[], Any] = PsycopgConnector(address, deadline_seconds, durable=durable)
     return create_engine(

@@ -14,7 +14,7 @@ from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, Operation, Un
 from keyturn.stores.sql.rows import row_to_floor, row_to_session, session_to_row
 from keyturn.stores.sql.tables import PURGED, RESTORED, counters, marks, sessions
 
-BATCH = 200
+_BATCH = 200
 """Sessions deleted in one transaction: other writers wait for milliseconds, not for the whole purge."""
 
 
@@ -55,7 +55,7 @@ _EXPIRED = (
     select(sessions.c.sid)
     .where(sessions.c.expires_at <= bindparam("now"), sessions.c.sid > bindparam("after"))
     .order_by(sessions.c.sid)
-    .limit(BATCH)
+    .limit(_BATCH)
 )
 _PURGE = delete(sessions).where(
     sessions.c.expires_at <= bindparam("now"),

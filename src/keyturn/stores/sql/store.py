@@ -7,7 +7,7 @@ from keyturn.ports import StorePorts, ports_of
 from keyturn.stores.log_follower import ChangeNotifier
 from keyturn.stores.proxy import set_ports, set_proxies
 from keyturn.stores.sql.accounts import Accounts
-from keyturn.stores.sql.address import read_address
+from keyturn.stores.sql.address import read_sql_address
 from keyturn.stores.sql.async_ports import ThreadPorts, throttle_pool_size
 from keyturn.stores.sql.database import find_database
 from keyturn.stores.sql.definitions import port_definitions
@@ -101,7 +101,7 @@ class AsyncSqlStore(StorePorts):
         size: int = CONNECTIONS,
         accounts: Accounts | None = None,
     ) -> None:
-        address = read_address(url)
+        address = read_sql_address(url)
         asyncpg_address = address if address is not None and address.asyncpg else None
         # With asyncpg, the sync store only serves background tasks in one or two threads.
         sync_size = size if asyncpg_address is None else min(size, MAINTENANCE_CONNECTIONS)

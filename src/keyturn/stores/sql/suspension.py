@@ -4,7 +4,7 @@ from sqlalchemy import delete, func, select, update
 
 from keyturn.core.log_mark import LogMark
 from keyturn.core.types import Instant
-from keyturn.stores.sql.log import Log, renew_log_id
+from keyturn.stores.sql.log import SqlLog, renew_log_id
 from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, writes
 from keyturn.stores.sql.sessions import raise_mark
 from keyturn.stores.sql.tables import APPENDED, RESTORED, counters, marks, sessions
@@ -14,8 +14,8 @@ _NEWEST = select(func.coalesce(func.max(sessions.c.created_at), 0))
 _RESUME = delete(marks).where(marks.c.kind == RESTORED)
 
 
-class RestorableLog(Log):
-    """Log whose database detects that it was restored."""
+class RestorableLog(SqlLog):
+    """SqlLog whose database detects that it was restored."""
 
     @writes
     def mark_restored(self, known: LogMark, now: Instant) -> Operation[bool]:

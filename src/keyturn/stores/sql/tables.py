@@ -6,7 +6,7 @@ from sqlalchemy import Text as AnyText
 _Number = BigInteger().with_variant(Integer(), "sqlite")
 """64-bit integer. SQLite's INTEGER has 64 bits, and only a column of that name can be the rowid."""
 
-Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
+_TEXT = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 """Text in byte order, as in SQLite: a locale's collation is slower and changes with its version."""
 
 metadata = MetaData(
@@ -16,25 +16,25 @@ metadata = MetaData(
 sessions = Table(
     "sessions",
     metadata,
-    Column("sid", Text, primary_key=True),
-    Column("subject", Text, nullable=False, index=True),
+    Column("sid", _TEXT, primary_key=True),
+    Column("subject", _TEXT, nullable=False, index=True),
     Column("seed", LargeBinary, nullable=False),
-    Column("client_id", Text, nullable=False),
-    Column("label", Text, nullable=False),
-    Column("address", Text, nullable=False),
+    Column("client_id", _TEXT, nullable=False),
+    Column("label", _TEXT, nullable=False),
+    Column("address", _TEXT, nullable=False),
     Column("generation", _Number, nullable=False),
     Column("created_at", _Number, nullable=False),
     Column("auth_time", _Number, nullable=False),
     Column("last_seen_at", _Number, nullable=False),
     Column("expires_at", _Number, nullable=False),
-    Column("amr", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("claims", Text, nullable=False),
+    Column("amr", _TEXT, nullable=False),
+    Column("scope", _TEXT, nullable=False),
+    Column("claims", _TEXT, nullable=False),
     Column("renewals", _Number, nullable=False),
     Column("rotations", _Number, nullable=False),
     Column("rotated_at", _Number),
     Column("ended_at", _Number),
-    Column("end_reason", Text, nullable=False),
+    Column("end_reason", _TEXT, nullable=False),
     Column("version", _Number, nullable=False),
     # Defaults in the database: during an upgrade, issuers of the version before insert sessions without them.
     Column("unseen_rotation", _Number, nullable=False, server_default="0"),
@@ -46,8 +46,8 @@ sessions = Table(
 marks = Table(
     "marks",
     metadata,
-    Column("kind", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("kind", _TEXT, primary_key=True),
+    Column("key", _TEXT, primary_key=True),
     Column("value", _Number, nullable=False),
 )
 
@@ -58,8 +58,8 @@ revocations = Table(
     "revocations",
     metadata,
     Column("sequence", _Number, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
-    Column("key", Text, nullable=False),
+    Column("kind", _TEXT, nullable=False),
+    Column("key", _TEXT, nullable=False),
     Column("value", _Number, nullable=False),
     Column("at", _Number, nullable=False),
     Column("expires_at", _Number, nullable=False, index=True),
@@ -69,7 +69,7 @@ revocations = Table(
 counters = Table(
     "counters",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", _TEXT, primary_key=True),
     Column("value", _Number, nullable=False),
 )
 
@@ -85,7 +85,7 @@ PURGED_TAG = "purged_tag"
 PURGED_TAG_AT = "purged_tag_at"
 """Counter: sequence number of ``PURGED_TAG``. During an upgrade, processes of an older version purge without it."""
 
-LOG = "log"
+LOG_ID = "log"
 """Counter: id of this log, random at first, raised by a random number after a restore from a backup."""
 
 DATABASE = "database"
@@ -94,9 +94,9 @@ DATABASE = "database"
 accounts = Table(
     "accounts",
     metadata,
-    Column("subject", Text, primary_key=True),
-    Column("identifier", Text, nullable=False),
-    Column("password_hash", Text, nullable=False),
+    Column("subject", _TEXT, primary_key=True),
+    Column("identifier", _TEXT, nullable=False),
+    Column("password_hash", _TEXT, nullable=False),
     Column("created_at", _Number, nullable=False),
     Column("disabled", Boolean(create_constraint=False), nullable=False),
     Column("version", _Number, nullable=False),
@@ -106,7 +106,7 @@ accounts = Table(
 throttles = Table(
     "throttles",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", _TEXT, primary_key=True),
     Column("level", _Number, nullable=False),
     Column("updated_at", _Number, nullable=False),
     Column("version", _Number, nullable=False),
@@ -115,14 +115,14 @@ throttles = Table(
 one_time = Table(
     "one_time",
     metadata,
-    Column("kind", Text, primary_key=True),
+    Column("kind", _TEXT, primary_key=True),
     Column("digest", LargeBinary, primary_key=True),
-    Column("subject", Text, nullable=False),
+    Column("subject", _TEXT, nullable=False),
     Column("created_at", _Number, nullable=False),
     Column("expires_at", _Number, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("uses", _Number, nullable=False),
-    Column("made", Text, nullable=False),
+    Column("made", _TEXT, nullable=False),
     Column("log_id", _Number, nullable=False),
     Index(None, "kind", "subject"),
     Index(None, "kind", "expires_at"),
@@ -131,7 +131,7 @@ one_time = Table(
 one_time_kinds = Table(
     "one_time_kinds",
     metadata,
-    Column("kind", Text, primary_key=True),
+    Column("kind", _TEXT, primary_key=True),
     Column("stored", _Number, nullable=False),
     Column("log_id", _Number, nullable=False),
     Column("complete_since", _Number, nullable=False),
@@ -141,8 +141,8 @@ one_time_kinds = Table(
 signing_keys = Table(
     "signing_keys",
     metadata,
-    Column("kid", Text, primary_key=True),
-    Column("algorithm", Text, nullable=False),
+    Column("kid", _TEXT, primary_key=True),
+    Column("algorithm", _TEXT, nullable=False),
     Column("serial", _Number, nullable=False),
     Column("active_at", _Number, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
@@ -153,12 +153,12 @@ audit = Table(
     "audit",
     metadata,
     Column("id", _Number, primary_key=True, autoincrement=True),
-    Column("event", Text, nullable=False),
+    Column("event", _TEXT, nullable=False),
     Column("at", _Number, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("sid", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("subject", _TEXT, nullable=False),
+    Column("sid", _TEXT, nullable=False),
+    Column("address", _TEXT, nullable=False),
+    Column("detail", _TEXT, nullable=False),
     Index(None, "subject", "id"),
     Index(None, "at"),
 )

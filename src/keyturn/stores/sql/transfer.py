@@ -21,7 +21,7 @@ from keyturn.stores.sql.markers import COPYING, MOVED, read_markers
 from keyturn.stores.sql.migrate import upgrade
 from keyturn.stores.sql.operation import Row
 from keyturn.stores.sql.tables import (
-    LOG,
+    LOG_ID,
     accounts,
     audit,
     counters,
@@ -34,7 +34,7 @@ from keyturn.stores.sql.tables import (
     throttles,
 )
 
-BATCH: Final = 500
+_BATCH: Final = 500
 TIMEOUT_SECONDS: Final = 30.0
 
 # Revocations last: an entry must not be in the target before the session that it ends.
@@ -47,7 +47,7 @@ _NEXT_EVENT: Final = """
 SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM audit), false)
 """
 
-Progress = Callable[[str, int, int], None]
+TransferProgress = Callable[[str, int, int], None]
 """Progress callback: receives the table's name, the number of rows done and the total."""
 
 
@@ -64,7 +64,7 @@ def _no_progress(_table: str, _done: int, _total: int) -> None:
     pass
 
 
-def copy_database(source_url: str, target_url: str, progress: Progress = _no_progress) -> TransferResult:
+def copy_database(source_url: str, target_url: str, progress: TransferProgress = _no_progress) -> TransferResult:
     """Make the target equal to the source, and complete the move if no other connection uses the source.
 
     Raises ``ConfigurationError`` for unusable URLs and for a target with other data, ``StoreUnavailable`` if a database
@@ -109,20 +109,20 @@ def _claim(source: Connection, target: Connection) -> TransferResult:
     source_markers, target_markers = read_markers(source), read_markers(target)
     if MOVED in target_markers:
         raise ConfigurationError("the target was itself moved with `keyturn db copy`; copy into an empty database")
-    if target_markers.get(COPYING) == source_markers[LOG]:
+    if target_markers.get(COPYING) == source_markers[LOG_ID]:
         finished = MOVED in source_markers
         return TransferResult({each.name: _count(target, each) for each in _TRANSFERRED if finished}, finished=finished)
     if MOVED in source_markers:
         raise ConfigurationError("the source was already moved to another target; it is closed")
-    if target_markers[LOG] == source_markers[LOG]:
+    if target_markers[LOG_ID] == source_markers[LOG_ID]:
         raise ConfigurationError("the target is the source, or a backup of it; copy into an empty database")
     if COPYING in target_markers or any(_count(target, table) for table in _MUST_BE_EMPTY):
         raise ConfigurationError("the target has other data; copy into an empty database")
-    target.execute(insert(counters), {"name": COPYING, "value": source_markers[LOG]})
+    target.execute(insert(counters), {"name": COPYING, "value": source_markers[LOG_ID]})
     return TransferResult()
 
 
-def _transfer_pass(source: Connection, target: Connection, progress: Progress) -> TransferResult:
+def _transfer_pass(source: Connection, target: Connection, progress: TransferProgress) -> TransferResult:
     result = TransferResult()
     for table in _TRANSFERRED:
         total, done = _count(source, table), 0
@@ -142,9 +142,9 @@ def _batches(connection: Connection, table: Table) -> Iterator[tuple[Sequence[Ro
     key = tuple_(*table.primary_key.columns)
     after: Row | None = None
     while True:
-        query = select(table).order_by(*table.primary_key.columns).limit(BATCH)
+        query = select(table).order_by(*table.primary_key.columns).limit(_BATCH)
         rows = connection.execute(query if after is None else query.where(key > after)).all()
-        last = _key(table, rows[-1]) if len(rows) == BATCH else None
+        last = _key(table, rows[-1]) if len(rows) == _BATCH else None
         yield rows, after, last
         if last is None:
             return

@@ -18,7 +18,7 @@ from keyturn.testing.contract.records import (
 )
 
 
-def append(store: Store, expires_at: Instant = LATER) -> Revocation:
+def _append(store: Store, expires_at: Instant = LATER) -> Revocation:
     """Append one entry for an unknown client."""
     return store.sessions.raise_not_before(Revocation(RevocationKind.CLIENT, new_name(), NOW, NOW, expires_at))
 
@@ -66,7 +66,7 @@ class LogContract:
         assert store.sessions.replace(lost, session_revocation(session)) is None
         assert store.log.snapshot() == RevocationPage((), 0)
         # The sequence number is not consumed either: a follower would wait for it.
-        assert append(store).sequence == 1
+        assert _append(store).sequence == 1
 
     def test_a_swap_without_an_entry_appends_none(self, store: Store) -> None:
         session = new_session()
@@ -75,14 +75,14 @@ class LogContract:
         assert store.log.sequence() == 0
 
     def test_pages_are_contiguous(self, store: Store) -> None:
-        entries = [append(store) for _ in range(5)]
+        entries = [_append(store) for _ in range(5)]
         assert store.log.after(0, 2) == RevocationPage(tuple(entries[:2]), 2)
         assert store.log.after(2, 2) == RevocationPage(tuple(entries[2:4]), 4)
         assert store.log.after(4, 2) == RevocationPage(tuple(entries[4:]), 5)
         assert store.log.after(5, 2) == RevocationPage((), 5)
 
     def test_a_purge_makes_earlier_pages_incomplete(self, store: Store) -> None:
-        entries = [append(store, Instant(NOW + n)) for n in (9, 0, 5)]
+        entries = [_append(store, Instant(NOW + n)) for n in (9, 0, 5)]
         store.sessions.purge(NOW)
         assert store.log.snapshot() == RevocationPage((entries[0], entries[2]), 3)
         assert store.log.after(0, 10).complete is False
@@ -92,28 +92,28 @@ class LogContract:
 
     def test_purged_sequence_numbers_are_not_reused(self, store: Store) -> None:
         for _ in range(3):
-            append(store, NOW)
+            _append(store, NOW)
         store.sessions.purge(NOW)
         assert store.log.sequence() == 3
         assert store.log.snapshot() == RevocationPage((), 3)
-        assert append(store).sequence == 4
+        assert _append(store).sequence == 4
 
     def test_a_second_purge_does_not_lower_the_low_water_mark(self, store: Store) -> None:
-        append(store, Instant(NOW + 5))
-        append(store, NOW)
+        _append(store, Instant(NOW + 5))
+        _append(store, NOW)
         store.sessions.purge(NOW)
         store.sessions.purge(Instant(NOW + 5))
         assert store.log.after(1, 10).complete is False
 
     def test_a_page_after_an_unissued_sequence_number_is_incomplete(self, store: Store) -> None:
-        append(store)
+        _append(store)
         # The log was restored from an older backup: continuing after 7 would skip entries.
         assert store.log.after(7, 10).complete is False
 
     def test_purge_deletes_more_entries_than_one_batch(self, store: Store) -> None:
         for _ in range(1050):
             store.sessions.increment_generation(replace(new_increment(Subject(new_name())), expires_at=NOW))
-        last = append(store)
+        last = _append(store)
         store.sessions.purge(NOW)
         assert store.log.snapshot() == RevocationPage((last,), last.sequence)
 

@@ -14,7 +14,7 @@ from keyturn.errors import BadRequest
 from keyturn.testing.contract.records import LATER, NOW, UNSTORABLE_TEXTS, Store, new_name, new_sid, run_in_threads
 
 ROOMY = OneTimeLimits(3600, 1000, 1000)
-THREADS = 8
+_THREADS = 8
 BIGGER_THAN_A_BATCH = 450
 
 
@@ -139,7 +139,7 @@ class OneTimeContract:
         for _ in range(10):
             value = new_value()
             put(store, value)
-            rivals = [spend_value(value) for _ in range(THREADS)]
+            rivals = [spend_value(value) for _ in range(_THREADS)]
             won = run_in_threads([partial(_take, store, rival) for rival in rivals])
             winners = [mark for mark, is_winner in won if is_winner]
             assert winners == [store.one_time.load(value.kind, value.digest)]
@@ -147,17 +147,20 @@ class OneTimeContract:
     def test_one_of_racing_insertions_of_one_value_wins(self, store: Store) -> None:
         for _ in range(5):
             value = new_value(OneTimeKind.PROOF)
-            outcomes = run_in_threads([partial(put, store, value) for _ in range(THREADS)])
-            assert Counter(each for (each,) in outcomes) == {InsertOutcome.STORED: 1, InsertOutcome.EXISTS: THREADS - 1}
+            outcomes = run_in_threads([partial(put, store, value) for _ in range(_THREADS)])
+            assert Counter(each for (each,) in outcomes) == {
+                InsertOutcome.STORED: 1,
+                InsertOutcome.EXISTS: _THREADS - 1,
+            }
 
     def test_racing_insertions_stay_within_both_limits(self, store: Store) -> None:
         for limits, full in (
             (OneTimeLimits(3600, 3, 1000), InsertOutcome.SUBJECT_FULL),
             (OneTimeLimits(3600, 1000, 6), InsertOutcome.FULL),
         ):
-            rivals = [new_value(subject=str(limits.total)) for _ in range(THREADS)]
+            rivals = [new_value(subject=str(limits.total)) for _ in range(_THREADS)]
             outcomes = run_in_threads([partial(put, store, rival, limits=limits) for rival in rivals])
-            assert Counter(each for (each,) in outcomes) == {InsertOutcome.STORED: 3, full: THREADS - 3}
+            assert Counter(each for (each,) in outcomes) == {InsertOutcome.STORED: 3, full: _THREADS - 3}
 
 
 def _take(store: Store, mark: OneTimeValue) -> tuple[OneTimeValue, bool]:

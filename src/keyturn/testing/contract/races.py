@@ -23,7 +23,7 @@ from keyturn.testing.contract.records import (
 )
 from keyturn.testing.contract.throttles_keys_audit import new_key
 
-THREADS = 8
+_THREADS = 8
 ROUNDS = 10
 
 
@@ -34,7 +34,7 @@ class RaceContract:
         session = new_session()
         store.sessions.insert(session)
         for version in range(1, ROUNDS + 1):
-            rivals = [replace(session, scope=f"rival {n}", version=version) for n in range(THREADS)]
+            rivals = [replace(session, scope=f"rival {n}", version=version) for n in range(_THREADS)]
             results = run_in_threads([partial(_replace_scope, store, rival) for rival in rivals])
             winners = [scope for scope, sequence in results if sequence is not None]
             loaded = store.sessions.load(session.sid)
@@ -46,32 +46,32 @@ class RaceContract:
         store.sessions.insert(session)
         ended = replace(session, ended_at=NOW, version=1)
         results = run_in_threads(
-            [partial(store.sessions.replace, ended, session_revocation(session)) for _ in range(THREADS)]
+            [partial(store.sessions.replace, ended, session_revocation(session)) for _ in range(_THREADS)]
         )
-        assert sorted(results, key=str) == [1, *[None] * (THREADS - 1)]
+        assert sorted(results, key=str) == [1, *[None] * (_THREADS - 1)]
         assert len(store.log.snapshot().entries) == 1
 
     def test_racing_increments_each_raise_the_generation(self, store: Store) -> None:
         subject = Subject(new_name())
         entries = run_in_threads(
-            [partial(store.sessions.increment_generation, new_increment(subject)) for _ in range(THREADS)]
+            [partial(store.sessions.increment_generation, new_increment(subject)) for _ in range(_THREADS)]
         )
         in_order = sorted(entries, key=lambda entry: entry.sequence)
-        assert [(entry.sequence, entry.value) for entry in in_order] == [(n, n) for n in range(1, THREADS + 1)]
-        assert store.sessions.revocation_floor(subject, "default").generation == THREADS
+        assert [(entry.sequence, entry.value) for entry in in_order] == [(n, n) for n in range(1, _THREADS + 1)]
+        assert store.sessions.revocation_floor(subject, "default").generation == _THREADS
 
     def test_one_of_racing_signups_wins(self, store: Store) -> None:
         for _ in range(ROUNDS):
             identifier = f"{new_name()}@example.com"
-            rivals = [new_account(identifier=identifier) for _ in range(THREADS)]
+            rivals = [new_account(identifier=identifier) for _ in range(_THREADS)]
             results = run_in_threads([partial(store.accounts.insert, rival) for rival in rivals])
-            assert sorted(results) == [*[False] * (THREADS - 1), True]
+            assert sorted(results) == [*[False] * (_THREADS - 1), True]
             assert store.accounts.find(identifier) in rivals
 
     def test_one_of_racing_password_changes_wins(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
-        rivals = [replace(account, password_hash=new_name(), version=1) for _ in range(THREADS)]
+        rivals = [replace(account, password_hash=new_name(), version=1) for _ in range(_THREADS)]
         change = store.accounts.replace_and_revoke
         results = run_in_threads([partial(change, rival, new_increment(account.subject)) for rival in rivals])
         entries = [entry for entry in results if entry is not None]
@@ -80,12 +80,12 @@ class RaceContract:
 
     def test_one_of_racing_first_attempts_is_stored(self, store: Store) -> None:
         bucket = Bucket(new_name(), 1, NOW, 1)
-        results = run_in_threads([partial(store.throttles.replace, bucket) for _ in range(THREADS)])
-        assert sorted(results) == [*[False] * (THREADS - 1), True]
+        results = run_in_threads([partial(store.throttles.replace, bucket) for _ in range(_THREADS)])
+        assert sorted(results) == [*[False] * (_THREADS - 1), True]
 
     def test_one_of_racing_rollovers_adds_a_key(self, store: Store) -> None:
-        results = run_in_threads([partial(store.keys.insert, new_key(1)) for _ in range(THREADS)])
-        assert sorted(results) == [*[False] * (THREADS - 1), True]
+        results = run_in_threads([partial(store.keys.insert, new_key(1)) for _ in range(_THREADS)])
+        assert sorted(results) == [*[False] * (_THREADS - 1), True]
         assert len(store.keys.list()) == 1
 
     def test_racing_password_changes_lose_no_rotation(self, store: Store) -> None:
