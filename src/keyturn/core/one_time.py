@@ -22,7 +22,7 @@ MAX_VALUE_CHARS: Final = 256
 
 MAX_PAYLOAD_BYTES: Final = 4096
 VALUE_BYTES: Final = 32
-DIGEST_BYTES: Final = 32
+_DIGEST_BYTES: Final = 32
 
 MARGIN_SECONDS: Final = 120
 """Time for which a record outlives its expiry: twice the largest leeway, by which two issuers' clocks may differ."""
@@ -78,8 +78,8 @@ class OneTimeValue:
     def __post_init__(self) -> None:
         require_name(subject=self.subject)
         OneTimeKind(self.kind)
-        if len(self.digest) != DIGEST_BYTES or len(self.payload) > MAX_PAYLOAD_BYTES:
-            raise ValueError(f"the digest must have {DIGEST_BYTES} bytes, the payload at most {MAX_PAYLOAD_BYTES}")
+        if len(self.digest) != _DIGEST_BYTES or len(self.payload) > MAX_PAYLOAD_BYTES:
+            raise ValueError(f"the digest must have {_DIGEST_BYTES} bytes, the payload at most {MAX_PAYLOAD_BYTES}")
 
     def __repr__(self) -> str:
         return f"OneTimeValue(kind={self.kind.value}, uses={self.uses}, made={self.made!r})"
