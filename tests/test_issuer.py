@@ -1,8 +1,6 @@
 """The Python API of the issuer: wrong types, closed issuers and forked processes are refused."""
 
 import asyncio
-import multiprocessing
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,10 +119,11 @@ def test_a_closed_async_issuer_refuses_every_call(tmp_path: Path) -> None:
     async def scene() -> None:
         async with AsyncIssuer.from_env(data_dir=str(tmp_path), background=False) as issuer:
             issued = await issuer.signup(ADA, PASSWORD)
+            store = issuer.parts.store
         with pytest.raises(ConfigurationError, match="closed"):
             await issuer.verify(str(issued.session_token))
         with pytest.raises(StoreUnavailable, match="closed"):
-            await issuer.parts.store.sessions.load(issued.sid)
+            await store.sessions.load(issued.sid)
 
     asyncio.run(scene())
 
@@ -138,36 +137,3 @@ def test_an_async_issuer_serves_one_event_loop_after_another(tmp_path: Path) -> 
     principal = asyncio.run(asyncio.wait_for(issuer.verify(str(issued.session_token)), 10))
     assert principal.subject == issued.subject
     asyncio.run(issuer.close())
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_child_process_is_refused_instead_of_harming_its_parents_database(tmp_path: Path) -> None:
-    """As under ``gunicorn --preload``: opened before the workers were forked."""
-    issuer, context = Issuer.from_env(data_dir=str(tmp_path), background=False), multiprocessing.get_context("fork")
-    aio = AsyncIssuer.from_env(data_dir=str(tmp_path), background=False)
-    issued = issuer.signup(ADA, PASSWORD)
-    here, there = context.Pipe()
-
-    def child() -> None:
-        there.send([_refused(use) for use in (
-            lambda: issuer.login(ADA, PASSWORD),
-            lambda: issuer.parts.store.sessions.load(issued.sid),
-            lambda: asyncio.run(aio.parts.store.sessions.load(issued.sid)),
-        )])  # fmt: skip
-
-    process = context.Process(target=child)
-    process.start()
-    assert here.poll(30), "the child hangs"
-    assert all("fork" in said for said in here.recv())
-    process.join(30)
-    assert issuer.login(ADA, PASSWORD).subject == issued.subject
-    issuer.close()
-    asyncio.run(aio.close())
-
-
-def _refused(use: Callable[[], object]) -> str:
-    try:
-        return repr(use())
-    except ConfigurationError as refusal:
-        return str(refusal)

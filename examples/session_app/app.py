@@ -23,7 +23,7 @@ auth = AsyncIssuer.from_env(credentials="session", profile="browser-strict")
 app = FastAPI(lifespan=build_app(auth).router.lifespan_context, openapi_url=None, redirect_slashes=False)
 app.mount("/static", StaticFiles(directory=HERE / "static"))
 templates = Jinja2Templates(HERE / "templates")
-templates.env.globals.update(gmtime=gmtime, strftime=strftime, password=auth.parts.config.profile.password)
+templates.env.globals.update(gmtime=gmtime, strftime=strftime, password=auth.config.profile.password)
 
 
 async def call(request: Request, method: str, path: str) -> Reply:
@@ -34,7 +34,7 @@ async def call(request: Request, method: str, path: str) -> Reply:
     added = [(b"content-type", b"application/json"), (b"x-csrf-token", fields.pop("csrf_token", "").encode())]
     headers = added + [each for each in received.headers if each[0] not in dict(added)]
     sent = replace(received, method=method, path=path, headers=headers, body=msgspec.json.encode(fields))
-    flow = match(method, path).endpoint(sent, auth.parts.now(), application.web_config_of(auth.parts))
+    flow = match(method, path).endpoint(sent, auth.parts.now(), application.web_config_of(auth))
     return await drive_async(flow, auth.parts.ports)
 
 

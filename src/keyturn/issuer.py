@@ -1,90 +1,181 @@
 """Issuer and AsyncIssuer: the API for Python programs. Both have the same methods; each runs one flow."""
 
+import asyncio
 import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import update_wrapper
+from threading import Lock
 from typing import Concatenate, ParamSpec, Self, TypeVar
+from weakref import WeakMethod
 
 from keyturn import issuer_flows
 from keyturn.clock import boottime
 from keyturn.config.background import BackgroundTasks, load_first_keys, measure_clock
-from keyturn.config.components import Clock, Components, build_components
+from keyturn.config.components import Clock, Components, build_components, check_settings
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import Settings, read_settings
-from keyturn.errors import ConfigurationError
+from keyturn.errors import ConfigurationError, StoreUnavailable, Unavailable
 from keyturn.flows import Flow, drive, drive_async
-from keyturn.ports import Ports
+from keyturn.stores.open import MEMORY
 
 P = ParamSpec("P")
 T = TypeVar("T")
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 """Default issuer URL: the default address of ``keyturn serve``, which therefore accepts the same tokens."""
 
+RETRY_SECONDS = 1.0
+"""Time after a failed opening of the store in which a use is refused without another attempt."""
+
 _logger = logging.getLogger("keyturn")
 
 
 class _BaseIssuer:
-    """Common part of both issuers: the components and their background tasks."""
+    """Common part of both issuers: the components and their background tasks.
+
+    The constructor checks the settings and opens nothing. The store is opened on first use, or by ``with``, once per
+    process; a closed issuer opens again only by ``with``. A forked child opens its own store on first use.
+    ``settings`` must be complete. ``config``: issuer configuration, built from them.
+    ``background``: follow the feed and roll keys in threads. Without them every check queries the store, and keys
+    roll only when an issuer is opened.
+    ``current``: the components while the issuer is open in this process, else None.
+    """
 
     _is_async: bool
 
-    def __init__(self, parts: Components) -> None:
-        self.parts = parts
-        self.process: int | None = os.getpid()
+    def __init__(
+        self, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True
+    ) -> None:
+        self.settings = settings
+        self.config = check_settings(settings)
+        self.current: Components | None = None
+        self._clocks = {"clock": clock, "monotonic": monotonic}
+        self._has_background = background
         self._background_tasks: BackgroundTasks | None = None
+        self._is_closed = False
+        self._is_forked = False
+        self._retry_at = float("-inf")
+        self._lock = Lock()
+        _fork_hooks.add(WeakMethod(self._leave_to_parent, _fork_hooks.discard))
 
     @classmethod
     def open(
         cls, settings: Settings, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True
     ) -> Self:
-        """Open an issuer with complete settings. Raises ``ConfigurationError``, ``StoreUnavailable``.
-
-        ``background``: follow the feed and roll keys in threads. Without them every check queries the store, and keys
-        roll only when an issuer is opened.
-        """
-        parts = build_components(settings, is_async=cls._is_async, clock=clock, monotonic=monotonic)
-        issuer = cls(parts)
-        drive(measure_clock(parts), parts.sync_ports)
-        drive(load_first_keys(parts), parts.sync_ports)
-        if background:
-            issuer._background_tasks = BackgroundTasks(parts)
-            issuer._background_tasks.start()
+        """Build an issuer and open its store at once. Raises ``ConfigurationError``, ``StoreUnavailable``."""
+        issuer = cls(settings, clock=clock, monotonic=monotonic, background=background)
+        issuer._open()
         return issuer
 
     @classmethod
     def from_env(
         cls, *, clock: Clock = time.time, monotonic: Clock = boottime, background: bool = True, **explicit: object
     ) -> Self:
-        """Open an issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` settings (see ``Settings``).
+        """Build an issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` ``Settings``.
 
-        A missing secret, service token or SQLite store is created in the data directory, with a warning in the log,
-        unless the environment is ``production``. Raises ``ConfigurationError``, ``StoreUnavailable``.
+        A missing secret and service token are created in the data directory, with a warning in the log, unless the
+        environment is ``production``. The store is opened on first use. Raises ``ConfigurationError``.
         """
         prepared = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER)
         for line in prepared.lines:
             _logger.warning("%s", line)
-        return cls.open(prepared.settings, clock=clock, monotonic=monotonic, background=background)
+        return cls(prepared.settings, clock=clock, monotonic=monotonic, background=background)
 
-    def _release(self) -> None:
-        self.process = None
+    @property
+    def parts(self) -> Components:
+        """The components, which are opened if they are not. Blocks on the store then.
+
+        Raises ``ConfigurationError``, ``StoreUnavailable``. Assign others to replace them.
+        """
+        return self.current or self._open()
+
+    @parts.setter
+    def parts(self, components: Components) -> None:
+        self.current = components
+
+    def _open(self) -> Components:
+        with self._lock:
+            if self.current is not None:
+                return self.current
+            self._check_openable()
+            try:
+                self.current = parts = self._start()
+            except Unavailable:
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                raise
+            return parts
+
+    def _reopen(self) -> Components:
+        self._is_closed, self._retry_at = False, float("-inf")
+        return self._open()
+
+    def _check_openable(self) -> None:
+        if self._is_closed:
+            raise ConfigurationError("this issuer is closed; enter it again (`with`) to open it anew")
+        if self._is_forked and self.settings.store == MEMORY:
+            raise ConfigurationError("the store memory: was opened before a fork; set KEYTURN_STORE to a database")
+        if time.monotonic() < self._retry_at:
+            # Requests must not queue for a store that has just been away.
+            raise StoreUnavailable("the store could not be opened; the next attempt follows within a second")
+
+    def _start(self) -> Components:
+        parts = build_components(self.settings, self.config, is_async=self._is_async, **self._clocks)
+        try:
+            drive(measure_clock(parts), parts.sync_ports)
+            drive(load_first_keys(parts), parts.sync_ports)
+            if self._has_background:
+                self._background_tasks = BackgroundTasks(parts)
+                self._background_tasks.start()
+        except BaseException:
+            self._stop(parts)
+            parts.sync_store.close()
+            raise
+        return parts
+
+    def _stop(self, parts: Components) -> None:
         if self._background_tasks is not None:
             self._background_tasks.close()
             self._background_tasks = None
-        self.parts.hasher.close()
+        parts.hasher.close()
+
+    def _leave_to_parent(self) -> None:
+        """Forget what this forked child inherited: neither threads nor connections are its own."""
+        _inherited.append((self.current, self._background_tasks))
+        self._is_forked = self._is_forked or self.current is not None
+        self.current = self._background_tasks = None
+        self._lock = Lock()  # a thread of the parent may have held it
+
+    def _release(self) -> Components | None:
+        """Refuse further use and stop the threads. Return the components to close; None if nothing is open."""
+        with self._lock:
+            parts = self.current
+            self.current, self._is_closed = None, True
+            if parts is not None:
+                self._stop(parts)
+            return parts
 
 
-def _usable_ports(issuer: _BaseIssuer) -> Ports:
-    # Neither threads nor open SQLite files survive a fork (sqlite.org/howtocorrupt.html, section 2.6).
-    if issuer.process != os.getpid():
-        raise ConfigurationError("this issuer is closed, or was opened before a fork; open one in each process")
-    return issuer.parts.ports
+_fork_hooks: set[WeakMethod[Callable[[], None]]] = set()
+_inherited: list[object] = []
+"""Components of the parent of this process: never used here, and never freed, which would close its connections."""
+
+
+def _after_fork_in_child() -> None:
+    for hook in [reference() for reference in list(_fork_hooks)]:
+        if hook is not None:
+            hook()
+
+
+with suppress(AttributeError):  # platforms without fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _sync_method(use_case: Callable[Concatenate[Components, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
     def method(self: "Issuer", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return drive(use_case(self.parts, *args, **kwargs), _usable_ports(self))
+        parts = self.parts
+        return drive(use_case(parts, *args, **kwargs), parts.ports)
 
     update_wrapper(method, use_case)
     return method
@@ -93,8 +184,15 @@ def _sync_method(use_case: Callable[Concatenate[Components, P], Flow[T]]) -> Cal
 def _async_method(
     use_case: Callable[Concatenate[Components, P], Flow[T]],
 ) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
+    async def run_opened(self: "AsyncIssuer", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        parts = await self.ready()
+        return await drive_async(use_case(parts, *args, **kwargs), parts.ports)
+
     def method(self: "AsyncIssuer", /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        return drive_async(use_case(self.parts, *args, **kwargs), _usable_ports(self))
+        parts = self.current
+        if parts is None:
+            return run_opened(self, *args, **kwargs)
+        return drive_async(use_case(parts, *args, **kwargs), parts.ports)
 
     update_wrapper(method, use_case)
     return method
@@ -107,12 +205,15 @@ class Issuer(_BaseIssuer):
 
     def close(self) -> None:
         """Stop the background tasks, wait for running hashes, close the store."""
-        self._release()
-        if self.parts.redis_cache is not None:
-            self.parts.redis_cache.cache.close()
-        self.parts.store.close()
+        parts = self._release()
+        if parts is None:
+            return
+        if parts.redis_cache is not None:
+            parts.redis_cache.cache.close()
+        parts.store.close()
 
     def __enter__(self) -> Self:
+        self._reopen()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,12 +241,20 @@ class AsyncIssuer(_BaseIssuer):
 
     async def close(self) -> None:
         """Stop the background tasks, wait for running hashes, close the store."""
-        self._release()
-        if self.parts.redis_cache is not None:
-            await self.parts.redis_cache.cache.close()
-        await self.parts.store.close()
+        parts = self._release()
+        if parts is None:
+            return
+        if parts.redis_cache is not None:
+            await parts.redis_cache.cache.close()
+        await parts.store.close()
+
+    async def ready(self) -> Components:
+        """Return the components. They are opened in a thread if they are not. Raises as ``parts``."""
+        parts = self.current
+        return await asyncio.to_thread(self._open) if parts is None else parts
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._reopen)
         return self
 
     async def __aexit__(self, *_: object) -> None:

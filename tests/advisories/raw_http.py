@@ -166,6 +166,7 @@ def make_client(clock: Any = None, **settings: Any) -> Iterator[RawClient]:
     ports = replace(issuer.parts.ports, hasher=hasher)
     # Production settings with generated keys: a development feed needs no service token.
     closed = msgspec.structs.replace(issuer.parts.settings, environment="production")
+    issuer.settings = closed
     issuer.parts = replace(issuer.parts, settings=closed, hasher=hasher, ports=ports)
     transport = httpx.ASGITransport(app=build_app(issuer), client=("203.0.113.9", 4711))
     with RawClient(issuer, asyncio.Runner(), transport) as client:

@@ -164,7 +164,7 @@ def test_every_argument_of_a_verifier_is_documented() -> None:
 
 def test_documented_signatures_name_real_arguments() -> None:
     for name, given in re.findall(r"^\| `(\w+)\(([^)`]*)\)`", text("python"), re.M):
-        homes = ((issuer, f"_{name}"), (Issuer, name), (Verifier, name), (keyturn.tokens, name))
+        homes = ((issuer, f"_{name}"), (Issuer, name), (AsyncIssuer, name), (Verifier, name), (keyturn.tokens, name))
         use = next(getattr(home, each) for home, each in homes if hasattr(home, each))
         known = set(inspect.signature(use).parameters) | {"settings"}
         said = {each.strip().lstrip("*").partition("=")[0] for each in given.split(",")} - {""}

@@ -67,12 +67,15 @@ class GuardedIssuer:
             algorithm="EdDSA",
             profile=policy,
         )
-        parts = build_components(settings, is_async=True, clock=self.clock, monotonic=self.monotonic)
+        self.issuer = AsyncIssuer(settings)
+        parts = build_components(
+            settings, self.issuer.config, is_async=True, clock=self.clock, monotonic=self.monotonic
+        )
         parts.hasher.close()
         self.hasher = Argon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
         parts = replace(parts, ports=replace(parts.ports, hasher=self.hasher), hasher=self.hasher)
         drive(load_first_keys(parts), parts.sync_ports)
-        self.issuer = AsyncIssuer(parts)
+        self.issuer.parts = parts
         self.parts = parts
         self.session_cache = parts.session_cache
         self.refresh_feed()

@@ -144,8 +144,8 @@ def test_an_emptied_redis_is_reset_and_earlier_sessions_are_refused(
         issuer.signup("ada@example.com", PASSWORD)
     with empty_redis.client() as client:
         client.flushdb()
-    with pytest.raises(ConfigurationError, match="reset-redis-sessions"):
-        Issuer.from_env(background=False)
+    with pytest.raises(ConfigurationError, match="reset-redis-sessions"), Issuer.from_env(background=False):
+        pass
     for _ in range(2):
         assert run.invoke(app, ["db", "reset-redis-sessions"]).exit_code == 0
     with closing(open_store(database(tmp_path), redis_sessions=RedisSessions(empty_redis.url))) as store:

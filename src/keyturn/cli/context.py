@@ -36,6 +36,7 @@ def open_issuer(data_dir: str | None, *, create_missing: bool = False) -> "Issue
     from keyturn.config.components import build_components
     from keyturn.issuer import Issuer
 
-    components = build_components(load_settings(data_dir, create_missing=create_missing), is_async=False)
+    issuer = Issuer(load_settings(data_dir, create_missing=create_missing))
+    issuer.parts = components = build_components(issuer.settings, issuer.config, is_async=False)
     components.keyring.load(components.store.keys.list())
-    return Issuer(components)
+    return issuer

@@ -12,7 +12,7 @@ import msgspec
 from keyturn.clock import boottime
 from keyturn.config.issuer_config import build_issuer_config
 from keyturn.config.mark_file import MarkFile, check_restored
-from keyturn.config.redis_sidecar import RedisSidecar, open_redis_sidecar
+from keyturn.config.redis_sidecar import RedisSidecar, check_redis_cache, open_redis_sidecar
 from keyturn.config.settings import Settings
 from keyturn.config.store_clock import StoreClock
 from keyturn.core.issuer_config import IssuerConfig
@@ -93,14 +93,28 @@ class Components:
         return reading.now, self.config.under_doubt(reading.gap_seconds, reading.lead_seconds)
 
 
+def check_settings(settings: Settings) -> IssuerConfig:
+    """Build the issuer configuration without opening the store. Raises ``ConfigurationError`` for unusable settings."""
+    _redis_sessions(settings)
+    if settings.redis_cache:
+        check_redis_cache(settings)
+    return build_issuer_config(settings)
+
+
 def build_components(
-    settings: Settings, *, is_async: bool, clock: Clock = time.time, monotonic: Clock = boottime
+    settings: Settings,
+    config: IssuerConfig | None = None,
+    *,
+    is_async: bool,
+    clock: Clock = time.time,
+    monotonic: Clock = boottime,
 ) -> Components:
     """Open the store and build the components. ``is_async``: build async ports, for ``drive_async``.
 
+    ``config``: the result of ``check_settings``, if the caller has called it.
     Raises ``ConfigurationError`` for unusable settings, ``StoreUnavailable`` if the store cannot be reached.
     """
-    config = build_issuer_config(settings)
+    config = config or check_settings(settings)
     key_encryptor = KeyEncryptor(*config.secrets.all)
     session_cache = LocalSessionCache(config.profile.token.staleness_seconds, monotonic)
     policy = _rollover(config)

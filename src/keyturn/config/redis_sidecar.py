@@ -30,13 +30,8 @@ class RedisSidecar:
         return not (self.cache.breaker.is_open or self.relay.breaker.is_open)
 
 
-def open_redis_sidecar(
-    settings: Settings, config: IssuerConfig, log: Any, is_async: bool, monotonic: Callable[[], float]
-) -> RedisSidecar:
-    """Build the cache and the relay, without connecting: an issuer also starts while Redis is down.
-
-    ``log``: the synchronous revocation log. Raises ``ConfigurationError`` for an unusable URL.
-    """
+def check_redis_cache(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` if the setting ``redis_cache`` cannot be used."""
     if find_spec("redis") is None:
         raise ConfigurationError(
             "redis_cache: the package redis is not installed; in a clone of Keyturn: pip install '.[redis]'"
@@ -45,6 +40,18 @@ def open_redis_sidecar(
         raise ConfigurationError(
             "redis_cache requires a database as store, not memory:; set KEYTURN_STORE to a database"
         )
+    from keyturn.stores.redis.address import read_redis_address
+
+    read_redis_address(settings.redis_cache)
+
+
+def open_redis_sidecar(
+    settings: Settings, config: IssuerConfig, log: Any, is_async: bool, monotonic: Callable[[], float]
+) -> RedisSidecar:
+    """Build the cache and the relay, without connecting: an issuer also starts while Redis is down.
+
+    ``log``: the synchronous revocation log.
+    """
     from keyturn.stores.redis.address import read_redis_address
     from keyturn.stores.redis.cache import AsyncRedisCache, RedisCache
     from keyturn.stores.redis.relay import Relay

@@ -17,7 +17,7 @@ from keyturn.core.types import Instant, SessionId
 from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
 from keyturn.flows import drive_async
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.web.application import IssuerLike, IssuerParts
+from keyturn.web.application import AsyncIssuerLike, IssuerParts
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.config import error_page_of, web_config
 from keyturn.web.credentials import bearer_token, has_bearer, read_cookie
@@ -56,7 +56,7 @@ class AuthMiddleware:
         app: AsgiApp,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
-        issuer: IssuerLike | None = None,
+        issuer: AsyncIssuerLike | None = None,
         trusted_origins: tuple[str, ...] = (),
         optional: bool = False,
         cookie_cache_size: int = COOKIE_CACHE_SIZE,
@@ -135,16 +135,24 @@ class _TokenAuthenticator:
 class _SessionAuthenticator:
     """Authenticator of every credential of the issuer, with the flows and a cache of session cookies."""
 
-    def __init__(self, parts: IssuerParts, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
-        self._config = parts.config
-        self.issuer = parts.config.issuer
-        self._ports = parts.ports
-        self._progress = parts.progress
-        self._present = parts.present
-        self._get_cached_session = parts.ports.session_cache.get
-        self._web_config = web_config(parts.config, trusted_origins=trusted_origins)
+    def __init__(self, issuer: AsyncIssuerLike, trusted_origins: tuple[str, ...], cookie_cache_size: int) -> None:
+        self._source = issuer
+        self._config = issuer.config
+        self.issuer = issuer.config.issuer
+        self._web_config = web_config(issuer.config, trusted_origins=trusted_origins)
         self._capacity = cookie_cache_size
         self._cookie_cache: dict[bytes | None, tuple[SessionId, LoadedSession, Principal, float]] = {}
+        self._parts: IssuerParts | None = None
+
+    async def _ready(self) -> IssuerParts:
+        """Return the components of the issuer. Those of a former opening, or of the parent of a fork, are dropped."""
+        parts = self._source.current or await self._source.ready()
+        if parts is not self._parts:
+            self._cookie_cache.clear()
+            self._progress = parts.progress
+            self._get_cached_session = parts.ports.session_cache.get
+            self._parts = parts
+        return parts
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
         # An unsafe request may be forged in a browser (CSRF): leave it to ``authenticate``, which checks that.
@@ -159,7 +167,7 @@ class _SessionAuthenticator:
             elif name == b"authorization":
                 return None
         entry = self._cookie_cache.get(cookie)
-        if entry is None:
+        if entry is None or self._source.current is not self._parts:
             return None
         sid, loaded, principal, deadline = entry
         # Check each time: the session cache for freshness and revocation, a clock for the session's timeouts.
@@ -169,9 +177,10 @@ class _SessionAuthenticator:
         return None
 
     async def authenticate(self, scope: Scope, *, optional: bool) -> Principal | None:
-        (now, config), request = self._present(), _request(scope)
+        parts = await self._ready()
+        (now, config), request = parts.present(), _request(scope)
         check = guard_optional if optional else guard
-        principal = await drive_async(check(request, now, self._web_config.at(config)), self._ports)
+        principal = await drive_async(check(request, now, self._web_config.at(config)), parts.ports)
         if principal is None:
             return None
         if scope["type"] == "websocket":
@@ -215,14 +224,14 @@ class _SessionAuthenticator:
 
 def _authenticator_for(
     verifier: Verifier | AsyncVerifier | None,
-    issuer: IssuerLike | None,
+    issuer: AsyncIssuerLike | None,
     trusted_origins: tuple[str, ...],
     cookie_cache_size: int,
 ) -> _Authenticator:
     if cookie_cache_size < 1:
         raise ConfigurationError("cookie_cache_size must be at least 1")
     if issuer is not None and verifier is None:
-        return _SessionAuthenticator(issuer.parts, trusted_origins, cookie_cache_size)
+        return _SessionAuthenticator(issuer, trusted_origins, cookie_cache_size)
     if verifier is not None and issuer is None:
         return _TokenAuthenticator(verifier)
     raise ConfigurationError("AuthMiddleware requires either verifier or issuer, and not both")

@@ -6,12 +6,10 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,15 +19,16 @@ from starlette.routing import Mount
 from keyturn.config.components import Components
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
-from keyturn.server.event_log import LoggingAuditLog
 from keyturn.server.extensions import ERROR_PAGE
 from keyturn.server.feed_stream import FeedStream
 from keyturn.server.health import health_routes
 from keyturn.server.logs import configure_logs
 from keyturn.server.metrics import Metrics
 from keyturn.server.request_log import record_exchange
+from keyturn.server.served_issuer import ServedIssuer
 from keyturn.web.application import web_config_of
 from keyturn.web.asgi import AsgiEndpoints
+from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send
 from keyturn.web.problem import problem
 
 PR_SET_PDEATHSIG = 1
@@ -44,25 +43,49 @@ def create_app() -> Starlette:
 
 
 def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette:
-    """Build the application of an issuer. Its lifespan starts and closes the issuer."""
+    """Build the application of an issuer. Each lifespan opens the issuer and closes it."""
     metrics = Metrics(shared_metrics)
-    components = _with_event_log(issuer.parts, metrics)
-    config = web_config_of(components)
+    served = ServedIssuer(issuer, metrics)
+    config = web_config_of(issuer)
+    endpoints = AsgiEndpoints(served, partial(record_exchange, metrics))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, str], None]:
         metrics.remove_dead_workers()
-        watch_task = asyncio.create_task(_watch(components, metrics))
         async with issuer:
+            watch_task = asyncio.create_task(_watch(served, metrics))
             yield {ERROR_PAGE: config.error_page}
             watch_task.cancel()
 
-    endpoints = AsgiEndpoints(_ServedIssuer(components), partial(record_exchange, metrics))
+    def make_stream(components: Components) -> FeedStream:
+        return FeedStream(components, config, endpoints, metrics)
+
     return Starlette(
-        routes=[*health_routes(components, metrics), Mount("/", FeedStream(components, config, endpoints, metrics))],
+        routes=[*health_routes(served, metrics), Mount("/", _CurrentStream(served, endpoints, make_stream))],
         lifespan=lifespan,
         exception_handlers={HTTPStatus.NOT_FOUND: partial(_not_found, config.error_page)},
     )
+
+
+class _CurrentStream:
+    """ASGI application of the feed stream of the components that are open: a reopened issuer has another log."""
+
+    def __init__(
+        self, issuer: ServedIssuer, endpoints: AsgiEndpoints, make_stream: Callable[[Components], FeedStream]
+    ) -> None:
+        self._issuer = issuer
+        self._endpoints = endpoints
+        self._make_stream = make_stream
+        self._source: Components | None = None
+        self._app: AsgiApp = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        components = self._issuer.current
+        if components is not self._source:
+            # Until the issuer is open, the endpoints open it, or answer why it cannot be opened.
+            self._source = components
+            self._app = self._endpoints if components is None else self._make_stream(components)
+        await self._app(scope, receive, send)
 
 
 async def _not_found(error_page: str, _request: Request, _failure: Exception) -> Response:
@@ -71,21 +94,12 @@ async def _not_found(error_page: str, _request: Request, _failure: Exception) ->
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})
 
 
-async def _watch(components: Components, metrics: Metrics) -> None:
+async def _watch(issuer: ServedIssuer, metrics: Metrics) -> None:
     # Update the gauges regularly: any worker may serve /metrics for all of them.
     while True:
-        metrics.watch(components)
+        if issuer.current is not None:
+            metrics.watch(issuer.current)
         await asyncio.sleep(WATCH_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _ServedIssuer:
-    parts: Components
-
-
-def _with_event_log(components: Components, metrics: Metrics) -> Components:
-    audit: Any = LoggingAuditLog(components.ports.audit, metrics)
-    return replace(components, ports=replace(components.ports, audit=audit))
 
 
 def _die_with_supervisor() -> None:

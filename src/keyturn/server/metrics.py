@@ -75,7 +75,8 @@ class Metrics:
                 self._count(self._lookups.labels("redis", result), f"redis {result}", count)
 
     def _count(self, counter: Counter, name: str, count: int) -> None:
-        counter.inc(count - self._counts.get(name, 0))
+        counted = self._counts.get(name, 0)
+        counter.inc(count - counted if count >= counted else count)  # an issuer that was opened again counts from 0
         self._counts[name] = count
 
     def render(self) -> bytes:

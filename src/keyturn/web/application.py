@@ -23,8 +23,6 @@ class IssuerParts(Protocol):
     """Components of an issuer. ``session_cache`` of the ports must be the cache that follows the revocation feed."""
 
     @property
-    def settings(self) -> Settings: ...
-    @property
     def config(self) -> IssuerConfig: ...
     @property
     def ports(self) -> Ports: ...
@@ -34,10 +32,26 @@ class IssuerParts(Protocol):
 
 
 class IssuerLike(Protocol):
-    """An issuer in this process, such as ``AsyncIssuer``."""
+    """An issuer in this process, such as ``Issuer``. ``current``: its components while it is open, else None."""
 
     @property
-    def parts(self) -> IssuerParts: ...
+    def settings(self) -> Settings: ...
+    @property
+    def config(self) -> IssuerConfig: ...
+    @property
+    def current(self) -> IssuerParts | None: ...
+    @property
+    def parts(self) -> IssuerParts:
+        """The components, which are opened if they are not. Blocks then."""
+        ...
+
+
+class AsyncIssuerLike(IssuerLike, Protocol):
+    """An issuer with an event loop, such as ``AsyncIssuer``."""
+
+    async def ready(self) -> IssuerParts:
+        """Return the components. They are opened without blocking if they are not."""
+        ...
 
 
 class Exchange(NamedTuple):
@@ -60,14 +74,13 @@ class EndpointsApplication:
     Raises ``ConfigurationError`` for settings that are no origin or no network.
     """
 
-    def __init__(self, parts: IssuerParts, observe: Callable[[Exchange], None] | None = None) -> None:
-        self._parts = parts
-        self._config = web_config_of(parts)
-        self._trusted: tuple[TrustedNetwork, ...] = parse_networks(split_list(parts.settings.trusted_proxies))
+    def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+        self._config = web_config_of(issuer)
+        self._trusted: tuple[TrustedNetwork, ...] = parse_networks(split_list(issuer.settings.trusted_proxies))
         self._observe = observe
 
-    def _present(self) -> tuple[Instant, WebConfig]:
-        now, config = self._parts.present()
+    def _present(self, parts: IssuerParts) -> tuple[Instant, WebConfig]:
+        now, config = parts.present()
         return now, self._config.at(config)
 
     def _refuse(self, refusal: Refusal, method: str, path: str) -> Reply:
@@ -87,11 +100,11 @@ class EndpointsApplication:
             self._observe(Exchange(method, "unmatched" if isinstance(found, Refusal) else found.path, reply, seconds))
 
 
-def web_config_of(parts: IssuerParts) -> WebConfig:
+def web_config_of(issuer: IssuerLike) -> WebConfig:
     """Build the web configuration from the settings of an issuer."""
-    settings = parts.settings
+    settings = issuer.settings
     return web_config(
-        parts.config,
+        issuer.config,
         trusted_origins=split_list(settings.trusted_origins),
         service_digests=[service_digest(each) for each in split_list(settings.service_token)],
         open_feed=settings.environment == "development",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from keyturn.errors import BadRequest, Refusal, RequestTimeout
 from keyturn.flows import drive_async
-from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
+from keyturn.web.application import AsyncIssuerLike, EndpointsApplication, Exchange
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
 from keyturn.web.client_address import TrustedNetwork, client_address
 from keyturn.web.limits import (
@@ -31,8 +31,9 @@ class AsgiEndpoints(EndpointsApplication):
     ``observe``: called after each reply.
     """
 
-    def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
-        super().__init__(issuer.parts, observe)
+    def __init__(self, issuer: AsyncIssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+        super().__init__(issuer, observe)
+        self._issuer = issuer
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +53,8 @@ class AsgiEndpoints(EndpointsApplication):
         try:
             request = await read_request(scope, path, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
-                return await drive_async(handle(request, *self._present(), found), self._parts.ports)
+                parts = self._issuer.current or await self._issuer.ready()
+                return await drive_async(handle(request, *self._present(parts), found), parts.ports)
         except Refusal as refusal:
             return self._refuse(refusal, scope["method"], path)
         except TimeoutError:

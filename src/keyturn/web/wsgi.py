@@ -47,7 +47,8 @@ class WsgiEndpoints(EndpointsApplication):
     """
 
     def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
-        super().__init__(issuer.parts, observe)
+        super().__init__(issuer, observe)
+        self._issuer = issuer
         self._slots = BoundedSemaphore(MAX_REQUESTS)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -67,8 +68,9 @@ class WsgiEndpoints(EndpointsApplication):
     def _reply(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
         try:
             request = _read_request(environ, self._trusted)
-            flow = handle(request, *self._present(), found)
-            return drive(flow, self._parts.ports, _deadline(time.monotonic() + FLOW_SECONDS))
+            parts = self._issuer.parts
+            flow = handle(request, *self._present(parts), found)
+            return drive(flow, parts.ports, _deadline(time.monotonic() + FLOW_SECONDS))
         except Refusal as refusal:
             return self._refuse(refusal, method, path)
         except Exception:

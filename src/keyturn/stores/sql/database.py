@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from keyturn.errors import ConfigurationError
 from keyturn.stores.log_follower import ChangeNotifier
-from keyturn.stores.sql import sqlite
+from keyturn.stores.sql import sqlite, sqlite_forks
 from keyturn.stores.sql.address import SqlAddress, read_sql_address
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.fair_lock import FairLock
@@ -86,7 +86,12 @@ def _sqlite(url: URL, deadline_seconds: float) -> Database:
     durable, throttle_engine = _engine(url), _engine(url)
     sqlite.prepare(durable, deadline_seconds / 2)
     sqlite.prepare(throttle_engine, deadline_seconds / 2, durable=False)
-    hooks = DriverHooks(begin="BEGIN IMMEDIATE", write_lock=FairLock(), is_busy=sqlite.is_busy)
+    hooks = DriverHooks(
+        begin="BEGIN IMMEDIATE",
+        write_lock=FairLock(),
+        is_busy=sqlite.is_busy,
+        close_before_fork=sqlite_forks.close_before_fork,
+    )
     return Database(url.render_as_string(), durable, throttle_engine, hooks, partial(sqlite.DataVersion, url))
 
 

@@ -19,6 +19,10 @@ def _no_deadline(_connection: object, _give_up_at: float) -> None:
     pass
 
 
+def _ignore(_close: Callable[[], None]) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class DriverHooks:
     """Driver hooks that a runner calls. Connections are the driver's own.
@@ -26,6 +30,7 @@ class DriverHooks:
     ``begin``: SQL that begins a transaction. ``write_lock``: lock for writes, if the database allows a single writer.
     ``is_busy``: returns True if an error means that another process is writing. ``is_alive``: returns True if an idle
     connection is usable, without a round trip. ``set_deadline``: limits calls on a connection (monotonic seconds).
+    ``close_before_fork``: is given the method that closes the idle connections of a pool.
     """
 
     begin: str = "BEGIN"
@@ -33,3 +38,4 @@ class DriverHooks:
     is_busy: Callable[[Exception], bool] = _false
     is_alive: Callable[[Any], bool] = _true
     set_deadline: Callable[[Any, float], None] = _no_deadline
+    close_before_fork: Callable[[Callable[[], None]], None] = _ignore

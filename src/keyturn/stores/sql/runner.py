@@ -53,6 +53,7 @@ class Runner:
         # An operation waits three times at most: for the write lock, for a connection, for other processes.
         self._deadline_seconds, self._timeout_seconds = deadline_seconds, deadline_seconds / 3
         self._connections = ConnectionPool(engine, size, self._timeout_seconds, hooks.is_alive)
+        hooks.close_before_fork(self._connections.close)
         self._write_lock = hooks.write_lock
         self._begin_sql = hooks.begin
         self._statements: dict[Executable, CompiledStatement] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, event
 
 from keyturn.errors import ConfigurationError
+from keyturn.stores.sql import sqlite_forks
 
 
 def create_file(url: URL) -> None:
@@ -52,11 +53,10 @@ def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> 
     # FULL: an acknowledged commit survives a power cut; NORMAL could lose it, and revive a revoked session.
     synchronous = "FULL" if durable else "NORMAL"
     # A deleted database must not be recreated, empty and readable by every user.
-    uri = f"{Path(engine.url.database or '').absolute().as_uri()}?mode=rw"
+    file = Path(engine.url.database or "").absolute()
 
-    def use_existing_file(_dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> None:
-        arguments[0] = uri
-        parameters["uri"] = True
+    def connect_existing(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
+        return sqlite_forks.connect(str(file), f"{file.as_uri()}?mode=rw", **parameters | {"uri": True})
 
     def configure(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA busy_timeout={int(timeout_seconds * 1000)}")
@@ -68,7 +68,7 @@ def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> 
         # From now on the runner waits for locks, more evenly than SQLite does.
         connection.execute("PRAGMA busy_timeout=0")
 
-    event.listen(engine, "do_connect", use_existing_file)
+    event.listen(engine, "do_connect", connect_existing)
     event.listen(engine, "connect", configure)
 
 
@@ -104,30 +104,40 @@ class DataVersion:
         self._path = Path(url.database or "").absolute()
         self._on_replaced = on_replaced
         self._file_id: tuple[int, int] | None = None
+        self._connection: sqlite_forks.TrackedConnection | None = None
+        self._connection_count = 0
         self._connect()
+        sqlite_forks.close_before_fork(self.close)
 
     def change_token(self) -> object:
         """Return a token that changes with every commit. Raises ``OSError`` while the file does not exist."""
-        if self._current_identity() != self._file_id:
-            self._file_id = None
-            self._connection.close()
-            self._on_replaced()
-            self._connect()
-        return self._file_id, self._connection.execute("PRAGMA data_version").fetchone()[0]
+        with sqlite_forks.lock:
+            if self._current_identity() != self._file_id:
+                self._file_id = None
+                self.close()
+                self._on_replaced()
+            connection = self._connection or self._connect()
+            # The numbers of two connections do not compare.
+            return self._file_id, self._connection_count, connection.execute("PRAGMA data_version").fetchone()[0]
 
     def wait(self, seconds: float, stop: Event) -> None:
         """Wait ``seconds``: SQLite does not notify of commits in other processes."""
         stop.wait(seconds)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection. It is opened again when it is needed, for example after a fork."""
+        with sqlite_forks.lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
-    def _connect(self) -> None:
-        file = self._identity()
-        # Used by the polling thread only, one at a time.
-        self._connection = sqlite3.connect(self._path, timeout=0.1, check_same_thread=False, isolation_level=None)
+    def _connect(self) -> sqlite_forks.TrackedConnection:
+        file, path = self._identity(), str(self._path)
+        options = {"timeout": 0.1, "check_same_thread": False, "isolation_level": None}
+        self._connection = connection = sqlite_forks.connect(path, path, **options)
+        self._connection_count += 1
         self._file_id = file
+        return connection
 
     def _current_identity(self) -> tuple[int, int]:
         try:
