@@ -51,10 +51,10 @@ class FeedResponse(Struct, frozen=True):
     restored: bool = False
     now: Seconds | UnsetType = UNSET
 
-    def extent(self, after: int, *, is_snapshot: bool) -> PageExtent:
+    def extent(self, after: int) -> PageExtent:
         """Return the extent of this response to a request for the entries after ``after``."""
         end = LogCursor(self.log, self.sequence, self.mark)
-        return PageExtent(after, end, not self.entries, is_snapshot, self.complete)
+        return PageExtent(after, end, not self.entries, self.complete)
 
 
 class OpeningEvent(Struct, frozen=True, rename={"clock_id": "process"}):
@@ -99,7 +99,7 @@ class FeedEvent(
     def extent(self, *, is_snapshot: bool) -> PageExtent:
         """Return the extent of this event."""
         end = LogCursor(self.log, self.sequence, self.mark)
-        return PageExtent(self.after, end, self.complete_as_of is not None, is_snapshot)
+        return PageExtent(self.after, end, self.complete_as_of is not None, is_snapshot=is_snapshot)
 
 
 class StreamEntry(Struct, frozen=True, array_like=True):

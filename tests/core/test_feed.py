@@ -16,6 +16,7 @@ from keyturn.core.feed import (
     Progress,
     State,
 )
+from keyturn.core.revocation import RevocationPage
 
 READERS = {
     State.EMPTY: Progress(),
@@ -85,3 +86,10 @@ def test_a_cursor_without_a_log_is_in_every_log() -> None:
     assert LogCursor(ANY_LOG, 3).is_in(7)
     assert LogCursor(7, 3).is_in(7)
     assert not LogCursor(7, 3).is_in(8)
+
+
+def test_a_requested_page_is_of_the_kind_that_was_asked_for() -> None:
+    page = RevocationPage((), 5, log_id=7).extent(5, is_last=True)
+    assert page == PageExtent(5, LogCursor(7, 5), is_last=True)
+    for state in (State.SNAPSHOT, State.FOLLOWING):
+        assert READERS[state].event(page) is Event.HEARTBEAT

@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from effort import effort
-from keyturn.core.feed import ANY_LOG, LogCursor
+from keyturn.core.feed import ANY_LOG, LogCursor, Progress, State
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.sealed import Secrets
@@ -164,7 +164,8 @@ def poll_once(world: World) -> None:
     def send(request: Any) -> bytes:
         query = dict(each.split("=", 1) for each in request.full_url.partition("?")[2].split("&"))
         cursor = LogCursor(ANY_LOG, int(query.get("after", query.get("seed", "0"))), query.get("mark", ""))
-        page = drive(read_feed(FeedRequest(cursor, is_snapshot="after" not in query), SECRETS, NOW), ports)
+        state = State.FOLLOWING if "after" in query else State.SNAPSHOT
+        page = drive(read_feed(FeedRequest(Progress(state, cursor)), SECRETS, NOW), ports)
         return msgspec.json.encode(feed_response(page, query["nonce"], sign_mark(page.end, SECRETS)))
 
     world.clock += 1

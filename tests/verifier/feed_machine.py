@@ -42,7 +42,7 @@ class ModelLog:
         is_last = len(entries) < LIMIT
         end = self.sequence if is_snapshot and is_last else entries[-1].sequence if entries else after
         cursor = LogCursor(self.log_id, end, self.mark(end))
-        extent = PageExtent(after, cursor, is_last, is_snapshot, is_complete)
+        extent = PageExtent(after, cursor, is_last, is_complete, is_snapshot)
         return Page(extent, tuple(entries), frozenset(each.key for each in self.entries))
 
 

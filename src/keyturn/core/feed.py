@@ -94,15 +94,16 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, tuple[State, Action]]]] = {
 class PageExtent:
     """Extent of a page: the entries after sequence number ``after`` up to the cursor ``end``.
 
-    ``is_last``: it reaches the end of the log. ``is_snapshot``: it belongs to a snapshot.
-    ``is_complete``: False if the log purged entries after ``after``, or ends before it.
+    ``is_last``: it reaches the end of the log. ``is_complete``: False if the log purged entries after ``after``, or
+    ends before it. ``is_snapshot``: True for a page of a snapshot, False for one of the log, as a stream says; None for
+    a requested page.
     """
 
     after: int
     end: LogCursor
     is_last: bool = False
-    is_snapshot: bool = False
     is_complete: bool = True
+    is_snapshot: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Progress:
             return Event.ANOTHER_LOG
         if not page.is_complete or page.end.sequence < page.after:
             return Event.PURGE
-        if page.after != self.cursor.sequence or page.is_snapshot == self.is_following:
+        if page.after != self.cursor.sequence or page.is_snapshot is self.is_following:
             return Event.DISCONNECT
         return Event.HEARTBEAT if page.is_last else Event.PAGE
 

@@ -85,9 +85,9 @@ class RevocationPage:
     is_restored: bool = field(default=False, compare=False)
     suspended_before: int = field(default=0, compare=False)
 
-    def extent(self, after: int, *, is_last: bool = False, is_snapshot: bool = False) -> PageExtent:
+    def extent(self, after: int, *, is_last: bool = False) -> PageExtent:
         """Return the extent of this page, which was read after the sequence number ``after``."""
-        return PageExtent(after, LogCursor(self.log_id, self.sequence), is_last, is_snapshot, self.complete)
+        return PageExtent(after, LogCursor(self.log_id, self.sequence), is_last, self.complete)
 
 
 def is_void(generation: int, issued_at: int, min_generation: int, not_before: int) -> bool:

@@ -16,7 +16,7 @@ import structlog
 
 from keyturn.clock import monotonic_raw
 from keyturn.core.backoff import backoff_seconds
-from keyturn.core.feed import LOG_START, Event, LogCursor
+from keyturn.core.feed import Event, LogCursor, Progress, State
 from keyturn.core.revocation import RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import sign_mark
@@ -115,9 +115,8 @@ class FeedBroadcaster:
         """
         read_at = self.clock()
         page = await self._read(read_feed(asked, self._secrets, self._now()))
-        extent = page.extent(asked.cursor.sequence, is_snapshot=asked.is_snapshot)
-        if asked.progress.event(extent) is not Event.PAGE:
-            return FeedRequest(LOG_START, is_snapshot=True, is_restored=asked.is_restored or page.is_restored)
+        if asked.progress.event(page.extent(asked.progress.cursor.sequence)) is not Event.PAGE:
+            return FeedRequest(Progress(State.SNAPSHOT), is_restored=asked.is_restored or page.is_restored)
         return self._encode(asked, page, read_at)
 
     async def _run(self) -> None:
@@ -158,7 +157,7 @@ class FeedBroadcaster:
         head, read_at = self.head, self.clock()
         if head is None:
             return await self._find_head()
-        asked = FeedRequest(head, is_snapshot=False)
+        asked = FeedRequest(Progress(State.FOLLOWING, head))
         page = await self._read(page_after(head.sequence))
         is_next = asked.progress.event(page.extent(head.sequence)) is Event.PAGE
         # Another mark at the same position: the log was put back from a backup and has grown again.
@@ -197,7 +196,7 @@ class FeedBroadcaster:
         event = FeedEvent(
             self.clock_id,
             page.log_id,
-            asked.cursor.sequence,
+            asked.progress.cursor.sequence,
             page.sequence,
             feed_entries(page),
             read_at if is_last else None,
@@ -205,7 +204,7 @@ class FeedBroadcaster:
             asked.is_restored,
             self._wall_time_at(read_at) if is_last else None,
         )
-        return EncodedEvent(_event("snapshot" if asked.is_snapshot else "entries", event), cursor, is_last)
+        return EncodedEvent(_event("entries" if asked.progress.is_following else "snapshot", event), cursor, is_last)
 
     def _cursor(self, page: RevocationPage) -> LogCursor:
         return LogCursor(page.log_id, page.sequence, sign_mark(page.end, self._secrets))

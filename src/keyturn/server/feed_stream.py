@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyturn import entropy
 from keyturn.config.components import Components
-from keyturn.core.feed import LogCursor
+from keyturn.core.feed import LogCursor, Progress, State
 from keyturn.core.revocation import RevocationPage
 from keyturn.errors import InvalidMember, Overloaded, Refusal
 from keyturn.flows import Flow, drive_async
@@ -182,7 +182,7 @@ class _Reader:
 
     async def _send_next(self) -> bool:
         """Send the next event. Return False if there is none."""
-        broadcaster, cursor = self._broadcaster, self._asked.cursor
+        broadcaster, cursor = self._broadcaster, self._asked.progress.cursor
         if self._last_read < 0:
             return await self._catch_up()
         event = broadcaster.page_after(cursor)
@@ -222,7 +222,8 @@ class _Reader:
 
     async def _send_event(self, event: EncodedEvent) -> None:
         await self._write(event.body)
-        self._asked = FeedRequest(event.cursor, is_snapshot=self._asked.is_snapshot and not event.is_last)
+        state = State.FOLLOWING if event.is_last else self._asked.progress.state
+        self._asked = FeedRequest(Progress(state, event.cursor))
         if event.cursor == self._broadcaster.head:
             self._last_heartbeat = self._broadcaster.heartbeat_count
 
@@ -259,8 +260,8 @@ def _parse_request(request: Request) -> FeedRequest:
     event_id = _EVENT_ID.fullmatch(event_ids[0])
     if event_id is None:
         raise InvalidMember("Last-Event-ID", "the id of an event of this stream")
-    cursor = LogCursor(int(event_id[1]), int(event_id[2]), asked.cursor.mark)
-    return FeedRequest(cursor, is_snapshot=False, nonce=asked.nonce)
+    cursor = LogCursor(int(event_id[1]), int(event_id[2]), asked.progress.cursor.mark)
+    return FeedRequest(Progress(State.FOLLOWING, cursor), asked.nonce)
 
 
 def _is_stream_requested(scope: Scope) -> bool:

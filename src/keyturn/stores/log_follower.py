@@ -133,24 +133,24 @@ class LogFollower:
             page, extent = self._read_page()
             progress, action = self._progress.advance(extent)
             if action is not Action.RESTART:
-                self._apply(page, extent)
+                self._apply(page)
                 count += len(page.entries)
             self._progress = progress
             if action is Action.COMPLETE:
                 return count
 
-    def _apply(self, page: RevocationPage, extent: PageExtent) -> None:
-        if extent.is_snapshot:
-            self._sink.reset(page)
-        else:
+    def _apply(self, page: RevocationPage) -> None:
+        if self._progress.is_following:
             for entry in page.entries:
                 self._sink.apply(entry)
+        else:
+            self._sink.reset(page)
         self._mark = page.end
 
     def _read_page(self) -> tuple[RevocationPage, PageExtent]:
         if not self._progress.is_following:
             page = self._log.snapshot()
-            return page, page.extent(0, is_last=True, is_snapshot=True)
+            return page, page.extent(0, is_last=True)
         after = self._progress.cursor.sequence
         page = self._log.after(after, _PAGE)
         # The log may have grown beyond our position again: the same sequence numbers then name other entries.

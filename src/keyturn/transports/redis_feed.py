@@ -125,7 +125,7 @@ class RedisStreamReader:
         last_entry: Any = client.xrevrange(stream_of(log_id), count=1)
         end = LogCursor(log_id, _id(last_entry[0][0])[0] if last_entry else cursor.sequence)
         # A stream that ends before our position was recreated: its next entries would be skipped as known.
-        if self._reader.progress.event(PageExtent(cursor.sequence, end)) is not Event.PAGE:
+        if self._reader.progress.event(PageExtent(cursor.sequence, end, is_snapshot=False)) is not Event.PAGE:
             self._reader.restart()
             # A stream that lost entries says nothing about the log.
             self._reader.progress, self._reader.previous = Progress(State.GAP, LogCursor(log_id, 0)), None
@@ -155,9 +155,7 @@ class RedisStreamReader:
                 self._reader.mark_complete(polled_at)
 
     def _receive(self, end: LogCursor, entries: list[Revocation], *, is_last: bool = False) -> None:
-        progress = self._reader.progress
-        page = PageExtent(progress.cursor.sequence, end, is_last, is_snapshot=not progress.is_following)
-        self._reader.receive_next(page, entries)
+        self._reader.receive_next(PageExtent(self._reader.cursor.sequence, end, is_last), entries)
 
     def _complete_as_of(self, before: Id) -> float | None:
         """Return the latest poll time at which stream id ``before`` had not appeared, or None.

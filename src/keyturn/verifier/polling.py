@@ -57,7 +57,7 @@ def _fetch_page(url: str, nonce: str, auth_header: Mapping[str, str], send: Fetc
 
 def _receive(reader: FeedReader, page: FeedResponse) -> Action:
     progress = reader.progress
-    extent = page.extent(progress.cursor.sequence, is_snapshot=not progress.is_following)
+    extent = page.extent(progress.cursor.sequence)
     if progress.event(extent) is Event.PAGE and page.sequence == extent.after:
         raise Unavailable("the feed returned entries but the same sequence number")
     return reader.receive(extent, [each.revocation() for each in page.entries], is_restored=page.restored)

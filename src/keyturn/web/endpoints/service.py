@@ -59,20 +59,14 @@ class FeedQuery(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class FeedRequest:
-    """Request for the page after ``cursor``, of a snapshot or of the log.
+    """Request for the next page. ``progress``: of the reader.
 
     ``nonce``: to be echoed. ``is_restored``: True in a snapshot because the log lacks the last entry of the reader.
     """
 
-    cursor: LogCursor
-    is_snapshot: bool
+    progress: Progress
     nonce: str = ""
     is_restored: bool = False
-
-    @property
-    def progress(self) -> Progress:
-        """State and position of the reader."""
-        return Progress(State.SNAPSHOT if self.is_snapshot else State.FOLLOWING, self.cursor)
 
 
 def revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
@@ -114,14 +108,14 @@ def parse_feed_request(request: Request) -> FeedRequest:
     if query.seed is not None and query.after is not None:
         raise InvalidMember("seed", "absent when `after` is given")
     cursor = LogCursor(ANY_LOG, int(query.after or query.seed or 0), query.mark)
-    return FeedRequest(cursor, is_snapshot=query.after is None, nonce=query.nonce)
+    return FeedRequest(Progress(State.SNAPSHOT if query.after is None else State.FOLLOWING, cursor), query.nonce)
 
 
 def read_feed(asked: FeedRequest, secrets: Secrets, now: Instant) -> Flow[RevocationPage]:
     """Return the page after the position of ``asked``. Raises as ``check_mark``."""
-    after = asked.cursor.sequence
-    page = yield from snapshot_page(after) if asked.is_snapshot else page_after(after)
-    return (yield from check_mark(page, asked.cursor.mark, secrets, now))
+    cursor = asked.progress.cursor
+    page = yield from (page_after if asked.progress.is_following else snapshot_page)(cursor.sequence)
+    return (yield from check_mark(page, cursor.mark, secrets, now))
 
 
 def feed_response(page: RevocationPage, nonce: str = "", mark: str = "", now: Instant | None = None) -> FeedResponse:
