@@ -35,20 +35,18 @@ class CredentialKind(StrEnum):
     """
 
     has_seed: bool
+    label: bytes
+    """HKDF purpose of the kind's keys. Without a seed, it must not equal another purpose of the secret."""
 
     def __new__(cls, name: str, has_seed: bool = True) -> Self:
         kind = str.__new__(cls, name)
         kind._value_, kind.has_seed = name, has_seed
+        kind.label = (name if has_seed else f"credential/{name}").encode()
         return kind
 
     SESSION = "session"
     REFRESH = "refresh"
     CSRF = "csrf"
-
-    @property
-    def label(self) -> bytes:
-        """HKDF purpose of the kind's keys. Without a seed, it must not equal another purpose of the secret."""
-        return (self.value if self.has_seed else f"credential/{self.value}").encode()
 
 
 class PlaintextToken(str):
@@ -136,7 +134,7 @@ def parse(text: str, kind: CredentialKind, secrets: Secrets) -> ParsedCredential
     """
     match = _FORMAT.fullmatch(text) if len(text) <= MAX_CREDENTIAL_CHARS else None
     # A credential of one kind presented as another is refused by its prefix, before any cryptography.
-    if match is None or match[1] != kind.value:
+    if match is None or match[1] != kind:
         raise TokenMalformed(f"not a {kind.value} credential")
     raw = a2b_base64(match[4].replace("-", "+").replace("_", "/"))
     body, tag, mac = text[: match.start(4)], raw[:_TAG_BYTES], raw[_TAG_BYTES:]
