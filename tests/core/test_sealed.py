@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.sealed import MAX_CREDENTIAL_CHARS, CredentialKind, PlaintextToken, Secrets, parse, seal, verify_mac
+from keyturn.core.sealed import (
+    MAX_CREDENTIAL_CHARS,
+    CredentialKind,
+    PlaintextToken,
+    Secrets,
+    key_label,
+    parse,
+    seal,
+    verify_mac,
+)
 from keyturn.core.session import Seed
 from keyturn.core.types import SessionId
 from keyturn.errors import ConfigurationError, TokenInvalid, TokenMalformed
@@ -95,13 +104,14 @@ def test_a_kind_without_a_seed_has_another_key_than_with_one(monkeypatch: pytest
     kind, empty = CredentialKind.CSRF, Seed(b"")
     bound = seal(kind, SID, 1, SEED, SECRETS)
     monkeypatch.setattr(kind, "has_seed", False)
+    monkeypatch.setattr(kind, "label", key_label("csrf", has_seed=False))
     token = seal(kind, SID, 1, empty, SECRETS)
     assert verify_mac(parse(token, kind, SECRETS), empty)
     assert not verify_mac(parse(bound, kind, SECRETS), SEED)
     with pytest.raises(ValueError, match="has no seed"):
         seal(kind, SID, 1, SEED, SECRETS)
     # The device cookie and the shared cache have keys of the secret alone: a kind of one of these names has another.
-    assert kind.label == b"credential/csrf"
+    assert kind.label == b"credential/csrf" != key_label("csrf", has_seed=True)
 
 
 def test_a_kind_with_a_seed_is_refused_without_one() -> None:

@@ -26,6 +26,11 @@ _FORMAT: Final = re.compile(
 )
 
 
+def key_label(name: str, has_seed: bool) -> bytes:
+    """Return the HKDF purpose of a kind's keys. Without a seed, it must not equal another purpose of the secret."""
+    return (name if has_seed else f"credential/{name}").encode()
+
+
 @unique
 class CredentialKind(StrEnum):
     """Registry of the kinds of sealed credential. Each has its own key, so that none is accepted as another.
@@ -36,12 +41,12 @@ class CredentialKind(StrEnum):
 
     has_seed: bool
     label: bytes
-    """HKDF purpose of the kind's keys. Without a seed, it must not equal another purpose of the secret."""
+    """HKDF purpose of the kind's keys."""
 
     def __new__(cls, name: str, has_seed: bool = True) -> Self:
         kind = str.__new__(cls, name)
         kind._value_, kind.has_seed = name, has_seed
-        kind.label = (name if has_seed else f"credential/{name}").encode()
+        kind.label = key_label(name, has_seed)
         return kind
 
     SESSION = "session"
