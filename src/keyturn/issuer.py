@@ -11,7 +11,6 @@ from threading import Lock
 from typing import Concatenate, ParamSpec, Self, TypeVar
 from weakref import WeakMethod
 
-from keyturn import issuer_flows
 from keyturn.clock import boottime
 from keyturn.config.background import BackgroundTasks, load_first_keys, measure_clock
 from keyturn.config.components import Clock, Components, build_components, check_settings
@@ -19,6 +18,7 @@ from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import Settings, read_settings
 from keyturn.errors import ConfigurationError, StoreUnavailable, Unavailable
 from keyturn.flows import Flow, drive, drive_async
+from keyturn.issuer_flows import IssuerFlows
 from keyturn.stores.open import MEMORY
 
 P = ParamSpec("P")
@@ -172,27 +172,27 @@ with suppress(AttributeError):  # platforms without fork
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _sync_method(use_case: Callable[Concatenate[Components, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
+def _sync_method(use_case: Callable[Concatenate[IssuerFlows, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
     def method(self: "Issuer", /, *args: P.args, **kwargs: P.kwargs) -> T:
         parts = self.parts
-        return drive(use_case(parts, *args, **kwargs), parts.ports)
+        return drive(use_case(IssuerFlows(parts), *args, **kwargs), parts.ports)
 
     update_wrapper(method, use_case)
     return method
 
 
 def _async_method(
-    use_case: Callable[Concatenate[Components, P], Flow[T]],
+    use_case: Callable[Concatenate[IssuerFlows, P], Flow[T]],
 ) -> Callable[Concatenate["AsyncIssuer", P], Awaitable[T]]:
     async def run_opened(self: "AsyncIssuer", /, *args: P.args, **kwargs: P.kwargs) -> T:
         parts = await self.ready()
-        return await drive_async(use_case(parts, *args, **kwargs), parts.ports)
+        return await drive_async(use_case(IssuerFlows(parts), *args, **kwargs), parts.ports)
 
     def method(self: "AsyncIssuer", /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         parts = self.current
         if parts is None:
             return run_opened(self, *args, **kwargs)
-        return drive_async(use_case(parts, *args, **kwargs), parts.ports)
+        return drive_async(use_case(IssuerFlows(parts), *args, **kwargs), parts.ports)
 
     update_wrapper(method, use_case)
     return method
@@ -219,19 +219,19 @@ class Issuer(_BaseIssuer):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    signup = _sync_method(issuer_flows.signup)
-    login = _sync_method(issuer_flows.login)
-    verify = _sync_method(issuer_flows.verify)
-    refresh = _sync_method(issuer_flows.refresh)
-    step_up = _sync_method(issuer_flows.step_up)
-    change_password = _sync_method(issuer_flows.change_password)
-    logout = _sync_method(issuer_flows.logout)
-    revoke_subject = _sync_method(issuer_flows.revoke_subject)
-    revoke_client = _sync_method(issuer_flows.revoke_client)
-    revoke_everything = _sync_method(issuer_flows.revoke_everything)
-    introspect = _sync_method(issuer_flows.introspect)
-    sessions = _sync_method(issuer_flows.sessions)
-    set_disabled = _sync_method(issuer_flows.set_disabled)
+    signup = _sync_method(IssuerFlows.signup)
+    login = _sync_method(IssuerFlows.login)
+    verify = _sync_method(IssuerFlows.verify)
+    refresh = _sync_method(IssuerFlows.refresh)
+    step_up = _sync_method(IssuerFlows.step_up)
+    change_password = _sync_method(IssuerFlows.change_password)
+    logout = _sync_method(IssuerFlows.logout)
+    revoke_subject = _sync_method(IssuerFlows.revoke_subject)
+    revoke_client = _sync_method(IssuerFlows.revoke_client)
+    revoke_everything = _sync_method(IssuerFlows.revoke_everything)
+    introspect = _sync_method(IssuerFlows.introspect)
+    sessions = _sync_method(IssuerFlows.sessions)
+    set_disabled = _sync_method(IssuerFlows.set_disabled)
 
 
 class AsyncIssuer(_BaseIssuer):
@@ -260,16 +260,16 @@ class AsyncIssuer(_BaseIssuer):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    signup = _async_method(issuer_flows.signup)
-    login = _async_method(issuer_flows.login)
-    verify = _async_method(issuer_flows.verify)
-    refresh = _async_method(issuer_flows.refresh)
-    step_up = _async_method(issuer_flows.step_up)
-    change_password = _async_method(issuer_flows.change_password)
-    logout = _async_method(issuer_flows.logout)
-    revoke_subject = _async_method(issuer_flows.revoke_subject)
-    revoke_client = _async_method(issuer_flows.revoke_client)
-    revoke_everything = _async_method(issuer_flows.revoke_everything)
-    introspect = _async_method(issuer_flows.introspect)
-    sessions = _async_method(issuer_flows.sessions)
-    set_disabled = _async_method(issuer_flows.set_disabled)
+    signup = _async_method(IssuerFlows.signup)
+    login = _async_method(IssuerFlows.login)
+    verify = _async_method(IssuerFlows.verify)
+    refresh = _async_method(IssuerFlows.refresh)
+    step_up = _async_method(IssuerFlows.step_up)
+    change_password = _async_method(IssuerFlows.change_password)
+    logout = _async_method(IssuerFlows.logout)
+    revoke_subject = _async_method(IssuerFlows.revoke_subject)
+    revoke_client = _async_method(IssuerFlows.revoke_client)
+    revoke_everything = _async_method(IssuerFlows.revoke_everything)
+    introspect = _async_method(IssuerFlows.introspect)
+    sessions = _async_method(IssuerFlows.sessions)
+    set_disabled = _async_method(IssuerFlows.set_disabled)

@@ -1,4 +1,4 @@
-"""Use cases: one function per method of an issuer. Each checks the types of its arguments and returns a flow."""
+"""Methods of an issuer as flows, which ``Issuer`` and ``AsyncIssuer`` run."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,6 +13,131 @@ from keyturn.flows import Flow, IssuedCredentials, LoginAttempt, RevocationRecei
 from keyturn.flows.revoke import LOGOUT
 
 _Claims = Mapping[str, object]
+
+
+class IssuerFlows:
+    """Methods of an issuer as flows over its ``components``. Each checks the types of its arguments."""
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+
+    def signup(
+        self,
+        identifier: str,
+        password: str,
+        *,
+        deliver: Deliver | None = None,
+        client: ClientInfo | None = None,
+        scope: str = "",
+        claims: _Claims | None = None,
+        resource: str | Iterable[str] | None = None,
+    ) -> Flow[IssuedCredentials]:
+        """Create an account and log in.
+
+        ``scope`` and ``claims`` are copied into access tokens unchanged.
+        Raises ``PasswordRejected``, ``AccountExists``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``,
+        ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
+        """
+        attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims, resource)
+        return flows.signup(attempt, *self._components.present())
+
+    def login(
+        self,
+        identifier: str,
+        password: str,
+        *,
+        deliver: Deliver | None = None,
+        client: ClientInfo | None = None,
+        device: str | None = None,
+        scope: str = "",
+        claims: _Claims | None = None,
+        resource: str | Iterable[str] | None = None,
+    ) -> Flow[IssuedCredentials]:
+        """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.
+
+        ``resource``: the configured audiences that every access token of the session is limited to; default: all.
+        Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``,
+        ``PayloadRefused``.
+        """
+        attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
+        return flows.login(attempt, *self._components.present())
+
+    def verify(self, token: str) -> Flow[Principal]:
+        """Verify a session token or an access token; return its principal.
+
+        Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``; and
+        ``RevocationUnknown`` when the feed is stale and the store is unavailable.
+        """
+        require_type(str, token=token)
+        verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
+        return verify(token, *self._components.present())
+
+    def refresh(
+        self,
+        token: str,
+        *,
+        deliver: Deliver = "tokens",
+        resource: str | Iterable[str] | None = None,
+        address: str = "",
+    ) -> Flow[IssuedCredentials]:
+        """Rotate a refresh token.
+
+        ``resource``: granted audiences that the new access token is limited to; default: all. ``address``: of the
+        client, for security events.
+        Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``, ``TokenInvalid``,
+        ``TokenMalformed``, ``CounterAhead``, ``StepUpRequired``, ``CredentialsNotOffered``, ``InvalidTarget``.
+        """
+        require_type(str, token=token, address=address)
+        names = None if resource is None else read_names("resource", resource)
+        delivery = self._components.config.resolve_delivery(deliver)
+        return flows.refresh(token, delivery, *self._components.present(), names, address)
+
+    def step_up(self, sid: SessionId, password: str, *, deliver: Deliver | None = None) -> Flow[IssuedCredentials]:
+        """Confirm the password in a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
+        require_type(str, sid=sid, password=password)
+        return flows.confirm_password(sid, password, deliver, *self._components.present())
+
+    def change_password(
+        self, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
+    ) -> Flow[IssuedCredentials]:
+        """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
+        require_type(str, sid=sid, current=current, new=new)
+        return flows.change_password(sid, current, new, deliver, *self._components.present())
+
+    def logout(self, sid: SessionId) -> Flow[RevocationReceipt]:
+        """End one session and revoke its tokens. Raises ``NotFound``."""
+        require_type(str, sid=sid)
+        return flows.revoke_session(sid, LOGOUT, *self._components.present())
+
+    def revoke_subject(self, subject: Subject) -> Flow[RevocationReceipt]:
+        """End every session of a subject."""
+        require_name(subject=subject)
+        return flows.revoke_subject(subject, *self._components.present())
+
+    def revoke_client(self, client_id: str) -> Flow[RevocationReceipt]:
+        """End every session of a client."""
+        require_name(client_id=client_id)
+        return flows.revoke_client(client_id, *self._components.present())
+
+    def revoke_everything(self) -> Flow[RevocationReceipt]:
+        """End every session of every subject."""
+        return flows.revoke_everything(*self._components.present())
+
+    def introspect(self, token: str) -> Flow[dict[str, object]]:
+        """Introspect a credential of any kind in the store (RFC 7662). Raises ``StoreUnavailable``."""
+        require_type(str, token=token)
+        return flows.introspect(token, *self._components.present())
+
+    def sessions(self, subject: Subject) -> Flow[list[SessionSummary]]:
+        """List the live sessions of a subject, newest first."""
+        require_name(subject=subject)
+        return flows.list_sessions(subject, *self._components.present())
+
+    def set_disabled(self, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
+        """Disable or enable an account and end its sessions. Raises ``NotFound``."""
+        require_name(subject=subject)
+        require_type(bool, disabled=disabled)
+        return flows.set_disabled(subject, disabled, *self._components.present())
 
 
 def _login_attempt(
@@ -33,135 +158,3 @@ def _login_attempt(
     require_type(Mapping, claims=claims or {})
     names = None if resource is None else read_names("resource", resource)
     return LoginAttempt(identifier, password, deliver, info, device, scope, claims or {}, names)
-
-
-def signup(
-    components: Components,
-    identifier: str,
-    password: str,
-    *,
-    deliver: Deliver | None = None,
-    client: ClientInfo | None = None,
-    scope: str = "",
-    claims: _Claims | None = None,
-    resource: str | Iterable[str] | None = None,
-) -> Flow[IssuedCredentials]:
-    """Create an account and log in.
-
-    ``scope`` and ``claims`` are copied into access tokens unchanged. Raises ``PasswordRejected``, ``AccountExists``,
-    ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
-    """
-    attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims, resource)
-    return flows.signup(attempt, *components.present())
-
-
-def login(
-    components: Components,
-    identifier: str,
-    password: str,
-    *,
-    deliver: Deliver | None = None,
-    client: ClientInfo | None = None,
-    device: str | None = None,
-    scope: str = "",
-    claims: _Claims | None = None,
-    resource: str | Iterable[str] | None = None,
-) -> Flow[IssuedCredentials]:
-    """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.
-
-    ``resource``: the configured audiences that every access token of the session is limited to; default: all.
-    Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``,
-    ``PayloadRefused``.
-    """
-    attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
-    return flows.login(attempt, *components.present())
-
-
-def verify(components: Components, token: str) -> Flow[Principal]:
-    """Verify a session token or an access token; return its principal.
-
-    Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenExpired``, ``TokenRevoked``, ``SessionEnded``; and
-    ``RevocationUnknown`` when the feed is stale and the store is unavailable.
-    """
-    require_type(str, token=token)
-    verify = flows.verify_session if token.startswith("kt_") else flows.verify_access
-    return verify(token, *components.present())
-
-
-def refresh(
-    components: Components,
-    token: str,
-    *,
-    deliver: Deliver = "tokens",
-    resource: str | Iterable[str] | None = None,
-    address: str = "",
-) -> Flow[IssuedCredentials]:
-    """Rotate a refresh token.
-
-    ``resource``: granted audiences that the new access token is limited to; default: all. ``address``: of the client,
-    for security events. Raises ``TokenReused`` (and ends the session), ``TokenRevoked``, ``SessionEnded``,
-    ``TokenInvalid``, ``TokenMalformed``, ``CounterAhead``, ``StepUpRequired``, ``CredentialsNotOffered``,
-    ``InvalidTarget``.
-    """
-    require_type(str, token=token, address=address)
-    names = None if resource is None else read_names("resource", resource)
-    delivery = components.config.resolve_delivery(deliver)
-    return flows.refresh(token, delivery, *components.present(), names, address)
-
-
-def step_up(
-    components: Components, sid: SessionId, password: str, *, deliver: Deliver | None = None
-) -> Flow[IssuedCredentials]:
-    """Confirm the password in a session (RFC 9470). Raises ``LoginFailed``, ``Throttled``, ``TokenRevoked``."""
-    require_type(str, sid=sid, password=password)
-    return flows.confirm_password(sid, password, deliver, *components.present())
-
-
-def change_password(
-    components: Components, sid: SessionId, current: str, new: str, *, deliver: Deliver | None = None
-) -> Flow[IssuedCredentials]:
-    """Replace the password and end the subject's other sessions. Raises ``LoginFailed``, ``PasswordRejected``."""
-    require_type(str, sid=sid, current=current, new=new)
-    return flows.change_password(sid, current, new, deliver, *components.present())
-
-
-def logout(components: Components, sid: SessionId) -> Flow[RevocationReceipt]:
-    """End one session and revoke its tokens. Raises ``NotFound``."""
-    require_type(str, sid=sid)
-    return flows.revoke_session(sid, LOGOUT, *components.present())
-
-
-def revoke_subject(components: Components, subject: Subject) -> Flow[RevocationReceipt]:
-    """End every session of a subject."""
-    require_name(subject=subject)
-    return flows.revoke_subject(subject, *components.present())
-
-
-def revoke_client(components: Components, client_id: str) -> Flow[RevocationReceipt]:
-    """End every session of a client."""
-    require_name(client_id=client_id)
-    return flows.revoke_client(client_id, *components.present())
-
-
-def revoke_everything(components: Components) -> Flow[RevocationReceipt]:
-    """End every session of every subject."""
-    return flows.revoke_everything(*components.present())
-
-
-def introspect(components: Components, token: str) -> Flow[dict[str, object]]:
-    """Introspect a credential of any kind in the store (RFC 7662). Raises ``StoreUnavailable``."""
-    require_type(str, token=token)
-    return flows.introspect(token, *components.present())
-
-
-def sessions(components: Components, subject: Subject) -> Flow[list[SessionSummary]]:
-    """List the live sessions of a subject, newest first."""
-    require_name(subject=subject)
-    return flows.list_sessions(subject, *components.present())
-
-
-def set_disabled(components: Components, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
-    """Disable or enable an account and end its sessions. Raises ``NotFound``."""
-    require_name(subject=subject)
-    require_type(bool, disabled=disabled)
-    return flows.set_disabled(subject, disabled, *components.present())

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from keyturn.core.lifecycle import Event, open_session, renew, revoke, step_up, touch
+from keyturn.core.lifecycle import SessionEvent, open_session, renew, revoke, step_up, touch
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.rotation import rotate
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
@@ -36,10 +36,10 @@ def found(session: Session, generation: int = 2, not_before: int = 0) -> LoadedS
     return LoadedSession(session, RevocationFloor(generation, Instant(not_before)))
 
 
-ACTS: dict[Event, Callable[[LoadedSession, Instant], Session]] = {
-    Event.TOUCH: lambda found, now: touch(found, now, POLICY),
-    Event.RENEW: lambda found, now: renew(found, now, POLICY),
-    Event.ROTATE: lambda found, now: rotate(found, 0, now, POLICY).session,
-    Event.STEP_UP: lambda found, now: step_up(found, ("otp",), now, POLICY),
-    Event.REVOKE: lambda found, now: revoke(found, "logout", now),
+ACTS: dict[SessionEvent, Callable[[LoadedSession, Instant], Session]] = {
+    SessionEvent.TOUCH: lambda found, now: touch(found, now, POLICY),
+    SessionEvent.RENEW: lambda found, now: renew(found, now, POLICY),
+    SessionEvent.ROTATE: lambda found, now: rotate(found, 0, now, POLICY).session,
+    SessionEvent.STEP_UP: lambda found, now: step_up(found, ("otp",), now, POLICY),
+    SessionEvent.REVOKE: lambda found, now: revoke(found, "logout", now),
 }

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from core.sessions import ACTS, DRAFT, POLICY, START, at, found, opened
 from keyturn.core.lifecycle import (
-    TRANSITIONS,
-    Event,
-    State,
+    SESSION_TRANSITIONS,
+    SessionEvent,
+    SessionState,
     check_session_token,
     ends_at,
     open_session,
@@ -28,40 +28,42 @@ from keyturn.errors import CounterAhead, Refusal, SessionEnded, TokenRevoked
 
 # --- the table ----------------------------------------------------------------------------------------------
 
-STANDING: dict[State, tuple[LoadedSession, Instant]] = {
-    State.LIVE: (found(opened()), at(10)),
-    State.IDLE: (found(opened()), at(600)),
-    State.EXPIRED: (found(opened(last_seen_at=at(3500))), at(3600)),
-    State.VOID: (found(opened(), generation=3), at(10)),
-    State.SUSPENDED: (LoadedSession(opened(), RevocationFloor(2, suspended_before=at(1))), at(700)),
-    State.ENDED: (found(opened(ended_at=at(5), end_reason="logout")), at(10)),
+STANDING: dict[SessionState, tuple[LoadedSession, Instant]] = {
+    SessionState.LIVE: (found(opened()), at(10)),
+    SessionState.IDLE: (found(opened()), at(600)),
+    SessionState.EXPIRED: (found(opened(last_seen_at=at(3500))), at(3600)),
+    SessionState.VOID: (found(opened(), generation=3), at(10)),
+    SessionState.SUSPENDED: (LoadedSession(opened(), RevocationFloor(2, suspended_before=at(1))), at(700)),
+    SessionState.ENDED: (found(opened(ended_at=at(5), end_reason="logout")), at(10)),
 }
 
 
 def test_the_table_answers_for_every_state_and_event() -> None:
-    assert TRANSITIONS.keys() == set(State)
-    assert all(row.keys() == set(Event) for row in TRANSITIONS.values())
+    assert SESSION_TRANSITIONS.keys() == set(SessionState)
+    assert all(row.keys() == set(SessionEvent) for row in SESSION_TRANSITIONS.values())
 
 
 def test_no_transition_leaves_ended_and_only_live_sessions_are_used() -> None:
-    assert {target for target in TRANSITIONS[State.ENDED].values() if isinstance(target, State)} == {State.ENDED}
-    for state, event in product(set(State) - {State.LIVE}, set(Event) - {Event.REVOKE}):
-        target = TRANSITIONS[state][event]
-        assert not isinstance(target, State)
+    assert {
+        target for target in SESSION_TRANSITIONS[SessionState.ENDED].values() if isinstance(target, SessionState)
+    } == {SessionState.ENDED}
+    for state, event in product(set(SessionState) - {SessionState.LIVE}, set(SessionEvent) - {SessionEvent.REVOKE}):
+        target = SESSION_TRANSITIONS[state][event]
+        assert not isinstance(target, SessionState)
         assert issubclass(target, Refusal)
 
 
-@pytest.mark.parametrize("state", list(State))
-def test_each_state_is_recognised(state: State) -> None:
+@pytest.mark.parametrize("state", list(SessionState))
+def test_each_state_is_recognised(state: SessionState) -> None:
     standing, now = STANDING[state]
     assert session_state(standing.session, standing.floor, now, POLICY) is state
 
 
-@pytest.mark.parametrize(("state", "event"), list(product(State, Event)))
-def test_every_operation_follows_the_transition_table(state: State, event: Event) -> None:
+@pytest.mark.parametrize(("state", "event"), list(product(SessionState, SessionEvent)))
+def test_every_operation_follows_the_transition_table(state: SessionState, event: SessionEvent) -> None:
     standing, now = STANDING[state]
-    target = TRANSITIONS[state][event]
-    if isinstance(target, State):
+    target = SESSION_TRANSITIONS[state][event]
+    if isinstance(target, SessionState):
         after = ACTS[event](standing, now)
         assert session_state(after, standing.floor, now, POLICY) is target
     else:
@@ -77,20 +79,20 @@ def test_every_operation_follows_the_transition_table(state: State, event: Event
 @pytest.mark.parametrize(
     ("session", "marks", "now", "state"),
     [
-        (opened(), RevocationFloor(2), 599, State.LIVE),
-        (opened(), RevocationFloor(2), 600, State.IDLE),
-        (opened(last_seen_at=at(3000)), RevocationFloor(2), 3599, State.LIVE),
-        (opened(last_seen_at=at(3000)), RevocationFloor(2), 3600, State.EXPIRED),
-        (opened(), RevocationFloor(1), 0, State.LIVE),
-        (opened(), RevocationFloor(3), 0, State.VOID),
-        (opened(), RevocationFloor(2, at(0)), 0, State.LIVE),
-        (opened(), RevocationFloor(2, at(1)), 0, State.VOID),
-        (opened(), RevocationFloor(3), 10_000, State.VOID),
-        (opened(ended_at=at(1)), RevocationFloor(3), 10_000, State.ENDED),
+        (opened(), RevocationFloor(2), 599, SessionState.LIVE),
+        (opened(), RevocationFloor(2), 600, SessionState.IDLE),
+        (opened(last_seen_at=at(3000)), RevocationFloor(2), 3599, SessionState.LIVE),
+        (opened(last_seen_at=at(3000)), RevocationFloor(2), 3600, SessionState.EXPIRED),
+        (opened(), RevocationFloor(1), 0, SessionState.LIVE),
+        (opened(), RevocationFloor(3), 0, SessionState.VOID),
+        (opened(), RevocationFloor(2, at(0)), 0, SessionState.LIVE),
+        (opened(), RevocationFloor(2, at(1)), 0, SessionState.VOID),
+        (opened(), RevocationFloor(3), 10_000, SessionState.VOID),
+        (opened(ended_at=at(1)), RevocationFloor(3), 10_000, SessionState.ENDED),
     ],
 )
 @pytest.mark.conforms("ASVS 7.3.1", "ASVS 7.3.2")
-def test_the_edges_of_each_state(session: Session, marks: RevocationFloor, now: int, state: State) -> None:
+def test_the_edges_of_each_state(session: Session, marks: RevocationFloor, now: int, state: SessionState) -> None:
     assert session_state(session, marks, at(now), POLICY) is state
 
 
@@ -101,7 +103,7 @@ def test_a_session_opens_under_the_marks_read_before_the_password_was_checked() 
     session = open_session(DRAFT, RevocationFloor(7), at(0), POLICY)
     assert (session.generation, session.created_at, session.auth_time, session.last_seen_at) == (7, at(0), at(0), at(0))
     assert session.expires_at == at(600)
-    assert session_state(session, RevocationFloor(8), at(0), POLICY) is State.VOID, (
+    assert session_state(session, RevocationFloor(8), at(0), POLICY) is SessionState.VOID, (
         "a revocation that raced the login voids it"
     )
 
@@ -109,7 +111,7 @@ def test_a_session_opens_under_the_marks_read_before_the_password_was_checked() 
 def test_a_session_opened_in_the_second_of_revoke_all_is_live() -> None:
     marks = RevocationFloor(0, at(1))
     session = open_session(DRAFT, marks, at(0), POLICY)
-    assert session_state(session, marks, at(0), POLICY) is State.LIVE
+    assert session_state(session, marks, at(0), POLICY) is SessionState.LIVE
     assert (session.auth_time, session.created_at) == (at(0), at(1))
 
 
@@ -132,7 +134,12 @@ def test_no_amount_of_use_outlives_the_overall_timeout(pauses: list[int]) -> Non
     for pause in pauses:
         now += pause
         if now >= 3600:
-            for act in (ACTS[Event.TOUCH], ACTS[Event.RENEW], ACTS[Event.STEP_UP], ACTS[Event.ROTATE]):
+            for act in (
+                ACTS[SessionEvent.TOUCH],
+                ACTS[SessionEvent.RENEW],
+                ACTS[SessionEvent.STEP_UP],
+                ACTS[SessionEvent.ROTATE],
+            ):
                 with pytest.raises(SessionEnded):
                     act(found(session), at(now))
             return
@@ -148,7 +155,7 @@ def test_no_amount_of_use_outlives_the_overall_timeout(pauses: list[int]) -> Non
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(ACTS)), st.integers(-50, 50)), max_size=20))
-def test_every_write_increments_the_version_and_times_are_monotonic(acts: list[tuple[Event, int]]) -> None:
+def test_every_write_increments_the_version_and_times_are_monotonic(acts: list[tuple[SessionEvent, int]]) -> None:
     session, now = opened(), 0
     for event, step in acts:
         now += step

@@ -26,9 +26,9 @@ Source = Annotated[
 Target = Annotated[str, typer.Option("--to", help="URL of an empty database, or of an unfinished copy.")]
 
 
-@database.command()
+@database.command("upgrade")
 @report_errors
-def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
+def upgrade_schema(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Upgrade the schema to this version. The server also does this at its start; both may run at the same time."""
     store = _open_database(data_dir, create_missing=True)
     try:

@@ -9,7 +9,7 @@ from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
 from keyturn.cli.keys import keys
 from keyturn.cli.plugins import PluginGroup
-from keyturn.cli.revoke import revoke
+from keyturn.cli.revoke import revoke_app
 from keyturn.cli.serve import serve
 
 app = typer.Typer(
@@ -40,4 +40,4 @@ app.command()(serve)
 app.command()(doctor)
 app.add_typer(keys, name="keys")
 app.add_typer(database, name="db")
-app.add_typer(revoke, name="revoke")
+app.add_typer(revoke_app, name="revoke")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keyturn.flows import RevocationReceipt
     from keyturn.issuer import Issuer
 
-revoke = typer.Typer(
+revoke_app = typer.Typer(
     cls=RenamedCommands, no_args_is_help=True, help="End one session, those of a subject or a client, or all."
 )
 
@@ -27,17 +27,17 @@ SubjectOrEmail = Annotated[str, typer.Argument(help="Id of the subject, or the e
 ClientId = Annotated[str, typer.Argument(help="The client_id that the sessions were created with, such as 'default'.")]
 
 
-@revoke.command(context_settings=TAKES_ID)
+@revoke_app.command("session", context_settings=TAKES_ID)
 @report_errors
-def session(sid: Sid, data_dir: DataDir = None, as_json: Json = False) -> None:
+def end_one_session(sid: Sid, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End one session."""
     with open_issuer(data_dir) as issuer:
         _print_receipt(issuer.logout(SessionId(sid)), as_json)
 
 
-@revoke.command(context_settings=TAKES_ID)
+@revoke_app.command("subject", context_settings=TAKES_ID)
 @report_errors
-def subject(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json: Json = False) -> None:
+def end_sessions_of_subject(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a subject, given by its id or the e-mail address of its account."""
     with open_issuer(data_dir) as issuer:
         subject_id = _subject(issuer, subject_or_email)
@@ -47,17 +47,17 @@ def subject(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json:
         )
 
 
-@revoke.command(context_settings=TAKES_ID)
+@revoke_app.command("client", context_settings=TAKES_ID)
 @report_errors
-def client(client_id: ClientId, data_dir: DataDir = None, as_json: Json = False) -> None:
+def end_sessions_of_client(client_id: ClientId, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a client."""
     with open_issuer(data_dir) as issuer:
         _print_receipt(issuer.revoke_client(client_id), as_json)
 
 
-@revoke.command("all")
+@revoke_app.command("all")
 @report_errors
-def revoke_all(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False) -> None:
+def end_all_sessions(data_dir: DataDir = None, as_json: Json = False, yes: Yes = False) -> None:
     """End every session of every subject."""
     if not yes:
         typer.confirm("This logs out every user. Continue?", abort=True)

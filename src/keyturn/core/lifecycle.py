@@ -20,8 +20,8 @@ from keyturn.errors import (
 )
 
 
-class State(Enum):
-    """State of a session at one moment, given its revocation floor and policy."""
+class SessionState(Enum):
+    """SessionState of a session at one moment, given its revocation floor and policy."""
 
     LIVE = "live"
     IDLE = "idle"
@@ -31,7 +31,7 @@ class State(Enum):
     ENDED = "ended"
 
 
-class Event(Enum):
+class SessionEvent(Enum):
     """Operation requested on a session."""
 
     TOUCH = "touch"
@@ -41,20 +41,20 @@ class Event(Enum):
     REVOKE = "revoke"
 
 
-_USES = (Event.TOUCH, Event.RENEW, Event.ROTATE, Event.STEP_UP)
+_USES = (SessionEvent.TOUCH, SessionEvent.RENEW, SessionEvent.ROTATE, SessionEvent.STEP_UP)
 
-TRANSITIONS: Mapping[State, Mapping[Event, State | type[Refusal]]] = {
-    State.LIVE: {**dict.fromkeys(_USES, State.LIVE), Event.REVOKE: State.ENDED},
-    State.IDLE: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
-    State.EXPIRED: {**dict.fromkeys(_USES, SessionEnded), Event.REVOKE: State.ENDED},
-    State.SUSPENDED: {**dict.fromkeys(_USES, StoreRestored), Event.REVOKE: State.ENDED},
-    State.VOID: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
-    State.ENDED: {**dict.fromkeys(_USES, TokenRevoked), Event.REVOKE: State.ENDED},
+SESSION_TRANSITIONS: Mapping[SessionState, Mapping[SessionEvent, SessionState | type[Refusal]]] = {
+    SessionState.LIVE: {**dict.fromkeys(_USES, SessionState.LIVE), SessionEvent.REVOKE: SessionState.ENDED},
+    SessionState.IDLE: {**dict.fromkeys(_USES, SessionEnded), SessionEvent.REVOKE: SessionState.ENDED},
+    SessionState.EXPIRED: {**dict.fromkeys(_USES, SessionEnded), SessionEvent.REVOKE: SessionState.ENDED},
+    SessionState.SUSPENDED: {**dict.fromkeys(_USES, StoreRestored), SessionEvent.REVOKE: SessionState.ENDED},
+    SessionState.VOID: {**dict.fromkeys(_USES, TokenRevoked), SessionEvent.REVOKE: SessionState.ENDED},
+    SessionState.ENDED: {**dict.fromkeys(_USES, TokenRevoked), SessionEvent.REVOKE: SessionState.ENDED},
 }
 """For every state and event: the next state, or the refusal to raise. No transition leaves ``ENDED``."""
 
 
-def session_state(session: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> State:
+def session_state(session: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> SessionState:
     """Return the state of ``session`` at ``now``.
 
     Ended takes precedence over void, and void over timed out: a revoked session is never reported as a mere timeout.
@@ -62,26 +62,26 @@ def session_state(session: Session, floor: RevocationFloor, now: Instant, policy
     """
     later = now + policy.clock_gap_seconds
     if session.ended_at is not None:
-        return State.ENDED
+        return SessionState.ENDED
     if is_void(session.generation, session.created_at, floor.generation, floor.not_before):
-        return State.VOID
+        return SessionState.VOID
     if session.created_at < floor.suspended_before:
-        return State.SUSPENDED
+        return SessionState.SUSPENDED
     if later >= session.created_at + policy.overall_seconds:
-        return State.EXPIRED
+        return SessionState.EXPIRED
     if later >= session.last_seen_at + policy.inactivity_seconds:
-        return State.IDLE
-    return State.LIVE
+        return SessionState.IDLE
+    return SessionState.LIVE
 
 
-def require_transition(loaded: LoadedSession, event: Event, now: Instant, policy: SessionPolicy) -> State:
-    """Return the state after ``event``. Raises the refusal that ``TRANSITIONS`` names for it.
+def require_transition(loaded: LoadedSession, event: SessionEvent, now: Instant, policy: SessionPolicy) -> SessionState:
+    """Return the state after ``event``. Raises the refusal that ``SESSION_TRANSITIONS`` names for it.
 
     Raises ``ClockUncertain`` instead of ``SessionEnded`` while the clocks disagree.
     """
     state = session_state(loaded.session, loaded.floor, now, policy)
-    target = TRANSITIONS[state][event]
-    if isinstance(target, State):
+    target = SESSION_TRANSITIONS[state][event]
+    if isinstance(target, SessionState):
         return target
     if target is SessionEnded and policy.clock_gap_seconds:
         raise ClockUncertain(f"cannot {event.value}: the session is {state.value} by the later of two clocks")
@@ -107,7 +107,7 @@ def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: S
 
 def touch(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """Record the use of a session. Return the same object when no write is due."""
-    require_transition(loaded, Event.TOUCH, now, policy)
+    require_transition(loaded, SessionEvent.TOUCH, now, policy)
     session = loaded.session
     if now - session.last_seen_at < policy.touch_seconds:
         return session
@@ -116,7 +116,7 @@ def touch(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session
 
 def renew(loaded: LoadedSession, now: Instant, policy: SessionPolicy) -> Session:
     """Renew the session token; every earlier one becomes void (session fixation, CWE-384)."""
-    require_transition(loaded, Event.RENEW, now, policy)
+    require_transition(loaded, SessionEvent.RENEW, now, policy)
     session = loaded.session
     return replace(session, renewals=session.renewals + 1, **touched_fields(session, now, policy))
 
@@ -128,7 +128,7 @@ def step_up(loaded: LoadedSession, amr: tuple[str, ...], now: Instant, policy: S
     response of an earlier rotation is no longer assumed. If refresh tokens are blocked, replaces the newest one: every
     party that holds it is refused from then on.
     """
-    require_transition(loaded, Event.STEP_UP, now, policy)
+    require_transition(loaded, SessionEvent.STEP_UP, now, policy)
     session = loaded.session
     methods = tuple(dict.fromkeys((*session.amr, *amr)))
     touched = touched_fields(session, now, policy)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from keyturn.core.audit import AuditEventType
-from keyturn.core.lifecycle import Event, require_transition, revoke, touched_fields
+from keyturn.core.lifecycle import SessionEvent, require_transition, revoke, touched_fields
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.repeats import after_repeat, after_rotation, exceeds_limit, is_blocked, is_unseen
 from keyturn.core.session import LoadedSession, Session
@@ -40,7 +40,7 @@ def rotate(loaded: LoadedSession, counter: int, now: Instant, policy: SessionPol
     One behind while the clocks disagree, and outside the window by one of them: ``ClockUncertain``, no write.
     Any other counter: ``TokenReused``, and the session ends.
     """
-    require_transition(loaded, Event.ROTATE, now, policy)
+    require_transition(loaded, SessionEvent.ROTATE, now, policy)
     session = loaded.session
     if counter > session.rotations:
         refusal = CounterAhead(f"refresh token {counter} is ahead of the stored {session.rotations}")

@@ -70,7 +70,7 @@ def create_session(
     draft = replace(draft, scope=request.scope, claims=_claims(request, config))
     session = open_session(draft, floor, now, config.profile.session)
     yield from call(SessionStore.insert, session)
-    yield from effects.audit(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
+    yield from effects.record_event(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
     return session
 
 

@@ -52,7 +52,9 @@ else:
         return (yield Call(port, name, arguments))
 
 
-def audit(event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "") -> Flow[None]:
+def record_event(
+    event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = ""
+) -> Flow[None]:
     """Append a security event. The operation that it records is committed."""
     # Failing now would withhold the credential that replaced the caller's (P9).
     with suppress(StoreUnavailable):

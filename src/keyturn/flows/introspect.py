@@ -5,7 +5,7 @@ from contextlib import suppress
 from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, acr_for, check_issuer, check_times
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import State, ends_at, session_state
+from keyturn.core.lifecycle import SessionState, ends_at, session_state
 from keyturn.core.repeats import is_unseen
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse
 from keyturn.core.session import LoadedSession, Session
@@ -69,15 +69,15 @@ def _introspect_sealed(credential: ParsedCredential, now: Instant, config: Issue
     loaded = yield from load_session_by_credential(credential)
     session = loaded.session
     state = session_state(session, loaded.floor, now, config.profile.session)
-    if state is State.SUSPENDED:
+    if state is SessionState.SUSPENDED:
         # Its counters may be old, too.
         raise StoreRestored("the session is suspended")
     current = session.renewals if credential.kind is CredentialKind.SESSION else session.rotations
     if credential.counter != current:
         return INACTIVE
-    if state in (State.IDLE, State.EXPIRED) and config.clock_gap_seconds:
+    if state in (SessionState.IDLE, SessionState.EXPIRED) and config.clock_gap_seconds:
         raise ClockUncertain(f"the session is {state.value} by the later of two clocks")
-    if state is not State.LIVE:
+    if state is not SessionState.LIVE:
         return INACTIVE
     if is_unseen(session):
         with suppress(StoreUnavailable):

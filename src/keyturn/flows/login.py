@@ -47,7 +47,7 @@ def _reserve(
     try:
         return (yield from reserve_login(identifier, address, nonce, now, config.profile.throttle))
     except Throttled:
-        yield from effects.audit(AuditEventType.LOGIN_THROTTLED, now, address=address)
+        yield from effects.record_event(AuditEventType.LOGIN_THROTTLED, now, address=address)
         raise
 
 
@@ -75,7 +75,7 @@ def _authenticate(
     # CWE-208: the same work for an account that does not exist.
     check = yield from verify_password(reservations, account.password_hash if account else None, request.password)
     if account is None or account.disabled or not check.matches:
-        yield from effects.audit(AuditEventType.LOGIN_FAILED, now, subject, address=request.client.address)
+        yield from effects.record_event(AuditEventType.LOGIN_FAILED, now, subject, address=request.client.address)
         raise LoginFailed("unknown account, disabled account or wrong password")
     yield from release_reservations(reservations)
     if check.needs_rehash:

@@ -165,4 +165,4 @@ def _end_replayed(value: OneTimeValue, now: Instant, config: IssuerConfig) -> Fl
     with suppress(NotFound):
         yield from revoke_session(SessionId(value.made), REPLAYED, now, config)
     if is_first_replay:  # CWE-400: the holder of a spent value must not fill the audit log
-        yield from effects.audit(AuditEventType.TOKEN_REUSED, now, value.subject, value.made)
+        yield from effects.record_event(AuditEventType.TOKEN_REUSED, now, value.subject, value.made)

@@ -39,7 +39,7 @@ def change_password(
         if session is not None:
             break
         account = yield from _reload_account(account, sid, current, now, config)
-    yield from effects.audit(AuditEventType.PASSWORD_CHANGED, now, session.subject, sid)
+    yield from effects.record_event(AuditEventType.PASSWORD_CHANGED, now, session.subject, sid)
     return (yield from issue(session, delivery, now, config))
 
 

@@ -43,7 +43,7 @@ def refresh(
         if not (yield from _persist(result, loaded, now, config)):
             continue  # another request won the compare-and-swap: decide again from the session it stored
         if result.event is not None:
-            yield from effects.audit(result.event, now, result.session.subject, credential.sid, address)
+            yield from effects.record_event(result.event, now, result.session.subject, credential.sid, address)
         result.or_raise()
         return (yield from issue(result.session, deliver, now, config, resource))
 

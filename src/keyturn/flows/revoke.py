@@ -75,7 +75,7 @@ def revoke_loaded_session(
             if sequence is not None:
                 yield from call(SessionCache.apply_local, entry)
                 event = AuditEventType.LOGOUT if reason == LOGOUT else AuditEventType.REVOKED
-                yield from effects.audit(event, now, loaded.session.subject, sid)
+                yield from effects.record_event(event, now, loaded.session.subject, sid)
                 return _receipt(sequence, config)
         loaded = yield from _load(sid)
 
@@ -84,7 +84,7 @@ def revoke_subject(subject: Subject, now: Instant, config: IssuerConfig) -> Flow
     """End every session of ``subject``. Credentials issued under an earlier generation are void."""
     entry = yield from call(SessionStore.increment_generation, generation_increment(subject, now, config))
     yield from call(SessionCache.apply_local, entry)
-    yield from effects.audit(AuditEventType.REVOKED_SUBJECT, now, subject)
+    yield from effects.record_event(AuditEventType.REVOKED_SUBJECT, now, subject)
     return _receipt(entry.sequence, config)
 
 
@@ -114,7 +114,7 @@ def _raise_not_before(
         not_before = last_use + 1
     entry = yield from call(SessionStore.raise_not_before, Revocation(kind, key, not_before, now, _expiry(now, config)))
     yield from call(SessionCache.apply_local, entry)
-    yield from effects.audit(event, now)
+    yield from effects.record_event(event, now)
     return _receipt(entry.sequence, config)
 
 

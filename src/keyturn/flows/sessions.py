@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import State, ends_at, session_state
+from keyturn.core.lifecycle import SessionState, ends_at, session_state
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId, Subject
@@ -36,7 +36,7 @@ def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[
     return [
         _summary(each.session, policy)
         for each in sessions
-        if session_state(each.session, each.floor, now, policy) is State.LIVE
+        if session_state(each.session, each.floor, now, policy) is SessionState.LIVE
     ]
 
 

@@ -50,5 +50,5 @@ def _reserve(address: str, now: Instant, config: IssuerConfig) -> Flow[list[Atte
 def _create(account: Account) -> Flow[Account]:
     if not (yield from call(AccountStore.insert, account)):
         raise AccountExists("an account with this identifier exists")
-    yield from effects.audit(AuditEventType.SIGNUP, account.created_at, account.subject)
+    yield from effects.record_event(AuditEventType.SIGNUP, account.created_at, account.subject)
     return account

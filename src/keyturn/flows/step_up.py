@@ -3,7 +3,7 @@
 from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import Event, require_transition, step_up
+from keyturn.core.lifecycle import SessionEvent, require_transition, step_up
 from keyturn.core.policy import Deliver
 from keyturn.core.session import LoadedSession, Session
 from keyturn.core.throttle import Rate
@@ -38,7 +38,7 @@ def confirm_password(
         check_resource(loaded.session, delivery, config)
         yield from verify_session_password(loaded.session, password, now, config)
         session = yield from _renew(loaded.session, now, config)
-    yield from effects.audit(AuditEventType.STEP_UP, now, session.subject, sid)
+    yield from effects.record_event(AuditEventType.STEP_UP, now, session.subject, sid)
     return (yield from issue(session, delivery, now, config))
 
 
@@ -47,7 +47,7 @@ def load_live_session(sid: SessionId, now: Instant, config: IssuerConfig) -> Flo
     loaded = yield from load_session(sid)
     if loaded is None:
         raise TokenRevoked("the session does not exist")
-    require_transition(loaded, Event.STEP_UP, now, config.profile.session)
+    require_transition(loaded, SessionEvent.STEP_UP, now, config.profile.session)
     return loaded
 
 
@@ -63,7 +63,7 @@ def verify_session_password(session: Session, password: str, now: Instant, confi
     account = yield from release_if_unavailable(reservations, call(AccountStore.load, session.subject))
     check = yield from verify_password(reservations, account.password_hash if account else None, password)
     if account is None or account.disabled or not check.matches:
-        yield from effects.audit(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
+        yield from effects.record_event(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")
     yield from release_reservations(reservations)
     return account

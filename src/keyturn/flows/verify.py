@@ -9,7 +9,7 @@ from keyturn.core.audience import check_own_audience
 from keyturn.core.claims import AccessClaims, check_issuer, check_times, principal_from_claims
 from keyturn.core.feed import LogCursor
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import State, check_session_token, session_state
+from keyturn.core.lifecycle import SessionState, check_session_token, session_state
 from keyturn.core.principal import Principal
 from keyturn.core.revocation import Verdict, is_void
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
@@ -154,10 +154,10 @@ def _introspect(claims: AccessClaims, now: Instant, config: IssuerConfig) -> Flo
 def is_access_valid(loaded: LoadedSession, claims: AccessClaims, now: Instant, config: IssuerConfig) -> bool:
     """Return True if the stored session of an access token is still valid for it. Raises ``StoreRestored``."""
     state, floor = session_state(loaded.session, loaded.floor, now, config.profile.session), loaded.floor
-    if state is State.SUSPENDED:
+    if state is SessionState.SUSPENDED:
         raise StoreRestored("the session is suspended")
     is_revoked = is_void(claims.gen, claims.iat, floor.generation, floor.not_before)
-    return state not in (State.ENDED, State.VOID) and not is_revoked
+    return state not in (SessionState.ENDED, SessionState.VOID) and not is_revoked
 
 
 def _unavailable_as_unknown(flow: Flow[T]) -> Flow[T]:

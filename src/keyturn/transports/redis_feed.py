@@ -18,7 +18,7 @@ from keyturn.core.revocation import Revocation
 from keyturn.errors import StoreUnavailable, Unavailable
 from keyturn.feed_schema import StreamEntry
 from keyturn.stores.redis.address import Address, read_redis_address
-from keyturn.stores.redis.connect import FAILURES, connect, error_summary
+from keyturn.stores.redis.connect import FAILURES, connect, redis_error_summary
 from keyturn.stores.redis.relay import POINTER, stream_of
 from keyturn.verifier.feed_reader import FeedReader
 from keyturn.verifier.fetch import Fetch
@@ -113,7 +113,7 @@ class RedisStreamReader:
             finally:
                 client.close()
         except (*FAILURES, StoreUnavailable) as error:
-            raise Unavailable(f"Redis: {error_summary(error)}") from error
+            raise Unavailable(f"Redis: {redis_error_summary(error)}") from error
 
     def _find_position(self, client: Any) -> int:
         pointer = client.get(POINTER)

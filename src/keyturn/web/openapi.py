@@ -40,7 +40,8 @@ def document(routes: Sequence[Route], config: WebConfig) -> dict[str, object]:
 
 def _operation(route: Route, config: WebConfig) -> dict[str, object]:
     operation: dict[str, object] = {
-        "operationId": route.endpoint.__name__ + ("_openid" if "openid" in route.path else ""),
+        "operationId": route.endpoint.__name__.removeprefix(f"{route.method.lower()}_")
+        + ("_openid" if "openid" in route.path else ""),
         "summary": route.summary,
         "responses": {str(route.status): _success(route), **_refusals(route)},
         "security": _security(route, config),

@@ -82,7 +82,7 @@ _TOKEN = (
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 
 
-def openapi(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_openapi(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return this OpenAPI document."""
     yield from ()
     return json_reply(200, document(ROUTES, config), metadata.public_cache_headers(config))
@@ -92,26 +92,26 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/auth/signup",
-        login.signup,
+        login.post_signup,
         (*_ENTER, errors.AccountExists),
         IssuedResponse,
         status=201,
         request=LoginRequest,
     ),
-    Route("POST", "/auth/login", login.login, _ENTER, IssuedResponse, request=LoginRequest),
+    Route("POST", "/auth/login", login.post_login, _ENTER, IssuedResponse, request=LoginRequest),
     Route(
         "POST",
         "/auth/token",
-        token.token,
+        token.post_token,
         _TOKEN,
         IssuedResponse,
         request=TokenRequest,
         media=_FORM,
     ),
-    Route("POST", "/auth/logout", session.logout, (*_WRITE, errors.NotFound), RevokedResponse, schemes=_CALLER),
-    Route("POST", "/auth/logout-all", session.logout_all, _WRITE, RevokedResponse, schemes=_CALLER),
-    Route("GET", "/auth/session", session.session, _READ, SessionResponse, schemes=_CALLER),
-    Route("GET", "/auth/sessions", session.sessions, _READ, SessionsResponse, schemes=_CALLER),
+    Route("POST", "/auth/logout", session.post_logout, (*_WRITE, errors.NotFound), RevokedResponse, schemes=_CALLER),
+    Route("POST", "/auth/logout-all", session.post_logout_all, _WRITE, RevokedResponse, schemes=_CALLER),
+    Route("GET", "/auth/session", session.get_session, _READ, SessionResponse, schemes=_CALLER),
+    Route("GET", "/auth/sessions", session.get_sessions, _READ, SessionsResponse, schemes=_CALLER),
     Route(
         "DELETE",
         "/auth/sessions/{sid}",
@@ -123,7 +123,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/auth/password",
-        password.password,
+        password.post_password,
         (*_WRITE, *_BODY, *_PASSWORD),
         IssuedResponse,
         request=PasswordRequest,
@@ -132,7 +132,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/auth/step-up",
-        password.step_up,
+        password.post_step_up,
         (*_WRITE, *_BODY, *_PASSWORD),
         IssuedResponse,
         request=StepUpRequest,
@@ -141,7 +141,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/auth/revoke",
-        service.revoke,
+        service.post_revoke,
         (*_ALWAYS, *_BODY, errors.NotDurable),
         RevokedResponse,
         request=RevokeRequest,
@@ -150,7 +150,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/auth/introspect",
-        service.introspect,
+        service.post_introspect,
         (*_ALWAYS, *_BODY, *_BEARER),
         IntrospectionResponse,
         request=IntrospectRequest,
@@ -160,18 +160,18 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/auth/revocations",
-        service.revocations,
+        service.get_revocations,
         (*_ALWAYS, *_BEARER, errors.InvalidMember),
         FeedResponse,
         schemes=("service",),
         query=("after", "seed"),
         feed=True,
     ),
-    Route("GET", "/.well-known/jwks.json", metadata.jwks, _ALWAYS, KeysResponse),
-    Route("GET", "/.well-known/oauth-authorization-server", metadata.metadata, _ALWAYS, MetadataResponse),
-    Route("GET", "/.well-known/openid-configuration", metadata.metadata, _ALWAYS, MetadataResponse),
-    Route("GET", "/openapi.json", openapi, _ALWAYS),
-    Route("GET", "/docs/errors", error_page.error_page, _ALWAYS, is_page=True),
+    Route("GET", "/.well-known/jwks.json", metadata.get_jwks, _ALWAYS, KeysResponse),
+    Route("GET", "/.well-known/oauth-authorization-server", metadata.get_metadata, _ALWAYS, MetadataResponse),
+    Route("GET", "/.well-known/openid-configuration", metadata.get_metadata, _ALWAYS, MetadataResponse),
+    Route("GET", "/openapi.json", get_openapi, _ALWAYS),
+    Route("GET", "/docs/errors", error_page.get_error_page, _ALWAYS, is_page=True),
 )
 
 _SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")

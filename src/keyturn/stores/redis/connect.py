@@ -41,9 +41,9 @@ class AccessDenied(StoreUnavailable):
 def unavailable(error: BaseException) -> StoreUnavailable:
     """Convert an error to ``StoreUnavailable`` or a subclass, without its message, which quotes the command."""
     if isinstance(error, redis.AuthenticationError | _sync.exceptions.NoPermissionError):
-        return AccessDenied(error_summary(error))
+        return AccessDenied(redis_error_summary(error))
     is_corrupt = isinstance(error, redis.ResponseError) and str(error).startswith(_CORRUPT)
-    return (CorruptRecord if is_corrupt else StoreUnavailable)(error_summary(error))
+    return (CorruptRecord if is_corrupt else StoreUnavailable)(redis_error_summary(error))
 
 
 @contextmanager
@@ -70,7 +70,7 @@ _REDIS_MESSAGES: Final = (
 """Pairs of a text in a connection error and Keyturn's explanation; the first match is used."""
 
 
-def error_summary(error: BaseException) -> str:
+def redis_error_summary(error: BaseException) -> str:
     """Return the class of an error, Redis's error code and the likely cause, without secrets."""
     message = str(error)
     code = message.partition(" ")[0]

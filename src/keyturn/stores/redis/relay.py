@@ -19,7 +19,7 @@ from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.feed_schema import StreamEntry
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.circuit_breaker import CircuitBreaker
-from keyturn.stores.redis.connect import connect, error_summary
+from keyturn.stores.redis.connect import connect, redis_error_summary
 
 POINTER: Final = b"{kt:feed}"
 """Key with the id of the log whose stream is current. All keys of the feed lie in one slot."""
@@ -167,7 +167,7 @@ class Relay:
 
     def _record_failure(self, error: Exception) -> None:
         if not self.breaker.is_open:
-            _logger.warning("revocations are not relayed to Redis: %s", error_summary(error))
+            _logger.warning("revocations are not relayed to Redis: %s", redis_error_summary(error))
         self.breaker.record_failure()
         self._log_id = None
         self.close()

@@ -19,7 +19,7 @@ from keyturn.stores.sql.address import CONNECT_SECONDS, SqlAddress
 from keyturn.stores.sql.async_ports import throttle_pool_size
 from keyturn.stores.sql.asyncpg_pool import AsyncpgPool, PreparedConnection
 from keyturn.stores.sql.compiled_statement import CompiledStatement
-from keyturn.stores.sql.connect_errors import error_summary
+from keyturn.stores.sql.connect_errors import sql_error_summary
 from keyturn.stores.sql.definitions import port_definitions
 from keyturn.stores.sql.operation import (
     Batches,
@@ -105,7 +105,7 @@ class AsyncpgRunner:
             if isinstance(error, ValueError):  # asyncpg cannot encode a parameter
                 raise BadRequest(UNSTORABLE) from None
             # Drop the message and the cause: databases quote the row, and the row holds secrets.
-            raise StoreUnavailable(error_summary(error)) from None
+            raise StoreUnavailable(sql_error_summary(error)) from None
 
     async def run_batches(self, batches: Batches[T]) -> T:
         """Run every operation of ``batches`` in turn, each with the full deadline."""

@@ -25,7 +25,7 @@ _MESSAGES: Final = (
 """Pairs of a text in the driver's message and Keyturn's explanation; the first match is used."""
 
 
-def error_summary(error: Exception) -> str:
+def sql_error_summary(error: Exception) -> str:
     """Return type and error code of ``error``, without its message."""
     cause = _cause(error)
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
@@ -33,10 +33,10 @@ def error_summary(error: Exception) -> str:
 
 
 def explain_connect_error(error: Exception) -> str:
-    """Return the most likely cause of a failed connection for the operator, followed by ``error_summary``."""
+    """Return the most likely cause of a failed connection for the operator, followed by ``sql_error_summary``."""
     message = str(_cause(error))
     explanation = next((text for pattern, text in _MESSAGES if pattern in message), "")
-    return f"{explanation} ({error_summary(error)})" if explanation else error_summary(error)
+    return f"{explanation} ({sql_error_summary(error)})" if explanation else sql_error_summary(error)
 
 
 def _cause(error: Exception) -> BaseException:

@@ -84,8 +84,8 @@ def _postgresql(address: SqlAddress, deadline_seconds: float) -> Database:
 def _sqlite(url: URL, deadline_seconds: float) -> Database:
     sqlite.create_file(url)
     durable, throttle_engine = _engine(url), _engine(url)
-    sqlite.prepare(durable, deadline_seconds / 2)
-    sqlite.prepare(throttle_engine, deadline_seconds / 2, durable=False)
+    sqlite.prepare_engine(durable, deadline_seconds / 2)
+    sqlite.prepare_engine(throttle_engine, deadline_seconds / 2, durable=False)
     hooks = DriverHooks(
         begin="BEGIN IMMEDIATE",
         write_lock=FairLock(),

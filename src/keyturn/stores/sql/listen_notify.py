@@ -13,7 +13,7 @@ from psycopg.pq.abc import PGconn
 from keyturn import entropy
 from keyturn.core.backoff import backoff_seconds
 from keyturn.errors import ConfigurationError, StoreUnavailable
-from keyturn.stores.sql.connect_errors import error_summary
+from keyturn.stores.sql.connect_errors import sql_error_summary
 from keyturn.stores.sql.psycopg_driver import DeadlineConnection
 
 HEARTBEAT_SECONDS = 0.4
@@ -132,6 +132,6 @@ class NotifyListener:
         self._failures += 1
         if self._failures == 1:
             _logger.warning(
-                "PostgreSQL does not notify of revocations, the log is polled instead: %s", error_summary(error)
+                "PostgreSQL does not notify of revocations, the log is polled instead: %s", sql_error_summary(error)
             )
         self._retry_at = self._monotonic() + backoff_seconds(self._failures, 0.05, 2.0, self._jitter())

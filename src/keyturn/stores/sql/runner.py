@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.generators import run
 from keyturn.stores.sql.compiled_statement import CompiledStatement, Parameters
-from keyturn.stores.sql.connect_errors import error_summary
+from keyturn.stores.sql.connect_errors import sql_error_summary
 from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.driver_hooks import DriverHooks
 from keyturn.stores.sql.operation import (
@@ -70,7 +70,7 @@ class Runner:
             raise BadRequest(UNSTORABLE) from None
         except (self._dbapi.Error, SQLAlchemyError, UniqueViolation) as error:
             # Drop the message and the cause: databases quote the row, and the row holds secrets.
-            raise StoreUnavailable(error_summary(error)) from None
+            raise StoreUnavailable(sql_error_summary(error)) from None
         finally:
             if write_lock is not None:
                 write_lock.release()

@@ -44,7 +44,7 @@ def require_file(url: URL) -> None:
         )
 
 
-def prepare(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> None:
+def prepare_engine(engine: Engine, timeout_seconds: float, *, durable: bool = True) -> None:
     """Configure every new connection of ``engine`` for the required durability.
 
     Without ``durable``, commits are atomic, but a power cut may undo the latest ones (sqlite.org/wal.html, section 3).

@@ -18,7 +18,7 @@ _POLICY = b"default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-act
 _HEADERS: tuple[Header, ...] = ((b"content-security-policy", _POLICY % b64encode(sha256(_STYLE).digest())),)
 
 
-def error_page(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_error_page(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the page that describes every error code."""
     yield from ()
     return html_reply(_PAGE, (*_HEADERS, *public_cache_headers(config)))

@@ -31,12 +31,12 @@ _UNPRINTABLE = re.compile(r"[^ -~]+")
 _LoginFlow = Callable[[LoginAttempt, Instant, IssuerConfig], Flow[IssuedCredentials]]
 
 
-def signup(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_signup(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Create an account and log in to it."""
     return (yield from _run(sign_up, 201, request, now, config))
 
 
-def login(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_login(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Log in with a password."""
     return (yield from _run(log_in, 200, request, now, config))
 

@@ -18,12 +18,12 @@ def public_cache_headers(config: WebConfig) -> tuple[Header, ...]:
     return (b"cache-control", b"public, max-age=%d" % seconds), (b"access-control-allow-origin", b"*")
 
 
-def jwks(_request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_jwks(_request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the public keys of the access tokens: next, active and retired."""
     return json_reply(200, (yield from published_keys(now)), public_cache_headers(config))
 
 
-def metadata(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_metadata(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the authorization server metadata (RFC 8414).
 
     The OpenID document is the same: sufficient for clients that discover the keys from it.

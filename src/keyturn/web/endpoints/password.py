@@ -16,7 +16,7 @@ from keyturn.web.replies import issued_reply
 from keyturn.web.schemas import PasswordRequest, StepUpRequest
 
 
-def password(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_password(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Change the password and end every other session of the caller."""
     caller = yield from authenticate(request, now, config)
     body = read_json(request, PasswordRequest)
@@ -27,7 +27,7 @@ def password(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     return issued_reply(200, (yield from changing), now, config.issuer_config)
 
 
-def step_up(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_step_up(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Confirm the password, so that the session counts as freshly authenticated (RFC 9470)."""
     caller = yield from authenticate(request, now, config)
     body = read_json(request, StepUpRequest)

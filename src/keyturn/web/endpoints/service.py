@@ -69,7 +69,7 @@ class FeedRequest:
     is_restored: bool = False
 
 
-def revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Revoke the session of a token (RFC 7009).
 
     Possession of the token is the authorization. An unknown token is not an error (section 2.2).
@@ -81,7 +81,7 @@ def revoke(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     return json_reply(200, RevokedResponse(True, revoked.sequence, revoked.within_seconds))
 
 
-def introspect(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_introspect(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the current state of a token (RFC 7662).
 
     Requires a service token: section 2.1 demands authorization, to prevent token scanning.
@@ -91,7 +91,7 @@ def introspect(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]
     return json_reply(200, (yield from ask_about(form.token, now, config.issuer_config)))
 
 
-def revocations(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_revocations(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return a page of the feed as JSON. The server streams the same entries to clients of text/event-stream."""
     require_feed_reader(request, config)
     asked = parse_feed_request(request)

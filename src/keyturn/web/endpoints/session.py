@@ -19,7 +19,7 @@ from keyturn.web.replies import revoked_reply
 from keyturn.web.schemas import SessionResponse, SessionsResponse, SessionSummaryResponse
 
 
-def session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the principal of this request.
 
     With a cookie also the CSRF token, for a page that was reloaded.
@@ -43,7 +43,7 @@ def session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     return json_reply(200, answer, (*NO_STORE, *_describe(principal)))
 
 
-def sessions(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def get_sessions(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """List the active sessions of the caller, newest first."""
     principal = yield from guard(request, now, config)
     devices = yield from list_sessions(principal.subject, now, config.issuer_config)
@@ -60,14 +60,14 @@ def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply
     return revoked_reply(revoked, config.issuer_config, clear=sid == principal.sid and credential.cookie)
 
 
-def logout(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_logout(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End the session of this request."""
     principal, credential, _ = yield from authenticate(request, now, config)
     revoked = yield from revoke_session(principal.sid, LOGOUT, now, config.issuer_config)
     return revoked_reply(revoked, config.issuer_config, clear=credential.cookie)
 
 
-def logout_all(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_logout_all(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End every session of the caller."""
     principal, credential, _ = yield from authenticate(request, now, config)
     revoked = yield from revoke_subject(principal.subject, now, config.issuer_config)

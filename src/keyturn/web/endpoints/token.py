@@ -16,7 +16,7 @@ from keyturn.web.schemas import TokenRequest
 GRANT_TYPES = ("refresh_token",)
 
 
-def token(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+def post_token(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Exchange a refresh token for new tokens (RFC 6749 section 6)."""
     form = read_form(request, TokenRequest, repeatable=("resource",))
     if form.grant_type not in GRANT_TYPES:
