@@ -143,7 +143,7 @@ def test_a_lock_acquired_at_a_fork_is_free_in_the_child() -> None:
 
 def test_a_forked_child_releases_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     lock = ForkSafeLock()
-    monkeypatch.setattr(threads, "_locks", weakref.WeakSet([lock]))
+    monkeypatch.setattr(threads, "_items", weakref.WeakSet([lock]))
     lock.__enter__()
     threads._reset_all()
     with lock:

@@ -74,8 +74,9 @@ class RedisFeed(HttpFeed):
             self._try_poll()
         if self._reader.progress.is_following:
             self._resolve(first)
-        RedisStreamReader(self._reader).run(
-            self._address, lambda: self._on_event(self._reader.freshness.is_fresh(self._monotonic()), first)
+        reader, stop = self._reader, self._stop
+        RedisStreamReader(reader).run(
+            self._address, lambda: self._on_event(reader.freshness.is_fresh(self._monotonic()), first, stop)
         )
 
     def _try_poll(self) -> None:

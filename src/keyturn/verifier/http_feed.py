@@ -19,14 +19,15 @@ from keyturn.verifier.fetch import Fetch, bearer_header, fetch_feed
 from keyturn.verifier.outage_log import OutageLog
 from keyturn.verifier.polling import poll
 from keyturn.verifier.sse import Listen, SseReader, listen
-from keyturn.verifier.threads import ForkSafeLock, start_thread
+from keyturn.verifier.threads import ForkSafeLock, reset_after_fork, start_thread
 
 
 class HttpFeed:
     """Feed read from ``GET /auth/revocations`` in a thread of its own.
 
     The feed is streamed. When the stream fails, it is polled every ``interval_seconds``, and the stream is retried with
-    exponential backoff. The verifier starts the thread with ``start`` when it needs the feed, and again after a fork.
+    exponential backoff. The verifier starts the thread with ``start`` when it needs the feed. A forked child reads the
+    feed from its start, in a thread of its own: until then it is stale there, whatever the parent had read.
 
     ``url``: URL, or a function that returns it and may block. ``service_token`` authenticates this service.
     ``leeway_seconds``: difference between the clocks of this machine and the issuer above which the log has a warning.
@@ -62,17 +63,29 @@ class HttpFeed:
         self._open_stream = stream
         self._jitter = jitter
         self._nonce = nonce
-        self._reader = FeedReader(staleness_seconds, clock, monotonic, max(1, leeway_seconds))
+        self._make_reader = partial(FeedReader, staleness_seconds, clock, monotonic, max(1, leeway_seconds))
         self._lock = ForkSafeLock()
-        self._stop = Event()
-        self._thread: Thread | None = None
-        self._first_read: Future[None] = _new_future()
-        self._next_stream_at = float("-inf")
-        self._failures = 0
+        self._begin()
+        reset_after_fork(self)
         self._stream_outage = OutageLog("the revocation feed cannot be streamed and is polled instead")
         self._feed_outage = OutageLog("the revocation feed cannot be read")
         self._clock_outage = OutageLog("this machine's clock or the issuer's is wrong")
         self._leeway_seconds = max(1, leeway_seconds)
+
+    def reset(self) -> None:
+        """Forget what the parent of this forked child read, and its thread. A closed feed stays closed."""
+        is_closed = self._stop.is_set()
+        self._begin()
+        if is_closed:
+            self.close()
+
+    def _begin(self) -> None:
+        self._reader = self._make_reader()
+        self._stop = Event()
+        self._thread: Thread | None = None
+        self._first_read = _new_future()
+        self._next_stream_at = float("-inf")
+        self._failures = 0
 
     @property
     def revocations(self) -> RevocationSet:
@@ -103,9 +116,15 @@ class HttpFeed:
             return self._first_read
 
     def close(self) -> None:
-        """Stop reading permanently and release waiting callers. The feed then goes stale."""
+        """Stop reading and release waiting callers. The feed then goes stale, until ``reopen``."""
         self._stop.set()
         self._resolve(self._first_read)
+
+    def reopen(self) -> None:
+        """Make a closed feed readable from its start again; does nothing to an open one."""
+        with self._lock:
+            if self._stop.is_set():
+                self._begin()
 
     def poll(self) -> None:
         """Read pages until the end of the log, then mark the feed complete. Raises ``Unavailable``."""
@@ -126,22 +145,28 @@ class HttpFeed:
 
         if self._open_stream is None:
             return
-        reader = SseReader(self._reader, self._monotonic_raw, self._nonce)
+        reader, stop = SseReader(self._reader, self._monotonic_raw, self._nonce), self._stop
         reader.run(
-            self._resolve_url(), self._auth_header, self._open_stream, lambda: self._on_event(reader.caught_up, first)
+            self._resolve_url(),
+            self._auth_header,
+            self._open_stream,
+            lambda: self._on_event(reader.caught_up, first, stop),
         )
-        if not reader.caught_up and not self._stop.is_set():
+        if not reader.caught_up and not stop.is_set():
             raise Unavailable("the stream ended before the feed was complete")
 
-    def _on_event(self, caught_up: bool, first: Future[None] | None) -> bool:
-        """Return True to go on reading. ``caught_up``: True once every revocation was read."""
+    def _on_event(self, caught_up: bool, first: Future[None] | None, stop: Event) -> bool:
+        """Return True to go on reading.
+
+        ``caught_up``: True once every revocation was read. ``stop``: that of the reading thread.
+        """
         if caught_up:
             self._resolve(first)
             self._stream_outage.recovered()
             self._feed_outage.recovered()
             self._failures = 0
             self._compare_clocks()
-        return not self._stop.is_set()
+        return not stop.is_set()
 
     def _compare_clocks(self) -> None:
         references = (self.freshness.issuer_clock,)
@@ -155,20 +180,22 @@ class HttpFeed:
         """Start the thread. Call with the lock held."""
         self._first_read = first = _new_future()
         try:
-            self._thread = start_thread(Thread(target=self._run, args=(first,), name="keyturn-feed", daemon=True))
+            self._thread = start_thread(
+                Thread(target=self._run, args=(first, self._stop), name="keyturn-feed", daemon=True)
+            )
         except Unavailable as error:  # the next token retries; the feed is stale until then
             self._feed_outage.failed(error)
             self._resolve(first)
 
-    def _run(self, first: Future[None]) -> None:
-        while not self._stop.is_set():
+    def _run(self, first: Future[None], stop: Event) -> None:
+        while not stop.is_set():
             try:
                 pause = self._read(first)
             except Exception as error:  # the loop must survive any response; the feed goes stale meanwhile
                 self._feed_outage.failed(error)
                 pause = self._interval_seconds
             self._resolve(first)
-            self._stop.wait(pause)
+            stop.wait(pause)
         self._resolve(first)
 
     def _read(self, first: Future[None] | None) -> float:

@@ -1,9 +1,10 @@
-"""Background threads of a verifier, and locks that stay usable after a fork."""
+"""Background threads of a verifier, and what a fork does to them: a child has none, and no lock that one held."""
 
 import os
 from contextlib import suppress
 from threading import Lock, Thread
 from types import TracebackType
+from typing import Protocol
 from weakref import WeakSet
 
 from keyturn.errors import Unavailable
@@ -18,12 +19,25 @@ def start_thread(thread: Thread) -> Thread:
     return thread
 
 
+class Resettable(Protocol):
+    """Object with state that a forked child must not keep."""
+
+    def reset(self) -> None:
+        """Return to the state of a new object, for the forked child."""
+        ...
+
+
+def reset_after_fork(item: Resettable) -> None:
+    """Call ``item.reset`` in each forked child, while ``item`` exists."""
+    _items.add(item)
+
+
 class ForkSafeLock:
     """Lock that is free in a forked child even if a thread of the parent held it: a fork does not copy that thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        _locks.add(self)
+        reset_after_fork(self)
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -38,12 +52,12 @@ class ForkSafeLock:
         self._lock = Lock()
 
 
-_locks: WeakSet[ForkSafeLock] = WeakSet()
+_items: WeakSet[Resettable] = WeakSet()
 
 
 def _reset_all() -> None:
-    for lock in list(_locks):
-        lock.reset()
+    for item in list(_items):
+        item.reset()
 
 
 with suppress(AttributeError):  # platforms without fork

@@ -119,6 +119,8 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
             self._own_feed.close()
 
     def __enter__(self) -> Self:
+        if self._own_feed is not None:
+            self._own_feed.reopen()
         return self
 
     def __exit__(self, *_: object) -> None:
