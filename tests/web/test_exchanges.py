@@ -3,11 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import pytest
 
-from web.exchanges import APPLICATIONS, FORM, HOST, JSON, PASSWORD, SERVICE_TOKEN, Answer, Send, Sent
+from keyturn.core.types import Instant
+from keyturn.flows.effects import Flow
+from keyturn.web import routes
+from keyturn.web.application import web_config_of
+from keyturn.web.config import WebConfig
+from keyturn.web.message import Reply, Request
+from keyturn.web.openapi import document
+from keyturn.web.route import Route
+from web.exchanges import APPLICATIONS, FORM, HOST, JSON, PASSWORD, SERVICE_TOKEN, Answer, Send, Sent, open_sync
 
 ADA = json.dumps({"email": "ada@example.com", "password": PASSWORD, "deliver": "both"}).encode()
 SID = "A" * 22
@@ -124,3 +132,29 @@ def test_every_application_answers_alike(
 ) -> None:
     for number, (answer, expected) in enumerate(zip(answers_of(name, steps), reference[part], strict=True)):
         assert answer.masked() == expected.masked(), number
+
+
+def redirecting(request: Request, _now: Instant, _config: WebConfig) -> Flow[Reply]:
+    """Redirect to the path in the query."""
+    yield from ()
+    return Reply.redirect(unquote(request.query))
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_a_redirect_passes_every_application(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    route = Route("POST", "/next", redirecting, (), status=303, answer="redirect")
+    monkeypatch.setitem(routes._TABLE, "/next", {"POST": route})
+    with opened(name) as send:
+        there, elsewhere, split = (send(Sent("POST", f"/next?{each}")) for each in ("/account", "//evil", "/a%0d%0ab"))
+    assert (there.status, there.values(b"location"), there.body) == (303, [b"/account"], b"")
+    assert there.values(b"cache-control") == [b"no-store"]
+    for refused in (elsewhere, split):
+        assert (refused.status, refused.values(b"location")) == (400, [])
+
+
+def test_the_reference_shows_a_redirect() -> None:
+    route = Route("POST", "/next", redirecting, (), status=303, answer="redirect")
+    issuer = open_sync()
+    shown = document([route], web_config_of(issuer))["paths"]["/next"]["post"]["responses"]["303"]
+    assert (shown["description"], list(shown["headers"])) == ("See Other", ["Location"])
+    issuer.close()

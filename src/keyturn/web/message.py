@@ -1,17 +1,26 @@
 """HTTP requests and replies as plain values, independent of any server or framework."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 
-from keyturn.errors import Refusal
+from keyturn.errors import BadRequest, Refusal
 
 Header = tuple[bytes, bytes]
+RedirectStatus: TypeAlias = Literal[302, 303]
+"""Never 307: a browser would send the password of a form to the next page, too (RFC 9700 section 4.12)."""
 
 NO_STORE: tuple[Header, ...] = ((b"cache-control", b"no-store"),)
 """Header that forbids caches to store the response of one caller (RFC 9111 section 5.2.2.5)."""
 
+_OWN_PATH = re.compile(r"/(?![/\\])")
+_OWN_URL = re.compile(r"https?://[^/\\]")
+# RFC 3986 section 2: reserved and unreserved characters, and "%" of what is encoded already.
+_URI_CHARACTERS = ":/?#[]@!$&'()*+,;=-._~%"
 _NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
 
 
@@ -53,6 +62,26 @@ class Reply:
     body: bytes = b""
     refusal: Refusal | None = None
 
+    @classmethod
+    def html(cls, body: bytes, headers: Sequence[Header] = NO_STORE, *, status: int = 200) -> "Reply":
+        """Build a reply with an HTML page in UTF-8."""
+        return cls(status, (*_framing("text/html; charset=utf-8", body), *headers), body)
+
+    @classmethod
+    def redirect(
+        cls,
+        location: str,
+        status: RedirectStatus = 303,
+        headers: Sequence[Header] = NO_STORE,
+        *,
+        is_own_url: bool = False,
+    ) -> "Reply":
+        """Build a redirect to a path of this origin. Raises ``BadRequest`` for any other location.
+
+        ``is_own_url``: ``location`` is an absolute URL of the application's own configuration, never of a request.
+        """
+        return cls(status, (*_framing("text/plain", b""), (b"location", _encode(location, is_own_url)), *headers))
+
     def __repr__(self) -> str:
         return f"Reply({self.status})"
 
@@ -70,14 +99,18 @@ def json_reply(
     return Reply(status, (*_framing(media_type, body), *headers), body, refusal)
 
 
-def html_reply(body: bytes, headers: Sequence[Header]) -> Reply:
-    """Return a 200 reply with an HTML page in UTF-8."""
-    return Reply(200, (*_framing("text/html; charset=utf-8", body), *headers), body)
-
-
 def without_body(reply: Reply) -> Reply:
     """Return the reply to HEAD: the headers of GET, including its Content-Length (RFC 9110 section 9.3.2)."""
     return Reply(reply.status, reply.headers, b"", reply.refusal)
+
+
+def _encode(location: str, is_own_url: bool) -> bytes:
+    """Return ``location`` as a URI in ASCII, which no header can be split by (CWE-113)."""
+    # Open redirects (CWE-601): browsers read //host and /\host as another host, and drop tabs and newlines.
+    pattern = _OWN_URL if is_own_url else _OWN_PATH
+    if not pattern.match(location) or not location.isprintable():
+        raise BadRequest("the location of a redirect is not a path of this site")
+    return quote(location, safe=_URI_CHARACTERS).encode()
 
 
 def _framing(media_type: str, body: bytes) -> tuple[Header, ...]:

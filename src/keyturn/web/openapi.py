@@ -16,6 +16,7 @@ from keyturn.web.schemas import OAuthProblem, Problem
 
 _REF = "#/components/schemas/{name}"
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_LOCATION = {"Location": {"description": "The next page.", "schema": {"type": "string", "format": "uri-reference"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": {"type": "string"}}}
 
 
@@ -59,8 +60,10 @@ def _security(route: Route, config: WebConfig) -> list[dict[str, list[str]]]:
 
 
 def _success(route: Route) -> dict[str, object]:
-    if route.is_page:
+    if route.answer == "html":
         return {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+    if route.answer == "redirect":
+        return {"description": HTTPStatus(route.status).phrase, "headers": _LOCATION}
     schema = _ref(route.response) if route.response else {"type": "object"}
     content: dict[str, object] = {"application/json": {"schema": schema}}
     if route.feed:

@@ -12,6 +12,7 @@ from keyturn.web.message import Reply, Request
 
 Endpoint: TypeAlias = Callable[[Request, Instant, WebConfig], Flow[Reply]]
 Media = Literal["application/json", "application/x-www-form-urlencoded"]
+Answer = Literal["json", "html", "redirect"]
 Scheme = Literal["bearer", "session", "access", "refresh", "service"]
 
 
@@ -22,7 +23,7 @@ class Route:
     ``path``: a template, in which ``{sid}`` stands for a session id. ``refusals``: every refusal it may return.
     ``response``: schema of the response; None: an open JSON object.
     ``schemes``: any one of them authenticates; empty for a public operation.
-    ``is_page``: it returns HTML instead of JSON.
+    ``answer``: form of its response; a redirect has the ``status`` 302 or 303.
     ``feed``: the revocation feed, which is also streamed, and public if ``WebConfig.open_feed`` is set.
     """
 
@@ -37,7 +38,7 @@ class Route:
     schemes: tuple[Scheme, ...] = ()
     query: tuple[str, ...] = ()
     feed: bool = False
-    is_page: bool = False
+    answer: Answer = "json"
 
     @property
     def summary(self) -> str:

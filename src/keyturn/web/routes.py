@@ -171,7 +171,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/.well-known/oauth-authorization-server", metadata.get_metadata, _ALWAYS, MetadataResponse),
     Route("GET", "/.well-known/openid-configuration", metadata.get_metadata, _ALWAYS, MetadataResponse),
     Route("GET", "/openapi.json", get_openapi, _ALWAYS),
-    Route("GET", "/docs/errors", error_page.get_error_page, _ALWAYS, is_page=True),
+    Route("GET", "/docs/errors", error_page.get_error_page, _ALWAYS, answer="html"),
 )
 
 _SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")

@@ -8,7 +8,7 @@ from keyturn.core.types import Instant
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
 from keyturn.web.endpoints.metadata import public_cache_headers
-from keyturn.web.message import Header, Reply, Request, html_reply
+from keyturn.web.message import Header, Reply, Request
 
 _PAGE = (files("keyturn.web") / "errors.html").read_bytes()
 
@@ -21,4 +21,4 @@ _HEADERS: tuple[Header, ...] = ((b"content-security-policy", _POLICY % b64encode
 def get_error_page(_request: Request, _now: Instant, config: WebConfig) -> Flow[Reply]:
     """Return the page that describes every error code."""
     yield from ()
-    return html_reply(_PAGE, (*_HEADERS, *public_cache_headers(config)))
+    return Reply.html(_PAGE, (*_HEADERS, *public_cache_headers(config)))
