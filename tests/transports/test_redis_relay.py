@@ -6,7 +6,7 @@ import pytest
 
 from keyturn.core.types import Instant
 from keyturn.stores.redis.address import read_redis_address
-from keyturn.stores.redis.relay import PAGE_ENTRIES, Relay, stream_of
+from keyturn.stores.redis.relay import PAGE_ENTRIES, POINTER, Relay, stream_of
 from keyturn.transports import RedisFeed
 from transports.redis_relay import BOUND, NOW, RedisRelayFixture, fresh, until
 
@@ -125,3 +125,28 @@ def test_expired_entries_are_trimmed_from_the_stream(relaying: RedisRelayFixture
         found: Any = client.xrange(stream_of(relaying.store.log.snapshot().log_id))
     assert [name for name, fields in found if b"e" in fields] == [b"2-0"]
     relay.close()
+
+
+def test_a_relay_keeps_the_stream_that_another_wrote_of_a_shorter_log(relaying: RedisRelayFixture) -> None:
+    def catch_up(relay: Relay) -> None:
+        while relay.relay_once():
+            pass
+        relay.relay_once()  # takes the lease: no other relay replaces the last heartbeat now
+
+    late, early = (Relay(relaying.store.log, read_redis_address(relaying.server.url), 60.0) for _ in range(2))
+    for name in "abc":
+        relaying.end(name)
+    catch_up(late)
+    memory = relaying.store.log._memory
+    memory.log_id, memory.sequence = memory.log_id + 1, 0
+    memory.entries.clear()
+    relaying.end("d")
+    catch_up(early)
+    with relaying.server.client() as client:
+        stream = stream_of(memory.log_id)
+        client.xadd(stream, {"b": b"0-0"}, id="1-9")
+        catch_up(late)
+        assert client.xrange(stream, "1-9", "1-9"), "the stream was deleted and written again"
+        assert int(client.get(POINTER)) == memory.log_id
+    early.close()
+    late.close()

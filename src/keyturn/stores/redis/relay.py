@@ -124,7 +124,7 @@ class Relay:
         if page.suspended_before:
             return False  # the feed is withheld until an operator decides on the restored database
         if event is Event.ANOTHER_LOG:
-            self._log_id = None
+            self._log_id, self._last = None, _STREAM_START
             return True
         is_in_sync = self._append_page(page)
         self.breaker.record_success()
