@@ -133,7 +133,7 @@ def test_a_store_that_is_away_is_not_asked_again_at_once(tmp_path: Path, monkeyp
         unreachable.sessions("ada")  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable, match="next attempt"):
         unreachable.sessions("ada")  # type: ignore[arg-type]
-    monkeypatch.setattr(issuer, "RETRY_SECONDS", -1.0)
+    monkeypatch.setattr(issuer, "_RETRY_SECONDS", -1.0)
     with pytest.raises(StoreUnavailable, match="nothing listens"):
         unreachable.__enter__()
     with pytest.raises(StoreUnavailable, match="nothing listens"):

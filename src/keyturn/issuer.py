@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import update_wrapper
 from threading import Lock
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, Self
 from weakref import WeakMethod
 
 from keyturn.clock import boottime
@@ -16,17 +16,16 @@ from keyturn.config.background import BackgroundTasks, load_first_keys, measure_
 from keyturn.config.components import Clock, Components, build_components, check_settings
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import Settings, read_settings
+from keyturn.core.types import P, T
 from keyturn.errors import ConfigurationError, StoreUnavailable, Unavailable
 from keyturn.flows import Flow, drive, drive_async
 from keyturn.issuer_flows import IssuerFlows
 from keyturn.stores.open import MEMORY
 
-P = ParamSpec("P")
-T = TypeVar("T")
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 """Default issuer URL: the default address of ``keyturn serve``, which therefore accepts the same tokens."""
 
-RETRY_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 """Time after a failed opening of the store in which a use is refused without another attempt."""
 
 _logger = logging.getLogger("keyturn")
@@ -103,7 +102,7 @@ class _BaseIssuer:
             try:
                 self.current = parts = self._start()
             except Unavailable:
-                self._retry_at = time.monotonic() + RETRY_SECONDS
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
                 raise
             return parts
 

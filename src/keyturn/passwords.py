@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
@@ -27,6 +27,7 @@ from argon2.low_level import Type, hash_secret_raw
 from keyturn.core.password import prepare_password, validate_password
 from keyturn.core.password_strength import Blocklist
 from keyturn.core.policy import PasswordPolicy
+from keyturn.core.types import T
 from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
 from keyturn.ports import PasswordCheck
 
@@ -43,7 +44,6 @@ _ENCODED = re.compile(
     r"\$argon2id\$v=19\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]{0,3}),p=([1-9][0-9]?)"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{16,86})"
 )
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Pool:
         self._free = threading.Semaphore(threads + queue)
         self._retry_after_seconds = math.ceil((threads + queue) / (threads * _HASHES_PER_SECOND))
 
-    def submit(self, job: Callable[[], _T]) -> Future[_T]:
+    def submit(self, job: Callable[[], T]) -> Future[T]:
         if not self._free.acquire(blocking=False):
             raise Overloaded("password hashing queue is full", retry_after_seconds=self._retry_after_seconds)
         try:

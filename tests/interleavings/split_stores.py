@@ -23,7 +23,7 @@ from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Call, Flow
 from keyturn.stores.redis.accounts import AccountsWithRedisSessions
-from keyturn.stores.sql.operation import Control, ExternalCall, Operation, Result, Step
+from keyturn.stores.sql.operation import Control, ExternalCall, Result, SqlOperation, SqlStep
 from keyturn.stores.sql.rows import account_to_row, row_to_account
 from keyturn.stores.sql.tables import accounts as accounts_table
 
@@ -169,7 +169,7 @@ def split(flow: Flow[Any], accounts: AccountsWithRedisSessions) -> Flow[Any]:
         return stop.value
 
 
-def _steps(operation: Operation[Any]) -> Flow[Any]:
+def _steps(operation: SqlOperation[Any]) -> Flow[Any]:
     """Do as ``stores.sql.runner.Runner``. After a failure, the explorer rolls back: the connection is closed."""
     in_transaction = False
     try:
@@ -184,7 +184,7 @@ def _steps(operation: Operation[Any]) -> Flow[Any]:
         return stop.value
 
 
-def _call_of(step: Step) -> Call:
+def _call_of(step: SqlStep) -> Call:
     if isinstance(step, Control):
         return Call("sql", step.value)
     return Call("sql", "call", (step,)) if isinstance(step, ExternalCall) else Call("sql", "execute", step)

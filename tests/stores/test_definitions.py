@@ -7,11 +7,11 @@ import pytest
 from keyturn.ports import STORE_PORTS, methods_of
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.redis.log import Log
-from keyturn.stores.redis.one_time import OneTimeValues
+from keyturn.stores.redis.one_time import RedisOneTimeValues
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.sql.definitions import port_definitions
 
-REDIS = {"sessions": Sessions(), "log": Log(), "one_time": OneTimeValues()}
+REDIS = {"sessions": Sessions(), "log": Log(), "one_time": RedisOneTimeValues()}
 DEFINITIONS = [
     *((f"sql-{name}", name, each) for name, each in port_definitions().items()),
     *((f"redis-{name}", name, each) for name, each in REDIS.items()),

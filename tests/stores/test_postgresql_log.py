@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import psycopg as dialects
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.stores.log_follower import LogFollower
 from keyturn.stores.sql.compiled_statement import CompiledStatement
-from keyturn.stores.sql.operation import BEGIN, Result, Step
-from keyturn.stores.sql.sessions import Sessions
+from keyturn.stores.sql.operation import BEGIN, Result, SqlStep
+from keyturn.stores.sql.sessions import SqlSessions
 from keyturn.stores.sql.store import SqlStore
 from services.fixtures import Fresh
 from services.postgres import Postgres
@@ -27,8 +27,8 @@ class ManualTransaction:
 
     def __init__(self, url: str, key: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
-        self._operation = Sessions().raise_not_before(Revocation(RevocationKind.CLIENT, key, NOW, NOW, LATER))
-        self._step: Step | None = next(self._operation)
+        self._operation = SqlSessions().raise_not_before(Revocation(RevocationKind.CLIENT, key, NOW, NOW, LATER))
+        self._step: SqlStep | None = next(self._operation)
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
     @property
@@ -47,7 +47,7 @@ class ManualTransaction:
         self.connection.execute(verb.encode())
         self.connection.close()
 
-    def _perform(self, step: Step | None) -> Result:
+    def _perform(self, step: SqlStep | None) -> Result:
         assert step is not None
         if step is BEGIN:
             self.connection.execute("BEGIN")

@@ -16,7 +16,7 @@ from keyturn.core.types import Instant
 from keyturn.errors import BadRequest, ConfigurationError, StoreUnavailable
 from keyturn.stores.memory import AsyncMemoryStore, MemoryStore
 from keyturn.stores.open import open_async_store, open_store
-from keyturn.stores.sql.operation import BEGIN, Operation
+from keyturn.stores.sql.operation import BEGIN, SqlOperation
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.contract.records import NOW, new_account, new_increment, new_name, new_session, session_revocation
 
@@ -203,7 +203,7 @@ def test_a_transaction_may_write_from_its_first_step(store: SqlStore, path: Path
     # One that read first, and then another one committed, could never write: SQLITE_BUSY_SNAPSHOT, without waiting.
     other = sqlite3.connect(path, timeout=0, isolation_level=None)
 
-    def operation() -> Operation[str]:
+    def operation() -> SqlOperation[str]:
         yield BEGIN
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")

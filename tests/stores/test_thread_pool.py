@@ -16,7 +16,7 @@ from keyturn.core.types import SessionId
 from keyturn.errors import StoreUnavailable
 from keyturn.stores.sql.connection_pool import ConnectionPool
 from keyturn.stores.sql.fair_lock import FairLock
-from keyturn.stores.sql.operation import Operation
+from keyturn.stores.sql.operation import SqlOperation
 from keyturn.stores.sql.runner import Runner
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.stores.sql.thread_pool import BoundedThreadPool
@@ -197,7 +197,7 @@ def test_writers_do_not_wait_while_dead_sessions_are_looked_for(
     """Among a million living ones that takes seconds, and every process does it every minute."""
     store, turns, run = SqlStore(f"sqlite:///{tmp_path / 'keyturn.db'}"), list[bool](), Runner.run
 
-    def monitored(runner: Runner, operation: Operation[object], *, writes: bool) -> object:
+    def monitored(runner: Runner, operation: SqlOperation[object], *, writes: bool) -> object:
         turns.append(writes)
         return run(runner, operation, writes=writes)
 

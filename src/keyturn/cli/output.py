@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from keyturn.cli.extras import missing_extra
+from keyturn.core.types import P, T
 from keyturn.errors import ConfigurationError, Refusal
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]

@@ -12,7 +12,7 @@ from keyturn.core.sealed import Secrets
 from keyturn.errors import ConfigurationError
 from keyturn.tokens import ALGORITHMS
 
-P = TypeVar("P")
+_P = TypeVar("_P")
 
 FIELDS: Mapping[str, str] = {
     "access_token_seconds": "access_seconds",
@@ -94,7 +94,7 @@ def _cookie(policy: CookiePolicy, settings: Settings) -> CookiePolicy:
     return _override(replace(policy, secure=secure), settings, "cookie_prefix")
 
 
-def _override(policy: P, settings: Settings, *names: str, unset: int = 0) -> P:
+def _override(policy: _P, settings: Settings, *names: str, unset: int = 0) -> _P:
     overrides = {FIELDS[name]: value for name in names if (value := getattr(settings, name)) not in (unset, "")}
     try:
         return replace(policy, **overrides)  # type: ignore[type-var]  # every policy is a dataclass
@@ -109,7 +109,7 @@ def _name_settings(problem: str, names: Sequence[str]) -> str:
     return problem
 
 
-def _try(build: Callable[[], P], problems: list[str]) -> P | None:
+def _try(build: Callable[[], _P], problems: list[str]) -> _P | None:
     try:
         return build()
     except ConfigurationError as failure:

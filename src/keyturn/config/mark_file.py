@@ -16,7 +16,7 @@ import msgspec
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.types import Instant
 from keyturn.ports import RevocationLog
-from keyturn.stores.log_follower import RESTORED
+from keyturn.stores.log_follower import RESTORED_MESSAGE
 
 SAVE_EVERY_SECONDS = 0.05
 
@@ -94,4 +94,4 @@ def check_restored(log: RevocationLog, mark_file: MarkFile, now: Instant) -> Non
     known = None if page.start is None else mark_file.load(page.start.database)
     is_restored = known is not None and log.mark_restored(known, now)
     if is_restored or page.suspended_before:
-        _logger.error(RESTORED)
+        _logger.error(RESTORED_MESSAGE)

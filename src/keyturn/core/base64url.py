@@ -14,7 +14,7 @@ def encode_base64url(octets: bytes) -> bytes:
     return b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
-def decode_base64url(text: str) -> bytes | None:
+def try_decode_base64url(text: str) -> bytes | None:
     """Decode ``text``. Return None for any text that ``encode_base64url`` does not return."""
     try:
         segment = text.encode("ascii")

@@ -6,7 +6,7 @@ generation and its subject's session list.
 
 from hashlib import sha256
 
-from keyturn.core.base64url import decode_base64url, encode_base64url
+from keyturn.core.base64url import encode_base64url, try_decode_base64url
 from keyturn.core.types import SessionId, Subject
 
 PARTITIONS = 256
@@ -26,7 +26,7 @@ def new_session_id(subject: Subject, random_bytes: bytes) -> SessionId:
 def decode_session_id(sid: str) -> bytes | None:
     """Return the 16 bytes of a session id, the first of which is its partition; ``None`` for an invalid id."""
     # Canonical base64url only: a second spelling of the id would escape the revocation of its session.
-    raw = decode_base64url(sid)
+    raw = try_decode_base64url(sid)
     return raw if raw is not None and len(raw) == SESSION_ID_BYTES else None
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from keyturn.core.base64url import decode_base64url, encode_base64url
+from keyturn.core.base64url import encode_base64url, try_decode_base64url
 from keyturn.core.types import Instant
 
 DEVICE_NONCE_BYTES = 16
@@ -158,7 +158,7 @@ def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None
     match = _DEVICE_COOKIE.fullmatch(text)
     if match is None:
         return None
-    nonce = decode_base64url(match[1])
+    nonce = try_decode_base64url(match[1])
     # Signing again and comparing the whole text also refuses a non-canonical spelling of the same bytes.
     return nonce if nonce and hmac.compare_digest(sign_device_cookie(identifier, nonce, key), text) else None
 

@@ -1,8 +1,11 @@
 """Basic types used by every package, and type checks of arguments."""
 
-from typing import NewType
+from typing import NewType, ParamSpec, TypeVar
 
 from keyturn.errors import InvalidMember
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 Instant = NewType("Instant", int)
 """Point in time: whole seconds since 1970-01-01T00:00:00Z (NumericDate of RFC 7519 without fractions)."""

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any
 
-from keyturn.flows.effects import Call, Flow, T
+from keyturn.core.types import T
+from keyturn.flows.effects import Call, Flow
 from keyturn.generators import run, run_async
 from keyturn.ports import Ports
 

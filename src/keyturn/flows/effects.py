@@ -7,17 +7,14 @@ before have happened.
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, TypeAlias
 
 from keyturn.core.audit import AuditEvent, AuditEventType
 from keyturn.core.claims import AccessClaims
 from keyturn.core.revocation import Verdict
-from keyturn.core.types import Instant
+from keyturn.core.types import Instant, P, T
 from keyturn.errors import StoreUnavailable
 from keyturn.ports import PORTS, AuditLog, SessionCache, methods_of
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Call(NamedTuple):

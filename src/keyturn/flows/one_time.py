@@ -24,7 +24,7 @@ from keyturn.core.one_time import (
 )
 from keyturn.core.sealed import PlaintextToken
 from keyturn.core.session_id import SESSION_ID_BYTES, new_session_id
-from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.core.types import Instant, SessionId, Subject, T
 from keyturn.errors import (
     ClockUncertain,
     NotFound,
@@ -36,7 +36,7 @@ from keyturn.errors import (
     TokenReused,
 )
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow, T, call
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.revoke import revoke_session
 from keyturn.ports import Entropy, OneTimeStore
 
@@ -45,7 +45,7 @@ REPLAYED = "its one-time value was presented twice"
 
 HINT = "This is accepted once and was used before; begin anew."
 
-RETRY_SECONDS = 60
+_RETRY_SECONDS = 60
 """Retry-After of a subject with too many values: the interval of the purge."""
 
 
@@ -150,9 +150,9 @@ def _require_live(value: OneTimeValue, now: Instant, config: IssuerConfig) -> No
 def _insert(value: OneTimeValue, now: Instant) -> Flow[Insertion]:
     insertion = yield from call(OneTimeStore.insert, value, LIMITS[value.kind], now)
     if insertion.outcome is InsertOutcome.SUBJECT_FULL:
-        raise Throttled(f"too many one-time {value.kind.value}s of one subject", retry_after_seconds=RETRY_SECONDS)
+        raise Throttled(f"too many one-time {value.kind.value}s of one subject", retry_after_seconds=_RETRY_SECONDS)
     if insertion.outcome is InsertOutcome.FULL:
-        raise Overloaded(f"too many one-time {value.kind.value}s are stored", retry_after_seconds=RETRY_SECONDS)
+        raise Overloaded(f"too many one-time {value.kind.value}s are stored", retry_after_seconds=_RETRY_SECONDS)
     return insertion
 
 

@@ -1,16 +1,13 @@
 """Throttling: reserve an attempt before the password is hashed, and release it if the password is right."""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from keyturn.core.policy import ThrottlePolicy
 from keyturn.core.throttle import Rate, account_key, address_key, device_key, release, try_reserve
-from keyturn.core.types import Instant
+from keyturn.core.types import Instant, T
 from keyturn.errors import Overloaded, StoreUnavailable, Throttled
 from keyturn.flows.effects import Flow, call
 from keyturn.ports import PasswordCheck, PasswordHasher, ThrottleStore
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)

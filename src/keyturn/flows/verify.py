@@ -14,7 +14,7 @@ from keyturn.core.principal import Principal
 from keyturn.core.revocation import Verdict, is_void
 from keyturn.core.sealed import CredentialKind, ParsedCredential, parse, verify_mac
 from keyturn.core.session import CachedSession, LoadedSession, Session
-from keyturn.core.types import Instant, SessionId
+from keyturn.core.types import Instant, SessionId, T
 from keyturn.errors import (
     Refusal,
     RevocationUnknown,
@@ -26,7 +26,7 @@ from keyturn.errors import (
     TokenRevoked,
 )
 from keyturn.flows import effects
-from keyturn.flows.effects import Flow, T, call
+from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import session_principal
 from keyturn.flows.load_session import load_session, load_session_by_credential
 from keyturn.flows.successor import record_access_use

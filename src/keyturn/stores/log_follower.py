@@ -17,7 +17,7 @@ from keyturn.ports import RevocationLog
 from keyturn.stores.memory import MemoryStore
 from keyturn.stores.revocation_sink import RevocationSink
 
-POLL_SECONDS = 0.005
+_POLL_SECONDS = 0.005
 """Interval between two polls of a log without a change notifier."""
 
 EXPIRE_EVERY_SECONDS = 30.0
@@ -25,7 +25,7 @@ _PAGE = 1000
 
 _logger = logging.getLogger("keyturn.feed")
 
-RESTORED = (
+RESTORED_MESSAGE = (
     "the database was put back from a backup and may lack acknowledged revocations: credentials issued before it get "
     "503 store_restored until you run `keyturn revoke all`, or `keyturn db confirm-restored` if you know that no "
     "session was ended after the backup"
@@ -156,7 +156,7 @@ class LogFollower:
         # The log may have grown beyond our position again: the same sequence numbers then name other entries.
         if self._mark is not None and page.start is not None and self._mark.is_contradicted_by(page.start):
             self._log.mark_restored(self._mark, self._now())
-            _logger.error(RESTORED)
+            _logger.error(RESTORED_MESSAGE)
             page = replace(page, complete=False)
         return page, page.extent(after, is_last=len(page.entries) < _PAGE)
 
@@ -181,7 +181,7 @@ class LogFollower:
         self._failures = 0
         if interval_seconds is not None:
             return interval_seconds
-        return POLL_SECONDS if self._notifier is None else self._notifier.interval_seconds
+        return _POLL_SECONDS if self._notifier is None else self._notifier.interval_seconds
 
 
 class InProcessFeed:

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import StructMeta
 
+from keyturn.core.types import T
 from keyturn.errors import BadRequest, InvalidMember, UnsupportedMediaType
 from keyturn.web.limits import check_body
 from keyturn.web.message import Request
@@ -16,7 +17,6 @@ from keyturn.web.message import Request
 MAX_FIELDS = 32
 """Maximum number of fields in a form or a query."""
 
-T = TypeVar("T")
 
 # RFC 9110 section 5.6.6: a parameter, its value a token or a quoted string.
 _PARAMETER = re.compile(rb"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("?)([^"\\]*)\2""")

@@ -9,7 +9,7 @@ from keyturn.core.types import Subject
 from keyturn.stores.redis.operation import Run, RunAsync
 from keyturn.stores.redis.sessions import Sessions
 from keyturn.stores.sql.accounts import Accounts, find_locked, load_locked, swap
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, Operation, UniqueViolation, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, ExternalCall, SqlOperation, UniqueViolation, writes
 
 
 class AccountsWithRedisSessions(Accounts):
@@ -31,17 +31,17 @@ class AccountsWithRedisSessions(Accounts):
         self._run_async = run_operation_async
 
     @writes
-    def find(self, identifier: str) -> Operation[Account | None]:
+    def find(self, identifier: str) -> SqlOperation[Account | None]:
         return (yield from _with_lock(find_locked(identifier)))
 
     @writes
-    def load(self, subject: Subject) -> Operation[Account | None]:
+    def load(self, subject: Subject) -> SqlOperation[Account | None]:
         return (yield from _with_lock(load_locked(subject)))
 
     @writes
     def replace_and_revoke(
         self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
-    ) -> Operation[Revocation | None]:
+    ) -> SqlOperation[Revocation | None]:
         yield BEGIN
         try:
             if (yield from swap(account)):
@@ -62,7 +62,7 @@ class AccountsWithRedisSessions(Accounts):
         return ExternalCall(lambda: self._run(operation()), run_async)
 
 
-def _with_lock(read: Operation[Account | None]) -> Operation[Account | None]:
+def _with_lock(read: SqlOperation[Account | None]) -> SqlOperation[Account | None]:
     """Run ``read`` under the lock of a change, and release the lock at once."""
     yield BEGIN
     account = yield from read

@@ -10,7 +10,7 @@ from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.connect import AccessDenied
 from keyturn.stores.redis.keys import ALL_PARTITIONS, COUNTS
-from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.operation import RedisCall, RedisOperation
 from keyturn.stores.redis.runner import RedisRunner
 from keyturn.stores.sql.markers import bind, bound_redis, is_reserved, reserve_redis
 
@@ -108,17 +108,17 @@ def _belongs_to_another() -> ConfigurationError:
     )
 
 
-def _probe() -> Operation[None]:
+def _probe() -> RedisOperation[None]:
     """Write to every partition and delete it again, to learn what a replica, a full Redis or an ACL would refuse."""
     # The first answer is checked alone: of many, a denied script would be asked for again one by one.
-    yield Call(scripts.PROBE, (COUNTS + b"?",), durable=True)
-    yield [Call(scripts.PROBE, (each.marks + b"?",), durable=True) for each in ALL_PARTITIONS]
+    yield RedisCall(scripts.PROBE, (COUNTS + b"?",), durable=True)
+    yield [RedisCall(scripts.PROBE, (each.marks + b"?",), durable=True) for each in ALL_PARTITIONS]
 
 
-def _read_identity() -> Operation[int | None]:
-    value: bytes | None = yield Call("HGET", (COUNTS,), (b"d",))
+def _read_identity() -> RedisOperation[int | None]:
+    value: bytes | None = yield RedisCall("HGET", (COUNTS,), (b"d",))
     return None if value is None else int(value)
 
 
-def _write_identity(number: int) -> Operation[None]:
-    yield Call("HSETNX", (COUNTS,), (b"d", number), durable=True)
+def _write_identity(number: int) -> RedisOperation[None]:
+    yield RedisCall("HSETNX", (COUNTS,), (b"d", number), durable=True)

@@ -5,7 +5,7 @@ A session is a MessagePack array of at least 16 members, so that its first membe
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 
@@ -14,13 +14,10 @@ from keyturn.core.one_time import OneTimeKind, OneTimeValue
 from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, Repeats, RevocationFloor, Seed, Session, make_repeats
 from keyturn.core.session_id import decode_session_id
-from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.core.types import Instant, P, SessionId, Subject, T
 from keyturn.errors import BadRequest
 from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.validate import check_storable, check_storable_session
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _PWD = ("pwd",)
 

@@ -15,8 +15,8 @@ from keyturn.stores.redis.bounded_parser import use_bounded_parser
 _sync: Any = redis
 _async: Any = redis_asyncio
 
-DEADLINE_SECONDS: Final = 3.0
-CONNECTIONS: Final = 64
+REDIS_DEADLINE_SECONDS: Final = 3.0
+REDIS_CONNECTIONS: Final = 64
 """Largest number of open connections per process; in a cluster, per node."""
 
 RedisClient: TypeAlias = Any
@@ -80,7 +80,7 @@ def redis_error_summary(error: BaseException) -> str:
 
 
 def connect(
-    address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
+    address: Address, *, deadline_seconds: float = REDIS_DEADLINE_SECONDS, connections: int = REDIS_CONNECTIONS
 ) -> RedisClient:
     """Return a thread-safe client that never repeats a command that may have run.
 
@@ -94,7 +94,7 @@ def connect(
 
 
 def connect_async(
-    address: Address, *, deadline_seconds: float = DEADLINE_SECONDS, connections: int = CONNECTIONS
+    address: Address, *, deadline_seconds: float = REDIS_DEADLINE_SECONDS, connections: int = REDIS_CONNECTIONS
 ) -> AsyncRedisClient:
     """Return an async client for one event loop; see ``connect``. It connects with the first command."""
     return _client(_async, address, deadline_seconds, connections)

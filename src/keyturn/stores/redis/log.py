@@ -10,7 +10,7 @@ from keyturn.ports import LOG_BITS
 from keyturn.stores.redis import scripts
 from keyturn.stores.redis.codec import PageFields, unpack_count, unpack_page
 from keyturn.stores.redis.keys import COUNTS, LOG, NONCES, PENDING
-from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.operation import RedisCall, RedisOperation
 from keyturn.stores.validate import check_storable
 
 BATCH = 500
@@ -25,19 +25,19 @@ def _random_log_id() -> int:
     return secrets.randbits(LOG_BITS)
 
 
-def append(pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+def append(pairs: Mapping[bytes, bytes]) -> RedisOperation[Sequence[int]]:
     """Append the entries whose nonces the log does not have yet. Return the sequence number of each entry."""
     arguments = tuple(each for pair in pairs.items() for each in pair)
-    sequences: Sequence[int] = yield Call(scripts.APPEND, (LOG, COUNTS, NONCES, PENDING), arguments, durable=True)
+    sequences: Sequence[int] = yield RedisCall(scripts.APPEND, (LOG, COUNTS, NONCES, PENDING), arguments, durable=True)
     return sequences
 
 
-def trim(now: Instant) -> Operation[None]:
+def trim(now: Instant) -> RedisOperation[None]:
     """Delete expired entries, oldest first, until a batch has none: entries expire nearly in order."""
     last = _FIRST
     while last:
         start = last if last == _FIRST else b"(" + last
-        last = yield Call(scripts.TRIM, (LOG, COUNTS, NONCES), (now, start, BATCH))
+        last = yield RedisCall(scripts.TRIM, (LOG, COUNTS, NONCES), (now, start, BATCH))
 
 
 class Log:
@@ -46,13 +46,13 @@ class Log:
     def __init__(self, new_log_id: LogIdSource = _random_log_id) -> None:
         self._log_id = new_log_id
 
-    def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
+    def after(self, sequence: int, limit: int) -> RedisOperation[RevocationPage]:
         check_storable(sequence)
         appended, purged, log, entries = yield from self._page(sequence, limit)
         complete = purged <= sequence <= appended
         return RevocationPage(entries, entries[-1].sequence if entries else sequence, complete, log)
 
-    def snapshot(self) -> Operation[RevocationPage]:
+    def snapshot(self) -> RedisOperation[RevocationPage]:
         # Read the counter first: an entry appended between two reads is then read twice, never missed.
         appended, _, log, entries = yield from self._page(0, BATCH)
         collected = list(entries)
@@ -61,18 +61,18 @@ class Log:
             collected.extend(entries)
         return RevocationPage(tuple(collected), max(appended, collected[-1].sequence if collected else 0), log_id=log)
 
-    def sequence(self) -> Operation[int]:
-        return unpack_count((yield Call("HGET", (COUNTS,), (b"s",))))
+    def sequence(self) -> RedisOperation[int]:
+        return unpack_count((yield RedisCall("HGET", (COUNTS,), (b"s",))))
 
-    def mark_restored(self, known: LogMark, now: Instant) -> Operation[bool]:
+    def mark_restored(self, known: LogMark, now: Instant) -> RedisOperation[bool]:
         """Return False: pages without a ``start`` contradict no mark."""
         yield from ()
         return False
 
-    def clock(self) -> Operation[float]:
-        seconds, microseconds = yield Call(scripts.CLOCK, (LOG,))
+    def clock(self) -> RedisOperation[float]:
+        seconds, microseconds = yield RedisCall(scripts.CLOCK, (LOG,))
         return unpack_count(seconds) + unpack_count(microseconds) / 1e6
 
-    def _page(self, sequence: int, limit: int) -> Operation[PageFields]:
+    def _page(self, sequence: int, limit: int) -> RedisOperation[PageFields]:
         start = b"%d-0" % (max(0, sequence) + 1)
-        return unpack_page(*(yield Call(scripts.PAGE, (LOG, COUNTS), (start, limit, self._log_id()))))
+        return unpack_page(*(yield RedisCall(scripts.PAGE, (LOG, COUNTS), (start, limit, self._log_id()))))

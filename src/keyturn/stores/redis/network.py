@@ -7,7 +7,7 @@ from redis.exceptions import AskError, MovedError, NoScriptError, ResponseError
 
 from keyturn.errors import NotDurable, StoreUnavailable
 from keyturn.stores.redis.connect import unavailable
-from keyturn.stores.redis.operation import Call, Word
+from keyturn.stores.redis.operation import RedisCall, Word
 
 REDIRECTIONS: Final = 5
 
@@ -84,7 +84,7 @@ class Cluster(Generic[_Connection]):
         return [self.client_at(node.host, node.port) for node in self.layout.get_primaries()]
 
 
-def execute(network: Network[_Connection], call: Call, wait_command: Sequence[Word]) -> Execution[_Connection]:
+def execute(network: Network[_Connection], call: RedisCall, wait_command: Sequence[Word]) -> Execution[_Connection]:
     """Make one call and follow redirections. ``wait_command``: the WAIT sent after a durable call, if any."""
     wait_commands = [tuple(wait_command)] if call.durable and wait_command else []
     client, is_cached = network.client_for_key(call.keys[0]), True
@@ -110,7 +110,7 @@ def execute(network: Network[_Connection], call: Call, wait_command: Sequence[Wo
 
 
 def execute_all(
-    network: Network[_Connection], calls: Sequence[Call], wait_command: Sequence[Word]
+    network: Network[_Connection], calls: Sequence[RedisCall], wait_command: Sequence[Word]
 ) -> Execution[_Connection]:
     """Make many calls: one round trip per server. Calls that a server rejects are repeated one by one."""
     answers: dict[int, object] = {}
@@ -147,7 +147,7 @@ def _redirect_target(error: Any) -> tuple[str, int]:
     return error.host, error.port
 
 
-def _group_by_client(network: Network[_Connection], calls: Sequence[Call]) -> dict[_Connection, list[int]]:
+def _group_by_client(network: Network[_Connection], calls: Sequence[RedisCall]) -> dict[_Connection, list[int]]:
     indexes: dict[_Connection, list[int]] = {}
     for index, call in enumerate(calls):
         indexes.setdefault(network.client_for_key(call.keys[0]), []).append(index)

@@ -14,7 +14,7 @@ from keyturn.core.types import Instant
 from keyturn.ports import LOG_BITS
 from keyturn.stores.redis.codec import pack_one_time, unpack_count, unpack_one_time
 from keyturn.stores.redis.keys import COUNTS, LOG
-from keyturn.stores.redis.operation import Call, Operation
+from keyturn.stores.redis.operation import RedisCall, RedisOperation
 from keyturn.stores.redis.scripts import Script
 from keyturn.stores.validate import check_storable
 
@@ -86,10 +86,10 @@ return #digests
 """KEYS: values, digests by expiry, counts. ARGV: now, limit. Returns the number of deleted values."""
 
 
-class OneTimeValues:
+class RedisOneTimeValues:
     """``OneTimeStore`` in Redis."""
 
-    def insert(self, value: OneTimeValue, limits: OneTimeLimits, now: Instant) -> Operation[Insertion]:
+    def insert(self, value: OneTimeValue, limits: OneTimeLimits, now: Instant) -> RedisOperation[Insertion]:
         check_storable(now)
         arguments = (
             value.digest,
@@ -103,24 +103,24 @@ class OneTimeValues:
             f"ol:{value.kind.value}",
             f"os:{value.kind.value}",
         )
-        outcome, complete_since = yield Call(INSERT_VALUE, (COUNTS, *_keys(value.kind)), arguments, durable=True)
+        outcome, complete_since = yield RedisCall(INSERT_VALUE, (COUNTS, *_keys(value.kind)), arguments, durable=True)
         return Insertion(InsertOutcome(outcome.decode()), Instant(unpack_count(complete_since)))
 
-    def load(self, kind: OneTimeKind, digest: bytes) -> Operation[OneTimeValue | None]:
-        stored, log_id = yield Call(LOAD_VALUE, (COUNTS, _keys(kind)[0]), (digest,))
+    def load(self, kind: OneTimeKind, digest: bytes) -> RedisOperation[OneTimeValue | None]:
+        stored, log_id = yield RedisCall(LOAD_VALUE, (COUNTS, _keys(kind)[0]), (digest,))
         return None if stored is None else unpack_one_time(kind, digest, stored, log_id)
 
-    def replace(self, value: OneTimeValue) -> Operation[bool]:
+    def replace(self, value: OneTimeValue) -> RedisOperation[bool]:
         arguments = (value.digest, value.uses - 1, value.uses, pack_one_time(value))
-        return bool((yield Call(SWAP, (COUNTS, _keys(value.kind)[0]), arguments, durable=True)))
+        return bool((yield RedisCall(SWAP, (COUNTS, _keys(value.kind)[0]), arguments, durable=True)))
 
-    def purge(self, now: Instant) -> Operation[int]:
+    def purge(self, now: Instant) -> RedisOperation[int]:
         check_storable(now)
         total = 0
         for kind in OneTimeKind:
             deleted = _BATCH
             while deleted == _BATCH:
-                deleted = yield Call(PURGE, _keys(kind), (now, _BATCH))
+                deleted = yield RedisCall(PURGE, _keys(kind), (now, _BATCH))
                 total += deleted
         return total
 

@@ -5,16 +5,16 @@ An operation is independent of connections, clusters and ``await``.
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
+from keyturn.core.types import T
 from keyturn.stores.redis.scripts import Script
 
-T = TypeVar("T")
 Word: TypeAlias = bytes | str | int
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Call:
+class RedisCall:
     """Call of one script, or of the command named by ``script``, on keys of one slot.
 
     ``durable``: wait until the configured number of replicas has confirmed the write. ``prefix``: words of a command
@@ -35,10 +35,10 @@ class Call:
         return (command, script, len(self.keys), *self.keys, *self.arguments)
 
 
-Step: TypeAlias = Call | Sequence[Call]
+RedisStep: TypeAlias = RedisCall | Sequence[RedisCall]
 """One call, or several calls to any slots, which run in no particular order; each one gets a reply."""
 
-Operation: TypeAlias = Generator[Step, Any, T]
+RedisOperation: TypeAlias = Generator[RedisStep, Any, T]
 
-Run: TypeAlias = Callable[[Operation[Any]], Any]
-RunAsync: TypeAlias = Callable[[Operation[Any]], Awaitable[Any]]
+Run: TypeAlias = Callable[[RedisOperation[Any]], Any]
+RunAsync: TypeAlias = Callable[[RedisOperation[Any]], Awaitable[Any]]

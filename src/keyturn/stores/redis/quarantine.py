@@ -26,7 +26,7 @@ from keyturn.stores.redis.codec import pack_entry
 from keyturn.stores.redis.connect import CorruptRecord
 from keyturn.stores.redis.keys import COUNTS, LOG
 from keyturn.stores.redis.log import BATCH, append
-from keyturn.stores.redis.operation import Call, Operation, Run, RunAsync
+from keyturn.stores.redis.operation import RedisCall, RedisOperation, Run, RunAsync
 from keyturn.stores.redis.runner import RedisRunner, bind_to
 from keyturn.stores.redis.sessions import NONCE_BYTES, Sessions
 
@@ -106,7 +106,7 @@ class Quarantine:
         """Wrap ``run`` with a check before each operation. Default: ``raise_if_active``."""
         raise_if_active = raise_if_active or self.raise_if_active
 
-        def wrapper(operation: Operation[Any]) -> Any:
+        def wrapper(operation: RedisOperation[Any]) -> Any:
             raise_if_active()
             try:
                 return run(operation)
@@ -120,7 +120,7 @@ class Quarantine:
         """Wrap an async ``run``; see ``guard``."""
         raise_if_active = raise_if_active or self.raise_if_active
 
-        async def wrapper(operation: Operation[Any]) -> Any:
+        async def wrapper(operation: RedisOperation[Any]) -> Any:
             raise_if_active()
             try:
                 return await run(operation)
@@ -234,15 +234,15 @@ def _digest(identities: Iterable[str]) -> bytes:
     return hashlib.sha256("".join(sorted(identities)).encode()).hexdigest().encode()
 
 
-def _read_identity() -> Operation[bytes | None]:
-    identity: bytes | None = yield Call("HGET", (COUNTS,), (b"i",))
+def _read_identity() -> RedisOperation[bytes | None]:
+    identity: bytes | None = yield RedisCall("HGET", (COUNTS,), (b"i",))
     return identity
 
 
-def _write_identity(identity: bytes, has_previous: bool, database: int | None) -> Operation[bytes]:
+def _write_identity(identity: bytes, has_previous: bool, database: int | None) -> RedisOperation[bytes]:
     """Write the identity, and return the current log id."""
     arguments = (identity, secrets.randbits(LOG_BITS), int(has_previous), database or "")
-    log_id: bytes = yield Call(scripts.IDENTIFY, (COUNTS, LOG), arguments)
+    log_id: bytes = yield RedisCall(scripts.IDENTIFY, (COUNTS, LOG), arguments)
     return log_id
 
 

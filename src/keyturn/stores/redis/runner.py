@@ -10,13 +10,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import redis
 
+from keyturn.core.types import T
 from keyturn.errors import StoreUnavailable
 from keyturn.generators import run, run_async
 from keyturn.stores.redis.address import Address
 from keyturn.stores.redis.connect import (
-    CONNECTIONS,
-    DEADLINE_SECONDS,
     FAILURES,
+    REDIS_CONNECTIONS,
+    REDIS_DEADLINE_SECONDS,
     AsyncRedisClient,
     RedisClient,
     connect,
@@ -25,9 +26,9 @@ from keyturn.stores.redis.connect import (
     unavailable,
 )
 from keyturn.stores.redis.network import Cluster, Commands, Execution, Network, SingleServer, execute, execute_all
-from keyturn.stores.redis.operation import Call, Operation, Step, T, Word
+from keyturn.stores.redis.operation import RedisCall, RedisOperation, RedisStep, Word
 
-MAX_WAITING: Final = 1000
+_MAX_WAITING: Final = 1000
 
 _Connection = TypeVar("_Connection")
 _AsyncNetwork: TypeAlias = SingleServer[AsyncRedisClient] | Cluster[AsyncRedisClient]
@@ -38,8 +39,8 @@ def _wait_command(replicas: int, deadline_seconds: float) -> tuple[Word, ...]:
     return ("WAIT", replicas, int(250 * deadline_seconds)) if replicas else ()
 
 
-def _perform(network: Network[_Connection], step: Step, wait: Sequence[Word]) -> Execution[_Connection]:
-    return execute(network, step, wait) if isinstance(step, Call) else execute_all(network, step, wait)
+def _perform(network: Network[_Connection], step: RedisStep, wait: Sequence[Word]) -> Execution[_Connection]:
+    return execute(network, step, wait) if isinstance(step, RedisCall) else execute_all(network, step, wait)
 
 
 class RedisRunner:
@@ -49,8 +50,8 @@ class RedisRunner:
         self,
         address: Address,
         *,
-        deadline_seconds: float = DEADLINE_SECONDS,
-        connections: int = CONNECTIONS,
+        deadline_seconds: float = REDIS_DEADLINE_SECONDS,
+        connections: int = REDIS_CONNECTIONS,
         replicas: int = 0,
     ) -> None:
         self._wait = _wait_command(replicas, deadline_seconds)
@@ -70,7 +71,7 @@ class RedisRunner:
         """True if a write is acknowledged only after replicas have confirmed it."""
         return bool(self._wait)
 
-    def run(self, operation: Operation[T]) -> T:
+    def run(self, operation: RedisOperation[T]) -> T:
         """Run ``operation``. Raises ``StoreUnavailable``, ``NotDurable`` and the operation's own errors."""
         try:
             return run(operation, self._execute)
@@ -94,7 +95,7 @@ class RedisRunner:
         for each in _clients(self._network):
             each.close()
 
-    def _execute(self, step: Step) -> object:
+    def _execute(self, step: RedisStep) -> object:
         return run(_perform(self._network, step, self._wait), _send)
 
     def _refresh_topology(self) -> None:
@@ -125,19 +126,19 @@ def _send(request: tuple[RedisClient, Commands]) -> Sequence[object]:
 class AsyncRedisRunner:
     """Async version of ``RedisRunner``, for any number of event loops.
 
-    Beyond ``MAX_WAITING`` waiting operations it raises ``StoreUnavailable`` at once.
+    Beyond ``_MAX_WAITING`` waiting operations it raises ``StoreUnavailable`` at once.
     """
 
     def __init__(
         self,
         address: Address,
         *,
-        deadline_seconds: float = DEADLINE_SECONDS,
-        connections: int = CONNECTIONS,
+        deadline_seconds: float = REDIS_DEADLINE_SECONDS,
+        connections: int = REDIS_CONNECTIONS,
         replicas: int = 0,
     ) -> None:
         self._wait = _wait_command(replicas, deadline_seconds)
-        self._slots = connections + MAX_WAITING
+        self._slots = connections + _MAX_WAITING
 
         def node(host: str, port: int) -> AsyncRedisClient:
             single = _single(address, host, port)
@@ -151,7 +152,7 @@ class AsyncRedisRunner:
         self._networks: weakref.WeakKeyDictionary[Any, _AsyncNetwork] = weakref.WeakKeyDictionary()
         self._make_network = network
 
-    async def run(self, operation: Operation[T]) -> T:
+    async def run(self, operation: RedisOperation[T]) -> T:
         """Run ``operation``. Raises ``StoreUnavailable``, ``NotDurable`` and the operation's own errors."""
         if self._slots == 0:
             raise StoreUnavailable("too many operations are waiting for the store; retry later")
@@ -181,7 +182,7 @@ class AsyncRedisRunner:
             await network.layout.initialize()
         return network
 
-    async def _execute(self, network: Network[AsyncRedisClient], step: Step) -> object:
+    async def _execute(self, network: Network[AsyncRedisClient], step: RedisStep) -> object:
         return await run_async(_perform(network, step, self._wait), _send_async)
 
 
@@ -213,10 +214,12 @@ def _clients(network: _AsyncNetwork) -> Sequence[Any]:
     return (network.client,) if isinstance(network, SingleServer) else (network.layout, *network.clients.values())
 
 
-def bind_to(run: Callable[[Operation[Any]], Any]) -> Callable[[Callable[..., Operation[Any]]], Callable[..., Any]]:
+def bind_to(
+    run: Callable[[RedisOperation[Any]], Any],
+) -> Callable[[Callable[..., RedisOperation[Any]]], Callable[..., Any]]:
     """Return a function that makes methods of definitions: they run their operation by ``run``, sync or async."""
 
-    def bind(define: Callable[..., Operation[Any]]) -> Callable[..., Any]:
+    def bind(define: Callable[..., RedisOperation[Any]]) -> Callable[..., Any]:
         return lambda *arguments: run(define(*arguments))
 
     return bind

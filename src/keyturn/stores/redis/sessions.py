@@ -20,7 +20,7 @@ from keyturn.stores.redis.codec import (
 )
 from keyturn.stores.redis.keys import ALL_PARTITIONS, PENDING, Partition, generation_of, locate, partition_for
 from keyturn.stores.redis.log import append, trim
-from keyturn.stores.redis.operation import Call, Operation, Word
+from keyturn.stores.redis.operation import RedisCall, RedisOperation, Word
 from keyturn.stores.validate import check_storable
 
 _LINGER_SECONDS = 3 * 3600
@@ -50,21 +50,21 @@ class Sessions:
         self._nonce = nonce
         self._needs_replicas = needs_replicas
 
-    def insert(self, session: Session) -> Operation[None]:
+    def insert(self, session: Session) -> RedisOperation[None]:
         partition, handle = _locate(session)
         keys = (partition.session(handle), partition.list(session.subject))
-        call = Call(
+        call = RedisCall(
             scripts.INSERT, keys, (*_session_arguments(session, handle), partition.session_prefix), durable=True
         )
         if not (yield call):
             raise ValueError("session id taken")
 
-    def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
+    def load(self, sid: SessionId) -> RedisOperation[LoadedSession | None]:
         location = locate(sid)
         if location is None:
             return None
         partition, handle = location
-        value, pending, *floor = yield Call(
+        value, pending, *floor = yield RedisCall(
             scripts.LOAD, (partition.session(handle), partition.marks, partition.outbox)
         )
         session = None if value is None else unpack_session(sid, value)
@@ -72,36 +72,36 @@ class Sessions:
             yield from _confirm_durable(partition, _pairs(pending), {str(sid), session.subject if session else ""})
         return None if session is None else LoadedSession(session, unpack_floor(*floor), not self._needs_replicas)
 
-    def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
+    def revocation_floor(self, subject: Subject, client_id: str) -> RedisOperation[RevocationFloor]:
         partition = partition_for(subject)
         check_storable(client_id)
         names = (generation_of(subject), b"e", b"c" + client_id.encode())
-        return unpack_floor(*(yield Call("HMGET", (partition.marks,), names)))
+        return unpack_floor(*(yield RedisCall("HMGET", (partition.marks,), names)))
 
-    def replace(self, session: Session, entry: Revocation | None = None) -> Operation[int | None]:
+    def replace(self, session: Session, entry: Revocation | None = None) -> RedisOperation[int | None]:
         partition, handle = _locate(session)
         pairs = {} if entry is None else {self._nonce(): pack_entry(entry)}
         arguments = (*_session_arguments(session, handle), session.version - 1, *_flat(pairs))
-        if not (yield Call(scripts.REPLACE, _swap(partition, handle, session), arguments, durable=True)):
+        if not (yield RedisCall(scripts.REPLACE, _swap(partition, handle, session), arguments, durable=True)):
             return None
         return 0 if entry is None else (yield from _append_outbox(partition, pairs))[0]
 
-    def wait_durable(self, session: Session) -> Operation[bool]:
+    def wait_durable(self, session: Session) -> RedisOperation[bool]:
         partition, handle = _locate(session)
         keys = (partition.session(handle), partition.marks)
-        return bool((yield Call(scripts.WAIT_DURABLE, keys, (session.version,), durable=True)))
+        return bool((yield RedisCall(scripts.WAIT_DURABLE, keys, (session.version,), durable=True)))
 
-    def increment_generation(self, increment: GenerationIncrement) -> Operation[Revocation]:
+    def increment_generation(self, increment: GenerationIncrement) -> RedisOperation[Revocation]:
         partition, nonce, rest = partition_for(increment.subject), self._nonce(), _rest(increment)
         arguments = (generation_of(increment.subject), nonce, rest)
-        generation, outbox = yield Call(
+        generation, outbox = yield RedisCall(
             scripts.INCREMENT_GENERATION, (partition.marks, partition.outbox), arguments, durable=True
         )
         return (yield from _increment(partition, increment, generation, nonce, _pairs(outbox)))
 
     def increment_generation_and_keep(
         self, increment: GenerationIncrement, keep_session: Session | None
-    ) -> Operation[Revocation | None]:
+    ) -> RedisOperation[Revocation | None]:
         """Raise the generation and move ``keep_session`` to it. Return None, without effect, if its swap lost."""
         if keep_session is None:
             return (yield from self.increment_generation(increment))
@@ -112,43 +112,43 @@ class Sessions:
         name = generation_of(keep_session.subject)
         arguments = (*session_arguments, keep_session.version - 1, name, nonce, rest, keep_session.generation)
         keys = _swap(partition, handle, keep_session)
-        generation, outbox = yield Call(scripts.INCREMENT_AND_KEEP, keys, arguments, durable=True)
+        generation, outbox = yield RedisCall(scripts.INCREMENT_AND_KEEP, keys, arguments, durable=True)
         if not generation:
             return None
         return (yield from _increment(partition, increment, generation, nonce, _pairs(outbox)))
 
-    def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
+    def raise_not_before(self, entry: Revocation) -> RedisOperation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("a not-before needs the kind CLIENT or EVERYTHING")
         pairs = {self._nonce(): pack_entry(entry)}
         # Record the intent first, so that any process's purge can finish an interrupted call.
-        yield Call("HSET", (PENDING,), _flat(pairs), durable=True)
+        yield RedisCall("HSET", (PENDING,), _flat(pairs), durable=True)
         (sequence,) = yield from _apply_not_before(entry, pairs)
         return replace(entry, sequence=sequence)
 
-    def last_use(self, client_id: str | None) -> Operation[Instant]:
+    def last_use(self, client_id: str | None) -> RedisOperation[Instant]:
         # Only a search of all keys could tell. Redis has a clock of its own, which dates the sessions.
         yield from ()
         return EPOCH
 
-    def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
+    def list(self, subject: Subject) -> RedisOperation[Sequence[LoadedSession]]:
         partition = partition_for(subject)
         arguments = (MAX_LISTED, partition.session_prefix, generation_of(subject))
-        rows = yield Call(scripts.LIST, (partition.list(subject), partition.marks), arguments)
+        rows = yield RedisCall(scripts.LIST, (partition.list(subject), partition.marks), arguments)
         sessions = [_unpack_listed(partition, *each) for each in rows]
         return sorted(sessions, key=lambda each: (-each.session.created_at, each.session.sid))
 
-    def purge(self, now: Instant) -> Operation[int]:
+    def purge(self, now: Instant) -> RedisOperation[int]:
         check_storable(now)
         calls = [
-            Call(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (b"h", now))
+            RedisCall(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (b"h", now))
             for partition in ALL_PARTITIONS
         ]
         # Finish the interrupted calls of other processes: never acknowledged, but readers of the log should see them.
         for partition, pending in zip(ALL_PARTITIONS, (yield calls), strict=True):
             if pending:
                 yield from _append_outbox(partition, _pairs(pending))
-        for nonce, text in (yield Call("HGETALL", (PENDING,))).items():
+        for nonce, text in (yield RedisCall("HGETALL", (PENDING,))).items():
             yield from _apply_not_before(unpack_entry(0, text), {nonce: text})
         yield from trim(now)
         return 0
@@ -177,10 +177,10 @@ def _unpack_listed(partition: Partition, member: bytes, value: bytes, *marks: by
     return LoadedSession(unpack_session(sid, value), unpack_floor(*marks))
 
 
-def _apply_not_before(entry: Revocation, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+def _apply_not_before(entry: Revocation, pairs: Mapping[bytes, bytes]) -> RedisOperation[Sequence[int]]:
     name = b"c" + entry.key.encode() if entry.kind is RevocationKind.CLIENT else b"e"
     yield [
-        Call(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (name, entry.value), durable=True)
+        RedisCall(scripts.RAISE_NOT_BEFORE, (partition.marks, partition.outbox), (name, entry.value), durable=True)
         for partition in ALL_PARTITIONS
     ]
     return (yield from append(pairs))
@@ -188,7 +188,7 @@ def _apply_not_before(entry: Revocation, pairs: Mapping[bytes, bytes]) -> Operat
 
 def _increment(
     partition: Partition, increment: GenerationIncrement, generation: int, nonce: bytes, outbox: Mapping[bytes, bytes]
-) -> Operation[Revocation]:
+) -> RedisOperation[Revocation]:
     # Also append the pending entries of other calls, so that a subject's generations are logged in order.
     entries = {each: unpack_entry(0, text) for each, text in outbox.items()}
     own = sorted(
@@ -203,19 +203,19 @@ def _increment(
     return replace(entries[nonce], sequence=sequences[own.index(nonce)], value=generation)
 
 
-def _append_outbox(partition: Partition, pairs: Mapping[bytes, bytes]) -> Operation[Sequence[int]]:
+def _append_outbox(partition: Partition, pairs: Mapping[bytes, bytes]) -> RedisOperation[Sequence[int]]:
     """Move entries from the outbox to the log. Safe to repeat in any process."""
     sequences = yield from append(pairs)
-    yield Call("HDEL", (partition.outbox,), tuple(pairs))
+    yield RedisCall("HDEL", (partition.outbox,), tuple(pairs))
     return sequences
 
 
-def _confirm_durable(partition: Partition, pending: Mapping[bytes, bytes], names: set[str]) -> Operation[None]:
+def _confirm_durable(partition: Partition, pending: Mapping[bytes, bytes], names: set[str]) -> RedisOperation[None]:
     """Finish the pending writes about ``names``: the caller may be about to acknowledge them."""
     own = {nonce: text for nonce, text in pending.items() if unpack_entry(0, text).key in names}
     if own:
         # Write the entries again, so that WAIT covers them.
-        yield Call("HSET", (partition.outbox,), _flat(own), durable=True)
+        yield RedisCall("HSET", (partition.outbox,), _flat(own), durable=True)
         yield from _append_outbox(partition, own)
 
 

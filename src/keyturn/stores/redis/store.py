@@ -7,7 +7,7 @@ from keyturn.stores.redis.accounts import AccountsWithRedisSessions
 from keyturn.stores.redis.address import read_redis_address
 from keyturn.stores.redis.binding import bind_database
 from keyturn.stores.redis.log import Log
-from keyturn.stores.redis.one_time import OneTimeValues
+from keyturn.stores.redis.one_time import RedisOneTimeValues
 from keyturn.stores.redis.quarantine import Quarantine
 from keyturn.stores.redis.runner import AsyncRedisRunner, RedisRunner, bind_to
 from keyturn.stores.redis.sessions import Sessions
@@ -98,5 +98,5 @@ def _definitions(runner: RedisRunner) -> dict[str, object]:
     """Return the definition of each port in Redis by name, but of the log, which is read in a quarantine, too."""
     return {
         "sessions": Sessions(needs_replicas=runner.needs_replicas),
-        "one_time": OneTimeValues(),
+        "one_time": RedisOneTimeValues(),
     }

@@ -4,19 +4,19 @@ from threading import Event
 from typing import Final
 
 from keyturn.stores.redis.keys import COUNTS, LOG
-from keyturn.stores.redis.operation import Call, Operation, Run
+from keyturn.stores.redis.operation import RedisCall, RedisOperation, Run
 
 INTERVAL_SECONDS: Final = 0.25
 """Longest blocking read, well below the connection's timeout, and the longest delay of a revocation."""
 
 
-def _read_counts() -> Operation[tuple[bytes | None, bytes | None]]:
-    appended, log = yield Call("HMGET", (COUNTS,), (b"s", b"l"))
+def _read_counts() -> RedisOperation[tuple[bytes | None, bytes | None]]:
+    appended, log = yield RedisCall("HMGET", (COUNTS,), (b"s", b"l"))
     return appended, log
 
 
-def _wait(after: bytes, milliseconds: int) -> Operation[None]:
-    yield Call("XREAD", (LOG,), (after + b"-0",), prefix=("BLOCK", milliseconds, "STREAMS"))
+def _wait(after: bytes, milliseconds: int) -> RedisOperation[None]:
+    yield RedisCall("XREAD", (LOG,), (after + b"-0",), prefix=("BLOCK", milliseconds, "STREAMS"))
 
 
 class StreamNotifier:

@@ -8,7 +8,7 @@ from keyturn.core.account import Account
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import Session
 from keyturn.core.types import Subject
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, Row, UniqueViolation, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Row, SqlOperation, UniqueViolation, writes
 from keyturn.stores.sql.rows import account_to_row, row_to_account
 from keyturn.stores.sql.sessions import increment_generation, move_to_generation
 from keyturn.stores.sql.tables import accounts
@@ -26,7 +26,7 @@ _SWAP = (
 )
 
 
-def swap(account: Account) -> Operation[bool]:
+def swap(account: Account) -> SqlOperation[bool]:
     """Compare and swap an account. Return False if another write won.
 
     Raises ``UniqueViolation`` for the identifier of another account.
@@ -36,12 +36,12 @@ def swap(account: Account) -> Operation[bool]:
     return (yield _SWAP, values).count == 1
 
 
-def find_locked(identifier: str) -> Operation[Account | None]:
+def find_locked(identifier: str) -> SqlOperation[Account | None]:
     """Find an account and lock its row until the end of the transaction: wait for every change under way."""
     return _account((yield _FIND_LOCKED, {"identifier": identifier}).rows)
 
 
-def load_locked(subject: Subject) -> Operation[Account | None]:
+def load_locked(subject: Subject) -> SqlOperation[Account | None]:
     """Load an account; see ``find_locked``."""
     return _account((yield _LOAD_LOCKED, {"subject": subject}).rows)
 
@@ -54,21 +54,21 @@ class Accounts:
     """``AccountStore`` in SQL."""
 
     @writes
-    def insert(self, account: Account) -> Operation[bool]:
+    def insert(self, account: Account) -> SqlOperation[bool]:
         try:
             yield _INSERT, account_to_row(account)
         except UniqueViolation:
             return False
         return True
 
-    def find(self, identifier: str) -> Operation[Account | None]:
+    def find(self, identifier: str) -> SqlOperation[Account | None]:
         return _account((yield _FIND, {"identifier": identifier}).rows)
 
-    def load(self, subject: Subject) -> Operation[Account | None]:
+    def load(self, subject: Subject) -> SqlOperation[Account | None]:
         return _account((yield _LOAD, {"subject": subject}).rows)
 
     @writes
-    def replace(self, account: Account) -> Operation[bool]:
+    def replace(self, account: Account) -> SqlOperation[bool]:
         try:
             return (yield from swap(account))
         except UniqueViolation:
@@ -77,7 +77,7 @@ class Accounts:
     @writes
     def replace_and_revoke(
         self, account: Account, increment: GenerationIncrement, keep_session: Session | None = None
-    ) -> Operation[Revocation | None]:
+    ) -> SqlOperation[Revocation | None]:
         yield BEGIN
         # Lock the log's counter before any other row, as every operation does: one lock order, no deadlock.
         entry = yield from increment_generation(increment)

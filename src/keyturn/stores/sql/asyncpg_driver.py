@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import asyncpg as dialects
 
+from keyturn.core.types import T
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.generators import run_async
 from keyturn.ports import StorePorts
@@ -25,10 +26,9 @@ from keyturn.stores.sql.operation import (
     Batches,
     Control,
     ExternalCall,
-    Operation,
     Result,
-    Step,
-    T,
+    SqlOperation,
+    SqlStep,
     Transaction,
     UniqueViolation,
 )
@@ -93,7 +93,7 @@ class AsyncpgRunner:
         self._dialect = dialects.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
         self._statements: dict[Executable, CompiledStatement] = {}
 
-    async def run(self, operation: Operation[T]) -> T:
+    async def run(self, operation: SqlOperation[T]) -> T:
         """Run ``operation``. Raises ``StoreUnavailable``, or ``BadRequest`` for a value that no store can hold."""
         try:
             async with asyncio.timeout(self._deadline_seconds):
@@ -128,7 +128,7 @@ class AsyncpgRunner:
             elif not loop.is_closed():
                 loop.call_soon_threadsafe(pool.close)
 
-    async def _run(self, operation: Operation[T]) -> T:
+    async def _run(self, operation: SqlOperation[T]) -> T:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
@@ -144,10 +144,10 @@ class AsyncpgRunner:
         pool.release(conn)
         return result
 
-    async def _drive(self, conn: PreparedConnection, operation: Operation[T]) -> T:
+    async def _drive(self, conn: PreparedConnection, operation: SqlOperation[T]) -> T:
         transaction = Transaction()
 
-        async def perform(step: Step) -> Result:
+        async def perform(step: SqlStep) -> Result:
             try:
                 answer = await self._perform(conn, step)
             except asyncpg.IntegrityConstraintViolationError:
@@ -160,7 +160,7 @@ class AsyncpgRunner:
             await conn.connection.execute("COMMIT")
         return result
 
-    async def _perform(self, conn: PreparedConnection, step: Step) -> Result:
+    async def _perform(self, conn: PreparedConnection, step: SqlStep) -> Result:
         if isinstance(step, ExternalCall):
             return Result((await step.run_async(),), 0)
         if isinstance(step, Control):

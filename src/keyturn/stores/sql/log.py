@@ -11,7 +11,7 @@ from keyturn.core.feed import LogCursor
 from keyturn.core.log_mark import ABSENT, LogMark
 from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.types import Instant
-from keyturn.stores.sql.operation import BEGIN, Batches, Operation, in_batches, writes
+from keyturn.stores.sql.operation import BEGIN, Batches, SqlOperation, in_batches, writes
 from keyturn.stores.sql.rows import revocation_to_row, row_to_revocation
 from keyturn.stores.sql.server_functions import server_clock, timeline
 from keyturn.stores.sql.tables import (
@@ -97,7 +97,7 @@ _KEEP_TAG = (
 )
 
 
-def next_sequence() -> Operation[int]:
+def next_sequence() -> SqlOperation[int]:
     """Return the next sequence number and lock the counter until commit.
 
     Run it first in the transaction: one lock order, no deadlock.
@@ -107,7 +107,7 @@ def next_sequence() -> Operation[int]:
     return number
 
 
-def append_revocation(entry: Revocation, sequence: int) -> Operation[Revocation]:
+def append_revocation(entry: Revocation, sequence: int) -> SqlOperation[Revocation]:
     """Append ``entry`` with a number that ``next_sequence`` returned in the same transaction."""
     appended = replace(entry, sequence=sequence, tag=1 + secrets.randbits(TAG_BITS))
     yield _APPEND, revocation_to_row(appended)
@@ -115,7 +115,7 @@ def append_revocation(entry: Revocation, sequence: int) -> Operation[Revocation]
 
 
 @writes
-def purge_log(now: Instant) -> Operation[bool]:
+def purge_log(now: Instant) -> SqlOperation[bool]:
     """Delete one batch of expired entries and raise the low-water mark. Return True if there may be more."""
     yield BEGIN
     expired = (yield _EXPIRED, {"now": now}).rows
@@ -128,7 +128,7 @@ def purge_log(now: Instant) -> Operation[bool]:
     return len(expired) == _BATCH
 
 
-def log_counters() -> Operation[tuple[dict[str, int], int, int]]:
+def log_counters() -> SqlOperation[tuple[dict[str, int], int, int]]:
     """Return the log's counters by name, its id, and the time before which sessions are suspended."""
     rows = (yield _COUNTERS, {}).rows
     counts = {row[0]: row[1] for row in rows}
@@ -143,13 +143,13 @@ def mark_at(sequence: int, tag: int | None, counts: Mapping[str, int]) -> LogMar
     return LogMark(counts[DATABASE], counts[LOG_ID], sequence, tag)
 
 
-def entries_after(sequence: int, limit: int) -> Operation[tuple[Revocation, ...]]:
+def entries_after(sequence: int, limit: int) -> SqlOperation[tuple[Revocation, ...]]:
     """Return at most ``limit`` entries after ``sequence``, in order."""
     return tuple(map(row_to_revocation, (yield _AFTER, {"after": sequence, "most": limit}).rows))
 
 
 @writes
-def renew_log_id(known: int = 0) -> Operation[None]:
+def renew_log_id(known: int = 0) -> SqlOperation[None]:
     """Give the log an id above its own and ``known``. Its followers then take a snapshot and merge it.
 
     The step is random: two logs put back from one backup get different ids.
@@ -180,7 +180,7 @@ def _snapshot(
 class SqlLog:
     """``RevocationLog`` in SQL."""
 
-    def after(self, sequence: int, limit: int) -> Operation[RevocationPage]:
+    def after(self, sequence: int, limit: int) -> SqlOperation[RevocationPage]:
         rows = (yield _PAGE, {"after": sequence, "most": limit}).rows
         counts: dict[str, int] = dict(zip(_READ, rows[0], strict=False))
         timeline_id, suspended, tag, *first_entry = rows[0][len(_READ) :]
@@ -196,7 +196,7 @@ class SqlLog:
             suspended_before=suspended or 0,
         )
 
-    def sequence(self) -> Operation[int]:
+    def sequence(self) -> SqlOperation[int]:
         answer = yield _LAST, {}
         number: int = answer.rows[0][0]
         return number
@@ -214,6 +214,6 @@ class SqlLog:
             if LogCursor(log_id, before[APPENDED]).is_in(log_id_after):
                 return replace(_snapshot(entries, before, after, log_id), suspended_before=suspended)
 
-    def clock(self) -> Operation[float | None]:
+    def clock(self) -> SqlOperation[float | None]:
         value: float | None = (yield _CLOCK, {}).rows[0][0]
         return value

@@ -12,7 +12,7 @@ from sqlalchemy import BindParameter, bindparam, case, delete, func, insert, sel
 
 from keyturn.core.one_time import Insertion, InsertOutcome, OneTimeKind, OneTimeLimits, OneTimeValue
 from keyturn.core.types import Instant
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, Operation, in_batches, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, SqlOperation, in_batches, writes
 from keyturn.stores.sql.server_functions import timeline
 from keyturn.stores.sql.tables import LOG_ID, counters, one_time, one_time_kinds
 
@@ -57,12 +57,12 @@ _expired = (
 _PURGE = delete(one_time).where(_is_kind, one_time.c.digest.in_(_expired))
 
 
-def _has_expired(kind: OneTimeKind, now: Instant) -> Operation[bool]:
+def _has_expired(kind: OneTimeKind, now: Instant) -> SqlOperation[bool]:
     return bool((yield _expired, {"b_kind": kind.value, "now": now}).rows)
 
 
 @writes
-def _purge_batch(kind: OneTimeKind, now: Instant) -> Operation[int]:
+def _purge_batch(kind: OneTimeKind, now: Instant) -> SqlOperation[int]:
     """Delete one batch of a kind. Return the number of deleted values."""
     yield BEGIN
     yield _REMOVE, {"b_kind": kind.value, "removed": 0}  # one lock order: the kind's row first
@@ -71,11 +71,11 @@ def _purge_batch(kind: OneTimeKind, now: Instant) -> Operation[int]:
     return count
 
 
-class OneTimeValues:
+class SqlOneTimeValues:
     """``OneTimeStore`` in SQL."""
 
     @writes
-    def insert(self, value: OneTimeValue, limits: OneTimeLimits, now: Instant) -> Operation[Insertion]:
+    def insert(self, value: OneTimeValue, limits: OneTimeLimits, now: Instant) -> SqlOperation[Insertion]:
         yield BEGIN
         parameters = {"b_kind": value.kind.value, "b_digest": value.digest, "subject": value.subject}
         stored, complete_since = (yield _ADD, {**parameters, "added": 1, "now": now}).rows[0]
@@ -89,12 +89,12 @@ class OneTimeValues:
         yield (_INSERT, _to_row(value)) if outcome is InsertOutcome.STORED else ROLLBACK
         return Insertion(outcome, complete_since)
 
-    def load(self, kind: OneTimeKind, digest: bytes) -> Operation[OneTimeValue | None]:
+    def load(self, kind: OneTimeKind, digest: bytes) -> SqlOperation[OneTimeValue | None]:
         rows = (yield _LOAD, {"b_kind": kind.value, "b_digest": digest}).rows
         return _from_row(rows[0]) if rows else None
 
     @writes
-    def replace(self, value: OneTimeValue) -> Operation[bool]:
+    def replace(self, value: OneTimeValue) -> SqlOperation[bool]:
         parameters = {"b_kind": value.kind.value, "b_digest": value.digest, "b_uses": value.uses, "made": value.made}
         return (yield _SWAP, parameters).count == 1
 

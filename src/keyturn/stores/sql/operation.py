@@ -12,6 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Executable
 
+from keyturn.core.types import T
+
 
 class Control(Enum):
     """Transaction control steps."""
@@ -51,19 +53,18 @@ class ExternalCall:
     run_async: Callable[[], Awaitable[object]]
 
 
-T = TypeVar("T")
 Statement = tuple[Executable, Mapping[str, object]]
-Step = Statement | Control | ExternalCall
-Operation = Generator[Step, Result, T]
+SqlStep = Statement | Control | ExternalCall
+SqlOperation = Generator[SqlStep, Result, T]
 
-Batches = Generator[tuple[Operation[Any], bool], Any, T]
+Batches = Generator[tuple[SqlOperation[Any], bool], Any, T]
 """Split a long operation into small transactions: other writers wait for one of them at most.
 
 Yields pairs of an operation and a flag, True if it writes; receives the operation's result. Each operation gets the
 full deadline.
 """
 
-_Definition = TypeVar("_Definition", bound=Callable[..., Operation[Any]])
+_Definition = TypeVar("_Definition", bound=Callable[..., SqlOperation[Any]])
 _BatchedDefinition = TypeVar("_BatchedDefinition", bound=Callable[..., Batches[Any]])
 
 
@@ -85,6 +86,6 @@ class Transaction:
 
     is_open: bool = False
 
-    def follow(self, step: Step) -> None:
+    def follow(self, step: SqlStep) -> None:
         """Record that ``step`` was performed."""
         self.is_open = step is Control.BEGIN or (self.is_open and step is not Control.ROLLBACK)

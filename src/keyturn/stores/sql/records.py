@@ -8,7 +8,7 @@ from keyturn.core.audit import AuditEvent
 from keyturn.core.throttle import Bucket
 from keyturn.core.types import Instant, Subject
 from keyturn.ports import StoredKey
-from keyturn.stores.sql.operation import Batches, Operation, UniqueViolation, in_batches, writes
+from keyturn.stores.sql.operation import Batches, SqlOperation, UniqueViolation, in_batches, writes
 from keyturn.stores.sql.rows import row_to_bucket, row_to_event, row_to_key
 from keyturn.stores.sql.tables import audit, signing_keys, throttles
 
@@ -39,7 +39,7 @@ _PURGE = delete(audit).where(audit.c.id.in_(_OLD_EVENTS))
 
 
 @writes
-def _purge_events(before: Instant) -> Operation[int]:
+def _purge_events(before: Instant) -> SqlOperation[int]:
     """Delete one batch and return the number of deleted events; fewer than ``_BATCH`` means the last batch."""
     return (yield _PURGE, {"before": before}).count
 
@@ -47,12 +47,12 @@ def _purge_events(before: Instant) -> Operation[int]:
 class Throttles:
     """``ThrottleStore`` in SQL."""
 
-    def load(self, key: str) -> Operation[Bucket | None]:
+    def load(self, key: str) -> SqlOperation[Bucket | None]:
         rows = (yield _BUCKET, {"key": key}).rows
         return row_to_bucket(rows[0]) if rows else None
 
     @writes
-    def replace(self, bucket: Bucket) -> Operation[bool]:
+    def replace(self, bucket: Bucket) -> SqlOperation[bool]:
         values: dict[str, object] = {
             "level": bucket.level,
             "updated_at": bucket.updated_at,
@@ -67,18 +67,18 @@ class Throttles:
         return True
 
     @writes
-    def purge(self, now: Instant) -> Operation[int]:
+    def purge(self, now: Instant) -> SqlOperation[int]:
         return (yield _EMPTY_BUCKETS, {"now": now}).count
 
 
 class Keys:
     """``KeyStore`` in SQL."""
 
-    def list(self) -> Operation[Sequence[StoredKey]]:
+    def list(self) -> SqlOperation[Sequence[StoredKey]]:
         return [row_to_key(row) for row in (yield _KEYS, {}).rows]
 
     @writes
-    def insert(self, key: StoredKey) -> Operation[bool]:
+    def insert(self, key: StoredKey) -> SqlOperation[bool]:
         values = {
             "kid": key.kid,
             "algorithm": key.algorithm,
@@ -93,7 +93,7 @@ class Keys:
         return True
 
     @writes
-    def delete(self, kid: str) -> Operation[None]:
+    def delete(self, kid: str) -> SqlOperation[None]:
         yield _DROP_KEY, {"kid": kid}
 
 
@@ -101,7 +101,7 @@ class AuditTrail:
     """``AuditLog`` in SQL."""
 
     @writes
-    def append(self, event: AuditEvent) -> Operation[None]:
+    def append(self, event: AuditEvent) -> SqlOperation[None]:
         values = {
             "event": event.event.value,
             "at": event.at,
@@ -112,7 +112,7 @@ class AuditTrail:
         }
         yield _EVENT, values
 
-    def recent(self, subject: Subject, limit: int) -> Operation[Sequence[AuditEvent]]:
+    def recent(self, subject: Subject, limit: int) -> SqlOperation[Sequence[AuditEvent]]:
         return [row_to_event(row) for row in (yield _RECENT, {"subject": subject, "most": limit}).rows]
 
     @in_batches

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Executable, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
+from keyturn.core.types import T
 from keyturn.errors import BadRequest, StoreUnavailable
 from keyturn.generators import run
 from keyturn.stores.sql.compiled_statement import CompiledStatement, Parameters
@@ -19,10 +20,9 @@ from keyturn.stores.sql.operation import (
     Batches,
     Control,
     ExternalCall,
-    Operation,
     Result,
-    Step,
-    T,
+    SqlOperation,
+    SqlStep,
     Transaction,
     UniqueViolation,
 )
@@ -58,7 +58,7 @@ class Runner:
         self._begin_sql = hooks.begin
         self._statements: dict[Executable, CompiledStatement] = {}
 
-    def run(self, operation: Operation[T], *, writes: bool) -> T:
+    def run(self, operation: SqlOperation[T], *, writes: bool) -> T:
         """Run ``operation``. Raises ``StoreUnavailable``, or ``BadRequest`` for a value that no store can hold."""
         write_lock = self._write_lock if writes else None
         if write_lock is not None:
@@ -98,7 +98,7 @@ class Runner:
         """Close the idle connections."""
         self._connections.close()
 
-    def _run(self, operation: Operation[T]) -> T:
+    def _run(self, operation: SqlOperation[T]) -> T:
         give_up_at = time.monotonic() + self._deadline_seconds
         connection = self._connections.acquire()
         driver_connection: Any = connection.driver_connection
@@ -118,16 +118,16 @@ class Runner:
         self._connections.release(connection)
         return result
 
-    def _drive(self, connection: PoolProxiedConnection, operation: Operation[T]) -> T:
+    def _drive(self, connection: PoolProxiedConnection, operation: SqlOperation[T]) -> T:
         # Always close the cursor: SQLite keeps a closed connection and its lock while one of its cursors is open, and
         # the traceback of a refused value would keep that cursor alive (sqlite.org/c3ref/close.html).
         with closing(connection.cursor()) as cursor:
             return self._drive_cursor(cursor, operation)
 
-    def _drive_cursor(self, cursor: Any, operation: Operation[T]) -> T:
+    def _drive_cursor(self, cursor: Any, operation: SqlOperation[T]) -> T:
         transaction = Transaction()
 
-        def perform(step: Step) -> Result:
+        def perform(step: SqlStep) -> Result:
             try:
                 answer = self._perform(cursor, step, transaction.is_open)
             except self._dbapi.IntegrityError:
@@ -140,7 +140,7 @@ class Runner:
             cursor.execute("COMMIT")
         return result
 
-    def _perform(self, cursor: Any, step: Step, in_transaction: bool) -> Result:
+    def _perform(self, cursor: Any, step: SqlStep, in_transaction: bool) -> Result:
         if isinstance(step, ExternalCall):
             return Result((step.run(),), 0)
         if isinstance(step, Control):

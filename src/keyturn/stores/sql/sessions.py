@@ -10,7 +10,7 @@ from keyturn.core.session import LoadedSession, RevocationFloor, Session
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.ports import MAX_LISTED
 from keyturn.stores.sql.log import append_revocation, next_sequence, purge_log
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, Operation, UniqueViolation, in_batches, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Batches, SqlOperation, UniqueViolation, in_batches, writes
 from keyturn.stores.sql.rows import row_to_floor, row_to_session, session_to_row
 from keyturn.stores.sql.tables import PURGED, RESTORED, counters, marks, sessions
 
@@ -69,7 +69,7 @@ _FIRST = insert(marks)
 _VALUE = select(func.count()).select_from(marks).where(*_by_key)
 
 
-def _raise_generation(subject: Subject) -> Operation[int]:
+def _raise_generation(subject: Subject) -> SqlOperation[int]:
     # The caller holds the lock of the log's counter, so no concurrent insert of this row is possible.
     rows = (yield _RAISE, {"b_kind": RevocationKind.SUBJECT.value, "b_key": subject}).rows
     if rows:
@@ -79,7 +79,7 @@ def _raise_generation(subject: Subject) -> Operation[int]:
     return 1
 
 
-def increment_generation(increment: GenerationIncrement) -> Operation[Revocation]:
+def increment_generation(increment: GenerationIncrement) -> SqlOperation[Revocation]:
     """Raise a subject's generation and append the entry, within the caller's transaction."""
     sequence = yield from next_sequence()
     generation = yield from _raise_generation(increment.subject)
@@ -87,7 +87,7 @@ def increment_generation(increment: GenerationIncrement) -> Operation[Revocation
     return (yield from append_revocation(entry, sequence))
 
 
-def raise_mark(kind: str, key: str, value: int) -> Operation[None]:
+def raise_mark(kind: str, key: str, value: int) -> SqlOperation[None]:
     """Raise a mark to ``value``, within the caller's transaction, which holds the lock of the log's counter."""
     names: dict[str, object] = {"b_kind": kind, "b_key": key}
     if (yield _VALUE, names).rows[0][0]:
@@ -96,7 +96,7 @@ def raise_mark(kind: str, key: str, value: int) -> Operation[None]:
         yield _FIRST, {"kind": kind, "key": key, "value": value}
 
 
-def move_to_generation(session: Session, subject: Subject, generation: int) -> Operation[bool]:
+def move_to_generation(session: Session, subject: Subject, generation: int) -> SqlOperation[bool]:
     """Compare and swap a session of ``subject`` to the new ``generation``.
 
     Return False if another write won or the session was void before.
@@ -106,44 +106,44 @@ def move_to_generation(session: Session, subject: Subject, generation: int) -> O
     return (yield from _swap(replace(session, generation=generation)))
 
 
-def _swap(session: Session) -> Operation[bool]:
+def _swap(session: Session) -> SqlOperation[bool]:
     values = session_to_row(session)
     values["b_sid"], values["b_version"] = values.pop("sid"), session.version - 1
     del values["subject"]
     return (yield _SWAP, values).count == 1
 
 
-def expired_sessions(now: Instant, after: str) -> Operation[Sequence[str]]:
+def expired_sessions(now: Instant, after: str) -> SqlOperation[Sequence[str]]:
     """Return the sids of one batch of expired sessions, in order. A read: no writer waits for it."""
     # Ordered by sid: an index on the expiry, which every use changes, would cost each rotation a second write.
     return [row[0] for row in (yield _EXPIRED, {"now": now, "after": after}).rows]
 
 
 @writes
-def purge_sessions(now: Instant, after: str, last: str) -> Operation[int]:
+def purge_sessions(now: Instant, after: str, last: str) -> SqlOperation[int]:
     """Delete one batch, the expired sids above ``after`` up to ``last``. Return the number of deleted sessions."""
     return (yield _PURGE, {"now": now, "after": after, "last": last}).count
 
 
-class Sessions:
+class SqlSessions:
     """``SessionStore`` in SQL."""
 
     @writes
-    def insert(self, session: Session) -> Operation[None]:
+    def insert(self, session: Session) -> SqlOperation[None]:
         try:
             yield _INSERT, session_to_row(session)
         except UniqueViolation:
             raise ValueError("session id taken") from None
 
-    def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
+    def load(self, sid: SessionId) -> SqlOperation[LoadedSession | None]:
         rows = (yield _LOAD, {"b_sid": sid}).rows
         return row_to_session(rows[0]) if rows else None
 
-    def revocation_floor(self, subject: Subject, client_id: str) -> Operation[RevocationFloor]:
+    def revocation_floor(self, subject: Subject, client_id: str) -> SqlOperation[RevocationFloor]:
         return row_to_floor((yield _MARKS, {"subject": subject, "client_id": client_id}).rows[0])
 
     @writes
-    def replace(self, session: Session, entry: Revocation | None = None) -> Operation[int | None]:
+    def replace(self, session: Session, entry: Revocation | None = None) -> SqlOperation[int | None]:
         if entry is None:
             return 0 if (yield from _swap(session)) else None
         yield BEGIN
@@ -154,7 +154,7 @@ class Sessions:
         return (yield from append_revocation(entry, sequence)).sequence
 
     @writes
-    def wait_durable(self, session: Session) -> Operation[bool]:
+    def wait_durable(self, session: Session) -> SqlOperation[bool]:
         # The commit of a write waits for PostgreSQL's synchronous standbys; a read does not.
         yield BEGIN
         yield _TOUCH, {}
@@ -162,12 +162,12 @@ class Sessions:
         return loaded is not None and loaded.session.version == session.version
 
     @writes
-    def increment_generation(self, increment: GenerationIncrement) -> Operation[Revocation]:
+    def increment_generation(self, increment: GenerationIncrement) -> SqlOperation[Revocation]:
         yield BEGIN
         return (yield from increment_generation(increment))
 
     @writes
-    def raise_not_before(self, entry: Revocation) -> Operation[Revocation]:
+    def raise_not_before(self, entry: Revocation) -> SqlOperation[Revocation]:
         if entry.kind not in (RevocationKind.CLIENT, RevocationKind.EVERYTHING):
             raise ValueError("a not-before needs the kind CLIENT or EVERYTHING")
         yield BEGIN
@@ -175,13 +175,13 @@ class Sessions:
         yield from raise_mark(entry.kind.value, entry.key, entry.value)
         return (yield from append_revocation(entry, sequence))
 
-    def last_use(self, client_id: str | None) -> Operation[Instant]:
+    def last_use(self, client_id: str | None) -> SqlOperation[Instant]:
         statement, parameters = (
             (_LAST_USE, {}) if client_id is None else (_LAST_USE_OF_CLIENT, {"client_id": client_id})
         )
         return Instant((yield statement, parameters).rows[0][0] or EPOCH)
 
-    def list(self, subject: Subject) -> Operation[Sequence[LoadedSession]]:
+    def list(self, subject: Subject) -> SqlOperation[Sequence[LoadedSession]]:
         return [row_to_session(row) for row in (yield _LIST, {"subject": subject}).rows]
 
     @in_batches

@@ -56,7 +56,7 @@ def prepare_engine(engine: Engine, timeout_seconds: float, *, durable: bool = Tr
     file = Path(engine.url.database or "").absolute()
 
     def connect_existing(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
-        return sqlite_forks.connect(str(file), f"{file.as_uri()}?mode=rw", **parameters | {"uri": True})
+        return sqlite_forks.connect_sqlite(str(file), f"{file.as_uri()}?mode=rw", **parameters | {"uri": True})
 
     def configure(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA busy_timeout={int(timeout_seconds * 1000)}")
@@ -134,7 +134,7 @@ class DataVersion:
     def _connect(self) -> sqlite_forks.TrackedConnection:
         file, path = self._identity(), str(self._path)
         options = {"timeout": 0.1, "check_same_thread": False, "isolation_level": None}
-        self._connection = connection = sqlite_forks.connect(path, path, **options)
+        self._connection = connection = sqlite_forks.connect_sqlite(path, path, **options)
         self._connection_count += 1
         self._file_id = file
         return connection

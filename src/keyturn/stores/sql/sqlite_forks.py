@@ -37,7 +37,7 @@ _inherited: list[TrackedConnection] = []
 """Connections of the parent: not even freed here, which would close them and drop locks of this process."""
 
 
-def connect(file: str, database: str, **options: Any) -> TrackedConnection:
+def connect_sqlite(file: str, database: str, **options: Any) -> TrackedConnection:
     """Connect to ``database``, a path or URI of ``file``. Raises ``ConfigurationError`` for an inherited one."""
     file = os.path.realpath(file)
     with lock:

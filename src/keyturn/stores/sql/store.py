@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEADLINE_SECONDS = 5.0
 CONNECTIONS = 16
 MAINTENANCE_CONNECTIONS = 4
-MAX_WAITING = 1000
+_MAX_WAITING = 1000
 
 
 class SqlStore(StorePorts):
@@ -89,8 +89,8 @@ class SqlStore(StorePorts):
 class AsyncSqlStore(StorePorts):
     """Async version of ``SqlStore``, over asyncpg or a bounded thread pool of its own.
 
-    The constructor blocks on the database: call it before serving requests. Beyond ``MAX_WAITING`` queued operations it
-    raises ``StoreUnavailable`` at once. ``store``: the same store with sync ports.
+    The constructor blocks on the database: call it before serving requests. Beyond ``_MAX_WAITING`` queued operations
+    it raises ``StoreUnavailable`` at once. ``store``: the same store with sync ports.
     """
 
     def __init__(
@@ -110,10 +110,10 @@ class AsyncSqlStore(StorePorts):
             from keyturn.stores.sql import asyncpg_driver
 
             self._ports: AsyncpgPorts | ThreadPorts = asyncpg_driver.AsyncpgPorts(
-                asyncpg_address, deadline_seconds=deadline_seconds, size=size, waiting=MAX_WAITING, accounts=accounts
+                asyncpg_address, deadline_seconds=deadline_seconds, size=size, waiting=_MAX_WAITING, accounts=accounts
             )
         else:
-            self._ports = ThreadPorts(store, size=size, waiting=MAX_WAITING, deadline_seconds=deadline_seconds)
+            self._ports = ThreadPorts(store, size=size, waiting=_MAX_WAITING, deadline_seconds=deadline_seconds)
         set_ports(self, ports_of(self._ports))
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from sqlalchemy import delete, func, select, update
 from keyturn.core.log_mark import LogMark
 from keyturn.core.types import Instant
 from keyturn.stores.sql.log import SqlLog, renew_log_id
-from keyturn.stores.sql.operation import BEGIN, ROLLBACK, Operation, writes
+from keyturn.stores.sql.operation import BEGIN, ROLLBACK, SqlOperation, writes
 from keyturn.stores.sql.sessions import raise_mark
 from keyturn.stores.sql.tables import APPENDED, RESTORED, counters, marks, sessions
 
@@ -18,7 +18,7 @@ class RestorableLog(SqlLog):
     """SqlLog whose database detects that it was restored."""
 
     @writes
-    def mark_restored(self, known: LogMark, now: Instant) -> Operation[bool]:
+    def mark_restored(self, known: LogMark, now: Instant) -> SqlOperation[bool]:
         """Give the log a new id and suspend all sessions, if it lacks the entry of ``known``. Return True if it does.
 
         Of several processes that detect it, one does this: the mark has an older id for the others.
@@ -37,7 +37,7 @@ class RestorableLog(SqlLog):
 
 
 @writes
-def resume_sessions() -> Operation[bool]:
+def resume_sessions() -> SqlOperation[bool]:
     """End the suspension. Return False if there is none."""
     yield BEGIN
     if not (yield _RESUME, {}).count:

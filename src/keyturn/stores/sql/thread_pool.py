@@ -5,11 +5,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore
-from typing import TypeVar
 
+from keyturn.core.types import T
 from keyturn.errors import ConfigurationError, StoreUnavailable
-
-_T = TypeVar("_T")
 
 
 class BoundedThreadPool:
@@ -24,7 +22,7 @@ class BoundedThreadPool:
         self._timeout_seconds = timeout_seconds
         self._pid = os.getpid()
 
-    async def run(self, method: Callable[..., _T], *arguments: object) -> _T:
+    async def run(self, method: Callable[..., T], *arguments: object) -> T:
         """Call ``method`` in a thread. A cancelled call that waits does not run; one that runs may still complete."""
         if self._pid != os.getpid():
             # A fork does not copy threads: a call would wait forever.
@@ -39,7 +37,7 @@ class BoundedThreadPool:
         future.add_done_callback(self._release_slot)
         return await self._wait(future)
 
-    async def _wait(self, future: Future[_T]) -> _T:
+    async def _wait(self, future: Future[T]) -> T:
         is_late = False
 
         def give_up() -> None:
@@ -60,5 +58,5 @@ class BoundedThreadPool:
         """Finish running calls and cancel waiting ones."""
         self._executor.shutdown(cancel_futures=True)
 
-    def _release_slot(self, _future: Future[_T]) -> None:
+    def _release_slot(self, _future: Future[T]) -> None:
         self._slots.release()

@@ -32,7 +32,7 @@ UNSTORABLE_TEXTS = ("\ud800", "before\0after", "\0")
 
 UNSTORABLE_NUMBERS = (2**63, -(2**63) - 1, 2**70)
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 
 Store: TypeAlias = StorePorts
@@ -91,13 +91,13 @@ def new_increment(subject: Subject) -> GenerationIncrement:
     return GenerationIncrement(subject, NOW, LATER)
 
 
-def run_in_threads(calls: Sequence[Callable[[], R]]) -> list[R]:
+def run_in_threads(calls: Sequence[Callable[[], _R]]) -> list[_R]:
     """Run every call in its own thread, all started at the same moment. Return the results; raise the first error."""
     barrier = Barrier(len(calls))
-    results: list[R] = []
+    results: list[_R] = []
     errors: list[BaseException] = []
 
-    def race(call: Callable[[], R]) -> None:
+    def race(call: Callable[[], _R]) -> None:
         barrier.wait()
         try:
             results.append(call())
