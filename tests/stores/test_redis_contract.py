@@ -1,7 +1,6 @@
 """The shipped contract over sessions in Redis, sync and async: one server, behind sentinels, a cluster of three."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from services.fixtures import Fresh
 
 class TestOneServer(StoreContract):
     @pytest.fixture
-    def store(self, empty_redis: RedisServer, tmp_path: Path) -> Iterator[object]:
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_redis.url))
+    def store(self, empty_redis: RedisServer, file_url: str) -> Iterator[object]:
+        store = open_store(file_url, redis_sessions=RedisSessions(empty_redis.url))
         yield store
         store.close()
 
@@ -30,27 +29,23 @@ class TestAsyncOneServerAndPostgres(StoreContract):
 
 class TestSentinels(StoreContract):
     @pytest.fixture
-    def store(self, empty_sentinels: RedisSentinels, tmp_path: Path) -> Iterator[object]:
-        store = open_store(
-            f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_sentinels.url, replicas=1)
-        )
+    def store(self, empty_sentinels: RedisSentinels, file_url: str) -> Iterator[object]:
+        store = open_store(file_url, redis_sessions=RedisSessions(empty_sentinels.url, replicas=1))
         yield store
         store.close()
 
 
 class TestCluster(StoreContract):
     @pytest.fixture
-    def store(self, empty_cluster: RedisCluster, tmp_path: Path) -> Iterator[object]:
-        store = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_cluster.url))
+    def store(self, empty_cluster: RedisCluster, file_url: str) -> Iterator[object]:
+        store = open_store(file_url, redis_sessions=RedisSessions(empty_cluster.url))
         yield store
         store.close()
 
 
 class TestAsyncCluster(StoreContract):
     @pytest.fixture
-    def store(self, empty_cluster: RedisCluster, tmp_path: Path) -> Iterator[Blocking]:
-        store = Blocking(
-            open_async_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=RedisSessions(empty_cluster.url))
-        )
+    def store(self, empty_cluster: RedisCluster, file_url: str) -> Iterator[Blocking]:
+        store = Blocking(open_async_store(file_url, redis_sessions=RedisSessions(empty_cluster.url)))
         yield store
         store.close()

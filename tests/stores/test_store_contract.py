@@ -1,8 +1,6 @@
 """The shipped contract over the stores that need no server, sync and async."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,20 +9,6 @@ from keyturn.stores.open import open_async_store, open_store
 from keyturn.stores.sql.store import SqlStore
 from keyturn.testing.blocking import Blocking
 from keyturn.testing.contract import StoreContract
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database file with the current schema: copying it takes a fifth of creating one."""
-    file = tmp_path_factory.mktemp("template") / "keyturn.db"
-    open_store(f"sqlite:///{file}").close()
-    return file
-
-
-@pytest.fixture
-def file_url(template: Path, tmp_path: Path) -> str:
-    """Where an empty database is."""
-    return f"sqlite:///{shutil.copy(template, tmp_path)}"
 
 
 class TestMemory(StoreContract):
