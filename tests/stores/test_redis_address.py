@@ -76,20 +76,6 @@ def test_no_password_is_echoed(rest: str) -> None:
     assert "horse" not in repr(read_redis_address("redis://ada:correct%20horse@h"))
 
 
-@pytest.mark.parametrize(
-    ("url", "secure"),
-    [
-        ("redis://10.0.0.1", False),
-        ("rediss://10.0.0.1", True),
-        ("redis://127.0.0.1", True),
-        ("redis+cluster://127.0.0.1,10.0.0.1", False),
-        ("unix:///run/redis.sock", True),
-    ],
-)
-def test_only_tls_or_this_machine_is_secure(url: str, secure: bool) -> None:
-    assert read_redis_address(url).is_secure is secure
-
-
 @pytest.fixture
 def guarded() -> Iterator[RedisServer]:
     server = RedisServer()

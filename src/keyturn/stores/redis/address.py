@@ -35,12 +35,6 @@ class Address:
     def __repr__(self) -> str:
         return f"Address({self.form!r}, {self.hosts!r})"
 
-    @property
-    def is_secure(self) -> bool:
-        """True if the connection cannot be eavesdropped on: TLS, a Unix socket or the loopback interface."""
-        is_loopback = all(host in ("127.0.0.1", "::1", "localhost") for host, _ in self.hosts)
-        return self.form == "unix" or bool(self.options.get("ssl")) or is_loopback
-
 
 def read_redis_address(url: str, setting: str = "redis_cache") -> Address:
     """Parse a Redis URL.
