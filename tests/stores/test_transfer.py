@@ -99,7 +99,7 @@ def progress(table, done, total):
     if (table, done) == (sys.argv[3], int(sys.argv[4])):
         os.kill(os.getpid(), signal.SIGKILL)
 
-transfer.BATCH = 20
+transfer._BATCH = 20
 transfer.copy_database(*sys.argv[1:3], progress)
 """
 
