@@ -106,9 +106,26 @@ def test_a_closed_issuer_opens_again_when_it_is_entered(stores: dict[str, Any]) 
         issued = issuer.signup(ADA, PASSWORD)
     with pytest.raises(ConfigurationError, match="closed"):
         issuer.verify(str(issued.session_token))
-    with issuer, issuer:
+    with issuer:
+        with issuer:
+            assert issuer.verify(str(issued.session_token)).sid == issued.sid
         assert issuer.verify(str(issued.session_token)).sid == issued.sid
-    issuer.close()
+        issuer.close()
+        assert issuer.current is None
+
+
+def test_an_issuer_that_two_lifespans_share_is_closed_by_the_last(tmp_path: Path) -> None:
+    shared = AsyncIssuer.from_env(data_dir=str(tmp_path))
+
+    async def main() -> None:
+        async with shared:
+            async with shared:
+                token = str((await shared.signup(ADA, PASSWORD)).session_token)
+            assert await shared.verify(token)
+        with pytest.raises(ConfigurationError, match="closed"):
+            await shared.verify(token)
+
+    asyncio.run(main())
 
 
 def test_a_closed_async_issuer_opens_again_when_it_is_entered(stores: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from keyturn.passwords import (
     load_blocklist,
 )
 from keyturn.ports import PasswordCheck
+from services.process import until
 
 CHEAP = Argon2Parameters(memory_cost=8, time_cost=1)
 NO = PasswordCheck(matches=False)
@@ -131,6 +132,22 @@ def test_a_closed_pool_refuses_and_keeps_no_place() -> None:
     for _ in range(3):
         with pytest.raises(Overloaded, match="closed"):
             hasher.hash("purple otters")
+
+
+def test_a_job_that_waits_while_the_pool_is_closed_is_refused_and_cancels_no_task(gate: Gate) -> None:
+    async def main() -> list[object]:
+        hasher = AsyncArgon2Hasher(CHEAP, threads=1, queue=2)
+        tasks = [asyncio.create_task(hasher.verify(None, "guess")) for _ in range(3)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(hasher.close))
+        await asyncio.to_thread(until, lambda: hasher._hashing_pool._pool._is_closed)
+        gate.opened.set()
+        await closing
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, *waiting = asyncio.run(main())
+    assert first == NO
+    assert [type(each) for each in waiting] == [Overloaded] * 2
 
 
 def test_waiting_does_not_hold_the_event_loop(gate: Gate) -> None:

@@ -54,6 +54,7 @@ class _BaseIssuer:
         self._has_background = background
         self._background_tasks: BackgroundTasks | None = None
         self._is_closed = False
+        self._entered = 0
         self._is_forked = False
         self._retry_at = float("-inf")
         self._lock = Lock()
@@ -106,9 +107,18 @@ class _BaseIssuer:
                 raise
             return parts
 
-    def _reopen(self) -> Components:
+    def _enter(self) -> None:
+        """Open the issuer, if it is not. It is closed at the end of the last ``with`` block that entered it."""
         self._is_closed, self._retry_at = False, float("-inf")
-        return self._open()
+        self._open()
+        with self._lock:
+            self._entered += 1
+
+    def _leave(self) -> bool:
+        """Leave a ``with`` block. Return True if it was the last one."""
+        with self._lock:
+            self._entered -= 1
+            return self._entered <= 0
 
     def _check_openable(self) -> None:
         if self._is_closed:
@@ -150,7 +160,7 @@ class _BaseIssuer:
         """Refuse further use and stop the threads. Return the components to close; None if nothing is open."""
         with self._lock:
             parts = self.current
-            self.current, self._is_closed = None, True
+            self.current, self._is_closed, self._entered = None, True, 0
             if parts is not None:
                 self._stop(parts)
             return parts
@@ -212,11 +222,12 @@ class Issuer(_BaseIssuer):
         parts.store.close()
 
     def __enter__(self) -> Self:
-        self._reopen()
+        self._enter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        if self._leave():
+            self.close()
 
     signup = _sync_method(IssuerFlows.signup)
     login = _sync_method(IssuerFlows.login)
@@ -253,11 +264,12 @@ class AsyncIssuer(_BaseIssuer):
         return await asyncio.to_thread(self._open) if parts is None else parts
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._reopen)
+        await asyncio.to_thread(self._enter)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        if self._leave():
+            await self.close()
 
     signup = _async_method(IssuerFlows.signup)
     login = _async_method(IssuerFlows.login)

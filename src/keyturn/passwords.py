@@ -108,13 +108,14 @@ class _Pool:
             raise ConfigurationError(f"a hashing pool must have threads >= 1 and queue >= 0, not {threads} and {queue}")
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="keyturn-argon2", initializer=_lower_priority)
         self._free = threading.Semaphore(threads + queue)
+        self._is_closed = False
         self._retry_after_seconds = math.ceil((threads + queue) / (threads * _HASHES_PER_SECOND))
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
         if not self._free.acquire(blocking=False):
             raise Overloaded("password hashing queue is full", retry_after_seconds=self._retry_after_seconds)
         try:
-            future = self._executor.submit(job)
+            future = self._executor.submit(self._run, job)
         except RuntimeError as error:
             self._free.release()
             raise Overloaded("password hashing pool is closed, or the system refused to start a thread") from error
@@ -123,7 +124,14 @@ class _Pool:
         return future
 
     def close(self) -> None:
-        self._executor.shutdown(cancel_futures=True)
+        # Waiting jobs are refused, not cancelled: a cancelled future would cancel the task that awaits it.
+        self._is_closed = True
+        self._executor.shutdown()
+
+    def _run(self, job: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise Overloaded("password hashing pool is closed")
+        return job()
 
 
 class _HashingPool:
@@ -162,7 +170,7 @@ class _Hasher:
         self._hashing_pool = _HashingPool(parameters, threads, queue)
 
     def close(self) -> None:
-        """Close the pool: cancel waiting jobs and wait for running ones."""
+        """Close the pool: refuse waiting jobs and wait for running ones."""
         self._hashing_pool.close()
 
 

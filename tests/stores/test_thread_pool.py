@@ -21,6 +21,7 @@ from keyturn.stores.sql.runner import Runner
 from keyturn.stores.sql.store import AsyncSqlStore, SqlStore
 from keyturn.stores.sql.thread_pool import BoundedThreadPool
 from keyturn.testing.contract.records import LATER, NOW, new_account, new_increment, new_session, session_revocation
+from services.process import until
 
 
 def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
@@ -127,6 +128,23 @@ def test_a_call_that_does_not_start_in_time_is_not_executed() -> None:
         assert done == ["third"]
 
     asyncio.run(main())
+
+
+def test_a_call_that_waits_while_the_pool_is_closed_is_refused_and_cancels_no_task() -> None:
+    async def main() -> list[object]:
+        crew, go, done = BoundedThreadPool(1, 5, "test", timeout_seconds=30), threading.Event(), list[str]()
+        tasks = [asyncio.create_task(crew.run(go.wait)), asyncio.create_task(crew.run(done.append, "second"))]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(crew.close))
+        await asyncio.to_thread(until, lambda: crew._is_closed)
+        go.set()
+        await closing
+        assert done == []
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, second = asyncio.run(main())
+    assert first is True
+    assert isinstance(second, StoreUnavailable)
 
 
 def test_a_call_cancelled_in_the_queue_is_not_executed() -> None:

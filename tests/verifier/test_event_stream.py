@@ -61,6 +61,13 @@ def test_an_event_without_an_end_does_not_fill_the_memory(piece: bytes) -> None:
         parse(*[piece * 100] * (6 * FEED_BYTES // (100 * len(piece))))
 
 
+def test_a_long_line_in_many_pieces_takes_linear_time() -> None:
+    """Quadratic, it would take minutes, beyond the limit of a test (CWE-407)."""
+    line = b"data: " + b"x" * 1_000_000
+    pieces = [line[at : at + 16] for at in range(0, len(line), 16)]
+    assert parse(*pieces, b"\n\n") == [("", line.removeprefix(b"data: "))]
+
+
 def test_the_size_of_an_event_counts_from_its_beginning() -> None:
     parser = EventParser()
     event = b"data: " + b"x" * (FEED_BYTES // 2) + b"\n\n"

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable
+from threading import Event
 from typing import Any
+from urllib.request import Request
 
 import pytest
 
@@ -11,7 +13,7 @@ from keyturn.errors import RevocationUnknown, TokenRevoked
 from keyturn.tokens import KeySet, SigningKey
 from keyturn.verifier import HttpFeed, Verifier
 from verifier.conftest import NOW
-from verifier.issuer_feed import IssuerFeed
+from verifier.issuer_feed import URL, IssuerFeed
 from verifier.test_threads import _in_a_child
 
 Mint = Callable[..., str]
@@ -104,6 +106,29 @@ def test_a_feed_that_is_reopened_starts_with_a_snapshot(issuer_feed: IssuerFeed,
     polled_feed.start().result(30)
     assert b"s" in polled_feed.revocations.ended
     polled_feed.close()
+
+
+def test_a_thread_of_a_closed_feed_reads_nothing_into_the_reopened_one(clock: Any, monotonic: Any) -> None:
+    asked, go = Event(), Event()
+    pages = IssuerFeed(monotonic)
+    pages.append("s")
+
+    def send(request: Request) -> bytes:
+        asked.set()
+        assert go.wait(30)
+        return pages(request)
+
+    feed = HttpFeed(URL, "service", send=send, stream=None, clock=clock, monotonic=monotonic)
+    feed.start()
+    assert asked.wait(30)
+    former = feed._thread
+    feed.close()
+    feed.reopen()
+    go.set()
+    assert former is not None
+    former.join(30)
+    assert not feed.revocations.ended
+    assert feed.freshness.complete_as_of == float("-inf")
 
 
 def test_a_fork_resets_a_feed_and_leaves_a_closed_one_closed(issuer_feed: IssuerFeed, polled_feed: HttpFeed) -> None:

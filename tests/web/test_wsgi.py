@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,11 +79,23 @@ def test_a_length_that_is_no_number_is_refused(issuer: Issuer, length: str) -> N
     assert stream.read_bytes == 0
 
 
-@pytest.mark.parametrize("length", ["16385", "9" * 5000])
+@pytest.mark.parametrize("length", ["16385", "9" * 5000, "0" * 20 + "314572800"])
 def test_a_large_body_is_refused_before_it_is_read(issuer: Issuer, length: str) -> None:
     stream = Input(ADA)
     assert post(issuer, stream, CONTENT_LENGTH=length) == (413, "payload_too_large")
     assert stream.read_bytes == 0
+
+
+def test_a_length_with_leading_zeros_is_the_same_length(issuer: Issuer) -> None:
+    stream = Input(ADA + b"GET /next")
+    assert post(issuer, stream, CONTENT_LENGTH="0" * 5000 + str(len(ADA))) == (401, "login_failed")
+    assert stream.read_bytes == len(ADA)
+    assert post(issuer, Input(ADA), CONTENT_LENGTH="0" * 5000) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("name", ["RAW_URI", "HTTP_X_NAME"])
+def test_a_text_that_is_not_latin_1_is_refused(issuer: Issuer, name: str) -> None:
+    assert post(issuer, Input(ADA), CONTENT_LENGTH=str(len(ADA)), **{name: "/\u20ac"}) == (400, "bad_request")
 
 
 def test_a_body_shorter_than_its_length_is_refused(issuer: Issuer) -> None:
@@ -145,6 +158,16 @@ def test_requests_above_the_limit_are_refused(issuer: Issuer, monkeypatch: pytes
         answer = send_wsgi(app, LOGIN)
     assert (answer.status, json.loads(answer.body)["code"]) == (503, "overloaded")
     assert answer.values(b"retry-after")
+
+
+def test_a_forked_child_has_every_slot(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wsgi, "MAX_REQUESTS", 1)
+    app = WsgiEndpoints(issuer)
+    assert app._slots.acquire(blocking=False)
+    assert send_wsgi(app, LOGIN).status == 503
+    with app._slots._cond:  # a lock that a thread of the parent held at the fork
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert send_wsgi(app, LOGIN).status == 401
 
 
 def test_a_request_past_its_deadline_makes_no_further_call(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,9 @@ class EventParser:
     """Incremental parser of one stream. Comments, unknown fields and an event without its end are ignored."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """Pieces of a line without its end. Joined once: a search of the whole line per chunk would be quadratic."""
+        self._rest_size = 0
         self._byte_order_mark = b"\xef\xbb\xbf"  # ignored before the first line
         self._ends_with_cr = False
         self._name = ""
@@ -29,11 +31,15 @@ class EventParser:
         if self._ends_with_cr:  # "\r" and "\n" are one line end, even in two chunks
             chunk = chunk.removeprefix(b"\n")
         self._ends_with_cr = chunk.endswith(b"\r")
-        *lines, self._rest = _LINE_END.split(self._rest + chunk)
-        for line in lines:
+        *ends, rest = _LINE_END.split(chunk)
+        for end in ends:
+            line = b"".join((*self._rest, end))
+            self._rest, self._rest_size = [], 0
             yield from self._read_line(line.removeprefix(self._byte_order_mark))
             self._byte_order_mark = b""
-        if self._size + len(self._rest) > FEED_BYTES:
+        self._rest.append(rest)
+        self._rest_size += len(rest)
+        if self._size + self._rest_size > FEED_BYTES:
             raise Unavailable(f"the stream sent an event of more than {FEED_BYTES} bytes")
 
     def _read_line(self, line: bytes) -> Iterator[tuple[str, bytes]]:

@@ -128,13 +128,16 @@ class HttpFeed:
 
     def poll(self) -> None:
         """Read pages until the end of the log, then mark the feed complete. Raises ``Unavailable``."""
+        self._poll(self._reader, self._stop)
+
+    def _poll(self, reader: FeedReader, stop: Event) -> None:
         poll(
-            self._reader,
+            reader,
             self._resolve_url(),
             self._auth_header,
             send=self._send,
             nonce=self._nonce,
-            is_stopped=self._stop.is_set,
+            is_stopped=stop.is_set,
         )
 
     def stream(self, first: Future[None] | None = None) -> None:
@@ -142,10 +145,12 @@ class HttpFeed:
 
         Raises ``Unavailable`` for any other end of the stream.
         """
+        self._stream(self._reader, self._stop, first)
 
+    def _stream(self, feed_reader: FeedReader, stop: Event, first: Future[None] | None) -> None:
         if self._open_stream is None:
             return
-        reader, stop = SseReader(self._reader, self._monotonic_raw, self._nonce), self._stop
+        reader = SseReader(feed_reader, self._monotonic_raw, self._nonce)
         reader.run(
             self._resolve_url(),
             self._auth_header,
@@ -181,16 +186,17 @@ class HttpFeed:
         self._first_read = first = _new_future()
         try:
             self._thread = start_thread(
-                Thread(target=self._run, args=(first, self._stop), name="keyturn-feed", daemon=True)
+                Thread(target=self._run, args=(self._reader, self._stop, first), name="keyturn-feed", daemon=True)
             )
         except Unavailable as error:  # the next token retries; the feed is stale until then
             self._feed_outage.failed(error)
             self._resolve(first)
 
-    def _run(self, first: Future[None], stop: Event) -> None:
+    def _run(self, reader: FeedReader, stop: Event, first: Future[None]) -> None:
+        # The arguments are those of this thread: ``reopen`` replaces the attributes while it may still be reading.
         while not stop.is_set():
             try:
-                pause = self._read(first)
+                pause = self._read(reader, stop, first)
             except Exception as error:  # the loop must survive any response; the feed goes stale meanwhile
                 self._feed_outage.failed(error)
                 pause = self._interval_seconds
@@ -198,11 +204,11 @@ class HttpFeed:
             stop.wait(pause)
         self._resolve(first)
 
-    def _read(self, first: Future[None] | None) -> float:
+    def _read(self, reader: FeedReader, stop: Event, first: Future[None]) -> float:
         """Stream, or poll once. Return the seconds to pause."""
         if self._open_stream is not None and self._monotonic() >= self._next_stream_at:
             try:
-                self.stream(first)
+                self._stream(reader, stop, first)
             except Exception as error:  # polling may still work
                 self._stream_outage.failed(error)
                 self._failures += 1
@@ -210,7 +216,7 @@ class HttpFeed:
                 self._next_stream_at = self._monotonic() + pause
             else:
                 return self._jitter() * self._interval_seconds / 4
-        self.poll()
+        self._poll(reader, stop)
         self._feed_outage.recovered()
         self._compare_clocks()
         return self._interval_seconds

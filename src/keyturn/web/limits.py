@@ -59,9 +59,10 @@ def several_hosts() -> BadRequest:
 
 def check_content_length(value: bytes) -> None:
     """Raise ``PayloadTooLarge`` for a declared body above the limit, before any of it is read."""
-    # Parse 20 digits at most: int() raises ValueError for thousands of digits.
-    if value.isdigit() and int(value[:20]) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"Content-Length is {value[:20].decode()}; at most {MAX_BODY_BYTES} bytes are accepted")
+    # Leading zeros must not hide a length (CWE-400), and int() raises ValueError for thousands of digits.
+    digits = value.lstrip(b"0")[:20] or b"0"
+    if value.isdigit() and int(digits) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"Content-Length is {digits.decode()}; at most {MAX_BODY_BYTES} bytes are accepted")
 
 
 def check_body(body: bytes) -> None:

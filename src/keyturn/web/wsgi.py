@@ -4,6 +4,7 @@ A WSGI server gives the application one text per header name: it has joined repe
 with a hyphen cannot be told from one with an underscore. docs/howto/mount-the-endpoints.md lists what a server must do.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,14 +51,19 @@ class WsgiEndpoints(EndpointsApplication):
         super().__init__(issuer, observe)
         self._issuer = issuer
         self._slots = BoundedSemaphore(MAX_REQUESTS)
+        self._process = os.getpid()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Handle one request."""
         started_at = time.perf_counter()
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         found = find(method, path)
-        if self._slots.acquire(blocking=False):
-            reply = self._reply(environ, method, path, found)
+        slots = self._slots_of_process()
+        if slots.acquire(blocking=False):
+            try:
+                reply = self._reply(environ, method, path, found)
+            finally:
+                slots.release()
         else:
             reply = self._refuse_overload(method, path)
         headers = [(name.decode(), value.decode("latin-1")) for name, value in reply.headers]
@@ -75,8 +81,12 @@ class WsgiEndpoints(EndpointsApplication):
             return self._refuse(refusal, method, path)
         except Exception:
             return self._refuse_unexpected(method, path)
-        finally:
-            self._slots.release()
+
+    def _slots_of_process(self) -> BoundedSemaphore:
+        # A forked child would inherit slots that no thread of its own releases, and perhaps a lock that is held.
+        if self._process != os.getpid():
+            self._process, self._slots = os.getpid(), BoundedSemaphore(MAX_REQUESTS)
+        return self._slots
 
 
 def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork]) -> Request:
@@ -87,7 +97,7 @@ def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork])
     headers = list(_headers(environ))
     # Neither name is of PEP 3333: gunicorn and Werkzeug set the first, uWSGI and mod_wsgi the second.
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-    check_path(target.partition("?")[0].encode("latin-1"))
+    check_path(_octets(target.partition("?")[0]))
     check_headers(headers, environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"))
     return Request(
         method=environ["REQUEST_METHOD"],
@@ -116,7 +126,14 @@ def _headers(environ: "WSGIEnvironment") -> Iterator[Header]:
         else:
             name, is_header = key[5:], key.startswith("HTTP_") and key[5:] not in ("CONTENT_TYPE", "CONTENT_LENGTH")
         if is_header:
-            yield from _values(name.lower().replace("_", "-").encode("latin-1"), text.encode("latin-1"))
+            yield from _values(_octets(name.lower().replace("_", "-")), _octets(text))
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise BadRequest("the server handed on a text that is not Latin-1 (PEP 3333)") from None
 
 
 def _values(name: bytes, value: bytes) -> list[Header]:
@@ -136,7 +153,7 @@ def _read_body(environ: "WSGIEnvironment") -> bytes:
     check_content_length(length.encode())
     if not length and not has_end:
         return b""
-    size = int(length) if length else MAX_BODY_BYTES + 1
+    size = int(length.lstrip("0") or "0") if length else MAX_BODY_BYTES + 1
     body = b"".join(_chunks(environ["wsgi.input"], size))
     if length and len(body) < size:
         raise BadRequest("the client disconnected before the end of the body")

@@ -21,6 +21,7 @@ class BoundedThreadPool:
         self._slots = BoundedSemaphore(threads + waiting)
         self._timeout_seconds = timeout_seconds
         self._pid = os.getpid()
+        self._is_closed = False
 
     async def run(self, method: Callable[..., T], *arguments: object) -> T:
         """Call ``method`` in a thread. A cancelled call that waits does not run; one that runs may still complete."""
@@ -30,7 +31,7 @@ class BoundedThreadPool:
         if not self._slots.acquire(blocking=False):
             raise StoreUnavailable("too many operations are waiting for the store; retry later")
         try:
-            future = self._executor.submit(method, *arguments)
+            future = self._executor.submit(self._call, method, *arguments)
         except RuntimeError as error:
             self._slots.release()
             raise StoreUnavailable("the store is closed, or no thread could be started") from error
@@ -55,8 +56,15 @@ class BoundedThreadPool:
             timer.cancel()
 
     def close(self) -> None:
-        """Finish running calls and cancel waiting ones."""
-        self._executor.shutdown(cancel_futures=True)
+        """Finish running calls and refuse waiting ones."""
+        # Not cancelled: a cancelled future would cancel the task that awaits it.
+        self._is_closed = True
+        self._executor.shutdown()
+
+    def _call(self, method: Callable[..., T], *arguments: object) -> T:
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
+        return method(*arguments)
 
     def _release_slot(self, _future: Future[T]) -> None:
         self._slots.release()
