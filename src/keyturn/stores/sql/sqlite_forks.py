@@ -3,11 +3,12 @@
 SQLite keeps locks per process. A forked child that inherits an open connection believes that it holds its locks: a
 connection that the child opens itself takes none, and when the parent closes its own, it deletes the write-ahead log
 under the child. Commits that the child acknowledges are then lost. Therefore idle connections are closed before a fork,
-and a child refuses a database of which its parent had a connection in use.
+which waits for those in use for a moment, and a child refuses a database of which a connection stayed open.
 """
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import RLock
@@ -27,6 +28,9 @@ class TrackedConnection(sqlite3.Connection):
         super().close()
         _open.discard(self)
 
+
+_WAIT_SECONDS = 1.0
+"""Longest time that a fork waits for operations in other threads."""
 
 lock = RLock()
 """Held while a connection is opened, and during a fork."""
@@ -56,6 +60,15 @@ def close_before_fork(close: Callable[[], None]) -> None:
 
 def _before_fork() -> None:
     lock.acquire()
+    give_up_at = time.monotonic() + _WAIT_SECONDS
+    _close_idle()
+    # No connection can be opened now: those in use come back within one operation.
+    while _open and time.monotonic() < give_up_at:
+        time.sleep(0.001)
+        _close_idle()
+
+
+def _close_idle() -> None:
     for reference in list(_closers):
         close = reference()
         if close is not None:
