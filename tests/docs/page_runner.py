@@ -17,7 +17,7 @@ from services.ports import free_port
 
 SECONDS = 60
 DATA = "keyturn-data"
-PORTS = ("8000", "8001", "8002")
+PORTS = ("8000", "8001", "8002", "8003", "8004", "8005")
 """The ports that pages speak of: the server's, and those of what a reader starts beside it."""
 ROOTED = re.compile(r"(?<![\w.])/(?=(?:etc|var/lib)/keyturn)")
 """What a page puts into the root folder goes into the reader's."""

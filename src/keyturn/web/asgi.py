@@ -27,7 +27,7 @@ from keyturn.web.routes import find, handle
 class AsgiEndpoints(EndpointsApplication):
     """ASGI application of an issuer's endpoints: ``/auth/...``, ``/.well-known/...``, ``/docs/errors``.
 
-    Mount it at the path of the issuer's URL, for most issuers the root. ``issuer``: an ``AsyncIssuer``.
+    Mount it at the root of the issuer's host, for the scope ``http`` only. ``issuer``: an ``AsyncIssuer``.
     ``observe``: called after each reply.
     """
 

@@ -43,8 +43,7 @@ _CHUNK_BYTES = 4096
 class WsgiEndpoints(EndpointsApplication):
     """WSGI application of an issuer's endpoints: ``/auth/...``, ``/.well-known/...``, ``/docs/errors``.
 
-    Mount it at the path of the issuer's URL, for most issuers the root. ``issuer``: an ``Issuer``.
-    ``observe``: called after each reply.
+    Mount it at the root of the issuer's host. ``issuer``: an ``Issuer``. ``observe``: called after each reply.
     """
 
     def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:

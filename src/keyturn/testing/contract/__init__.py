@@ -11,9 +11,8 @@ Subclass it in a test file and define a fixture that creates an empty store::
             yield store
             store.close()
 
-A store has the attributes ``sessions``, ``accounts``, ``log``, ``throttles``, ``keys``, ``audit`` and ``one_time``,
-each an object with the methods of its port in ``keyturn.ports``. An async store is wrapped in
-``keyturn.testing.blocking.Blocking``.
+A store has the attributes that ``keyturn.ports.StorePorts`` declares, each an object with the methods of its protocol.
+An async store is wrapped in ``keyturn.testing.blocking.Blocking``.
 The contract has no special case for any store, and none may be added.
 """
 
