@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from keyturn.core.feed import Action, LogCursor, PageExtent
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
@@ -23,22 +23,36 @@ def revocation(sequence: int) -> Revocation:
     return Revocation(RevocationKind.SESSION, key, ENDED, Instant(NOW), Instant(NOW + 9000), sequence)
 
 
+def mark_of(entry: Revocation) -> str:
+    return entry.key.encode().hex()
+
+
 @dataclass
 class ModelLog:
-    """The issuer's log. ``purged``: greatest sequence number that may be missing."""
+    """The issuer's log. ``purged``: greatest sequence number that may be missing; ``purged_mark``: its mark.
+
+    ``has_marks``: False for a log in Redis or in memory.
+    """
 
     log_id: int = 1
     entries: list[Revocation] = field(default_factory=list[Revocation])
     sequence: int = 0
     purged: int = 0
+    purged_mark: str = ""
+    has_marks: bool = True
 
     def mark(self, sequence: int) -> str:
-        return next((each.key.encode().hex() for each in self.entries if each.sequence == sequence), "")
+        """Return the mark of an entry, which the log keeps for the last entry that it purged."""
+        if not self.has_marks:
+            return ""
+        if sequence == self.purged:
+            return self.purged_mark
+        return next((mark_of(each) for each in self.entries if each.sequence == sequence), "")
 
     def page(self, after: int, mark: str = "", *, is_snapshot: bool) -> "Page":
         entries = [each for each in self.entries if each.sequence > after][:LIMIT]
         is_lost = bool(mark and self.mark(after) and mark != self.mark(after))
-        is_complete = is_snapshot or (self.purged <= after <= self.sequence and not is_lost)
+        is_complete = not is_lost and (is_snapshot or self.purged <= after <= self.sequence)
         is_last = len(entries) < LIMIT
         end = self.sequence if is_snapshot and is_last else entries[-1].sequence if entries else after
         cursor = LogCursor(self.log_id, end, self.mark(end))
@@ -63,13 +77,17 @@ class FeedMachine(RuleBasedStateMachine):
         self.log = ModelLog()
         self.reader = FeedReader(5.0, lambda: NOW, lambda: 1.0)
         self.pages: list[Page] = []
-        self.streamed = 0
+        self.streamed: int | None = None
         self.known: frozenset[str] = frozenset()
 
     def held(self) -> frozenset[str]:
         return frozenset(each.decode() for each in self.reader.revocations.ended)
 
     # --- the log ---
+
+    @initialize(has_marks=st.booleans())
+    def choose_store(self, has_marks: bool) -> None:
+        self.log.has_marks = has_marks
 
     @rule(count=st.integers(1, 3))
     def append_entries(self, count: int) -> None:
@@ -83,7 +101,8 @@ class FeedMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.log.entries)
     @rule(count=st.integers(1, 3))
     def purge(self, count: int) -> None:
-        self.log.purged = self.log.entries[:count][-1].sequence
+        last = self.log.entries[:count][-1]
+        self.log.purged, self.log.purged_mark = last.sequence, mark_of(last)
         del self.log.entries[:count]
 
     @rule(kept=st.integers(0, 3))
@@ -92,6 +111,7 @@ class FeedMachine(RuleBasedStateMachine):
         self.roll_back(kept)
         self.log.log_id += 1
 
+    @precondition(lambda self: self.log.has_marks)
     @rule(kept=st.integers(0, 3))
     def roll_back_log(self, kept: int) -> None:
         """Restore a backup with the same log id. The nonce of a request keeps out pages from before."""
@@ -101,8 +121,9 @@ class FeedMachine(RuleBasedStateMachine):
     def roll_back(self, kept: int) -> None:
         entries = self.log.entries[:kept]
         end = entries[-1].sequence if entries else 0
-        self.log = ModelLog(self.log.log_id, entries, end, min(self.log.purged, end))
-        self.streamed = 0
+        purged, purged_mark = (self.log.purged, self.log.purged_mark) if self.log.purged <= end else (0, "")
+        self.log = ModelLog(self.log.log_id, entries, end, purged, purged_mark, self.log.has_marks)
+        self.streamed = None  # the streams of the database before have ended
 
     # --- the network ---
 
@@ -116,13 +137,19 @@ class FeedMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.reader.progress.is_following)
     @rule()
     def open_stream(self) -> None:
-        self.streamed = min(self.reader.cursor.sequence, self.log.sequence)
+        """Open a stream at the reader's position. The issuer compares its mark, and may send a snapshot instead."""
+        page = self.log.page(self.reader.cursor.sequence, self.reader.cursor.mark, is_snapshot=False)
+        if page.extent.is_complete:
+            self.streamed = self.reader.cursor.sequence
+        else:
+            self.deliver(page)
 
-    @precondition(lambda self: self.reader.progress.is_following)
+    @precondition(lambda self: self.reader.progress.is_following and self.streamed is not None)
     @rule(count=st.integers(0, 2), fate=st.sampled_from(["deliver", "lose", "delay"]))
     def push(self, count: int, fate: str) -> None:
         """Append to the log, and send the next page of the stream, or a heartbeat."""
         self.append(count)
+        assert self.streamed is not None
         page = self.log.page(self.streamed, self.log.mark(self.streamed), is_snapshot=False)
         self.streamed = page.extent.end.sequence
         if fate == "deliver":
