@@ -144,12 +144,27 @@ def test_a_closed_async_issuer_opens_again_when_it_is_entered(stores: dict[str, 
     asyncio.run(verify(asyncio.run(sign_up())))
 
 
-def test_a_store_that_is_away_is_not_asked_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_issuer_that_cannot_be_opened_says_why_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Issuer.from_env(data_dir=str(tmp_path)):
+        pass
+    other = Issuer.from_env(data_dir=str(tmp_path), secret="ab" * 32)
+    caplog.clear()
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="cannot be decrypted"):
+            other.sessions("ada")  # type: ignore[arg-type]
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    assert "cannot be decrypted" in caplog.text
+
+
+def test_a_store_that_is_away_is_not_asked_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     unreachable = Issuer.from_env(data_dir=str(tmp_path), store="postgresql://keyturn@127.0.0.1:1/keyturn")
     with pytest.raises(StoreUnavailable, match="nothing listens"):
         unreachable.sessions("ada")  # type: ignore[arg-type]
-    with pytest.raises(StoreUnavailable, match="next attempt"):
+    with pytest.raises(StoreUnavailable, match=r"next attempt .* nothing listens"):
         unreachable.sessions("ada")  # type: ignore[arg-type]
+    assert caplog.text.count("could not be opened") == 1
     monkeypatch.setattr(issuer, "_RETRY_SECONDS", -1.0)
     with pytest.raises(StoreUnavailable, match="nothing listens"):
         unreachable.__enter__()

@@ -17,7 +17,7 @@ from keyturn.config.components import Clock, Components, build_components, check
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.settings import Settings, read_settings
 from keyturn.core.types import P, T
-from keyturn.errors import ConfigurationError, StoreUnavailable, Unavailable
+from keyturn.errors import ConfigurationError, Refusal, StoreUnavailable
 from keyturn.flows import Flow, drive, drive_async
 from keyturn.issuer_flows import IssuerFlows
 from keyturn.stores.open import MEMORY
@@ -56,6 +56,7 @@ class _BaseIssuer:
         self._is_closed = False
         self._entered = 0
         self._is_forked = False
+        self._failure: Refusal | None = None
         self._retry_at = float("-inf")
         self._lock = Lock()
         _fork_hooks.add(WeakMethod(self._leave_to_parent, _fork_hooks.discard))
@@ -102,10 +103,15 @@ class _BaseIssuer:
             self._check_openable()
             try:
                 self.current = parts = self._start()
-            except Unavailable:
-                self._retry_at = time.monotonic() + _RETRY_SECONDS
+            except Refusal as error:
+                self._record_failure(error)
                 raise
             return parts
+
+    def _record_failure(self, error: Refusal) -> None:
+        self._failure, self._retry_at = error, time.monotonic() + _RETRY_SECONDS
+        # Clients are told the status only.
+        _logger.error("the issuer could not be opened: %s", error.detail)
 
     def _enter(self) -> None:
         """Open the issuer, if it is not. It is closed at the end of the last ``with`` block that entered it."""
@@ -125,9 +131,10 @@ class _BaseIssuer:
             raise ConfigurationError("this issuer is closed; enter it again (`with`) to open it anew")
         if self._is_forked and self.settings.store == MEMORY:
             raise ConfigurationError("the store memory: was opened before a fork; set KEYTURN_STORE to a database")
-        if time.monotonic() < self._retry_at:
+        if self._failure is not None and time.monotonic() < self._retry_at:
             # Requests must not queue for a store that has just been away.
-            raise StoreUnavailable("the store could not be opened; the next attempt follows within a second")
+            kind = ConfigurationError if isinstance(self._failure, ConfigurationError) else StoreUnavailable
+            raise kind(f"the next attempt to open the issuer follows within a second: {self._failure.detail}")
 
     def _start(self) -> Components:
         parts = build_components(self.settings, self.config, is_async=self._is_async, **self._clocks)

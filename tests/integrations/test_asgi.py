@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integrations.guarded_app import COOKIE, ISSUER, Answer, App, GuardedIssuer, bearer, cookie, exchange, run
-from keyturn import Verifier
+from keyturn import Issuer, Verifier
 from keyturn.errors import ConfigurationError, StoreUnavailable
 from keyturn.flows import IssuedCredentials
 from keyturn.integrations.asgi import AuthMiddleware
@@ -195,12 +196,13 @@ def test_a_refused_websocket_gets_a_response_if_the_server_supports_it(issuer_ap
 # --- configuration ---
 
 
-def test_a_guard_is_configured_one_way(issuer_app: GuardedIssuer) -> None:
+def test_a_guard_is_configured_one_way(issuer_app: GuardedIssuer, tmp_path: Path) -> None:
     verifier = Verifier(ISSUER, "orders", revocation="none")
     for wrong in (
         {},
         {"verifier": verifier, "issuer": issuer_app.issuer},
         {"issuer": issuer_app.issuer, "cookie_cache_size": 0},
+        {"issuer": Issuer.from_env(store="memory:", data_dir=str(tmp_path))},
     ):
         with pytest.raises(ConfigurationError):
             AuthMiddleware(App(), **wrong)

@@ -15,7 +15,9 @@ from keyturn.core.revocation import Revocation, RevocationKind
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
 from keyturn.stores.open import open_store
+from keyturn.stores.sql import transfer
 from keyturn.stores.sql.store import SqlStore
+from keyturn.stores.sql.tables import metadata
 from keyturn.stores.sql.transfer import copy_database
 from keyturn.testing.contract.one_time import ROOMY, new_value
 from keyturn.testing.contract.records import LATER, NOW, new_account, new_increment, new_session
@@ -122,6 +124,10 @@ def test_a_killed_transfer_resumes(tmp_path: Path, fresh: Fresh) -> None:
     page = store.log.snapshot()
     assert (page.sequence, len(page.entries)) == (21, 21)
     store.close()
+
+
+def test_every_table_is_copied_but_the_counters() -> None:
+    assert set(transfer._TRANSFERRED) == {each for name, each in metadata.tables.items() if name != "counters"}
 
 
 def test_only_an_empty_database_is_copied_into(tmp_path: Path, fresh: Fresh) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from keyturn import AsyncIssuer
+from keyturn.errors import ConfigurationError
 from keyturn.web import asgi
 from keyturn.web.application import Exchange
 from keyturn.web.asgi import AsgiEndpoints
-from web.exchanges import HOST, JSON, PASSWORD, Sent, asgi_scope, open_async, send_asgi
+from keyturn.web.wsgi import WsgiEndpoints
+from web.exchanges import HOST, JSON, PASSWORD, Sent, asgi_scope, open_async, open_sync, send_asgi
 
 ADA = json.dumps({"email": "ada@example.com", "password": PASSWORD}).encode()
 LOGIN = Sent("POST", "/auth/login", (HOST, JSON), ADA)
@@ -97,3 +99,10 @@ def test_the_endpoints_are_served_below_a_mount_point(issuer: AsyncIssuer) -> No
     assert post(app, [chunk(ADA)], **mounted) == (401, "login_failed")
     assert post(app, [chunk(ADA)], root_path="/id", path="/idauth/login") == (404, "not_found")
     assert [each.route for each in seen] == ["/auth/login", "unmatched"]
+
+
+def test_an_issuer_of_the_other_kind_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="needs an AsyncIssuer"):
+        AsgiEndpoints(open_sync())  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="needs an Issuer"):
+        WsgiEndpoints(open_async())

@@ -230,6 +230,8 @@ def _authenticator_for(
 ) -> _Authenticator:
     if cookie_cache_size < 1:
         raise ConfigurationError("cookie_cache_size must be at least 1")
+    if issuer is not None and not hasattr(issuer, "ready"):
+        raise ConfigurationError("AuthMiddleware needs an AsyncIssuer, not an Issuer")
     if issuer is not None and verifier is None:
         return _SessionAuthenticator(issuer, trusted_origins, cookie_cache_size)
     if verifier is not None and issuer is None:

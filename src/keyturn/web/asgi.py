@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from keyturn.errors import BadRequest, Refusal, RequestTimeout
+from keyturn.errors import BadRequest, ConfigurationError, Refusal, RequestTimeout
 from keyturn.flows import drive_async
 from keyturn.web.application import AsyncIssuerLike, EndpointsApplication, Exchange
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
@@ -32,6 +32,8 @@ class AsgiEndpoints(EndpointsApplication):
     """
 
     def __init__(self, issuer: AsyncIssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+        if not hasattr(issuer, "ready"):
+            raise ConfigurationError("AsgiEndpoints needs an AsyncIssuer; for an Issuer use WsgiEndpoints")
         super().__init__(issuer, observe)
         self._issuer = issuer
         self._running = 0

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
-from keyturn.errors import BadRequest, Refusal, RequestTimeout
+from keyturn.errors import BadRequest, ConfigurationError, Refusal, RequestTimeout
 from keyturn.flows import drive
 from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
 from keyturn.web.client_address import TrustedNetwork, client_address
@@ -47,6 +47,8 @@ class WsgiEndpoints(EndpointsApplication):
     """
 
     def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+        if hasattr(issuer, "ready"):
+            raise ConfigurationError("WsgiEndpoints needs an Issuer; for an AsyncIssuer use AsgiEndpoints")
         super().__init__(issuer, observe)
         self._issuer = issuer
         self._slots = BoundedSemaphore(MAX_REQUESTS)
