@@ -93,6 +93,12 @@ STATIONS = {
 }
 """The functions that are drawn, in order: the decisions and the crossings of a layer."""
 
+LABELS = {
+    ("cookie", STATIONS["cookie"][0]): "Issuer.verify",
+    ("refresh", STATIONS["refresh"][0]): "Issuer.refresh",
+}
+"""Names of the methods that one traced function stands for: every method of ``Issuer`` is made by ``_sync_method``."""
+
 
 class Tracer:
     """Records the functions of Keyturn that threads enter while it is on, in order of their first call."""
