@@ -176,13 +176,13 @@ def test_a_clock_that_is_wrong_is_logged_once_and_shown_in_the_metrics(
     clock.now = NOW - 20
     with caplog.at_level(logging.WARNING, "keyturn.verifier"):
         for _ in range(3):
-            polled_feed._read(None)
+            polled_feed._read(polled_feed._reader, polled_feed._stop, None)
     metrics = harness.verifier.metrics()
     assert metrics.clock_difference_seconds == -20
     assert metrics.problem == "this machine's clock or the issuer's is wrong: they differ by -20 s"
     assert [each.getMessage() for each in caplog.records] == [metrics.problem]
     clock.now = NOW
-    polled_feed._read(None)
+    polled_feed._read(polled_feed._reader, polled_feed._stop, None)
     assert (harness.verifier.metrics().problem, harness.verifier.metrics().clock_difference_seconds) == ("", 0)
 
 

@@ -236,7 +236,7 @@ def test_a_stream_without_events_is_retried_with_backoff(
     pauses: list[float] = []
     for _ in range(8):
         recording_reader.streams = [[opening()]]
-        feed._read(None)
+        feed._read(feed._reader, feed._stop, None)
         pauses.append(feed._next_stream_at - monotonic.now)
         monotonic.now = feed._next_stream_at
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]

@@ -204,7 +204,7 @@ class HttpFeed:
             stop.wait(pause)
         self._resolve(first)
 
-    def _read(self, reader: FeedReader, stop: Event, first: Future[None]) -> float:
+    def _read(self, reader: FeedReader, stop: Event, first: Future[None] | None) -> float:
         """Stream, or poll once. Return the seconds to pause."""
         if self._open_stream is not None and self._monotonic() >= self._next_stream_at:
             try:
