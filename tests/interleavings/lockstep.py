@@ -10,7 +10,7 @@ from keyturn.core.throttle import Bucket
 from keyturn.core.types import EPOCH
 from keyturn.stores.memory import MemoryStore
 
-PORTS = ("sessions", "accounts", "throttles", "log")
+PORTS = ("sessions", "accounts", "throttles", "log", "one_time")
 WRITES = ("insert", "replace", "increment_generation", "raise_not_before", "replace_and_revoke")
 NEWS = 1000
 
@@ -45,7 +45,7 @@ class Lockstep:
     def __init__(self, real: Any) -> None:
         self.real, self.twin = real, MemoryStore()
         self.asked = 0
-        self.sessions, self.accounts, self.throttles, self.log = (_Both(name, self) for name in PORTS)
+        self.sessions, self.accounts, self.throttles, self.log, self.one_time = (_Both(name, self) for name in PORTS)
         self._written: dict[Question, None] = {}
         self._read = 0
 

@@ -3,6 +3,7 @@
 ``stores/redis/relay.py`` describes the entries and heartbeats of the stream.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -67,21 +68,19 @@ class RedisFeed(HttpFeed):
         )
         self._address = read_redis_address(redis_url, "redis_url")
 
-    def stream(self, first: Future[None] | None = None) -> None:
-        """Read the stream until closed. Resolves ``first`` when the feed is complete. Raises ``Unavailable``."""
-        if not self._reader.progress.is_following:
+    def _stream(self, reader: FeedReader, stop: threading.Event, first: Future[None] | None) -> None:
+        if not reader.progress.is_following:
             # A poll of the issuer is faster than waiting for heartbeats. If it fails, Redis alone suffices.
-            self._try_poll()
-        if self._reader.progress.is_following:
+            self._try_poll(reader, stop)
+        if reader.progress.is_following:
             self._resolve(first)
-        reader, stop = self._reader, self._stop
         RedisStreamReader(reader).run(
             self._address, lambda: self._on_event(reader.freshness.is_fresh(self._monotonic()), first, stop)
         )
 
-    def _try_poll(self) -> None:
+    def _try_poll(self, reader: FeedReader, stop: threading.Event) -> None:
         try:
-            self.poll()
+            self._poll(reader, stop)
         except Exception as error:  # any error: Redis alone may suffice
             self._feed_outage.failed(error)
 
