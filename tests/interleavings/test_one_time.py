@@ -111,6 +111,7 @@ def test_two_exchanges_of_one_code(harness: Harness, reported: Reported) -> None
     assert report.schedules > 1000
 
 
+@pytest.mark.long(stands_in="tests/interleavings/test_one_time.py::test_two_exchanges_of_one_code")
 def test_three_exchanges_of_one_code(harness: Harness, reported: Reported) -> None:
     text = put(harness)
     actors = [exchanging(harness, name, text) for name in ("p", "q", "s")]

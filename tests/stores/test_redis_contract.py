@@ -10,6 +10,9 @@ from keyturn.testing.contract import StoreContract
 from services import RedisCluster, RedisSentinels, RedisServer
 from services.fixtures import Fresh
 
+CONTRACT = "tests/stores/test_redis_contract.py::{}::test_a_stored_session_is_loaded_unchanged"
+ONE_SERVER, ASYNC_CLUSTER = CONTRACT.format("TestOneServer"), CONTRACT.format("TestAsyncCluster")
+
 
 class TestOneServer(StoreContract):
     @pytest.fixture
@@ -27,6 +30,7 @@ class TestAsyncOneServerAndPostgres(StoreContract):
         store.close()
 
 
+@pytest.mark.long(stands_in=ONE_SERVER)
 class TestSentinels(StoreContract):
     @pytest.fixture
     def store(self, empty_sentinels: RedisSentinels, file_url: str) -> Iterator[object]:
@@ -35,6 +39,7 @@ class TestSentinels(StoreContract):
         store.close()
 
 
+@pytest.mark.long(stands_in=ASYNC_CLUSTER)
 class TestCluster(StoreContract):
     @pytest.fixture
     def store(self, empty_cluster: RedisCluster, file_url: str) -> Iterator[object]:

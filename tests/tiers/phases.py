@@ -40,7 +40,10 @@ QUICK = Phase(
 
 STORES = Phase(
     "stores",
-    tuple(f"tests/{each}" for each in ("stores", "interleavings", "state_machine", "transports", "bench")),
+    tuple(
+        f"tests/{each}"
+        for each in ("stores", "interleavings", "state_machine", "transports", "bench", "test_issuer_life.py")
+    ),
     workers=5,
     options=(f"--ignore={CONTRACT}",),
     group="loadgroup",

@@ -53,4 +53,4 @@ class EventParser:
             self._name = value.decode("ascii", "replace")
         elif field == b"data":
             self._data.append(value)
-            self._size += len(value) + 1
+            self._size += len(line) + 1
