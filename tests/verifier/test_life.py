@@ -139,3 +139,13 @@ def test_a_fork_resets_a_feed_and_leaves_a_closed_one_closed(issuer_feed: Issuer
     polled_feed.reset()
     polled_feed.start().result(30)
     assert polled_feed.freshness.complete_as_of == float("-inf")
+
+
+def test_a_feed_that_was_passed_in_is_neither_opened_nor_closed(polled_feed: HttpFeed, key: SigningKey) -> None:
+    with Verifier("https://auth.example.com", "orders", keys=KeySet([key]), feed=polled_feed):
+        pass
+    polled_feed.stream()  # it has no stream: nothing is read
+    assert polled_feed.freshness.complete_as_of == float("-inf")
+    polled_feed.start().result(30)
+    assert polled_feed.freshness.complete_as_of > float("-inf")
+    polled_feed.close()
