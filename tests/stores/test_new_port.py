@@ -29,7 +29,7 @@ def test_a_new_port_touches_six_files_and_passes_the_contract_on_every_store(tmp
     )
     assert applied.returncode == 0, f"mend new_port.patch: {applied.stderr}"
     options = ["-q", "-c", "pyproject.toml", "--rootdir=.", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'tmp'}"]
-    command = [sys.executable, "-m", "pytest", *options, *CONTRACTS, "-k", "a_note_is_inserted_once"]
+    command = [sys.executable, "-m", "pytest", *options, *CONTRACTS, "--long", "-k", "a_note_is_inserted_once"]
     environment = {name: value for name, value in os.environ.items() if name not in INHERITED}
     ended = run(command, TESTS.parent, {**environment, "PYTHONPATH": f"{source.parent}:{TESTS}"}, 120)
     assert ended.status == 0, ended.output
