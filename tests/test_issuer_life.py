@@ -21,7 +21,6 @@ from services.redis import RedisServer
 
 PASSWORD = "a bicycle made of rain"
 ADA = "ada@example.com"
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
 threads_and_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
@@ -183,7 +182,6 @@ def test_an_opening_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
     assert len(sqlite_forks._open) == before
 
 
-@forks
 @threads_and_fork
 def test_a_forked_child_opens_its_own_store(stores: dict[str, Any]) -> None:
     with Issuer.from_env(**stores) as issuer:
@@ -206,7 +204,6 @@ def test_a_forked_child_opens_its_own_store(stores: dict[str, Any]) -> None:
         assert issuer.verify(str(again.session_token))
 
 
-@forks
 @threads_and_fork
 def test_an_issuer_that_is_forked_before_its_first_use_serves_every_worker(stores: dict[str, Any]) -> None:
     """As under ``gunicorn --preload``: built at import, used by each worker."""
@@ -221,7 +218,6 @@ async def verify(issuer: AsyncIssuer, token: str) -> str:
         return (await issuer.verify(token)).subject
 
 
-@forks
 @threads_and_fork
 def test_a_forked_child_keeps_its_commits_when_the_parent_closes(tmp_path: Path) -> None:
     """SQLite: a connection that a child opened beside an inherited one lost its write-ahead log."""
@@ -248,7 +244,6 @@ def test_a_forked_child_keeps_its_commits_when_the_parent_closes(tmp_path: Path)
     database.close()
 
 
-@forks
 @threads_and_fork
 def test_a_forked_child_is_refused_a_database_in_use_during_the_fork(tmp_path: Path) -> None:
     with Issuer.from_env(data_dir=str(tmp_path), background=False) as issuer:
@@ -261,7 +256,6 @@ def test_a_forked_child_is_refused_a_database_in_use_during_the_fork(tmp_path: P
         assert issuer.login(ADA, PASSWORD).subject == issued.subject
 
 
-@forks
 @threads_and_fork
 def test_a_forked_child_does_not_use_a_copied_memory_store(tmp_path: Path) -> None:
     settings = Settings(issuer="https://auth.example.com", audience="x", store="memory:", secret="s3cret-" * 8)

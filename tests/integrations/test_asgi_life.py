@@ -1,15 +1,12 @@
 """AuthMiddleware and the life of its issuer: opened on first use, again after closing, and anew after a fork."""
 
-import os
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from integrations.guarded_app import PASSWORD, App, ask, cookie, run
 from keyturn import AsyncIssuer
 from keyturn.integrations.asgi import AuthMiddleware
-from test_issuer_life import forks, in_child, threads_and_fork
+from test_issuer_life import in_child, threads_and_fork
 
 
 class Site:
@@ -45,9 +42,7 @@ def test_a_guard_opens_its_issuer_on_first_use_and_again_after_closing(tmp_path:
     run(site.issuer.close())
 
 
-@forks
 @threads_and_fork
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
 def test_a_forked_guard_answers_from_its_own_feed(tmp_path: Path) -> None:
     site = Site(tmp_path, revocation_staleness_seconds=60)
     issued = run(site.issuer.signup("ada@example.com", PASSWORD))

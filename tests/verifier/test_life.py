@@ -1,6 +1,5 @@
 """The life of a verifier: a forked child reads the feed anew, and a closed verifier reads again when it is entered."""
 
-import os
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -17,7 +16,6 @@ from verifier.issuer_feed import URL, IssuerFeed
 from verifier.test_threads import _in_a_child
 
 Mint = Callable[..., str]
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
 threads_and_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 END = {"entries": [], "sequence": 1, "log": 1}
 
@@ -46,7 +44,6 @@ def verify(feed_site: Any, clock: Any) -> Verifier:
     )
 
 
-@forks
 @threads_and_fork
 def test_a_forked_child_does_not_answer_from_its_parents_feed(feed_site: Any, verify: Verifier, mint: Mint) -> None:
     token = mint(iss=feed_site.url)
@@ -62,7 +59,6 @@ def test_a_forked_child_does_not_answer_from_its_parents_feed(feed_site: Any, ve
     verify.close()
 
 
-@forks
 @threads_and_fork
 def test_a_forked_child_refuses_while_the_feed_cannot_be_read(feed_site: Any, verify: Verifier, mint: Mint) -> None:
     token = mint(iss=feed_site.url)
