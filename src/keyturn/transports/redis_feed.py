@@ -68,19 +68,19 @@ class RedisFeed(HttpFeed):
         )
         self._address = read_redis_address(redis_url, "redis_url")
 
-    def _stream(self, reader: FeedReader, stop: threading.Event, first: Future[None] | None) -> None:
-        if not reader.progress.is_following:
+    def _stream(self, feed_reader: FeedReader, stop: threading.Event, first: Future[None] | None) -> None:
+        if not feed_reader.progress.is_following:
             # A poll of the issuer is faster than waiting for heartbeats. If it fails, Redis alone suffices.
-            self._try_poll(reader, stop)
-        if reader.progress.is_following:
+            self._try_poll(feed_reader, stop)
+        if feed_reader.progress.is_following:
             self._resolve(first)
-        RedisStreamReader(reader).run(
-            self._address, lambda: self._on_event(reader.freshness.is_fresh(self._monotonic()), first, stop)
+        RedisStreamReader(feed_reader).run(
+            self._address, lambda: self._on_event(feed_reader.freshness.is_fresh(self._monotonic()), first, stop)
         )
 
-    def _try_poll(self, reader: FeedReader, stop: threading.Event) -> None:
+    def _try_poll(self, feed_reader: FeedReader, stop: threading.Event) -> None:
         try:
-            self._poll(reader, stop)
+            self._poll(feed_reader, stop)
         except Exception as error:  # any error: Redis alone may suffice
             self._feed_outage.failed(error)
 
