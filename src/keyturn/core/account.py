@@ -19,6 +19,8 @@ class Account:
     """Login record of one subject.
 
     ``version``: compare-and-swap counter of the record. The password hash is masked in ``repr``.
+    ``scope``: scopes that a login of the account is granted at most, separated by spaces (RFC 6749 section 3.3).
+    ``is_admin``: the account may administer Keyturn itself. Only the command line sets it.
     """
 
     subject: Subject
@@ -27,6 +29,8 @@ class Account:
     created_at: Instant
     disabled: bool = False
     version: int = 0
+    scope: str = ""
+    is_admin: bool = False
 
     def __repr__(self) -> str:
         return f"Account(subject={self.subject!r}, disabled={self.disabled})"

@@ -64,4 +64,5 @@ class MemoryAccounts:
 
 
 def _check_storable(account: Account) -> None:
-    check_storable(account.subject, account.identifier, account.password_hash, account.created_at, account.version)
+    texts = (account.subject, account.identifier, account.password_hash, account.scope)
+    check_storable(*texts, account.created_at, account.version)

@@ -136,13 +136,15 @@ def account_to_row(account: Account) -> dict[str, object]:
         "created_at": account.created_at,
         "disabled": account.disabled,
         "version": account.version,
+        "scope": account.scope,
+        "is_admin": account.is_admin,
     }
 
 
 def row_to_account(row: Row) -> Account:
     """Convert a row of ``accounts``, in column order."""
-    subject, identifier, password_hash, created_at, disabled, version = row
-    return Account(subject, identifier, password_hash, created_at, bool(disabled), version)
+    subject, identifier, password_hash, created_at, disabled, version, scope, is_admin = row
+    return Account(subject, identifier, password_hash, created_at, bool(disabled), version, scope, bool(is_admin))
 
 
 def row_to_bucket(row: Row) -> Bucket:

@@ -1,6 +1,6 @@
 """Tables with portable types. Columns that change often are not indexed, so that a rotation rewrites one row only."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, false, text
 from sqlalchemy import Text as AnyText
 
 _Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -100,6 +100,9 @@ accounts = Table(
     Column("created_at", _Number, nullable=False),
     Column("disabled", Boolean(create_constraint=False), nullable=False),
     Column("version", _Number, nullable=False),
+    # Defaults in the database: during an upgrade, issuers of the version before insert accounts without them.
+    Column("scope", _TEXT, nullable=False, server_default=text("''")),
+    Column("is_admin", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Index(None, "identifier", unique=True),
 )
 

@@ -22,12 +22,13 @@ class AccountContract:
     """Tests of insert, find, load, replace and replace_and_revoke."""
 
     def test_a_stored_account_is_loaded_unchanged(self, store: Store) -> None:
-        for disabled in (False, True):
-            account = new_account(disabled=disabled, version=3)
+        for flag in (False, True):
+            account = new_account(disabled=flag, version=3, scope="orders:read profile" * flag, is_admin=flag)
             assert store.accounts.insert(account) is True
             assert store.accounts.find(account.identifier) == account
             assert store.accounts.load(account.subject) == account
-            assert type(getattr(store.accounts.load(account.subject), "disabled", None)) is bool
+            for name in ("disabled", "is_admin"):
+                assert type(getattr(store.accounts.load(account.subject), name, None)) is bool
 
     def test_an_unknown_account_loads_as_none(self, store: Store) -> None:
         assert store.accounts.find(new_name()) is None
@@ -68,7 +69,13 @@ class AccountContract:
         account = new_account()
         store.accounts.insert(account)
         changed = replace(
-            account, identifier=f"{new_name()}@example.org", password_hash="other", disabled=True, version=1
+            account,
+            identifier=f"{new_name()}@example.org",
+            password_hash="other",
+            disabled=True,
+            version=1,
+            scope="orders:read",
+            is_admin=True,
         )
         assert store.accounts.replace(changed) is True
         assert store.accounts.load(account.subject) == store.accounts.find(changed.identifier) == changed
