@@ -217,4 +217,6 @@ def test_a_principal_is_built_from_the_claims() -> None:
         ("pwd", "otp"),
         "aal2",
         ("read", "write"),
+        4,
+        Instant(100),
     )

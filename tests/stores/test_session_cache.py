@@ -193,18 +193,20 @@ def test_racing_loads_do_not_cache_a_void_session() -> None:
     assert void == []
 
 
-def test_a_listener_is_called_until_it_unsubscribes(session_cache: LocalSessionCache) -> None:
-    calls: list[str] = []
+def test_a_listener_receives_each_revocation_until_it_unsubscribes(session_cache: LocalSessionCache) -> None:
+    first, second = entry(RevocationKind.SESSION, "s1", ENDED), entry(RevocationKind.SUBJECT, "ada", 2, 2)
+    calls: list[tuple[str, Revocation | None]] = []
     stop, other = (
-        session_cache.subscribe(lambda: calls.append("one")),
-        session_cache.subscribe(lambda: calls.append("two")),
+        session_cache.subscribe(lambda applied: calls.append(("one", applied))),
+        session_cache.subscribe(lambda applied: calls.append(("two", applied))),
     )
-    session_cache.apply(entry(RevocationKind.SESSION, "s1", ENDED))
+    session_cache.apply(first)
     stop()
+    session_cache.apply_local(second)
     session_cache.reset(RevocationPage((entry(RevocationKind.SESSION, "s2", ENDED, 2),), 2))
     other()
     session_cache.apply(entry(RevocationKind.SESSION, "s3", ENDED, 3))
-    assert calls == ["one", "two", "two"]
+    assert calls == [("one", first), ("two", first), ("two", second), ("two", None)]
 
 
 def test_hits_and_misses_are_counted(session_cache: LocalSessionCache, clock: Clock) -> None:

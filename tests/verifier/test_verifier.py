@@ -34,6 +34,8 @@ def test_a_live_token_names_its_principal(harness: VerifierHarness, mint: Mint) 
         amr=("pwd", "otp"),
         acr="aal2",
         scope=("read", "write"),
+        generation=3,
+        issued_at=Instant(NOW),
     )
     assert harness(token) == expected
     assert harness(token) is harness(token), "the second answer is remembered"

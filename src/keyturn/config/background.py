@@ -47,8 +47,8 @@ class BackgroundTasks:
             threading.Thread(target=self._run_loop, name="keyturn.background", daemon=True),
         ]
         if self._relay is not None:
-            components.session_cache.subscribe(self._relay.wake)
-            run = self._relay.run
+            wake, run = self._relay.wake, self._relay.run
+            components.session_cache.subscribe(lambda _: wake())
             self._threads.append(threading.Thread(target=run, args=(self._stop,), name="keyturn-relay", daemon=True))
 
         if (quarantine := components.quarantine) is not None:

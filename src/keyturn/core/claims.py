@@ -56,7 +56,7 @@ class AccessClaims(Protocol):
     @property
     def exp(self) -> Instant: ...
     @property
-    def iat(self) -> int: ...
+    def iat(self) -> Instant: ...
     @property
     def nbf(self) -> int: ...
     @property
@@ -172,4 +172,6 @@ def principal_from_claims(claims: AccessClaims) -> Principal:
         tuple(claims.amr),
         claims.acr,
         tuple(claims.scope.split()),
+        claims.gen,
+        claims.iat,
     )

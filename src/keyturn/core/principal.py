@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import Forbidden, StepUpRequired
 
 CredentialType = Literal["session", "access"]
@@ -12,6 +12,8 @@ class Principal(NamedTuple):
     """Authenticated subject of a request; the same for a session token and an access token.
 
     ``auth_time``, ``credential_expires_at``: whole seconds. The latter: latest end of *the presented credential*.
+    ``generation``, ``issued_at``: of the access token, or of the session for a session token (``issued_at`` is when it
+    was opened). A revocation of the subject, the client or everything is compared with them.
     A named tuple because it is immutable and created for every new token: a frozen dataclass takes four times as long
     to create.
     """
@@ -25,6 +27,8 @@ class Principal(NamedTuple):
     amr: tuple[str, ...] = ()
     acr: str = ""
     scope: tuple[str, ...] = ()
+    generation: int = 0
+    issued_at: Instant = EPOCH
 
     def require_scope(self, scope: str) -> None:
         """Raise ``Forbidden`` unless ``scope`` was granted (RFC 6749 section 3.3)."""

@@ -105,6 +105,8 @@ def session_principal(session: Session, config: IssuerConfig) -> Principal:
         amr=session.amr,
         acr=acr_for(session.amr),
         scope=tuple(session.scope.split()),
+        generation=session.generation,
+        issued_at=session.created_at,
     )
 
 

@@ -17,7 +17,7 @@ import structlog
 from keyturn.clock import monotonic_raw
 from keyturn.core.backoff import backoff_seconds
 from keyturn.core.feed import Event, LogCursor, Progress, State
-from keyturn.core.revocation import RevocationPage
+from keyturn.core.revocation import Revocation, RevocationPage
 from keyturn.core.sealed import Secrets
 from keyturn.core.signed_mark import sign_mark
 from keyturn.core.types import Instant
@@ -122,7 +122,7 @@ class FeedBroadcaster:
     async def _run(self) -> None:
         loop, notification = asyncio.get_running_loop(), asyncio.Event()
 
-        def notify() -> None:
+        def notify(_: Revocation | None) -> None:
             if not notification.is_set():
                 loop.call_soon_threadsafe(notification.set)
 

@@ -20,6 +20,10 @@ LINGER_SECONDS = 60
 """Keep revocations this long after expiry: a session read before one may still be on its way into the cache."""
 
 
+Listener = Callable[[Revocation | None], None]
+"""Receives each revocation after it was applied, or None after a snapshot, which may hold any revocation."""
+
+
 class LocalSessionCache:
     """Thread-safe ``ports.SessionCache`` in this process, and the sink of its feed.
 
@@ -45,7 +49,7 @@ class LocalSessionCache:
         self._by_subject: dict[str, set[SessionId]] = {}
         # Held for every change. Readers need no lock: each reads one dict at a time.
         self._lock = Lock()
-        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._listeners: tuple[Listener, ...] = ()
         self.hits = 0
         """Cache hits. Counted without a lock: a race may lose a few increments."""
         self.misses = 0
@@ -77,8 +81,8 @@ class LocalSessionCache:
         """Number of revocations."""
         return len(self._revocations)
 
-    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call ``listener`` after every revocation, in the thread that applied it. Return a function to unsubscribe.
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with every revocation, in the thread that applied it. Return a function to unsubscribe.
 
         The listener must not block or use a store.
         """
@@ -196,7 +200,7 @@ class LocalSessionCache:
                     self._discard(sid)
             else:
                 self._clear()
-        self._notify()
+        self._notify(entry)
 
     def reset(self, page: RevocationPage) -> None:
         """Restart from a snapshot after a gap in the log, and remove all sessions.
@@ -209,7 +213,7 @@ class LocalSessionCache:
                 self._revocations.apply(entry)
             self._revocations.sequence = page.sequence
             self._log, self._suspended_before = page.log_id, page.suspended_before
-        self._notify()
+        self._notify(None)
 
     def mark_complete(self, requested_at: float) -> None:
         """Record that every entry committed by ``requested_at`` (monotonic seconds of the *request*) was applied."""
@@ -220,9 +224,9 @@ class LocalSessionCache:
         with self._lock:
             self._revocations.expire(Instant(now - LINGER_SECONDS))
 
-    def _notify(self) -> None:
+    def _notify(self, entry: Revocation | None) -> None:
         for listener in self._listeners:
-            listener()
+            listener(entry)
 
     def _is_outdated(self, loaded: LoadedSession) -> bool:
         # The load may have raced a revocation: then the session it returned is outdated.
