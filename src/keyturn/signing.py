@@ -24,6 +24,11 @@ class KeyRing:
         self._signing_keys: dict[str, SigningKey] = {}
         self._keys = SigningKeySet((), retired_seconds)
 
+    @property
+    def revision(self) -> object:
+        """The present keys: another object after each change."""
+        return self._keys
+
     def load(self, stored: Sequence[StoredKey]) -> None:
         """Replace the keys with ``stored``. Raises ``ConfigurationError`` if the secrets do not decrypt one of them."""
         if {each.kid for each in stored} == self._signing_keys.keys():

@@ -18,6 +18,7 @@ from keyturn.core.revocation import RevocationSet
 from keyturn.flows import IssuedCredentials, drive
 from keyturn.integrations.asgi import PRINCIPAL, AuthMiddleware
 from keyturn.passwords import Argon2Hasher, Argon2Parameters
+from keyturn.web.issuer_authenticator import IssuerAuthenticator
 
 ISSUER = "https://auth.example.com"
 COOKIE = b"__Host-kt_session"
@@ -86,6 +87,12 @@ class GuardedIssuer:
         """News from the feed, as of this moment."""
         self.session_cache.mark_complete(self.monotonic.now)
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass on both clocks, with a feed that keeps up."""
+        self.clock.now += seconds
+        self.monotonic.now += seconds
+        self.refresh_feed()
+
     def login(self, name: str = "ada", deliver: Any = "both") -> IssuedCredentials:
         return run(self.issuer.signup(f"{name}@example.com", PASSWORD, deliver=deliver))
 
@@ -94,15 +101,20 @@ class GuardedIssuer:
 
     def count_flows(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         flows: list[object] = []
-        from keyturn.integrations import asgi
+        from keyturn.web import auth
 
-        driven = asgi.drive_async
-        monkeypatch.setattr(asgi, "drive_async", lambda flow, ports: flows.append(flow) or driven(flow, ports))
+        driven = auth.drive_async
+        monkeypatch.setattr(auth, "drive_async", lambda flow, ports: flows.append(flow) or driven(flow, ports))
         return flows
 
     @property
+    def sessions(self) -> IssuerAuthenticator:
+        found: IssuerAuthenticator = self.guard._auth._decide.args[1]  # type: ignore[attr-defined]
+        return found
+
+    @property
     def cached_cookies(self) -> int:
-        return len(self.guard._authenticator._cookie_cache)  # type: ignore[attr-defined]
+        return len(self.sessions._cookies.entries)
 
 
 class Answer:

@@ -21,7 +21,7 @@ class Site:
 
     @property
     def cached(self) -> int:
-        return len(self.guard._authenticator._cookie_cache)  # type: ignore[attr-defined]
+        return len(self.guard._auth._decide.args[1]._cookies.entries)  # type: ignore[attr-defined]
 
 
 def test_a_guard_opens_its_issuer_on_first_use_and_again_after_closing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from integrations.guarded_app import PASSWORD, GuardedIssuer, cookie, run
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable
-from keyturn.integrations.asgi import MAX_CACHED_COOKIE_BYTES
+from keyturn.web.issuer_authenticator import MAX_CACHED_BYTES
 
 
 def test_a_cookie_seen_before_needs_no_flow(issuer_app: GuardedIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,17 +138,17 @@ def test_a_session_that_changed_meanwhile_is_not_remembered(
     found = issuer_app.session_cache.get(issued.session.sid)
     assert found is not None
     renewed = replace(found, session=replace(found.session, renewals=1, version=found.session.version + 1))
-    from keyturn.integrations import asgi
+    from keyturn.web import issuer_authenticator
 
-    driven = asgi.drive_async
+    authenticate = issuer_authenticator.authenticate
 
-    async def renew_in_between(flow: Any, ports: Any) -> Any:
-        answer = await driven(flow, ports)
+    def renew_in_between(*arguments: Any) -> Any:
+        caller = yield from authenticate(*arguments)
         issuer_app.session_cache.put(renewed)
-        return answer
+        return caller
 
-    issuer_app.guard._authenticator._cookie_cache.clear()  # type: ignore[attr-defined]
-    monkeypatch.setattr(asgi, "drive_async", renew_in_between)
+    issuer_app.sessions._cookies.clear()
+    monkeypatch.setattr(issuer_authenticator, "authenticate", renew_in_between)
     assert issuer_app.ask(cookie(issued)).status == 200
     assert issuer_app.cached_cookies == 0
 
@@ -159,5 +159,5 @@ def test_the_memory_is_bounded(make: Callable[..., GuardedIssuer]) -> None:
     for number in range(5):
         assert issuer_app.ask((name, b"%s; n=%d" % (value, number))).status == 200
     assert issuer_app.cached_cookies == 3
-    issuer_app.ask((name, value + b"; n=" + b"x" * MAX_CACHED_COOKIE_BYTES))
+    issuer_app.ask((name, value + b"; n=" + b"x" * MAX_CACHED_BYTES))
     assert issuer_app.cached_cookies == 3

@@ -35,10 +35,14 @@ from keyturn.ports.caches import SessionCache, SharedSessionCache
 
 
 class AuthenticatedCredential(NamedTuple):
-    """Principal of a verified credential, and its session as it was read; None if the session was not needed."""
+    """Principal of a verified credential.
+
+    ``session``: as it was read; None if it was not needed. ``claims``: of an access token.
+    """
 
     principal: Principal
     session: Session | None
+    claims: AccessClaims | None = None
 
 
 def verify_session(text: str, now: Instant, config: IssuerConfig) -> Flow[Principal]:
@@ -80,7 +84,7 @@ def authenticate_access(token: str, now: Instant, config: IssuerConfig) -> Flow[
     if verdict is Verdict.UNKNOWN or outlives_revocations:
         session = yield from _introspect(claims, now, config)
     yield from record_access_use(claims, config)
-    return AuthenticatedCredential(principal_from_claims(claims), session)
+    return AuthenticatedCredential(principal_from_claims(claims), session, claims)
 
 
 def _check_uncached(credential: ParsedCredential, now: Instant, config: IssuerConfig) -> Flow[Session]:

@@ -40,6 +40,11 @@ class PasswordRules(Protocol):
 class Signer(Protocol):
     """Signs JWTs and verifies access tokens. Runs in process; sync and async flows use the same object."""
 
+    @property
+    def revision(self) -> object:
+        """An object that is another one after each change of the keys."""
+        ...
+
     def sign(self, claims: Mapping[str, object], now: Instant, typ: str = ACCESS_TYPE) -> str:
         """Sign ``claims`` with the active key, as a compact JWS of type ``typ`` for the audience in ``claims``.
 

@@ -100,12 +100,12 @@ class EndpointsApplication:
             self._observe(Exchange(method, "unmatched" if isinstance(found, Refusal) else found.path, reply, seconds))
 
 
-def web_config_of(issuer: IssuerLike) -> WebConfig:
-    """Build the web configuration from the settings of an issuer."""
+def web_config_of(issuer: IssuerLike, trusted_origins: tuple[str, ...] = ()) -> WebConfig:
+    """Build the web configuration from the settings of an issuer. ``trusted_origins``: others, beside those."""
     settings = issuer.settings
     return web_config(
         issuer.config,
-        trusted_origins=split_list(settings.trusted_origins),
+        trusted_origins=(*split_list(settings.trusted_origins), *trusted_origins),
         service_digests=[service_digest(each) for each in split_list(settings.service_token)],
         open_feed=settings.environment == "development",
     )

@@ -3,6 +3,7 @@
 import hmac
 from typing import NamedTuple
 
+from keyturn.core.claims import AccessClaims
 from keyturn.core.csrf import SAFE_METHODS, check_origin, is_token_required
 from keyturn.core.principal import Principal
 from keyturn.core.session import Session
@@ -20,11 +21,13 @@ class Caller(NamedTuple):
     """Authenticated sender of a request.
 
     ``session``: as it was read to verify ``credential``; None if an access token was verified without it.
+    ``claims``: of an access token.
     """
 
     principal: Principal
     credential: Credential
     session: Session | None
+    claims: AccessClaims | None = None
 
 
 def guard(request: Request, now: Instant, config: WebConfig) -> Flow[Principal]:
@@ -43,24 +46,24 @@ def authenticate(request: Request, now: Instant, config: WebConfig) -> Flow[Call
         raise Unauthenticated("no credential was presented")
     if credential.cookie:
         refuse_cross_origin(request, config)
-    principal, session = yield from _verify(credential, now, config)
+    principal, session, claims = yield from _verify(credential, now, config)
     if credential.cookie:
         yield from require_csrf_token(request, principal.sid, config, session)
-    return Caller(principal, credential, session)
+    return Caller(principal, credential, session, claims)
 
 
-def guard_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Principal | None]:
+def authenticate_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Caller | None]:
     """Authenticate a request that may be anonymous. Return None for an anonymous one.
 
     A cookie that is dead, malformed or repeated counts as none: a browser sends it for weeks, and a refusal would keep
     its user from the login. A bearer token is sent on purpose: an invalid one is refused (RFC 6750 section 3.1).
-    Raises as ``guard``; ``CrossOrigin`` and ``CsrfTokenRequired`` only for a cookie that is valid.
+    Raises as ``authenticate``; ``CrossOrigin`` and ``CsrfTokenRequired`` only for a cookie that is valid.
     """
     credential = extract_optional(request, config.issuer_config)
     if credential is None:
         return None
     try:
-        principal, session = yield from _verify(credential, now, config)
+        principal, session, claims = yield from _verify(credential, now, config)
     except Unauthenticated:
         if credential.cookie:
             return None
@@ -69,7 +72,7 @@ def guard_optional(request: Request, now: Instant, config: WebConfig) -> Flow[Pr
         # An anonymous request has no authority that another site could abuse: check the origin of a valid cookie only.
         refuse_cross_origin(request, config)
         yield from require_csrf_token(request, principal.sid, config, session)
-    return principal
+    return Caller(principal, credential, session, claims)
 
 
 def refuse_cross_origin(request: Request, config: WebConfig) -> None:

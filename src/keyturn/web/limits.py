@@ -38,11 +38,21 @@ def check_headers(headers: Sequence[Header], http_version: str) -> None:
 
     HTTP/1.0 knows no Host. With two, a proxy and this server may each read another one (cache poisoning).
     """
+    check_guarded_headers(headers)
+    if not has_one_host(headers, http_version):
+        raise several_hosts()
+
+
+def check_guarded_headers(headers: Sequence[Header]) -> None:
+    """Raise ``HeadersTooLarge``, or ``BadRequest`` for several Hosts.
+
+    For a route of an application. Its server decides if a Host is required: test clients and some proxies send none.
+    """
     if len(headers) > MAX_HEADERS or sum([len(name) + len(value) for name, value in headers]) > MAX_HEAD_BYTES:
         raise HeadersTooLarge(
             hint=f"The request headers exceed the limit of {MAX_HEADERS} fields or {MAX_HEAD_BYTES} bytes."
         )
-    if not has_one_host(headers, http_version):
+    if [name for name, _ in headers].count(b"host") > 1:
         raise several_hosts()
 
 

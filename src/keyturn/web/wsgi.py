@@ -77,7 +77,7 @@ class WsgiEndpoints(EndpointsApplication):
             request = _read_request(environ, self._trusted)
             parts = self._issuer.parts
             flow = handle(request, *self._present(parts), found)
-            return drive(flow, parts.ports, _deadline(time.monotonic() + FLOW_SECONDS))
+            return drive(flow, parts.ports, deadline(time.monotonic() + FLOW_SECONDS))
         except Refusal as refusal:
             return self._refuse(refusal, method, path)
         except Exception:
@@ -95,7 +95,7 @@ def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork])
 
     Raises ``NotFound``, ``HeadersTooLarge``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.
     """
-    headers = list(_headers(environ))
+    headers = list(environ_headers(environ))
     # Neither name is of PEP 3333: gunicorn and Werkzeug set the first, uWSGI and mod_wsgi the second.
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     check_path(_octets(target.partition("?")[0]))
@@ -119,7 +119,8 @@ def _proxy_hops(environ: "WSGIEnvironment", headers: Sequence[Header]) -> list[b
     return [value for name, value in headers if name == b"x-forwarded-for"]
 
 
-def _headers(environ: "WSGIEnvironment") -> Iterator[Header]:
+def environ_headers(environ: "WSGIEnvironment") -> Iterator[Header]:
+    """Yield the headers of a request. Raises ``BadRequest`` for a text that is not Latin-1."""
     for key, text in environ.items():
         # HTTP_CONTENT_TYPE and HTTP_CONTENT_LENGTH are no headers of PEP 3333: a client would override the real ones.
         if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
@@ -181,7 +182,9 @@ def _chunks(stream: "InputStream", size: int) -> Iterator[bytes]:
         size -= len(chunk)
 
 
-def _deadline(give_up_at: float) -> Callable[[], None]:
+def deadline(give_up_at: float) -> Callable[[], None]:
+    """Return a function that raises ``StoreUnavailable`` after ``give_up_at``, in monotonic seconds."""
+
     def check() -> None:
         if time.monotonic() > give_up_at:
             raise flow_timeout()

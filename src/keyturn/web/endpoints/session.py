@@ -24,7 +24,7 @@ def get_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply
 
     With a cookie also the CSRF token, for a page that was reloaded.
     """
-    principal, credential, known = yield from authenticate(_delivery(request), now, config)
+    principal, credential, known, _ = yield from authenticate(_delivery(request), now, config)
     csrf_token: str | UnsetType = UNSET
     if credential.cookie:
         csrf_token = (yield from csrf_token_of(principal.sid, config.issuer_config, known)).reveal()
@@ -53,7 +53,7 @@ def get_sessions(request: Request, now: Instant, config: WebConfig) -> Flow[Repl
 
 def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End one of the caller's sessions."""
-    principal, credential, _ = yield from authenticate(request, now, config)
+    principal, credential, *_ = yield from authenticate(request, now, config)
     # ``match`` has checked the last segment: it has the format of a session id.
     sid = SessionId(request.path.rpartition("/")[2])
     revoked = yield from revoke_session(sid, "ended by its owner", now, config.issuer_config, owner=principal.subject)
@@ -62,14 +62,14 @@ def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply
 
 def post_logout(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End the session of this request."""
-    principal, credential, _ = yield from authenticate(request, now, config)
+    principal, credential, *_ = yield from authenticate(request, now, config)
     revoked = yield from revoke_session(principal.sid, LOGOUT, now, config.issuer_config)
     return revoked_reply(revoked, config.issuer_config, clear=credential.cookie)
 
 
 def post_logout_all(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End every session of the caller."""
-    principal, credential, _ = yield from authenticate(request, now, config)
+    principal, credential, *_ = yield from authenticate(request, now, config)
     revoked = yield from revoke_subject(principal.subject, now, config.issuer_config)
     return revoked_reply(revoked, config.issuer_config, clear=credential.cookie)
 
