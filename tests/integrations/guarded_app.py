@@ -101,10 +101,10 @@ class GuardedIssuer:
 
     def count_flows(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         flows: list[object] = []
-        from keyturn.web import auth
+        from keyturn.web import asgi_auth
 
-        driven = auth.drive_async
-        monkeypatch.setattr(auth, "drive_async", lambda flow, ports: flows.append(flow) or driven(flow, ports))
+        driven = asgi_auth.drive_async
+        monkeypatch.setattr(asgi_auth, "drive_async", lambda flow, ports: flows.append(flow) or driven(flow, ports))
         return flows
 
     @property

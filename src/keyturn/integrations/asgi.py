@@ -6,8 +6,8 @@ The principal is stored in ``scope["keyturn.principal"]``.
 from keyturn.errors import Refusal
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike
+from keyturn.web.asgi_auth import AsgiAuth
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send
-from keyturn.web.auth import AsgiAuth
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE
 
 PRINCIPAL = "keyturn.principal"

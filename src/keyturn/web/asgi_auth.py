@@ -1,0 +1,119 @@
+"""Authentication of ASGI requests and WebSocket handshakes, for any framework."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from keyturn.core.principal import Principal
+from keyturn.errors import ConfigurationError, Refusal
+from keyturn.flows import drive_async
+from keyturn.verifier import AsyncVerifier, Verifier
+from keyturn.web.application import AsyncIssuerLike, web_config_of
+from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
+from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
+from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
+from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
+from keyturn.web.message import Request
+
+_REFUSED_SOCKET = 1008  # RFC 6455 section 7.4.1: policy violation; servers answer 403 before the handshake
+_HANDSHAKE = "GET"
+
+
+class AsgiAuth(BaseAuth):
+    """Authentication of ASGI scopes, ``http`` and ``websocket``. A ``Verifier`` blocks in a thread.
+
+    ``issuer``: an ``AsyncIssuer``. Otherwise as ``BaseAuth``.
+    """
+
+    def __init__(
+        self,
+        issuer: AsyncIssuerLike | None = None,
+        verifier: Verifier | AsyncVerifier | None = None,
+        *,
+        trusted_origins: tuple[str, ...] = (),
+        cache_size: int = CREDENTIAL_CACHE_SIZE,
+    ) -> None:
+        if issuer is not None and not hasattr(issuer, "ready"):
+            raise ConfigurationError("an ASGI application needs an AsyncIssuer, not an Issuer")
+        super().__init__(issuer, verifier)
+        self._authenticate_cached: AuthenticateCached
+        self._decide: Callable[[Request, bool, bool], Awaitable[Principal | None]]
+        if issuer is not None:
+            sessions = IssuerAuthenticator(issuer, web_config_of(issuer, trusted_origins), cache_size)
+            self._authenticate_cached = sessions.authenticate_cached
+            self._decide = partial(_decide_by_flow, issuer, sessions)
+        elif verifier is not None:
+            self._authenticate_cached = partial(check_token_cache, verifier)
+            self._decide = partial(_decide_by_verifier, verifier)
+
+    async def authenticate(self, scope: Scope, *, optional: bool = False) -> Principal | None:
+        """Return the principal of a request or a WebSocket handshake.
+
+        ``optional``: return None for an anonymous request. A cookie that is dead, malformed or repeated, and an
+        Authorization header of another scheme, count as none; an invalid bearer token is refused.
+        Raises ``Unauthenticated`` and its subclasses, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``,
+        ``HeadersTooLarge``; ``RevocationUnknown`` and ``Unavailable`` (503) if the state cannot be determined.
+        """
+        return self.authenticate_cached(scope) or await self._authenticate(scope, optional)
+
+    def authenticate_cached(self, scope: Scope) -> Principal | None:
+        """Return the principal if its credential was accepted before and still is, else None: then ``authenticate``.
+
+        Never blocks. A handshake is never judged here.
+        """
+        authorization = cookie = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if authorization is not None:
+                    return None
+                authorization = value
+            elif name == b"cookie":
+                if cookie is not None:
+                    return None
+                cookie = value
+        if scope["type"] != "http":
+            return None
+        return self._authenticate_cached(scope["method"], authorization, cookie)
+
+    async def require(self, scope: Scope, requirement: Requirement | None = None) -> Principal:
+        """Return the principal. Raises as ``authenticate``, and as ``Requirement.check``."""
+        return self._check(await self.authenticate(scope), requirement)
+
+    async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or a WebSocket handshake that was received, with a refusal."""
+        if scope["type"] == "http":
+            return await send_reply(self.reply(refusal, scope["method"], scope["path"]), send)
+        await receive()
+        if "websocket.http.response" in scope.get("extensions", ()):
+            return await send_reply(self.reply(refusal, _HANDSHAKE, scope["path"]), send, "websocket.http")
+        return await send({"type": "websocket.close", "code": _REFUSED_SOCKET, "reason": refusal.code})
+
+    async def _authenticate(self, scope: Scope, optional: bool) -> Principal | None:
+        is_websocket = scope["type"] == "websocket"
+        # An unknown scope type has no method and raises KeyError, as the ASGI specification requires.
+        request = Request(_HANDSHAKE if is_websocket else scope["method"], scope["path"], headers=scope["headers"])
+        check_guarded_headers(request.headers)
+        try:
+            async with asyncio.timeout(FLOW_SECONDS):
+                return await self._decide(request, optional, is_websocket)
+        except TimeoutError:
+            raise flow_timeout() from None
+
+
+async def _decide_by_flow(
+    issuer: AsyncIssuerLike, sessions: IssuerAuthenticator, request: Request, optional: bool, is_websocket: bool
+) -> Principal | None:
+    parts = issuer.current or await issuer.ready()
+    flow = sessions.authenticate(request, parts, is_optional=optional, is_websocket=is_websocket)
+    return await drive_async(flow, parts.ports)
+
+
+async def _decide_by_verifier(
+    verifier: Verifier | AsyncVerifier, request: Request, optional: bool, _is_websocket: bool
+) -> Principal | None:
+    token = token_for_verifier(request, optional)
+    if token is None:
+        return None
+    if isinstance(verifier, AsyncVerifier):
+        return await verifier(token)
+    return await asyncio.to_thread(verifier, token)
