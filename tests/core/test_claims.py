@@ -1,5 +1,6 @@
 """Access token claims: which are written, and how each is checked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -60,6 +61,7 @@ class Claims:
     acr: str = "aal2"
     amr: list[str] = field(default_factory=lambda: ["pwd", "otp"])
     aud_limited: bool = False
+    own_claims: Mapping[str, object] = field(default_factory=lambda: {"tenant": 7})
 
 
 @pytest.mark.conforms("RFC 9068 2.2")
@@ -219,4 +221,5 @@ def test_a_principal_is_built_from_the_claims() -> None:
         ("read", "write"),
         4,
         Instant(100),
+        {"tenant": 7},
     )

@@ -76,7 +76,7 @@ class Signer:
     def verify(self, token: str, now: Instant) -> Any:
         if not token.startswith("jws:"):
             raise TokenInvalid("not ours")
-        absent = {"nbf": 0, "scope": "", "amr": (), "aud_limited": False, "rot": None}
+        absent = {"nbf": 0, "scope": "", "amr": (), "aud_limited": False, "rot": None, "own_claims": {}}
         return SimpleNamespace(**{**absent, **json.loads(token[4:])})
 
 

@@ -70,3 +70,16 @@ def test_claims_written_by_keyturn_are_decoded_once(changed: dict[str, Any], mon
     payload = msgspec.json.encode(build_claims(session, "j1", Instant(NOW), REALM))
     monkeypatch.setattr("keyturn.verifier.claims._read_strict", None)
     assert read_claims(payload).scope == session.scope
+
+
+def test_the_claims_of_the_application_are_read_without_the_registered_ones() -> None:
+    session = replace(SESSION, claims={"tenant": 7, "own_claims": {"roles": ["a"]}})
+    claims = read_claims(msgspec.json.encode(build_claims(session, "j", Instant(NOW), REALM)))
+    assert claims.own_claims == {"tenant": 7, "own_claims": {"roles": ("a",)}}
+    assert (claims.sub, claims.sid, claims.client_id) == ("ada", SID, "web")
+
+
+def test_a_token_without_claims_of_the_application_has_none() -> None:
+    payload = msgspec.json.encode(build_claims(SESSION, "j", Instant(NOW), REALM))
+    spaced = json.dumps(json.loads(payload)).encode()
+    assert read_claims(payload).own_claims == read_claims(spaced).own_claims == {}

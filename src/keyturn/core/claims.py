@@ -1,9 +1,10 @@
 """Access token claims (RFC 9068): build them from a session, check them on verification."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from keyturn.core.audience import granted_audience, select_audience
+from keyturn.core.immutable import EMPTY, freeze
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.principal import Principal
 from keyturn.core.session import Session
@@ -77,6 +78,10 @@ class AccessClaims(Protocol):
     def aud_limited(self) -> bool: ...
     @property
     def rot(self) -> int | None: ...
+    @property
+    def own_claims(self) -> Mapping[str, object]:
+        """The claims that the application set: those without a name in ``RESERVED_CLAIMS``. Immutable."""
+        ...
 
 
 def build_claims(
@@ -174,4 +179,11 @@ def principal_from_claims(claims: AccessClaims) -> Principal:
         tuple(claims.scope.split()),
         claims.gen,
         claims.iat,
+        claims.own_claims,
     )
+
+
+def application_claims(claims: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the claims that the application set, as an immutable copy, without the names in ``RESERVED_CLAIMS``."""
+    own = {name: value for name, value in claims.items() if name not in RESERVED_CLAIMS}
+    return freeze(own) if own else EMPTY

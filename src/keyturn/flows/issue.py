@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from keyturn.core.audience import granted_audience, select_audience
 from keyturn.core.base64url import encode_base64url
-from keyturn.core.claims import acr_for, build_claims
+from keyturn.core.claims import acr_for, application_claims, build_claims
+from keyturn.core.immutable import EMPTY
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import ends_at
 from keyturn.core.policy import Deliver
@@ -107,6 +108,7 @@ def session_principal(session: Session, config: IssuerConfig) -> Principal:
         scope=tuple(session.scope.split()),
         generation=session.generation,
         issued_at=session.created_at,
+        claims=application_claims(session.claims) if session.claims else EMPTY,
     )
 
 

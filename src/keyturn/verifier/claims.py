@@ -1,9 +1,12 @@
 """Access token claims: strict types, no coercion, no duplicate member names."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
+from keyturn.core.claims import application_claims
+from keyturn.core.immutable import EMPTY
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.errors import TokenInvalid
 from keyturn.tokens.encoding import decode_object
@@ -39,6 +42,17 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     rot: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     nbf: NumericDate = EPOCH
 
+    @property
+    def own_claims(self) -> Mapping[str, object]:
+        """The claims that the application set. Immutable."""
+        return EMPTY
+
+
+class _ExtendedClaims(Claims, frozen=True):
+    """Claims of an access token that has claims of the application. Never decoded: a token may name such a member."""
+
+    own_claims: Mapping[str, object] = EMPTY  # pyright: ignore[reportIncompatibleMethodOverride]
+
 
 _decode = msgspec.json.Decoder(Claims).decode
 _encode = msgspec.json.Encoder().encode
@@ -60,6 +74,8 @@ def read_claims(payload: bytes) -> Claims:
 def _read_strict(payload: bytes) -> Claims:
     members = decode_object(payload)
     try:
-        return msgspec.convert(members, Claims)
+        claims = msgspec.convert(members, Claims)
     except msgspec.ValidationError as error:
         raise TokenInvalid(f"claims: {error}") from None
+    own = application_claims(members)
+    return _ExtendedClaims(**msgspec.structs.asdict(claims), own_claims=own) if own else claims
