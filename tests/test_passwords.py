@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import argon2
 import pytest
 
-import keyturn.passwords
+import keyturn.passwords.argon2_hash
+import keyturn.passwords.pool
 from keyturn.core.policy import PasswordPolicy
 from keyturn.errors import ConfigurationError, Overloaded, PasswordRejected
 from keyturn.passwords import (
@@ -51,7 +52,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     made = Gate()
-    monkeypatch.setattr(keyturn.passwords, "hash_secret_raw", made)
+    monkeypatch.setattr(keyturn.passwords.argon2_hash, "hash_secret_raw", made)
     yield made
     made.opened.set()
 
@@ -98,7 +99,7 @@ def test_an_unknown_account_costs_the_same_work(monkeypatch: pytest.MonkeyPatch,
         work.append((secret, len(salt), *parameters))
         return bytes(32)
 
-    monkeypatch.setattr(keyturn.passwords, "hash_secret_raw", record)
+    monkeypatch.setattr(keyturn.passwords.argon2_hash, "hash_secret_raw", record)
     for stored in (encoded, None, "", "garbage"):
         assert hasher.verify(stored, "guess") == NO
     assert len(work) == 4
@@ -106,7 +107,7 @@ def test_an_unknown_account_costs_the_same_work(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_past_the_queue_it_is_refused_at_once_and_says_when_to_come_back(hasher: Argon2Hasher, gate: Gate) -> None:
-    waiting = [hasher._hashing_pool.verify(None, "guess") for _ in range(3)]
+    waiting = [hasher._hashing_pool.verify(None, "guess", "") for _ in range(3)]
     for ask in (lambda: hasher.hash("purple otters"), lambda: hasher.verify(None, "guess")):
         with pytest.raises(Overloaded) as refused:
             ask()
@@ -120,7 +121,7 @@ def test_memory_that_cannot_be_had_is_an_overload(monkeypatch: pytest.MonkeyPatc
     def starve(*_: object) -> bytes:
         raise argon2.exceptions.HashingError("Memory allocation error")
 
-    monkeypatch.setattr(keyturn.passwords, "hash_secret_raw", starve)
+    monkeypatch.setattr(keyturn.passwords.argon2_hash, "hash_secret_raw", starve)
     for _ in range(5):  # more often than there are places: a failed job frees its own
         with pytest.raises(Overloaded):
             hasher.hash("purple otters")
@@ -140,7 +141,7 @@ def test_a_job_that_waits_while_the_pool_is_closed_is_refused_and_cancels_no_tas
         tasks = [asyncio.create_task(hasher.verify(None, "guess")) for _ in range(3)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(asyncio.to_thread(hasher.close))
-        await asyncio.to_thread(until, lambda: hasher._hashing_pool._pool._is_closed)
+        await asyncio.to_thread(until, lambda: hasher._hashing_pool._threads._is_closed)
         gate.opened.set()
         await closing
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -196,7 +197,7 @@ def test_a_cancelled_waiter_frees_its_place(gate: Gate) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to the whole process elsewhere")
 def test_hashing_threads_give_way_and_no_other_thread_does(hasher: Argon2Hasher) -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    there = hasher._hashing_pool._pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0)).result()
+    there = hasher._hashing_pool._threads.submit(lambda: os.getpriority(os.PRIO_PROCESS, 0)).result()
     assert there == max(before, NICENESS)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
@@ -220,8 +221,8 @@ def test_threads_are_not_reniced_on_other_platforms(monkeypatch: pytest.MonkeyPa
         raise AssertionError("the event loop was slowed down")
 
     monkeypatch.setattr(os, "setpriority", renice, raising=False)
-    monkeypatch.setattr(keyturn.passwords.sys, "platform", "darwin")
-    keyturn.passwords._lower_priority()
+    monkeypatch.setattr(keyturn.passwords.pool.sys, "platform", "darwin")
+    keyturn.passwords.pool._lower_priority()
 
 
 def test_awaited_answers_are_the_same() -> None:
@@ -250,7 +251,7 @@ def test_concurrent_calls_stay_within_the_pool_or_are_refused(monkeypatch: pytes
             at_work -= 1
         return bytes(32)
 
-    monkeypatch.setattr(keyturn.passwords, "hash_secret_raw", count)
+    monkeypatch.setattr(keyturn.passwords.argon2_hash, "hash_secret_raw", count)
     hasher = Argon2Hasher(CHEAP, threads=2, queue=3)
 
     def log_in() -> None:

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import keyturn.passwords
 from keyturn.errors import ConfigurationError
-from keyturn.passwords import MAX_MEMORY_KIB, Argon2Hasher, Argon2Parameters
+from keyturn.passwords import MAX_MEMORY_KIB, Argon2Hasher, Argon2Parameters, argon2_hash
 from keyturn.ports import PasswordCheck
 
 CHEAP = Argon2Parameters(memory_cost=8, time_cost=1)
@@ -28,9 +27,9 @@ NO = PasswordCheck(matches=False)
 @contextmanager
 def watched() -> Iterator[list[tuple[int, int, int]]]:
     """Record time cost, memory cost in KiB and parallelism of each computed hash."""
-    asked, real = list[tuple[int, int, int]](), keyturn.passwords.hash_secret_raw
+    asked, real = list[tuple[int, int, int]](), argon2_hash.hash_secret_raw
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keyturn.passwords, "hash_secret_raw", lambda *given: asked.append(given[2:5]) or real(*given))
+        patch.setattr(argon2_hash, "hash_secret_raw", lambda *given: asked.append(given[2:5]) or real(*given))
         yield asked
 
 

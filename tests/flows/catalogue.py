@@ -68,7 +68,7 @@ class PublishingSigner(Signer):
 class OverloadedHasher(Hasher):
     """No room in the queue."""
 
-    def verify(self, encoded: str | None, password: str) -> Any:
+    def verify(self, encoded: str | None, password: str, identifier: str = "") -> Any:
         raise Overloaded
 
 

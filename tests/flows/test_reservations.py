@@ -26,7 +26,7 @@ class OverloadedHasher(Hasher):
     def hash(self, password: str) -> str:
         raise Overloaded
 
-    def verify(self, encoded: str | None, password: str) -> Any:
+    def verify(self, encoded: str | None, password: str, identifier: str = "") -> Any:
         raise Overloaded
 
 
@@ -101,7 +101,7 @@ def test_a_cancelled_guess_stays_counted(flows: FlowFixture) -> None:
 def test_logins_cancelled_in_the_queue_leave_it_empty() -> None:
     async def main() -> None:
         hasher, go = AsyncArgon2Hasher(Argon2Parameters(8, 1), threads=1, queue=3), threading.Event()
-        blocking = hasher._hashing_pool._pool.submit(go.wait)
+        blocking = hasher._hashing_pool._threads.submit(go.wait)
         for _ in range(20):
             waiting = [asyncio.create_task(hasher.verify(None, "guess")) for _ in range(3)]
             await asyncio.sleep(0)

@@ -102,7 +102,7 @@ def test_a_refused_bucket_gives_the_other_back(flows: FlowFixture) -> None:
 
 def test_a_release_ignores_a_purged_bucket(flows: FlowFixture) -> None:
     class Purging:
-        def verify(self, encoded: str | None, password: str) -> Any:
+        def verify(self, encoded: str | None, password: str, identifier: str = "") -> Any:
             flows.store.throttles.purge(later(100_000))
             return stage_hasher.verify(encoded, password)
 

@@ -62,7 +62,7 @@ class Hasher:
     def hash(self, password: str) -> str:
         return "new:" + password
 
-    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
+    def verify(self, encoded: str | None, password: str, identifier: str = "") -> PasswordCheck:
         age, _, held = (encoded or "none:").partition(":")
         return PasswordCheck(age != "none" and held == password, needs_rehash=age == "old")
 

@@ -31,6 +31,7 @@ QUICK = Phase(
         "tests/test_entropy.py",
         "tests/test_issuer.py",
         "tests/test_passwords.py",
+        "tests/passwords",
         "tests/test_restored_database.py",
         CONTRACT,
     ),

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,9 +16,10 @@ from keyturn.config.redis_sidecar import RedisSidecar, check_redis_cache, open_r
 from keyturn.config.settings import Settings
 from keyturn.config.store_clock import StoreClock
 from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.sealed import Secrets
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
-from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, NistPasswordRules
+from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, HashTable, NistPasswordRules
 from keyturn.ports import Ports, ports_of
 from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.null_cache import NullSessionCache
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from keyturn.stores.redis.quarantine import Quarantine
 
 Clock = Callable[[], float]
+
+_SAMPLED_ACCOUNTS = 1000
+"""Accounts whose hashes show what an unknown account must cost."""
 
 _DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(Settings)}
 
@@ -123,7 +127,7 @@ def build_components(
     mark_file = MarkFile(settings.folder)
     if settings.store != MEMORY and not settings.session_store:
         check_restored(sync_store.log, mark_file, Instant(int(clock())))
-    hasher = _hasher(settings, is_async)
+    hasher = _hasher(settings, config, sync_store.accounts.password_hashes(_SAMPLED_ACCOUNTS), is_async)
     rules = NistPasswordRules(config.profile.password, service_names=_service_names(config))
     redis_cache = (
         open_redis_sidecar(settings, config, sync_store.log, is_async, monotonic) if settings.redis_cache else None
@@ -199,6 +203,7 @@ def _service_names(config: IssuerConfig) -> tuple[str, ...]:
     return ("keyturn", urlsplit(config.issuer).hostname or "")
 
 
-def _hasher(settings: Settings, is_async: bool) -> Any:
+def _hasher(settings: Settings, config: IssuerConfig, samples: Sequence[str], is_async: bool) -> Any:
     make = AsyncArgon2Hasher if is_async else Argon2Hasher
-    return make(threads=settings.hash_threads or None, queue=settings.hash_queue)
+    table = HashTable(samples=samples, key=Secrets.derive(config.secrets.current, b"unknown-account"))
+    return make(threads=settings.hash_threads or None, queue=settings.hash_queue, table=table)

@@ -73,7 +73,8 @@ def _authenticate(
     )
     subject = account.subject if account else Subject("")
     # CWE-208: the same work for an account that does not exist.
-    check = yield from verify_password(reservations, account.password_hash if account else None, request.password)
+    encoded = account.password_hash if account else None
+    check = yield from verify_password(reservations, encoded, request.password, identifier)
     if account is None or account.disabled or not check.matches:
         yield from effects.record_event(AuditEventType.LOGIN_FAILED, now, subject, address=request.client.address)
         raise LoginFailed("unknown account, disabled account or wrong password")

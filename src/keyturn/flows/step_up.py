@@ -61,7 +61,8 @@ def verify_session_password(session: Session, password: str, now: Instant, confi
     rate = Rate(policy.device_limit, policy.window_seconds)
     reservations = yield from reserve([("session:" + session.sid, rate)], now)
     account = yield from release_if_unavailable(reservations, call(AccountStore.load, session.subject))
-    check = yield from verify_password(reservations, account.password_hash if account else None, password)
+    encoded, identifier = (account.password_hash, account.identifier) if account else (None, session.subject)
+    check = yield from verify_password(reservations, encoded, password, identifier)
     if account is None or account.disabled or not check.matches:
         yield from effects.record_event(AuditEventType.LOGIN_FAILED, now, session.subject, session.sid)
         raise LoginFailed("wrong password within a session")

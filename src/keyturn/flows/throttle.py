@@ -49,9 +49,11 @@ def reserve(limits: list[tuple[str, Rate]], now: Instant) -> Flow[list[AttemptRe
     return reservations
 
 
-def verify_password(reservations: list[AttemptReservation], encoded: str | None, password: str) -> Flow[PasswordCheck]:
-    """Verify a password. Raises ``Overloaded``, with ``reservations`` released."""
-    return (yield from release_if_unavailable(reservations, call(PasswordHasher.verify, encoded, password)))
+def verify_password(
+    reservations: list[AttemptReservation], encoded: str | None, password: str, identifier: str
+) -> Flow[PasswordCheck]:
+    """Verify a password. ``identifier``: of the account. Raises ``Overloaded``, with ``reservations`` released."""
+    return (yield from release_if_unavailable(reservations, call(PasswordHasher.verify, encoded, password, identifier)))
 
 
 def release_if_unavailable(reservations: list[AttemptReservation], flow: Flow[T]) -> Flow[T]:

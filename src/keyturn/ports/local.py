@@ -24,8 +24,12 @@ class PasswordHasher(Protocol):
         """Hash ``password`` with a fresh salt."""
         ...
 
-    def verify(self, encoded: str | None, password: str) -> PasswordCheck:
-        """Compare; takes as long for ``None``, the hash of an account that does not exist."""
+    def verify(self, encoded: str | None, password: str, identifier: str = "") -> PasswordCheck:
+        """Compare with a stored hash.
+
+        ``None``, the hash of an account that does not exist, takes as long as a hash that the table could hold. Which
+        one depends on ``identifier``.
+        """
         ...
 
 

@@ -109,6 +109,10 @@ class AccountStore(Protocol):
         """Return the account of this subject, or ``None``."""
         ...
 
+    def password_hashes(self, limit: int) -> Sequence[str]:
+        """Return the password hashes of at most ``limit`` accounts: a sample, always of the same accounts."""
+        ...
+
     def replace(self, account: Account) -> bool:
         """Compare and swap on ``version``, as ``SessionStore.replace``. Return True if the account was stored."""
         ...

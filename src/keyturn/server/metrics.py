@@ -54,6 +54,11 @@ class Metrics:
         self._failovers = Counter(
             "keyturn_redis_failovers", "Restarts and failovers of the Redis session store.", registry=registry
         )
+        self._unusable_hashes = Counter(
+            "keyturn_unusable_password_hashes",
+            "Logins of accounts whose stored hash no password can match: unsupported, or a package is missing.",
+            registry=registry,
+        )
         self._counts: dict[str, int] = {}
 
     def watch(self, components: Components) -> None:
@@ -66,6 +71,7 @@ class Metrics:
         self._suspended.set(cache.is_suspended())
         for result, count in (("hit", cache.hits), ("miss", cache.misses)):
             self._count(self._lookups.labels("process", result), f"process {result}", count)
+        self._count(self._unusable_hashes, "unusable hashes", components.hasher.unusable_hashes)
         if components.quarantine is not None:
             self._quarantine.set(components.quarantine.is_active)
             self._count(self._failovers, "changes", components.quarantine.changes)

@@ -1,5 +1,6 @@
 """Accounts in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from keyturn.core.account import Account
@@ -35,6 +36,10 @@ class MemoryAccounts:
     def load(self, subject: Subject) -> Account | None:
         with self._memory.lock:
             return self._accounts.get(subject)
+
+    def password_hashes(self, limit: int) -> Sequence[str]:
+        with self._memory.lock:
+            return [self._accounts[each].password_hash for each in sorted(self._accounts)[:limit]]
 
     def replace(self, account: Account) -> bool:
         _check_storable(account)

@@ -16,6 +16,8 @@ from keyturn.stores.sql.tables import accounts
 _INSERT = insert(accounts)
 _FIND = select(accounts).where(accounts.c.identifier == bindparam("identifier"))
 _LOAD = select(accounts).where(accounts.c.subject == bindparam("subject"))
+# A new subject is a random id, so the first ones are a random sample.
+_SAMPLE = select(accounts.c.password_hash).order_by(accounts.c.subject).limit(bindparam("most"))
 # FOR NO KEY UPDATE: the lock that an UPDATE of the row takes. SQLite has no row locks: there the transaction is one.
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _LOAD_LOCKED = _LOAD.with_for_update(key_share=True)
@@ -66,6 +68,9 @@ class Accounts:
 
     def load(self, subject: Subject) -> SqlOperation[Account | None]:
         return _account((yield _LOAD, {"subject": subject}).rows)
+
+    def password_hashes(self, limit: int) -> SqlOperation[Sequence[str]]:
+        return [row[0] for row in (yield _SAMPLE, {"most": limit}).rows]
 
     @writes
     def replace(self, account: Account) -> SqlOperation[bool]:

@@ -65,6 +65,14 @@ class AccountContract:
                 store.accounts.insert(account)
             assert store.accounts.load(account.subject) is None
 
+    def test_a_sample_of_hashes_is_bounded_and_always_the_same(self, store: Store) -> None:
+        stored = [new_account(password_hash=f"hash of {new_name()}") for _ in range(3)]
+        for account in stored:
+            assert store.accounts.insert(account) is True
+        hashes = list(store.accounts.password_hashes(1_000_000))
+        assert {each.password_hash for each in stored} <= set(hashes)
+        assert list(store.accounts.password_hashes(2)) == hashes[:2]
+
     def test_the_next_version_replaces_an_account(self, store: Store) -> None:
         account = new_account()
         store.accounts.insert(account)
