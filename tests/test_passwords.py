@@ -140,6 +140,7 @@ def test_a_job_that_waits_while_the_pool_is_closed_is_refused_and_cancels_no_tas
         hasher = AsyncArgon2Hasher(CHEAP, threads=1, queue=2)
         tasks = [asyncio.create_task(hasher.verify(None, "guess")) for _ in range(3)]
         await asyncio.sleep(0)
+        assert await asyncio.to_thread(gate.started.acquire, timeout=30)
         closing = asyncio.create_task(asyncio.to_thread(hasher.close))
         await asyncio.to_thread(until, lambda: hasher._hashing_pool._threads._is_closed)
         gate.opened.set()
