@@ -6,7 +6,7 @@ process or a verifier. Nothing is judged before they are asked.
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from keyturn.core.principal import Principal
 from keyturn.core.types import Instant
@@ -59,9 +59,9 @@ class BaseAuth:
         return without_body(reply) if method == "HEAD" else reply
 
     def _check(self, principal: Principal | None, requirement: Requirement | None) -> Principal:
-        if principal is None:
-            raise Unauthenticated("no credential was presented")
-        return principal if requirement is None else requirement.check(principal, self._present)
+        """Return the principal of a request that was authenticated, and not as ``optional``: it has one."""
+        authenticated = cast(Principal, principal)
+        return authenticated if requirement is None else requirement.check(authenticated, self._present)
 
     def _present(self) -> Instant:
         parts = None if self._source is None else self._source.current
