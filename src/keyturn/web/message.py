@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
 from keyturn.errors import BadRequest, Refusal
+from keyturn.web.paths import encode_path, is_own_path
 
 Header = tuple[bytes, bytes]
 RedirectStatus: TypeAlias = Literal[302, 303]
@@ -17,10 +17,7 @@ RedirectStatus: TypeAlias = Literal[302, 303]
 NO_STORE: tuple[Header, ...] = ((b"cache-control", b"no-store"),)
 """Header that forbids caches to store the response of one caller (RFC 9111 section 5.2.2.5)."""
 
-_OWN_PATH = re.compile(r"/(?![/\\])")
 _OWN_URL = re.compile(r"https?://[^/\\]")
-# RFC 3986 section 2: reserved and unreserved characters, and "%" of what is encoded already.
-_URI_CHARACTERS = ":/?#[]@!$&'()*+,;=-._~%"
 _NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
 
 
@@ -106,11 +103,10 @@ def without_body(reply: Reply) -> Reply:
 
 def _encode(location: str, is_own_url: bool) -> bytes:
     """Return ``location`` as a URI in ASCII, which no header can be split by (CWE-113)."""
-    # Open redirects (CWE-601): browsers read //host and /\host as another host, and drop tabs and newlines.
-    pattern = _OWN_URL if is_own_url else _OWN_PATH
-    if not pattern.match(location) or not location.isprintable():
+    is_known = _OWN_URL.match(location) and location.isprintable() if is_own_url else is_own_path(location)
+    if not is_known:
         raise BadRequest("the location of a redirect is not a path of this site")
-    return quote(location, safe=_URI_CHARACTERS).encode()
+    return encode_path(location).encode()
 
 
 def _framing(media_type: str, body: bytes) -> tuple[Header, ...]:
