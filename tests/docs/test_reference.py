@@ -124,6 +124,8 @@ def test_every_route_is_documented_with_its_shapes() -> None:
         if route.request:
             assert f"`{route.request.__name__}`" in asked
             assert ("form" in asked) == ("form" in route.media)
+        if route.form:
+            assert f"`{route.form.__name__}`" in asked
         assert all(f"`{each}`" in asked for each in route.query)
         if route.response and "openid" not in route.path:
             assert f"`{route.response.__name__}`" in answers

@@ -46,7 +46,9 @@ def test_every_wrong_media_type(client: RawClient, control_login: ControlLogin, 
     right, body = (FORM_TYPE, b"token=x&grant_type=y") if is_form else (JSON_TYPE, to_json(JSON_PATHS[path]))
     for kind in KINDS:
         if kind != right[1]:
-            assert client.ask("POST", path, [(b"content-type", kind), caller], body).status == 415, kind
+            # An endpoint of JSON reads HTML forms, too: the body is none, or the form has no token.
+            refused = (400, 403) if kind == FORM_TYPE[1] else (415,)
+            assert client.ask("POST", path, [(b"content-type", kind), caller], body).status in refused, kind
     assert client.ask("POST", path, [caller], body).status == 415
     for coding in (b"gzip", b"identity", b"br, gzip", b""):
         assert client.ask("POST", path, [right, caller, (b"content-encoding", coding)], body).status == 415, coding

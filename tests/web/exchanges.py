@@ -80,14 +80,16 @@ def _cheap(issuer: Any) -> Any:
     return issuer
 
 
-def open_sync() -> Issuer:
-    issuer: Issuer = _cheap(Issuer.open(settings(), clock=lambda: NOW, monotonic=lambda: 0.0, background=False))
+def open_sync(**changes: Any) -> Issuer:
+    issuer: Issuer = _cheap(
+        Issuer.open(settings(**changes), clock=lambda: NOW, monotonic=lambda: 0.0, background=False)
+    )
     return issuer
 
 
-def open_async() -> AsyncIssuer:
+def open_async(**changes: Any) -> AsyncIssuer:
     issuer: AsyncIssuer = _cheap(
-        AsyncIssuer.open(settings(), clock=lambda: NOW, monotonic=lambda: 0.0, background=False)
+        AsyncIssuer.open(settings(**changes), clock=lambda: NOW, monotonic=lambda: 0.0, background=False)
     )
     return issuer
 

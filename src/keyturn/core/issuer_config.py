@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, Profile
+from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, FormDeliver, Profile
 from keyturn.core.sealed import Secrets
 from keyturn.errors import ClockUncertain, ConfigurationError, CredentialsNotOffered
 
@@ -55,6 +55,11 @@ class IssuerConfig:
         """Return this configuration for a moment at which clocks disagree: see ``SessionPolicy``."""
         session = replace(self.profile.session, clock_gap_seconds=gap_seconds, clock_lead_seconds=lead_seconds)
         return replace(self, profile=replace(self.profile, session=session))
+
+    @property
+    def form_delivery(self) -> FormDeliver:
+        """Delivery of an HTML form that names none."""
+        return "cookie" if "cookie" in DELIVERIES[self.credentials] else "token-cookies"
 
     def resolve_delivery(self, requested: Deliver | None) -> Deliver:
         """Return the delivery to use. Raises ``CredentialsNotOffered`` for one that ``credentials`` does not allow."""

@@ -21,6 +21,9 @@ _COOKIE_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 Credentials = Literal["session", "jwt", "hybrid"]
 Deliver = Literal["cookie", "tokens", "both", "token-cookies"]
+FormDeliver = Literal["cookie", "token-cookies"]
+"""Deliveries of an HTML form. Its answer is a redirect, which has no body for tokens."""
+
 RepeatAction = Literal["end", "step_up"]
 
 DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
@@ -135,7 +138,7 @@ class CookiePolicy:
         )
 
     def name(self, role: str) -> str:
-        """Return the cookie name of ``role`` (session, access, refresh, device); with ``__Host-`` if ``secure``."""
+        """Return the cookie name of ``role`` (session, access, refresh, device, form); ``__Host-`` if ``secure``."""
         return f"{HOST_PREFIX}{self.prefix}{role}" if self.secure else f"{self.prefix}{role}"
 
     @property

@@ -52,6 +52,7 @@ class CredentialKind(StrEnum):
     SESSION = "session"
     REFRESH = "refresh"
     CSRF = "csrf"
+    FORM = "form", False
 
 
 class PlaintextToken(str):

@@ -80,7 +80,7 @@ class CrossOrigin(Forbidden):
 
 class CsrfTokenRequired(Forbidden):
     code = "csrf_token_required"
-    hint = "Send the session's CSRF token in the X-CSRF-Token header."
+    hint = "Send the CSRF token of this login in the X-CSRF-Token header; a form sends its page's in `csrf_token`."
 
 
 class StepUpRequired(Forbidden):

@@ -74,14 +74,15 @@ class HeadersTooLarge(BadRequest):
 
 
 class UnsupportedMediaType(BadRequest):
-    """``expected``: the media type to send (RFC 9110 section 15.5.16)."""
+    """``expected``: the media type to send, or several with commas (RFC 9110 section 15.5.16)."""
 
     code, status = "unsupported_media_type", 415
     hint = "Send the body in the media type that this endpoint documents, in UTF-8 and without Content-Encoding."
 
     def __init__(self, expected: str, detail: str = "") -> None:
         self.expected = expected
-        hint = f"Send the body in UTF-8 with the header Content-Type: {expected} (once), without Content-Encoding."
+        offered = expected.replace(", ", " or ")
+        hint = f"Send the body in UTF-8 with the header Content-Type: {offered} (once), without Content-Encoding."
         super().__init__(detail, hint=hint)
 
 

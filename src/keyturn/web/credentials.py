@@ -15,10 +15,10 @@ from keyturn.web.message import Request
 MAX_BEARER_CHARS = 8 * 1024 + 64
 """Longest accepted Authorization header, in bytes; no token issued by Keyturn is longer."""
 
-CookieRole = Literal["session", "access", "refresh", "device"]
+CookieRole = Literal["session", "access", "refresh", "device", "form"]
 
 LOGIN_COOKIES: tuple[CookieRole, ...] = ("session", "access", "refresh")
-"""Cookies that may carry the credentials of a login; the device cookie carries none."""
+"""Cookies that may carry the credentials of a login; those of a device and of a form carry none."""
 
 # RFC 9110 section 11.6.2 and RFC 6750 section 2.1: one scheme, in any case; one token; nothing else.
 _SCHEME = re.compile(rb"bearer(?: |\Z)", re.IGNORECASE)

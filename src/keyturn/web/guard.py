@@ -92,15 +92,23 @@ def refuse_cross_origin(request: Request, config: WebConfig) -> None:
     )
 
 
-def require_csrf_token(request: Request, sid: SessionId, config: WebConfig, known: Session | None = None) -> Flow[None]:
-    """Raise ``CsrfTokenRequired`` if the policy requires a CSRF token and X-CSRF-Token is not that of ``sid``.
+def is_form_token_required(request: Request, config: WebConfig) -> bool:
+    """Return True if the policy requires a CSRF token, or the request is a form of unknown origin."""
+    is_unattested = not request.values(b"sec-fetch-site") and not request.values(b"origin")
+    return config.issuer_config.profile.cookie.csrf_token or (request.form_token is not None and is_unattested)
 
-    ``known``: the session ``sid``, if the caller has read it.
+
+def require_csrf_token(request: Request, sid: SessionId, config: WebConfig, known: Session | None = None) -> Flow[None]:
+    """Raise ``CsrfTokenRequired`` if a CSRF token is required, and that of the request is not the one of ``sid``.
+
+    It is in X-CSRF-Token, or in the hidden field of a form. ``known``: the session ``sid``, if the caller has read it.
     """
-    policy = config.issuer_config.profile.cookie
-    if not is_token_required(request.method, credential_is_cookie=True, csrf_token=policy.csrf_token):
+    demanded = is_form_token_required(request, config)
+    if not is_token_required(request.method, credential_is_cookie=True, csrf_token=demanded):
         return
     values = request.values(b"x-csrf-token")
+    if request.form_token:
+        values.append(request.form_token.encode())
     if len(values) != 1:
         raise CsrfTokenRequired("no CSRF token, or several")
     yield from verify_csrf_token(values[0].decode("latin-1"), sid, config.issuer_config, known)

@@ -28,6 +28,7 @@ class Request:
     ``headers``: (lower-case name, value) as received; repeated headers are separate items.
     ``query``: raw, without ``?``. ``path``: percent-decoded.
     ``address``: IP address of the client, from proxy headers only where the server trusts the proxy.
+    ``form_token``: hidden field ``csrf_token`` of the HTML form that the request is; None if it is none.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     body: bytes = b""
     address: str = ""
     scheme: str = "https"
+    form_token: str | None = None
 
     def values(self, name: bytes) -> list[bytes]:
         """Return every value of the header ``name`` (lower case), in the order received."""

@@ -10,6 +10,7 @@ import msgspec
 from keyturn.core.policy import CookiePolicy
 from keyturn.errors import Refusal
 from keyturn.web.config import WebConfig
+from keyturn.web.parse import FORM_TYPE
 from keyturn.web.problem import OAUTH_PATHS, PROBLEM_TYPE, problem
 from keyturn.web.route import Route
 from keyturn.web.schemas import OAuthProblem, Problem
@@ -44,14 +45,19 @@ def _operation(route: Route, config: WebConfig) -> dict[str, object]:
         "operationId": route.endpoint.__name__.removeprefix(f"{route.method.lower()}_")
         + ("_openid" if "openid" in route.path else ""),
         "summary": route.summary,
-        "responses": {str(route.status): _success(route), **_refusals(route)},
+        "responses": {str(route.status): _success(route), **_redirect(route), **_refusals(route)},
         "security": _security(route, config),
     }
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
-    if route.request:
-        operation["requestBody"] = {"required": True, "content": {route.media: {"schema": _ref(route.request)}}}
+    if content := _request_content(route):
+        operation["requestBody"] = {"required": route.request is not None, "content": content}
     return operation
+
+
+def _request_content(route: Route) -> dict[str, object]:
+    shapes = {route.media: route.request, FORM_TYPE: route.form} if route.form else {route.media: route.request}
+    return {media: {"schema": _ref(shape)} for media, shape in shapes.items() if shape}
 
 
 def _security(route: Route, config: WebConfig) -> list[dict[str, list[str]]]:
@@ -69,6 +75,10 @@ def _success(route: Route) -> dict[str, object]:
     if route.feed:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {"description": HTTPStatus(route.status).phrase, "content": content}
+
+
+def _redirect(route: Route) -> dict[str, object]:
+    return {"303": {"description": "The answer to an HTML form.", "headers": _LOCATION}} if route.form else {}
 
 
 def _refusals(route: Route) -> dict[str, object]:
@@ -114,7 +124,7 @@ def _ref(shape: type) -> dict[str, str]:
 
 
 def _schemas(routes: Iterable[Route]) -> dict[str, object]:
-    shapes = {shape for route in routes for shape in (route.request, route.response) if shape}
+    shapes = {shape for route in routes for shape in (route.request, route.response, route.form) if shape}
     ordered = sorted({*shapes, Problem, OAuthProblem}, key=lambda shape: shape.__name__)
     return msgspec.json.schema_components(ordered, ref_template=_REF)[1]
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -14,9 +14,13 @@ from keyturn.errors import BadRequest, InvalidMember, UnsupportedMediaType
 from keyturn.web.limits import check_body
 from keyturn.web.message import Request
 
+JSON_TYPE: Final = "application/json"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+
 MAX_FIELDS = 32
 """Maximum number of fields in a form or a query."""
 
+FormT = TypeVar("FormT")
 
 # RFC 9110 section 5.6.6: a parameter, its value a token or a quoted string.
 _PARAMETER = re.compile(rb"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("?)([^"\\]*)\2""")
@@ -28,13 +32,27 @@ _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
 _PLACE = re.compile(r" - at `\$\.(\w+)[^`]*`\Z|\AObject missing required field `(\w+)`")
 
 
-def read_json(request: Request, shape: type[T]) -> T:
-    """Decode the JSON body as ``shape``. Unknown fields are ignored.
+def media_types(request: Request) -> list[str]:
+    """Return the media type of each Content-Type header, in lower case and without parameters."""
+    return [
+        value.partition(b";")[0].strip(b" \t").lower().decode("latin-1") for value in request.values(b"content-type")
+    ]
+
+
+def read_body(request: Request, shape: type[T], form: type[FormT]) -> T | FormT:
+    """Decode the JSON body as ``shape``, or the form body of an HTML form as ``form``. Raises as ``read_json``."""
+    if FORM_TYPE in media_types(request):
+        return read_form(request, form)
+    return read_json(request, shape, offered=f"{JSON_TYPE}, {FORM_TYPE}")
+
+
+def read_json(request: Request, shape: type[T], *, offered: str = JSON_TYPE) -> T:
+    """Decode the JSON body as ``shape``. Unknown fields are ignored. ``offered``: media types of the endpoint.
 
     Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``BadRequest``, and ``InvalidMember`` with the name of a field
     that is missing or of another type.
     """
-    text = _text(request, "application/json")
+    text = _text(request, JSON_TYPE, offered)
     try:
         # RFC 8259 section 4: with a repeated member, this server and the next one read different requests.
         json.loads(text, object_pairs_hook=_unique)
@@ -51,7 +69,7 @@ def read_form(request: Request, shape: type[T], *, repeatable: Collection[str] =
     RFC 6749 section 3.2: repeated parameters are refused, empty ones are omitted.
     ``repeatable``: parameters that are decoded as a list of values.
     """
-    return _convert(_fields(_text(request, "application/x-www-form-urlencoded"), repeatable), shape)
+    return _convert(_fields(_text(request, FORM_TYPE), repeatable), shape)
 
 
 def read_query(request: Request, shape: type[T]) -> T:
@@ -59,12 +77,12 @@ def read_query(request: Request, shape: type[T]) -> T:
     return _convert(_fields(request.query), shape)
 
 
-def _text(request: Request, name: str) -> str:
+def _text(request: Request, name: str, offered: str = "") -> str:
     # Check the type before parsing: browsers send a JSON Content-Type across origins only after a CORS preflight,
     # so a form on another site cannot pass for JSON.
     kinds = request.values(b"content-type")
     if len(kinds) != 1 or not _is_media_type(kinds[0], name.encode()):
-        raise UnsupportedMediaType(name, f"not exactly one Content-Type: {name}")
+        raise UnsupportedMediaType(offered or name, f"not exactly one Content-Type: {name}")
     if request.values(b"content-encoding"):
         raise UnsupportedMediaType(name, "an encoded body")
     check_body(request.body)

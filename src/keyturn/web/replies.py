@@ -25,6 +25,19 @@ _ROLES: dict[Deliver, tuple[CookieRole, ...]] = {
 }
 
 
+def login_cookies(issued: IssuedCredentials, now: Instant, config: IssuerConfig) -> tuple[str, ...]:
+    """Return the Set-Cookie header values of a login, a refresh or a step-up, for a response of one's own.
+
+    Send ``Cache-Control: no-store`` with them. Empty for ``deliver="tokens"``.
+    """
+    return tuple(value.decode() for _, value in _cookies(issued, now, config))
+
+
+def logout_cookies(config: IssuerConfig) -> tuple[str, ...]:
+    """Return the Set-Cookie header values that delete the login cookies, for a response after a revocation."""
+    return tuple(value.decode() for _, value in _clear_all(config))
+
+
 def issued_reply(
     status: int,
     issued: IssuedCredentials,
@@ -49,8 +62,7 @@ def revoked_reply(revoked: RevocationReceipt, config: IssuerConfig, *, clear: bo
     session was revoked (P9).
     """
     answer = RevokedResponse(revoked=True, sequence=revoked.sequence, within_seconds=revoked.within_seconds)
-    cookies = [_clear(config.profile.cookie.name(role), config) for role in LOGIN_COOKIES] if clear else []
-    return json_reply(200, answer, (*NO_STORE, *cookies))
+    return json_reply(200, answer, (*NO_STORE, *(_clear_all(config) if clear else ())))
 
 
 def _answer(issued: IssuedCredentials, now: Instant) -> IssuedResponse:
@@ -97,6 +109,10 @@ def _set(role: CookieRole, token: PlaintextToken | None, seconds: int, config: I
         same_site=policy.same_site,
         secure=policy.secure,
     ).encode()
+
+
+def _clear_all(config: IssuerConfig) -> list[Header]:
+    return [_clear(config.profile.cookie.name(role), config) for role in LOGIN_COOKIES]
 
 
 def _clear(name: str, config: IssuerConfig) -> Header:

@@ -9,6 +9,7 @@ from keyturn.errors import Refusal
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
 from keyturn.web.message import Reply, Request
+from keyturn.web.schemas import PageForm
 
 Endpoint: TypeAlias = Callable[[Request, Instant, WebConfig], Flow[Reply]]
 Media = Literal["application/json", "application/x-www-form-urlencoded"]
@@ -24,6 +25,7 @@ class Route:
     ``response``: schema of the response; None: an open JSON object.
     ``schemes``: any one of them authenticates; empty for a public operation.
     ``answer``: form of its response; a redirect has the ``status`` 302 or 303.
+    ``form``: schema of the HTML form that it takes as well, and answers with 303.
     ``feed``: the revocation feed, which is also streamed, and public if ``WebConfig.open_feed`` is set.
     """
 
@@ -39,6 +41,7 @@ class Route:
     query: tuple[str, ...] = ()
     feed: bool = False
     answer: Answer = "json"
+    form: type[PageForm] | None = None
 
     @property
     def summary(self) -> str:

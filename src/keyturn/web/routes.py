@@ -11,6 +11,7 @@ from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
 from keyturn.web.endpoints import error_page, login, metadata, password, service, session, token
+from keyturn.web.forms import call_endpoint
 from keyturn.web.message import Reply, Request, json_reply, without_body
 from keyturn.web.openapi import document
 from keyturn.web.problem import problem
@@ -20,13 +21,17 @@ from keyturn.web.schemas import (
     IntrospectRequest,
     IssuedResponse,
     KeysResponse,
+    LoginForm,
     LoginRequest,
     MetadataResponse,
+    PageForm,
+    PasswordForm,
     PasswordRequest,
     RevokedResponse,
     RevokeRequest,
     SessionResponse,
     SessionsResponse,
+    StepUpForm,
     StepUpRequest,
     TokenRequest,
 )
@@ -63,7 +68,7 @@ _PASSWORD = (
     errors.CredentialsNotOffered,
     errors.InvalidTarget,
 )
-_ENTER = (*_ALWAYS, *_BODY, *_PASSWORD, errors.CrossOrigin, errors.NotDurable)
+_ENTER = (*_ALWAYS, *_BODY, *_PASSWORD, errors.CrossOrigin, errors.CsrfTokenRequired, errors.NotDurable)
 _TOKEN = (
     *_ALWAYS,
     *_BODY,
@@ -97,8 +102,9 @@ ROUTES: tuple[Route, ...] = (
         IssuedResponse,
         status=201,
         request=LoginRequest,
+        form=LoginForm,
     ),
-    Route("POST", "/auth/login", login.post_login, _ENTER, IssuedResponse, request=LoginRequest),
+    Route("POST", "/auth/login", login.post_login, _ENTER, IssuedResponse, request=LoginRequest, form=LoginForm),
     Route(
         "POST",
         "/auth/token",
@@ -108,8 +114,24 @@ ROUTES: tuple[Route, ...] = (
         request=TokenRequest,
         media=_FORM,
     ),
-    Route("POST", "/auth/logout", session.post_logout, (*_WRITE, errors.NotFound), RevokedResponse, schemes=_CALLER),
-    Route("POST", "/auth/logout-all", session.post_logout_all, _WRITE, RevokedResponse, schemes=_CALLER),
+    Route(
+        "POST",
+        "/auth/logout",
+        session.post_logout,
+        (*_WRITE, *_BODY, errors.NotFound),
+        RevokedResponse,
+        schemes=_CALLER,
+        form=PageForm,
+    ),
+    Route(
+        "POST",
+        "/auth/logout-all",
+        session.post_logout_all,
+        (*_WRITE, *_BODY),
+        RevokedResponse,
+        schemes=_CALLER,
+        form=PageForm,
+    ),
     Route("GET", "/auth/session", session.get_session, _READ, SessionResponse, schemes=_CALLER),
     Route("GET", "/auth/sessions", session.get_sessions, _READ, SessionsResponse, schemes=_CALLER),
     Route(
@@ -128,6 +150,7 @@ ROUTES: tuple[Route, ...] = (
         IssuedResponse,
         request=PasswordRequest,
         schemes=_CALLER,
+        form=PasswordForm,
     ),
     Route(
         "POST",
@@ -137,6 +160,7 @@ ROUTES: tuple[Route, ...] = (
         IssuedResponse,
         request=StepUpRequest,
         schemes=_CALLER,
+        form=StepUpForm,
     ),
     Route(
         "POST",
@@ -208,7 +232,7 @@ def handle(request: Request, now: Instant, config: WebConfig, found: Route | Ref
         route = found or match(request.method, request.path)
         if isinstance(route, Refusal):
             raise route
-        reply = yield from route.endpoint(request, now, config)
+        reply = yield from call_endpoint(route, request, now, config)
     except Refusal as refusal:
         reply = problem(refusal, config.error_page, request.path)
     return without_body(reply) if request.method == "HEAD" else reply

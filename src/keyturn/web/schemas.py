@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from keyturn.core.policy import Deliver
+from keyturn.core.policy import Deliver, FormDeliver
 from keyturn.core.principal import CredentialType
 from keyturn.feed_schema import Seconds
 
@@ -18,6 +18,7 @@ ClientName = Annotated[
     ),
 ]
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
+OwnPath = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
 Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
 Resource = Annotated[
     str | list[str],
@@ -51,6 +52,40 @@ class LoginRequest(MaskedStruct, frozen=True):
     deliver: Deliver | None = None
     client_id: ClientName = "default"
     resource: Resource | None = None
+
+
+class PageForm(MaskedStruct, frozen=True, kw_only=True):
+    """Hidden fields of an HTML form.
+
+    ``next`` and ``back``: path to go to after a success, and after a refusal. ``csrf_token``: where one is needed.
+    """
+
+    next: OwnPath = ""
+    back: OwnPath = ""
+    csrf_token: str = ""
+
+
+class LoginForm(PageForm, frozen=True, kw_only=True):
+    """HTML form of signup and login."""
+
+    email: Email
+    password: str
+    deliver: FormDeliver | None = None
+    client_id: ClientName = "default"
+    resource: str | None = None
+
+
+class PasswordForm(PageForm, frozen=True, kw_only=True):
+    """HTML form of a password change."""
+
+    current_password: str
+    new_password: str
+
+
+class StepUpForm(PageForm, frozen=True, kw_only=True):
+    """HTML form of a step-up: the current password."""
+
+    password: str
 
 
 class PasswordRequest(MaskedStruct, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from keyturn.core.audience import read_names
 from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.policy import Deliver
 from keyturn.core.session import ClientInfo
 from keyturn.core.types import Instant
 from keyturn.errors import BadRequest
@@ -18,10 +19,10 @@ from keyturn.web.config import WebConfig
 from keyturn.web.credentials import CookieRole, read_cookie
 from keyturn.web.guard import refuse_cross_origin
 from keyturn.web.message import Reply, Request
-from keyturn.web.parse import read_json
+from keyturn.web.parse import read_body
 from keyturn.web.previous_cookies import find_previous_cookies
 from keyturn.web.replies import issued_reply
-from keyturn.web.schemas import LoginRequest
+from keyturn.web.schemas import LoginForm, LoginRequest
 
 MAX_LABEL_CHARS = 120
 """Length of the User-Agent in the list of sessions, in characters."""
@@ -44,11 +45,11 @@ def post_login(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]
 def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     # Login CSRF: another site must not log this browser in to the attacker's account. The attack needs no cookie.
     refuse_cross_origin(request, config)
-    body = read_json(request, LoginRequest)
+    body = read_body(request, LoginRequest, LoginForm)
     attempt = LoginAttempt(
         body.email,
         body.password,
-        deliver=body.deliver,
+        deliver=_delivery(body, config.issuer_config),
         client=ClientInfo(body.client_id, _label(request), request.address),
         resource=None if body.resource is None else read_names("resource", body.resource),
         device_token=_read_cookie_or_none(request, "device", config),
@@ -59,6 +60,10 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
     previous = find_previous_cookies(request, config.issuer_config)
     yield from revoke_previous_sessions(filter(None, previous.values()), issued.session.sid, now, config.issuer_config)
     return issued_reply(status, issued, now, config.issuer_config, previous)
+
+
+def _delivery(body: LoginRequest | LoginForm, config: IssuerConfig) -> Deliver | None:
+    return config.form_delivery if isinstance(body, LoginForm) and body.deliver is None else body.deliver
 
 
 def _label(request: Request) -> str:

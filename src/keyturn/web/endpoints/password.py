@@ -11,15 +11,15 @@ from keyturn.web.config import WebConfig
 from keyturn.web.credentials import read_cookie
 from keyturn.web.guard import Caller, authenticate
 from keyturn.web.message import Reply, Request
-from keyturn.web.parse import read_json
+from keyturn.web.parse import read_body
 from keyturn.web.replies import issued_reply
-from keyturn.web.schemas import PasswordRequest, StepUpRequest
+from keyturn.web.schemas import PasswordForm, PasswordRequest, StepUpForm, StepUpRequest
 
 
 def post_password(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Change the password and end every other session of the caller."""
     caller = yield from authenticate(request, now, config)
-    body = read_json(request, PasswordRequest)
+    body = read_body(request, PasswordRequest, PasswordForm)
     deliver = _delivery(request, caller, config)
     changing = change_password(
         caller.principal.sid, body.current_password, body.new_password, deliver, now, config.issuer_config
@@ -30,7 +30,7 @@ def post_password(request: Request, now: Instant, config: WebConfig) -> Flow[Rep
 def post_step_up(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """Confirm the password, so that the session counts as freshly authenticated (RFC 9470)."""
     caller = yield from authenticate(request, now, config)
-    body = read_json(request, StepUpRequest)
+    body = read_body(request, StepUpRequest, StepUpForm)
     deliver = _delivery(request, caller, config)
     confirming = confirm_password(caller.principal.sid, body.password, deliver, now, config.issuer_config)
     return issued_reply(200, (yield from confirming), now, config.issuer_config)

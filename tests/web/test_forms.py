@@ -1,0 +1,293 @@
+"""HTML forms at the endpoints: answers, hidden fields, encodings, and the Set-Cookie values for pages."""
+
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+
+from keyturn.core.policy import BROWSER_STRICT, CookiePolicy, Profile, SessionPolicy, TokenPolicy
+from keyturn.errors import StoreUnavailable
+from keyturn.flows import drive, login
+from keyturn.flows.create_session import LoginAttempt
+from keyturn.web.form_token import FormToken, form_token
+from keyturn.web.message import Reply, Request
+from keyturn.web.replies import login_cookies, logout_cookies
+from web.browser import EMAIL, FORM, PASSWORD, Browser, Make, document, header, set_cookies, text
+from web.test_paths import FOREIGN
+
+SESSION, FORM_COOKIE = "__Host-kt_session", "__Host-kt_form"
+LOGIN = {"email": EMAIL, "password": PASSWORD}
+SAME = {"sec_fetch_site": "same-origin"}
+PLAIN = Profile("plain", SessionPolicy(3600, 7200), TokenPolicy(algorithm="ES256"), CookiePolicy(secure=False))
+
+
+def submit(browser: Browser, path: str, fields: dict[str, str] | None = None, **headers: str) -> Reply:
+    return browser.form(path, fields or {}, **(headers or SAME))
+
+
+def page(browser: Browser, *headers: tuple[bytes, bytes]) -> FormToken:
+    """Return what a page that ``browser`` asks for puts into its forms."""
+    cookie = (b"cookie", "; ".join(f"{name}={value}" for name, value in browser.cookies.items()).encode())
+    request = Request("GET", "/login", headers=(*headers, cookie) if browser.cookies else headers)
+    return drive(form_token(request, browser.now, browser.site), browser.ports)
+
+
+def came_back(reply: Reply) -> dict[str, str]:
+    """Return the query of the page that the browser returns to."""
+    assert (reply.status, set_cookies(reply)) == (303, {})
+    path, _, query = (header(reply, b"location") or "").partition("?")
+    return {"path": path} | {name: value for name, (value,) in parse_qs(query).items()}
+
+
+@pytest.mark.parametrize(("path", "fields"), [("/auth/signup", LOGIN), ("/auth/login", LOGIN)])
+def test_a_login_goes_to_the_next_page_with_the_cookies(browser: Browser, path: str, fields: dict[str, str]) -> None:
+    if path == "/auth/login":
+        browser.signup("cookie")
+    reply = submit(browser, path, fields | {"next": "/orders?page=2", "unknown": "x"})
+    assert (reply.status, header(reply, b"location"), reply.body) == (303, "/orders?page=2", b"")
+    assert set_cookies(reply).keys() == {SESSION, "__Host-kt_device"}
+    assert header(reply, b"cache-control") == "no-store"
+    assert browser.get("/auth/session").status == 200
+
+
+def test_a_login_ends_the_login_that_it_replaces(browser: Browser) -> None:
+    browser.signup("cookie")
+    before = browser.cookies[SESSION]
+    submit(browser, "/auth/login", LOGIN)
+    assert browser.cookies[SESSION] != before
+    browser.cookies[SESSION] = before
+    assert document(browser.get("/auth/session"))["code"] == "token_revoked"
+
+
+@pytest.mark.parametrize("wanted", FOREIGN)
+@pytest.mark.conforms("ASVS 3.7.2")
+def test_a_next_page_elsewhere_is_replaced(browser: Browser, wanted: str) -> None:
+    browser.signup("cookie")
+    if wanted == "/\ud800":
+        body = urlencode(LOGIN).encode() + b"&next=/%ed%a0%80"
+        sent = [(b"content-type", FORM), (b"sec-fetch-site", b"same-origin")]
+        assert browser.send("POST", "/auth/login", headers=sent, body=body).status == 400
+        return
+    reply = submit(browser, "/auth/login", LOGIN | {"next": wanted})
+    assert (reply.status, header(reply, b"location")) == (303, "/")
+    refused = submit(browser, "/auth/login", LOGIN | {"password": "wrong", "next": wanted, "back": "/login"})
+    assert came_back(refused).get("next", "/") == "/"
+
+
+@pytest.mark.parametrize("back", [each for each in FOREIGN if "\ud800" not in each])
+def test_a_refusal_without_a_page_to_return_to_is_a_problem_document(browser: Browser, back: str) -> None:
+    browser.signup("cookie")
+    reply = submit(browser, "/auth/login", LOGIN | {"password": "wrong", "back": back})
+    assert (reply.status, document(reply)["code"], set_cookies(reply)) == (401, "login_failed", {})
+
+
+def test_a_refusal_returns_to_the_page_of_the_form(browser: Browser) -> None:
+    reply = submit(browser, "/auth/login", LOGIN | {"back": "/login?lang=de&error=old", "next": "/orders?page=2"})
+    assert came_back(reply) == {"path": "/login", "lang": "de", "error": "login_failed", "next": "/orders?page=2"}
+    assert reply.refusal is not None
+    assert reply.refusal.code == "login_failed"
+    assert came_back(submit(browser, "/auth/signup", {"email": EMAIL, "back": "/join"})) == {
+        "path": "/join",
+        "error": "invalid_member",
+    }
+
+
+def test_a_refusal_for_a_time_says_how_long(browser: Browser) -> None:
+    wrong = LOGIN | {"password": "wrong"}
+    while submit(browser, "/auth/login", wrong).status == 401:
+        pass
+    plain = submit(browser, "/auth/login", wrong)
+    reply = submit(browser, "/auth/login", wrong | {"back": "/login"})
+    facts = came_back(reply)
+    assert (plain.status, facts["error"]) == (429, "throttled")
+    assert (facts["retry_after"], header(reply, b"retry-after")) == (header(plain, b"retry-after"), None)
+
+
+def test_an_outage_changes_nothing_and_says_how_long(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser.signup("cookie")
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable(retry_after_seconds=7)
+
+    monkeypatch.setattr(type(browser.ports.accounts), "find", fail)
+    reply = submit(browser, "/auth/login", LOGIN | {"back": "/login"})
+    assert came_back(reply) == {"path": "/login", "error": "store_unavailable", "retry_after": "7"}
+    assert browser.get("/auth/session").status == 200
+
+
+@pytest.mark.parametrize(
+    ("credentials", "deliver", "cookies"),
+    [
+        ("session", None, {SESSION}),
+        ("hybrid", None, {SESSION}),
+        ("hybrid", "cookie", {SESSION}),
+        ("hybrid", "token-cookies", {"__Host-kt_access", "__Host-kt_refresh"}),
+        ("jwt", None, {"__Host-kt_access", "__Host-kt_refresh"}),
+    ],
+)
+def test_a_form_gets_cookies_in_every_mode(
+    make: Make, credentials: str, deliver: str | None, cookies: set[str]
+) -> None:
+    browser = make(credentials=credentials)
+    fields = LOGIN | ({"deliver": deliver} if deliver else {})
+    assert set_cookies(submit(browser, "/auth/signup", fields)).keys() == cookies | {"__Host-kt_device"}
+    step_up = submit(browser, "/auth/step-up", {"password": PASSWORD})
+    assert (step_up.status, set_cookies(step_up).keys()) == (303, cookies)
+    assert submit(browser, "/auth/logout").status == 303
+    assert browser.get("/auth/session").status == 401
+
+
+@pytest.mark.parametrize(
+    ("credentials", "deliver", "code"),
+    [
+        ("hybrid", "tokens", "invalid_member"),
+        ("hybrid", "both", "invalid_member"),
+        ("jwt", "tokens", "invalid_member"),
+        ("jwt", "cookie", "credentials_not_offered"),
+        ("session", "token-cookies", "credentials_not_offered"),
+    ],
+)
+def test_a_form_gets_no_tokens_in_a_body(make: Make, credentials: str, deliver: str, code: str) -> None:
+    browser = make(credentials=credentials)
+    reply = submit(browser, "/auth/signup", LOGIN | {"deliver": deliver, "back": "/join"})
+    assert came_back(reply)["error"] == code
+
+
+def test_a_logout_of_an_ended_session_goes_to_the_next_page(browser: Browser) -> None:
+    browser.signup("cookie")
+    cookies = dict(browser.cookies)
+    reply = submit(browser, "/auth/logout", {"next": "/bye"})
+    assert (header(reply, b"location"), SESSION in browser.cookies) == ("/bye", False)
+    browser.cookies = cookies
+    for _ in range(2):
+        reply = submit(browser, "/auth/logout", {"next": "/bye"})
+        assert (reply.status, header(reply, b"location"), set_cookies(reply)) == (303, "/bye", {})
+        browser.cookies = {}
+    assert browser.post("/auth/logout").status == 401
+    # Nothing was ended everywhere: the user must not believe it.
+    assert came_back(submit(browser, "/auth/logout-all", {"back": "/account"}))["error"] == "unauthenticated"
+
+
+def encoded(browser: Browser, path: str, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> Reply:
+    sent = headers or ((b"sec-fetch-site", b"same-origin"),)
+    return browser.send("POST", path, headers=[(b"content-type", kind), *sent], body=body)
+
+
+PATHS = ["/auth/signup", "/auth/login", "/auth/logout", "/auth/logout-all", "/auth/step-up", "/auth/password"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "code"),
+    [
+        (FORM, b"password=a&password=b&back=/login", 400, "bad_request"),
+        (FORM, b"next=/a&next=//evil&back=/login", 400, "bad_request"),
+        (FORM, b"csrf_token=a&csrf%5ftoken=b", 400, "bad_request"),
+        (FORM, b"back=/login&a=%ff", 400, "bad_request"),
+        (FORM, b"back=/login&a=%zz", 400, "bad_request"),
+        (FORM, b'{"back": "/login"}', 400, "bad_request"),
+        (FORM, b"&".join(b"a%d=1" % number for number in range(40)), 400, "bad_request"),
+        (FORM, b"back=/login&a=" + b"a" * 17_000, 413, "payload_too_large"),
+        (FORM + b"; charset=iso-8859-1", b"back=/login", 415, "unsupported_media_type"),
+        (FORM + b"; charset", b"back=/login", 415, "unsupported_media_type"),
+        (b"multipart/form-data; boundary=x", b"--x--", 415, "unsupported_media_type"),
+        (b"Multipart/Form-Data", b"", 415, "unsupported_media_type"),
+    ],
+)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_malformed_form_is_refused_once(
+    browser: Browser, path: str, kind: bytes, body: bytes, status: int, code: str
+) -> None:
+    browser.signup("cookie")
+    reply = encoded(browser, path, kind, body)
+    assert (reply.status, document(reply)["code"], set_cookies(reply)) == (status, code, {})
+    assert browser.get("/auth/session").status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_second_type_or_an_encoding_is_refused(browser: Browser, path: str) -> None:
+    browser.signup("cookie")
+    for extra in ((b"content-type", b"application/json"), (b"content-encoding", b"gzip"), (b"content-type", FORM)):
+        reply = encoded(browser, path, FORM, b"", extra, (b"sec-fetch-site", b"same-origin"))
+        assert (reply.status, header(reply, b"accept")) == (415, FORM.decode())
+
+
+@pytest.mark.parametrize("kind", [FORM, b"text/plain", b"text/plain; charset=utf-8"])
+def test_a_logout_by_a_form_of_unknown_origin_needs_the_token(browser: Browser, kind: bytes) -> None:
+    browser.signup("cookie")
+    unknown = encoded(browser, "/auth/logout", kind, b"", (b"accept", b"text/html"))
+    assert document(unknown)["code"] == "csrf_token_required"
+    assert browser.get("/auth/session").status == 200
+    if kind != FORM:
+        assert document(encoded(browser, "/auth/logout", kind, b""))["revoked"] is True
+
+
+def test_a_client_without_a_form_needs_no_token(browser: Browser) -> None:
+    browser.signup("cookie")
+    assert browser.send("POST", "/auth/logout").status == 200
+
+
+def test_a_form_with_a_bearer_token_is_answered_in_json(browser: Browser) -> None:
+    token = text(browser.signup("tokens"), "access_token")
+    reply = browser.form("/auth/step-up", {"password": PASSWORD, "next": "/orders"}, token)
+    assert (reply.status, "access_token" in document(reply), set_cookies(reply)) == (200, True, {})
+    assert document(browser.form("/auth/logout", {}, token))["revoked"] is True
+
+
+def test_a_token_in_the_header_and_another_in_the_field_is_refused(make: Make) -> None:
+    browser = make(BROWSER_STRICT)
+    csrf = text(browser.signup("cookie"), "csrf_token")
+    both = browser.form("/auth/logout", {"csrf_token": csrf}, x_csrf_token=csrf)
+    assert document(both)["code"] == "csrf_token_required"
+    assert browser.form("/auth/logout", {}, x_csrf_token=csrf, **SAME).status == 303
+
+
+def test_a_page_before_a_login_gets_a_cookie_of_its_own(browser: Browser) -> None:
+    token, (line,) = page(browser)
+    name, _, rest = line.partition("=")
+    value, _, attributes = rest.partition("; ")
+    assert (name, attributes) == (FORM_COOKIE, "Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax")
+    assert token.reveal().startswith(f"kt_form_{value}.")
+    assert "kt_form" not in repr(token)
+
+
+def test_a_page_over_http_has_no_prefix_and_is_not_secure(make: Make) -> None:
+    _, (line,) = page(make(PLAIN))
+    assert line.startswith("kt_form=")
+    assert line.endswith("; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax")
+
+
+def test_a_second_page_keeps_the_cookie_of_the_first(browser: Browser) -> None:
+    first = page(browser)
+    browser.cookies[FORM_COOKIE] = first.cookies[0].partition("=")[2].partition(";")[0]
+    assert page(browser).cookies == first.cookies
+    for wrong in ("x", "", browser.cookies[FORM_COOKIE] + "x"):
+        browser.cookies[FORM_COOKIE] = wrong
+        assert page(browser).cookies != first.cookies
+
+
+def test_a_page_within_a_login_gets_the_token_of_its_session(browser: Browser) -> None:
+    csrf = text(browser.signup("cookie"), "csrf_token")
+    assert page(browser) == (csrf, ())
+    # A form is sent without the bearer token that the page may have been asked for with.
+    assert page(browser, (b"authorization", b"Bearer x")) == (csrf, ())
+    submit(browser, "/auth/logout")
+    assert page(browser).token.startswith("kt_form_")
+
+
+def test_the_cookies_of_a_login_are_values_for_ones_own_response(browser: Browser) -> None:
+    browser.signup("cookie")
+    config = browser.site.issuer_config
+    for deliver, names in (
+        ("cookie", ["session", "device"]),
+        ("both", ["session", "device"]),
+        ("token-cookies", ["access", "refresh", "device"]),
+        ("tokens", []),
+    ):
+        issued = drive(login(LoginAttempt(EMAIL, PASSWORD, deliver=deliver), browser.now, config), browser.ports)
+        lines = login_cookies(issued, browser.now, config)
+        assert [each.partition("=")[0] for each in lines] == [f"__Host-kt_{name}" for name in names]
+        assert all("; Secure; HttpOnly; SameSite=Lax" in each for each in lines)
+    assert [each.partition(";")[0] for each in logout_cookies(config)] == [
+        "__Host-kt_session=",
+        "__Host-kt_access=",
+        "__Host-kt_refresh=",
+    ]
