@@ -25,6 +25,7 @@ from advisories.raw_http import (
 )
 
 TRUSTED = b"https://app.example.net"
+OWN = f"https://{HOST}".encode()  # the issuer: a proxy may replace the Host header
 SITES = [None, b"same-origin", b"none", b"same-site", b"cross-site", b"garbage"]
 ORIGINS = [
     None,
@@ -80,7 +81,7 @@ def same_origin(site: bytes | None, origin: bytes | None, host: bytes) -> bool:
         return True
     if site is not None:
         return False
-    return origin in (None, b"https://" + host)
+    return origin in (None, b"https://" + host, OWN)
 
 
 # Wrong on purpose, so that what passes the guard changes nothing: the answer then is the endpoint's own refusal.

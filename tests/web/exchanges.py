@@ -49,6 +49,7 @@ class Answer:
         return self.status, headers, _mask(self.body)
 
 
+ORIGINS = ""
 Send = Callable[[Sent], Answer]
 
 _RANDOM = re.compile(
@@ -69,6 +70,7 @@ def settings(**changes: Any) -> Settings:
         "service_token": SERVICE_TOKEN,
         "algorithm": "ES256",
         "trusted_proxies": "192.0.2.0/24",
+        "trusted_origins": ORIGINS,
     }
     return Settings(**given | changes)
 

@@ -40,7 +40,7 @@ def test_every_endpoint_of_the_metadata_answers(browser: Browser) -> None:
 
 
 def test_a_site_checks_its_origins(browser: Browser) -> None:
-    assert web_config(browser.site.issuer_config, trusted_origins=["HTTPS://App.Example:443"]).trusted_origins == {
+    assert web_config(browser.site.issuer_config, trusted_origins=["HTTPS://App.Example:443"]).origins.sites == {
         "https://app.example"
     }
     with pytest.raises(ConfigurationError):

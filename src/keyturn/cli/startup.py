@@ -11,7 +11,7 @@ import uvicorn
 from keyturn.cli.output import console, print_lines
 from keyturn.config.data_dir import PreparedSettings, complete_settings
 from keyturn.config.settings import PREFIX, Settings, read_settings, split_list
-from keyturn.core.csrf import canonical_origin
+from keyturn.core.cors import parse_origins
 from keyturn.errors import ConfigurationError
 from keyturn.issuer import Issuer
 from keyturn.passwords import default_hash_threads
@@ -72,7 +72,7 @@ def _problems(settings: Settings, workers: int) -> list[str]:
     problems: list[str] = []
     for check in (
         lambda: parse_networks(split_list(settings.trusted_proxies)),
-        lambda: [canonical_origin(each) for each in split_list(settings.trusted_origins)],
+        lambda: parse_origins(split_list(settings.trusted_origins)),
     ):
         try:
             check()

@@ -36,11 +36,13 @@ def check_origin(
     origin: Sequence[bytes],
     host: Sequence[bytes],
     trusted_origins: Collection[str] = (),
+    own_origin: str | None = None,
 ) -> None:
     """Raise ``CrossOrigin`` when a browser sent this request from another origin.
 
     ``sec_fetch_site``, ``origin``, ``host``: all values received for that header; a repeated or malformed header is
-    refused. ``trusted_origins``: in the form that ``canonical_origin`` returns.
+    refused. ``trusted_origins``: in the form that ``canonical_origin`` returns. ``own_origin``: the site's, if known: a
+    proxy may replace the Host header.
     """
     if method in SAFE_METHODS:
         return
@@ -52,7 +54,7 @@ def check_origin(
     if site is not None:
         raise CrossOrigin(f"the Sec-Fetch-Site header is {site!r}")
     # A request without both headers comes from no browser, or from one too old to be protected this way.
-    if source is not None and not _is_same_host(source, _single_value(host, "Host")):
+    if source is not None and source != own_origin and not _is_same_host(source, _single_value(host, "Host")):
         raise CrossOrigin(f"the Origin header {source!r} does not match the Host header")
 
 
@@ -73,9 +75,16 @@ def canonical_origin(text: str) -> str:
     serialized = _serialize_origin(text)
     if serialized is None:
         raise ConfigurationError(
-            f"{text!r} is not an origin; write scheme, host and port only, such as https://app.example.com"
+            f"{text!r} is not an origin; write scheme, host and port only, such as https://app.example.com or "
+            "capacitor://localhost"
         )
     return serialized
+
+
+def origin_of(url: str) -> str | None:
+    """Return the origin of a URL as browsers serialize it, or None if no browser would."""
+    scheme, _, rest = url.partition("://")
+    return _serialize_origin(f"{scheme}://{rest.partition('/')[0]}")
 
 
 def _single_value(values: Sequence[bytes], header: str) -> str | None:

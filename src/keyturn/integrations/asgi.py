@@ -3,11 +3,13 @@
 The principal is stored in ``scope["keyturn.principal"]``.
 """
 
+from keyturn.core.cors import is_preflight
 from keyturn.errors import Refusal
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike
 from keyturn.web.asgi_auth import AsgiAuth
-from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send
+from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
+from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE
 
 PRINCIPAL = "keyturn.principal"
@@ -20,8 +22,10 @@ class AuthMiddleware:
     ``verifier``: for a resource server, which accepts bearer access tokens. A ``Verifier`` blocks in a thread.
     ``issuer``: for an app of the issuer itself, which accepts bearer tokens, session cookies and access cookies, with
     CSRF protection. Give exactly one of ``verifier`` and ``issuer``.
-    ``trusted_origins``: other origins whose browser requests may use the issuer's cookies, beside those of its
-    settings.
+    ``trusted_origins``: other origins whose pages may call (CORS), beside those of the issuer's settings. The
+    middleware answers their preflights, and adds the headers to its refusals and to responses that have none. With
+    ``issuer``, pages of http(s) origins may use the cookies. A preflight of any other origin is passed on without a
+    principal, for a CORS layer inside.
     ``optional``: pass anonymous requests, with None as their principal. A cookie that is dead, malformed or repeated,
     and an Authorization header of another scheme, count as none. An invalid bearer token is refused, and so is a valid
     cookie in a request from another origin.
@@ -51,6 +55,10 @@ class AuthMiddleware:
         if scope["type"] == "lifespan":
             scope[PRINCIPAL] = None
             return await self._app(scope, receive, send)
+        if scope["type"] == "http":
+            if is_preflight(scope["method"], scope["headers"]):
+                return await self._pass_preflight(scope, receive, send)
+            send = with_cors_send(send, scope["headers"], self._auth.origins)
         try:
             principal = self._authenticate_cached(scope)
             if principal is None:
@@ -58,4 +66,11 @@ class AuthMiddleware:
         except Refusal as refusal:
             return await self._auth.refuse(refusal, scope, receive, send)
         scope[PRINCIPAL] = principal
+        return await self._app(scope, receive, send)
+
+    async def _pass_preflight(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = preflight_reply(scope["method"], scope["headers"], self._auth.origins)
+        if reply is not None:
+            return await send_reply(reply, send)
+        scope[PRINCIPAL] = None
         return await self._app(scope, receive, send)

@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from keyturn.config.components import Components
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
-from keyturn.server.extensions import ERROR_PAGE
+from keyturn.server.extensions import ERROR_PAGE, ORIGINS
 from keyturn.server.feed_stream import FeedStream
 from keyturn.server.health import health_routes
 from keyturn.server.logs import configure_logs
@@ -50,11 +50,11 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
     endpoints = AsgiEndpoints(served, partial(record_exchange, metrics))
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, str], None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, object], None]:
         metrics.remove_dead_workers()
         async with issuer:
             watch_task = asyncio.create_task(_watch(served, metrics))
-            yield {ERROR_PAGE: config.error_page}
+            yield {ERROR_PAGE: config.error_page, ORIGINS: config.origins}
             watch_task.cancel()
 
     def make_stream(components: Components) -> FeedStream:

@@ -19,6 +19,7 @@ from keyturn.server.feed_broadcaster import EncodedEvent, FeedBroadcaster, openi
 from keyturn.server.metrics import Metrics
 from keyturn.web.asgi_messages import send_reply
 from keyturn.web.config import WebConfig
+from keyturn.web.cors import with_cors_send
 from keyturn.web.endpoints.service import FeedRequest, parse_feed_request
 from keyturn.web.guard import require_feed_reader
 from keyturn.web.message import Request
@@ -91,6 +92,7 @@ class FeedStream:
             await self._app(scope, receive, send)
             return
         arrived_at = self._broadcaster.clock()
+        send = with_cors_send(send, scope["headers"], self._config.origins)
         try:
             reader = self._admit(scope, send)
         except Refusal as refusal:

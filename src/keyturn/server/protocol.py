@@ -3,14 +3,16 @@
 import asyncio
 from asyncio import TimerHandle
 from collections.abc import Callable, Mapping
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from keyturn.core.cors import NO_ORIGINS
 from keyturn.errors import BadRequest, Overloaded, Refusal, RequestTimeout
-from keyturn.server.extensions import CONNECTION, ERROR_PAGE
+from keyturn.server.extensions import CONNECTION, ERROR_PAGE, ORIGINS
 from keyturn.web.asgi_messages import send_reply
+from keyturn.web.cors import ENDPOINT_HEADERS, ENDPOINT_METHODS, origin_values, preflight_reply, with_cors
 from keyturn.web.limits import BODY_SECONDS, MAX_HEAD_BYTES, MAX_REQUESTS, has_one_host, several_hosts
 from keyturn.web.problem import problem
 
@@ -118,9 +120,10 @@ class BoundedProtocol(HttpToolsProtocol):
         return not self._has_received_request or self.cycle.response_complete
 
 
-def _error_page(state: Mapping[str, str]) -> str:
+def _error_page(state: Mapping[str, Any]) -> str:
     # Another application than Keyturn's sets no state: then the link is relative (RFC 9457 section 3.1.1).
-    return state.get(ERROR_PAGE, "/docs/errors")
+    error_page: str = state.get(ERROR_PAGE, "/docs/errors")
+    return error_page
 
 
 def _encode_reply(refusal: Refusal, error_page: str) -> bytes:
@@ -134,5 +137,10 @@ async def _refuse_host(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 async def _refuse_overload(scope: Scope, _receive: Receive, send: Send) -> None:
+    # A page of a trusted origin reads the refusal, after the answer to its preflight.
+    state, headers = scope.get("state", {}), scope["headers"]
     refusal = Overloaded(f"more than {_MAX_CONNECTIONS} connections to this worker")
-    await send_reply(problem(refusal, _error_page(scope.get("state", {})), scope["path"]), send)
+    origins = state.get(ORIGINS, NO_ORIGINS)
+    reply = preflight_reply(scope["method"], headers, origins, ENDPOINT_METHODS, ENDPOINT_HEADERS)
+    reply = reply or problem(refusal, _error_page(state), scope["path"])
+    await send_reply(with_cors(reply, origin_values(headers), origins), send)

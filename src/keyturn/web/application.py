@@ -1,7 +1,7 @@
 """Common part of the ASGI and the WSGI application: configuration, time, refusals, and what observers are told."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from keyturn.config.settings import Settings, split_list
@@ -11,8 +11,9 @@ from keyturn.errors import Overloaded, Refusal, Unavailable
 from keyturn.ports import Ports
 from keyturn.web.client_address import TrustedNetwork, parse_networks
 from keyturn.web.config import WebConfig, service_digest, web_config
+from keyturn.web.cors import ENDPOINT_HEADERS, ENDPOINT_METHODS, preflight_reply, with_cors
 from keyturn.web.limits import MAX_REQUESTS
-from keyturn.web.message import Reply, without_body
+from keyturn.web.message import Header, Reply, without_body
 from keyturn.web.problem import problem
 from keyturn.web.route import Route
 
@@ -82,6 +83,13 @@ class EndpointsApplication:
     def _present(self, parts: IssuerParts) -> tuple[Instant, WebConfig]:
         now, config = parts.present()
         return now, self._config.at(config)
+
+    def _preflight(self, method: str, headers: Sequence[Header]) -> Reply | None:
+        """Return the reply to a preflight of a page of a trusted origin, else None."""
+        return preflight_reply(method, headers, self._config.origins, ENDPOINT_METHODS, ENDPOINT_HEADERS)
+
+    def _with_cors(self, reply: Reply, origin: Sequence[bytes]) -> Reply:
+        return with_cors(reply, origin, self._config.origins)
 
     def _refuse(self, refusal: Refusal, method: str, path: str) -> Reply:
         reply = problem(refusal, self._config.error_page, path)

@@ -9,6 +9,7 @@ from keyturn.flows import drive_async
 from keyturn.web.application import AsyncIssuerLike, EndpointsApplication, Exchange
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
 from keyturn.web.client_address import TrustedNetwork, client_address
+from keyturn.web.cors import origin_values
 from keyturn.web.limits import (
     BODY_SECONDS,
     FLOW_SECONDS,
@@ -43,10 +44,10 @@ class AsgiEndpoints(EndpointsApplication):
         started_at = time.perf_counter()
         method, path = scope["method"], path_of(scope)
         found = find(method, path)
-        if self._running < MAX_REQUESTS:
+        reply = self._preflight(method, scope["headers"])
+        if reply is None and self._running < MAX_REQUESTS:
             reply = await self._reply(scope, path, receive, found)
-        else:
-            reply = self._refuse_overload(method, path)
+        reply = self._with_cors(reply or self._refuse_overload(method, path), origin_values(scope["headers"]))
         await send_reply(reply, send)
         self._record(method, found, reply, time.perf_counter() - started_at)
 

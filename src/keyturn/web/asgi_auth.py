@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from keyturn.core.cors import is_from_app, parse_origins
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, Refusal
 from keyturn.flows import drive_async
@@ -11,6 +12,7 @@ from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike, web_config_of
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
+from keyturn.web.cors import origin_values
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
 from keyturn.web.message import Request
@@ -39,10 +41,12 @@ class AsgiAuth(BaseAuth):
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool, bool], Awaitable[Principal | None]]
         if issuer is not None:
-            sessions = IssuerAuthenticator(issuer, web_config_of(issuer, trusted_origins), cache_size)
+            config = web_config_of(issuer, trusted_origins)
+            sessions, self.origins = IssuerAuthenticator(issuer, config, cache_size), config.origins
             self._authenticate_cached = sessions.authenticate_cached
             self._decide = partial(_decide_by_flow, issuer, sessions)
         elif verifier is not None:
+            self.origins = parse_origins(trusted_origins).without_cookies()
             self._authenticate_cached = partial(check_token_cache, verifier)
             self._decide = partial(_decide_by_verifier, verifier)
 
@@ -73,6 +77,8 @@ class AsgiAuth(BaseAuth):
                 cookie = value
         if scope["type"] != "http":
             return None
+        if self.origins.apps and is_from_app(origin_values(scope["headers"]), self.origins):
+            cookie = None
         return self._authenticate_cached(scope["method"], authorization, cookie)
 
     async def require(self, scope: Scope, requirement: Requirement | None = None) -> Principal:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from keyturn.core.cors import TrustedOrigins
 from keyturn.core.principal import Principal
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError, Refusal, Unauthenticated
@@ -41,10 +42,12 @@ class BaseAuth:
     """Common part of ``AsgiAuth`` and ``WsgiAuth``. Give exactly one of ``issuer`` and ``verifier``.
 
     ``issuer``: accepts session cookies, access cookies and bearer tokens, with CSRF protection. ``verifier``: accepts
-    bearer access tokens only. ``trusted_origins``: other origins whose browser requests may use the issuer's cookies,
-    beside those of its settings. ``cache_size``: largest number of cached headers of each kind.
-    Raises ``ConfigurationError``.
+    bearer access tokens only. ``trusted_origins``: other origins whose pages may call, beside those of the issuer's
+    settings; pages of http(s) origins may use the issuer's cookies. ``cache_size``: largest number of cached headers of
+    each kind. ``origins``: the trusted ones, for ``web.cors``. Raises ``ConfigurationError``.
     """
+
+    origins: TrustedOrigins
 
     def __init__(self, issuer: IssuerLike | None, verifier: Verifier | AsyncVerifier | None) -> None:
         if (issuer is None) is (verifier is None):

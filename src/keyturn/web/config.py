@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from keyturn.core.csrf import canonical_origin
+from keyturn.core.cors import NO_ORIGINS, TrustedOrigins, parse_origins
+from keyturn.core.csrf import origin_of
 from keyturn.core.issuer_config import IssuerConfig
 
 
@@ -12,7 +13,8 @@ from keyturn.core.issuer_config import IssuerConfig
 class WebConfig:
     """Configuration of the HTTP endpoints, besides the issuer configuration. Build one with ``web_config``.
 
-    ``trusted_origins``: other origins whose browser requests may use the cookies, as browsers serialize them.
+    ``origins``: other origins whose pages may call, as browsers serialize them.
+    ``own_origin``: the issuer's, as browsers serialize it: a proxy may replace the Host header.
     ``service_digests``: SHA-256 of each service token, which resource servers send to read the feed and to introspect;
     more than one during a rollover.
     ``open_feed``: serve the revocation feed without authentication. The feed holds no credential but shows who logs out
@@ -20,7 +22,8 @@ class WebConfig:
     """
 
     issuer_config: IssuerConfig
-    trusted_origins: frozenset[str] = frozenset()
+    origins: TrustedOrigins = NO_ORIGINS
+    own_origin: str | None = None
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
     open_feed: bool = False
 
@@ -52,7 +55,11 @@ def web_config(
 ) -> WebConfig:
     """Build a ``WebConfig``. Raises ``ConfigurationError`` if a trusted origin is not an origin."""
     return WebConfig(
-        issuer_config, frozenset(map(canonical_origin, trusted_origins)), tuple(service_digests), open_feed
+        issuer_config,
+        parse_origins(trusted_origins),
+        origin_of(issuer_config.issuer),
+        tuple(service_digests),
+        open_feed,
     )
 
 

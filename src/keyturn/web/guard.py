@@ -4,17 +4,22 @@ import hmac
 from typing import NamedTuple
 
 from keyturn.core.claims import AccessClaims
+from keyturn.core.cors import is_from_app
 from keyturn.core.csrf import SAFE_METHODS, check_origin, is_token_required
+from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
-from keyturn.errors import CsrfTokenRequired, TokenInvalid, Unauthenticated
+from keyturn.errors import CrossOrigin, CsrfTokenRequired, TokenInvalid, Unauthenticated
 from keyturn.flows.csrf import verify_csrf_token
 from keyturn.flows.effects import Flow
 from keyturn.flows.verify import AuthenticatedCredential, authenticate_access, authenticate_session
 from keyturn.web.config import WebConfig, service_digest
+from keyturn.web.cors import without_app_cookies
 from keyturn.web.credentials import Credential, bearer_token, extract, extract_optional
 from keyturn.web.message import Request
+
+_TOKENS_ONLY = "A page of this origin gets no cookies: log in with deliver=tokens, and send bearer tokens."
 
 
 class Caller(NamedTuple):
@@ -41,6 +46,7 @@ def authenticate(request: Request, now: Instant, config: WebConfig) -> Flow[Call
     Raises ``Unauthenticated`` and its subclasses, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``, and
     ``RevocationUnknown`` if the revocation state cannot be determined.
     """
+    request = without_app_cookies(request, config.origins)
     credential = extract(request, config.issuer_config)
     if credential is None:
         raise Unauthenticated("no credential was presented")
@@ -59,6 +65,7 @@ def authenticate_optional(request: Request, now: Instant, config: WebConfig) -> 
     its user from the login. A bearer token is sent on purpose: an invalid one is refused (RFC 6750 section 3.1).
     Raises as ``authenticate``; ``CrossOrigin`` and ``CsrfTokenRequired`` only for a cookie that is valid.
     """
+    request = without_app_cookies(request, config.origins)
     credential = extract_optional(request, config.issuer_config)
     if credential is None:
         return None
@@ -88,7 +95,8 @@ def refuse_cross_origin(request: Request, config: WebConfig) -> None:
         sec_fetch_site=request.values(b"sec-fetch-site"),
         origin=request.values(b"origin"),
         host=request.values(b"host"),
-        trusted_origins=config.trusted_origins,
+        trusted_origins=config.origins.sites,
+        own_origin=config.own_origin,
     )
 
 
@@ -96,6 +104,19 @@ def is_form_token_required(request: Request, config: WebConfig) -> bool:
     """Return True if the policy requires a CSRF token, or the request is a form of unknown origin."""
     is_unattested = not request.values(b"sec-fetch-site") and not request.values(b"origin")
     return config.issuer_config.profile.cookie.csrf_token or (request.form_token is not None and is_unattested)
+
+
+def refuse_cross_origin_login(request: Request, config: WebConfig) -> None:
+    """Raise ``CrossOrigin`` unless the sender may log in. A page of an app shell is judged by ``require_tokens``."""
+    if not is_from_app(request.values(b"origin"), config.origins):
+        refuse_cross_origin(request, config)
+
+
+def require_tokens(request: Request, deliver: Deliver | None, config: WebConfig) -> None:
+    """Raise ``CrossOrigin`` if a page of an app shell asks for cookies. ``deliver``: the requested delivery."""
+    is_app = is_from_app(request.values(b"origin"), config.origins)
+    if is_app and config.issuer_config.resolve_delivery(deliver) != "tokens":
+        raise CrossOrigin("a page of an app shell asked for cookies", hint=_TOKENS_ONLY)
 
 
 def require_csrf_token(request: Request, sid: SessionId, config: WebConfig, known: Session | None = None) -> Flow[None]:

@@ -10,6 +10,7 @@ from keyturn.errors import MethodNotAllowed, NotFound, Refusal
 from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
+from keyturn.web.cors import without_app_cookies
 from keyturn.web.endpoints import error_page, login, metadata, password, service, session, token
 from keyturn.web.forms import call_endpoint
 from keyturn.web.message import Reply, Request, json_reply, without_body
@@ -232,7 +233,7 @@ def handle(request: Request, now: Instant, config: WebConfig, found: Route | Ref
         route = found or match(request.method, request.path)
         if isinstance(route, Refusal):
             raise route
-        reply = yield from call_endpoint(route, request, now, config)
+        reply = yield from call_endpoint(route, without_app_cookies(request, config.origins), now, config)
     except Refusal as refusal:
         reply = problem(refusal, config.error_page, request.path)
     return without_body(reply) if request.method == "HEAD" else reply

@@ -16,6 +16,7 @@ from keyturn.errors import BadRequest, ConfigurationError, Refusal, RequestTimeo
 from keyturn.flows import drive
 from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
 from keyturn.web.client_address import TrustedNetwork, client_address
+from keyturn.web.cors import origin_values
 from keyturn.web.limits import (
     BODY_SECONDS,
     FLOW_SECONDS,
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 # A host and a bearer token hold no comma, so several values show. Cookies are never split: the value of a foreign
 # cookie may hold a comma, and would then plant a cookie of ours (cookie tossing).
 _JOINED = {b"host": re.compile(rb","), b"authorization": re.compile(rb",(?=[ \t]*bearer )", re.IGNORECASE)}
+_CORS_KEYS = tuple(
+    (name, f"HTTP_{name.decode().upper().replace('-', '_')}")
+    for name in (b"origin", b"access-control-request-method", b"access-control-request-headers")
+)
 _CHUNK_BYTES = 4096
 
 
@@ -58,19 +63,22 @@ class WsgiEndpoints(EndpointsApplication):
         """Handle one request."""
         started_at = time.perf_counter()
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        found = find(method, path)
-        slots = self._slots_of_process()
-        if slots.acquire(blocking=False):
-            try:
-                reply = self._reply(environ, method, path, found)
-            finally:
-                slots.release()
-        else:
-            reply = self._refuse_overload(method, path)
+        found, cors = find(method, path), _cors_headers(environ)
+        reply = self._preflight(method, cors) or self._reply_in_slot(environ, method, path, found)
+        reply = self._with_cors(reply, origin_values(cors))
         headers = [(name.decode(), value.decode("latin-1")) for name, value in reply.headers]
         start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
         self._record(method, found, reply, time.perf_counter() - started_at)
         return [reply.body]
+
+    def _reply_in_slot(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
+        slots = self._slots_of_process()
+        if not slots.acquire(blocking=False):
+            return self._refuse_overload(method, path)
+        try:
+            return self._reply(environ, method, path, found)
+        finally:
+            slots.release()
 
     def _reply(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
         try:
@@ -109,6 +117,12 @@ def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork])
         address=client_address(environ.get("REMOTE_ADDR", ""), _proxy_hops(environ, headers), trusted),
         scheme=environ["wsgi.url_scheme"],
     )
+
+
+def _cors_headers(environ: "WSGIEnvironment") -> list[Header]:
+    """Return the request headers that CORS reads. A repeated Origin is joined, and so is no origin."""
+    found = [(name, environ.get(key)) for name, key in _CORS_KEYS]
+    return [(name, value.encode("latin-1", "replace")) for name, value in found if value is not None]
 
 
 def _proxy_hops(environ: "WSGIEnvironment", headers: Sequence[Header]) -> list[bytes]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from keyturn.core.cors import is_from_app, parse_origins
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError
 from keyturn.flows import drive
@@ -37,16 +38,20 @@ class WsgiAuth(BaseAuth):
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool], Principal | None]
         if issuer is not None:
-            sessions = IssuerAuthenticator(issuer, web_config_of(issuer, trusted_origins), cache_size)
+            config = web_config_of(issuer, trusted_origins)
+            sessions, self.origins = IssuerAuthenticator(issuer, config, cache_size), config.origins
             self._authenticate_cached = sessions.authenticate_cached
             self._decide = partial(_drive_flow, issuer, sessions)
         elif verifier is not None:
+            self.origins = parse_origins(trusted_origins).without_cookies()
             self._authenticate_cached = partial(check_token_cache, verifier)
             self._decide = partial(_call_verifier, verifier)
 
     def authenticate(self, environ: "WSGIEnvironment", *, optional: bool = False) -> Principal | None:
         """Return the principal of a request. Arguments and refusals are those of ``AsgiAuth.authenticate``."""
         authorization, cookie = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
+        if self.origins.apps and is_from_app([_octets(environ.get("HTTP_ORIGIN")) or b""], self.origins):
+            cookie = None
         principal = self._authenticate_cached(environ["REQUEST_METHOD"], _octets(authorization), _octets(cookie))
         return principal if principal is not None else self._authenticate(environ, optional)
 

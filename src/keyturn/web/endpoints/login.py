@@ -17,7 +17,7 @@ from keyturn.flows.login import login as log_in
 from keyturn.flows.signup import signup as sign_up
 from keyturn.web.config import WebConfig
 from keyturn.web.credentials import CookieRole, read_cookie
-from keyturn.web.guard import refuse_cross_origin
+from keyturn.web.guard import refuse_cross_origin_login, require_tokens
 from keyturn.web.message import Reply, Request
 from keyturn.web.parse import read_body
 from keyturn.web.previous_cookies import find_previous_cookies
@@ -44,8 +44,9 @@ def post_login(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]
 
 def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     # Login CSRF: another site must not log this browser in to the attacker's account. The attack needs no cookie.
-    refuse_cross_origin(request, config)
+    refuse_cross_origin_login(request, config)
     body = read_body(request, LoginRequest, LoginForm)
+    require_tokens(request, body.deliver, config)
     attempt = LoginAttempt(
         body.email,
         body.password,
