@@ -10,7 +10,7 @@ from integrations.guarded_app import PASSWORD, GuardedIssuer, cookie, run
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.types import Instant
 from keyturn.errors import StoreUnavailable
-from keyturn.web.issuer_authenticator import MAX_CACHED_BYTES
+from keyturn.web.issuer_authenticator import MAX_CACHED_HEADER_BYTES
 
 
 def test_a_cookie_seen_before_needs_no_flow(issuer_app: GuardedIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,5 +159,5 @@ def test_the_memory_is_bounded(make: Callable[..., GuardedIssuer]) -> None:
     for number in range(5):
         assert issuer_app.ask((name, b"%s; n=%d" % (value, number))).status == 200
     assert issuer_app.cached_cookies == 3
-    issuer_app.ask((name, value + b"; n=" + b"x" * MAX_CACHED_BYTES))
+    issuer_app.ask((name, value + b"; n=" + b"x" * MAX_CACHED_HEADER_BYTES))
     assert issuer_app.cached_cookies == 3

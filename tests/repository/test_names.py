@@ -24,6 +24,7 @@ EXCEPTIONS = {
     "Unauthenticated": "a refusal is named by the state that it reports",
     "failed": "OutageLog is called with the event of an outage",
     "sealed": "the credentials called so in GLOSSARY.md",
+    "required": "a decorator reads as a fact of its view, as login_required of Django and Flask-Login",
     "published": "the keys in the column `published` of docs/topics/keys.md",
     "recovered": "OutageLog is called with the event of an outage",
 }

@@ -9,11 +9,11 @@ from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike
 from keyturn.web.asgi_auth import AsgiAuth
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
+from keyturn.web.auth import PRINCIPAL
 from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE
 
-PRINCIPAL = "keyturn.principal"
-"""Key of the principal in the scope. The value is None for an anonymous request if ``optional`` is set."""
+__all__ = ["PRINCIPAL", "AuthMiddleware"]
 
 
 class AuthMiddleware:

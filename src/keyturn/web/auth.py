@@ -19,6 +19,9 @@ from keyturn.web.credentials import bearer_token, has_bearer
 from keyturn.web.message import Reply, Request, without_body
 from keyturn.web.problem import problem
 
+PRINCIPAL = "keyturn.principal"
+"""Key of the principal in an ASGI scope or a WSGI environment. The value is None for an anonymous request."""
+
 AuthenticateCached = Callable[[str, bytes | None, bytes | None], Principal | None]
 """Returns the principal of (method, Authorization, Cookie) if it is cached and needs no CSRF check. Never blocks."""
 

@@ -22,7 +22,7 @@ from keyturn.web.guard import Caller, authenticate, authenticate_optional, refus
 from keyturn.web.message import Request
 
 CREDENTIAL_CACHE_SIZE = 10_000
-MAX_CACHED_BYTES = 2048
+MAX_CACHED_HEADER_BYTES = 2048
 """Longest header that is cached, so that clients cannot fill the memory with 16 KiB entries."""
 
 
@@ -188,8 +188,8 @@ class _Cache(Generic[Entry]):
         self.entries: dict[bytes | None, Entry] = {}
 
     def insert(self, header: bytes, entry: Entry) -> None:
-        """Cache an entry, unless its header is longer than ``MAX_CACHED_BYTES``."""
-        if len(header) > MAX_CACHED_BYTES:
+        """Cache an entry, unless its header is longer than ``MAX_CACHED_HEADER_BYTES``."""
+        if len(header) > MAX_CACHED_HEADER_BYTES:
             return
         entries = self.entries
         with self._lock:

@@ -61,15 +61,19 @@ class WsgiEndpoints(EndpointsApplication):
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Handle one request."""
+        reply = self.answer(environ)
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", text_headers(reply))
+        return [reply.body]
+
+    def answer(self, environ: "WSGIEnvironment") -> Reply:
+        """Return the reply to one request, for a framework that sends it."""
         started_at = time.perf_counter()
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         found, cors = find(method, path), _cors_headers(environ)
         reply = self._preflight(method, cors) or self._reply_in_slot(environ, method, path, found)
         reply = self._with_cors(reply, origin_values(cors))
-        headers = [(name.decode(), value.decode("latin-1")) for name, value in reply.headers]
-        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
         self._record(method, found, reply, time.perf_counter() - started_at)
-        return [reply.body]
+        return reply
 
     def _reply_in_slot(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
         slots = self._slots_of_process()
@@ -194,6 +198,11 @@ def _chunks(stream: "InputStream", size: int) -> Iterator[bytes]:
             raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s")
         yield chunk
         size -= len(chunk)
+
+
+def text_headers(reply: Reply) -> list[tuple[str, str]]:
+    """Return the headers of a reply as PEP 3333 has them."""
+    return [(name.decode(), value.decode("latin-1")) for name, value in reply.headers]
 
 
 def deadline(give_up_at: float) -> Callable[[], None]:
