@@ -6,7 +6,7 @@ The principal is stored in ``scope["keyturn.principal"]``.
 from keyturn.core.cors import is_preflight
 from keyturn.errors import Refusal
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.web.application import AsyncIssuerLike
+from keyturn.web.application import OpenableIssuer
 from keyturn.web.asgi_auth import AsgiAuth
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import PRINCIPAL
@@ -40,7 +40,7 @@ class AuthMiddleware:
         app: AsgiApp,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
-        issuer: AsyncIssuerLike | None = None,
+        issuer: OpenableIssuer | None = None,
         trusted_origins: tuple[str, ...] = (),
         optional: bool = False,
         cookie_cache_size: int = CREDENTIAL_CACHE_SIZE,

@@ -16,6 +16,7 @@ from keyturn.web.limits import MAX_REQUESTS
 from keyturn.web.message import Header, Reply, without_body
 from keyturn.web.problem import problem
 from keyturn.web.route import Route
+from keyturn.web.routes import ROUTES
 
 _logger = logging.getLogger("keyturn.web")
 
@@ -55,6 +56,13 @@ class AsyncIssuerLike(IssuerLike, Protocol):
         ...
 
 
+class OpenableIssuer(AsyncIssuerLike, Protocol):
+    """An issuer that is open within ``async with``, such as ``AsyncIssuer``."""
+
+    async def __aenter__(self) -> object: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+
 class Exchange(NamedTuple):
     """One request that was answered.
 
@@ -79,6 +87,11 @@ class EndpointsApplication:
         self._config = web_config_of(issuer)
         self._trusted: tuple[TrustedNetwork, ...] = parse_networks(split_list(issuer.settings.trusted_proxies))
         self._observe = observe
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Templates of the paths of the endpoints, each once. The OpenAPI document of a server is not among them."""
+        return tuple(dict.fromkeys(route.path for route in ROUTES if route.path != "/openapi.json"))
 
     def _present(self, parts: IssuerParts) -> tuple[Instant, WebConfig]:
         now, config = parts.present()

@@ -64,10 +64,14 @@ class BaseAuth:
         reply = problem(refusal, self._error_page, path)
         return without_body(reply) if method == "HEAD" else reply
 
+    def check(self, principal: Principal, requirement: Requirement) -> Principal:
+        """Return the principal. Raises ``Forbidden`` or ``StepUpRequired``."""
+        return requirement.check(principal, self._present)
+
     def _check(self, principal: Principal | None, requirement: Requirement | None) -> Principal:
         """Return the principal of a request that was authenticated, and not as ``optional``: it has one."""
         authenticated = cast(Principal, principal)
-        return authenticated if requirement is None else requirement.check(authenticated, self._present)
+        return authenticated if requirement is None else self.check(authenticated, requirement)
 
     def _present(self) -> Instant:
         parts = None if self._source is None else self._source.current

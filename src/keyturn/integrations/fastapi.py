@@ -1,0 +1,107 @@
+"""Keyturn for FastAPI: the endpoints, dependencies with a typed ``Principal``, and the OpenAPI document."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Security, WebSocket
+from fastapi.openapi.models import HTTPBearer
+from fastapi.requests import HTTPConnection
+from fastapi.security.base import SecurityBase
+from starlette.routing import Route
+from starlette.websockets import WebSocketState
+
+import keyturn
+from keyturn.web.asgi_auth import (
+    GUARD,
+    AsgiAuth,
+    AsyncVerifier,
+    OpenableIssuer,
+    Principal,
+    Refusal,
+    Requirement,
+    Verifier,
+)
+
+__all__ = ["Keyturn", "Principal", "Refusal"]
+
+
+class _Guard(SecurityBase):
+    """Dependency that authenticates a request or a WebSocket handshake. FastAPI documents it as a security scheme."""
+
+    def __init__(self, authenticate: Callable[[Any], Awaitable[Principal | None]]) -> None:
+        self.model = HTTPBearer(bearerFormat="at+jwt")
+        self.scheme_name = GUARD
+        self._authenticate = authenticate
+
+
+class _Required(_Guard):
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        principal = await self._authenticate(connection.scope)
+        assert principal is not None  # noqa: S101 - ``require`` returns no None
+        return principal
+
+
+class _Optional(_Guard):
+    async def __call__(self, connection: HTTPConnection) -> Principal | None:
+        return await self._authenticate(connection.scope)
+
+
+class Keyturn(AsgiAuth):
+    """Authentication of a FastAPI application.
+
+    ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. Its endpoints are added to the application and to its
+    OpenAPI document, and it is open during the application's lifespan. ``verifier``: for a resource server instead,
+    which has no endpoints.
+    Refusals are raised: ``app.exception_handler(Refusal)`` replaces how they are answered.
+    ``required``, ``optional``: dependencies, of the types ``Principal`` and ``Principal | None``. A test replaces them
+    with ``app.dependency_overrides``.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        issuer: OpenableIssuer | None = None,
+        *,
+        verifier: Verifier | AsyncVerifier | None = None,
+        **settings: Any,
+    ) -> None:
+        if issuer is None and verifier is None:
+            issuer = keyturn.AsyncIssuer.from_env(**settings)
+        super().__init__(issuer, verifier)
+        self.required = _Required(self.require)
+        self.optional = _Optional(functools.partial(self.authenticate, optional=True))
+        if self.endpoints is not None:
+            app.router.routes[:0] = [Route(path, self.endpoints) for path in self.endpoints.paths]
+        app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)
+        app.add_exception_handler(Refusal, self._answer)
+        self._document(app)
+
+    @functools.cache  # noqa: B019 - one application has one Keyturn; a dependency is overridden by its identity
+    def requires(self, *scopes: str, fresh: int | None = None) -> Callable[..., Awaitable[Principal]]:
+        """Return a dependency that requires ``scopes``, and an authentication at most ``fresh`` seconds ago."""
+        requirement = Requirement(scopes, fresh)
+
+        async def check(principal: Annotated[Principal, Security(self.required, scopes=scopes)]) -> Principal:
+            return self.check(principal, requirement)
+
+        return check
+
+    def _document(self, app: FastAPI) -> None:
+        build = app.openapi
+
+        def openapi() -> dict[str, Any]:
+            return app.openapi_schema if app.openapi_schema is not None else self.merge_openapi(build())
+
+        app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+    async def _answer(self, connection: HTTPConnection, refusal: Exception) -> Any:
+        assert isinstance(refusal, Refusal)  # noqa: S101 - of the class that this handler is registered for
+        if isinstance(connection, WebSocket):
+            return await self._close(refusal, connection)
+        return functools.partial(self.refuse, refusal)
+
+    async def _close(self, refusal: Refusal, websocket: WebSocket) -> None:
+        if websocket.application_state is WebSocketState.CONNECTING:
+            return await self.refuse(refusal, websocket.scope, websocket.receive, websocket.send)
+        return await websocket.close(1008, refusal.code)
