@@ -11,10 +11,9 @@ from fastapi.security.base import SecurityBase
 from starlette.routing import Route
 from starlette.websockets import WebSocketState
 
-import keyturn
-from keyturn.web.asgi_auth import (
+from keyturn.web.asgi_integration import (
     GUARD,
-    AsgiAuth,
+    AsgiIntegration,
     AsyncVerifier,
     OpenableIssuer,
     Principal,
@@ -47,7 +46,7 @@ class _Optional(_Guard):
         return await self._authenticate(connection.scope)
 
 
-class Keyturn(AsgiAuth):
+class Keyturn(AsgiIntegration):
     """Authentication of a FastAPI application.
 
     ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. Its endpoints are added to the application and to its
@@ -64,11 +63,10 @@ class Keyturn(AsgiAuth):
         issuer: OpenableIssuer | None = None,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
+        login_page: str | None = None,
         **settings: Any,
     ) -> None:
-        if issuer is None and verifier is None:
-            issuer = keyturn.AsyncIssuer.from_env(**settings)
-        super().__init__(issuer, verifier)
+        super().__init__(issuer, verifier=verifier, login_page=login_page, **settings)
         self.required = _Required(self.require)
         self.optional = _Optional(functools.partial(self.authenticate, optional=True))
         if self.endpoints is not None:

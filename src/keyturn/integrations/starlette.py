@@ -10,15 +10,22 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.websockets import WebSocket, WebSocketState
 
-import keyturn
-from keyturn.web.asgi_auth import AsgiAuth, AsyncVerifier, OpenableIssuer, Principal, Refusal, Requirement, Verifier
+from keyturn.web.asgi_integration import (
+    AsgiIntegration,
+    AsyncVerifier,
+    OpenableIssuer,
+    Principal,
+    Refusal,
+    Requirement,
+    Verifier,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Handler = Callable[P, Awaitable[T]]
 
 
-class Keyturn(AsgiAuth):
+class Keyturn(AsgiIntegration):
     """Authentication of a Starlette application.
 
     ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. Its endpoints are added to the application, and it is
@@ -32,11 +39,10 @@ class Keyturn(AsgiAuth):
         issuer: OpenableIssuer | None = None,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
+        login_page: str | None = None,
         **settings: Any,
     ) -> None:
-        if issuer is None and verifier is None:
-            issuer = keyturn.AsyncIssuer.from_env(**settings)
-        super().__init__(issuer, verifier)
+        super().__init__(issuer, verifier=verifier, login_page=login_page, **settings)
         if self.endpoints is not None:
             app.router.routes[:0] = [Route(path, self.endpoints) for path in self.endpoints.paths]
         app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)

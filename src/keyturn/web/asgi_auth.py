@@ -1,10 +1,8 @@
 """Authentication of ASGI requests and WebSocket handshakes, for any framework."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias
 
 from keyturn.core.cors import is_from_app, parse_origins
 from keyturn.core.principal import Principal
@@ -12,30 +10,15 @@ from keyturn.errors import ConfigurationError, Refusal
 from keyturn.flows import drive_async
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike, OpenableIssuer, web_config_of
-from keyturn.web.asgi import AsgiEndpoints
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
 from keyturn.web.cors import origin_values
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
 from keyturn.web.message import Request
-from keyturn.web.openapi_merge import GUARD, merge
-
-__all__ = [
-    "GUARD",
-    "AsgiAuth",
-    "AsyncVerifier",
-    "OpenableIssuer",
-    "Principal",
-    "Refusal",
-    "Requirement",
-    "Verifier",
-]
 
 _REFUSED_SOCKET = 1008  # RFC 6455 section 7.4.1: policy violation; servers answer 403 before the handshake
 _HANDSHAKE = "GET"
-
-Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 
 class AsgiAuth(BaseAuth):
@@ -55,8 +38,6 @@ class AsgiAuth(BaseAuth):
         if issuer is not None and not hasattr(issuer, "ready"):
             raise ConfigurationError("an ASGI application needs an AsyncIssuer, not an Issuer")
         super().__init__(issuer, verifier)
-        self._issuer, self._verifier = issuer, verifier
-        self.endpoints = None if issuer is None else AsgiEndpoints(issuer)
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool, bool], Awaitable[Principal | None]]
         if issuer is not None:
@@ -103,30 +84,6 @@ class AsgiAuth(BaseAuth):
     async def require(self, scope: Scope, requirement: Requirement | None = None) -> Principal:
         """Return the principal. Raises as ``authenticate``, and as ``Requirement.check``."""
         return self._check(await self.authenticate(scope), requirement)
-
-    @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
-        """Keep the issuer or the verifier open. Without it, each opens on first use, and is not closed."""
-        async with AsyncExitStack() as stack:
-            if self._issuer is not None:
-                await stack.enter_async_context(self._issuer)
-            if self._verifier is not None:
-                stack.enter_context(self._verifier)
-            yield
-
-    def wrap_lifespan(self, inner: Lifespan) -> Lifespan:
-        """Return a lifespan, as Starlette knows it, that also keeps the issuer or the verifier open."""
-
-        @asynccontextmanager
-        async def lifespan(app: Any) -> AsyncIterator[Any]:
-            async with self.lifespan(), inner(app) as state:
-                yield state
-
-        return lifespan
-
-    def merge_openapi(self, openapi: dict[str, Any]) -> dict[str, Any]:
-        """Complete the OpenAPI document of the application, in place, with the endpoints and the security schemes."""
-        return merge(openapi, None if self._issuer is None else web_config_of(self._issuer))
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a refusal."""

@@ -1,0 +1,96 @@
+"""What the integration of an ASGI framework builds on: authentication, the endpoints, the lifespan, the document."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, TypeAlias
+
+import keyturn
+from keyturn.core.principal import Principal
+from keyturn.errors import ConfigurationError, Refusal
+from keyturn.verifier import AsyncVerifier, Verifier
+from keyturn.web.application import OpenableIssuer, web_config_of
+from keyturn.web.asgi import AsgiEndpoints
+from keyturn.web.asgi_auth import AsgiAuth
+from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
+from keyturn.web.auth import Requirement
+from keyturn.web.openapi_merge import GUARD, merge
+from keyturn.web.pages import AsgiPages
+
+__all__ = [
+    "GUARD",
+    "AsgiIntegration",
+    "AsyncVerifier",
+    "OpenableIssuer",
+    "Principal",
+    "Refusal",
+    "Requirement",
+    "Verifier",
+]
+
+Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Any]]
+
+
+class AsgiIntegration(AsgiAuth):
+    """Authentication of the application of one framework, with the endpoints of its issuer.
+
+    ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. ``verifier``: for a resource server instead, which has no
+    endpoints. ``login_page``, ``step_up_page``: paths of the application to which browsers that asked for a page are
+    redirected; without the first, the refusal is the answer.
+    ``endpoints``: the ASGI application to mount, with the ``paths`` that it answers; None for a verifier.
+    """
+
+    def __init__(
+        self,
+        issuer: OpenableIssuer | None = None,
+        *,
+        verifier: Verifier | AsyncVerifier | None = None,
+        login_page: str | None = None,
+        step_up_page: str = "",
+        **settings: Any,
+    ) -> None:
+        if issuer is None and verifier is None:
+            issuer = keyturn.AsyncIssuer.from_env(**settings)
+        super().__init__(issuer, verifier)
+        self._issuer, self._verifier = issuer, verifier
+        self.endpoints = None if issuer is None else AsgiEndpoints(issuer)
+        self._pages = None
+        if issuer is not None and login_page is not None:
+            self._pages = AsgiPages(issuer, login_page, step_up_page)
+
+    @property
+    def issuer(self) -> OpenableIssuer:
+        """The issuer. Raises ``ConfigurationError`` for a resource server, which has none."""
+        if self._issuer is None:
+            raise ConfigurationError("this application has a verifier, and no issuer")
+        return self._issuer
+
+    async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or a WebSocket handshake, with a redirect to the login page or with a refusal."""
+        redirect = None if self._pages is None else self._pages.redirect(scope, refusal)
+        if redirect is not None:
+            return await send_reply(redirect, send)
+        return await super().refuse(refusal, scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Keep the issuer or the verifier open. Without it, each opens on first use, and is not closed."""
+        async with AsyncExitStack() as stack:
+            if self._issuer is not None:
+                await stack.enter_async_context(self._issuer)
+            if self._verifier is not None:
+                stack.enter_context(self._verifier)
+            yield
+
+    def wrap_lifespan(self, inner: Lifespan) -> Lifespan:
+        """Return a lifespan, as Starlette knows it, that also keeps the issuer or the verifier open."""
+
+        @asynccontextmanager
+        async def lifespan(app: Any) -> AsyncIterator[Any]:
+            async with self.lifespan(), inner(app) as state:
+                yield state
+
+        return lifespan
+
+    def merge_openapi(self, openapi: dict[str, Any]) -> dict[str, Any]:
+        """Complete the OpenAPI document of the application, in place, with the endpoints and the security schemes."""
+        return merge(openapi, None if self._issuer is None else web_config_of(self._issuer))

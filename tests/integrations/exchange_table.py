@@ -1,0 +1,229 @@
+"""What every front must answer, whatever its framework, its mode and its policy: one function for each exchange."""
+
+from collections.abc import Callable
+
+from integrations.visitor import CROSS_SITE, SAME_ORIGIN, Login, Visitor, result, with_cookies
+
+ANONYMOUS = (200, None)
+UNSAFE = "POST"
+Exchange = Callable[[Visitor], None]
+
+
+def anonymous_requests(visitor: Visitor) -> None:
+    answer = visitor.ask("/private")
+    assert result(answer) == (401, "unauthenticated")
+    assert answer.values(b"www-authenticate") == [b"Bearer"]
+    assert answer.values(b"content-type") == [b"application/problem+json"]
+    assert answer.values(b"cache-control") == [b"no-store"]
+    assert result(visitor.ask("/private?access_token=x")) == (401, "unauthenticated")
+    assert result(visitor.ask("/public")) == ANONYMOUS
+    assert result(visitor.ask("/public", CROSS_SITE, method=UNSAFE)) == ANONYMOUS
+
+
+def a_head_request(visitor: Visitor) -> None:
+    answer = visitor.ask("/private", method="HEAD")
+    assert (answer.status, answer.body) == (401, b"")
+    login = visitor.signup()
+    assert visitor.ask("/private", *login.headers, method="HEAD").status == 200
+
+
+def a_login(visitor: Visitor) -> None:
+    login = visitor.signup()
+    for path in ("/private", "/public", "/private"):
+        assert result(visitor.ask(path, *login.headers)) == (200, login.sid)
+
+
+def a_token_in_the_query(visitor: Visitor) -> None:
+    login = visitor.signup()
+    token = login.headers[0][1].rpartition(b" ")[2].rpartition(b"=")[2].decode()
+    for name in ("access_token", "token", "session"):
+        assert result(visitor.ask(f"/private?{name}={token}")) == (401, "unauthenticated")
+
+
+def two_callers_in_turn(visitor: Visitor) -> None:
+    first, second = visitor.signup(), visitor.signup()
+    for login in (first, second, first, second, second, first):
+        for path in ("/private", "/public"):
+            assert result(visitor.ask(path, *login.headers)) == (200, login.sid)
+        assert result(visitor.ask("/public")) == ANONYMOUS
+
+
+def a_missing_scope(visitor: Visitor) -> None:
+    login = visitor.signup()
+    for _ in range(2):
+        answer = visitor.ask("/admin", *login.headers)
+        assert result(answer) == (403, "forbidden")
+    assert b"insufficient_scope" in answer.values(b"www-authenticate")[0]
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+
+
+def a_recent_authentication(visitor: Visitor) -> None:
+    login = visitor.signup()
+    assert result(visitor.ask("/fresh", *login.headers)) == (200, login.sid)
+    visitor.clock.seconds += 301
+    answer = visitor.ask("/fresh", *login.headers)
+    assert result(answer) == (403, "step_up_required")
+    assert b"insufficient_user_authentication" in answer.values(b"www-authenticate")[0]
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+
+
+def an_unsafe_request(visitor: Visitor) -> None:
+    login = visitor.signup()
+    for path in ("/private", "/public"):
+        accepted = visitor.ask(path, *login.headers, *login.csrf, SAME_ORIGIN, method=UNSAFE)
+        assert result(accepted) == (200, login.sid)
+        without = result(visitor.ask(path, *login.headers, SAME_ORIGIN, method=UNSAFE))
+        assert without == ((403, "csrf_token_required") if visitor.case.needs_csrf_token else (200, login.sid))
+
+
+def a_csrf_token_of_another_session(visitor: Visitor) -> None:
+    login, other = visitor.signup(), visitor.signup()
+    expected = (403, "csrf_token_required") if visitor.case.needs_csrf_token else (200, login.sid)
+    for path in ("/private", "/public"):
+        sent = visitor.ask(path, *login.headers, *other.csrf, SAME_ORIGIN, method=UNSAFE)
+        assert result(sent) == expected
+
+
+def a_request_of_another_site(visitor: Visitor) -> None:
+    login = visitor.signup()
+    assert result(visitor.ask("/private", *login.headers, CROSS_SITE)) == (200, login.sid)
+    expected = (403, "cross_origin") if visitor.case.is_cookie else (200, login.sid)
+    for path in ("/private", "/public"):
+        for _ in range(2):
+            sent = visitor.ask(path, *login.headers, *login.csrf, CROSS_SITE, method=UNSAFE)
+            assert result(sent) == expected
+    forged = visitor.ask("/private", *login.headers, (b"origin", b"https://evil.example"), method=UNSAFE)
+    assert result(forged)[0] == (403 if visitor.case.is_cookie else 200)
+
+
+def a_logout(visitor: Visitor) -> None:
+    login, other = visitor.signup(), visitor.signup()
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+    visitor.logout(login)
+    _expect_dead(visitor, login, "token_revoked")
+    assert result(visitor.ask("/private", *other.headers)) == (200, other.sid)
+
+
+def a_logout_of_every_device(visitor: Visitor) -> None:
+    login, other = visitor.signup(), visitor.signup()
+    for each in (login, other):
+        assert result(visitor.ask("/private", *each.headers)) == (200, each.sid)
+    visitor.logout(login, "/auth/logout-all")
+    _expect_dead(visitor, login, "token_revoked")
+    assert result(visitor.ask("/private", *other.headers)) == (200, other.sid)
+
+
+def an_expired_credential(visitor: Visitor) -> None:
+    login = visitor.signup()
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+    visitor.clock.seconds += 400 * 24 * 3600
+    _expect_dead(visitor, login, "session_ended" if visitor.case.deliver == "cookie" else "token_expired")
+
+
+def a_login_with_a_dead_credential(visitor: Visitor) -> None:
+    dead = visitor.signup()
+    visitor.logout(dead)
+    document = {"email": f"again-{dead.sid}@example.com", "password": "unrelated gravel thistle moss"}
+    sent = dead.headers if visitor.case.is_cookie else ()
+    login = visitor.login_of(visitor.post("/auth/signup", document | {"deliver": visitor.case.deliver}, *sent))
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+
+
+def forged_credentials(visitor: Visitor) -> None:
+    login = visitor.signup()
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+    name, value = login.headers[0]
+    if visitor.case.is_cookie:
+        value = visitor.main_cookie(login)
+    for forged in (value[:-8] + value[-8:].swapcase(), value + b"A", value[:-1], value[:40]):
+        assert visitor.ask("/private", (name, forged)).status == 401
+        assert result(visitor.ask("/public", (name, forged)))[0] == (200 if visitor.case.is_cookie else 401)
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+
+
+def a_bad_bearer_token_beside_a_live_credential(visitor: Visitor) -> None:
+    login = visitor.signup()
+    if not visitor.case.is_cookie:
+        return
+    assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+    for token in (b"Bearer x", b"Bearer", b"Bearer a b", b"bearer x.y.z"):
+        for path in ("/private", "/public"):
+            assert visitor.ask(path, *login.headers, (b"authorization", token)).status == 401
+
+
+def another_scheme_beside_a_cookie(visitor: Visitor) -> None:
+    basic = (b"authorization", b"Basic YTpi")
+    assert result(visitor.ask("/private", basic)) == (401, "unauthenticated")
+    assert result(visitor.ask("/public", basic)) == ANONYMOUS
+    if visitor.case.is_cookie:
+        login = visitor.signup()
+        assert result(visitor.ask("/private", *login.headers, basic)) == (200, login.sid)
+
+
+def a_malformed_cookie(visitor: Visitor) -> None:
+    if not visitor.case.is_cookie:
+        return
+    login, other = visitor.signup(), visitor.signup()
+    cookie = visitor.main_cookie(login)
+    assert result(visitor.ask("/private", (b"cookie", cookie))) == (200, login.sid)
+    name, _, value = cookie.partition(b"=")
+    second = visitor.main_cookie(other)
+    for text in (
+        b"%s; %s" % (cookie, second),
+        b"%s; a=1; %s" % (cookie, cookie),
+        name + b"=",
+        b'%s="%s"' % (name, value),
+    ):
+        spoiled = with_cookies(login, text)
+        assert result(visitor.ask("/private", *spoiled.headers)) == (400, "bad_request")
+        assert result(visitor.ask("/public", *spoiled.headers)) == ANONYMOUS
+    look_alike = name.swapcase() + b"=" + value
+    assert result(visitor.ask("/private", (b"cookie", look_alike))) == (401, "unauthenticated")
+    assert result(visitor.ask("/public", (b"cookie", look_alike))) == ANONYMOUS
+
+
+def oversized_cookies(visitor: Visitor) -> None:
+    big = (b"cookie", b"a=" + b"x" * 17_000)
+    for path in ("/private", "/public"):
+        assert result(visitor.ask(path, big)) == (431, "headers_too_large")
+
+
+def repeated_headers(visitor: Visitor) -> None:
+    login = visitor.signup("tokens" if visitor.case.credentials != "session" else None)
+    if login.headers[0][0] == b"authorization":
+        assert visitor.ask("/private", *login.headers, *login.headers).status in (400, 401)
+    assert visitor.ask("/private", *login.headers, (b"host", b"evil.example")).status == 400
+
+
+def _expect_dead(visitor: Visitor, login: Login, code: str) -> None:
+    for _ in range(2):
+        assert result(visitor.ask("/private", *login.headers)) == (401, code)
+        expected = ANONYMOUS if visitor.case.is_cookie else (401, code)
+        assert result(visitor.ask("/public", *login.headers)) == expected
+
+
+EXCHANGES: dict[str, Exchange] = {
+    each.__name__: each
+    for each in (
+        anonymous_requests,
+        a_head_request,
+        a_login,
+        a_token_in_the_query,
+        two_callers_in_turn,
+        a_missing_scope,
+        a_recent_authentication,
+        an_unsafe_request,
+        a_csrf_token_of_another_session,
+        a_request_of_another_site,
+        a_logout,
+        a_logout_of_every_device,
+        an_expired_credential,
+        a_login_with_a_dead_credential,
+        forged_credentials,
+        a_bad_bearer_token_beside_a_live_credential,
+        another_scheme_beside_a_cookie,
+        a_malformed_cookie,
+        oversized_cookies,
+        repeated_headers,
+    )
+}

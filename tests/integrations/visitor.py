@@ -1,0 +1,137 @@
+"""A visitor of one front: logs in over HTTP by the delivery of a case, and sends the credential as that case does."""
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from integrations.fronts.front import Front
+from keyturn import AsyncIssuer, Issuer
+from web.exchanges import HOST, JSON, NOW, PASSWORD, Answer, Sent, cheap, settings
+
+_NUMBERS = itertools.count()
+SAME_ORIGIN = (b"sec-fetch-site", b"same-origin")
+CROSS_SITE = (b"sec-fetch-site", b"cross-site")
+Pair = tuple[bytes, bytes]
+
+
+class Case(NamedTuple):
+    """How credentials are issued and sent. ``carrier``: the header Authorization or the Cookie header."""
+
+    credentials: str
+    carrier: str
+    profile: str
+
+    @property
+    def deliver(self) -> str:
+        if self.carrier == "header":
+            return "tokens"
+        return "token-cookies" if self.credentials == "jwt" else "cookie"
+
+    @property
+    def is_cookie(self) -> bool:
+        return self.carrier == "cookie"
+
+    @property
+    def needs_csrf_token(self) -> bool:
+        return self.is_cookie and self.profile == "browser-strict"
+
+
+CASES = [
+    Case(credentials, carrier, profile)
+    for credentials, carrier in (
+        ("session", "cookie"),
+        ("jwt", "header"),
+        ("jwt", "cookie"),
+        ("hybrid", "header"),
+        ("hybrid", "cookie"),
+    )
+    for profile in ("browser", "browser-strict")
+]
+
+
+class Clock:
+    """Time of an issuer: of both of its clocks."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def wall(self) -> float:
+        return NOW + self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Login:
+    """Credentials of one login. ``headers``: what carries them. ``csrf``: header of the CSRF token, if it has one."""
+
+    sid: str
+    subject: str
+    headers: tuple[Pair, ...]
+    csrf: tuple[Pair, ...]
+
+
+class Visitor:
+    """Visitors of one application, whose issuer has the settings of a case.
+
+    ``has_feed``: the feed is fresh, so that what was accepted once is accepted from a cache; else the store is asked.
+    """
+
+    def __init__(self, front: Front, case: Case, has_feed: bool) -> None:
+        self.case, self.clock, self.has_feed = case, Clock(), has_feed
+        kind: Any = AsyncIssuer if front.is_async else Issuer
+        given = settings(credentials=case.credentials, profile=case.profile)
+        self.issuer = cheap(kind.open(given, clock=self.clock.wall, monotonic=self.clock.monotonic, background=False))
+        self.send: Callable[[Sent], Answer] = front.build(self.issuer)
+
+    def ask(self, path: str, *headers: Pair, method: str = "GET", body: bytes = b"") -> Answer:
+        length = [(b"content-length", b"%d" % len(body))] if body else []
+        if self.has_feed:
+            self.issuer.parts.session_cache.mark_complete(self.clock.seconds)
+        return self.send(Sent(method, path, (HOST, *headers, *length), body))
+
+    def post(self, path: str, document: dict[str, object], *headers: Pair) -> Answer:
+        return self.ask(path, JSON, *headers, method="POST", body=json.dumps(document).encode())
+
+    def signup(self, deliver: str | None = None) -> Login:
+        return self._login("/auth/signup", f"user{next(_NUMBERS)}@example.com", deliver)
+
+    def _login(self, path: str, email: str, deliver: str | None) -> Login:
+        document = {"email": email, "password": PASSWORD, "deliver": deliver or self.case.deliver}
+        return self.login_of(self.post(path, document))
+
+    def login_of(self, answer: Answer) -> Login:
+        assert answer.status in (200, 201), answer
+        issued = json.loads(answer.body)
+        if "access_token" in issued:
+            headers: tuple[Pair, ...] = ((b"authorization", b"Bearer " + issued["access_token"].encode()),)
+        else:
+            pairs = [value.partition(b";")[0] for value in answer.values(b"set-cookie")]
+            headers = ((b"cookie", b"; ".join(pairs)),)
+        csrf = ((b"x-csrf-token", issued["csrf_token"].encode()),) if "csrf_token" in issued else ()
+        return Login(issued["sid"], issued["subject"], headers, csrf)
+
+    def logout(self, login: Login, path: str = "/auth/logout") -> None:
+        assert self.ask(path, *login.headers, *login.csrf, SAME_ORIGIN, method="POST").status == 200
+
+    def main_cookie(self, login: Login) -> bytes:
+        """Return ``name=value`` of the cookie that authenticates."""
+        role = "access" if self.case.credentials == "jwt" else "session"
+        name = self.issuer.config.profile.cookie.name(role).encode()
+        return next(each for each in login.headers[0][1].split(b"; ") if each.startswith(name + b"="))
+
+    def close(self) -> None:
+        self.issuer.parts.hasher.close()
+
+
+def result(answer: Answer) -> tuple[int, str | None]:
+    """Return the status with the session id of the caller, or with the code of the refusal."""
+    document = json.loads(answer.body)
+    return answer.status, document["sid" if answer.status == 200 else "code"]
+
+
+def with_cookies(login: Login, header: bytes) -> Login:
+    return replace(login, headers=((b"cookie", header),))
