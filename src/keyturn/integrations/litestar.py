@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from litestar import Response, asgi
 from litestar.config.app import AppConfig
@@ -45,11 +45,12 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
         if self.endpoints is not None:
             paths = [path.replace("{sid}", "{sid:str}") for path in self.endpoints.paths]
             app_config.route_handlers.append(asgi(paths, copy_scope=True)(self.endpoints.__call__))
-        app_config.lifespan = [self._lifespan, *app_config.lifespan]
+        config: Any = app_config  # Litestar's own annotations are incomplete
+        config.lifespan = [self._lifespan, *config.lifespan]
         app_config.dependencies.setdefault("principal", self.requires())
         optional = functools.partial(self.authenticate, optional=True)
         app_config.dependencies.setdefault("optional_principal", Provide(_dependency(optional)))
-        app_config.exception_handlers.setdefault(Refusal, lambda _, refusal: _Refused(self, refusal))
+        config.exception_handlers.setdefault(Refusal, self._answer)
         if app_config.openapi_config is not None:
             self._document(app_config.openapi_config)
         return app_config
@@ -71,11 +72,16 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
     def receive_route(self, route: BaseRoute) -> None:
         """Mark the operations that are guarded, for the OpenAPI document."""
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
-            used = handler.parsed_fn_signature.parameters
-            marks = [each.dependency for name, each in handler.resolve_dependencies().items() if name in used]
-            scopes = [each.scopes for each in (*marks, *handler.resolve_guards()) if hasattr(each, "scopes")]
+            dependencies: dict[str, Provide] = handler.resolve_dependencies()
+            guards: list[Any] = cast(Any, handler).resolve_guards()
+            names = handler.parsed_fn_signature.parameters
+            used: list[Any] = [each.dependency for name, each in dependencies.items() if name in names]
+            scopes: list[tuple[str, ...]] = [each.scopes for each in (*used, *guards) if hasattr(each, "scopes")]
             if scopes:
                 handler.security = [*(handler.security or ()), {GUARD: [name for each in scopes for name in each]}]
+
+    def _answer(self, _request: object, refusal: Refusal) -> "_Refused":
+        return _Refused(self, refusal)
 
     def _lifespan(self, _app: object) -> Any:
         return self.lifespan()

@@ -1,6 +1,6 @@
 """What the integration of an ASGI framework builds on: authentication, the endpoints, the lifespan, the document."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -72,7 +72,7 @@ class AsgiIntegration(AsgiAuth):
         return await super().refuse(refusal, scope, receive, send)
 
     @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncGenerator[None]:
         """Keep the issuer or the verifier open. Without it, each opens on first use, and is not closed."""
         async with AsyncExitStack() as stack:
             if self._issuer is not None:
@@ -85,7 +85,7 @@ class AsgiIntegration(AsgiAuth):
         """Return a lifespan, as Starlette knows it, that also keeps the issuer or the verifier open."""
 
         @asynccontextmanager
-        async def lifespan(app: Any) -> AsyncIterator[Any]:
+        async def lifespan(app: Any) -> AsyncGenerator[Any]:
             async with self.lifespan(), inner(app) as state:
                 yield state
 

@@ -13,6 +13,12 @@ GUARD: Final = "keyturn"
 
 _ALTERNATIVES = ("bearer", "session", "access")
 _PREFIX = "Keyturn."
+_PROBLEM = f"{_PREFIX}Problem"
+_BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt", "description": "RFC 9068."}
+_BEARER_ONLY: Final[dict[str, Any]] = {
+    "paths": {},
+    "components": {"schemas": {}, "securitySchemes": {"bearer": _BEARER}},
+}
 _REFUSALS = {
     "401": "Not authenticated: the credential is missing, invalid, expired or revoked.",
     "403": "A scope, a CSRF token or a recent authentication is missing, or another site sent the request.",
@@ -27,18 +33,14 @@ def merge(openapi: dict[str, Any], config: WebConfig | None) -> dict[str, Any]:
     Schemas of Keyturn have names with the prefix ``Keyturn.``, so that they replace none of the application's.
     """
     components = openapi.setdefault("components", {})
-    schemes = components.setdefault("securitySchemes", {})
-    schemes.pop(GUARD, None)
-    if config is None:
-        schemes["bearer"] = {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt"}
-    else:
-        own = _own(config)
-        components["schemas"] = {**components.get("schemas", {}), **own["components"]["schemas"]}
-        schemes.update(own["components"]["securitySchemes"])
+    own = _BEARER_ONLY if config is None else _own(config)
+    components["schemas"] = {**components.get("schemas", {}), **own["components"]["schemas"]}
+    schemes = {**components.get("securitySchemes", {}), **own["components"]["securitySchemes"]}
+    components["securitySchemes"] = {name: scheme for name, scheme in schemes.items() if name != GUARD}
+    alternatives = [scheme for scheme in _ALTERNATIVES if scheme in own["components"]["securitySchemes"]]
     for operation in _operations(openapi):
-        _secure(operation, ("bearer",) if config is None else _ALTERNATIVES, has_schema=config is not None)
-    if config is not None:
-        openapi["paths"] = {**own["paths"], **openapi.get("paths", {})}
+        _secure(operation, alternatives, own["components"]["schemas"])
+    openapi["paths"] = {**own["paths"], **openapi.get("paths", {})}
     return openapi
 
 
@@ -55,13 +57,13 @@ def _operations(openapi: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (each for each in item.values() if isinstance(each, dict))
 
 
-def _secure(operation: dict[str, Any], schemes: tuple[str, ...], *, has_schema: bool) -> None:
-    marks = [each[GUARD] for each in operation.get("security", ()) if GUARD in each]
+def _secure(operation: dict[str, Any], schemes: list[str], schemas: dict[str, Any]) -> None:
+    marks: list[list[str]] = [each[GUARD] for each in operation.get("security", ()) if GUARD in each]
     if not marks:
         return
     scopes = sorted({scope for mark in marks for scope in mark})
     operation["security"] = [{scheme: scopes} for scheme in schemes]
-    schema = {"schema": {"$ref": f"#/components/schemas/{_PREFIX}Problem"}} if has_schema else {}
+    schema = {"schema": {"$ref": f"#/components/schemas/{_PROBLEM}"}} if _PROBLEM in schemas else {}
     for status, description in _REFUSALS.items():
         content = {"application/problem+json": schema}
         operation["responses"].setdefault(status, {"description": description, "content": content})
