@@ -2,20 +2,21 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import update_wrapper
 from threading import Lock
 from typing import Concatenate, Self
-from weakref import WeakMethod
 
 from keyturn.clock import boottime
 from keyturn.config.background import BackgroundTasks, load_first_keys, measure_clock
 from keyturn.config.components import Clock, Components, build_components, check_settings
 from keyturn.config.data_dir import complete_settings
+from keyturn.config.forks import call_after_fork, keep_inherited
 from keyturn.config.settings import Settings, read_settings
+from keyturn.connections import AsyncConnection, Connection, ConnectionRegistry
+from keyturn.connections.connection import OnEnd
+from keyturn.core.principal import Principal
 from keyturn.core.types import P, T
 from keyturn.errors import ConfigurationError, Refusal, StoreUnavailable
 from keyturn.flows import Flow, drive, drive_async
@@ -59,7 +60,7 @@ class _BaseIssuer:
         self._failure: Refusal | None = None
         self._retry_at = float("-inf")
         self._lock = Lock()
-        _fork_hooks.add(WeakMethod(self._leave_to_parent, _fork_hooks.discard))
+        call_after_fork(self._leave_to_parent)
 
     @classmethod
     def open(
@@ -154,11 +155,16 @@ class _BaseIssuer:
         if self._background_tasks is not None:
             self._background_tasks.close()
             self._background_tasks = None
+        parts.connections.close()
         parts.hasher.close()
+
+    def _require_feed(self) -> None:
+        if not self._has_background:
+            raise ConfigurationError("an issuer with background=False follows no feed, which tells when to close")
 
     def _leave_to_parent(self) -> None:
         """Forget what this forked child inherited: neither threads nor connections are its own."""
-        _inherited.append((self.current, self._background_tasks))
+        keep_inherited(self.current, self._background_tasks)
         self._is_forked = self._is_forked or self.current is not None
         self.current = self._background_tasks = None
         self._lock = Lock()  # a thread of the parent may have held it
@@ -171,21 +177,6 @@ class _BaseIssuer:
             if parts is not None:
                 self._stop(parts)
             return parts
-
-
-_fork_hooks: set[WeakMethod[Callable[[], None]]] = set()
-_inherited: list[object] = []
-"""Components of the parent of this process: never used here, and never freed, which would close its connections."""
-
-
-def _after_fork_in_child() -> None:
-    for hook in [reference() for reference in list(_fork_hooks)]:
-        if hook is not None:
-            hook()
-
-
-with suppress(AttributeError):  # platforms without fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _sync_method(use_case: Callable[Concatenate[IssuerFlows, P], Flow[T]]) -> Callable[Concatenate["Issuer", P], T]:
@@ -236,6 +227,11 @@ class Issuer(_BaseIssuer):
         if self._leave():
             self.close()
 
+    def connection(self, principal: Principal, on_end: OnEnd | None = None) -> Connection:
+        """Return a context manager for a connection that a credential of ``principal`` opened: see ``Connection``."""
+        self._require_feed()
+        return Connection(lambda: self.parts.connections, self.verify, principal, on_end)
+
     signup = _sync_method(IssuerFlows.signup)
     login = _sync_method(IssuerFlows.login)
     verify = _sync_method(IssuerFlows.verify)
@@ -277,6 +273,14 @@ class AsyncIssuer(_BaseIssuer):
     async def __aexit__(self, *_: object) -> None:
         if self._leave():
             await self.close()
+
+    def connection(self, principal: Principal, on_end: OnEnd | None = None) -> AsyncConnection:
+        """Return a context manager for a connection: see ``AsyncConnection``."""
+        self._require_feed()
+        return AsyncConnection(self._ready_connections, self.verify, principal, on_end)
+
+    async def _ready_connections(self) -> ConnectionRegistry:
+        return (await self.ready()).connections
 
     signup = _async_method(IssuerFlows.signup)
     login = _async_method(IssuerFlows.login)

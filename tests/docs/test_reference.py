@@ -15,6 +15,7 @@ import keyturn.tokens
 from keyturn import issuer
 from keyturn.cli import app
 from keyturn.config.settings import PREFIX, Settings
+from keyturn.connections import Connection
 from keyturn.core.audit import ALERT_EVENTS, AuditEventType
 from keyturn.core.policy import PROFILES
 from keyturn.issuer import AsyncIssuer, Issuer
@@ -166,7 +167,8 @@ def test_every_argument_of_a_verifier_is_documented() -> None:
 
 def test_documented_signatures_name_real_arguments() -> None:
     for name, given in re.findall(r"^\| `(\w+)\(([^)`]*)\)`", text("python"), re.M):
-        homes = ((issuer, f"_{name}"), (Issuer, name), (AsyncIssuer, name), (Verifier, name), (keyturn.tokens, name))
+        classes = (Issuer, AsyncIssuer, Verifier, Connection, keyturn.tokens)
+        homes = ((issuer, f"_{name}"), *((each, name) for each in classes))
         use = next(getattr(home, each) for home, each in homes if hasattr(home, each))
         known = set(inspect.signature(use).parameters) | {"settings"}
         said = {each.strip().lstrip("*").partition("=")[0] for each in given.split(",")} - {""}

@@ -15,6 +15,7 @@ from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
 from keyturn.flows.accounts import set_disabled
+from keyturn.flows.connections import reload_principal
 from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.drive import drive
@@ -173,6 +174,7 @@ CASES = [
     Case("verify session", lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("touch", lambda s: verify_session(s.sealed(CredentialKind.SESSION, 0), Instant(T0 + 60), s.realm)),
     Case("verify access", lambda s: verify_access(s.access(), T0, s.realm)),
+    Case("reload a connection", lambda s: reload_principal(s.sid, T0, s.realm)),
     Case("refresh", lambda s: refresh(s.sealed(CredentialKind.REFRESH, 0), "both", T0, s.realm)),
     Case("counter ahead", lambda s: refresh(s.sealed(CredentialKind.REFRESH, 9), "both", T0, s.realm)),
     Case("step-up", lambda s: confirm_password(s.sid, OLD, "both", T0, s.realm)),

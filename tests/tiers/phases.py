@@ -21,7 +21,7 @@ class Phase:
 
 
 CONTRACT = "tests/stores/test_store_contract.py"
-JUDGED = ("core", "flows", "tokens", "verifier", "web")
+JUDGED = ("core", "connections", "flows", "tokens", "verifier", "web")
 """Packages whose every branch the first phase alone must take: those under coverage in ``pyproject.toml``."""
 
 QUICK = Phase(

@@ -3,18 +3,20 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from keyturn.clock import boottime
+from keyturn.config.connection_source import IssuerConnectionSource
 from keyturn.config.issuer_config import build_issuer_config
 from keyturn.config.mark_file import MarkFile, check_restored
 from keyturn.config.redis_sidecar import RedisSidecar, check_redis_cache, open_redis_sidecar
 from keyturn.config.settings import Settings
 from keyturn.config.store_clock import StoreClock
+from keyturn.connections import ConnectionRegistry
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.core.types import Instant
@@ -53,6 +55,7 @@ class Components:
     ``redis_cache``: the Redis beside the store, or None.
     ``monotonic``: clock for staleness only, in seconds. ``store_clock``: wall time, and the store's.
     ``mark_file``: position of the revocation log, kept outside the database.
+    ``connections``: open connections, which end with their sessions.
     """
 
     settings: Settings
@@ -69,6 +72,14 @@ class Components:
     monotonic: Clock
     store_clock: StoreClock
     mark_file: MarkFile
+    connections: ConnectionRegistry = field(init=False)
+
+    def __post_init__(self) -> None:
+        bound_seconds = self.config.profile.token.staleness_seconds
+        source = IssuerConnectionSource(
+            self.session_cache, self.sync_ports, bound_seconds, self.monotonic, self.present, self.certain_now
+        )
+        object.__setattr__(self, "connections", ConnectionRegistry(source))
 
     @property
     def quarantine(self) -> "Quarantine | None":

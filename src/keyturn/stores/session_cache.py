@@ -5,8 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
+from keyturn.core.connection import Decision, decide_revocations
 from keyturn.core.feed import LogCursor
 from keyturn.core.freshness import Freshness
+from keyturn.core.principal import Principal
 from keyturn.core.revocation import Revocation, RevocationKind, RevocationPage, RevocationSet, Verdict, is_void
 from keyturn.core.sealed import ParsedCredential
 from keyturn.core.session import CachedSession, LoadedSession
@@ -65,6 +67,11 @@ class LocalSessionCache:
     def age_seconds(self) -> float:
         """Seconds since the feed was complete; infinite before the first read."""
         return self._freshness.age(self._monotonic())
+
+    @property
+    def complete_as_of(self) -> float:
+        """Monotonic time as of which the feed was complete; minus infinity before the first read."""
+        return self._freshness.complete_as_of
 
     @property
     def is_fresh(self) -> bool:
@@ -134,6 +141,10 @@ class LocalSessionCache:
         if self._revocations.revokes(sid, subject, generation, client_id, issued_at):
             return Verdict.REVOKED
         return Verdict.LIVE
+
+    def decide_connection(self, principal: Principal) -> Decision:
+        """Decide if a known revocation ends an open connection of ``principal``."""
+        return decide_revocations(principal, self._revocations, self._suspended_before)
 
     # --- called after this process read or changed the store ---
 

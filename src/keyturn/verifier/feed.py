@@ -1,10 +1,11 @@
 """Feeds of a verifier: what it reads of a source of revocations."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, runtime_checkable
 
 from keyturn.core.freshness import Freshness
-from keyturn.core.revocation import RevocationSet
+from keyturn.core.revocation import Revocation, RevocationSet
 
 
 class Feed(Protocol):
@@ -24,6 +25,18 @@ class RunningFeed(Feed, Protocol):
         """Start the thread if it does not run, for example after a fork.
 
         Return a future that is done once the first read has succeeded or failed.
+        """
+        ...
+
+
+@runtime_checkable
+class NotifyingFeed(Feed, Protocol):
+    """Feed that calls listeners."""
+
+    def subscribe(self, listener: Callable[[Revocation], None]) -> Callable[[], None]:
+        """Call ``listener`` with every revocation, in the thread that read it. Return a function to unsubscribe.
+
+        The listener must not block.
         """
         ...
 

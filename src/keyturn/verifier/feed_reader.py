@@ -40,7 +40,7 @@ class FeedReader:
     """Reader that merges feed entries. Revocations are never removed early, so no response can revive a revoked token.
 
     ``now``: wall clock. ``monotonic``: clock of ``freshness``. ``tolerance_seconds``: difference beyond which the wall
-    clock and the issuer's disagree.
+    clock and the issuer's disagree. ``notify``: called with each entry after it was merged; it must not block.
     ``progress``: state and position. ``previous``: position before the present snapshot, None without one.
     ``restores``: how often the log was found to lack entries that it had, because it was put back from a backup.
     ``alarm``: says so, until everything is revoked or the log gets another id. Empty otherwise.
@@ -52,10 +52,12 @@ class FeedReader:
         now: Callable[[], float],
         monotonic: Callable[[], float],
         tolerance_seconds: float = 5,
+        notify: Callable[[Revocation], None] = lambda _: None,
     ) -> None:
         self.now = now
         self.monotonic = monotonic
         self._tolerance_seconds = tolerance_seconds
+        self._notify = notify
         self._steady: SteadyClock | None = None
         self.revocations = RevocationSet()
         self.freshness = Freshness(bound_seconds)
@@ -104,6 +106,7 @@ class FeedReader:
             if entry.sequence > last:
                 raise Unavailable(f"entry {entry.sequence} of the feed exceeds the page's last sequence number {last}")
             self.revocations.apply(entry)
+            self._notify(entry)
             if entry.kind is RevocationKind.EVERYTHING:
                 self.alarm = ""
 

@@ -12,7 +12,7 @@ from keyturn.clock import boottime, monotonic_raw
 from keyturn.core.backoff import backoff_seconds
 from keyturn.core.clocks import read_clocks
 from keyturn.core.freshness import Freshness
-from keyturn.core.revocation import RevocationSet
+from keyturn.core.revocation import Revocation, RevocationSet
 from keyturn.errors import ClockUncertain, Unavailable
 from keyturn.verifier.feed_reader import FeedReader
 from keyturn.verifier.fetch import Fetch, bearer_header, fetch_feed
@@ -63,7 +63,10 @@ class HttpFeed:
         self._open_stream = stream
         self._jitter = jitter
         self._nonce = nonce
-        self._make_reader = partial(FeedReader, staleness_seconds, clock, monotonic, max(1, leeway_seconds))
+        self._listeners: tuple[Callable[[Revocation], None], ...] = ()
+        self._make_reader = partial(
+            FeedReader, staleness_seconds, clock, monotonic, max(1, leeway_seconds), self._notify
+        )
         self._lock = ForkSafeLock()
         self._begin()
         reset_after_fork(self)
@@ -73,8 +76,9 @@ class HttpFeed:
         self._leeway_seconds = max(1, leeway_seconds)
 
     def reset(self) -> None:
-        """Forget what the parent of this forked child read, and its thread. A closed feed stays closed."""
+        """Forget what the parent of this forked child read, its thread and listeners. A closed feed stays closed."""
         is_closed = self._stop.is_set()
+        self._listeners = ()
         self._begin()
         if is_closed:
             self.close()
@@ -107,6 +111,24 @@ class HttpFeed:
     def restores(self) -> int:
         """Number of times that the issuer's log was found to have been put back from a backup."""
         return self._reader.restores
+
+    def subscribe(self, listener: Callable[[Revocation], None]) -> Callable[[], None]:
+        """Call ``listener`` with every revocation, in the thread that read it. Return a function to unsubscribe.
+
+        The listener must not block.
+        """
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            with self._lock:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return stop
+
+    def _notify(self, entry: Revocation) -> None:
+        for listener in self._listeners:
+            listener(entry)
 
     def start(self) -> Future[None]:
         """Start reading. Return a future that is done after the first successful or failed read."""

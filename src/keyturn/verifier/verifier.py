@@ -11,18 +11,22 @@ from typing import Generic, Literal, Self, TypeVar
 from weakref import finalize
 
 from keyturn.clock import boottime
+from keyturn.connections import AsyncConnection, Connection, ConnectionRegistry
+from keyturn.connections.connection import OnEnd
 from keyturn.core.audience import read_names
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, TokenMalformed
 from keyturn.generators import run, run_async
 from keyturn.tokens.keyset import KeySet
 from keyturn.verifier.checker import IntrospectionNeeded, TokenChecker
+from keyturn.verifier.connection_source import VerifierConnectionSource
 from keyturn.verifier.feed import Feed, RunningFeed
 from keyturn.verifier.fetch import FETCH_SECONDS
 from keyturn.verifier.http_feed import HttpFeed
 from keyturn.verifier.introspection import HttpIntrospection
 from keyturn.verifier.keys import FixedKeys, KeyCache, KeySource
 from keyturn.verifier.metadata import Discovery, metadata_url
+from keyturn.verifier.threads import reset_after_fork
 
 _logger = logging.getLogger("keyturn.verifier")
 
@@ -112,6 +116,11 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
             can_introspect=introspect is not None and on_stale != "refuse",
             token_cache_size=token_cache_size,
         )
+        source = VerifierConnectionSource(
+            self._feed, self._bound_seconds, clock, monotonic, tolerance_seconds=self._tolerance_seconds
+        )
+        self._connections = ConnectionRegistry(source)
+        reset_after_fork(self._connections)
 
     def close(self) -> None:
         """Stop the feed, unless it was passed in. Once it is stale, tokens are introspected or refused (503)."""
@@ -125,6 +134,14 @@ class _Verifier(TokenChecker, ABC, Generic[IsActive]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def connections(self) -> ConnectionRegistry:
+        """Open connections, which end with their sessions or tokens."""
+        return self._connections
+
+    async def _ready_connections(self) -> ConnectionRegistry:
+        return self._connections
 
     def _has_reached(self, sequence: int) -> bool:
         return self.feed.revocations.sequence >= sequence
@@ -162,6 +179,21 @@ class Verifier(_Verifier[bool]):
             time.sleep(_POLL_SECONDS)
         return self._has_reached(sequence)
 
+    def connection(self, principal: Principal, on_end: OnEnd | None = None) -> Connection:
+        """Return a context manager for a connection that a token of ``principal`` opened, such as a stream.
+
+        The connection must be closed when the session ends, at the token's ``exp`` unless a newer token was presented,
+        and when the feed is older than the staleness bound: see ``keyturn.connections.Connection``.
+        """
+        return Connection(lambda: self._connections, self, principal, on_end)
+
+    def async_connection(self, principal: Principal, on_end: OnEnd | None = None) -> AsyncConnection:
+        """Return an ``async with`` context manager as ``connection`` does; tokens are verified in a thread."""
+        return AsyncConnection(self._ready_connections, self._verify_in_thread, principal, on_end)
+
+    async def _verify_in_thread(self, token: str) -> Principal:
+        return await asyncio.to_thread(self, token)
+
     def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
         if isinstance(need, IntrospectionNeeded):
             return self._introspect is not None and self._introspect(need.token)
@@ -192,6 +224,10 @@ class AsyncVerifier(_Verifier[Awaitable[bool]]):
         while not self._has_reached(sequence) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - a thread fills it
             await asyncio.sleep(_POLL_SECONDS)
         return self._has_reached(sequence)
+
+    def connection(self, principal: Principal, on_end: OnEnd | None = None) -> AsyncConnection:
+        """Return a context manager as ``Verifier.connection`` does, for ``async with``."""
+        return AsyncConnection(self._ready_connections, self, principal, on_end)
 
     async def _resolve(self, need: Future[None] | IntrospectionNeeded) -> bool:
         if isinstance(need, IntrospectionNeeded):

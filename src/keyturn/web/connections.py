@@ -1,0 +1,203 @@
+"""ASGI connections that are closed with their session: WebSockets by a close code, streams by their end.
+
+Close codes of 4000 to 4999 are for private use (RFC 6455 section 7.4.2); 1013 is registered with IANA.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol, cast
+
+from keyturn.connections import AsyncConnection, ConnectionEnd
+from keyturn.core.principal import Principal
+from keyturn.errors import Refusal, RevocationUnknown, SessionEnded, TokenExpired
+from keyturn.verifier import Verifier
+from keyturn.web.asgi_messages import AsgiApp, Message, Receive, Scope, Send, send_reply
+from keyturn.web.message import Reply
+from keyturn.web.problem import problem
+
+SCOPE_CONNECTION = "keyturn.connection"
+"""Key of the ``AsyncConnection`` in the scope."""
+
+CLOSE_CODES: Final = {
+    ConnectionEnd.SESSION_ENDED: 4401,
+    ConnectionEnd.TOKEN_EXPIRED: 4498,
+    ConnectionEnd.UNKNOWN: 1013,
+}
+"""Close code of a WebSocket for each end. The close reason is the code of the error."""
+
+CANCEL_SECONDS: Final = 10.0
+"""Time that an application has to return after its connection was closed; then its task is cancelled."""
+
+_REFUSALS: Final[dict[ConnectionEnd, type[Refusal]]] = {
+    ConnectionEnd.SESSION_ENDED: SessionEnded,
+    ConnectionEnd.TOKEN_EXPIRED: TokenExpired,
+    ConnectionEnd.UNKNOWN: RevocationUnknown,
+}
+
+
+class Connector(Protocol):
+    """``AsyncIssuer`` or ``AsyncVerifier``."""
+
+    def connection(self, principal: Principal, on_end: Callable[[ConnectionEnd], None]) -> AsyncConnection: ...
+
+
+class ConnectionClosedError(OSError):
+    """The application sent on a connection that was closed because its session ended (ASGI 3.0: an ``OSError``)."""
+
+
+async def serve_connected(
+    app: AsgiApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    auth: Connector | Verifier,
+    principal: Principal,
+    error_page: str,
+) -> None:
+    """Run ``app`` for one WebSocket or stream, which is closed when the session or the token of ``principal`` ends.
+
+    The application then receives a disconnect, and sends raise ``ConnectionClosedError``. The connection is in
+    ``scope["keyturn.connection"]``: a newer token is presented by ``renew``.
+    """
+    channel = (_WebSocket if scope["type"] == "websocket" else _Stream)(receive, send, scope, error_page)
+    async with _connect(auth, principal, channel.end) as connection:
+        scope[SCOPE_CONNECTION] = connection
+        try:
+            await app(scope, channel.receive, channel.send)
+        except ConnectionClosedError:
+            pass
+        except asyncio.CancelledError:
+            if not channel.has_cancelled():
+                raise
+        finally:
+            await channel.finish()
+
+
+def _connect(
+    auth: Connector | Verifier, principal: Principal, on_end: Callable[[ConnectionEnd], None]
+) -> AsyncConnection:
+    if isinstance(auth, Verifier):
+        return auth.async_connection(principal, on_end)
+    return auth.connection(principal, on_end)
+
+
+class _Channel(ABC):
+    """The messages of one connection, until its end."""
+
+    def __init__(self, receive: Receive, send: Send, scope: Scope, error_page: str) -> None:
+        self._receive = receive
+        self._send = send
+        self._scope = scope
+        self._error_page = error_page
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._end: ConnectionEnd | None = None
+        self._receiving: set[asyncio.Future[Message]] = set()
+        self._closing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_cancelled = False
+
+    def end(self, end: ConnectionEnd) -> None:
+        """Close the connection. Called in the event loop."""
+        self._end = end
+        for each in self._receiving:
+            each.cancel()
+        # Not after a send of the application that waits: a client that does not read would stay connected.
+        self._closing = asyncio.create_task(self._close(end))
+        self._timer = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self._cancel)
+
+    async def receive(self) -> Message:
+        """Receive a message, or a disconnect once the connection has ended."""
+        if self._end is not None:
+            return self._disconnect()
+        message = asyncio.ensure_future(self._receive())
+        self._receiving.add(message)
+        try:
+            return await message
+        except asyncio.CancelledError:
+            if not message.cancelled() or _is_cancelling():
+                raise  # the application was cancelled, and not only its wait for a message
+            return self._disconnect()
+        finally:
+            self._receiving.discard(message)
+
+    async def send(self, message: Message) -> None:
+        """Send a message. Raises ``ConnectionClosedError`` once the connection has ended."""
+        if self._end is not None:
+            raise ConnectionClosedError(f"the connection was closed: {self._end.value}")
+        self._note(message)
+        await self._send(message)
+
+    def has_cancelled(self) -> bool:
+        """Return True if nothing but this channel cancelled the task of the application."""
+        return self._is_cancelled and self._task.uncancel() == 0
+
+    async def finish(self) -> None:
+        """Wait until the connection is closed, if it has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._closing is not None:
+            await self._closing
+
+    def _cancel(self) -> None:
+        self._is_cancelled = True
+        self._task.cancel()
+
+    async def _close(self, end: ConnectionEnd) -> None:
+        with suppress(Exception):  # the client has left
+            await self._send_close(end)
+
+    @abstractmethod
+    def _disconnect(self) -> dict[str, Any]:
+        """Return the message that tells the application of the end."""
+
+    @abstractmethod
+    async def _send_close(self, end: ConnectionEnd) -> None:
+        """Close the connection to the client."""
+
+    @abstractmethod
+    def _note(self, message: Message) -> None:
+        """Note a message of the application."""
+
+
+class _WebSocket(_Channel):
+    _is_closed = False
+
+    def _disconnect(self) -> dict[str, Any]:
+        end = self._end or ConnectionEnd.UNKNOWN
+        return {"type": "websocket.disconnect", "code": CLOSE_CODES[end], "reason": end.value}
+
+    def _note(self, message: Message) -> None:
+        self._is_closed = message["type"] == "websocket.close"
+
+    async def _send_close(self, end: ConnectionEnd) -> None:
+        if not self._is_closed:
+            await self._send({"type": "websocket.close", "code": CLOSE_CODES[end], "reason": end.value})
+
+
+class _Stream(_Channel):
+    _is_started = False
+    _is_complete = False
+
+    def _disconnect(self) -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    def _note(self, message: Message) -> None:
+        self._is_started = True
+        self._is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    async def _send_close(self, end: ConnectionEnd) -> None:
+        if not self._is_started:
+            await send_reply(self._refusal(end), self._send)
+        elif not self._is_complete:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _refusal(self, end: ConnectionEnd) -> Reply:
+        return problem(_REFUSALS[end]("the connection was open when it ended"), self._error_page, self._scope["path"])
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
