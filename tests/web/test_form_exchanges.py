@@ -33,7 +33,7 @@ from web.exchanges import (
 )
 
 SESSION, FORM_COOKIE = "__Host-kt_session", "__Host-kt_form"
-TRUSTED = "https://app.example.net"
+TRUSTED, APP = "https://app.example.net", "capacitor://localhost"
 NEXT, BACK = "/account?a=1&b=2", "/login?lang=de"
 APPLICATIONS = ("asgi", "wsgi", "serve")
 PROFILES = ("browser", "browser-strict")
@@ -51,6 +51,8 @@ ORIGINS: dict[tuple[str | None, str | None], bool] = {
     ("cross-site", "https://evil.example"): False,
     (None, "https://evil.example"): False,
     (None, "null"): False,
+    (None, APP): False,
+    ("cross-site", APP): False,
 }
 """Sec-Fetch-Site and Origin of a form, and whether its site may send one."""
 TOKENS = ("none", "garbage", "form", "other form", "session", "other session")
@@ -84,7 +86,7 @@ class Site:
 
 @contextmanager
 def running(name: str, **changes: Any) -> Iterator[Site]:
-    site = Site(name, trusted_origins=TRUSTED, **changes)
+    site = Site(name, trusted_origins=f"{TRUSTED},{APP}", **changes)
     yield site
     site.issuer.parts.hasher.close()
 

@@ -46,11 +46,12 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
     # Login CSRF: another site must not log this browser in to the attacker's account. The attack needs no cookie.
     refuse_cross_origin_login(request, config)
     body = read_body(request, LoginRequest, LoginForm)
-    require_tokens(request, body.deliver, config)
+    deliver = _delivery(body, config.issuer_config)
+    require_tokens(request, deliver, config)
     attempt = LoginAttempt(
         body.email,
         body.password,
-        deliver=_delivery(body, config.issuer_config),
+        deliver=deliver,
         client=ClientInfo(body.client_id, _label(request), request.address),
         resource=None if body.resource is None else read_names("resource", body.resource),
         device_token=_read_cookie_or_none(request, "device", config),
