@@ -142,10 +142,12 @@ def redirecting(request: Request, _now: Instant, _config: WebConfig) -> Flow[Rep
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_a_redirect_passes_every_application(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    route = Route("POST", "/next", redirecting, (), status=303, answer="redirect")
-    monkeypatch.setitem(routes._TABLE, "/next", {"POST": route})
+    route = Route("POST", "/auth/next", redirecting, (), status=303, answer="redirect")
+    monkeypatch.setitem(routes._TABLE, "/auth/next", {"POST": route})
     with opened(name) as send:
-        there, elsewhere, split = (send(Sent("POST", f"/next?{each}")) for each in ("/account", "//evil", "/a%0d%0ab"))
+        there, elsewhere, split = (
+            send(Sent("POST", f"/auth/next?{each}")) for each in ("/account", "//evil", "/a%0d%0ab")
+        )
     assert (there.status, there.values(b"location"), there.body) == (303, [b"/account"], b"")
     assert there.values(b"cache-control") == [b"no-store"]
     for refused in (elsewhere, split):
@@ -153,8 +155,8 @@ def test_a_redirect_passes_every_application(name: str, monkeypatch: pytest.Monk
 
 
 def test_the_reference_shows_a_redirect() -> None:
-    route = Route("POST", "/next", redirecting, (), status=303, answer="redirect")
+    route = Route("POST", "/auth/next", redirecting, (), status=303, answer="redirect")
     issuer = open_sync()
-    shown = document([route], web_config_of(issuer))["paths"]["/next"]["post"]["responses"]["303"]
+    shown = document([route], web_config_of(issuer))["paths"]["/auth/next"]["post"]["responses"]["303"]
     assert (shown["description"], list(shown["headers"])) == ("See Other", ["Location"])
     issuer.close()

@@ -6,7 +6,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from keyturn.config.settings import Settings, split_list
-from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.issuer_config import IssuerConfig, is_plain_path
 from keyturn.core.policy import PROFILES, CookiePolicy, Profile
 from keyturn.core.sealed import Secrets
 from keyturn.errors import ConfigurationError
@@ -46,9 +46,9 @@ def build_issuer_config(settings: Settings) -> IssuerConfig:
     """Build the issuer configuration. Raises ``ConfigurationError`` with every problem of the settings."""
     problems: list[str] = []
     parts = urlsplit(settings.issuer)
-    if parts.netloc and parts.path not in ("", "/"):
-        # RFC 8414 section 3.1 puts the metadata of such an issuer at a path that this server does not serve.
-        problems.append(f"issuer {settings.issuer!r} has a path; serve Keyturn at the root of a host of its own")
+    if not is_plain_path(parts.path.removesuffix("/")):
+        # An escape has several spellings: the endpoints refuse them all.
+        problems.append(f"the path of issuer {settings.issuer!r} may have letters, digits and . _ ~ - only")
     if settings.algorithm and settings.algorithm not in ALGORITHMS:
         # Without this check the error would appear only when the next key is created, a rollover later.
         problems.append(f"algorithm must be one of {', '.join(ALGORITHMS)}, not {settings.algorithm!r}")

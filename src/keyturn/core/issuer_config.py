@@ -1,11 +1,19 @@
 """Issuer configuration: name, secrets and policies of one issuer. Immutable while the issuer runs."""
 
+import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, FormDeliver, Profile
 from keyturn.core.sealed import Secrets
 from keyturn.errors import ClockUncertain, ConfigurationError, CredentialsNotOffered
+
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
+
+
+def is_plain_path(path: str) -> bool:
+    """Return True for an empty path, or one with a single spelling: no escape, no dot segment, no slash at its end."""
+    return _PLAIN_PATH.fullmatch(path) is not None
 
 
 @dataclass(frozen=True, slots=True)

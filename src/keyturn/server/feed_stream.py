@@ -74,6 +74,7 @@ class FeedStream:
         self._app = app
         self._metrics = metrics
         self._jitter = jitter
+        self._path = config.issuer_path + PATH
         bound_seconds = components.config.profile.token.staleness_seconds
         self._broadcaster = FeedBroadcaster(
             self._read,
@@ -88,7 +89,7 @@ class FeedStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a stream, or call the wrapped application."""
-        if scope["type"] != "http" or scope["path"] != PATH or not _is_stream_requested(scope):
+        if scope["type"] != "http" or scope["path"] != self._path or not _is_stream_requested(scope):
             await self._app(scope, receive, send)
             return
         arrived_at = self._broadcaster.clock()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from keyturn.config.settings import Settings, split_list
 from keyturn.core.issuer_config import IssuerConfig
@@ -10,10 +11,11 @@ from keyturn.core.types import Instant
 from keyturn.errors import Overloaded, Refusal, Unavailable
 from keyturn.ports import Ports
 from keyturn.web.client_address import TrustedNetwork, parse_networks
-from keyturn.web.config import WebConfig, service_digest, web_config
+from keyturn.web.config import DEFAULT_PREFIX, WebConfig, service_digest, web_config
 from keyturn.web.cors import ENDPOINT_HEADERS, ENDPOINT_METHODS, preflight_reply, with_cors
 from keyturn.web.limits import MAX_REQUESTS
 from keyturn.web.message import Header, Reply, without_body
+from keyturn.web.mount import Mount, RouteTarget, warn_of_shared_cookies
 from keyturn.web.problem import problem
 from keyturn.web.route import Route
 from keyturn.web.routes import ROUTES
@@ -79,23 +81,28 @@ class Exchange(NamedTuple):
 class EndpointsApplication:
     """Common part of ``AsgiEndpoints`` and ``WsgiEndpoints``.
 
-    ``observe``: called after each reply, for logs and metrics. It must not raise.
-    Raises ``ConfigurationError`` for settings that are no origin or no network.
+    ``observe``: called after each reply, for logs and metrics. It must not raise. ``prefix``: path of the endpoints.
+    Raises ``ConfigurationError`` for settings that are no origin or no network, and for a prefix that is no path.
     """
 
-    def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+    def __init__(
+        self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None, *, prefix: str = DEFAULT_PREFIX
+    ) -> None:
         self._config = web_config_of(issuer)
+        self._mount = Mount(self._config, prefix)
+        warn_of_shared_cookies(self._mount)
         self._trusted: tuple[TrustedNetwork, ...] = parse_networks(split_list(issuer.settings.trusted_proxies))
         self._observe = observe
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Templates of the paths of the endpoints, each once. The OpenAPI document of a server is not among them."""
-        return tuple(dict.fromkeys(route.path for route in ROUTES if route.path != "/openapi.json"))
+        """Templates of the public paths, each once. The OpenAPI document of a server is not among them."""
+        urls = [self._mount.config.route_url(route.path) for route in ROUTES if route.path != "/openapi.json"]
+        return tuple(dict.fromkeys(urlsplit(url).path for url in urls))
 
-    def _present(self, parts: IssuerParts) -> tuple[Instant, WebConfig]:
+    def _present(self, parts: IssuerParts, target: RouteTarget) -> tuple[Instant, WebConfig]:
         now, config = parts.present()
-        return now, self._config.at(config)
+        return now, target.config.at(config)
 
     def _preflight(self, method: str, headers: Sequence[Header]) -> Reply | None:
         """Return the reply to a preflight of a page of a trusted origin, else None."""
@@ -104,17 +111,17 @@ class EndpointsApplication:
     def _with_cors(self, reply: Reply, origin: Sequence[bytes]) -> Reply:
         return with_cors(reply, origin, self._config.origins)
 
-    def _refuse(self, refusal: Refusal, method: str, path: str) -> Reply:
-        reply = problem(refusal, self._config.error_page, path)
+    def _refuse(self, refusal: Refusal, method: str, target: RouteTarget) -> Reply:
+        reply = problem(refusal, target.config.error_page, target.path)
         return without_body(reply) if method == "HEAD" else reply
 
-    def _refuse_overload(self, method: str, path: str) -> Reply:
-        return self._refuse(Overloaded(f"more than {MAX_REQUESTS} requests at once"), method, path)
+    def _refuse_overload(self, method: str, target: RouteTarget) -> Reply:
+        return self._refuse(Overloaded(f"more than {MAX_REQUESTS} requests at once"), method, target)
 
-    def _refuse_unexpected(self, method: str, path: str) -> Reply:
+    def _refuse_unexpected(self, method: str, target: RouteTarget) -> Reply:
         """Log the present exception and build the reply to it, which never is a bare 500."""
-        _logger.exception("unexpected error in a request of %s", path)
-        return self._refuse(Unavailable("unexpected error; see the server's log"), method, path)
+        _logger.exception("unexpected error in a request of %s", target.path)
+        return self._refuse(Unavailable("unexpected error; see the server's log"), method, target)
 
     def _record(self, method: str, found: Route | Refusal, reply: Reply, seconds: float) -> None:
         if self._observe is not None:

@@ -9,6 +9,7 @@ from keyturn.flows import drive_async
 from keyturn.web.application import AsyncIssuerLike, EndpointsApplication, Exchange
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
 from keyturn.web.client_address import TrustedNetwork, client_address
+from keyturn.web.config import DEFAULT_PREFIX
 from keyturn.web.cors import origin_values
 from keyturn.web.limits import (
     BODY_SECONDS,
@@ -21,6 +22,7 @@ from keyturn.web.limits import (
     flow_timeout,
 )
 from keyturn.web.message import Header, Reply, Request
+from keyturn.web.mount import RouteTarget
 from keyturn.web.route import Route
 from keyturn.web.routes import find, handle
 
@@ -28,51 +30,65 @@ from keyturn.web.routes import find, handle
 class AsgiEndpoints(EndpointsApplication):
     """ASGI application of an issuer's endpoints: ``/auth/...``, ``/.well-known/...``, ``/docs/errors``.
 
-    Mount it at the root of the issuer's host, for the scope ``http`` only. ``issuer``: an ``AsyncIssuer``.
-    ``observe``: called after each reply.
+    Mount it at the root of the issuer's host, or at its prefix and once more at ``/.well-known``. ``issuer``: an
+    ``AsyncIssuer``. ``observe``: called after each reply. ``prefix``: path of the endpoints below the issuer's URL.
     """
 
-    def __init__(self, issuer: AsyncIssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+    def __init__(
+        self,
+        issuer: AsyncIssuerLike,
+        observe: Callable[[Exchange], None] | None = None,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+    ) -> None:
         if not hasattr(issuer, "ready"):
             raise ConfigurationError("AsgiEndpoints needs an AsyncIssuer; for an Issuer use WsgiEndpoints")
-        super().__init__(issuer, observe)
+        super().__init__(issuer, observe, prefix=prefix)
         self._issuer = issuer
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         started_at = time.perf_counter()
-        method, path = scope["method"], path_of(scope)
-        found = find(method, path)
+        method, target = scope["method"], self._mount.target(*split_path(scope))
+        found = find(method, target.path)
         reply = self._preflight(method, scope["headers"])
         if reply is None and self._running < MAX_REQUESTS:
-            reply = await self._reply(scope, path, receive, found)
-        reply = self._with_cors(reply or self._refuse_overload(method, path), origin_values(scope["headers"]))
+            reply = await self._reply(scope, target, receive, found)
+        reply = self._with_cors(reply or self._refuse_overload(method, target), origin_values(scope["headers"]))
         await send_reply(reply, send)
         self._record(method, found, reply, time.perf_counter() - started_at)
 
-    async def _reply(self, scope: Scope, path: str, receive: Receive, found: Route | Refusal) -> Reply:
+    async def _reply(self, scope: Scope, target: RouteTarget, receive: Receive, found: Route | Refusal) -> Reply:
         self._running += 1
         try:
-            request = await read_request(scope, path, receive, self._trusted)
+            request = await read_request(scope, target.path, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
                 parts = self._issuer.current or await self._issuer.ready()
-                return await drive_async(handle(request, *self._present(parts), found), parts.ports)
+                return await drive_async(handle(request, *self._present(parts, target), found), parts.ports)
         except Refusal as refusal:
-            return self._refuse(refusal, scope["method"], path)
+            return self._refuse(refusal, scope["method"], target)
         except TimeoutError:
-            return self._refuse(flow_timeout(), scope["method"], path)
+            return self._refuse(flow_timeout(), scope["method"], target)
         except Exception:
-            return self._refuse_unexpected(scope["method"], path)
+            return self._refuse_unexpected(scope["method"], target)
         finally:
             self._running -= 1
 
 
-def path_of(scope: Scope) -> str:
-    """Return the path below the mount point, which ``path`` includes (ASGI 3.0, HTTP connection scope)."""
+def split_path(scope: Scope) -> tuple[str, str]:
+    """Return the path that the application is mounted at, and the path below it.
+
+    ``path`` includes ``root_path`` (ASGI 3.0, HTTP connection scope). Older servers leave it out.
+    """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(root + "/") else path
+    root: str = scope.get("root_path", "").rstrip("/")
+    return root, path[len(root) :] if path.startswith(root + "/") else path
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path below the one that the application is mounted at."""
+    return split_path(scope)[1]
 
 
 async def read_request(scope: Scope, path: str, receive: Receive, trusted: Sequence[TrustedNetwork]) -> Request:

@@ -3,10 +3,19 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from keyturn.core.cors import NO_ORIGINS, TrustedOrigins, parse_origins
 from keyturn.core.csrf import origin_of
 from keyturn.core.issuer_config import IssuerConfig
+
+DEFAULT_PREFIX = "/auth"
+"""Prefix of the endpoints in the table of routes."""
+
+DOCUMENTS = ("/openapi.json", "/docs/errors")
+WELL_KNOWN = "/.well-known"
+JWKS = WELL_KNOWN + "/jwks.json"
+"""Key set. If the issuer's URL has a path, it is ``/jwks.json`` below the prefix: others may be on the same host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,8 @@ class WebConfig:
     more than one during a rollover.
     ``open_feed``: serve the revocation feed without authentication. The feed holds no credential but shows who logs out
     when. For development, where a verifier should need nothing but the issuer's URL.
+    ``prefix``: path of the endpoints below the issuer's URL. ``documents``: the same of ``/docs/errors`` and
+    ``/openapi.json``.
     """
 
     issuer_config: IssuerConfig
@@ -26,11 +37,22 @@ class WebConfig:
     own_origin: str | None = None
     service_digests: tuple[bytes, ...] = field(default=(), repr=False)
     open_feed: bool = False
+    prefix: str = DEFAULT_PREFIX
+    documents: str = ""
 
     @property
     def error_page(self) -> str:
         """URL of the page that problem documents link to: built from the issuer, never from the Host header."""
-        return error_page_of(self.issuer_config.issuer)
+        return error_page_of(self.issuer_config.issuer, self.documents)
+
+    @property
+    def issuer_path(self) -> str:
+        """Path of the issuer's URL, without a slash at its end. Mostly empty."""
+        return urlsplit(self.issuer_config.issuer).path.rstrip("/")
+
+    def under(self, prefix: str, documents: str) -> "WebConfig":
+        """Return this configuration for endpoints below ``prefix`` and documents below ``documents``."""
+        return replace(self, prefix=prefix, documents=documents)
 
     def at(self, issuer_config: IssuerConfig) -> "WebConfig":
         """Return this configuration with the issuer configuration of the present moment."""
@@ -40,10 +62,17 @@ class WebConfig:
         """Return the public URL of ``path``, which starts with a slash."""
         return self.issuer_config.issuer.rstrip("/") + path
 
+    def route_url(self, path: str) -> str:
+        """Return the public URL of a path in the table of routes."""
+        if path.startswith(WELL_KNOWN) and not (path == JWKS and self.issuer_path):
+            return self.url("").removesuffix(self.issuer_path) + path + self.issuer_path
+        below = self.documents if path in DOCUMENTS else self.prefix
+        return self.url(below + path.removeprefix(DEFAULT_PREFIX).removeprefix(WELL_KNOWN))
 
-def error_page_of(issuer: str) -> str:
-    """Return the URL of the error page that ``issuer`` serves."""
-    return issuer.rstrip("/") + "/docs/errors"
+
+def error_page_of(issuer: str, documents: str = "") -> str:
+    """Return the URL of the error page that ``issuer`` serves. ``documents``: as in ``WebConfig``."""
+    return f"{issuer.rstrip('/')}{documents}/docs/errors"
 
 
 def web_config(

@@ -25,7 +25,11 @@ def document(routes: Sequence[Route], config: WebConfig) -> dict[str, object]:
     """Return an OpenAPI 3.1 document of ``routes``, with every refusal of each."""
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, config)
+        item = paths.setdefault(_path(route, config), {})
+        item[route.method.lower()] = _operation(route, config)
+        if not config.route_url(route.path).startswith(config.url("/")):
+            # RFC 8414 section 3.1: the metadata is at the root of the host, outside of the issuer's path.
+            item["servers"] = [{"url": config.url("").removesuffix(config.issuer_path)}]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -38,6 +42,11 @@ def document(routes: Sequence[Route], config: WebConfig) -> dict[str, object]:
         "paths": paths,
         "components": {"schemas": _schemas(routes), "securitySchemes": _schemes(config.issuer_config.profile.cookie)},
     }
+
+
+def _path(route: Route, config: WebConfig) -> str:
+    url, base = config.route_url(route.path), config.url("")
+    return url.removeprefix(base if url.startswith(f"{base}/") else base.removesuffix(config.issuer_path))
 
 
 def _operation(route: Route, config: WebConfig) -> dict[str, object]:

@@ -16,6 +16,7 @@ from keyturn.errors import BadRequest, ConfigurationError, Refusal, RequestTimeo
 from keyturn.flows import drive
 from keyturn.web.application import EndpointsApplication, Exchange, IssuerLike
 from keyturn.web.client_address import TrustedNetwork, client_address
+from keyturn.web.config import DEFAULT_PREFIX
 from keyturn.web.cors import origin_values
 from keyturn.web.limits import (
     BODY_SECONDS,
@@ -29,6 +30,7 @@ from keyturn.web.limits import (
     flow_timeout,
 )
 from keyturn.web.message import Header, Reply, Request
+from keyturn.web.mount import RouteTarget
 from keyturn.web.route import Route
 from keyturn.web.routes import find, handle
 
@@ -48,13 +50,20 @@ _CHUNK_BYTES = 4096
 class WsgiEndpoints(EndpointsApplication):
     """WSGI application of an issuer's endpoints: ``/auth/...``, ``/.well-known/...``, ``/docs/errors``.
 
-    Mount it at the root of the issuer's host. ``issuer``: an ``Issuer``. ``observe``: called after each reply.
+    Mount it at the root of the issuer's host, or at its prefix and once more at ``/.well-known``. ``issuer``: an
+    ``Issuer``. ``observe``: called after each reply. ``prefix``: path of the endpoints below the issuer's URL.
     """
 
-    def __init__(self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None) -> None:
+    def __init__(
+        self,
+        issuer: IssuerLike,
+        observe: Callable[[Exchange], None] | None = None,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+    ) -> None:
         if hasattr(issuer, "ready"):
             raise ConfigurationError("WsgiEndpoints needs an Issuer; for an AsyncIssuer use AsgiEndpoints")
-        super().__init__(issuer, observe)
+        super().__init__(issuer, observe, prefix=prefix)
         self._issuer = issuer
         self._slots = BoundedSemaphore(MAX_REQUESTS)
         self._process = os.getpid()
@@ -68,32 +77,34 @@ class WsgiEndpoints(EndpointsApplication):
     def answer(self, environ: "WSGIEnvironment") -> Reply:
         """Return the reply to one request, for a framework that sends it."""
         started_at = time.perf_counter()
-        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        found, cors = find(method, path), _cors_headers(environ)
-        reply = self._preflight(method, cors) or self._reply_in_slot(environ, method, path, found)
+        method, target = environ["REQUEST_METHOD"], self._mount.target(*_split_path(environ))
+        found, cors = find(method, target.path), _cors_headers(environ)
+        reply = self._preflight(method, cors) or self._reply_in_slot(environ, method, target, found)
         reply = self._with_cors(reply, origin_values(cors))
         self._record(method, found, reply, time.perf_counter() - started_at)
         return reply
 
-    def _reply_in_slot(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
+    def _reply_in_slot(
+        self, environ: "WSGIEnvironment", method: str, target: RouteTarget, found: Route | Refusal
+    ) -> Reply:
         slots = self._slots_of_process()
         if not slots.acquire(blocking=False):
-            return self._refuse_overload(method, path)
+            return self._refuse_overload(method, target)
         try:
-            return self._reply(environ, method, path, found)
+            return self._reply(environ, method, target, found)
         finally:
             slots.release()
 
-    def _reply(self, environ: "WSGIEnvironment", method: str, path: str, found: Route | Refusal) -> Reply:
+    def _reply(self, environ: "WSGIEnvironment", method: str, target: RouteTarget, found: Route | Refusal) -> Reply:
         try:
-            request = _read_request(environ, self._trusted)
+            request = _read_request(environ, target.path, self._trusted)
             parts = self._issuer.parts
-            flow = handle(request, *self._present(parts), found)
+            flow = handle(request, *self._present(parts, target), found)
             return drive(flow, parts.ports, deadline(time.monotonic() + FLOW_SECONDS))
         except Refusal as refusal:
-            return self._refuse(refusal, method, path)
+            return self._refuse(refusal, method, target)
         except Exception:
-            return self._refuse_unexpected(method, path)
+            return self._refuse_unexpected(method, target)
 
     def _slots_of_process(self) -> BoundedSemaphore:
         # A forked child would inherit slots that no thread of its own releases, and perhaps a lock that is held.
@@ -102,7 +113,11 @@ class WsgiEndpoints(EndpointsApplication):
         return self._slots
 
 
-def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork]) -> Request:
+def _split_path(environ: "WSGIEnvironment") -> tuple[str, str]:
+    return environ.get("SCRIPT_NAME", "").rstrip("/"), environ.get("PATH_INFO", "")
+
+
+def _read_request(environ: "WSGIEnvironment", path: str, trusted: Sequence[TrustedNetwork]) -> Request:
     """Read a request and its body. ``trusted``: networks of the proxies whose X-Forwarded-For counts.
 
     Raises ``NotFound``, ``HeadersTooLarge``, ``PayloadTooLarge``, ``RequestTimeout`` or ``BadRequest``.
@@ -114,7 +129,7 @@ def _read_request(environ: "WSGIEnvironment", trusted: Sequence[TrustedNetwork])
     check_headers(headers, environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"))
     return Request(
         method=environ["REQUEST_METHOD"],
-        path=environ.get("PATH_INFO", ""),
+        path=path,
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
         body=_read_body(environ),

@@ -3,7 +3,7 @@
 from keyturn.core.types import Instant
 from keyturn.flows.effects import Flow
 from keyturn.flows.revocation_pages import published_keys
-from keyturn.web.config import WebConfig
+from keyturn.web.config import JWKS, WebConfig
 from keyturn.web.endpoints.token import GRANT_TYPES
 from keyturn.web.message import Header, Reply, Request, json_reply
 from keyturn.web.schemas import MetadataResponse
@@ -36,11 +36,11 @@ def metadata_response(config: WebConfig) -> MetadataResponse:
     """Build the metadata. ``issuer`` is exactly the value of ``iss`` (RFC 8414 section 3.3)."""
     return MetadataResponse(
         issuer=config.issuer_config.issuer,
-        jwks_uri=config.url("/.well-known/jwks.json"),
-        token_endpoint=config.url("/auth/token"),
-        revocation_endpoint=config.url("/auth/revoke"),
-        introspection_endpoint=config.url("/auth/introspect"),
-        keyturn_revocations_endpoint=config.url("/auth/revocations"),
+        jwks_uri=config.route_url(JWKS),
+        token_endpoint=config.route_url("/auth/token"),
+        revocation_endpoint=config.route_url("/auth/revoke"),
+        introspection_endpoint=config.route_url("/auth/introspect"),
+        keyturn_revocations_endpoint=config.route_url("/auth/revocations"),
         grant_types_supported=GRANT_TYPES,
         response_types_supported=(),
         token_endpoint_auth_methods_supported=("none",),
