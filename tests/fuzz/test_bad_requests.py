@@ -107,6 +107,22 @@ def test_every_form_that_is_no_form(client: RawClient, control_login: ControlLog
         assert harmless or answer.status in (400, 413), (body, answer)
 
 
+@pytest.mark.parametrize("path", [*JSON_PATHS, "/auth/logout", "/auth/logout-all"])
+def test_every_html_form_that_is_no_form(client: RawClient, path: str) -> None:
+    odd = [
+        b"next=",
+        b"next=%2F%2Fevil.example",
+        b"next=%2F%00",
+        b"next=%2f%0d%0aa:b",
+        b"csrf_token=%c3%a9",
+        b"back=%2F%5C",
+    ]
+    for body in (*FORMS, *odd, *(b"email=a&password=b&" + each for each in odd)):
+        answer = client.ask("POST", path, [FORM_TYPE, (b"sec-fetch-site", b"same-origin")], body)
+        # A logout without a session leads to the next page: nothing is left to be done.
+        assert answer.status in (400, 401, 413) or answer.values("location") == ["/"], (body, answer)
+
+
 def paths() -> list[str]:
     return sorted({route.path.replace("{sid}", "A" * 22) for route in ROUTES})
 

@@ -167,6 +167,33 @@ def test_a_logout_of_an_ended_session_goes_to_the_next_page(browser: Browser) ->
     assert came_back(submit(browser, "/auth/logout-all", {"back": "/account"}))["error"] == "unauthenticated"
 
 
+def test_an_unknown_account_and_a_wrong_password_look_alike(browser: Browser) -> None:
+    browser.signup("cookie")
+    wrong = submit(browser, "/auth/login", LOGIN | {"password": "wrong", "back": "/login"})
+    unknown = submit(browser, "/auth/login", LOGIN | {"email": "eve@example.com", "back": "/login"})
+    assert (wrong.status, wrong.headers, wrong.body) == (unknown.status, unknown.headers, unknown.body)
+
+
+def test_forms_and_json_share_the_limit_of_attempts(browser: Browser) -> None:
+    browser.signup("cookie")
+    guesser, wrong = browser.other(), LOGIN | {"password": "wrong"}
+    while submit(guesser, "/auth/login", wrong).status == 401:
+        pass
+    assert guesser.post("/auth/login", wrong).status == 429
+
+
+def test_a_session_that_was_planted_is_ended_by_the_login(browser: Browser) -> None:
+    """Session fixation: the attacker's own session in the victim's browser does not become the victim's."""
+    attacker = browser.other()
+    attacker.signup("cookie", "eve@example.com")
+    planted = attacker.cookies[SESSION]
+    browser.signup("cookie")
+    browser.cookies = {SESSION: planted}
+    submit(browser, "/auth/login", LOGIN)
+    assert browser.cookies[SESSION] != planted
+    assert document(attacker.get("/auth/session"))["code"] == "token_revoked"
+
+
 def encoded(browser: Browser, path: str, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> Reply:
     sent = headers or ((b"sec-fetch-site", b"same-origin"),)
     return browser.send("POST", path, headers=[(b"content-type", kind), *sent], body=body)

@@ -2,11 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 
 from keyturn import AsyncIssuer
-from keyturn.errors import ConfigurationError, Refusal, StepUpRequired, Unauthenticated
+from keyturn.errors import ConfigurationError, Refusal, StepUpRequired, StoreUnavailable, Unauthenticated
 from keyturn.web.message import Reply
 from keyturn.web.pages import AsgiPages, WsgiPages
 from web.exchanges import HOST, PASSWORD, Sent, asgi_scope, open_async, open_sync, settings, wsgi_environ
@@ -47,6 +53,59 @@ def test_a_page_below_a_prefix_is_redirected_with_the_prefix(redirect: Redirect)
             location = dict(reply.headers)[b"location"].decode()
             assert location == f"{prefix}{page}?next={wanted.replace('?', '%3F').replace('=', '%3D')}"
     assert redirect(Sent("GET", "/orders"), "", Unauthenticated()) is None
+
+
+def test_a_page_of_a_mount_within_starlette_is_redirected_to_the_page_of_the_application() -> None:
+    issuer, found = open_async(), list[str]()
+    pages = AsgiPages(issuer)
+
+    async def answer(request: StarletteRequest) -> PlainTextResponse:
+        reply = pages.redirect(request.scope, Unauthenticated())
+        assert reply is not None
+        found.append(dict(reply.headers)[b"location"].decode())
+        return PlainTextResponse("")
+
+    app = Starlette(routes=[Mount("/admin", routes=[Route("/orders", answer)]), Route("/orders", answer)])
+    for root_path in ("", "/shop"):
+        for path in ("/orders", "/admin/orders"):
+            scope = asgi_scope(Sent("GET", path, (HOST, HTML)))
+            asyncio.run(call(app, scope | {"root_path": root_path, "path": root_path + path}))
+    assert found == [
+        "/login?next=%2Forders",
+        "/login?next=%2Fadmin%2Forders",
+        "/shop/login?next=%2Fshop%2Forders",
+        "/shop/login?next=%2Fshop%2Fadmin%2Forders",
+    ]
+    issuer.parts.hasher.close()
+
+
+async def call(app: Any, scope: dict[str, Any]) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: object) -> None:
+        pass
+
+    await app(scope, receive, send)
+
+
+class SlowEntropy:
+    async def token_bytes(self, size: int) -> bytes:
+        await asyncio.sleep(60)
+        return bytes(size)
+
+
+def test_a_page_waits_for_a_slow_store_no_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer, other = open_async(), open_sync()
+    issuer.parts = replace(issuer.parts, ports=replace(issuer.parts.ports, entropy=SlowEntropy()))  # type: ignore[misc]
+    monkeypatch.setattr("keyturn.web.pages.FLOW_SECONDS", 0.01)
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(AsgiPages(issuer).form_token(asgi_scope(Sent("GET", "/login"))))
+    monkeypatch.setattr("keyturn.web.pages.FLOW_SECONDS", -1.0)
+    with pytest.raises(StoreUnavailable):
+        WsgiPages(other).form_token(wsgi_environ(Sent("GET", "/login")))
+    issuer.parts.hasher.close()
+    other.parts.hasher.close()
 
 
 def test_a_handshake_is_not_redirected() -> None:

@@ -1,5 +1,7 @@
 """Support for the pages of an application beside the endpoints: tokens of forms, redirects to the login, cookies."""
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from keyturn.errors import ConfigurationError, Refusal
@@ -8,11 +10,12 @@ from keyturn.web.application import AsyncIssuerLike, IssuerLike, web_config_of
 from keyturn.web.asgi import path_of
 from keyturn.web.asgi_messages import Scope
 from keyturn.web.form_token import FormToken, form_token
+from keyturn.web.limits import FLOW_SECONDS, flow_timeout
 from keyturn.web.login_redirect import login_redirect
 from keyturn.web.message import Reply, Request
 from keyturn.web.paths import is_own_path
 from keyturn.web.replies import login_cookies, logout_cookies
-from keyturn.web.wsgi import environ_headers
+from keyturn.web.wsgi import deadline, environ_headers
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 class _BasePages:
     """Common part of ``AsgiPages`` and ``WsgiPages``.
 
-    ``login_page``, ``step_up_page``: paths within the application; without the second the first takes both.
+    ``login_page``, ``step_up_page``: paths below the prefix at which the application is served, if there is one;
+    without the second the first takes both.
     Raises ``ConfigurationError`` for one that is not a path.
     """
 
@@ -63,18 +67,25 @@ class AsgiPages(_BasePages):
 
         Raises ``Unavailable`` (503) if a cookie of the request cannot be checked, ``HeadersTooLarge``.
         """
-        parts = self._async_issuer.current or await self._async_issuer.ready()
-        now, config = parts.present()
         request = Request("GET", path_of(scope), headers=scope["headers"])
-        return await drive_async(form_token(request, now, self._config.at(config)), parts.ports)
+        try:
+            async with asyncio.timeout(FLOW_SECONDS):
+                parts = self._async_issuer.current or await self._async_issuer.ready()
+                now, config = parts.present()
+                return await drive_async(form_token(request, now, self._config.at(config)), parts.ports)
+        except TimeoutError:
+            raise flow_timeout() from None
 
     def redirect(self, scope: Scope, refusal: Refusal) -> Reply | None:
         """Return the redirect to the login page if a browser asked for a page, else None: send the refusal then."""
         if scope["type"] != "http":
             return None
-        query = scope["query_string"].decode("latin-1")
-        request = Request(scope["method"], path_of(scope), query, scope["headers"])
-        return self._redirect(request, refusal, scope.get("root_path", ""))
+        root_path = scope.get("root_path", "")
+        # Starlette counts its own mounts to the root path, and names that of the application beside it.
+        prefix = scope.get("app_root_path", root_path)
+        path = (root_path + path_of(scope)).removeprefix(prefix)
+        request = Request(scope["method"], path, scope["query_string"].decode("latin-1"), scope["headers"])
+        return self._redirect(request, refusal, prefix)
 
 
 class WsgiPages(_BasePages):
@@ -85,7 +96,8 @@ class WsgiPages(_BasePages):
         parts = self._issuer.parts
         now, config = parts.present()
         request = Request("GET", environ.get("PATH_INFO", ""), headers=list(environ_headers(environ)))
-        return drive(form_token(request, now, self._config.at(config)), parts.ports)
+        flow = form_token(request, now, self._config.at(config))
+        return drive(flow, parts.ports, deadline(time.monotonic() + FLOW_SECONDS))
 
     def redirect(self, environ: "WSGIEnvironment", refusal: Refusal) -> Reply | None:
         """Return what ``AsgiPages.redirect`` returns."""
