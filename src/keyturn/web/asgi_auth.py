@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import cast
 
 from keyturn.core.cors import is_from_app, parse_origins
 from keyturn.core.principal import Principal
@@ -10,8 +11,9 @@ from keyturn.errors import ConfigurationError, Refusal
 from keyturn.flows import drive_async
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike, OpenableIssuer, web_config_of
-from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
+from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
+from keyturn.web.connections import Connector, serve_connected
 from keyturn.web.cors import origin_values
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
@@ -38,6 +40,7 @@ class AsgiAuth(BaseAuth):
         if issuer is not None and not hasattr(issuer, "ready"):
             raise ConfigurationError("an ASGI application needs an AsyncIssuer, not an Issuer")
         super().__init__(issuer, verifier)
+        self._connector = cast("Connector | Verifier", issuer or verifier)
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool, bool], Awaitable[Principal | None]]
         if issuer is not None:
@@ -84,6 +87,11 @@ class AsgiAuth(BaseAuth):
     async def require(self, scope: Scope, requirement: Requirement | None = None) -> Principal:
         """Return the principal. Raises as ``authenticate``, and as ``Requirement.check``."""
         return self._check(await self.authenticate(scope), requirement)
+
+    async def serve(self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, principal: Principal) -> None:
+        """Run ``app`` for a WebSocket or stream, which is closed when the session or token of ``principal`` ends."""
+        source, page = self._connector, self._error_page
+        await serve_connected(app, scope, receive, send, auth=source, principal=principal, error_page=page)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a refusal."""
