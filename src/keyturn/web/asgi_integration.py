@@ -53,9 +53,8 @@ class AsgiIntegration(AsgiAuth):
         super().__init__(issuer, verifier)
         self._issuer, self._verifier = issuer, verifier
         self.endpoints = None if issuer is None else AsgiEndpoints(issuer)
-        self._pages = None
-        if issuer is not None and login_page is not None:
-            self._pages = AsgiPages(issuer, login_page, step_up_page)
+        self._has_login_page = login_page is not None
+        self._pages = None if issuer is None else AsgiPages(issuer, login_page or "/login", step_up_page)
 
     @property
     def issuer(self) -> OpenableIssuer:
@@ -64,9 +63,17 @@ class AsgiIntegration(AsgiAuth):
             raise ConfigurationError("this application has a verifier, and no issuer")
         return self._issuer
 
+    @property
+    def pages(self) -> AsgiPages:
+        """Support for the application's own pages. Raises ``ConfigurationError`` for a resource server."""
+        if self._pages is None:
+            raise ConfigurationError("a resource server takes no cookies and has no forms: they need an issuer")
+        return self._pages
+
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a redirect to the login page or with a refusal."""
-        redirect = None if self._pages is None else self._pages.redirect(scope, refusal)
+        pages = self._pages if self._has_login_page else None
+        redirect = None if pages is None else pages.redirect(scope, refusal)
         if redirect is not None:
             return await send_reply(redirect, send)
         return await super().refuse(refusal, scope, receive, send)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keyturn.errors import ConfigurationError, Refusal
 from keyturn.flows import IssuedCredentials, drive, drive_async
 from keyturn.web.application import AsyncIssuerLike, IssuerLike, web_config_of
-from keyturn.web.asgi import path_of
+from keyturn.web.asgi import path_of, split_path
 from keyturn.web.asgi_messages import Scope
 from keyturn.web.form_token import FormToken, form_token
 from keyturn.web.limits import FLOW_SECONDS, flow_timeout
@@ -80,10 +80,10 @@ class AsgiPages(_BasePages):
         """Return the redirect to the login page if a browser asked for a page, else None: send the refusal then."""
         if scope["type"] != "http":
             return None
-        root_path = scope.get("root_path", "")
+        root_path, below = split_path(scope)
         # Starlette counts its own mounts to the root path, and names that of the application beside it.
-        prefix = scope.get("app_root_path", root_path)
-        path = (root_path + path_of(scope)).removeprefix(prefix)
+        prefix = scope.get("app_root_path", root_path).rstrip("/")
+        path = (root_path + below).removeprefix(prefix)
         request = Request(scope["method"], path, scope["query_string"].decode("latin-1"), scope["headers"])
         return self._redirect(request, refusal, prefix)
 

@@ -114,7 +114,8 @@ class WsgiIntegration(WsgiAuth):
 
     def refuse(self, refusal: Refusal, environ: "WSGIEnvironment") -> Reply:
         """Return the reply to a request that was refused. A browser that asked for a page is sent to the login page."""
-        redirect = self.pages.redirect(environ, refusal) if self._has_login_page else None
+        pages = self._pages if self._has_login_page else None
+        redirect = None if pages is None else pages.redirect(environ, refusal)
         return redirect or self.reply(refusal, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
 
 
