@@ -75,7 +75,7 @@ def test_settings_that_cannot_be_used_are_refused_before_the_first_use(tmp_path:
 def test_threads_that_use_an_issuer_first_open_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, build = [], components.build_components
     monkeypatch.setattr(
-        "keyturn.issuer.build_components", lambda *args, **kwargs: opened.append(args) or build(*args, **kwargs)
+        "keyturn.issuer_base.build_components", lambda *args, **kwargs: opened.append(args) or build(*args, **kwargs)
     )
     with ThreadPoolExecutor(8) as pool:
         issuer = Issuer.from_env(data_dir=str(tmp_path))
@@ -87,7 +87,7 @@ def test_threads_that_use_an_issuer_first_open_it_once(tmp_path: Path, monkeypat
 def test_tasks_that_use_an_issuer_first_open_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, build = [], components.build_components
     monkeypatch.setattr(
-        "keyturn.issuer.build_components", lambda *args, **kwargs: opened.append(args) or build(*args, **kwargs)
+        "keyturn.issuer_base.build_components", lambda *args, **kwargs: opened.append(args) or build(*args, **kwargs)
     )
 
     async def use() -> None:

@@ -25,6 +25,7 @@ from keyturn.core.session import ClientInfo
 from keyturn.errors import ConfigurationError, Refusal
 
 if TYPE_CHECKING:
+    from keyturn.core.grants import Grant, GrantRequest
     from keyturn.issuer import AsyncIssuer, Issuer
     from keyturn.tokens import KeySet, verify_compact
     from keyturn.verifier import AsyncVerifier, Verifier
@@ -40,6 +41,8 @@ __all__ = [
     "ClientInfo",
     "ConfigurationError",
     "CookiePolicy",
+    "Grant",
+    "GrantRequest",
     "Issuer",
     "KeySet",
     "PasswordPolicy",
@@ -57,6 +60,8 @@ __all__ = [
 _IMPORTED_ON_USE = {
     "AsyncIssuer": "keyturn.issuer",
     "AsyncVerifier": "keyturn.verifier",
+    "Grant": "keyturn.core.grants",
+    "GrantRequest": "keyturn.core.grants",
     "Issuer": "keyturn.issuer",
     "KeySet": "keyturn.tokens",
     "Verifier": "keyturn.verifier",

@@ -32,11 +32,10 @@ class IssuerFlows:
         claims: _Claims | None = None,
         resource: str | Iterable[str] | None = None,
     ) -> Flow[IssuedCredentials]:
-        """Create an account and log in.
+        """Create an account and log in. ``scope``, ``claims``, ``resource``: as for ``login``.
 
-        ``scope`` and ``claims`` are copied into access tokens unchanged.
         Raises ``PasswordRejected``, ``AccountExists``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``,
-        ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
+        ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``, ``GrantsUnavailable``.
         """
         attempt = _login_attempt(identifier, password, deliver, client, None, scope, claims, resource)
         return flows.signup(attempt, *self._components.present())
@@ -55,9 +54,12 @@ class IssuerFlows:
     ) -> Flow[IssuedCredentials]:
         """Authenticate and create a session. ``device``: value of the device cookie, if the client sent one.
 
+        ``scope``: the scopes to ask for, separated by spaces; default: all that are granted, by the issuer's ``grants``
+        or, without it, to the account.
+        ``claims``: copied into access tokens unchanged; an issuer with ``grants`` uses its claims instead.
         ``resource``: the configured audiences that every access token of the session is limited to; default: all.
-        Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidTarget``,
-        ``PayloadRefused``.
+        Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidScope``,
+        ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
         """
         attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
         return flows.login(attempt, *self._components.present())

@@ -9,6 +9,7 @@ from keyturn.config.background import load_first_keys
 from keyturn.config.components import build_components
 from keyturn.config.settings import Settings
 from keyturn.core.freshness import Freshness
+from keyturn.core.grants import Grant, GrantRequest
 from keyturn.core.revocation import RevocationSet
 from keyturn.flows import IssuedCredentials, drive
 from keyturn.passwords import Argon2Hasher, Argon2Parameters
@@ -25,13 +26,21 @@ SETTINGS: dict[str, str] = {
 }
 
 
+class GrantAll:
+    """An application that grants what a login asks for."""
+
+    def decide(self, request: GrantRequest) -> Grant:
+        return Grant(" ".join(request.scope or ()))
+
+
 class SyncIssuer(Issuer):
     """``flows``: number of flows that an application ran on it. Leave it by ``close``."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(Settings(**SETTINGS | settings), background=False)
         self.clock, self.monotonic = Clock(1_800_000_000.25), Clock(100.0)
-        parts = build_components(self.settings, self.config, is_async=False, clock=self.clock, monotonic=self.monotonic)
+        clocks: dict[str, Any] = {"clock": self.clock, "monotonic": self.monotonic}
+        parts = build_components(self.settings, self.config, is_async=False, grants=GrantAll(), **clocks)
         parts.hasher.close()
         hasher = Argon2Hasher(Argon2Parameters(memory_cost=64, time_cost=1), threads=1)
         self.parts = parts = replace(parts, ports=replace(parts.ports, hasher=hasher), hasher=hasher)

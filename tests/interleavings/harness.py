@@ -31,6 +31,7 @@ from keyturn.flows.revoke import revoke_client, revoke_everything, revoke_sessio
 from keyturn.flows.signup import signup
 from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
+from keyturn.grants import NoGrants
 from keyturn.ports import AccountStore, PasswordCheck, SessionStore
 from keyturn.stores.null_cache import NullSessionCache
 
@@ -116,6 +117,7 @@ def make_test_ports(store: Any, **others: Any) -> Any:
         "session_cache": NoSessionCache(),
         "shared_cache": NullSessionCache(),
         "entropy": secrets,
+        "grants": NoGrants(),
     }
     return SimpleNamespace(**{**ports, **others})
 

@@ -12,6 +12,7 @@ from keyturn.core.policy import BROWSER, Profile, TokenPolicy
 from keyturn.core.sealed import Secrets
 from keyturn.core.types import Instant
 from keyturn.flows.drive import drive
+from keyturn.grants import GrantsFunction, make_grants
 from keyturn.passwords import Argon2Hasher, NistPasswordRules
 from keyturn.ports import Ports
 from keyturn.signing import KeyRing, SigningKeyGenerator
@@ -119,7 +120,12 @@ def set_cookies(reply: Reply) -> dict[str, str]:
     return {line.partition("=")[0]: line.partition("=")[2] for line in found}
 
 
-def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: str = "hybrid") -> Browser:
+def make_browser(
+    hasher: Argon2Hasher,
+    profile: Profile = ES256,
+    credentials: str = "hybrid",
+    grants: GrantsFunction | None = None,
+) -> Browser:
     realm = IssuerConfig("https://auth.example.com", ("orders",), Secrets(SECRET), profile, credentials)
     vault, store = KeyEncryptor(SECRET), MemoryStore()
     near = LocalSessionCache(profile.token.staleness_seconds, lambda: 0.0)
@@ -141,6 +147,7 @@ def make_browser(hasher: Argon2Hasher, profile: Profile = ES256, credentials: st
         session_cache=near,
         shared_cache=NullSessionCache(),
         entropy=SystemEntropy(),
+        grants=make_grants(grants, is_async=False),
     )
     place = web_config(
         realm, trusted_origins=["https://app.example.net"], service_digests=[service_digest(SERVICE_TOKEN)]
@@ -154,5 +161,7 @@ class Make:
     def __init__(self, hasher: Argon2Hasher) -> None:
         self._hasher = hasher
 
-    def __call__(self, profile: Profile = ES256, credentials: str = "hybrid") -> Browser:
-        return make_browser(self._hasher, profile, credentials)
+    def __call__(
+        self, profile: Profile = ES256, credentials: str = "hybrid", grants: GrantsFunction | None = None
+    ) -> Browser:
+        return make_browser(self._hasher, profile, credentials, grants)

@@ -21,8 +21,9 @@ from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import Secrets
 from keyturn.core.types import Instant
 from keyturn.errors import ConfigurationError
+from keyturn.grants import NoGrants
 from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, HashTable, NistPasswordRules
-from keyturn.ports import Ports, ports_of
+from keyturn.ports import Grants, Ports, ports_of
 from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.null_cache import NullSessionCache
 from keyturn.stores.open import MEMORY, RedisSessions, open_async_store, open_store
@@ -123,10 +124,12 @@ def build_components(
     is_async: bool,
     clock: Clock = time.time,
     monotonic: Clock = boottime,
+    grants: Grants | None = None,
 ) -> Components:
     """Open the store and build the components. ``is_async``: build async ports, for ``drive_async``.
 
     ``config``: the result of ``check_settings``, if the caller has called it.
+    ``grants``: decides which scopes and claims a login gets.
     Raises ``ConfigurationError`` for unusable settings, ``StoreUnavailable`` if the store cannot be reached.
     """
     config = config or check_settings(settings)
@@ -152,9 +155,13 @@ def build_components(
         session_cache=session_cache,
         shared_cache=NullSessionCache(),
         entropy=SystemEntropy(),
+        grants=NoGrants(),
     )
     ports = replace(
-        sync_ports, **ports_of(store), shared_cache=redis_cache.cache if redis_cache else NullSessionCache()
+        sync_ports,
+        **ports_of(store),
+        shared_cache=redis_cache.cache if redis_cache else NullSessionCache(),
+        grants=grants or NoGrants(),
     )
     return Components(
         settings,

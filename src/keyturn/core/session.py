@@ -18,6 +18,10 @@ AUDIENCE = "aud"
 """Key of ``Session.claims``: the names that ``resource`` selected at login, a list of str. Absent: no ``resource``."""
 
 
+ASKED_SCOPE = "scope"
+"""Key of ``Session.claims``: the scopes that the login asked for, a list of str. Absent: none in particular."""
+
+
 class Seed(bytes):
     """Random bytes that only the store has; with the server secret, the input of every sealed credential.
 
@@ -72,7 +76,8 @@ class Session:
 
     ``renewals``: counter of session tokens. ``rotations``: counter of refresh tokens. ``version``: compare-and-swap
     counter of the record. ``expires_at``: time from which the record may be purged, the earlier of both timeouts at
-    the last write. ``claims``: claims of the application for access tokens, and the granted ``AUDIENCE``.
+    the last write. ``claims``: claims of the application for access tokens, the granted ``AUDIENCE`` and
+    ``ASKED_SCOPE``.
     """
 
     sid: SessionId

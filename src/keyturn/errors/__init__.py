@@ -31,6 +31,7 @@ from keyturn.errors.request import (
     CredentialsNotOffered,
     HeadersTooLarge,
     InvalidMember,
+    InvalidScope,
     InvalidTarget,
     MethodNotAllowed,
     NotFound,
@@ -43,6 +44,7 @@ from keyturn.errors.request import (
 )
 from keyturn.errors.retry import (
     ClockUncertain,
+    GrantsUnavailable,
     NotDurable,
     Overloaded,
     RevocationUnknown,
@@ -63,8 +65,10 @@ __all__ = [
     "CrossOrigin",
     "CsrfTokenRequired",
     "Forbidden",
+    "GrantsUnavailable",
     "HeadersTooLarge",
     "InvalidMember",
+    "InvalidScope",
     "InvalidTarget",
     "LoginFailed",
     "MethodNotAllowed",

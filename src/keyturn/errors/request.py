@@ -40,6 +40,13 @@ class InvalidTarget(BadRequest):
     hint = "Each `resource` must be exactly an audience of this server that the login was granted."
 
 
+class InvalidScope(BadRequest):
+    """RFC 6749 section 5.2."""
+
+    code = "invalid_scope"
+    hint = "`scope` must be names separated by spaces; names that begin with keyturn: cannot be granted."
+
+
 class NotFound(BadRequest):
     code, status = "not_found", 404
     hint = "There is nothing here; check the path."

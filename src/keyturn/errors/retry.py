@@ -28,6 +28,12 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class GrantsUnavailable(Unavailable):
+    """The application could not say which scopes and claims a login gets: nothing is granted, and nothing is ended."""
+
+    code = "grants_unavailable"
+
+
 class ClockUncertain(Unavailable):
     """Clocks disagree, and the credential is not valid by each: never accept, never 401, never end a session."""
 

@@ -5,17 +5,19 @@ from dataclasses import dataclass, field, replace
 
 from keyturn.core.audience import select_audience
 from keyturn.core.audit import AuditEventType
+from keyturn.core.grants import parse_scope, select_scope
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import open_session
 from keyturn.core.payload_guard import guard_payload
 from keyturn.core.policy import Deliver
 from keyturn.core.sealed import PlaintextToken, Secrets
-from keyturn.core.session import AUDIENCE, ClientInfo, RevocationFloor, Seed, Session
+from keyturn.core.session import ASKED_SCOPE, AUDIENCE, ClientInfo, RevocationFloor, Seed, Session
 from keyturn.core.session_id import SESSION_ID_BYTES, encode_session_id, new_session_id
 from keyturn.core.throttle import DEVICE_NONCE_BYTES, sign_device_cookie
 from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
+from keyturn.flows.grants import decide_grant
 from keyturn.ports import Entropy, SessionStore
 
 SEED_BYTES = 32
@@ -27,7 +29,9 @@ class LoginAttempt:
 
     ``deliver``: the requested delivery, or None for the default. ``device_token``: value of the device cookie, if any.
     ``resource``: the audiences that the client limits its session to (RFC 8707), or None for all.
-    ``scope``, ``claims``: set by the application, never by the client. The payload guard checks ``claims``.
+    ``scope``: the scopes that the client asks for, separated by spaces; "" for all that it may get.
+    ``claims``: set by the application, never by the client; replaced by those of ``grants``. The payload guard checks
+    them.
     """
 
     identifier: str
@@ -43,8 +47,9 @@ class LoginAttempt:
 def check_attempt(request: LoginAttempt, config: IssuerConfig) -> Deliver:
     """Check an attempt before its password is verified, and return the delivery to use.
 
-    Raises ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``.
+    Raises ``CredentialsNotOffered``, ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``.
     """
+    parse_scope(request.scope)
     select_audience(request.resource, config.audience)
     guard_payload(request.claims)
     return config.resolve_delivery(request.deliver)
@@ -57,17 +62,21 @@ def create_session(
     now: Instant,
     config: IssuerConfig,
     sid: SessionId | None = None,
+    account_scope: str = "",
 ) -> Flow[Session]:
-    """Create a session under a revocation floor.
+    """Create a session under a revocation floor. Raises ``GrantsUnavailable``, and creates none then.
 
     The floor must be read before the password is verified: then a revocation or a password change that commits in
     between voids the new session.
     ``sid``: id of the session, chosen when a one-time value was exchanged for it; None for a new one.
+    ``account_scope``: scopes stored with the account, which the login gets at most if the application decides nothing.
     """
     sid = sid or new_session_id(subject, (yield from call(Entropy.token_bytes, SESSION_ID_BYTES)))
     seed = Seed((yield from call(Entropy.token_bytes, SEED_BYTES)))
     draft = Session(sid, subject, seed, request.client, 0, now, now, now, EPOCH)
-    draft = replace(draft, scope=request.scope, claims=_claims(request, config))
+    scope = select_scope(parse_scope(request.scope) or None, account_scope)
+    draft = replace(draft, scope=scope, claims=_claims(request, config))
+    draft = yield from decide_grant(draft, account_scope)
     session = open_session(draft, floor, now, config.profile.session)
     yield from call(SessionStore.insert, session)
     yield from effects.record_event(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
@@ -75,10 +84,13 @@ def create_session(
 
 
 def _claims(request: LoginAttempt, config: IssuerConfig) -> Mapping[str, object]:
-    if request.resource is None:
-        return request.claims
-    # A reserved claim: the payload guard refuses it from an application.
-    return {**request.claims, AUDIENCE: [*select_audience(request.resource, config.audience)]}
+    # Reserved claims: the payload guard refuses them from an application.
+    claims = dict(request.claims)
+    if request.resource is not None:
+        claims[AUDIENCE] = [*select_audience(request.resource, config.audience)]
+    if asked := parse_scope(request.scope):
+        claims[ASKED_SCOPE] = [*asked]
+    return claims
 
 
 def device_secret(config: IssuerConfig) -> bytes:

@@ -27,7 +27,7 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     """Verify the password, create a session and issue its credentials.
 
     Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
-    ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``.
+    ``CredentialsNotOffered``, ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
     """
     config.require_clocks()
     deliver = check_attempt(request, config)
@@ -35,7 +35,7 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     nonce = verify_device_cookie(request.device_token or "", identifier, device_secret(config))
     reservations = yield from _reserve(request, identifier, nonce, now, config)
     account, floor = yield from _authenticate(request, identifier, reservations, now)
-    session = yield from create_session(account.subject, floor, request, now, config)
+    session = yield from create_session(account.subject, floor, request, now, config, account_scope=account.scope)
     issued = yield from issue(session, deliver, now, config)
     return replace(issued, device_token=(yield from issue_device_cookie(identifier, nonce, config)))
 

@@ -11,6 +11,7 @@ from keyturn.core.session import Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
+from keyturn.flows.grants import decide_grant
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.revoke import generation_increment
 from keyturn.flows.step_up import AMR, load_live_session, verify_session_password
@@ -24,7 +25,7 @@ def change_password(
     """Replace the password, renew session ``sid`` and end every other session (OWASP ASVS 5.0 7.4.3).
 
     Raises ``LoginFailed`` if ``current`` is wrong, ``PasswordRejected``, ``Throttled``, ``Overloaded``,
-    ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``, ``InvalidTarget``.
+    ``TokenRevoked``, ``SessionEnded``, ``CredentialsNotOffered``, ``InvalidTarget``, ``GrantsUnavailable``.
     """
     config.require_clocks()
     delivery = config.resolve_delivery(deliver)
@@ -46,7 +47,7 @@ def change_password(
 def _replace(account: Account, sid: SessionId, now: Instant, config: IssuerConfig) -> Flow[Session | None]:
     """Store the account, end the other sessions and renew this one atomically. Return None if another write won."""
     loaded = yield from load_live_session(sid, now, config)
-    session = step_up(loaded, AMR, now, config.profile.session)
+    session = yield from decide_grant(step_up(loaded, AMR, now, config.profile.session))
     entry = yield from call(
         AccountStore.replace_and_revoke, account, generation_increment(account.subject, now, config), session
     )

@@ -20,7 +20,8 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
     """Create an account, create its first session and issue its credentials.
 
     Raises ``PasswordRejected`` with a reason for the user, ``AccountExists``, ``Throttled``, ``Overloaded``,
-    ``CredentialsNotOffered``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``.
+    ``CredentialsNotOffered``, ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``BadRequest``, and
+    ``GrantsUnavailable``: the account exists then, and its owner can log in.
     """
     config.require_clocks()
     deliver = check_attempt(request, config)

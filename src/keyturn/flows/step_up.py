@@ -11,6 +11,7 @@ from keyturn.core.types import Instant, SessionId
 from keyturn.errors import LoginFailed, TokenRevoked
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
+from keyturn.flows.grants import decide_grant
 from keyturn.flows.issue import IssuedCredentials, check_resource, issue
 from keyturn.flows.load_session import load_session
 from keyturn.flows.revoke import session_renewal
@@ -28,7 +29,8 @@ def confirm_password(
     """Authenticate again within session ``sid`` (RFC 9470).
 
     Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``TokenRevoked``, ``SessionEnded``,
-    ``CredentialsNotOffered``; ``InvalidTarget`` if no configured audience is granted to the session any more.
+    ``CredentialsNotOffered``, ``GrantsUnavailable``; ``InvalidTarget`` if no configured audience is granted to the
+    session any more.
     """
     config.require_clocks()
     delivery = config.resolve_delivery(deliver)
@@ -79,7 +81,7 @@ def _renew(verified_session: Session, now: Instant, config: IssuerConfig) -> Flo
         loaded = yield from load_live_session(verified_session.sid, now, config)
         if loaded.session.generation != verified_session.generation:
             return None
-        session = step_up(loaded, AMR, now, config.profile.session)
+        session = yield from decide_grant(step_up(loaded, AMR, now, config.profile.session))
         entry = session_renewal(session.sid, session.renewals, now, config)
         if (yield from call(SessionStore.replace, session, entry)) is not None:
             yield from call(SessionCache.apply_local, entry)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, get_type_hints
 
 from keyturn.ports.caches import SessionCache, SharedSessionCache
-from keyturn.ports.local import Entropy, KeyGenerator, PasswordCheck, PasswordHasher, PasswordRules, Signer
+from keyturn.ports.local import Entropy, Grants, KeyGenerator, PasswordCheck, PasswordHasher, PasswordRules, Signer
 from keyturn.ports.stores import (
     LOG_BITS,
     MAX_LISTED,
@@ -33,6 +33,7 @@ __all__ = [
     "AccountStore",
     "AuditLog",
     "Entropy",
+    "Grants",
     "KeyGenerator",
     "KeyStore",
     "OneTimeStore",
@@ -64,6 +65,7 @@ class Ports(StorePorts):
     session_cache: SessionCache
     shared_cache: SharedSessionCache
     entropy: Entropy
+    grants: Grants
 
 
 PORTS: Final[dict[str, type]] = get_type_hints(Ports)

@@ -1,10 +1,11 @@
-"""Ports of this process: password hashing, signing, key generation and randomness."""
+"""Ports of this process: password hashing, signing, key generation, randomness, and grants of the application."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from keyturn.core.claims import ACCESS_TYPE, AccessClaims
+from keyturn.core.grants import Grant, GrantRequest
 from keyturn.core.types import Instant
 from keyturn.ports.stores import StoredKey
 
@@ -81,4 +82,12 @@ class KeyGenerator(Protocol):
 
     def make(self, algorithm: str, serial: int, active_at: Instant) -> StoredKey:
         """Generate a key and encrypt it."""
+        ...
+
+
+class Grants(Protocol):
+    """Decision of the application which scopes and claims a login gets. Decides nothing by default."""
+
+    def decide(self, request: GrantRequest) -> Grant | None:
+        """Return what is granted; None if the application decides nothing. Raises ``GrantsUnavailable``."""
         ...

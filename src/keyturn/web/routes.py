@@ -68,8 +68,17 @@ _PASSWORD = (
     errors.PasswordRejected,
     errors.CredentialsNotOffered,
     errors.InvalidTarget,
+    errors.GrantsUnavailable,
 )
-_ENTER = (*_ALWAYS, *_BODY, *_PASSWORD, errors.CrossOrigin, errors.CsrfTokenRequired, errors.NotDurable)
+_ENTER = (
+    *_ALWAYS,
+    *_BODY,
+    *_PASSWORD,
+    errors.InvalidScope,
+    errors.CrossOrigin,
+    errors.CsrfTokenRequired,
+    errors.NotDurable,
+)
 _TOKEN = (
     *_ALWAYS,
     *_BODY,
@@ -84,6 +93,7 @@ _TOKEN = (
     errors.CsrfTokenRequired,
     errors.StepUpRequired,
     errors.NotDurable,
+    errors.GrantsUnavailable,
 )
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 

@@ -34,6 +34,14 @@ Resources = Annotated[
         " Repeat the parameter for several.",
     ),
 ]
+Scope = Annotated[
+    str,
+    Meta(
+        description="Scopes to ask for, separated by spaces (RFC 6749 section 3.3). Default: all that are granted."
+        " The response has those that were granted.",
+        extra={"expected": "names separated by spaces"},
+    ),
+]
 Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an access token.")]
 
 
@@ -52,6 +60,7 @@ class LoginRequest(MaskedStruct, frozen=True):
     deliver: Deliver | None = None
     client_id: ClientName = "default"
     resource: Resource | None = None
+    scope: Scope | None = None
 
 
 class PageForm(MaskedStruct, frozen=True, kw_only=True):
@@ -73,6 +82,7 @@ class LoginForm(PageForm, frozen=True, kw_only=True):
     deliver: FormDeliver | None = None
     client_id: ClientName = "default"
     resource: str | None = None
+    scope: Scope | None = None
 
 
 class PasswordForm(PageForm, frozen=True, kw_only=True):

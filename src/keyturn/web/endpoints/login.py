@@ -54,6 +54,7 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
         deliver=deliver,
         client=ClientInfo(body.client_id, _label(request), request.address),
         resource=None if body.resource is None else read_names("resource", body.resource),
+        scope=body.scope or "",
         device_token=_read_cookie_or_none(request, "device", config),
     )
     issued = yield from entrance(attempt, now, config.issuer_config)
