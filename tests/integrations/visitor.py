@@ -88,10 +88,9 @@ class Visitor:
         self.send: Callable[[Sent], Answer] = front.build(self.issuer)
 
     def ask(self, path: str, *headers: Pair, method: str = "GET", body: bytes = b"") -> Answer:
-        length = [(b"content-length", b"%d" % len(body))] if body else []
         if self.has_feed:
             self.issuer.parts.session_cache.mark_complete(self.clock.seconds)
-        return self.send(Sent(method, path, (HOST, *headers, *length), body))
+        return self.send(Sent(method, path, (HOST, *headers), body))
 
     def post(self, path: str, document: dict[str, object], *headers: Pair) -> Answer:
         return self.ask(path, JSON, *headers, method="POST", body=json.dumps(document).encode())

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Any, TypeAlias, cast
 
 from litestar import Response, asgi
@@ -46,13 +47,14 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
             paths = [path.replace("{sid}", "{sid:str}") for path in self.endpoints.paths]
             app_config.route_handlers.append(asgi(paths, copy_scope=True)(self.endpoints.__call__))
         config: Any = app_config  # Litestar's own annotations are incomplete
-        config.lifespan = [self._lifespan, *config.lifespan]
+        config.lifespan = [lambda _: self.lifespan(), *config.lifespan]
         app_config.dependencies.setdefault("principal", self.requires())
         optional = functools.partial(self.authenticate, optional=True)
         app_config.dependencies.setdefault("optional_principal", Provide(_dependency(optional)))
         config.exception_handlers.setdefault(Refusal, self._answer)
         if app_config.openapi_config is not None:
-            self._document(app_config.openapi_config)
+            # The default configuration is one object, which every application of the process shares.
+            app_config.openapi_config = self._document(copy(app_config.openapi_config))
         return app_config
 
     def requires(self, *scopes: str, fresh: int | None = None) -> Provide:
@@ -83,10 +85,7 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
     def _answer(self, _request: object, refusal: Refusal) -> "_Refused":
         return _Refused(self, refusal)
 
-    def _lifespan(self, _app: object) -> Any:
-        return self.lifespan()
-
-    def _document(self, config: OpenAPIConfig) -> None:
+    def _document(self, config: OpenAPIConfig) -> OpenAPIConfig:
         build = config.to_openapi_schema
 
         def to_openapi_schema() -> OpenAPI:
@@ -96,6 +95,7 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
             return made
 
         config.to_openapi_schema = to_openapi_schema  # type: ignore[method-assign]  # the only hook for own paths
+        return config
 
 
 class _Refused(Response[None]):
