@@ -291,3 +291,45 @@ def test_a_socket_that_is_refused_after_it_was_accepted_is_closed(issuer: AsyncI
         BOB.require_scope("admin")
 
     assert [(each["type"], each.get("reason")) for each in connect(app)][-1] == ("websocket.close", "forbidden")
+
+
+PAGE = (b"origin", b"https://app.example.com")
+PREFLIGHT = (PAGE, (b"access-control-request-method", b"DELETE"), (b"access-control-request-headers", b"x-csrf-token"))
+
+
+def test_a_page_of_a_trusted_origin_may_call_and_read_refusals(build: Build, issuer: AsyncIssuer) -> None:
+    app, _ = build(issuer=issuer, trusted_origins=("https://app.example.com",))
+    asked = send_asgi(app, Sent("OPTIONS", "/page", (HOST, *PREFLIGHT)))
+    assert asked.status == 204
+    assert asked.values(b"access-control-allow-methods") == [b"DELETE"]
+    # A path without a route is answered outside of Litestar's middleware.
+    paths = ("/page", "/auth/session", *(("/nowhere",) if build is not APPS["litestar"] else ()))
+    for answer in (asked, *(ask(app, path, PAGE) for path in paths)):
+        assert answer.values(b"access-control-allow-origin") == [b"https://app.example.com"], answer
+        assert answer.values(b"access-control-allow-credentials") == [b"true"]
+
+
+@pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"https://app.example.com.evil.example"])
+def test_a_page_of_another_origin_may_not(build: Build, issuer: AsyncIssuer, origin: bytes) -> None:
+    app, _ = build(issuer=issuer, trusted_origins=("https://app.example.com",))
+    sent = ((b"origin", origin), *PREFLIGHT[1:])
+    for method in ("OPTIONS", "GET"):
+        answer = send_asgi(app, Sent(method, "/page", (HOST, *sent)))
+        assert not [name for name, _ in answer.headers if name.startswith(b"access-control-allow-origin")]
+
+
+def test_an_application_without_trusted_origins_answers_no_preflight(build: Build, issuer: AsyncIssuer) -> None:
+    app, _ = build(issuer=issuer)
+    answer = send_asgi(app, Sent("OPTIONS", "/page", (HOST, *PREFLIGHT)))
+    assert not answer.values(b"access-control-allow-origin")
+
+
+def test_a_prefix_moves_the_endpoints_and_their_document(build: Build, issuer: AsyncIssuer) -> None:
+    app, _ = build(issuer=issuer, prefix="/accounts/auth")
+    assert code(ask(app, "/accounts/auth/session")) == (401, "unauthenticated")
+    assert ask(app, "/auth/session").status == 404
+    metadata = json.loads(ask(app, "/.well-known/oauth-authorization-server").body)
+    assert metadata["token_endpoint"] == "https://auth.example.com/accounts/auth/token"
+    if build is not APPS["starlette"]:
+        name = "fastapi" if build is APPS["fastapi"] else "litestar"
+        assert "/accounts/auth/login" in document(name, app)["paths"]

@@ -25,16 +25,14 @@ __all__ = ["Keyturn", "OptionalPrincipal", "Principal", "Refusal", "RequiredPrin
 
 RequiredPrincipal: TypeAlias = NamedDependency[SkipValidation[Principal]]
 OptionalPrincipal: TypeAlias = NamedDependency[SkipValidation[Principal | None]]
-_Authenticate = Callable[[Any], Awaitable[Principal | None]]
 _Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
 class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
     """Plugin that authenticates the requests of a Litestar application.
 
-    ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. Its endpoints are added to the application and to its
-    OpenAPI document, and it is open during the application's lifespan. ``verifier``: for a resource server instead,
-    which has no endpoints.
+    Arguments: those of ``AsgiIntegration``. The endpoints of the issuer are added to the application and to its OpenAPI
+    document, and it is open during the application's lifespan.
     A handler with a parameter ``principal: RequiredPrincipal`` requires a credential. One with
     ``optional_principal: OptionalPrincipal`` accepts anonymous requests, too, for which that is None. A test replaces
     both by dependencies of its own.
@@ -47,10 +45,11 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
             paths = [path.replace("{sid}", "{sid:str}") for path in self.endpoints.paths]
             app_config.route_handlers.append(asgi(paths, copy_scope=True)(self.endpoints.__call__))
         config: Any = app_config  # Litestar's own annotations are incomplete
-        config.lifespan = [lambda _: self.lifespan(), *config.lifespan]
+        config.lifespan = [self.lifespan, *config.lifespan]
         app_config.dependencies.setdefault("principal", self.requires())
         optional = functools.partial(self.authenticate, optional=True)
         app_config.dependencies.setdefault("optional_principal", Provide(_dependency(optional)))
+        config.middleware = [self.with_cors, *config.middleware]
         config.exception_handlers.setdefault(Refusal, self._answer)
         if app_config.openapi_config is not None:
             # The default configuration is one object, which every application of the process shares.
@@ -107,7 +106,7 @@ class _Refused(Response[None]):
         return self._answer
 
 
-def _dependency(authenticate: _Authenticate, scopes: tuple[str, ...] = ()) -> Callable[[Scope], Awaitable[Any]]:
+def _dependency(authenticate: Any, scopes: tuple[str, ...] = ()) -> Callable[[Scope], Awaitable[Any]]:
     async def principal(scope: Scope) -> Any:
         try:
             return await authenticate(scope)

@@ -28,8 +28,10 @@ Handler = Callable[P, Awaitable[T]]
 class Keyturn(AsgiIntegration):
     """Authentication of a Starlette application.
 
-    ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. Its endpoints are added to the application, and it is
-    open during the application's lifespan. ``verifier``: for a resource server instead, which has no endpoints.
+    ``issuer``: default: one by the environment. Its endpoints are added to the application, and it is open during the
+    application's lifespan. ``verifier``: for a resource server instead, without endpoints. ``login_page``: path to
+    which browsers that asked for a page are sent. ``options``: those of ``AsgiIntegration``, and settings, such as
+    ``credentials="jwt"``.
     Refusals are raised: ``app.add_exception_handler(Refusal, ...)`` replaces how they are answered.
     """
 
@@ -40,13 +42,15 @@ class Keyturn(AsgiIntegration):
         *,
         verifier: Verifier | AsyncVerifier | None = None,
         login_page: str | None = None,
-        **settings: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(issuer, verifier=verifier, login_page=login_page, **settings)
+        super().__init__(issuer, verifier=verifier, login_page=login_page, **options)
         if self.endpoints is not None:
             app.router.routes[:0] = [Route(path, self.endpoints) for path in self.endpoints.paths]
         app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)
         app.add_exception_handler(Refusal, self._answer)
+        build = app.build_middleware_stack
+        app.build_middleware_stack = lambda: self.with_cors(build())  # type: ignore[method-assign]  # around errors, too
 
     def required(self, handler: Handler[P, T]) -> Handler[P, T]:
         """Require a credential: ``request.user`` is the ``Principal`` then. For functions and methods, and WebSockets.

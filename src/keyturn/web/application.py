@@ -95,6 +95,11 @@ class EndpointsApplication:
         self._observe = observe
 
     @property
+    def config(self) -> WebConfig:
+        """Configuration of the endpoints, with the URLs of their mount."""
+        return self._mount.config
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """Templates of the public paths, each once. The OpenAPI document of a server is not among them."""
         urls = [self._mount.config.route_url(route.path) for route in ROUTES if route.path != "/openapi.json"]

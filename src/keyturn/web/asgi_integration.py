@@ -5,14 +5,17 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, TypeAlias
 
 import keyturn
+from keyturn.core.cors import TrustedOrigins
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, Refusal
 from keyturn.verifier import AsyncVerifier, Verifier
-from keyturn.web.application import OpenableIssuer, web_config_of
+from keyturn.web.application import OpenableIssuer
 from keyturn.web.asgi import AsgiEndpoints
 from keyturn.web.asgi_auth import AsgiAuth
-from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
+from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import Requirement
+from keyturn.web.config import DEFAULT_PREFIX
+from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.openapi_merge import GUARD, merge
 from keyturn.web.pages import AsgiPages
 
@@ -36,7 +39,8 @@ class AsgiIntegration(AsgiAuth):
     ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. ``verifier``: for a resource server instead, which has no
     endpoints. ``login_page``, ``step_up_page``: paths of the application to which browsers that asked for a page are
     redirected; without the first, the refusal is the answer.
-    ``endpoints``: the ASGI application to mount, with the ``paths`` that it answers; None for a verifier.
+    ``prefix``: path of the endpoints. ``trusted_origins``: other origins whose pages may call, beside those of the
+    settings. ``endpoints``: the ASGI application to mount, with the ``paths`` that it answers; None for a verifier.
     """
 
     def __init__(
@@ -46,13 +50,15 @@ class AsgiIntegration(AsgiAuth):
         verifier: Verifier | AsyncVerifier | None = None,
         login_page: str | None = None,
         step_up_page: str = "",
+        prefix: str = DEFAULT_PREFIX,
+        trusted_origins: tuple[str, ...] = (),
         **settings: Any,
     ) -> None:
         if issuer is None and verifier is None:
             issuer = keyturn.AsyncIssuer.from_env(**settings)
-        super().__init__(issuer, verifier)
+        super().__init__(issuer, verifier, trusted_origins=trusted_origins)
         self._issuer, self._verifier = issuer, verifier
-        self.endpoints = None if issuer is None else AsgiEndpoints(issuer)
+        self.endpoints = None if issuer is None else AsgiEndpoints(issuer, prefix=prefix)
         self._has_login_page = login_page is not None
         self._pages = None if issuer is None else AsgiPages(issuer, login_page or "/login", step_up_page)
 
@@ -78,8 +84,12 @@ class AsgiIntegration(AsgiAuth):
             return await send_reply(redirect, send)
         return await super().refuse(refusal, scope, receive, send)
 
+    def with_cors(self, app: AsgiApp) -> AsgiApp:
+        """Return ``app`` with the CORS headers of the trusted origins on every response, and answers to preflights."""
+        return CorsMiddleware(app, self.origins) if self.origins.sites or self.origins.apps else app
+
     @asynccontextmanager
-    async def lifespan(self) -> AsyncGenerator[None]:
+    async def lifespan(self, _app: object = None) -> AsyncGenerator[None]:
         """Keep the issuer or the verifier open. Without it, each opens on first use, and is not closed."""
         async with AsyncExitStack() as stack:
             if self._issuer is not None:
@@ -100,4 +110,22 @@ class AsgiIntegration(AsgiAuth):
 
     def merge_openapi(self, openapi: dict[str, Any]) -> dict[str, Any]:
         """Complete the OpenAPI document of the application, in place, with the endpoints and the security schemes."""
-        return merge(openapi, None if self._issuer is None else web_config_of(self._issuer))
+        return merge(openapi, None if self.endpoints is None else self.endpoints.config)
+
+
+class CorsMiddleware:
+    """ASGI middleware that lets the pages of trusted origins call an application and read its errors."""
+
+    def __init__(self, app: AsgiApp, origins: TrustedOrigins) -> None:
+        self._app = app
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a preflight of a trusted origin, and pass every other request on."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = scope["headers"]
+        reply = preflight_reply(scope["method"], headers, self._origins)
+        if reply is not None:
+            return await send_reply(reply, send)
+        return await self._app(scope, receive, with_cors_send(send, headers, self._origins))

@@ -48,7 +48,7 @@ def _own(config: WebConfig) -> dict[str, Any]:
     text = json.dumps(document(ROUTES, config)).replace("#/components/schemas/", f"#/components/schemas/{_PREFIX}")
     own: dict[str, Any] = json.loads(text)
     own["components"]["schemas"] = {_PREFIX + name: each for name, each in own["components"]["schemas"].items()}
-    own["paths"].pop("/openapi.json")
+    own["paths"] = {path: item for path, item in own["paths"].items() if not path.endswith("/openapi.json")}
     return own
 
 
