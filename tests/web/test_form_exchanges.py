@@ -242,3 +242,16 @@ def test_forms_sign_up_log_in_confirm_change_and_log_out(name: str, profile: str
         assert submit("/auth/login", **ada | {"password": changed}) == "done"
         assert submit("/auth/logout-all") == "done"
         assert set(cookies) == {FORM_COOKIE, "__Host-kt_device"}
+
+
+def test_a_form_below_another_prefix_is_answered_alike() -> None:
+    issuer = open_async()
+    app = AsgiEndpoints(issuer, prefix="/id")
+    ada = {"email": "ada@example.com", "password": PASSWORD, "next": NEXT, "back": BACK}
+    headers = (HOST, FORM, (b"sec-fetch-site", b"same-origin"))
+    first, second, third = (
+        send_asgi(app, Sent("POST", path, headers, urlencode(fields).encode()))
+        for path, fields in (("/id/signup", ada), ("/id/login", ada | {"password": "wrong"}), ("/auth/login", ada))
+    )
+    assert (outcome(first), outcome(second), third.status) == ("done", "login_failed", 404)
+    issuer.parts.hasher.close()
