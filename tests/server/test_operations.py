@@ -100,3 +100,13 @@ def test_an_answered_poll_of_the_feed_is_no_line_of_the_log(tmp_path: Path) -> N
     lines = [line for line in server.log.read_text().splitlines() if '"event": "request"' in line]
     log_lines = [(record["route"], record["status"]) for record in map(json.loads, lines)]
     assert log_lines == [("/auth/revocations", 400), ("/auth/session", 401)]
+
+
+def test_a_security_event_is_a_line_of_the_log_with_its_fields(tmp_path: Path) -> None:
+    with run_server(tmp_path / "data", algorithm="ES256") as server:
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        subject = httpx.post(server.url + "/auth/signup", json=body).json()["subject"]
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    (event,) = [each for each in lines if each["event"] == "signup"]
+    assert (event["level"], event["subject"]) == ("info", subject)
+    assert event["timestamp"].endswith("Z")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from keyturn.clock import boottime
+from keyturn.config.audit_logging import LoggingAuditLog
 from keyturn.config.connection_source import IssuerConnectionSource
 from keyturn.config.issuer_config import build_issuer_config
 from keyturn.config.mark_file import MarkFile, check_restored
@@ -166,8 +167,8 @@ def build_components(
     return Components(
         settings,
         config,
-        ports,
-        sync_ports,
+        replace(ports, audit=LoggingAuditLog(ports.audit)),
+        replace(sync_ports, audit=LoggingAuditLog(sync_ports.audit)),
         keyring,
         session_cache,
         redis_cache,

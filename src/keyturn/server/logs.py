@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from keyturn.config.audit_logging import EVENT_FIELDS
 from keyturn.errors import ConfigurationError
 
 SECRETS = re.compile(
@@ -29,6 +30,7 @@ def configure_logs(level: str = "INFO", *, human: bool = False) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        structlog.stdlib.ExtraAdder(EVENT_FIELDS),
         _mask,
     ]
     structlog.configure(

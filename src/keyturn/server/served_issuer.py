@@ -1,16 +1,16 @@
-"""The issuer of a server: its security events are logged and counted, too."""
+"""The issuer of a server: its security events are counted, too."""
 
 from dataclasses import replace
 from typing import Any
 
 from keyturn.config.components import Components
 from keyturn.issuer import AsyncIssuer
-from keyturn.server.event_log import LoggingAuditLog
+from keyturn.server.event_log import CountingAuditLog
 from keyturn.server.metrics import Metrics
 
 
 class ServedIssuer:
-    """``AsyncIssuer`` whose audit port logs and counts each event. Follows the issuer when it is opened again."""
+    """``AsyncIssuer`` whose audit port counts each event. Follows the issuer when it is opened again."""
 
     def __init__(self, issuer: AsyncIssuer, metrics: Metrics) -> None:
         self.settings, self.config = issuer.settings, issuer.config
@@ -38,6 +38,12 @@ class ServedIssuer:
         source = await self._issuer.ready()
         return self.current or self._with_event_log(source)
 
+    async def __aenter__(self) -> object:
+        return await self._issuer.__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._issuer.__aexit__(*error)
+
     def _with_event_log(self, components: Components) -> Components:
-        audit: Any = LoggingAuditLog(components.ports.audit, self._metrics)
+        audit: Any = CountingAuditLog(components.ports.audit, self._metrics)
         return replace(components, ports=replace(components.ports, audit=audit))

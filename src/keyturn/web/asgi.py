@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from keyturn.errors import BadRequest, ConfigurationError, Refusal, RequestTimeout
+from keyturn.errors import BadRequest, ConfigurationError, NotFound, Refusal, RequestTimeout
 from keyturn.flows import drive_async
-from keyturn.web.application import AsyncIssuerLike, EndpointsApplication, Exchange
+from keyturn.web.application import EndpointsApplication, Exchange, OpenableIssuer
+from keyturn.web.asgi_lifespan import refuse_handshake, run_lifespan
 from keyturn.web.asgi_messages import Receive, Scope, Send, send_reply
 from keyturn.web.client_address import TrustedNetwork, client_address
 from keyturn.web.config import DEFAULT_PREFIX
@@ -36,7 +37,7 @@ class AsgiEndpoints(EndpointsApplication):
 
     def __init__(
         self,
-        issuer: AsyncIssuerLike,
+        issuer: OpenableIssuer,
         observe: Callable[[Exchange], None] | None = None,
         *,
         prefix: str = DEFAULT_PREFIX,
@@ -48,7 +49,11 @@ class AsgiEndpoints(EndpointsApplication):
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+        """Handle one request, or the lifespan of an application that is only this one. WebSockets are refused."""
+        handle_scope = self._handle_request if scope["type"] == "http" else self._handle_other
+        await handle_scope(scope, receive, send)
+
+    async def _handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
         method, target = scope["method"], self._mount.target(*split_path(scope))
         found = find(method, target.path)
@@ -58,6 +63,15 @@ class AsgiEndpoints(EndpointsApplication):
         reply = self._with_cors(reply or self._refuse_overload(method, target), origin_values(scope["headers"]))
         await send_reply(reply, send)
         self._record(method, found, reply, time.perf_counter() - started_at)
+
+    async def _handle_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await run_lifespan(self._issuer, receive, send)
+        if scope["type"] != "websocket":
+            raise ValueError(f"AsgiEndpoints takes no scopes of the type {scope['type']}")
+        refusal = NotFound("the endpoints have no WebSocket")
+        reply = self._refuse(refusal, "GET", self._mount.target(*split_path(scope)))
+        return await refuse_handshake(scope, receive, send, reply, refusal.code)
 
     async def _reply(self, scope: Scope, target: RouteTarget, receive: Receive, found: Route | Refusal) -> Reply:
         self._running += 1

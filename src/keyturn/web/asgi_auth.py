@@ -11,6 +11,7 @@ from keyturn.errors import ConfigurationError, Refusal
 from keyturn.flows import drive_async
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import AsyncIssuerLike, OpenableIssuer, web_config_of
+from keyturn.web.asgi_lifespan import refuse_handshake
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
 from keyturn.web.connections import Connector, serve_connected
@@ -19,7 +20,6 @@ from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthen
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
 from keyturn.web.message import Request
 
-_REFUSED_SOCKET = 1008  # RFC 6455 section 7.4.1: policy violation; servers answer 403 before the handshake
 _HANDSHAKE = "GET"
 
 
@@ -97,10 +97,8 @@ class AsgiAuth(BaseAuth):
         """Answer a request, or a WebSocket handshake, with a refusal."""
         if scope["type"] == "http":
             return await send_reply(self.reply(refusal, scope["method"], scope["path"]), send)
-        await receive()  # websocket.connect
-        if "websocket.http.response" in scope.get("extensions", ()):
-            return await send_reply(self.reply(refusal, _HANDSHAKE, scope["path"]), send, "websocket.http")
-        return await send({"type": "websocket.close", "code": _REFUSED_SOCKET, "reason": refusal.code})
+        reply = self.reply(refusal, _HANDSHAKE, scope["path"])
+        return await refuse_handshake(scope, receive, send, reply, refusal.code)
 
     async def _authenticate(self, scope: Scope, optional: bool) -> Principal | None:
         is_websocket = scope["type"] == "websocket"
