@@ -49,8 +49,9 @@ class _Optional(_Guard):
 class Keyturn(AsgiIntegration):
     """Authentication of a FastAPI application.
 
-    ``issuer``: default: one by the environment. Its endpoints are added to the application and to its OpenAPI document,
-    and it is open during the application's lifespan. ``verifier``: for a resource server instead, without endpoints.
+    ``issuer``: an ``AsyncIssuer``, or its URL; default: one by the environment. Its endpoints are added to the
+    application and its OpenAPI document, and it is open during the lifespan. ``verifier``: for a resource server
+    instead, without endpoints.
     ``login_page``: path to which browsers that asked for a page are sent. ``options``: those of ``AsgiIntegration``,
     and settings, such as ``credentials="jwt"``.
     Refusals are raised: ``app.exception_handler(Refusal)`` replaces how they are answered.
@@ -61,7 +62,7 @@ class Keyturn(AsgiIntegration):
     def __init__(
         self,
         app: FastAPI,
-        issuer: OpenableIssuer | None = None,
+        issuer: OpenableIssuer | str | None = None,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
         login_page: str | None = None,

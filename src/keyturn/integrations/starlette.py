@@ -28,17 +28,17 @@ Handler = Callable[P, Awaitable[T]]
 class Keyturn(AsgiIntegration):
     """Authentication of a Starlette application.
 
-    ``issuer``: default: one by the environment. Its endpoints are added to the application, and it is open during the
-    application's lifespan. ``verifier``: for a resource server instead, without endpoints. ``login_page``: path to
-    which browsers that asked for a page are sent. ``options``: those of ``AsgiIntegration``, and settings, such as
-    ``credentials="jwt"``.
+    ``issuer``: an ``AsyncIssuer``, or its URL; default: one by the environment. Its endpoints are added to the
+    application, and it is open during the lifespan. ``verifier``: for a resource server instead, without endpoints.
+    ``login_page``: path to which browsers that asked for a page are sent. ``options``: those of ``AsgiIntegration``,
+    and settings, such as ``credentials="jwt"``.
     Refusals are raised: ``app.add_exception_handler(Refusal, ...)`` replaces how they are answered.
     """
 
     def __init__(
         self,
         app: Starlette,
-        issuer: OpenableIssuer | None = None,
+        issuer: OpenableIssuer | str | None = None,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
         login_page: str | None = None,

@@ -36,16 +36,17 @@ Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Any]]
 class AsgiIntegration(AsgiAuth):
     """Authentication of the application of one framework, with the endpoints of its issuer.
 
-    ``issuer``: default: ``AsyncIssuer.from_env(**settings)``. ``verifier``: for a resource server instead, which has no
-    endpoints. ``login_page``, ``step_up_page``: paths of the application to which browsers that asked for a page are
-    redirected; without the first, the refusal is the answer.
+    ``issuer``: an ``AsyncIssuer``, or the URL of one by the environment and ``settings``, which is also the default.
+    ``verifier``: for a resource server instead, which has no endpoints.
+    ``login_page``, ``step_up_page``: paths of the application to which browsers that asked for a page are redirected;
+    without the first, the refusal is the answer.
     ``prefix``: path of the endpoints. ``trusted_origins``: other origins whose pages may call, beside those of the
     settings. ``endpoints``: the ASGI application to mount, with the ``paths`` that it answers; None for a verifier.
     """
 
     def __init__(
         self,
-        issuer: OpenableIssuer | None = None,
+        issuer: OpenableIssuer | str | None = None,
         *,
         verifier: Verifier | AsyncVerifier | None = None,
         login_page: str | None = None,
@@ -54,7 +55,9 @@ class AsgiIntegration(AsgiAuth):
         trusted_origins: tuple[str, ...] = (),
         **settings: Any,
     ) -> None:
-        if issuer is None and verifier is None:
+        if isinstance(issuer, str):
+            issuer = keyturn.AsyncIssuer.from_env(issuer=issuer, **settings)
+        elif issuer is None and verifier is None:
             issuer = keyturn.AsyncIssuer.from_env(**settings)
         super().__init__(issuer, verifier, trusted_origins=trusted_origins)
         self._issuer, self._verifier = issuer, verifier
