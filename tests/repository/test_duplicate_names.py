@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+INTEGRATION = {("Keyturn", False)}
 SOURCE = Path(__file__).parents[2] / "src" / "keyturn"
 
 
@@ -30,12 +31,13 @@ def duplicates(folder: Path) -> dict[str, list[str]]:
     """Return the names defined in several modules.
 
     Excepted: a Protocol in one package and the class of this name that implements it, because callers know both as
-    one; and the modules of alembic's migrations, whose names alembic dictates.
+    one; the modules of alembic's migrations, whose names alembic dictates; and ``Keyturn``, which is one name in every
+    framework on purpose: an application imports it from its own integration only.
     """
     modules: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     for path in sorted(folder.rglob("*.py")):
         if "versions" not in path.parts:
-            for name, is_protocol in set(public_names(ast.parse(path.read_text()))):
+            for name, is_protocol in set(public_names(ast.parse(path.read_text()))) - INTEGRATION:
                 modules[name].append((path.relative_to(folder).as_posix(), is_protocol))
     return {
         name: [path for path, _ in found]

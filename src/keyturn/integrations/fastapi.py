@@ -25,7 +25,7 @@ from keyturn.web.asgi_integration import (
 __all__ = ["Keyturn", "Principal", "Refusal"]
 
 
-class _Guard(SecurityBase):
+class _Scheme(SecurityBase):
     """Dependency that authenticates a request or a WebSocket handshake. FastAPI documents it as a security scheme."""
 
     def __init__(self, authenticate: Callable[[Any], Awaitable[Principal | None]]) -> None:
@@ -34,14 +34,14 @@ class _Guard(SecurityBase):
         self._authenticate = authenticate
 
 
-class _Required(_Guard):
+class _CallerScheme(_Scheme):
     async def __call__(self, connection: HTTPConnection) -> Principal:
         principal = await self._authenticate(connection.scope)
         assert principal is not None  # noqa: S101 - ``require`` returns no None
         return principal
 
 
-class _Optional(_Guard):
+class _VisitorScheme(_Scheme):
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
         return await self._authenticate(connection.scope)
 
@@ -69,8 +69,8 @@ class Keyturn(AsgiIntegration):
         **options: Any,
     ) -> None:
         super().__init__(issuer, verifier=verifier, login_page=login_page, **options)
-        self.required = _Required(self.require)
-        self.optional = _Optional(functools.partial(self.authenticate, optional=True))
+        self.required = _CallerScheme(self.require)
+        self.optional = _VisitorScheme(functools.partial(self.authenticate, optional=True))
         if self.endpoints is not None:
             app.router.routes[:0] = [Route(path, self.endpoints) for path in self.endpoints.paths]
         app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)

@@ -81,8 +81,8 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
             if scopes:
                 handler.security = [*(handler.security or ()), {GUARD: [name for each in scopes for name in each]}]
 
-    def _answer(self, _request: object, refusal: Refusal) -> "_Refused":
-        return _Refused(self, refusal)
+    def _answer(self, _request: object, refusal: Refusal) -> "_RefusalResponse":
+        return _RefusalResponse(self, refusal)
 
     def _document(self, config: OpenAPIConfig) -> OpenAPIConfig:
         build = config.to_openapi_schema
@@ -97,7 +97,7 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
         return config
 
 
-class _Refused(Response[None]):
+class _RefusalResponse(Response[None]):
     def __init__(self, auth: AsgiIntegration, refusal: Refusal) -> None:
         super().__init__(None, status_code=refusal.status)
         self._answer = functools.partial(auth.refuse, refusal)

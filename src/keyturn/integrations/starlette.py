@@ -20,9 +20,9 @@ from keyturn.web.asgi_integration import (
     Verifier,
 )
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Handler = Callable[P, Awaitable[T]]
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Handler = Callable[_P, Awaitable[_T]]
 
 
 class Keyturn(AsgiIntegration):
@@ -52,18 +52,18 @@ class Keyturn(AsgiIntegration):
         build = app.build_middleware_stack
         app.build_middleware_stack = lambda: self.with_cors(build())  # type: ignore[method-assign]  # around errors, too
 
-    def required(self, handler: Handler[P, T]) -> Handler[P, T]:
+    def required(self, handler: _Handler[_P, _T]) -> _Handler[_P, _T]:
         """Require a credential: ``request.user`` is the ``Principal`` then. For functions and methods, and WebSockets.
 
         The refusals of ``AsgiAuth.authenticate`` are raised.
         """
         return self.requires()(handler)
 
-    def requires(self, *scopes: str, fresh: int | None = None) -> Callable[[Handler[P, T]], Handler[P, T]]:
+    def requires(self, *scopes: str, fresh: int | None = None) -> Callable[[_Handler[_P, _T]], _Handler[_P, _T]]:
         """Require a credential with ``scopes``, and an authentication at most ``fresh`` seconds ago."""
         return self._decorate(functools.partial(self.require, requirement=Requirement(scopes, fresh)))
 
-    def optional(self, handler: Handler[P, T]) -> Handler[P, T]:
+    def optional(self, handler: _Handler[_P, _T]) -> _Handler[_P, _T]:
         """Accept anonymous requests, too: ``request.user`` is None then."""
         return self._decorate(functools.partial(self.authenticate, optional=True))(handler)
 
@@ -74,12 +74,12 @@ class Keyturn(AsgiIntegration):
 
     def _decorate(
         self, authenticate: Callable[[Any], Awaitable[Principal | None]]
-    ) -> Callable[[Handler[P, T]], Handler[P, T]]:
-        def decorate(handler: Handler[P, T]) -> Handler[P, T]:
+    ) -> Callable[[_Handler[_P, _T]], _Handler[_P, _T]]:
+        def decorate(handler: _Handler[_P, _T]) -> _Handler[_P, _T]:
             position = _position(handler)
 
             @functools.wraps(handler)
-            async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+            async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
                 connection: Any = args[position]
                 connection.scope["user"] = await authenticate(connection.scope)
                 return await handler(*args, **kwargs)

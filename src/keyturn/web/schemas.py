@@ -19,7 +19,7 @@ ClientName = Annotated[
 ]
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 OwnPath = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
-Grant = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
+GrantType = Annotated[str, Meta(extra_json_schema={"enum": ["refresh_token"]})]
 Resource = Annotated[
     str | list[str],
     Meta(
@@ -34,7 +34,7 @@ Resources = Annotated[
         " Repeat the parameter for several.",
     ),
 ]
-Scope = Annotated[
+ScopeText = Annotated[
     str,
     Meta(
         description="Scopes to ask for, separated by spaces (RFC 6749 section 3.3). Default: all that are granted."
@@ -60,7 +60,7 @@ class LoginRequest(MaskedStruct, frozen=True):
     deliver: Deliver | None = None
     client_id: ClientName = "default"
     resource: Resource | None = None
-    scope: Scope | None = None
+    scope: ScopeText | None = None
 
 
 class PageForm(MaskedStruct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class LoginForm(PageForm, frozen=True, kw_only=True):
     deliver: FormDeliver | None = None
     client_id: ClientName = "default"
     resource: str | None = None
-    scope: Scope | None = None
+    scope: ScopeText | None = None
 
 
 class PasswordForm(PageForm, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class StepUpRequest(MaskedStruct, frozen=True):
 class TokenRequest(MaskedStruct, frozen=True):
     """Token request (RFC 6749 section 6). Without ``refresh_token`` the refresh cookie is read."""
 
-    grant_type: Grant
+    grant_type: GrantType
     refresh_token: Token | None = None
     resource: Resources | None = None
 
