@@ -11,7 +11,7 @@ from integrations.visitor import CASES, Case, Visitor
 
 HERE = "tests/integrations/test_exchange_suite.py::test_a_front_answers_the_exchange"
 STAND_IN = "session-cookie-browser-feed-a_login"
-FRONTS = ("middleware", "starlette", "fastapi", "litestar", "flask")
+FRONTS = ("middleware", "starlette", "fastapi", "litestar", "flask", "django", "django_async")
 
 
 DEFAULT = {("session", "cookie", "browser"), ("jwt", "header", "browser"), ("hybrid", "cookie", "browser-strict")}

@@ -8,7 +8,7 @@ import pytest
 from flask import Blueprint, Flask, g, redirect, render_template_string
 from werkzeug.wrappers import Response
 
-from integrations.fronts.flask import caller, make_app
+from integrations.fronts.flask_front import caller, make_app
 from integrations.sync_issuer import ISSUER, SETTINGS, SyncIssuer, bearer, cookie
 from keyturn import AsyncIssuer, Refusal
 from keyturn.errors import ConfigurationError, StepUpRequired, Unauthenticated
@@ -226,6 +226,20 @@ def test_a_browser_without_a_login_is_sent_to_the_login_page(issuer: SyncIssuer)
     issuer.refresh_feed()
     answer = app.test_client(use_cookies=False).get("/orders", headers={**page, "Cookie": cookie(issued)[1].decode()})
     assert answer.location == "/confirm?next=%2Forders"
+
+
+def test_a_page_of_a_trusted_origin_may_call_views(issuer: SyncIssuer) -> None:
+    app = Flask(__name__)
+    auth = Keyturn(app, issuer, trusted_origins=("https://shop.example",))
+    app.add_url_rule("/orders", view_func=auth.required(caller))
+    app.add_url_rule("/own", view_func=lambda: ("", {"Access-Control-Allow-Origin": "*"}))
+    client, trusted = app.test_client(), {"Origin": "https://shop.example"}
+    answer = client.options("/orders", headers={**trusted, "Access-Control-Request-Method": "POST"})
+    assert (answer.status_code, answer.access_control_allow_origin) == (204, "https://shop.example")
+    assert client.get("/orders", headers=trusted).access_control_allow_origin == "https://shop.example"
+    assert client.get("/own", headers=trusted).access_control_allow_origin == "*"
+    refused = client.get("/orders", headers={"Origin": "https://evil.example"})
+    assert (refused.access_control_allow_origin, refused.headers["Vary"]) == (None, "Origin")
 
 
 def test_a_form_of_a_template_logs_in_by_its_hidden_token(app: Flask) -> None:

@@ -139,13 +139,13 @@ def wsgi_environ(sent: Sent) -> dict[str, Any]:
         "wsgi.url_scheme": "https",
         "wsgi.input": io.BytesIO(sent.body),
     }
-    if sent.body:
-        environ["CONTENT_LENGTH"] = str(len(sent.body))
     for name, value in sent.headers:
         key = name.decode().upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
+    if sent.body:
+        environ.setdefault("CONTENT_LENGTH", str(len(sent.body)))
     setup_testing_defaults(defaults := dict(environ))
     return environ | {key: value for key, value in defaults.items() if key.startswith(("wsgi.", "SERVER_"))}
 

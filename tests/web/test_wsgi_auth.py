@@ -111,6 +111,14 @@ def test_an_unsafe_request_with_a_cookie_is_checked_for_csrf(make: Callable[...,
     refused(CsrfTokenRequired, WsgiAuth(strict), cookie(strict.enroll()), method="POST")
 
 
+def test_a_page_of_an_app_shell_uses_no_cookie(issuer: SyncIssuer) -> None:
+    auth, issued = WsgiAuth(issuer, trusted_origins=("capacitor://localhost",)), issuer.enroll()
+    shell = (b"origin", b"capacitor://localhost")
+    assert auth.require(environ(cookie(issued))).sid == issued.session.sid
+    refused(Unauthenticated, auth, cookie(issued), shell)
+    assert auth.require(environ(bearer(issued), shell)).sid == issued.session.sid
+
+
 def test_a_requirement_checks_scopes_and_the_time_of_the_authentication(issuer: SyncIssuer) -> None:
     auth, issued = WsgiAuth(issuer), issuer.enroll(scope="orders:read")
     sent = environ(bearer(issued))

@@ -45,6 +45,7 @@ class Keyturn:
         app.extensions.setdefault("keyturn", {})[self] = auth
         app.register_error_handler(Refusal, lambda refusal: _response(auth.refuse(refusal, request.environ)))
         app.add_template_global(self.csrf_token, "keyturn_csrf_token")
+        app.wsgi_app = auth.with_cors(app.wsgi_app)  # type: ignore[assignment]
         if auth.paths:
             app.register_blueprint(_blueprint(auth))
 
@@ -114,7 +115,6 @@ def _blueprint(auth: web.WsgiIntegration) -> Blueprint:
         return _response(auth.answer(request.environ))
 
     blueprint = Blueprint("keyturn", __name__)
-    for path in auth.paths:
-        rule = f"{path}<path:below>" if path.endswith("/") else path
+    for rule in [f"{path}<path:below>" if path.endswith("/") else path for path in auth.paths]:
         blueprint.add_url_rule(rule, view_func=answer, methods=web.METHODS, provide_automatic_options=False)
     return blueprint

@@ -70,15 +70,13 @@ class WsgiEndpoints(EndpointsApplication):
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Handle one request."""
-        reply = self.answer(environ)
-        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", text_headers(reply))
-        return [reply.body]
+        return send_reply(self.answer(environ), start_response)
 
     def answer(self, environ: "WSGIEnvironment") -> Reply:
         """Return the reply to one request, for a framework that sends it."""
         started_at = time.perf_counter()
         method, target = environ["REQUEST_METHOD"], self._mount.target(*_split_path(environ))
-        found, cors = find(method, target.path), _cors_headers(environ)
+        found, cors = find(method, target.path), cors_request_headers(environ)
         reply = self._preflight(method, cors) or self._reply_in_slot(environ, method, target, found)
         reply = self._with_cors(reply, origin_values(cors))
         self._record(method, found, reply, time.perf_counter() - started_at)
@@ -138,7 +136,7 @@ def _read_request(environ: "WSGIEnvironment", path: str, trusted: Sequence[Trust
     )
 
 
-def _cors_headers(environ: "WSGIEnvironment") -> list[Header]:
+def cors_request_headers(environ: "WSGIEnvironment") -> list[Header]:
     """Return the request headers that CORS reads. A repeated Origin is joined, and so is no origin."""
     found = [(name, environ.get(key)) for name, key in _CORS_KEYS]
     return [(name, value.encode("latin-1", "replace")) for name, value in found if value is not None]
@@ -213,6 +211,12 @@ def _chunks(stream: "InputStream", size: int) -> Iterator[bytes]:
             raise RequestTimeout(f"the body took longer than {BODY_SECONDS:.0f} s")
         yield chunk
         size -= len(chunk)
+
+
+def send_reply(reply: Reply, start_response: "StartResponse") -> Iterable[bytes]:
+    """Start the response of a WSGI application, and return its body."""
+    start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", text_headers(reply))
+    return [reply.body]
 
 
 def text_headers(reply: Reply) -> list[tuple[str, str]]:

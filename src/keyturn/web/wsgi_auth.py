@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from keyturn.core.cors import is_from_app, parse_origins
 from keyturn.core.principal import Principal
@@ -37,23 +37,28 @@ class WsgiAuth(BaseAuth):
         super().__init__(issuer, verifier)
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool], Principal | None]
-        if issuer is not None:
-            config = web_config_of(issuer, trusted_origins)
-            sessions, self.origins = IssuerAuthenticator(issuer, config, cache_size), config.origins
-            self._authenticate_cached = sessions.authenticate_cached
-            self._decide = partial(_drive_flow, issuer, sessions)
-        elif verifier is not None:
+        if verifier is not None:
             self.origins = parse_origins(trusted_origins).without_cookies()
             self._authenticate_cached = partial(check_token_cache, verifier)
             self._decide = partial(_call_verifier, verifier)
+            return
+        source = cast(IssuerLike, issuer)
+        config = web_config_of(source, trusted_origins)
+        sessions, self.origins = IssuerAuthenticator(source, config, cache_size), config.origins
+        self._authenticate_cached = sessions.authenticate_cached
+        self._decide = partial(_drive_flow, source, sessions)
 
     def authenticate(self, environ: "WSGIEnvironment", *, optional: bool = False) -> Principal | None:
         """Return the principal of a request. Arguments and refusals are those of ``AsgiAuth.authenticate``."""
+        principal = self.authenticate_cached(environ)
+        return principal if principal is not None else self._authenticate(environ, optional)
+
+    def authenticate_cached(self, environ: "WSGIEnvironment") -> Principal | None:
+        """Return the principal if its credential was accepted before and still is, else None. Never blocks."""
         authorization, cookie = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
         if self.origins.apps and is_from_app([_octets(environ.get("HTTP_ORIGIN")) or b""], self.origins):
             cookie = None
-        principal = self._authenticate_cached(environ["REQUEST_METHOD"], _octets(authorization), _octets(cookie))
-        return principal if principal is not None else self._authenticate(environ, optional)
+        return self._authenticate_cached(environ["REQUEST_METHOD"], _octets(authorization), _octets(cookie))
 
     def require(self, environ: "WSGIEnvironment", requirement: Requirement | None = None) -> Principal:
         """Return the principal. Raises as ``authenticate``, and as ``Requirement.check``."""

@@ -1,23 +1,26 @@
 """Base of the integrations of WSGI frameworks: authentication, endpoints, refusals and pages of one application."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import keyturn
+from keyturn.core.cors import VARY, cors_headers
 from keyturn.core.principal import Principal
 from keyturn.errors import ConfigurationError, NotFound, Refusal
 from keyturn.flows import IssuedCredentials
 from keyturn.verifier import Verifier
 from keyturn.web.application import IssuerLike
 from keyturn.web.auth import PRINCIPAL, Requirement
+from keyturn.web.config import DEFAULT_PREFIX
+from keyturn.web.cors import origin_values, preflight_reply
 from keyturn.web.message import Reply
 from keyturn.web.pages import WsgiPages
-from keyturn.web.routes import ROUTES
-from keyturn.web.wsgi import WsgiEndpoints, text_headers
+from keyturn.web.wsgi import WsgiEndpoints, cors_request_headers, send_reply, text_headers
 from keyturn.web.wsgi_auth import WsgiAuth
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = [
     "METHODS",
@@ -41,16 +44,16 @@ OVERRIDE = "keyturn.override"
 A client cannot set it: a server writes headers to keys that begin with ``HTTP_``, and texts only.
 """
 
-_BELOW = "/auth/"
-
 
 class Options(TypedDict, total=False):
     """Options of an integration.
 
+    ``prefix``: path of the endpoints; default: ``/auth``.
     ``login_page``, ``step_up_page``: as ``WsgiPages``; without the first, a browser is refused like any other client.
     ``trusted_origins``: as ``WsgiAuth``.
     """
 
+    prefix: str
     login_page: str
     step_up_page: str
     trusted_origins: tuple[str, ...]
@@ -80,9 +83,10 @@ class WsgiIntegration(WsgiAuth):
         self._endpoints: WsgiEndpoints | None = None
         self._has_login_page = "login_page" in options
         if issuer is not None:
-            self._endpoints = WsgiEndpoints(issuer)
+            below = options.get("prefix", DEFAULT_PREFIX) + "/"
+            self._endpoints = WsgiEndpoints(issuer, prefix=below[:-1])
+            self.paths = (below, *(each for each in self._endpoints.paths if not each.startswith(below)))
             self._pages = WsgiPages(issuer, options.get("login_page", "/login"), options.get("step_up_page", ""))
-            self.paths = tuple(dict.fromkeys(_BELOW if _BELOW in each.path else each.path for each in ROUTES))
 
     @property
     def pages(self) -> WsgiPages:
@@ -91,10 +95,10 @@ class WsgiIntegration(WsgiAuth):
             raise ConfigurationError("a resource server takes no cookies and has no forms: they need an issuer")
         return self._pages
 
-    def authenticate(self, environ: "WSGIEnvironment", *, optional: bool = False) -> Principal | None:
-        """Return the principal of a request. Arguments and refusals are those of ``AsgiAuth.authenticate``."""
+    def authenticate_cached(self, environ: "WSGIEnvironment") -> Principal | None:
+        """Return the principal that a test named, or that of a credential that was accepted before. Never blocks."""
         given = environ.get(OVERRIDE)
-        return given if isinstance(given, Principal) else super().authenticate(environ, optional=optional)
+        return given if isinstance(given, Principal) else super().authenticate_cached(environ)
 
     def identify(self, environ: "WSGIEnvironment", requirement: Requirement | None) -> Principal | None:
         """Store the principal of a request in its environment, and return it.
@@ -104,6 +108,14 @@ class WsgiIntegration(WsgiAuth):
         is_optional = requirement is None
         found = self.authenticate(environ, optional=True) if is_optional else self.require(environ, requirement)
         environ[PRINCIPAL] = found
+        return found
+
+    async def identify_async(self, environ: "WSGIEnvironment", requirement: Requirement | None) -> Principal | None:
+        """Identify the caller without blocking the event loop: in a thread, unless the credential is cached."""
+        found = self.authenticate_cached(environ)
+        if found is None:
+            return await asyncio.to_thread(self.identify, environ, requirement)
+        environ[PRINCIPAL] = found = self._check(found, requirement)
         return found
 
     def answer(self, environ: "WSGIEnvironment") -> Reply:
@@ -117,6 +129,31 @@ class WsgiIntegration(WsgiAuth):
         pages = self._pages if self._has_login_page else None
         redirect = None if pages is None else pages.redirect(environ, refusal)
         return redirect or self.reply(refusal, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+
+    def preflight(self, environ: "WSGIEnvironment") -> Reply | None:
+        """Return the reply to a CORS preflight of a trusted origin, else None."""
+        return preflight_reply(environ["REQUEST_METHOD"], cors_request_headers(environ), self.origins)
+
+    def cors_headers(self, environ: "WSGIEnvironment", present: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the CORS headers to add to a response of the application. ``present``: names of its headers."""
+        has_own = any(name.lower() == "access-control-allow-origin" for name in present)
+        if has_own or not (self.origins.sites or self.origins.apps):
+            return []
+        origin = origin_values(cors_request_headers(environ))
+        return text_headers(Reply(200, cors_headers(origin, self.origins) or (VARY,)))
+
+    def with_cors(self, app: "WSGIApplication") -> "WSGIApplication":
+        """Return ``app`` with answers to the preflights of trusted origins, and CORS headers in every response."""
+
+        def with_headers(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+                added = self.cors_headers(environ, [name for name, _ in headers])
+                return start_response(status, [*headers, *added], *error)
+
+            reply = self.preflight(environ)
+            return app(environ, start) if reply is None else send_reply(reply, start_response)
+
+        return with_headers if self.origins.sites or self.origins.apps else app
 
 
 def current_principal(environ: "WSGIEnvironment") -> Principal | None:

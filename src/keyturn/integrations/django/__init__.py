@@ -1,0 +1,9 @@
+"""Django, for WSGI and ASGI: the endpoints as URLs, decorators for views, and refusals rendered by a middleware.
+
+A project names this package in ``INSTALLED_APPS``, ``middleware.KeyturnMiddleware`` in ``MIDDLEWARE``, ``urls`` in its
+URLs, and has a setting ``KEYTURN``, which ``project`` describes.
+"""
+
+from keyturn.integrations.django.decorators import KeyturnRequest, LoginRequiredMixin, optional, required
+
+__all__ = ["KeyturnRequest", "LoginRequiredMixin", "optional", "required"]

@@ -1,0 +1,70 @@
+"""The authentication of the project, as the setting ``KEYTURN`` describes it."""
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.signals import setting_changed
+from django.http import HttpRequest, HttpResponse
+
+from keyturn import Verifier
+from keyturn.web import wsgi_integration as web
+
+_OPTIONS = tuple(web.Options.__annotations__)
+_lock = Lock()
+_integrations: list[web.WsgiIntegration] = []
+
+
+def integration() -> web.WsgiIntegration:
+    """Return the authentication of the project. It is built on first use. Raises ``ConfigurationError``.
+
+    ``settings.KEYTURN`` has in upper case the options of ``web.Options``, and the settings of an issuer. ``INSTANCE``
+    replaces those by an ``Issuer`` or a ``Verifier`` of your own.
+    """
+    if not _integrations:
+        with _lock:
+            if not _integrations:
+                _integrations.append(_build(getattr(settings, "KEYTURN", {})))
+    return _integrations[0]
+
+
+def environ_of(request: HttpRequest) -> dict[str, Any]:
+    """Return the WSGI environment of a request, with its body. ASGI requests get one as PEP 3333 describes it."""
+    environ: dict[str, Any] = request.META
+    if isinstance(request, ASGIRequest):
+        paths = {name: environ[name].encode().decode("latin-1") for name in ("SCRIPT_NAME", "PATH_INFO")}
+        target = request.scope.get("raw_path", b"").decode("latin-1")
+        body = {"wsgi.input": request, "wsgi.input_terminated": True, "wsgi.url_scheme": request.scheme}
+        return {**environ, **paths, **body, "RAW_URI": target}
+    # A middleware that has read the body keeps it in the request.
+    return {**environ, "wsgi.input": request} if getattr(request, "_read_started", False) else environ
+
+
+def response_of(reply: web.Reply) -> HttpResponse:
+    """Return a reply of Keyturn as a response of Django."""
+    response = HttpResponse(reply.body, status=reply.status)
+    for name, value in web.text_headers(reply):
+        if name == "set-cookie":
+            response.cookies.load(value)
+        else:
+            response.headers[name] = value
+    return response
+
+
+def _build(given: Mapping[str, Any]) -> web.WsgiIntegration:
+    named = {name.lower(): value for name, value in given.items()}
+    options = cast(web.Options, {name: named.pop(name) for name in _OPTIONS if name in named})
+    instance = named.pop("instance", None)
+    if isinstance(instance, Verifier):
+        return web.WsgiIntegration(None, instance, options)
+    return web.WsgiIntegration(instance, None, options, named)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "KEYTURN":
+        _integrations.clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,19 @@
+"""URLs of the endpoints: ``path("", include("keyturn.integrations.django.urls"))``."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+from keyturn.integrations.django.project import environ_of, integration, response_of
+
+
+@csrf_exempt  # each endpoint makes the check of Keyturn
+def answer(request: HttpRequest, **_: str) -> HttpResponse:
+    """Answer a request of an endpoint."""
+    return response_of(integration().answer(environ_of(request)))
+
+
+app_name = "keyturn"
+urlpatterns = [
+    path(f"{each[1:]}<path:below>" if each.endswith("/") else each[1:], answer) for each in integration().paths
+]
