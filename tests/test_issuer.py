@@ -56,6 +56,14 @@ def misuses(issuer: Any, ada: IssuedCredentials, wrong: Any) -> dict[str, Callab
         "revoke_subject": lambda: issuer.revoke_subject(wrong),
         "revoke_client": lambda: issuer.revoke_client(wrong),
         "set_disabled": lambda: issuer.set_disabled(wrong, True),
+        "open_session": lambda: issuer.open_session(wrong),
+        "open_session amr": lambda: issuer.open_session(subject, amr=[wrong]),
+        "open_session replaces": lambda: issuer.open_session(subject, replaces=[wrong]),
+        "account": lambda: issuer.account(wrong),
+        "disable": lambda: issuer.disable(wrong),
+        "enable": lambda: issuer.enable(identifier=wrong),
+        "set_scope": lambda: issuer.set_scope(wrong, ""),
+        "set_scope scope": lambda: issuer.set_scope(subject, wrong),
         "set_disabled flag": lambda: issuer.set_disabled(subject, wrong if wrong is not True else "false"),
     }
 

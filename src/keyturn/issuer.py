@@ -72,6 +72,7 @@ class Issuer(BaseIssuer):
 
     signup = _sync_method(IssuerFlows.signup)
     login = _sync_method(IssuerFlows.login)
+    open_session = _sync_method(IssuerFlows.open_session)
     verify = _sync_method(IssuerFlows.verify)
     refresh = _sync_method(IssuerFlows.refresh)
     step_up = _sync_method(IssuerFlows.step_up)
@@ -82,7 +83,11 @@ class Issuer(BaseIssuer):
     revoke_everything = _sync_method(IssuerFlows.revoke_everything)
     introspect = _sync_method(IssuerFlows.introspect)
     sessions = _sync_method(IssuerFlows.sessions)
+    account = _sync_method(IssuerFlows.account)
+    disable = _sync_method(IssuerFlows.disable)
+    enable = _sync_method(IssuerFlows.enable)
     set_disabled = _sync_method(IssuerFlows.set_disabled)
+    set_scope = _sync_method(IssuerFlows.set_scope)
 
 
 class AsyncIssuer(BaseIssuer):
@@ -122,6 +127,7 @@ class AsyncIssuer(BaseIssuer):
 
     signup = _async_method(IssuerFlows.signup)
     login = _async_method(IssuerFlows.login)
+    open_session = _async_method(IssuerFlows.open_session)
     verify = _async_method(IssuerFlows.verify)
     refresh = _async_method(IssuerFlows.refresh)
     step_up = _async_method(IssuerFlows.step_up)
@@ -132,4 +138,8 @@ class AsyncIssuer(BaseIssuer):
     revoke_everything = _async_method(IssuerFlows.revoke_everything)
     introspect = _async_method(IssuerFlows.introspect)
     sessions = _async_method(IssuerFlows.sessions)
+    account = _async_method(IssuerFlows.account)
+    disable = _async_method(IssuerFlows.disable)
+    enable = _async_method(IssuerFlows.enable)
     set_disabled = _async_method(IssuerFlows.set_disabled)
+    set_scope = _async_method(IssuerFlows.set_scope)

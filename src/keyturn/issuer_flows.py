@@ -1,15 +1,18 @@
 """Methods of an issuer as flows, which ``Issuer`` and ``AsyncIssuer`` run."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from keyturn import flows
 from keyturn.config.components import Components
+from keyturn.core.account import Account
 from keyturn.core.audience import read_names
 from keyturn.core.policy import Deliver
 from keyturn.core.principal import Principal
 from keyturn.core.session import ClientInfo
 from keyturn.core.types import SessionId, Subject, require_name, require_type
-from keyturn.flows import Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary
+from keyturn.flows import AccountSummary, Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary
+from keyturn.flows.accounts import account_summary, find_account
 from keyturn.flows.revoke import LOGOUT
 
 _Claims = Mapping[str, object]
@@ -63,6 +66,31 @@ class IssuerFlows:
         """
         attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
         return flows.login(attempt, *self._components.present())
+
+    def open_session(
+        self,
+        subject: Subject,
+        *,
+        amr: Iterable[str] = (),
+        deliver: Deliver | None = None,
+        client: ClientInfo | None = None,
+        scope: str = "",
+        claims: _Claims | None = None,
+        resource: str | Iterable[str] | None = None,
+        replaces: Iterable[str] = (),
+    ) -> Flow[IssuedCredentials]:
+        """Create a session of a subject that the application has authenticated. No endpoint does this.
+
+        ``amr``: the methods by which it has (RFC 8176). ``replaces``: session, access or refresh tokens of earlier
+        logins in the same browser, whose sessions are ended. The rest is as for ``login``.
+        Raises ``NotFound`` without an account, ``Forbidden`` for a disabled one, ``CredentialsNotOffered``,
+        ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
+        """
+        require_name(subject=subject)
+        methods, ended = read_names("amr", amr), read_names("replaces", replaces)
+        attempt = _login_attempt("", "", deliver, client, None, scope, claims, resource)
+        request = replace(attempt, amr=methods)
+        return flows.open_session(subject, request, ended, *self._components.present())
 
     def verify(self, token: str) -> Flow[Principal]:
         """Verify a session token or an access token; return its principal.
@@ -135,11 +163,47 @@ class IssuerFlows:
         require_name(subject=subject)
         return flows.list_sessions(subject, *self._components.present())
 
+    def account(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[AccountSummary]:
+        """Return the account of a subject or of an identifier. Raises ``NotFound``."""
+        return _summary(_find(subject, identifier))
+
+    def disable(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[RevocationReceipt]:
+        """Disable an account, by subject or identifier, and end its sessions. Raises ``NotFound``."""
+        return self._set_disabled(_find(subject, identifier), True)
+
+    def enable(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[RevocationReceipt]:
+        """Enable an account, by subject or identifier. No earlier session or token comes back. Raises ``NotFound``."""
+        return self._set_disabled(_find(subject, identifier), False)
+
     def set_disabled(self, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
         """Disable or enable an account and end its sessions. Raises ``NotFound``."""
         require_name(subject=subject)
         require_type(bool, disabled=disabled)
         return flows.set_disabled(subject, disabled, *self._components.present())
+
+    def set_scope(self, subject: Subject, scope: str) -> Flow[None]:
+        """Store the scopes that logins of an account get. If one is taken away, its sessions end.
+
+        Raises ``NotFound``, ``InvalidScope``.
+        """
+        require_name(subject=subject)
+        require_type(str, scope=scope)
+        return flows.set_scope(subject, scope, *self._components.present())
+
+    def _set_disabled(self, found: Flow[Account], disabled: bool) -> Flow[RevocationReceipt]:
+        account = yield from found
+        return (yield from flows.set_disabled(account.subject, disabled, *self._components.present()))
+
+
+def _find(subject: Subject | None, identifier: str | None) -> Flow[Account]:
+    if (subject is None) == (identifier is None):
+        raise TypeError("the account must be given by either a subject or an identifier")
+    require_name(**({"subject": subject} if identifier is None else {"identifier": identifier}))
+    return find_account(subject, identifier)
+
+
+def _summary(found: Flow[Account]) -> Flow[AccountSummary]:
+    return account_summary((yield from found))
 
 
 def _login_attempt(
@@ -159,4 +223,13 @@ def _login_attempt(
     require_name(client_id=info.client_id)
     require_type(Mapping, claims=claims or {})
     names = None if resource is None else read_names("resource", resource)
-    return LoginAttempt(identifier, password, deliver, info, device, scope, claims or {}, names)
+    return LoginAttempt(
+        identifier,
+        password,
+        deliver=deliver,
+        client=info,
+        device_token=device,
+        scope=scope,
+        claims=claims or {},
+        resource=names,
+    )

@@ -107,7 +107,7 @@ def test_every_option_of_a_command_is_documented(command: str) -> None:
     documented = {re.findall("--[a-z-]+", row[0])[0]: row[1] for row in rows("cli") if row[0].startswith("`--")}
     for parameter in commands()[command].params:
         if parameter.param_type_name == "argument":
-            assert f"{command} {parameter.name.upper()}" in text("cli")
+            assert re.search(rf"`keyturn {command} (?:[A-Z_]+ )*{parameter.name.upper()}\b", text("cli"))
         elif parameter.name != "help" and not getattr(parameter, "hidden", False):
             assert covers(documented[parameter.opts[0]], command), f"{parameter.opts[0]} of {command}"
 

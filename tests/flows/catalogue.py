@@ -14,9 +14,9 @@ from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
-from keyturn.flows.accounts import set_disabled
+from keyturn.flows.accounts import set_disabled, set_scope
 from keyturn.flows.connections import reload_principal
-from keyturn.flows.create_session import LoginAttempt
+from keyturn.flows.create_session import LoginAttempt, SessionRequest
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Call, Flow
@@ -26,6 +26,7 @@ from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
 from keyturn.flows.one_time import exchange_one_time, put_one_time, register_proof
+from keyturn.flows.open_session import open_session
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revocation_pages import head_page, page_after, published_keys, snapshot_page
@@ -184,6 +185,9 @@ CASES = [
     Case("revoke client", lambda s: revoke_client("default", T0, s.realm)),
     Case("revoke everything", lambda s: revoke_everything(T0, s.realm)),
     Case("disable", lambda s: set_disabled(s.x.session.subject, True, T0, s.realm)),
+    Case("enable", lambda s: set_disabled(s.x.session.subject, False, T0, s.realm)),
+    Case("set scopes", lambda s: set_scope(s.x.session.subject, "read", T0, s.realm)),
+    Case("open session", lambda s: open_session(s.x.session.subject, SessionRequest(deliver="both"), (), T0, s.realm)),
     Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
     Case("introspect session", lambda s: introspect(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("introspect access", lambda s: introspect(s.access(), T0, s.realm)),

@@ -4,16 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import open_issuer
+from keyturn.cli.context import find_account, open_issuer
 from keyturn.cli.former_commands import RenamedCommands
 from keyturn.cli.output import DataDir, Json, Yes, print_result, report_errors
-from keyturn.core.account import normalise_identifier
-from keyturn.core.types import SessionId, Subject
-from keyturn.errors import NotFound
+from keyturn.core.types import SessionId
 
 if TYPE_CHECKING:
     from keyturn.flows import RevocationReceipt
-    from keyturn.issuer import Issuer
 
 revoke_app = typer.Typer(
     cls=RenamedCommands, no_args_is_help=True, help="End one session, those of a subject or a client, or all."
@@ -40,7 +37,7 @@ def end_one_session(sid: Sid, data_dir: DataDir = None, as_json: Json = False) -
 def end_sessions_of_subject(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a subject, given by its id or the e-mail address of its account."""
     with open_issuer(data_dir) as issuer:
-        subject_id = _subject(issuer, subject_or_email)
+        subject_id = find_account(issuer, subject_or_email).subject
         count = len(issuer.sessions(subject_id))
         _print_receipt(
             issuer.revoke_subject(subject_id), as_json, f"{count} live {'session' if count == 1 else 'sessions'}"
@@ -67,19 +64,6 @@ def end_all_sessions(data_dir: DataDir = None, as_json: Json = False, yes: Yes =
         if (resume := getattr(issuer.parts.sync_store, "resume_sessions", None)) is not None:
             resume()
         _print_receipt(receipt, as_json)
-
-
-def _subject(issuer: "Issuer", subject_or_email: str) -> Subject:
-    # A misspelt name must not be reported as revoked: during a leak the operator would rely on it.
-    accounts = issuer.parts.sync_store.accounts
-    if "@" in subject_or_email:
-        account = accounts.find(normalise_identifier(subject_or_email))
-    else:
-        account = accounts.load(Subject(subject_or_email))
-    if account is None:
-        raise NotFound(f"no account has the subject or address {subject_or_email}")
-    subject: Subject = account.subject
-    return subject
 
 
 def _print_receipt(receipt: "RevocationReceipt", as_json: bool, scope: str = "") -> None:

@@ -25,6 +25,8 @@ class AuditEventType(StrEnum):
     STEP_UP_REQUIRED = "step_up_required"
     TOKEN_REUSED = "token_reused"  # noqa: S105 - the name of an event
     COUNTER_AHEAD = "counter_ahead"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_ENABLED = "account_enabled"
 
 
 ALERT_EVENTS = frozenset((AuditEventType.COUNTER_AHEAD, AuditEventType.TOKEN_REUSED))

@@ -1,13 +1,14 @@
 """Use cases as generators: one file each, written once and driven with or without ``await``."""
 
-from keyturn.flows.accounts import set_disabled
-from keyturn.flows.create_session import LoginAttempt
+from keyturn.flows.accounts import AccountSummary, set_disabled, set_scope
+from keyturn.flows.create_session import LoginAttempt, SessionRequest
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.effects import Call, Flow, call
 from keyturn.flows.introspect import introspect
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
+from keyturn.flows.open_session import open_session
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
 from keyturn.flows.revoke import RevocationReceipt, revoke_client, revoke_everything, revoke_session, revoke_subject
@@ -17,11 +18,13 @@ from keyturn.flows.step_up import confirm_password
 from keyturn.flows.verify import verify_access, verify_session
 
 __all__ = [
+    "AccountSummary",
     "Call",
     "Flow",
     "IssuedCredentials",
     "LoginAttempt",
     "RevocationReceipt",
+    "SessionRequest",
     "SessionSummary",
     "add_key",
     "call",
@@ -32,6 +35,7 @@ __all__ = [
     "introspect",
     "list_sessions",
     "login",
+    "open_session",
     "refresh",
     "revoke_client",
     "revoke_everything",
@@ -39,6 +43,7 @@ __all__ = [
     "revoke_subject",
     "roll_keys",
     "set_disabled",
+    "set_scope",
     "signup",
     "verify_access",
     "verify_session",

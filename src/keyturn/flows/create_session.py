@@ -23,29 +23,36 @@ from keyturn.ports import Entropy, SessionStore
 SEED_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class LoginAttempt:
-    """Input of a login or a signup.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """What a new session is to be.
 
-    ``deliver``: the requested delivery, or None for the default. ``device_token``: value of the device cookie, if any.
+    ``deliver``: the requested delivery, or None for the default.
     ``resource``: the audiences that the client limits its session to (RFC 8707), or None for all.
     ``scope``: the scopes that the client asks for, separated by spaces; "" for all that it may get.
     ``claims``: set by the application, never by the client; replaced by those of ``grants``. The payload guard checks
-    them.
+    them. ``amr``: methods by which the subject has authenticated (RFC 8176).
     """
 
-    identifier: str
-    password: str = field(repr=False)
     deliver: Deliver | None = None
     client: ClientInfo = field(default_factory=ClientInfo)
-    device_token: str | None = field(default=None, repr=False)
     scope: str = ""
     claims: Mapping[str, object] = field(default_factory=dict[str, object])
     resource: tuple[str, ...] | None = None
+    amr: tuple[str, ...] = ("pwd",)
 
 
-def check_attempt(request: LoginAttempt, config: IssuerConfig) -> Deliver:
-    """Check an attempt before its password is verified, and return the delivery to use.
+@dataclass(frozen=True, slots=True)
+class LoginAttempt(SessionRequest):
+    """Input of a login or a signup. ``device_token``: value of the device cookie, if any."""
+
+    identifier: str
+    password: str = field(repr=False)
+    device_token: str | None = field(default=None, repr=False, kw_only=True)
+
+
+def check_attempt(request: SessionRequest, config: IssuerConfig) -> Deliver:
+    """Check a request before the subject is authenticated, and return the delivery to use.
 
     Raises ``CredentialsNotOffered``, ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``.
     """
@@ -58,7 +65,7 @@ def check_attempt(request: LoginAttempt, config: IssuerConfig) -> Deliver:
 def create_session(
     subject: Subject,
     floor: RevocationFloor,
-    request: LoginAttempt,
+    request: SessionRequest,
     now: Instant,
     config: IssuerConfig,
     sid: SessionId | None = None,
@@ -75,7 +82,7 @@ def create_session(
     seed = Seed((yield from call(Entropy.token_bytes, SEED_BYTES)))
     draft = Session(sid, subject, seed, request.client, 0, now, now, now, EPOCH)
     scope = select_scope(parse_scope(request.scope) or None, account_scope)
-    draft = replace(draft, scope=scope, claims=_claims(request, config))
+    draft = replace(draft, amr=request.amr, scope=scope, claims=_claims(request, config))
     draft = yield from decide_grant(draft, account_scope)
     session = open_session(draft, floor, now, config.profile.session)
     yield from call(SessionStore.insert, session)
@@ -83,7 +90,7 @@ def create_session(
     return session
 
 
-def _claims(request: LoginAttempt, config: IssuerConfig) -> Mapping[str, object]:
+def _claims(request: SessionRequest, config: IssuerConfig) -> Mapping[str, object]:
     # Reserved claims: the payload guard refuses them from an application.
     claims = dict(request.claims)
     if request.resource is not None:
