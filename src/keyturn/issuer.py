@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import update_wrapper
-from typing import Concatenate, Self
+from typing import Any, Concatenate, Self
 
 from keyturn.config.components import Components
 from keyturn.connections import AsyncConnection, Connection, ConnectionRegistry
 from keyturn.connections.connection import OnEnd
 from keyturn.core.principal import Principal
-from keyturn.core.types import P, T
+from keyturn.core.types import P, Subject, T
 from keyturn.flows import Flow, drive, drive_async
 from keyturn.issuer_base import DEFAULT_ISSUER, BaseIssuer
 from keyturn.issuer_flows import IssuerFlows
@@ -70,6 +70,10 @@ class Issuer(BaseIssuer):
         self._require_feed()
         return Connection(lambda: self.parts.connections, self.verify, principal, on_end)
 
+    def load_user(self, subject: Subject) -> Any:
+        """Return the application's own object of a subject, or None. Raises ``ConfigurationError`` without accounts."""
+        return self.parts.load_user(subject)
+
     signup = _sync_method(IssuerFlows.signup)
     login = _sync_method(IssuerFlows.login)
     open_session = _sync_method(IssuerFlows.open_session)
@@ -124,6 +128,10 @@ class AsyncIssuer(BaseIssuer):
 
     async def _ready_connections(self) -> ConnectionRegistry:
         return (await self.ready()).connections
+
+    async def load_user(self, subject: Subject) -> Any:
+        """Return the application's own object of a subject, or None. Raises ``ConfigurationError`` without accounts."""
+        return await (await self.ready()).load_user(subject)
 
     signup = _async_method(IssuerFlows.signup)
     login = _async_method(IssuerFlows.login)

@@ -5,6 +5,7 @@ import time
 from threading import Lock
 from typing import Any, Self
 
+from keyturn.accounts.open import check_accounts, configure_accounts
 from keyturn.clock import boottime
 from keyturn.config.background import BackgroundTasks, load_first_keys, measure_clock
 from keyturn.config.components import Clock, Components, build_components, check_settings
@@ -35,6 +36,7 @@ class BaseIssuer:
     roll only when an issuer is opened.
     ``grants``: function that decides which scopes and claims a login gets (``keyturn.core.grants``). Without it, a
     login gets the scopes that are stored with its account.
+    ``accounts``: the application's own (``keyturn.accounts``), an object or its class; None for those of Keyturn.
     ``current``: the components while the issuer is open in this process, else None.
     """
 
@@ -48,12 +50,16 @@ class BaseIssuer:
         monotonic: Clock = boottime,
         background: bool = True,
         grants: GrantsFunction | None = None,
+        accounts: object = None,
     ) -> None:
         self.settings = settings
         self.config = check_settings(settings)
         self.current: Components | None = None
         self._options: dict[str, Any] = {"clock": clock, "monotonic": monotonic, "is_async": self._is_async}
         self._options["grants"] = make_grants(grants, is_async=self._is_async)
+        if accounts is not None:
+            self._options["accounts"] = own = check_accounts(accounts, is_async=self._is_async)
+            self.config = configure_accounts(self.config, own)
         self._has_background = background
         self._background_tasks: BackgroundTasks | None = None
         self._is_closed = False
@@ -73,9 +79,11 @@ class BaseIssuer:
         monotonic: Clock = boottime,
         background: bool = True,
         grants: GrantsFunction | None = None,
+        accounts: object = None,
     ) -> Self:
         """Build an issuer and open its store at once. Raises ``ConfigurationError``, ``StoreUnavailable``."""
-        issuer = cls(settings, clock=clock, monotonic=monotonic, background=background, grants=grants)
+        options: dict[str, Any] = {"clock": clock, "monotonic": monotonic, "grants": grants, "accounts": accounts}
+        issuer = cls(settings, background=background, **options)
         issuer._open()
         return issuer
 
@@ -87,6 +95,7 @@ class BaseIssuer:
         monotonic: Clock = boottime,
         background: bool = True,
         grants: GrantsFunction | None = None,
+        accounts: object = None,
         **explicit: object,
     ) -> Self:
         """Build an issuer from ``KEYTURN_...`` variables, ``keyturn.toml`` and ``explicit`` ``Settings``.
@@ -97,7 +106,8 @@ class BaseIssuer:
         prepared = complete_settings(read_settings(None, **explicit), DEFAULT_ISSUER)
         for line in prepared.lines:
             _logger.warning("%s", line)
-        return cls(prepared.settings, clock=clock, monotonic=monotonic, background=background, grants=grants)
+        options: dict[str, Any] = {"clock": clock, "monotonic": monotonic, "grants": grants, "accounts": accounts}
+        return cls(prepared.settings, background=background, **options)
 
     @property
     def parts(self) -> Components:
@@ -171,6 +181,8 @@ class BaseIssuer:
             self._background_tasks = None
         parts.connections.close()
         parts.hasher.close()
+        if parts.own_ports is not None:
+            parts.own_ports.close()
 
     def _require_feed(self) -> None:
         if not self._has_background:

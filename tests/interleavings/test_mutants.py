@@ -103,7 +103,7 @@ def marks_after(identifier: str, client_id: str) -> Flow[Any]:
 def test_a_login_that_reads_its_marks_after_the_account_is_caught(
     scenario: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow_module("login"), "_load_account", marks_after)
+    monkeypatch.setattr(flow_module("login"), "load_account", marks_after)
     assert caught(scenario)
 
 
@@ -112,7 +112,7 @@ def test_a_login_that_reads_the_floor_before_the_account_is_caught(monkeypatch: 
         _, marks = yield from marks_after(identifier, client_id)
         return (yield from call(AccountStore.find, identifier)), marks
 
-    monkeypatch.setattr(flow_module("login"), "_load_account", marks_before)
+    monkeypatch.setattr(flow_module("login"), "load_account", marks_before)
     assert caught("change / login with the new password")
 
 

@@ -41,9 +41,9 @@ QUICK = Phase(
 
 STORES = Phase(
     "stores",
-    tuple(
-        f"tests/{each}"
-        for each in ("stores", "interleavings", "state_machine", "transports", "bench", "test_issuer_life.py")
+    (
+        *(f"tests/{each}" for each in ("stores", "accounts", "interleavings", "state_machine", "transports", "bench")),
+        "tests/test_issuer_life.py",
     ),
     workers=5,
     options=(f"--ignore={CONTRACT}",),

@@ -2,13 +2,17 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from keyturn.accounts.mark import Digests
+from keyturn.accounts.open import OwnPorts, open_accounts, sample_hashes
+from keyturn.accounts.session_cache import AccountCheckingCache, CheckedAccounts
 from keyturn.clock import boottime
 from keyturn.config.audit_logging import LoggingAuditLog
 from keyturn.config.connection_source import IssuerConnectionSource
@@ -20,10 +24,10 @@ from keyturn.config.store_clock import StoreClock
 from keyturn.connections import ConnectionRegistry
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.sealed import Secrets
-from keyturn.core.types import Instant
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import ConfigurationError
 from keyturn.grants import NoGrants
-from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, HashTable, NistPasswordRules
+from keyturn.passwords import Argon2Hasher, AsyncArgon2Hasher, HashEncoding, HashTable, NistPasswordRules
 from keyturn.ports import Grants, Ports, ports_of
 from keyturn.signing import KeyRing, SigningKeyGenerator
 from keyturn.stores.null_cache import NullSessionCache
@@ -58,6 +62,7 @@ class Components:
     ``monotonic``: clock for staleness only, in seconds. ``store_clock``: wall time, and the store's.
     ``mark_file``: position of the revocation log, kept outside the database.
     ``connections``: open connections, which end with their sessions.
+    ``own_ports``: ports over the accounts of the application, or None.
     """
 
     settings: Settings
@@ -74,6 +79,7 @@ class Components:
     monotonic: Clock
     store_clock: StoreClock
     mark_file: MarkFile
+    own_ports: OwnPorts | None = None
     connections: ConnectionRegistry = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +93,13 @@ class Components:
     def quarantine(self) -> "Quarantine | None":
         """Quarantine of the Redis session store; None if sessions are not in Redis."""
         return getattr(self.sync_store, "quarantine", None)
+
+    @property
+    def load_user(self) -> Callable[[Subject], Any]:
+        """Function that returns the application's own object of a subject; it is awaited by an asynchronous issuer."""
+        if self.own_ports is None:
+            raise ConfigurationError("this issuer keeps the accounts itself: pass accounts= to from_env to load users")
+        return self.own_ports.load_user
 
     def now(self) -> Instant:
         """Return the present time in whole seconds; the earlier one while two clocks disagree."""
@@ -103,11 +116,16 @@ class Components:
 
     def present(self) -> tuple[Instant, IssuerConfig]:
         """Return the present time, and the configuration to use at it: ``config`` itself unless two clocks disagree."""
-        certain = self.store_clock.certain_now()
-        if certain is not None:
-            return Instant(int(certain)), self.config
-        reading = self.store_clock.read()
-        return reading.now, self.config.under_doubt(reading.gap_seconds, reading.lead_seconds)
+        return present(self.store_clock, self.config)
+
+
+def present(store_clock: StoreClock, config: IssuerConfig) -> tuple[Instant, IssuerConfig]:
+    """Return the present time, and ``config`` as it applies while two clocks agree or disagree."""
+    certain = store_clock.certain_now()
+    if certain is not None:
+        return Instant(int(certain)), config
+    reading = store_clock.read()
+    return reading.now, config.under_doubt(reading.gap_seconds, reading.lead_seconds)
 
 
 def check_settings(settings: Settings) -> IssuerConfig:
@@ -126,23 +144,26 @@ def build_components(
     clock: Clock = time.time,
     monotonic: Clock = boottime,
     grants: Grants | None = None,
+    accounts: Any = None,
 ) -> Components:
     """Open the store and build the components. ``is_async``: build async ports, for ``drive_async``.
 
     ``config``: the result of ``check_settings``, if the caller has called it.
     ``grants``: decides which scopes and claims a login gets.
+    ``accounts``: those of the application, as ``check_accounts`` returns them.
     Raises ``ConfigurationError`` for unusable settings, ``StoreUnavailable`` if the store cannot be reached.
     """
     config = config or check_settings(settings)
     key_encryptor = KeyEncryptor(*config.secrets.all)
-    session_cache = LocalSessionCache(config.profile.token.staleness_seconds, monotonic)
+    checked = None if accounts is None else CheckedAccounts(monotonic)
+    session_cache = _session_cache(config.profile.token.staleness_seconds, monotonic, checked)
     policy = _rollover(config)
     keyring = KeyRing(key_encryptor, policy.retired_seconds)
     store, sync_store = _stores(settings, is_async)
     mark_file = MarkFile(settings.folder)
     if settings.store != MEMORY and not settings.session_store:
         check_restored(sync_store.log, mark_file, Instant(int(clock())))
-    hasher = _hasher(settings, config, sync_store.accounts.password_hashes(_SAMPLED_ACCOUNTS), is_async)
+    hasher = _hasher(settings, config, sync_store, accounts, is_async)
     rules = NistPasswordRules(config.profile.password, service_names=_service_names(config))
     redis_cache = (
         open_redis_sidecar(settings, config, sync_store.log, is_async, monotonic) if settings.redis_cache else None
@@ -164,6 +185,25 @@ def build_components(
         shared_cache=redis_cache.cache if redis_cache else NullSessionCache(),
         grants=grants or NoGrants(),
     )
+    store_clock = StoreClock(
+        clock,
+        monotonic,
+        config.profile.token.leeway_seconds,
+        patience_seconds=config.profile.token.retired_seconds,
+        is_checked=settings.store != MEMORY,
+    )
+    own_ports = None
+    if checked is not None:
+        own_ports = open_accounts(
+            accounts,
+            store,
+            Digests(config.secrets),
+            checked,
+            session_cache.apply_local,
+            partial(present, store_clock, config),
+            is_async=is_async,
+        )
+        ports = replace(ports, accounts=own_ports.accounts, sessions=own_ports.sessions)
     return Components(
         settings,
         config,
@@ -177,15 +217,16 @@ def build_components(
         hasher,
         policy,
         monotonic,
-        StoreClock(
-            clock,
-            monotonic,
-            config.profile.token.leeway_seconds,
-            patience_seconds=config.profile.token.retired_seconds,
-            is_checked=settings.store != MEMORY,
-        ),
+        store_clock,
         mark_file,
+        own_ports,
     )
+
+
+def _session_cache(staleness_seconds: float, monotonic: Clock, checked: CheckedAccounts | None) -> LocalSessionCache:
+    if checked is None:
+        return LocalSessionCache(staleness_seconds, monotonic)
+    return AccountCheckingCache(staleness_seconds, monotonic, checked=checked)
 
 
 def _stores(settings: Settings, is_async: bool) -> tuple[Any, Any]:
@@ -222,7 +263,12 @@ def _service_names(config: IssuerConfig) -> tuple[str, ...]:
     return ("keyturn", urlsplit(config.issuer).hostname or "")
 
 
-def _hasher(settings: Settings, config: IssuerConfig, samples: Sequence[str], is_async: bool) -> Any:
+def _hasher(settings: Settings, config: IssuerConfig, store: Any, accounts: Any, is_async: bool) -> Any:
     make = AsyncArgon2Hasher if is_async else Argon2Hasher
-    table = HashTable(samples=samples, key=Secrets.derive(config.secrets.current, b"unknown-account"))
+    key, limit = Secrets.derive(config.secrets.current, b"unknown-account"), _SAMPLED_ACCOUNTS
+    if accounts is None:
+        table = HashTable(samples=store.accounts.password_hashes(limit), key=key)
+    else:
+        encoding: HashEncoding = getattr(accounts, "password_encoding", None) or "phc"
+        table = HashTable(encoding=encoding, samples=sample_hashes(accounts, limit), key=key)
     return make(threads=settings.hash_threads or None, queue=settings.hash_queue, table=table)

@@ -1,9 +1,11 @@
 """Issuer configuration: name, secrets and policies of one issuer. Immutable while the issuer runs."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from keyturn.core.account import normalise_identifier
 from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, FormDeliver, Profile
 from keyturn.core.sealed import Secrets
 from keyturn.errors import ClockUncertain, ConfigurationError, CredentialsNotOffered
@@ -21,7 +23,9 @@ class IssuerConfig:
     """Name, secrets and policies of one issuer.
 
     ``issuer``: its URL (``iss``). ``audience``: the resource servers of its access tokens (``aud``), and those that
-    ``resource`` selects from. Raises ``ConfigurationError`` for an unusable URL or an empty audience.
+    ``resource`` selects from. ``has_own_accounts``: the application keeps the accounts, and chooses their subjects.
+    ``normalise_identifier``: returns the spelling of an identifier under which an account is found.
+    Raises ``ConfigurationError`` for an unusable URL or an empty audience.
     """
 
     issuer: str
@@ -29,6 +33,8 @@ class IssuerConfig:
     secrets: Secrets
     profile: Profile = BROWSER
     credentials: Credentials = "hybrid"
+    has_own_accounts: bool = False
+    normalise_identifier: Callable[[str], str] = field(default=normalise_identifier, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)

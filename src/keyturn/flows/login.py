@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from keyturn.core.account import Account, normalise_identifier
+from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.session import RevocationFloor
@@ -31,7 +31,7 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     """
     config.require_clocks()
     deliver = check_attempt(request, config)
-    identifier = normalise_identifier(request.identifier)
+    identifier = config.normalise_identifier(request.identifier)
     nonce = verify_device_cookie(request.device_token or "", identifier, device_secret(config))
     reservations = yield from _reserve(request, identifier, nonce, now, config)
     account, floor = yield from _authenticate(request, identifier, reservations, now)
@@ -51,7 +51,8 @@ def _reserve(
         raise
 
 
-def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
+def load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None, RevocationFloor]]:
+    """Return an account, and the revocation floor for a new session of it."""
     # Read the account and the revocation floor as of the same moment (CWE-367). A password change or a disabled account
     # between the two reads raises the generation: the old password must not open a session under the new generation,
     # nor the new password one under the old generation.
@@ -68,9 +69,7 @@ def _load_account(identifier: str, client_id: str) -> Flow[tuple[Account | None,
 def _authenticate(
     request: LoginAttempt, identifier: str, reservations: list[AttemptReservation], now: Instant
 ) -> Flow[tuple[Account, RevocationFloor]]:
-    account, floor = yield from release_if_unavailable(
-        reservations, _load_account(identifier, request.client.client_id)
-    )
+    account, floor = yield from release_if_unavailable(reservations, load_account(identifier, request.client.client_id))
     subject = account.subject if account else Subject("")
     # CWE-208: the same work for an account that does not exist.
     encoded = account.password_hash if account else None

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
-from keyturn.core.account import Account, normalise_identifier
+from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.issuer_config import IssuerConfig
+from keyturn.core.session import RevocationFloor
 from keyturn.core.throttle import Rate, address_key
 from keyturn.core.types import Instant, Subject
-from keyturn.errors import AccountExists
+from keyturn.errors import AccountExists, LoginFailed
 from keyturn.flows import effects
 from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, issue_device_cookie, new_id
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.issue import IssuedCredentials, issue
+from keyturn.flows.login import load_account
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
 from keyturn.ports import AccountStore, PasswordHasher, PasswordRules, SessionStore
 
@@ -25,7 +27,7 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
     """
     config.require_clocks()
     deliver = check_attempt(request, config)
-    identifier = normalise_identifier(request.identifier)
+    identifier = config.normalise_identifier(request.identifier)
     yield from call(PasswordRules.validate, request.password, identifier)
     reservations = yield from _reserve(request.client.address, now, config)
     # Read the floor before the account is created: if the account is disabled at once, its generation rises, and this
@@ -36,6 +38,8 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
     )
     password_hash = yield from release_if_unavailable(reservations, call(PasswordHasher.hash, request.password))
     account = yield from _create(Account(subject, identifier, password_hash, now))
+    if config.has_own_accounts:
+        account, floor = yield from _load_created(account, request.client.client_id)
     session = yield from create_session(account.subject, floor, request, now, config)
     issued = yield from issue(session, deliver, now, config)
     return replace(issued, device_token=(yield from issue_device_cookie(identifier, None, config)))
@@ -46,6 +50,14 @@ def _reserve(address: str, now: Instant, config: IssuerConfig) -> Flow[list[Atte
     policy = config.profile.throttle
     rate = Rate(policy.signup_limit, policy.window_seconds)
     return (yield from reserve([("signup-" + address_key(address), rate)], now))
+
+
+def _load_created(created: Account, client_id: str) -> Flow[tuple[Account, RevocationFloor]]:
+    """Load an account whose subject the application has chosen. Raises ``LoginFailed`` if it was changed since."""
+    account, floor = yield from load_account(created.identifier, client_id)
+    if account is None or account.disabled or account.password_hash != created.password_hash:
+        raise LoginFailed("the new account is inactive, or has another password already")
+    return account, floor
 
 
 def _create(account: Account) -> Flow[Account]:
