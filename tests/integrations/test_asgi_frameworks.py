@@ -330,6 +330,9 @@ def test_a_prefix_moves_the_endpoints_and_their_document(build: Build, issuer: A
     assert ask(app, "/auth/session").status == 404
     metadata = json.loads(ask(app, "/.well-known/oauth-authorization-server").body)
     assert metadata["token_endpoint"] == "https://auth.example.com/accounts/auth/token"
+    refused = json.loads(ask(app, "/page").body)
+    assert refused["type"] == "https://auth.example.com/accounts/auth/docs/errors#unauthenticated"
+    assert ask(app, "/accounts/auth/docs/errors").status == 200
     if build is not APPS["starlette"]:
         name = "fastapi" if build is APPS["fastapi"] else "litestar"
         assert "/accounts/auth/login" in document(name, app)["paths"]

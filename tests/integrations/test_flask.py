@@ -54,6 +54,24 @@ def test_one_line_mounts_the_endpoints(app: Flask) -> None:
     assert client.get("/private", base_url=base).status_code == 401
 
 
+def test_a_prefix_moves_the_endpoints_and_the_links_to_them(issuer: SyncIssuer) -> None:
+    app = Flask(__name__)
+    keyturn = Keyturn(app, issuer, prefix="/accounts/auth")
+
+    @app.get("/private")
+    @keyturn.required
+    def private() -> str:
+        return principal().sid
+
+    for path in ("/accounts/auth/session", "/private"):
+        status, problem = get(app, path)
+        errors = f"{ISSUER}/accounts/auth/docs/errors#unauthenticated"
+        assert (status, problem["type"]) == (401, errors)
+    assert get(app, "/accounts/auth/docs/errors")[0] == 200
+    assert get(app, "/.well-known/jwks.json")[0] == 200
+    assert get(app, "/auth/session")[0] == get(app, "/docs/errors")[0] == 404
+
+
 def test_the_endpoints_keep_their_own_answers(app: Flask) -> None:
     assert get(app, "/.well-known/jwks.json")[0] == 200
     assert get(app, "/docs/errors")[0] == 200

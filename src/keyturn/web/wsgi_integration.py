@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
+from urllib.parse import urlsplit
 
 import keyturn
 from keyturn.core.cors import VARY, cors_headers
@@ -83,8 +84,9 @@ class WsgiIntegration(WsgiAuth):
         self._endpoints: WsgiEndpoints | None = None
         self._has_login_page = "login_page" in options
         if issuer is not None:
-            below = options.get("prefix", DEFAULT_PREFIX) + "/"
-            self._endpoints = WsgiEndpoints(issuer, prefix=below[:-1])
+            self._endpoints = WsgiEndpoints(issuer, prefix=options.get("prefix", DEFAULT_PREFIX))
+            self._error_page = self._endpoints.config.error_page
+            below = urlsplit(self._endpoints.config.route_url("/auth/")).path
             self.paths = (below, *(each for each in self._endpoints.paths if not each.startswith(below)))
             self._pages = WsgiPages(issuer, options.get("login_page", "/login"), options.get("step_up_page", ""))
 
