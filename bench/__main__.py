@@ -22,6 +22,7 @@ from bench import (
     requests,
     revocations,
     rotations,
+    sockets,
     tokens,
 )
 from bench.figures import Figure
@@ -38,6 +39,7 @@ CHAPTERS: dict[str, ModuleType] = {
     "postgresql": postgresql,
     "redis": redis_sessions,
     "million": million,
+    "sockets": sockets,
 }
 
 

@@ -43,7 +43,7 @@ def measure_delay(url: str, store: str, plan: Plan, why: str = "", *, sessions: 
             peer.send(session_cookie(session, issuer.parts))
             assert peer.recv() == 200
             time.sleep(0.003 + 0.01 * (len(delays) % 17) / 17)  # out of phase with the polls of the other process
-            revoked_at = _revoke(issuer, session)
+            revoked_at = revoke_stored(issuer, session)
             delays.append((peer.recv() - revoked_at) * 1e3)
     plan.tick()
     figure = Figure(CHAPTER, f"session cookie, two processes on {store}", "ms", [Series("Keyturn", delays)])
@@ -56,7 +56,7 @@ def measure_delay(url: str, store: str, plan: Plan, why: str = "", *, sessions: 
     return figure
 
 
-def _revoke(issuer: Issuer, session: Session) -> float:
+def revoke_stored(issuer: Issuer, session: Session) -> float:
     """Revoke ``session``. Return the time at which the store had committed it, before the audit event."""
     ports, committed_at = issuer.parts.ports, 0.0
     flow = revoke_session(session.sid, "logout", issuer.parts.now(), issuer.parts.config)
