@@ -67,7 +67,6 @@ class Issuer(BaseIssuer):
 
     def connection(self, principal: Principal, on_end: OnEnd | None = None) -> Connection:
         """Return a context manager for a connection that a credential of ``principal`` opened: see ``Connection``."""
-        self._require_feed()
         return Connection(lambda: self.parts.connections, self.verify, principal, on_end)
 
     def load_user(self, subject: Subject) -> Any:
@@ -123,7 +122,6 @@ class AsyncIssuer(BaseIssuer):
 
     def connection(self, principal: Principal, on_end: OnEnd | None = None) -> AsyncConnection:
         """Return a context manager for a connection: see ``AsyncConnection``."""
-        self._require_feed()
         return AsyncConnection(self._ready_connections, self.verify, principal, on_end)
 
     async def _ready_connections(self) -> ConnectionRegistry:

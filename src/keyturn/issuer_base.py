@@ -184,10 +184,6 @@ class BaseIssuer:
         if parts.own_ports is not None:
             parts.own_ports.close()
 
-    def _require_feed(self) -> None:
-        if not self._has_background:
-            raise ConfigurationError("an issuer with background=False follows no feed, which tells when to close")
-
     def _leave_to_parent(self) -> None:
         """Forget what this forked child inherited: neither threads nor connections are its own."""
         keep_inherited(self.current, self._background_tasks)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connections.harness import eventually
-from keyturn import AsyncIssuer, ClientInfo, ConfigurationError, Issuer
+from keyturn import AsyncIssuer, ClientInfo, Issuer
 from keyturn.config.settings import Settings
 from keyturn.connections import Connection, ConnectionEnd
 from keyturn.core.types import SessionId
@@ -183,11 +183,16 @@ def test_an_issuer_that_is_closed_ends_its_connections_and_serves_new_ones_when_
         assert again.wait(10) is ENDED
 
 
-def test_an_issuer_without_a_feed_opens_no_connection() -> None:
-    auth = Issuer(settings("memory:"), background=False)
-    principal = auth.verify(auth.signup("ada@example.com", PASSWORD, deliver="cookie").session_token or "")
-    with pytest.raises(ConfigurationError, match="background"):
-        auth.connection(principal)
+def test_an_issuer_without_a_feed_keeps_a_connection_for_the_bound() -> None:
+    monotonic = Clock(time.monotonic)
+    auth = Issuer(settings("memory:"), background=False, monotonic=monotonic)
+    kept, ended = (auth.signup(f"{name}@example.com", PASSWORD) for name in ("ada", "bob"))
+    connection, other = connect(auth, kept), connect(auth, ended)
+    auth.logout(ended.sid)
+    assert other.wait(10) is ENDED
+    assert connection.is_open()
+    monotonic.added += auth.config.profile.token.staleness_seconds
+    assert connection.wait(10) is ConnectionEnd.UNKNOWN
     auth.close()
 
 

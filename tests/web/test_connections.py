@@ -14,7 +14,13 @@ from keyturn.core.principal import Principal
 from keyturn.core.revocation import RevocationKind
 from keyturn.tokens import SigningKey
 from keyturn.web import connections as served
-from keyturn.web.connections import SCOPE_CONNECTION, ConnectionClosedError, serve_connected
+from keyturn.web.connections import (
+    SCOPE_CONNECTION,
+    ConnectionClosedError,
+    follow_socket,
+    serve_connected,
+    serve_socket,
+)
 
 ACCEPT = {"type": "websocket.accept"}
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -156,6 +162,36 @@ def test_a_newer_token_is_presented_on_the_socket() -> None:
         await run(serving)
 
     asyncio.run(scenario())
+
+
+def test_a_socket_that_its_handler_authenticates_twice_is_followed_once() -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        client = Client()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            for _ in range(2):
+                await follow_socket(scope, client, principal_of())
+            assert len(client.registry) == 1
+            await echo(scope, receive, send)
+
+        serving = asyncio.create_task(serve_socket(app, client.scope, client.incoming.get, client.send))
+        await client.until_sent(1)
+        client.revoke()
+        await run(serving)
+        assert client.is_clean
+        return client.sent
+
+    assert asyncio.run(scenario()) == [ACCEPT, SESSION_CLOSE]
+
+
+def test_a_socket_of_an_anonymous_caller_is_not_followed() -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        client = Client()
+        client.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await run(serve_socket(echo, client.scope, client.incoming.get, client.send))
+        return client.sent
+
+    assert asyncio.run(scenario()) == [ACCEPT]
 
 
 def test_a_client_that_does_not_read_is_closed_all_the_same() -> None:

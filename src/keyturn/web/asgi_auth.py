@@ -14,7 +14,7 @@ from keyturn.web.application import AsyncIssuerLike, OpenableIssuer, web_config_
 from keyturn.web.asgi_lifespan import refuse_handshake
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
-from keyturn.web.connections import Connector, serve_connected
+from keyturn.web.connections import Connector, follow_socket, serve_connected
 from keyturn.web.cors import origin_values
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
@@ -107,9 +107,12 @@ class AsgiAuth(BaseAuth):
         check_guarded_headers(request.headers)
         try:
             async with asyncio.timeout(FLOW_SECONDS):
-                return await self._decide(request, optional, is_websocket)
+                principal = await self._decide(request, optional, is_websocket)
         except TimeoutError:
             raise flow_timeout() from None
+        if is_websocket and principal is not None:
+            await follow_socket(scope, self._connector, principal)
+        return principal
 
 
 async def _decide_by_flow(

@@ -15,6 +15,7 @@ from keyturn.web.asgi_auth import AsgiAuth
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import Requirement
 from keyturn.web.config import DEFAULT_PREFIX
+from keyturn.web.connections import serve_socket
 from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.openapi_merge import GUARD, merge
 from keyturn.web.pages import AsgiPages
@@ -90,7 +91,11 @@ class AsgiIntegration(AsgiAuth):
         return await super().refuse(refusal, scope, receive, send)
 
     def with_cors(self, app: AsgiApp) -> AsgiApp:
-        """Return ``app`` with the CORS headers of the trusted origins on every response, and answers to preflights."""
+        """Return ``app`` with the CORS headers of the trusted origins on every response, and answers to preflights.
+
+        Its WebSockets are closed when the session that a handler authenticated ends.
+        """
+        app = _with_sockets(app)
         return CorsMiddleware(app, self.origins) if self.origins.sites or self.origins.apps else app
 
     @asynccontextmanager
@@ -116,6 +121,13 @@ class AsgiIntegration(AsgiAuth):
     def merge_openapi(self, openapi: dict[str, Any]) -> dict[str, Any]:
         """Complete the OpenAPI document of the application, in place, with the endpoints and the security schemes."""
         return merge(openapi, None if self.endpoints is None else self.endpoints.config)
+
+
+def _with_sockets(app: AsgiApp) -> AsgiApp:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await (serve_socket(app, scope, receive, send) if scope["type"] == "websocket" else app(scope, receive, send))
+
+    return serve
 
 
 class CorsMiddleware:

@@ -20,6 +20,8 @@ from keyturn.web.problem import problem
 SCOPE_CONNECTION = "keyturn.connection"
 """Key of the ``AsyncConnection`` in the scope."""
 
+_CHANNEL: Final = "keyturn.channel"
+
 CLOSE_CODES: Final = {
     ConnectionEnd.SESSION_ENDED: 4401,
     ConnectionEnd.TOKEN_EXPIRED: 4498,
@@ -63,17 +65,22 @@ async def serve_connected(
     ``scope["keyturn.connection"]``: a newer token is presented by ``renew``.
     """
     channel = (_WebSocket if scope["type"] == "websocket" else _Stream)(receive, send, scope, error_page)
-    async with _connect(auth, principal, channel.end) as connection:
-        scope[SCOPE_CONNECTION] = connection
-        try:
-            await app(scope, channel.receive, channel.send)
-        except ConnectionClosedError:
-            pass
-        except asyncio.CancelledError:
-            if not channel.has_cancelled():
-                raise
-        finally:
-            await channel.finish()
+    await channel.follow(scope, auth, principal)
+    await channel.run(app, scope)
+
+
+async def serve_socket(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run ``app`` for a WebSocket that the application authenticates itself, by ``follow_socket``."""
+    channel = _WebSocket(receive, send, scope, "")
+    scope[_CHANNEL] = channel
+    await channel.run(app, scope)
+
+
+async def follow_socket(scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
+    """Close a WebSocket that runs in ``serve_socket`` when the session or token of ``principal`` ends."""
+    channel = scope.get(_CHANNEL)
+    if channel is not None:
+        await channel.follow(scope, auth, principal)
 
 
 def _connect(
@@ -98,6 +105,25 @@ class _Channel(ABC):
         self._closing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_cancelled = False
+        self._connection: AsyncConnection | None = None
+
+    async def follow(self, scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
+        """Open the connection of ``principal``, unless one is open."""
+        if self._connection is None:
+            connection = _connect(auth, principal, self.end)
+            self._connection = scope[SCOPE_CONNECTION] = await connection.__aenter__()
+
+    async def run(self, app: AsgiApp, scope: Scope) -> None:
+        """Run the application until it returns, and forget the connection."""
+        try:
+            await app(scope, self.receive, self.send)
+        except ConnectionClosedError:
+            pass
+        except asyncio.CancelledError:
+            if not self._has_cancelled():
+                raise
+        finally:
+            await self._finish()
 
     def end(self, end: ConnectionEnd) -> None:
         """Close the connection. Called in the event loop."""
@@ -130,12 +156,14 @@ class _Channel(ABC):
         self._note(message)
         await self._send(message)
 
-    def has_cancelled(self) -> bool:
+    def _has_cancelled(self) -> bool:
         """Return True if nothing but this channel cancelled the task of the application."""
         return self._is_cancelled and self._task.uncancel() == 0
 
-    async def finish(self) -> None:
-        """Wait until the connection is closed, if it has ended."""
+    async def _finish(self) -> None:
+        """Forget the connection, and wait until it is closed if it has ended."""
+        if self._connection is not None:
+            await self._connection.__aexit__()
         if self._timer is not None:
             self._timer.cancel()
         if self._closing is not None:
