@@ -78,7 +78,7 @@ def logged_in_users(store: Any, count: int) -> Iterator[IssuedCredentials]:
 
 def bystander(store: Any, number: int) -> IssuedCredentials:
     """Another person, whose sessions end now and then."""
-    stranger = LoginAttempt(f"{number}.{ADA}", OLD, "tokens")
+    stranger = LoginAttempt(f"{number}.{ADA}", OLD, deliver="tokens")
     return drive(signup(stranger, T0, REALM), make_test_ports(store))
 
 

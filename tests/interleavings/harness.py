@@ -270,7 +270,8 @@ class Harness:
 
 
 def attempt(password: str, device: str | None = None) -> LoginAttempt:
-    return LoginAttempt(ADA, password, "both", ClientInfo(address="192.0.2.1"), device)
+    client = ClientInfo(address="192.0.2.1")
+    return LoginAttempt(ADA, password, deliver="both", client=client, device_token=device)
 
 
 def session_maker(attempt: LoginAttempt, now: Instant, realm: IssuerConfig) -> Callable[[OneTimeValue], Flow[Session]]:

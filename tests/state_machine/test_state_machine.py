@@ -118,7 +118,10 @@ class History(RuleBasedStateMachine):
         return IssuerConfig("https://auth.example", ("api",), Secrets(*secrets), PROFILE)
 
     def attempt(self, name: str, password: str, client: str) -> LoginAttempt:
-        return LoginAttempt(f"{name}.{self.door.histories}@example.com", password, "both", ClientInfo(client))
+        name = f"{name}.{self.door.histories}@example.com"
+        return LoginAttempt(name, password, deliver="both", client=ClientInfo(client))
+            f"{name}.{self.door.histories}@example.com", password, deliver="both", client=ClientInfo(client)
+        )
 
     def same(self, expected: str | None, flow: Any) -> Any:
         """Run ``flow``; it must end as the model said."""
