@@ -141,7 +141,7 @@ def explore(
 
 
 def check_sessions(world: World, *results: Any) -> None:
-    """A session that was opened with another password than the present one must be over."""
+    """Require that a session which another password than the present one opened is over."""
     present = str(world.own.rows["1"].password_hash)
     for issued, password in (result for result in results if result[0] is not None):
         if not isinstance(issued, Refusal) and present != f"new:{password}":

@@ -120,8 +120,6 @@ class History(RuleBasedStateMachine):
     def attempt(self, name: str, password: str, client: str) -> LoginAttempt:
         name = f"{name}.{self.door.histories}@example.com"
         return LoginAttempt(name, password, deliver="both", client=ClientInfo(client))
-            f"{name}.{self.door.histories}@example.com", password, deliver="both", client=ClientInfo(client)
-        )
 
     def same(self, expected: str | None, flow: Any) -> Any:
         """Run ``flow``; it must end as the model said."""
