@@ -59,6 +59,7 @@ def misuses(issuer: Any, ada: IssuedCredentials, wrong: Any) -> dict[str, Callab
         "open_session": lambda: issuer.open_session(wrong),
         "open_session amr": lambda: issuer.open_session(subject, amr=[wrong]),
         "open_session replaces": lambda: issuer.open_session(subject, replaces=[wrong]),
+        "logout_others": lambda: issuer.logout_others(wrong),
         "account": lambda: issuer.account(wrong),
         "disable": lambda: issuer.disable(wrong),
         "enable": lambda: issuer.enable(identifier=wrong),

@@ -139,6 +139,14 @@ class IssuerFlows:
         require_type(str, sid=sid)
         return flows.revoke_session(sid, LOGOUT, *self._components.present())
 
+    def logout_others(self, sid: SessionId) -> Flow[RevocationReceipt]:
+        """End every other session of the subject of ``sid``. Access tokens of ``sid`` end, too: refresh them.
+
+        Raises ``TokenRevoked`` or ``SessionEnded`` unless ``sid`` is live.
+        """
+        require_type(str, sid=sid)
+        return flows.revoke_other_sessions(sid, *self._components.present())
+
     def revoke_subject(self, subject: Subject) -> Flow[RevocationReceipt]:
         """End every session of a subject."""
         require_name(subject=subject)

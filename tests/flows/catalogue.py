@@ -25,6 +25,7 @@ from keyturn.flows.introspect import introspect, load_session_of_token
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
+from keyturn.flows.logout_others import revoke_other_sessions
 from keyturn.flows.one_time import exchange_one_time, put_one_time, register_proof
 from keyturn.flows.open_session import open_session
 from keyturn.flows.password import change_password
@@ -188,6 +189,7 @@ CASES = [
     Case("enable", lambda s: set_disabled(s.x.session.subject, False, T0, s.realm)),
     Case("set scopes", lambda s: set_scope(s.x.session.subject, "read", T0, s.realm)),
     Case("open session", lambda s: open_session(s.x.session.subject, SessionRequest(deliver="both"), (), T0, s.realm)),
+    Case("log out others", lambda s: revoke_other_sessions(s.sid, T0, s.realm)),
     Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
     Case("introspect session", lambda s: introspect(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),
     Case("introspect access", lambda s: introspect(s.access(), T0, s.realm)),

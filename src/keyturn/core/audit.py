@@ -17,6 +17,7 @@ class AuditEventType(StrEnum):
     LOGOUT = "logout"
     REVOKED = "revoked"
     REVOKED_SUBJECT = "revoked_subject"
+    REVOKED_OTHERS = "revoked_others"
     REVOKED_CLIENT = "revoked_client"
     REVOKED_EVERYTHING = "revoked_everything"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event

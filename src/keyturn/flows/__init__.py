@@ -8,6 +8,7 @@ from keyturn.flows.introspect import introspect
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.keys import add_key, roll_keys
 from keyturn.flows.login import login
+from keyturn.flows.logout_others import revoke_other_sessions
 from keyturn.flows.open_session import open_session
 from keyturn.flows.password import change_password
 from keyturn.flows.refresh import refresh
@@ -39,6 +40,7 @@ __all__ = [
     "refresh",
     "revoke_client",
     "revoke_everything",
+    "revoke_other_sessions",
     "revoke_session",
     "revoke_subject",
     "roll_keys",
