@@ -1,7 +1,9 @@
 """What every front must answer, whatever its framework, its mode and its policy: one function for each exchange."""
 
+import json
 from collections.abc import Callable
 
+from integrations.fronts.front import SCOPE
 from integrations.visitor import CROSS_SITE, SAME_ORIGIN, Login, Visitor, result, with_cookies
 
 ANONYMOUS = (200, None)
@@ -55,6 +57,22 @@ def a_missing_scope(visitor: Visitor) -> None:
         assert result(answer) == (403, "forbidden")
     assert b"insufficient_scope" in answer.values(b"www-authenticate")[0]
     assert result(visitor.ask("/private", *login.headers)) == (200, login.sid)
+
+
+def a_granted_scope(visitor: Visitor) -> None:
+    login = visitor.signup(scope=SCOPE)
+    for path in ("/admin", "/private", "/admin"):
+        assert result(visitor.ask(path, *login.headers)) == (200, login.sid)
+    other = visitor.signup()
+    assert result(visitor.ask("/admin", *other.headers)) == (403, "forbidden")
+
+
+def a_list_of_sessions(visitor: Visitor) -> None:
+    login, other = visitor.signup(), visitor.signup()
+    for each in (login, other):
+        answer = visitor.ask("/auth/sessions", *each.headers)
+        assert [session["sid"] for session in json.loads(answer.body)["sessions"]] == [each.sid]
+        assert json.loads(visitor.ask("/auth/session", *each.headers).body)["sid"] == each.sid
 
 
 def a_recent_authentication(visitor: Visitor) -> None:
@@ -211,6 +229,8 @@ EXCHANGES: dict[str, Exchange] = {
         a_token_in_the_query,
         two_callers_in_turn,
         a_missing_scope,
+        a_granted_scope,
+        a_list_of_sessions,
         a_recent_authentication,
         an_unsafe_request,
         a_csrf_token_of_another_session,

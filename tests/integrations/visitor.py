@@ -2,15 +2,18 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from integrations.fronts.front import Front
-from keyturn import AsyncIssuer, Issuer
+from keyturn import AsyncIssuer, GrantRequest, Issuer
 from web.exchanges import HOST, JSON, NOW, PASSWORD, Answer, Sent, cheap, settings
 
 _NUMBERS = itertools.count()
+CREDENTIAL = re.compile(rb"kt_(?:session|refresh|access)_[\w.-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""Session tokens, refresh tokens and access tokens. No answer may show one that an earlier answer issued."""
 SAME_ORIGIN = (b"sec-fetch-site", b"same-origin")
 CROSS_SITE = (b"sec-fetch-site", b"cross-site")
 Pair = tuple[bytes, bytes]
@@ -84,23 +87,30 @@ class Visitor:
         self.case, self.clock, self.has_feed = case, Clock(), has_feed
         kind: Any = AsyncIssuer if front.is_async else Issuer
         given = settings(credentials=case.credentials, profile=case.profile)
-        self.issuer = cheap(kind.open(given, clock=self.clock.wall, monotonic=self.clock.monotonic, background=False))
+        self.issuer = cheap(
+            kind.open(
+                given, clock=self.clock.wall, monotonic=self.clock.monotonic, background=False, grants=what_is_asked
+            )
+        )
+        self._issued: set[bytes] = set()
         self.send: Callable[[Sent], Answer] = front.build(self.issuer)
 
     def ask(self, path: str, *headers: Pair, method: str = "GET", body: bytes = b"") -> Answer:
         if self.has_feed:
             self.issuer.parts.session_cache.mark_complete(self.clock.seconds)
-        return self.send(Sent(method, path, (HOST, *headers), body))
+        answer = self.send(Sent(method, path, (HOST, *headers), body))
+        shown = b"\n".join([answer.body, *(value for _, value in answer.headers)])
+        assert not [each for each in self._issued if each in shown], f"{path} shows a credential issued before"
+        self._issued.update(CREDENTIAL.findall(shown))
+        return answer
 
     def post(self, path: str, document: dict[str, object], *headers: Pair) -> Answer:
         return self.ask(path, JSON, *headers, method="POST", body=json.dumps(document).encode())
 
-    def signup(self, deliver: str | None = None) -> Login:
-        return self._login("/auth/signup", f"user{next(_NUMBERS)}@example.com", deliver)
-
-    def _login(self, path: str, email: str, deliver: str | None) -> Login:
-        document = {"email": email, "password": PASSWORD, "deliver": deliver or self.case.deliver}
-        return self.login_of(self.post(path, document))
+    def signup(self, deliver: str | None = None, scope: str | None = None) -> Login:
+        email = f"user{next(_NUMBERS)}@example.com"
+        document = {"email": email, "password": PASSWORD, "deliver": deliver or self.case.deliver, "scope": scope}
+        return self.login_of(self.post("/auth/signup", document))
 
     def login_of(self, answer: Answer) -> Login:
         assert answer.status in (200, 201), answer
@@ -134,3 +144,8 @@ def result(answer: Answer) -> tuple[int, str | None]:
 
 def with_cookies(login: Login, header: bytes) -> Login:
     return replace(login, headers=((b"cookie", header),))
+
+
+def what_is_asked(request: GrantRequest) -> tuple[str, dict[str, object]]:
+    """Grant the scopes that a login asks for, and none if it asks for none."""
+    return " ".join(request.scope or ()), {}
