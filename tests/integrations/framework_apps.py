@@ -26,6 +26,11 @@ def starlette_app(**given: Any) -> tuple[Any, starlette.Keyturn]:
         await websocket.send_text(websocket.scope["user"].subject)
         await websocket.close()
 
+    @auth.required
+    async def waiting(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive()
+
     class Page(HTTPEndpoint):
         @auth.required
         async def get(self, request: Request) -> JSONResponse:
@@ -36,6 +41,7 @@ def starlette_app(**given: Any) -> tuple[Any, starlette.Keyturn]:
         return JSONResponse({"subject": request.user.subject})
 
     routes = [Route("/page", Page), Route("/admin", admin), WebSocketRoute("/socket", socket)]
+    routes.append(WebSocketRoute("/waiting", waiting))
     app.router.routes.extend(routes)
     return app, auth
 
@@ -58,6 +64,11 @@ def fastapi_app(**given: Any) -> tuple[Any, fastapi.Keyturn]:
         await websocket.send_text(user.subject)
         await websocket.close()
 
+    @app.websocket("/waiting")
+    async def waiting(websocket: FastApiWebSocket, user: Annotated[fastapi.Principal, Depends(auth.required)]) -> None:
+        await websocket.accept()
+        await websocket.receive()
+
     return app, auth
 
 
@@ -78,7 +89,12 @@ def litestar_app(**given: Any) -> tuple[Any, litestar.Keyturn]:
         await socket.send_text(principal.subject)
         await socket.close()
 
-    return Litestar([page, admin, socket], plugins=[auth]), auth
+    @websocket("/waiting")
+    async def waiting(socket: LitestarSocket[Any, Any, Any], principal: litestar.RequiredPrincipal) -> None:
+        await socket.accept()
+        await socket.receive()
+
+    return Litestar([page, admin, socket, waiting], plugins=[auth]), auth
 
 
 APPS = {"starlette": starlette_app, "fastapi": fastapi_app, "litestar": litestar_app}

@@ -17,7 +17,7 @@ from keyturn import AsyncIssuer, ConfigurationError, Principal, Refusal
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.integrations import fastapi, litestar, starlette
 from keyturn.verifier import Verifier
-from web.exchanges import HOST, JSON, PASSWORD, Answer, Sent, asgi_scope, open_async, send_asgi
+from web.exchanges import HOST, JSON, PASSWORD, Answer, Sent, asgi_scope, cheap, open_async, send_asgi, settings
 
 BOB = Principal(Subject("bob"), SessionId("s"), "client", "session", Instant(0), Instant(1))
 BROWSER = ((b"accept", b"text/html,*/*;q=0.8"), (b"sec-fetch-mode", b"navigate"))
@@ -32,6 +32,14 @@ def build(request: pytest.FixtureRequest) -> Build:
 @pytest.fixture
 def issuer() -> Iterator[AsyncIssuer]:
     made = open_async()
+    yield made
+    asyncio.run(made.close())
+
+
+@pytest.fixture
+def live_issuer() -> Iterator[AsyncIssuer]:
+    """Yield an issuer that follows its feed, as open sockets need it."""
+    made: AsyncIssuer = cheap(AsyncIssuer.open(settings()))
     yield made
     asyncio.run(made.close())
 
@@ -108,8 +116,8 @@ def test_an_issuer_opens_on_first_use_without_a_lifespan(build: Build, tmp_path:
     asyncio.run(auth.issuer.close())
 
 
-def test_a_socket_is_opened_with_a_credential_and_refused_without(build: Build, issuer: AsyncIssuer) -> None:
-    app, _ = build(issuer=issuer)
+def test_a_socket_is_opened_with_a_credential_and_refused_without(build: Build, live_issuer: AsyncIssuer) -> None:
+    app, _ = build(issuer=live_issuer)
     subject, bearer = signup(app)
     texts = [each["text"] for each in connect(app, bearer) if each["type"] == "websocket.send"]
     assert texts == [subject]
@@ -291,6 +299,40 @@ def test_a_socket_that_is_refused_after_it_was_accepted_is_closed(issuer: AsyncI
         BOB.require_scope("admin")
 
     assert [(each["type"], each.get("reason")) for each in connect(app)][-1] == ("websocket.close", "forbidden")
+
+
+async def drop_after_logout(app: Any, bearer: tuple[bytes, bytes], path: str) -> list[dict[str, Any]]:
+    """Open a socket, log out of every device while it is open, and return what was sent on it."""
+    sent: list[dict[str, Any]] = []
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    accepted = asyncio.Event()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        accepted.set()
+
+    scope = asgi_scope(Sent("GET", path, (HOST, bearer))) | {"type": "websocket", "subprotocols": [], "extensions": {}}
+    del scope["method"]
+    await inbox.put({"type": "websocket.connect"})
+    task = asyncio.create_task(app(scope, inbox.get, send))
+    await asyncio.wait_for(accepted.wait(), 10)
+    await asyncio.to_thread(send_asgi, app, Sent("POST", "/auth/logout-all", (HOST, bearer)))
+    await asyncio.wait_for(task, 20)
+    return sent
+
+
+def test_a_socket_is_closed_when_its_session_ends(build: Build, tmp_path: Any) -> None:
+    app, _ = build(data_dir=str(tmp_path))
+
+    async def live() -> list[dict[str, Any]]:
+        async with running(app):
+            _, bearer = await asyncio.to_thread(signup, app)
+            return await drop_after_logout(app, bearer, "/waiting")
+
+    assert [(each["type"], each.get("code")) for each in asyncio.run(live())] == [
+        ("websocket.accept", None),
+        ("websocket.close", 4401),
+    ]
 
 
 PAGE = (b"origin", b"https://app.example.com")
