@@ -24,6 +24,14 @@ if not settings.configured:
             "django.middleware.csrf.CsrfViewMiddleware",
         ],
         ROOT_URLCONF="integrations.fronts.django_urls",
-        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "OPTIONS": {
+                    "loaders": [("django.template.loaders.locmem.Loader", {"form.html": "{{ keyturn_csrf_token }}"})],
+                    "context_processors": ["keyturn.integrations.django.pages.context"],
+                },
+            }
+        ],
     )
     django.setup()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -13,10 +14,12 @@ from django.test import Client, RequestFactory, override_settings
 
 from integrations.fronts.django_urls import caller
 from integrations.sync_issuer import ISSUER, SETTINGS, SyncIssuer, bearer, cookie
+from integrations.sync_issuer import PASSWORD as ADA_PASSWORD
 from keyturn import Principal
 from keyturn.errors import ConfigurationError, Unauthenticated
 from keyturn.flows import IssuedCredentials
 from keyturn.integrations.django import KeyturnRequest, required
+from keyturn.integrations.django import issuer as project_issuer
 from keyturn.integrations.django.project import integration
 from keyturn.web.wsgi_integration import OVERRIDE
 from web.exchanges import HOST, JSON, PASSWORD, Answer, Sent
@@ -179,6 +182,27 @@ def test_a_browser_without_a_login_is_sent_to_the_login_page(issuer: SyncIssuer)
             assert send(Sent("GET", "/private")).status == 401
 
 
+def test_a_form_of_a_template_signs_up_by_its_hidden_token(issuer: SyncIssuer) -> None:
+    client = Client(HTTP_HOST="auth.example.com")
+    page = client.get("/enter", secure=True)
+    assert page.headers["Cache-Control"] == "no-store"
+    fields = {"email": "ada@example.com", "password": PASSWORD, "csrf_token": page.text, "next": "/private"}
+    body = urlencode(fields)
+    answer = client.post("/auth/signup", body, "application/x-www-form-urlencoded", secure=True)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/private")
+    assert client.get("/private", secure=True).status_code == 200
+
+
+def test_a_view_of_ones_own_logs_in_and_out(issuer: SyncIssuer) -> None:
+    issuer.enroll()
+    client = Client(HTTP_HOST="auth.example.com")
+    assert client.post("/enter", {"password": ADA_PASSWORD}, secure=True).headers["Cache-Control"] == "no-store"
+    assert client.get("/private", secure=True).status_code == 200
+    client.get("/leave", secure=True)
+    assert client.cookies["__Host-kt_session"].value == ""
+    assert client.get("/private", secure=True).status_code in (400, 401)
+
+
 def test_a_page_of_a_trusted_origin_may_call_views(issuer: SyncIssuer) -> None:
     origin, other = (b"origin", b"https://shop.example"), (b"origin", b"https://evil.example")
     asked = (b"access-control-request-method", b"POST")
@@ -229,7 +253,7 @@ def test_a_test_calls_a_view_with_a_request_of_its_own(ada: Principal) -> None:
 def test_settings_of_an_issuer_are_those_of_the_project() -> None:
     named = {name.upper(): value for name, value in SETTINGS.items()}
     with override_settings(KEYTURN=named):
-        assert integration().issuer_url == ISSUER
+        assert project_issuer().config.issuer == ISSUER
         assert integration() is integration()
     with override_settings(KEYTURN={**named, "NONSENSE": "x"}), pytest.raises(ConfigurationError, match="nonsense"):
         Client().get("/bare")

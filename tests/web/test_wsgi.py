@@ -279,3 +279,12 @@ def test_the_endpoints_are_served_below_a_mount_point(issuer: Issuer) -> None:
 def test_a_form_is_read_like_json(issuer: Issuer) -> None:
     answer: Answer = send_wsgi(WsgiEndpoints(issuer), Sent("POST", "/auth/revoke", (HOST, FORM), b"token=x"))
     assert (answer.status, json.loads(answer.body)["revoked"]) == (200, False)
+
+
+def test_a_content_type_that_wsgiref_guessed_is_none() -> None:
+    guessed = {"SERVER_SOFTWARE": "WSGIServer/0.2", "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": ""}
+    plain = [(b"content-type", b"text/plain")]
+    assert list(wsgi.environ_headers(guessed)) == []
+    assert list(wsgi.environ_headers(guessed | {"SERVER_SOFTWARE": "gunicorn/27"})) == plain
+    assert plain[0] in list(wsgi.environ_headers(guessed | {"CONTENT_LENGTH": "0"}))
+    assert list(wsgi.environ_headers(guessed | {"CONTENT_TYPE": "application/json"})) != []

@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, after_this_request, current_app, r
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as AnyResponse
 
-from keyturn import Principal, Refusal, Verifier
+from keyturn import Principal, Refusal
 from keyturn.web import wsgi_integration as web
 
 _P = ParamSpec("_P")
@@ -21,32 +21,26 @@ _Response = TypeVar("_Response", bound=AnyResponse)
 
 
 class Keyturn:
-    """Flask extension. ``app``, ``issuer``, ``verifier``: as ``init_app``. ``options``: as ``web.Options``."""
+    """Flask extension. ``app``, ``issuer``: as ``init_app``. ``options``: as ``web.Options``."""
 
     def __init__(
-        self,
-        app: Flask | None = None,
-        issuer: web.IssuerLike | None = None,
-        *,
-        verifier: Verifier | None = None,
-        **options: Unpack[web.Options],
+        self, app: Flask | None = None, issuer: web.IssuerLike | None = None, **options: Unpack[web.Options]
     ) -> None:
         self._options = options
         if app is not None:
-            self.init_app(app, issuer, verifier=verifier)
+            self.init_app(app, issuer)
 
-    def init_app(self, app: Flask, issuer: web.IssuerLike | None = None, *, verifier: Verifier | None = None) -> None:
+    def init_app(self, app: Flask, issuer: web.IssuerLike | None = None) -> None:
         """Add the endpoints and the error handler to an application. Raises ``ConfigurationError``.
 
         ``issuer``: by default one with the settings ``KEYTURN_...`` of ``app.config``, else of the environment.
-        ``verifier``: of a resource server, which accepts bearer tokens only and has no endpoints.
         """
-        auth = web.WsgiIntegration(issuer, verifier, self._options, app.config.get_namespace("KEYTURN_"))
+        auth = web.WsgiIntegration(issuer, self._options, app.config.get_namespace("KEYTURN_"))
         app.extensions.setdefault("keyturn", {})[self] = auth
         app.register_error_handler(Refusal, lambda refusal: _response(auth.refuse(refusal, request.environ)))
         app.add_template_global(self.csrf_token, "keyturn_csrf_token")
         app.wsgi_app = auth.with_cors(app.wsgi_app)  # type: ignore[assignment]
-        if auth.paths:
+        if auth.rules:
             app.register_blueprint(_blueprint(auth))
 
     @property
@@ -56,6 +50,11 @@ class Keyturn:
         if self in found:
             return found[self]
         raise RuntimeError("this Keyturn is not part of the application: call init_app(app) first")
+
+    @property
+    def issuer(self) -> "web.Issuer":
+        """The issuer of the current application. Raises as ``auth``; ``ConfigurationError`` at a resource server."""
+        return self.auth.issuer
 
     @overload
     def required(self, view: Callable[_P, _R], /) -> Callable[_P, _R]: ...
@@ -115,6 +114,6 @@ def _blueprint(auth: web.WsgiIntegration) -> Blueprint:
         return _response(auth.answer(request.environ))
 
     blueprint = Blueprint("keyturn", __name__)
-    for rule in [f"{path}<path:below>" if path.endswith("/") else path for path in auth.paths]:
+    for rule in auth.rules:
         blueprint.add_url_rule(rule, view_func=answer, methods=web.METHODS, provide_automatic_options=False)
     return blueprint

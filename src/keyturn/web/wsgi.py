@@ -70,7 +70,7 @@ class WsgiEndpoints(EndpointsApplication):
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Handle one request."""
-        return send_reply(self.answer(environ), start_response)
+        return start_reply(self.answer(environ), start_response)
 
     def answer(self, environ: "WSGIEnvironment") -> Reply:
         """Return the reply to one request, for a framework that sends it."""
@@ -152,10 +152,12 @@ def _proxy_hops(environ: "WSGIEnvironment", headers: Sequence[Header]) -> list[b
 
 def environ_headers(environ: "WSGIEnvironment") -> Iterator[Header]:
     """Yield the headers of a request. Raises ``BadRequest`` for a text that is not Latin-1."""
+    # wsgiref reads a missing Content-Type as text/plain. Browsers send a length with every form, of 0 bytes, too.
+    is_guessed = environ.get("SERVER_SOFTWARE", "").startswith("WSGIServer/") and not environ.get("CONTENT_LENGTH")
     for key, text in environ.items():
         # HTTP_CONTENT_TYPE and HTTP_CONTENT_LENGTH are no headers of PEP 3333: a client would override the real ones.
         if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            name, is_header = key, text != ""
+            name, is_header = key, text != "" and not (is_guessed and text == "text/plain")
         else:
             name, is_header = key[5:], key.startswith("HTTP_") and key[5:] not in ("CONTENT_TYPE", "CONTENT_LENGTH")
         if is_header:
@@ -213,7 +215,7 @@ def _chunks(stream: "InputStream", size: int) -> Iterator[bytes]:
         size -= len(chunk)
 
 
-def send_reply(reply: Reply, start_response: "StartResponse") -> Iterable[bytes]:
+def start_reply(reply: Reply, start_response: "StartResponse") -> Iterable[bytes]:
     """Start the response of a WSGI application, and return its body."""
     start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", text_headers(reply))
     return [reply.body]

@@ -17,11 +17,13 @@ from keyturn.web.config import DEFAULT_PREFIX
 from keyturn.web.cors import origin_values, preflight_reply
 from keyturn.web.message import Reply
 from keyturn.web.pages import WsgiPages
-from keyturn.web.wsgi import WsgiEndpoints, cors_request_headers, send_reply, text_headers
+from keyturn.web.wsgi import WsgiEndpoints, cors_request_headers, start_reply, text_headers
 from keyturn.web.wsgi_auth import WsgiAuth
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from keyturn import Issuer as Issuer  # needs extras that a verifier does not
 
 __all__ = [
     "METHODS",
@@ -51,9 +53,11 @@ class Options(TypedDict, total=False):
 
     ``prefix``: path of the endpoints; default: ``/auth``.
     ``login_page``, ``step_up_page``: as ``WsgiPages``; without the first, a browser is refused like any other client.
-    ``trusted_origins``: as ``WsgiAuth``.
+    ``trusted_origins``: as ``WsgiAuth``. ``verifier``: of a resource server, which accepts bearer tokens only and has
+    no endpoints.
     """
 
+    verifier: Verifier | None
     prefix: str
     login_page: str
     step_up_page: str
@@ -63,23 +67,23 @@ class Options(TypedDict, total=False):
 class WsgiIntegration(WsgiAuth):
     """Authentication, endpoints, refusals and pages of one application.
 
-    ``issuer``, ``verifier``: at most one of them; by default an ``Issuer.from_env`` with ``settings``.
-    ``paths``: of the endpoints, and empty for a resource server. One that ends with a slash stands for every path below
-    it. Raises ``ConfigurationError``.
+    ``issuer``: by default an ``Issuer.from_env`` with ``settings``, unless the options name a verifier.
+    ``rules``: of the endpoints, as Flask and Django write URLs; empty for a resource server.
+    Raises ``ConfigurationError``.
     """
 
     def __init__(
         self,
         issuer: IssuerLike | None = None,
-        verifier: Verifier | None = None,
         options: Options | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        options = options or {}
+        verifier = options.get("verifier")
         if issuer is None and verifier is None:
             issuer = keyturn.Issuer.from_env(**settings or {})
-        options = options or {}
         super().__init__(issuer, verifier, trusted_origins=options.get("trusted_origins", ()))
-        self.paths: tuple[str, ...] = ()
+        self.rules: tuple[str, ...] = ()
         self._pages: WsgiPages | None = None
         self._endpoints: WsgiEndpoints | None = None
         self._has_login_page = "login_page" in options
@@ -87,8 +91,16 @@ class WsgiIntegration(WsgiAuth):
             self._endpoints = WsgiEndpoints(issuer, prefix=options.get("prefix", DEFAULT_PREFIX))
             self._error_page = self._endpoints.config.error_page
             below = urlsplit(self._endpoints.config.route_url("/auth/")).path
-            self.paths = (below, *(each for each in self._endpoints.paths if not each.startswith(below)))
+            others = (each for each in self._endpoints.paths if not each.startswith(below))
+            self.rules = (f"{below}<path:below>", *others)
             self._pages = WsgiPages(issuer, options.get("login_page", "/login"), options.get("step_up_page", ""))
+
+    @property
+    def issuer(self) -> "Issuer":
+        """The issuer. Raises ``ConfigurationError`` at a resource server."""
+        if self._source is None:
+            raise ConfigurationError("a resource server has a verifier, and no issuer")
+        return cast("Issuer", self._source)
 
     @property
     def pages(self) -> WsgiPages:
@@ -153,7 +165,7 @@ class WsgiIntegration(WsgiAuth):
                 return start_response(status, [*headers, *added], *error)
 
             reply = self.preflight(environ)
-            return app(environ, start) if reply is None else send_reply(reply, start_response)
+            return app(environ, start) if reply is None else start_reply(reply, start_response)
 
         return with_headers if self.origins.sites or self.origins.apps else app
 

@@ -4,11 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
-from keyturn.integrations.django import KeyturnRequest, LoginRequiredMixin, optional, required
+from keyturn.integrations.django import (
+    KeyturnRequest,
+    LoginRequiredMixin,
+    add_login,
+    add_logout,
+    issuer,
+    optional,
+    required,
+)
 
 
 def caller(request: KeyturnRequest) -> JsonResponse:
@@ -36,6 +45,19 @@ def bare(request: HttpRequest) -> HttpResponse:
     return HttpResponse("bare")
 
 
+def enter(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        issued = issuer().login("ada@example.com", request.POST["password"], deliver="cookie")
+        return add_login(HttpResponse("in"), issued)
+    return render(request, "form.html")
+
+
+@required
+def leave(request: KeyturnRequest) -> HttpResponse:
+    issuer().logout(request.principal.sid)
+    return add_logout(HttpResponse("out"))
+
+
 def routes(view: Callable[..., Any]) -> list[Any]:
     return [
         path("private", required(view)),
@@ -53,5 +75,7 @@ urlpatterns = [
     path("orders", Orders.as_view()),
     path("async-orders", AsyncOrders.as_view()),
     path("bare", bare),
+    path("enter", csrf_exempt(enter)),
+    path("leave", leave),
     path("broken", required(lambda _: 1 / 0)),
 ]

@@ -5,5 +5,16 @@ URLs, and has a setting ``KEYTURN``, which ``project`` describes.
 """
 
 from keyturn.integrations.django.decorators import KeyturnRequest, LoginRequiredMixin, optional, required
+from keyturn.integrations.django.pages import add_login, add_logout, form_csrf_token
+from keyturn.integrations.django.project import issuer
 
-__all__ = ["KeyturnRequest", "LoginRequiredMixin", "optional", "required"]
+__all__ = [
+    "KeyturnRequest",
+    "LoginRequiredMixin",
+    "add_login",
+    "add_logout",
+    "form_csrf_token",
+    "issuer",
+    "optional",
+    "required",
+]

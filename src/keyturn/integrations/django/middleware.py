@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from keyturn import Refusal
+from keyturn.integrations.django.pages import add_form_cookies
 from keyturn.integrations.django.project import environ_of, integration, response_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -33,12 +34,12 @@ class KeyturnMiddleware:
         if self._is_async:
             return self._call_async(request, None if preflight is None else response_of(preflight))
         response = self._get_response(request) if preflight is None else response_of(preflight)
-        return _add_cors(request, cast(HttpResponseBase, response))
+        return _complete(request, cast(HttpResponseBase, response))
 
     async def _call_async(self, request: HttpRequest, preflight: HttpResponseBase | None) -> HttpResponseBase:
         if preflight is not None:
             return preflight
-        return _add_cors(request, await cast(Awaitable[HttpResponseBase], self._get_response(request)))
+        return _complete(request, await cast(Awaitable[HttpResponseBase], self._get_response(request)))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer a request that a view refused."""
@@ -47,10 +48,10 @@ class KeyturnMiddleware:
         return response_of(integration().refuse(exception, environ_of(request)))
 
 
-def _add_cors(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     for name, value in integration().cors_headers(request.META, response.headers):
         if name == "vary":
             patch_vary_headers(response, [value])
         else:
             response.headers[name] = value
-    return response
+    return add_form_cookies(request, response)

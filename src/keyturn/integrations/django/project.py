@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse
 
 from keyturn import Verifier
 from keyturn.web import wsgi_integration as web
+
+if TYPE_CHECKING:
+    from keyturn import Issuer
 
 _OPTIONS = tuple(web.Options.__annotations__)
 _lock = Lock()
@@ -28,6 +31,11 @@ def integration() -> web.WsgiIntegration:
             if not _integrations:
                 _integrations.append(_build(getattr(settings, "KEYTURN", {})))
     return _integrations[0]
+
+
+def issuer() -> "Issuer":
+    """Return the issuer of the project. Raises ``ConfigurationError``, also for a resource server, which has none."""
+    return integration().issuer
 
 
 def environ_of(request: HttpRequest) -> dict[str, Any]:
@@ -58,8 +66,8 @@ def _build(given: Mapping[str, Any]) -> web.WsgiIntegration:
     options = cast(web.Options, {name: named.pop(name) for name in _OPTIONS if name in named})
     instance = named.pop("instance", None)
     if isinstance(instance, Verifier):
-        return web.WsgiIntegration(None, instance, options)
-    return web.WsgiIntegration(instance, None, options, named)
+        return web.WsgiIntegration(None, {**options, "verifier": instance})
+    return web.WsgiIntegration(instance, options, named)
 
 
 def _forget(*, setting: str, **_: object) -> None:

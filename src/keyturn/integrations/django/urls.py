@@ -14,6 +14,4 @@ def answer(request: HttpRequest, **_: str) -> HttpResponse:
 
 
 app_name = "keyturn"
-urlpatterns = [
-    path(f"{each[1:]}<path:below>" if each.endswith("/") else each[1:], answer) for each in integration().paths
-]
+urlpatterns = [path(rule[1:], answer) for rule in integration().rules]
