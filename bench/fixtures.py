@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keyturn.config.components import Components
 from keyturn.config.settings import Settings
-from keyturn.core.lifecycle import open_session
+from keyturn.core.lifecycle import begin_session
 from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
 from keyturn.core.session_id import new_session_id
@@ -61,6 +61,6 @@ def _open(parts: Components) -> Session:
     subject = Subject("subject")
     sid = new_session_id(subject, os.urandom(16))
     draft = Session(sid, subject, Seed(os.urandom(32)), ClientInfo(), 0, now, now, now, EPOCH)
-    session = open_session(draft, RevocationFloor(), now, parts.config.profile.session)
+    session = begin_session(draft, RevocationFloor(), now, parts.config.profile.session)
     parts.sync_ports.sessions.insert(session)  # type: ignore[attr-defined]  # the synchronous port
     return session

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from keyturn.core.lifecycle import open_session
+from keyturn.core.lifecycle import begin_session
 from keyturn.core.policy import PROFILES
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.session import ClientInfo, RevocationFloor, Seed, Session
@@ -29,7 +29,7 @@ def new_session(now: Instant, subject: Subject | None = None) -> Session:
     owner = subject or new_subject()
     sid = new_session_id(owner, os.urandom(16))
     draft = Session(sid, owner, Seed(os.urandom(32)), CLIENT, 0, now, now, now, EPOCH)
-    return open_session(draft, RevocationFloor(), now, PROFILES["browser"].session)
+    return begin_session(draft, RevocationFloor(), now, PROFILES["browser"].session)
 
 
 def generate_sessions(count: int, now: Instant, expires_at: Instant) -> Iterator[Session]:

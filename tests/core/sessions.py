@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from keyturn.core.lifecycle import SessionEvent, open_session, renew, revoke, step_up, touch
+from keyturn.core.lifecycle import SessionEvent, begin_session, renew, revoke, step_up, touch
 from keyturn.core.policy import SessionPolicy
 from keyturn.core.rotation import rotate
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
@@ -29,7 +29,7 @@ def at(seconds: int) -> Instant:
 
 
 def opened(**changed: object) -> Session:
-    return replace(open_session(DRAFT, RevocationFloor(2), at(0), POLICY), **changed)  # type: ignore[arg-type]
+    return replace(begin_session(DRAFT, RevocationFloor(2), at(0), POLICY), **changed)  # type: ignore[arg-type]
 
 
 def found(session: Session, generation: int = 2, not_before: int = 0) -> LoadedSession:

@@ -12,9 +12,9 @@ from keyturn.core.lifecycle import (
     SESSION_TRANSITIONS,
     SessionEvent,
     SessionState,
+    begin_session,
     check_session_token,
     ends_at,
-    open_session,
     renew,
     revoke,
     session_state,
@@ -100,7 +100,7 @@ def test_the_edges_of_each_state(session: Session, marks: RevocationFloor, now: 
 
 
 def test_a_session_opens_under_the_marks_read_before_the_password_was_checked() -> None:
-    session = open_session(DRAFT, RevocationFloor(7), at(0), POLICY)
+    session = begin_session(DRAFT, RevocationFloor(7), at(0), POLICY)
     assert (session.generation, session.created_at, session.auth_time, session.last_seen_at) == (7, at(0), at(0), at(0))
     assert session.expires_at == at(600)
     assert session_state(session, RevocationFloor(8), at(0), POLICY) is SessionState.VOID, (
@@ -110,7 +110,7 @@ def test_a_session_opens_under_the_marks_read_before_the_password_was_checked() 
 
 def test_a_session_opened_in_the_second_of_revoke_all_is_live() -> None:
     marks = RevocationFloor(0, at(1))
-    session = open_session(DRAFT, marks, at(0), POLICY)
+    session = begin_session(DRAFT, marks, at(0), POLICY)
     assert session_state(session, marks, at(0), POLICY) is SessionState.LIVE
     assert (session.auth_time, session.created_at) == (at(0), at(1))
 

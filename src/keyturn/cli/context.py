@@ -46,7 +46,7 @@ def open_issuer(data_dir: str | None, *, create_missing: bool = False) -> "Issue
     return issuer
 
 
-def find_account(issuer: "Issuer", subject_or_email: str) -> "Account":
+def require_account(issuer: "Issuer", subject_or_email: str) -> "Account":
     """Return the account with this subject or e-mail address. Raises ``NotFound``.
 
     A misspelt name must not be reported as revoked or disabled: during a leak the operator would rely on it.

@@ -11,7 +11,7 @@ from keyturn.cli.keys import keys
 from keyturn.cli.plugins import PluginGroup
 from keyturn.cli.revoke import revoke_app
 from keyturn.cli.serve import serve
-from keyturn.cli.sessions import sessions
+from keyturn.cli.sessions import session_commands
 from keyturn.cli.users import users
 
 app = typer.Typer(
@@ -44,4 +44,4 @@ app.add_typer(keys, name="keys")
 app.add_typer(database, name="db")
 app.add_typer(revoke_app, name="revoke")
 app.add_typer(users, name="users")
-app.add_typer(sessions, name="sessions")
+app.add_typer(session_commands, name="sessions")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import find_account, open_issuer
+from keyturn.cli.context import open_issuer, require_account
 from keyturn.cli.former_commands import RenamedCommands
 from keyturn.cli.output import DataDir, Json, Yes, print_result, report_errors
 from keyturn.core.types import SessionId
@@ -37,7 +37,7 @@ def end_one_session(sid: Sid, data_dir: DataDir = None, as_json: Json = False) -
 def end_sessions_of_subject(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json: Json = False) -> None:
     """End every session of a subject, given by its id or the e-mail address of its account."""
     with open_issuer(data_dir) as issuer:
-        subject_id = find_account(issuer, subject_or_email).subject
+        subject_id = require_account(issuer, subject_or_email).subject
         count = len(issuer.sessions(subject_id))
         _print_receipt(
             issuer.revoke_subject(subject_id), as_json, f"{count} live {'session' if count == 1 else 'sessions'}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import find_account, open_issuer
+from keyturn.cli.context import open_issuer, require_account
 from keyturn.cli.output import DataDir, Json, print_result, print_table, report_errors
 from keyturn.cli.revoke import TAKES_ID, SubjectOrEmail
 
@@ -27,7 +27,7 @@ Remove = Annotated[bool, typer.Option("--remove", help="Take the right away.")]
 def show(subject_or_email: SubjectOrEmail, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show an account: its subject, e-mail address, state, scopes and number of live sessions."""
     with open_issuer(data_dir) as issuer:
-        account = find_account(issuer, subject_or_email)
+        account = require_account(issuer, subject_or_email)
         row = {**_row(account), "sessions": len(issuer.sessions(account.subject))}
     if as_json:
         print_result(row, as_json, "")
@@ -56,7 +56,7 @@ def set_scopes(
 ) -> None:
     """Replace the scopes that logins of an account get. If one is taken away, its sessions end."""
     with open_issuer(data_dir) as issuer:
-        account = find_account(issuer, subject_or_email)
+        account = require_account(issuer, subject_or_email)
         issuer.set_scope(account.subject, " ".join(scopes or ()))
         changed = issuer.account(account.subject)
     names = changed.scope or "no scopes"
@@ -73,7 +73,7 @@ def set_administrator(
     from keyturn.flows.accounts import set_admin
 
     with open_issuer(data_dir) as issuer:
-        account, parts = find_account(issuer, subject_or_email), issuer.parts
+        account, parts = require_account(issuer, subject_or_email), issuer.parts
         drive(set_admin(account.subject, not remove, *parts.present()), parts.ports)
         changed = issuer.account(account.subject)
     verb = "is no longer" if remove else "is now"
@@ -82,7 +82,7 @@ def set_administrator(
 
 def _set_disabled(subject_or_email: str, disabled: bool, data_dir: str | None, as_json: bool) -> None:
     with open_issuer(data_dir) as issuer:
-        account = find_account(issuer, subject_or_email)
+        account = require_account(issuer, subject_or_email)
         receipt = issuer.set_disabled(account.subject, disabled)
     state = "disabled" if disabled else "enabled"
     fields = {"subject": account.subject, "disabled": disabled, **asdict(receipt)}

@@ -88,7 +88,7 @@ def require_transition(loaded: LoadedSession, event: SessionEvent, now: Instant,
     raise target(f"cannot {event.value}: the session is {state.value}")
 
 
-def open_session(draft: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> Session:
+def begin_session(draft: Session, floor: RevocationFloor, now: Instant, policy: SessionPolicy) -> Session:
     """Start the timeouts of ``draft``, under the revocation floor read *before* the authentication was checked.
 
     A revocation of everything sets a not-before one second ahead, so that it also covers its own second. A session

@@ -7,7 +7,7 @@ from keyturn.core.audience import select_audience
 from keyturn.core.audit import AuditEventType
 from keyturn.core.grants import parse_scope, select_scope
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.lifecycle import open_session
+from keyturn.core.lifecycle import begin_session
 from keyturn.core.payload_guard import guard_payload
 from keyturn.core.policy import Deliver
 from keyturn.core.sealed import PlaintextToken, Secrets
@@ -84,7 +84,7 @@ def create_session(
     scope = select_scope(parse_scope(request.scope) or None, account_scope)
     draft = replace(draft, amr=request.amr, scope=scope, claims=_claims(request, config))
     draft = yield from decide_grant(draft, account_scope)
-    session = open_session(draft, floor, now, config.profile.session)
+    session = begin_session(draft, floor, now, config.profile.session)
     yield from call(SessionStore.insert, session)
     yield from effects.record_event(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
     return session

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from keyturn.config.settings import Settings
-from keyturn.core.lifecycle import open_session
+from keyturn.core.lifecycle import begin_session
 from keyturn.core.policy import BROWSER
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind, RevocationPage
 from keyturn.core.session import ClientInfo, LoadedSession, RevocationFloor, Seed, Session
@@ -130,7 +130,7 @@ def new_session() -> Session:
     subject = Subject(_sid())
     sid = new_session_id(subject, os.urandom(16))
     draft = Session(sid, subject, Seed(os.urandom(32)), client, 0, _NOW, _NOW, _NOW, EPOCH)
-    return open_session(draft, RevocationFloor(), _NOW, BROWSER.session)
+    return begin_session(draft, RevocationFloor(), _NOW, BROWSER.session)
 
 
 def _measure_store() -> dict[str, float]:
