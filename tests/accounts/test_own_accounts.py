@@ -10,7 +10,7 @@ import pytest
 
 from accounts.own_accounts import OTHER, PASSWORD, AsyncTableAccounts, Customer, TableAccounts, hash_password
 from keyturn import AsyncIssuer, Issuer
-from keyturn.accounts.session_cache import CHECK_SECONDS
+from keyturn.accounts.session_cache import ACCOUNT_CHECK_SECONDS
 from keyturn.errors import AccountExists, ConfigurationError, LoginFailed, Refusal, TokenRevoked
 
 ADA = "ada@example.com"
@@ -221,7 +221,7 @@ def test_a_running_issuer_compares_within_a_minute_of_use(tmp_path: Path) -> Non
             verify()
         assert len(reads) == before
         table.run("update customers set active = 0")
-        clock.seconds += CHECK_SECONDS + 1
+        clock.seconds += ACCOUNT_CHECK_SECONDS + 1
         for token in tokens:
             cache.mark_complete(issuer.parts.monotonic())
             with pytest.raises(TokenRevoked):

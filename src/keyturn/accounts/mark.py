@@ -14,7 +14,7 @@ _DIGEST_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class AccountMark:
     """Digests of the present password's hashes, newest first, and of the hash that a change is about to store.
 
     Several digests are hashes of one password: an upgraded hash ends no session.
@@ -27,16 +27,16 @@ class Mark:
         """Return the text that is stored as the password hash of Keyturn's own record of the subject."""
         return f"{','.join(self.present)}>{self.pending}"
 
-    def add_alias(self, digest: str, current: str) -> "Mark":
+    def add_alias(self, digest: str, current: str) -> "AccountMark":
         """Return the mark with another hash of the present password, whose stored hash has digest ``current``."""
         others = [each for each in self.present if each not in (digest, current)]
         return replace(self, present=(digest, current, *others)[:_MOST_ALIASES])
 
 
-def decode_mark(text: str) -> Mark:
-    """Parse ``Mark.encode``. Any other text matches no account, which ends the subject's sessions."""
+def decode_mark(text: str) -> AccountMark:
+    """Parse ``AccountMark.encode``. Any other text matches no account, which ends the subject's sessions."""
     present, _, pending = text.partition(">")
-    return Mark(tuple(present.split(",")), pending)
+    return AccountMark(tuple(present.split(",")), pending)
 
 
 class Digests:

@@ -8,14 +8,14 @@ from keyturn.core.session import CachedSession, LoadedSession
 from keyturn.core.types import SessionId
 from keyturn.stores.session_cache import LocalSessionCache
 
-CHECK_SECONDS = 60.0
+ACCOUNT_CHECK_SECONDS = 60.0
 """Longest time for which a session is accepted without a look at the account of the application."""
 
 _CAPACITY = 100_000
 
 
 class CheckedAccounts:
-    """Subjects whose account was compared with its mark within ``CHECK_SECONDS``."""
+    """Subjects whose account was compared with its mark within ``ACCOUNT_CHECK_SECONDS``."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -30,7 +30,7 @@ class CheckedAccounts:
 
     def is_recent(self, subject: str) -> bool:
         """Return True if the account need not be read again yet."""
-        return self._monotonic() - self._checked_at.get(subject, float("-inf")) < CHECK_SECONDS
+        return self._monotonic() - self._checked_at.get(subject, float("-inf")) < ACCOUNT_CHECK_SECONDS
 
     def now(self) -> float:
         """Return monotonic seconds."""

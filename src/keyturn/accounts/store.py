@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from keyturn.accounts.calls import Operation, own_call, store_call
-from keyturn.accounts.mark import Digests, Mark, decode_mark
+from keyturn.accounts.mark import Digests, AccountMark, decode_mark
 from keyturn.accounts.port import Login, read_login, subject_text
 from keyturn.accounts.session_cache import CheckedAccounts
 from keyturn.core.account import Account
@@ -136,7 +136,9 @@ class OwnAccountStore:
             return entry
         if not (yield from self._set_password(account, current)):
             return None
-        confirmed = _record(replace(account, version=first.version + 1), first, Mark((self._digests.of_hash(new),)))
+        confirmed = _record(
+            replace(account, version=first.version + 1), first, AccountMark((self._digests.of_hash(new),))
+        )
         if (yield from store_call(self._marks.replace, confirmed)):
             return entry
         kept = keep_session and replace(keep_session, version=keep_session.version + 1, generation=entry.value)
@@ -157,7 +159,7 @@ class OwnAccountStore:
         digests = self._digests.of(login)
         if record is None:
             now, _ = self._present()
-            record = Account(subject, f"own:{subject}", Mark(digests[:1]).encode(), now)
+            record = Account(subject, f"own:{subject}", AccountMark(digests[:1]).encode(), now)
             return record if (yield from store_call(self._marks.insert, record)) else None
         mark = decode_mark(record.password_hash)
         if mark.pending in digests:
@@ -168,7 +170,7 @@ class OwnAccountStore:
             # The old password is used after a change has ended the sessions: take its announcement back.
             restored = _record(record, record, replace(mark, pending=""), step=1)
             return restored if (yield from store_call(self._marks.replace, restored)) else None
-        return (yield from self._end_sessions(_record(record, record, Mark(digests[:1]), step=1)))
+        return (yield from self._end_sessions(_record(record, record, AccountMark(digests[:1]), step=1)))
 
     def _end_sessions(self, record: Account) -> Operation[Account | None]:
         now, config = self._present()
@@ -240,7 +242,7 @@ def _account(record: Account, login: Login) -> Account:
     )
 
 
-def _record(account: Account, record: Account, mark: Mark, step: int = 0) -> Account:
+def _record(account: Account, record: Account, mark: AccountMark, step: int = 0) -> Account:
     """Return the record of ``account`` with ``mark``. ``step``: added to its version."""
     version = account.version + step
     encoded = mark.encode()
