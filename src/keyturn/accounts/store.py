@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from keyturn.accounts.calls import Operation, own_call, store_call
-from keyturn.accounts.mark import Digests, AccountMark, decode_mark
+from keyturn.accounts.mark import AccountMark, Digests, decode_mark
 from keyturn.accounts.port import Login, read_login, subject_text
 from keyturn.accounts.session_cache import CheckedAccounts
 from keyturn.core.account import Account

@@ -57,7 +57,9 @@ def build_issuer_config(settings: Settings) -> IssuerConfig:
     if problems or secrets is None or profile is None:
         raise ConfigurationError(*problems)
     audience = tuple(dict.fromkeys(split_list(settings.audience)))
-    return IssuerConfig(settings.issuer, audience, secrets, profile, settings.credentials)
+    return IssuerConfig(
+        settings.issuer, audience, secrets, profile, settings.credentials, settings.accepted_credentials
+    )
 
 
 def build_secrets(settings: Settings) -> Secrets:

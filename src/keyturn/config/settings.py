@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     service_token: str = ""
     profile: str = "browser"
     credentials: Credentials = "hybrid"
+    accepted_credentials: Credentials = "hybrid"
     algorithm: str = ""
     cookie_prefix: str = COOKIE_PREFIX
     trusted_origins: str = ""

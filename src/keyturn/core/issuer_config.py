@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from keyturn.core.account import normalise_identifier
-from keyturn.core.policy import BROWSER, DELIVERIES, Credentials, Deliver, FormDeliver, Profile
+from keyturn.core.policy import ACCEPTED, BROWSER, DELIVERIES, Credentials, Deliver, FormDeliver, Profile
+from keyturn.core.principal import CredentialType
 from keyturn.core.sealed import Secrets
-from keyturn.errors import ClockUncertain, ConfigurationError, CredentialsNotOffered
+from keyturn.errors import ClockUncertain, ConfigurationError, CredentialsNotOffered, TokenInvalid
 
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
 
@@ -33,6 +34,7 @@ class IssuerConfig:
     secrets: Secrets
     profile: Profile = BROWSER
     credentials: Credentials = "hybrid"
+    accepted_credentials: Credentials = "hybrid"
     has_own_accounts: bool = False
     normalise_identifier: Callable[[str], str] = field(default=normalise_identifier, repr=False)
 
@@ -47,6 +49,11 @@ class IssuerConfig:
             )
         if not self.audience or not all(self.audience):
             raise ConfigurationError("audience must name at least one resource server")
+        if self.accepted_credentials not in ("hybrid", self.credentials):
+            raise ConfigurationError(
+                f"accepted_credentials must be hybrid or {self.credentials}: with {self.accepted_credentials}, "
+                "credentials that a login issues would be refused"
+            )
 
     @property
     def clock_gap_seconds(self) -> int:
@@ -74,6 +81,11 @@ class IssuerConfig:
     def form_delivery(self) -> FormDeliver:
         """Delivery of an HTML form that names none."""
         return "cookie" if "cookie" in DELIVERIES[self.credentials] else "token-cookies"
+
+    def require_accepted(self, credential: CredentialType) -> None:
+        """Raise ``TokenInvalid`` for a type of credential that ``accepted_credentials`` leaves out."""
+        if credential not in ACCEPTED[self.accepted_credentials]:
+            raise TokenInvalid(f"accepted_credentials is {self.accepted_credentials}")
 
     def resolve_delivery(self, requested: Deliver | None) -> Deliver:
         """Return the delivery to use. Raises ``CredentialsNotOffered`` for one that ``credentials`` does not allow."""

@@ -33,6 +33,13 @@ DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
 }
 """Deliveries allowed for each value of ``credentials``; the first is the default."""
 
+ACCEPTED: dict[Credentials, tuple[str, ...]] = {
+    "session": ("session",),
+    "jwt": ("access",),
+    "hybrid": ("session", "access"),
+}
+"""Types of the credentials of a request, ``Principal.credential``, for each value of ``accepted_credentials``."""
+
 
 def _require(condition: bool, problem: str) -> None:
     if not condition:

@@ -61,6 +61,7 @@ def authenticate_session(text: str, now: Instant, config: IssuerConfig) -> Flow[
     Raises ``TokenMalformed``, ``TokenInvalid``, ``TokenRevoked``, ``SessionEnded``, ``CounterAhead``;
     ``RevocationUnknown`` if the feed is stale and the store is unavailable.
     """
+    config.require_accepted("session")
     credential = parse(text, CredentialKind.SESSION, config.secrets)
     session = _check_cached((yield from call(SessionCache.get, credential.sid)), credential, now, config)
     if session is None:
@@ -70,6 +71,7 @@ def authenticate_session(text: str, now: Instant, config: IssuerConfig) -> Flow[
 
 def authenticate_access(token: str, now: Instant, config: IssuerConfig) -> Flow[AuthenticatedCredential]:
     """Verify an access token. Raises as ``authenticate_session``, and ``TokenExpired``, ``TokenNotYetValid``."""
+    config.require_accepted("access")
     claims = yield from call(Signer.verify, token, now)
     check_issuer(claims, config.issuer)
     check_own_audience(claims.aud, claims.aud_limited, config)
