@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 
 from keyturn import Verifier
 from keyturn.web import wsgi_integration as web
@@ -64,6 +65,8 @@ def response_of(reply: web.Reply) -> HttpResponse:
 def _build(given: Mapping[str, Any]) -> web.WsgiIntegration:
     named = {name.lower(): value for name, value in given.items()}
     options = cast(web.Options, {name: named.pop(name) for name in _OPTIONS if name in named})
+    if isinstance(named.get("accounts"), str):
+        named["accounts"] = import_string(named["accounts"])
     instance = named.pop("instance", None)
     if isinstance(instance, Verifier):
         return web.WsgiIntegration(None, {**options, "verifier": instance})

@@ -1,0 +1,180 @@
+"""``request.user``, the admin and ``LoginView`` of Django over Keyturn sessions, with the users of the project."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from integrations.fronts import django_front as front  # noqa: F401  # isort: skip  (it configures Django)
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.views import LoginView, LogoutView
+from django.core.management import call_command
+from django.http import HttpRequest, JsonResponse
+from django.test import Client, override_settings
+from django.urls import include, path
+
+from integrations.sync_issuer import SETTINGS
+from keyturn.core.types import Subject
+from keyturn.errors import AccountExists, LoginFailed
+from keyturn.integrations.django import issuer
+
+PASSWORD = "violet umbrella 7 o clock"
+MIDDLEWARE = [
+    "keyturn.integrations.django.middleware.KeyturnMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "keyturn.integrations.django.users.UserMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def whoami(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": request.user.get_username(), "staff": request.user.is_staff})
+
+
+async def async_whoami(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": (await request.auser()).get_username()})
+
+
+urlpatterns = [
+    path("", include("keyturn.integrations.django.urls")),
+    path("admin/", admin.site.urls),
+    path("enter", LoginView.as_view(template_name="admin/login.html", next_page="/whoami")),
+    path("leave", LogoutView.as_view(next_page="/whoami")),
+    path("whoami", whoami),
+    path("async-whoami", async_whoami),
+]
+
+
+@pytest.fixture(scope="module")
+def password_hash() -> str:
+    call_command("migrate", verbosity=0)
+    return make_password(PASSWORD)
+
+
+@pytest.fixture
+def client(password_hash: str) -> Iterator[Client]:
+    named = {name.upper(): value for name, value in SETTINGS.items()}
+    accounts = "keyturn.integrations.django.accounts.UserAccounts"
+    users = get_user_model()
+    users.objects.create(username="ada", password=password_hash, is_staff=True, is_superuser=True)
+    with override_settings(
+        KEYTURN={**named, "ACCOUNTS": accounts},
+        ROOT_URLCONF=__name__,
+        MIDDLEWARE=MIDDLEWARE,
+        TEMPLATES=TEMPLATES,
+        PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{each}PasswordHasher" for each in ("PBKDF2", "Argon2")],
+    ):
+        yield Client(HTTP_HOST="auth.example.com")
+        issuer().close()
+    users.objects.all().delete()
+
+
+def user_of(client: Client) -> str:
+    name: str = client.get("/whoami", secure=True).json()["user"]
+    return name
+
+
+def enter(client: Client, path: str = "/enter", password: str = PASSWORD) -> int:
+    return client.post(path, {"username": "ada", "password": password}, secure=True).status_code
+
+
+def subject() -> str:
+    return str(get_user_model().objects.get(username="ada").pk)
+
+
+def test_a_login_by_an_endpoint_is_the_user_of_the_project(client: Client) -> None:
+    assert user_of(client) == ""
+    body = {"email": "ada", "password": PASSWORD, "deliver": "cookie"}
+    assert client.post("/auth/login", body, "application/json", secure=True).status_code == 200
+    assert client.get("/whoami", secure=True).json() == {"user": "ada", "staff": True}
+    assert client.get("/async-whoami", secure=True).json() == {"user": "ada"}
+    assert client.get("/admin/", secure=True).status_code == 200
+
+
+def test_the_login_view_opens_a_session_that_the_logout_view_ends(client: Client) -> None:
+    assert enter(client) == 302
+    assert user_of(client) == "ada"
+    assert len(issuer().sessions(subject())) == 1
+    assert client.post("/leave", secure=True).status_code == 302
+    assert issuer().sessions(subject()) == []
+    assert client.cookies["__Host-kt_session"].value == ""
+    del client.cookies["__Host-kt_session"]
+    assert user_of(client) == ""
+
+
+def test_the_login_of_the_admin_opens_a_session(client: Client) -> None:
+    assert client.get("/admin/", secure=True).status_code == 302
+    assert enter(client, "/admin/login/?next=/admin/") == 302
+    assert client.get("/admin/", secure=True).status_code == 200
+    issuer().revoke_subject(subject())
+    assert client.get("/admin/", secure=True).status_code == 302
+
+
+def test_a_second_login_ends_the_session_of_the_first(client: Client) -> None:
+    assert enter(client) == enter(client) == 302
+    assert len(issuer().sessions(subject())) == 1
+
+
+def test_a_wrong_password_opens_no_session(client: Client) -> None:
+    assert enter(client, password="wrong") == 200
+    assert issuer().sessions(subject()) == []
+
+
+def test_a_session_of_django_alone_is_no_login(client: Client) -> None:
+    """Its cookie is of the same browser: what ends a Keyturn session must end the login."""
+    assert enter(client) == 302
+    del client.cookies["__Host-kt_session"]
+    assert "sessionid" in client.cookies
+    assert user_of(client) == ""
+
+
+def test_accounts_are_the_rows_of_the_user_model(client: Client) -> None:
+    issued = issuer().signup("grace", PASSWORD)
+    user = get_user_model().objects.get(username="grace")
+    assert (str(user.pk), user.check_password(PASSWORD)) == (issued.session.subject, True)
+    assert issuer().login("grace", PASSWORD).session.subject == str(user.pk)
+    with pytest.raises(AccountExists):
+        issuer().signup("grace", PASSWORD)
+    user.is_active = False
+    user.save()
+    with pytest.raises(LoginFailed):
+        issuer().login("grace", PASSWORD)
+    for subject in ("x", "999999"):
+        assert issuer().load_user(Subject(subject)) is None
+
+
+def test_a_password_that_django_changes_ends_the_session(client: Client) -> None:
+    assert enter(client) == 302
+    user = get_user_model().objects.get(username="ada")
+    user.set_password("another umbrella 7 o clock")
+    user.save()
+    with pytest.raises(LoginFailed):
+        issuer().login("ada", PASSWORD)
+    issuer().login("ada", "another umbrella 7 o clock")
+    assert user_of(client) == ""
+
+
+def test_accounts_without_a_usable_password_log_in_nowhere(client: Client) -> None:
+    user = get_user_model().objects.get(username="ada")
+    user.set_unusable_password()
+    user.save()
+    for password in (PASSWORD, "", user.password):
+        with pytest.raises(LoginFailed):
+            issuer().login("ada", password)
