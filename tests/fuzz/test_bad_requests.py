@@ -107,7 +107,7 @@ def test_every_form_that_is_no_form(client: RawClient, control_login: ControlLog
         assert harmless or answer.status in (400, 413), (body, answer)
 
 
-@pytest.mark.parametrize("path", [*JSON_PATHS, "/auth/logout", "/auth/logout-all"])
+@pytest.mark.parametrize("path", [*JSON_PATHS, "/auth/logout", "/auth/logout-all", "/auth/logout-others"])
 def test_every_html_form_that_is_no_form(client: RawClient, path: str) -> None:
     odd = [
         b"next=",

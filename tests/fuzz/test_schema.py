@@ -27,7 +27,7 @@ CHECKS = (
     "response_headers_conformance",
     "allow_header_conformance",
 )
-ENDING = r"/auth/(logout|logout-all|sessions/\{sid\})$"
+ENDING = r"/auth/(logout|logout-all|logout-others|sessions/\{sid\})$"
 OF_SERVICES = r"/auth/(introspect|revocations)$"
 
 

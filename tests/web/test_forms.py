@@ -164,7 +164,17 @@ def test_a_logout_of_an_ended_session_goes_to_the_next_page(browser: Browser) ->
         browser.cookies = {}
     assert browser.post("/auth/logout").status == 401
     # Nothing was ended everywhere: the user must not believe it.
-    assert came_back(submit(browser, "/auth/logout-all", {"back": "/account"}))["error"] == "unauthenticated"
+    for path in ("/auth/logout-all", "/auth/logout-others"):
+        assert came_back(submit(browser, path, {"back": "/account"}))["error"] == "unauthenticated"
+
+
+def test_logout_others_by_form_goes_to_the_next_page_and_keeps_the_cookies(browser: Browser) -> None:
+    browser.signup("cookie")
+    phone = browser.other()
+    phone.login("cookie")
+    reply = submit(browser, "/auth/logout-others", {"next": "/account"})
+    assert (reply.status, header(reply, b"location"), set_cookies(reply)) == (303, "/account", {})
+    assert (browser.get("/auth/session").status, phone.get("/auth/session").status) == (200, 401)
 
 
 def test_an_unknown_account_and_a_wrong_password_look_alike(browser: Browser) -> None:

@@ -9,6 +9,7 @@ from web.browser import EMAIL, FORM, PASSWORD, SERVICE_TOKEN, Browser, document,
 
 ISSUER = "https://auth.example.com"
 LOGIN = {"email": EMAIL, "password": PASSWORD, "deliver": "tokens"}
+LOGOUTS = ("logout", "logout-all", "logout-others")
 
 
 @pytest.fixture
@@ -129,7 +130,9 @@ def test_a_token_for_a_service_is_refused_at_the_account_endpoints(several: Brow
     assert several.get(path, str(token(several, refresh)["access_token"])).status == 200
 
 
-@pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all", "/auth/step-up", "/auth/password"])
+@pytest.mark.parametrize(
+    "path", ["/auth/logout", "/auth/logout-all", "/auth/logout-others", "/auth/step-up", "/auth/password"]
+)
 def test_a_token_for_a_service_changes_no_account(several: Browser, path: str) -> None:
     answer = token(several, refresh_token(several), ("resource", "orders"))
     body = {"password": PASSWORD, "current_password": PASSWORD, "new_password": PASSWORD + "2"}

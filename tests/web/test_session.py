@@ -91,7 +91,43 @@ def test_logout_all_ends_cookies_and_tokens_alike(browser: Browser) -> None:
     assert browser.get("/auth/session", str(tokens["access_token"])).status == 401
 
 
-@pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all"])
+def test_logout_others_ends_every_session_but_that_of_the_request(browser: Browser) -> None:
+    browser.signup("cookie")
+    phone, bob = browser.other(), browser.other()
+    tokens = document(phone.login("tokens"))
+    bob.signup("cookie", "bob@example.com")
+    reply = browser.post("/auth/logout-others")
+    assert (reply.status, set_cookies(reply)) == (200, {})
+    assert document(reply) == {"revoked": True, "sequence": 1, "within_seconds": 5}
+    assert document(phone.get("/auth/session", str(tokens["access_token"])))["code"] == "token_revoked"
+    refresh = {"grant_type": "refresh_token", "refresh_token": str(tokens["refresh_token"])}
+    assert document(phone.form("/auth/token", refresh))["code"] == "token_revoked"
+    assert (browser.get("/auth/session").status, bob.get("/auth/session").status) == (200, 200)
+
+
+def test_logout_others_by_bearer_token_needs_a_refresh_afterwards(browser: Browser) -> None:
+    tokens = document(browser.signup("tokens"))
+    other = browser.other()
+    other.login("cookie")
+    assert browser.post("/auth/logout-others", token=str(tokens["access_token"])).status == 200
+    assert other.get("/auth/session").status == 401
+    assert browser.get("/auth/session", str(tokens["access_token"])).status == 401
+    refresh = {"grant_type": "refresh_token", "refresh_token": str(tokens["refresh_token"])}
+    renewed = text(browser.form("/auth/token", refresh), "access_token")
+    assert browser.get("/auth/session", renewed).status == 200
+
+
+def test_logout_others_of_an_ended_session_ends_nothing(browser: Browser) -> None:
+    browser.signup("cookie")
+    ended, other = dict(browser.cookies), browser.other()
+    other.login("cookie")
+    browser.post("/auth/logout")
+    browser.cookies = ended
+    assert browser.post("/auth/logout-others").status == 401
+    assert other.get("/auth/session").status == 200
+
+
+@pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all", "/auth/logout-others"])
 def test_a_cross_site_logout_is_refused(browser: Browser, path: str) -> None:
     browser.signup("cookie")
     reply = browser.post(path, sec_fetch_site="cross-site")

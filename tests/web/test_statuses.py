@@ -11,6 +11,7 @@ OPERATIONS = {
     "POST /auth/token": 200,
     "POST /auth/logout": 200,
     "POST /auth/logout-all": 200,
+    "POST /auth/logout-others": 200,
     "GET /auth/session": 200,
     "GET /auth/sessions": 200,
     "DELETE /auth/sessions/{sid}": 200,

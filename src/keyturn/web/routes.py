@@ -16,6 +16,7 @@ from keyturn.web.forms import call_endpoint
 from keyturn.web.message import Reply, Request, json_reply, without_body
 from keyturn.web.openapi import document
 from keyturn.web.problem import problem
+from keyturn.web.refusal_groups import ALWAYS, BEARER, BODY, ENTER, PASSWORD, READ, TOKEN, WRITE
 from keyturn.web.route import Route, Scheme
 from keyturn.web.schemas import (
     IntrospectionResponse,
@@ -39,62 +40,6 @@ from keyturn.web.schemas import (
 
 _FORM: Final = "application/x-www-form-urlencoded"
 
-_ALWAYS = (
-    errors.BadRequest,
-    errors.RequestTimeout,
-    errors.PayloadTooLarge,
-    errors.HeadersTooLarge,
-    errors.Overloaded,
-    errors.StoreUnavailable,
-    errors.StoreQuarantined,
-    errors.StoreRestored,
-)
-_BEARER = (errors.Unauthenticated, errors.TokenMalformed, errors.TokenInvalid)
-_ENDED = (errors.TokenRevoked, errors.SessionEnded, errors.CounterAhead)
-_READ = (
-    *_ALWAYS,
-    *_BEARER,
-    *_ENDED,
-    errors.TokenExpired,
-    errors.TokenNotYetValid,
-    errors.RevocationUnknown,
-    errors.ClockUncertain,
-)
-_WRITE = (*_READ, errors.CrossOrigin, errors.CsrfTokenRequired, errors.NotDurable)
-_BODY = (errors.InvalidMember, errors.UnsupportedMediaType)
-_PASSWORD = (
-    errors.LoginFailed,
-    errors.Throttled,
-    errors.PasswordRejected,
-    errors.CredentialsNotOffered,
-    errors.InvalidTarget,
-    errors.GrantsUnavailable,
-)
-_ENTER = (
-    *_ALWAYS,
-    *_BODY,
-    *_PASSWORD,
-    errors.InvalidScope,
-    errors.CrossOrigin,
-    errors.CsrfTokenRequired,
-    errors.NotDurable,
-)
-_TOKEN = (
-    *_ALWAYS,
-    *_BODY,
-    *_ENDED,
-    errors.TokenMalformed,
-    errors.TokenInvalid,
-    errors.TokenReused,
-    errors.UnsupportedGrantType,
-    errors.InvalidTarget,
-    errors.CredentialsNotOffered,
-    errors.CrossOrigin,
-    errors.CsrfTokenRequired,
-    errors.StepUpRequired,
-    errors.NotDurable,
-    errors.GrantsUnavailable,
-)
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 
 
@@ -109,18 +54,18 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/signup",
         login.post_signup,
-        (*_ENTER, errors.AccountExists),
+        (*ENTER, errors.AccountExists),
         IssuedResponse,
         status=201,
         request=LoginRequest,
         form=LoginForm,
     ),
-    Route("POST", "/auth/login", login.post_login, _ENTER, IssuedResponse, request=LoginRequest, form=LoginForm),
+    Route("POST", "/auth/login", login.post_login, ENTER, IssuedResponse, request=LoginRequest, form=LoginForm),
     Route(
         "POST",
         "/auth/token",
         token.post_token,
-        _TOKEN,
+        TOKEN,
         IssuedResponse,
         request=TokenRequest,
         media=_FORM,
@@ -129,7 +74,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/logout",
         session.post_logout,
-        (*_WRITE, *_BODY, errors.NotFound),
+        (*WRITE, *BODY, errors.NotFound),
         RevokedResponse,
         schemes=_CALLER,
         form=PageForm,
@@ -138,18 +83,27 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/logout-all",
         session.post_logout_all,
-        (*_WRITE, *_BODY),
+        (*WRITE, *BODY),
         RevokedResponse,
         schemes=_CALLER,
         form=PageForm,
     ),
-    Route("GET", "/auth/session", session.get_session, _READ, SessionResponse, schemes=_CALLER),
-    Route("GET", "/auth/sessions", session.get_sessions, _READ, SessionsResponse, schemes=_CALLER),
+    Route(
+        "POST",
+        "/auth/logout-others",
+        session.post_logout_others,
+        (*WRITE, *BODY, errors.NotFound),
+        RevokedResponse,
+        schemes=_CALLER,
+        form=PageForm,
+    ),
+    Route("GET", "/auth/session", session.get_session, READ, SessionResponse, schemes=_CALLER),
+    Route("GET", "/auth/sessions", session.get_sessions, READ, SessionsResponse, schemes=_CALLER),
     Route(
         "DELETE",
         "/auth/sessions/{sid}",
         session.end_session,
-        (*_WRITE, errors.NotFound),
+        (*WRITE, errors.NotFound),
         RevokedResponse,
         schemes=_CALLER,
     ),
@@ -157,7 +111,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/password",
         password.post_password,
-        (*_WRITE, *_BODY, *_PASSWORD),
+        (*WRITE, *BODY, *PASSWORD),
         IssuedResponse,
         request=PasswordRequest,
         schemes=_CALLER,
@@ -167,7 +121,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/step-up",
         password.post_step_up,
-        (*_WRITE, *_BODY, *_PASSWORD),
+        (*WRITE, *BODY, *PASSWORD),
         IssuedResponse,
         request=StepUpRequest,
         schemes=_CALLER,
@@ -177,7 +131,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/revoke",
         service.post_revoke,
-        (*_ALWAYS, *_BODY, errors.NotDurable),
+        (*ALWAYS, *BODY, errors.NotDurable),
         RevokedResponse,
         request=RevokeRequest,
         media=_FORM,
@@ -186,7 +140,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/auth/introspect",
         service.post_introspect,
-        (*_ALWAYS, *_BODY, *_BEARER),
+        (*ALWAYS, *BODY, *BEARER),
         IntrospectionResponse,
         request=IntrospectRequest,
         media=_FORM,
@@ -196,17 +150,17 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/auth/revocations",
         service.get_revocations,
-        (*_ALWAYS, *_BEARER, errors.InvalidMember),
+        (*ALWAYS, *BEARER, errors.InvalidMember),
         FeedResponse,
         schemes=("service",),
         query=("after", "seed"),
         feed=True,
     ),
-    Route("GET", "/.well-known/jwks.json", metadata.get_jwks, _ALWAYS, KeysResponse),
-    Route("GET", "/.well-known/oauth-authorization-server", metadata.get_metadata, _ALWAYS, MetadataResponse),
-    Route("GET", "/.well-known/openid-configuration", metadata.get_metadata, _ALWAYS, MetadataResponse),
-    Route("GET", "/openapi.json", get_openapi, _ALWAYS),
-    Route("GET", "/docs/errors", error_page.get_error_page, _ALWAYS, answer="html"),
+    Route("GET", "/.well-known/jwks.json", metadata.get_jwks, ALWAYS, KeysResponse),
+    Route("GET", "/.well-known/oauth-authorization-server", metadata.get_metadata, ALWAYS, MetadataResponse),
+    Route("GET", "/.well-known/openid-configuration", metadata.get_metadata, ALWAYS, MetadataResponse),
+    Route("GET", "/openapi.json", get_openapi, ALWAYS),
+    Route("GET", "/docs/errors", error_page.get_error_page, ALWAYS, answer="html"),
 )
 
 _SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")

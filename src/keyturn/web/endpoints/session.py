@@ -10,6 +10,7 @@ from keyturn.core.principal import Principal
 from keyturn.core.types import Instant, SessionId
 from keyturn.flows.csrf import csrf_token_of
 from keyturn.flows.effects import Flow
+from keyturn.flows.logout_others import revoke_other_sessions
 from keyturn.flows.revoke import LOGOUT, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
 from keyturn.web.config import WebConfig
@@ -72,6 +73,13 @@ def post_logout_all(request: Request, now: Instant, config: WebConfig) -> Flow[R
     principal, credential, *_ = yield from authenticate(request, now, config)
     revoked = yield from revoke_subject(principal.subject, now, config.issuer_config)
     return revoked_reply(revoked, config.issuer_config, clear=credential.cookie)
+
+
+def post_logout_others(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+    """End every other session of the caller. Access tokens of this session end, too: refresh them."""
+    principal = yield from guard(request, now, config)
+    revoked = yield from revoke_other_sessions(principal.sid, now, config.issuer_config)
+    return revoked_reply(revoked, config.issuer_config, clear=False)
 
 
 def _delivery(request: Request) -> Request:
