@@ -1,6 +1,8 @@
 """``request.user``, the admin and ``LoginView`` of Django over Keyturn sessions, with the users of the project."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import LoginView, LogoutView
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.http import HttpRequest, JsonResponse
 from django.test import Client, override_settings
@@ -178,3 +181,34 @@ def test_accounts_without_a_usable_password_log_in_nowhere(client: Client) -> No
     for password in (PASSWORD, "", user.password):
         with pytest.raises(LoginFailed):
             issuer().login("ada", password)
+
+
+def found_by_checks(**changes: Any) -> list[str]:
+    with override_settings(**changes):
+        return [each.id for each in run_checks() if each.id.startswith("keyturn.")]
+
+
+def test_checks_accept_the_project(client: Client) -> None:
+    assert found_by_checks() == []
+
+
+def test_checks_name_a_wrong_setting(client: Client) -> None:
+    assert "keyturn.E001" in found_by_checks(KEYTURN={"NONSENSE": "x"}, ROOT_URLCONF="integrations.no_urls")
+
+
+def test_checks_name_a_missing_or_misplaced_middleware(client: Client) -> None:
+    assert found_by_checks(MIDDLEWARE=MIDDLEWARE[1:]) == ["keyturn.E002"]
+    assert found_by_checks(MIDDLEWARE=[*MIDDLEWARE, MIDDLEWARE[3]]) == ["keyturn.E003"]
+    named = {name.upper(): value for name, value in SETTINGS.items()}
+    assert found_by_checks(KEYTURN=named) == ["keyturn.W001"]
+
+
+def test_the_command_line_has_the_settings_of_the_project(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with override_settings(KEYTURN={"STORE": f"sqlite:///{tmp_path}/shop.db", "ISSUER": "http://127.0.0.1:8000"}):
+        with pytest.raises(SystemExit):
+            call_command("keyturn", "no-such-command")
+        call_command("keyturn", "keys", "add")
+    assert (tmp_path / "shop.db").exists()

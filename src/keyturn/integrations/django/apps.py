@@ -1,6 +1,9 @@
 """The application of ``INSTALLED_APPS``."""
 
 from django.apps import AppConfig
+from django.core.checks import register
+
+from keyturn.integrations.django.checks import check_project
 
 
 class KeyturnConfig(AppConfig):
@@ -9,3 +12,7 @@ class KeyturnConfig(AppConfig):
     name = "keyturn.integrations.django"
     label = "keyturn"
     verbose_name = "Keyturn"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        register(check_project)

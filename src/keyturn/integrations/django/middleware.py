@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from keyturn import Refusal
-from keyturn.integrations.django.pages import add_kept_cookies
+from keyturn.integrations.django.pages import add_pending_cookies
 from keyturn.integrations.django.project import environ_of, integration, response_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -54,4 +54,4 @@ def _complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
             patch_vary_headers(response, [value])
         else:
             response.headers[name] = value
-    return add_kept_cookies(request, response)
+    return add_pending_cookies(request, response)

@@ -27,7 +27,7 @@ def add_logout(response: _Response) -> _Response:
 def form_csrf_token(request: HttpRequest) -> str:
     """Return the hidden field ``csrf_token`` of the forms of this page. The middleware adds the cookies it needs."""
     token = integration().pages.form_token(environ_of(request))
-    keep_cookies(request, token.cookies)
+    defer_cookies(request, token.cookies)
     return token.token.reveal()
 
 
@@ -36,13 +36,13 @@ def context(request: HttpRequest) -> dict[str, object]:
     return {"keyturn_csrf_token": SimpleLazyObject(lambda: form_csrf_token(request))}
 
 
-def keep_cookies(request: HttpRequest, cookies: Iterable[str]) -> None:
+def defer_cookies(request: HttpRequest, cookies: Iterable[str]) -> None:
     """Let the middleware add cookies to the response, whatever view makes it."""
     request.META[_COOKIES] = (*request.META.get(_COOKIES, ()), *cookies)
 
 
-def add_kept_cookies(request: HttpRequest, response: _Response) -> _Response:
-    """Add the cookies that ``keep_cookies`` was called with."""
+def add_pending_cookies(request: HttpRequest, response: _Response) -> _Response:
+    """Add the cookies that ``defer_cookies`` was called with."""
     return _add_cookies(response, request.META[_COOKIES]) if _COOKIES in request.META else response
 
 

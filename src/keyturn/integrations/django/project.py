@@ -62,6 +62,12 @@ def response_of(reply: web.Reply) -> HttpResponse:
     return response
 
 
+def issuer_settings(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of an issuer in ``KEYTURN``, as the environment has them."""
+    others = ("instance", "accounts", "grants", *_OPTIONS)
+    return {name.lower(): str(value) for name, value in given.items() if name.lower() not in others}
+
+
 def _build(given: Mapping[str, Any]) -> web.WsgiIntegration:
     named = {name.lower(): value for name, value in given.items()}
     options = cast(web.Options, {name: named.pop(name) for name in _OPTIONS if name in named})

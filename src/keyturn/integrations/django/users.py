@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from keyturn import Refusal
 from keyturn.core.types import Subject
 from keyturn.integrations.django.middleware import GetResponse
-from keyturn.integrations.django.pages import keep_cookies
+from keyturn.integrations.django.pages import defer_cookies
 from keyturn.integrations.django.project import integration, issuer
 
 _USERS = "keyturn.users"
@@ -54,13 +54,13 @@ def add_user_session(request: HttpRequest, user: Any, **_: object) -> None:
     amr = ("pwd",) if getattr(user, "backend", "") == _MODEL_BACKEND else ()
     issued = issuer().open_session(Subject(str(user.pk)), amr=amr, deliver="cookie")
     _end_session(request)
-    keep_cookies(request, integration().pages.login_cookies(issued))
+    defer_cookies(request, integration().pages.login_cookies(issued))
 
 
 def end_user_session(request: HttpRequest, **_: object) -> None:
     """End the Keyturn session of a request that ``logout()`` of Django ends."""
     if _USERS in request.META and _end_session(request):
-        keep_cookies(request, integration().pages.logout_cookies())
+        defer_cookies(request, integration().pages.logout_cookies())
 
 
 def _end_session(request: HttpRequest) -> bool:

@@ -1,0 +1,3 @@
+"""URLs of a Django project that has none."""
+
+urlpatterns: list[object] = []
