@@ -173,15 +173,15 @@ class IssuerFlows:
 
     def account(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[AccountSummary]:
         """Return the account of a subject or of an identifier. Raises ``NotFound``."""
-        return _summary(_find(subject, identifier))
+        return _summary(self._find(subject, identifier))
 
     def disable(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[RevocationReceipt]:
         """Disable an account, by subject or identifier, and end its sessions. Raises ``NotFound``."""
-        return self._set_disabled(_find(subject, identifier), True)
+        return self._set_disabled(self._find(subject, identifier), True)
 
     def enable(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[RevocationReceipt]:
         """Enable an account, by subject or identifier. No earlier session or token comes back. Raises ``NotFound``."""
-        return self._set_disabled(_find(subject, identifier), False)
+        return self._set_disabled(self._find(subject, identifier), False)
 
     def set_disabled(self, subject: Subject, disabled: bool) -> Flow[RevocationReceipt]:
         """Disable or enable an account and end its sessions. Raises ``NotFound``."""
@@ -198,16 +198,15 @@ class IssuerFlows:
         require_type(str, scope=scope)
         return flows.set_scope(subject, scope, *self._components.present())
 
+    def _find(self, subject: Subject | None, identifier: str | None) -> Flow[Account]:
+        if (subject is None) == (identifier is None):
+            raise TypeError("the account must be given by either a subject or an identifier")
+        require_name(**({"subject": subject} if identifier is None else {"identifier": identifier}))
+        return find_account(subject, identifier, self._components.config)
+
     def _set_disabled(self, found: Flow[Account], disabled: bool) -> Flow[RevocationReceipt]:
         account = yield from found
         return (yield from flows.set_disabled(account.subject, disabled, *self._components.present()))
-
-
-def _find(subject: Subject | None, identifier: str | None) -> Flow[Account]:
-    if (subject is None) == (identifier is None):
-        raise TypeError("the account must be given by either a subject or an identifier")
-    require_name(**({"subject": subject} if identifier is None else {"identifier": identifier}))
-    return find_account(subject, identifier)
 
 
 def _summary(found: Flow[Account]) -> Flow[AccountSummary]:

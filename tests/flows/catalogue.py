@@ -14,7 +14,7 @@ from keyturn.core.sealed import CredentialKind, seal
 from keyturn.core.session import ClientInfo, Seed, Session
 from keyturn.core.types import Instant, SessionId
 from keyturn.errors import Overloaded, PasswordRejected, Refusal
-from keyturn.flows.accounts import set_disabled, set_scope
+from keyturn.flows.accounts import set_admin, set_disabled, set_scope
 from keyturn.flows.connections import reload_principal
 from keyturn.flows.create_session import LoginAttempt, SessionRequest
 from keyturn.flows.csrf import csrf_token_of, verify_csrf_token
@@ -187,6 +187,7 @@ CASES = [
     Case("revoke everything", lambda s: revoke_everything(T0, s.realm)),
     Case("disable", lambda s: set_disabled(s.x.session.subject, True, T0, s.realm)),
     Case("enable", lambda s: set_disabled(s.x.session.subject, False, T0, s.realm)),
+    Case("appoint an administrator", lambda s: set_admin(s.x.session.subject, True, T0, s.realm)),
     Case("set scopes", lambda s: set_scope(s.x.session.subject, "read", T0, s.realm)),
     Case("open session", lambda s: open_session(s.x.session.subject, SessionRequest(deliver="both"), (), T0, s.realm)),
     Case("log out others", lambda s: revoke_other_sessions(s.sid, T0, s.realm)),

@@ -149,11 +149,17 @@ def test_a_disabled_account_is_refused_and_enabling_brings_nothing_back(flows: F
 
 
 def test_an_account_is_found_by_its_subject_and_by_its_identifier(flows: FlowFixture) -> None:
-    for found in (find_account(flows.x.subject, None), find_account(None, " ADA@example.com ")):
+    for found in (
+        find_account(flows.x.subject, None, flows.realm),
+        find_account(None, " ADA@example.com ", flows.realm),
+    ):
         summary = account_summary(flows.run(found))
         assert (summary.subject, summary.identifier) == (flows.x.subject, ADA)
         assert "password" not in repr(summary)
-    for missing in (find_account(Subject("nobody"), None), find_account(None, "bob@example.com")):
+    for missing in (
+        find_account(Subject("nobody"), None, flows.realm),
+        find_account(None, "bob@example.com", flows.realm),
+    ):
         refused(flows, NotFound, missing)
 
 

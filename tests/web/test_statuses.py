@@ -2,8 +2,11 @@
 
 import pytest
 
+from keyturn.core.types import Subject
+from keyturn.flows.accounts import set_admin
+from keyturn.flows.drive import drive
 from keyturn.web.routes import ROUTES, match
-from web.browser import EMAIL, PASSWORD, SERVICE_TOKEN, Browser, text
+from web.browser import EMAIL, PASSWORD, SERVICE_TOKEN, Browser, document, text
 
 OPERATIONS = {
     "POST /auth/signup": 201,
@@ -17,6 +20,8 @@ OPERATIONS = {
     "DELETE /auth/sessions/{sid}": 200,
     "POST /auth/password": 200,
     "POST /auth/step-up": 200,
+    "POST /auth/accounts/disable": 200,
+    "POST /auth/accounts/enable": 200,
     "POST /auth/revoke": 200,
     "POST /auth/introspect": 200,
     "GET /auth/revocations": 200,
@@ -26,11 +31,13 @@ OPERATIONS = {
     "GET /openapi.json": 200,
     "GET /docs/errors": 200,
 }
-JSON = {
+JSON: dict[str, object] = {
     "/auth/signup": {"email": "bob@example.com", "password": PASSWORD},
     "/auth/login": {"email": EMAIL, "password": PASSWORD},
     "/auth/password": {"current_password": PASSWORD, "new_password": "another gravel thistle moss"},
     "/auth/step-up": {"password": PASSWORD},
+    "/auth/accounts/disable": {"email": "bob@example.com"},
+    "/auth/accounts/enable": {"email": "bob@example.com"},
 }
 
 
@@ -51,7 +58,11 @@ def perform(browser: Browser, method: str, path: str, refresh: str) -> int:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_successful_operation_has_the_documented_status(browser: Browser, operation: str) -> None:
-    sid = text(browser.signup("cookie"), "sid")
+    issued = document(browser.signup("cookie"))
+    sid = str(issued["sid"])
+    if "accounts" in operation:
+        browser.other().signup("cookie", "bob@example.com")
+        drive(set_admin(Subject(str(issued["subject"])), True, browser.now, browser.site.issuer_config), browser.ports)
     refresh = text(browser.other().login("tokens"), "refresh_token")
     method, path = operation.replace("{sid}", sid).split(" ")
     assert perform(browser, method, path, refresh) == OPERATIONS[operation] == match(method, path).status

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from keyturn.core.account import Account, normalise_identifier
+from keyturn.core.account import Account
 from keyturn.core.audit import AuditEventType
 from keyturn.core.grants import parse_scope
 from keyturn.core.issuer_config import IssuerConfig
@@ -36,22 +36,27 @@ def account_summary(account: Account) -> AccountSummary:
     return AccountSummary(account.subject, account.identifier, *times, account.scope, account.is_admin)
 
 
-def find_account(subject: Subject | None, identifier: str | None) -> Flow[Account]:
+def find_account(subject: Subject | None, identifier: str | None, config: IssuerConfig) -> Flow[Account]:
     """Load an account by its subject, or by its identifier if ``subject`` is None. Raises ``NotFound``."""
     if subject is not None:
         account = yield from call(AccountStore.load, subject)
     else:
-        account = yield from call(AccountStore.find, normalise_identifier(identifier or ""))
+        account = yield from call(AccountStore.find, config.normalise_identifier(identifier or ""))
     if account is None:
         raise NotFound(f"no account has the subject or identifier {subject or identifier}", hint=_NOT_FOUND)
     return account
 
 
-def set_disabled(subject: Subject, disabled: bool, now: Instant, config: IssuerConfig) -> Flow[RevocationReceipt]:
-    """Disable or enable an account. Both end every session of the account. Raises ``NotFound``."""
+def set_disabled(
+    subject: Subject, disabled: bool, now: Instant, config: IssuerConfig, *, by: str = "", address: str = ""
+) -> Flow[RevocationReceipt]:
+    """Disable or enable an account. Both end every session of the account. Raises ``NotFound``.
+
+    ``by`` and ``address``: of the administrator who does it, for the audit log; empty for the application itself.
+    """
     sequence = yield from _change(subject, lambda each: replace(each, disabled=disabled), lambda _: True, now, config)
     event = AuditEventType.ACCOUNT_DISABLED if disabled else AuditEventType.ACCOUNT_ENABLED
-    yield from effects.record_event(event, now, subject)
+    yield from effects.record_event(event, now, subject, address=address, detail=by)
     return RevocationReceipt(sequence, config.profile.token.staleness_seconds)
 
 
@@ -82,7 +87,7 @@ def _change(
 ) -> Flow[int]:
     """Compare and swap an account. Return the sequence number of the revocation of its sessions, or 0."""
     while True:
-        account = yield from find_account(subject, None)
+        account = yield from find_account(subject, None, config)
         new_account = replace(change(account), version=account.version + 1)
         if not ends_sessions(account):
             if (yield from call(AccountStore.replace, new_account)):

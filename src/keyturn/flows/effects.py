@@ -50,12 +50,12 @@ else:
 
 
 def record_event(
-    event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = ""
+    event: AuditEventType, now: Instant, subject: str = "", sid: str = "", address: str = "", detail: str = ""
 ) -> Flow[None]:
     """Append a security event. The operation that it records is committed."""
     # Failing now would withhold the credential that replaced the caller's (P9).
     with suppress(StoreUnavailable):
-        yield from call(AuditLog.append, AuditEvent(event, now, subject, sid, address))
+        yield from call(AuditLog.append, AuditEvent(event, now, subject, sid, address, detail))
 
 
 def check_cached_claims(claims: AccessClaims) -> Flow[Verdict]:

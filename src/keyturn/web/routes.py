@@ -11,7 +11,7 @@ from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
 from keyturn.web.cors import without_app_cookies
-from keyturn.web.endpoints import error_page, login, metadata, password, service, session, token
+from keyturn.web.endpoints import accounts, error_page, login, metadata, password, service, session, token
 from keyturn.web.forms import call_endpoint
 from keyturn.web.message import Reply, Request, json_reply, without_body
 from keyturn.web.openapi import document
@@ -19,6 +19,8 @@ from keyturn.web.problem import problem
 from keyturn.web.refusal_groups import ALWAYS, BEARER, BODY, ENTER, PASSWORD, READ, TOKEN, WRITE
 from keyturn.web.route import Route, Scheme
 from keyturn.web.schemas import (
+    AccountRequest,
+    AccountResponse,
     IntrospectionResponse,
     IntrospectRequest,
     IssuedResponse,
@@ -126,6 +128,21 @@ ROUTES: tuple[Route, ...] = (
         request=StepUpRequest,
         schemes=_CALLER,
         form=StepUpForm,
+    ),
+    *(
+        Route(
+            "POST",
+            path,
+            endpoint,
+            (*WRITE, *BODY, errors.Forbidden, errors.StepUpRequired, errors.NotFound),
+            AccountResponse,
+            request=AccountRequest,
+            schemes=_CALLER,
+        )
+        for path, endpoint in (
+            ("/auth/accounts/disable", accounts.post_disable),
+            ("/auth/accounts/enable", accounts.post_enable),
+        )
     ),
     Route(
         "POST",

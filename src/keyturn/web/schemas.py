@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from keyturn.core.policy import Deliver, FormDeliver
 from keyturn.core.principal import CredentialType
+from keyturn.core.types import MAX_NAME_LENGTH
 from keyturn.feed_schema import Seconds
 
 # "$(?!\n)": in Python "$" alone also matches before a final line feed; in ECMA-262 both mean the same.
@@ -43,6 +44,11 @@ ScopeText = Annotated[
     ),
 ]
 Token = Annotated[str, Meta(min_length=1, description="A sealed credential or an access token.")]
+
+
+AccountSubject = Annotated[
+    str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, extra={"expected": f"1 to {MAX_NAME_LENGTH} characters long"})
+]
 
 
 class MaskedStruct(Struct, frozen=True):
@@ -109,6 +115,13 @@ class StepUpRequest(MaskedStruct, frozen=True):
     """Request of a step-up: the current password."""
 
     password: str
+
+
+class AccountRequest(MaskedStruct, frozen=True):
+    """The account to administer: either its subject or its e-mail address."""
+
+    subject: AccountSubject | None = None
+    email: Email | None = None
 
 
 class TokenRequest(MaskedStruct, frozen=True):
@@ -190,6 +203,15 @@ class RevokedResponse(Struct, frozen=True):
     """
 
     revoked: bool
+    sequence: int
+    within_seconds: int
+
+
+class AccountResponse(Struct, frozen=True):
+    """State of an account after it was disabled or enabled, and the receipt of the revocation of its sessions."""
+
+    subject: str
+    disabled: bool
     sequence: int
     within_seconds: int
 
