@@ -13,11 +13,11 @@ ALWAYS = (
     errors.StoreRestored,
 )
 BEARER = (errors.Unauthenticated, errors.TokenMalformed, errors.TokenInvalid)
-ENDED = (errors.TokenRevoked, errors.SessionEnded, errors.CounterAhead)
+_ENDED = (errors.TokenRevoked, errors.SessionEnded, errors.CounterAhead)
 READ = (
     *ALWAYS,
     *BEARER,
-    *ENDED,
+    *_ENDED,
     errors.TokenExpired,
     errors.TokenNotYetValid,
     errors.RevocationUnknown,
@@ -45,7 +45,7 @@ ENTER = (
 TOKEN = (
     *ALWAYS,
     *BODY,
-    *ENDED,
+    *_ENDED,
     errors.TokenMalformed,
     errors.TokenInvalid,
     errors.TokenReused,
