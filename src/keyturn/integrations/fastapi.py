@@ -72,7 +72,9 @@ class Keyturn(AsgiIntegration):
         self.required = _CallerScheme(self.require)
         self.optional = _VisitorScheme(functools.partial(self.authenticate, optional=True))
         if self.endpoints is not None:
-            app.router.routes[:0] = [Route(path, self.endpoints) for path in self.endpoints.paths]
+            route = Route("/", self.endpoints)
+            route.path_regex = self.endpoints.pattern  # one match before each request, not one for each path
+            app.router.routes.insert(0, route)
         app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)
         app.add_exception_handler(Refusal, self._answer)
         build = app.build_middleware_stack

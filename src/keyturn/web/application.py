@@ -1,6 +1,7 @@
 """Common part of the ASGI and the WSGI application: configuration, time, refusals, and what observers are told."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -104,6 +105,12 @@ class EndpointsApplication:
         """Templates of the public paths, each once. The OpenAPI document of a server is not among them."""
         urls = [self._mount.config.route_url(route.path) for route in ROUTES if route.path != "/openapi.json"]
         return tuple(dict.fromkeys(urlsplit(url).path for url in urls))
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Pattern that matches the public paths as a whole."""
+        templates = [re.escape(path).replace(r"\{sid\}", "[^/]+") for path in self.paths]
+        return re.compile(f"(?:{'|'.join(templates)})\\Z")
 
     def _present(self, parts: IssuerParts, target: RouteTarget) -> tuple[Instant, WebConfig]:
         now, config = parts.present()
