@@ -40,7 +40,15 @@ def starlette_app(**given: Any) -> tuple[Any, starlette.Keyturn]:
     async def admin(request: Request) -> JSONResponse:
         return JSONResponse({"subject": request.user.subject})
 
-    routes = [Route("/page", Page), Route("/admin", admin), WebSocketRoute("/socket", socket)]
+    async def unguarded(_request: Request) -> JSONResponse:
+        return JSONResponse({})
+
+    routes = [
+        Route("/open", unguarded),
+        Route("/page", Page),
+        Route("/admin", admin),
+        WebSocketRoute("/socket", socket),
+    ]
     routes.append(WebSocketRoute("/waiting", waiting))
     app.router.routes.extend(routes)
     return app, auth
@@ -49,6 +57,10 @@ def starlette_app(**given: Any) -> tuple[Any, starlette.Keyturn]:
 def fastapi_app(**given: Any) -> tuple[Any, fastapi.Keyturn]:
     app = FastAPI()
     auth = fastapi.Keyturn(app, **given)
+
+    @app.get("/open")
+    async def unguarded() -> dict[str, str]:
+        return {}
 
     @app.get("/page")
     async def page(user: Annotated[fastapi.Principal, Depends(auth.required)]) -> dict[str, str]:
@@ -75,6 +87,10 @@ def fastapi_app(**given: Any) -> tuple[Any, fastapi.Keyturn]:
 def litestar_app(**given: Any) -> tuple[Any, litestar.Keyturn]:
     auth = litestar.Keyturn(**given)
 
+    @get("/open")
+    async def unguarded() -> dict[str, str]:
+        return {}
+
     @get("/page")
     async def page(principal: litestar.RequiredPrincipal) -> dict[str, str]:
         return {"subject": principal.subject}
@@ -94,7 +110,7 @@ def litestar_app(**given: Any) -> tuple[Any, litestar.Keyturn]:
         await socket.accept()
         await socket.receive()
 
-    return Litestar([page, admin, socket, waiting], plugins=[auth]), auth
+    return Litestar([unguarded, page, admin, socket, waiting], plugins=[auth]), auth
 
 
 APPS = {"starlette": starlette_app, "fastapi": fastapi_app, "litestar": litestar_app}

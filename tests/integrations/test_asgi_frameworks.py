@@ -17,6 +17,7 @@ from keyturn import AsyncIssuer, ConfigurationError, Principal, Refusal
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.integrations import fastapi, litestar, starlette
 from keyturn.verifier import Verifier
+from keyturn.web import asgi_auth
 from web.exchanges import HOST, JSON, PASSWORD, Answer, Sent, asgi_scope, cheap, open_async, send_asgi, settings
 
 BOB = Principal(Subject("bob"), SessionId("s"), "client", "session", Instant(0), Instant(1))
@@ -188,6 +189,7 @@ def test_the_document_shows_endpoints_schemes_scopes_and_refusals(name: str, iss
     assert {"bearer", "session", "access"} <= found["components"]["securitySchemes"].keys()
     assert "keyturn" not in found["components"]["securitySchemes"]
     assert found["paths"]["/page"]["get"]["security"] == [{"bearer": []}, {"session": []}, {"access": []}]
+    assert not found["paths"]["/open"]["get"].get("security")
     admin = found["paths"]["/admin"]["get"]
     assert admin["security"][0] == {"bearer": ["admin"]}
     assert {"401", "403", "503"} <= admin["responses"].keys()
@@ -199,7 +201,7 @@ def test_the_document_shows_endpoints_schemes_scopes_and_refusals(name: str, iss
 def test_the_document_of_a_resource_server_shows_bearer_tokens_only(name: str) -> None:
     app, _ = APPS[name](verifier=Verifier("https://auth.example.com", audience="orders"))
     found = document(name, app)
-    assert found["paths"].keys() == {"/page", "/admin"}
+    assert found["paths"].keys() == {"/open", "/page", "/admin"}
     assert found["paths"]["/page"]["get"]["security"] == [{"bearer": []}]
     assert found["components"]["securitySchemes"].keys() == {"bearer"}
 
@@ -349,6 +351,37 @@ def test_a_page_of_a_trusted_origin_may_call_and_read_refusals(build: Build, iss
     for answer in (asked, *(ask(app, path, PAGE) for path in paths)):
         assert answer.values(b"access-control-allow-origin") == [b"https://app.example.com"], answer
         assert answer.values(b"access-control-allow-credentials") == [b"true"]
+
+
+def test_the_sockets_and_the_lifespan_of_an_application_with_trusted_origins_pass(
+    build: Build, live_issuer: AsyncIssuer
+) -> None:
+    app, _ = build(issuer=live_issuer, trusted_origins=("https://app.example.com",))
+    _, bearer = signup(app)
+    assert connect(app, bearer)[0]["type"] == "websocket.accept"
+
+    async def live() -> None:
+        async with running(app):
+            assert live_issuer.current is not None
+
+    asyncio.run(live())
+
+
+def test_the_url_of_an_issuer_may_be_given_in_its_place(build: Build, tmp_path: Any) -> None:
+    app, auth = build(issuer="https://shop.example.com", data_dir=str(tmp_path))
+    assert auth.issuer.config.issuer == "https://shop.example.com"
+    assert ask(app, "/open").status == 200
+    assert auth.issuer.current is None
+
+
+def test_an_authentication_that_takes_too_long_is_refused(issuer: AsyncIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.sleep(30)
+
+    app, auth = APPS["fastapi"](issuer=issuer)
+    monkeypatch.setattr(asgi_auth, "FLOW_SECONDS", 0.01)
+    monkeypatch.setattr(auth, "_decide", hang)
+    assert code(ask(app, "/page")) == (503, "store_unavailable")
 
 
 @pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"https://app.example.com.evil.example"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from integrations.guarded_app import PASSWORD, GuardedIssuer, bearer, cookie, run
+from keyturn.config.components import Components
 from keyturn.core.freshness import Freshness
 from keyturn.core.revocation import ENDED, Revocation, RevocationKind
 from keyturn.core.types import Instant
@@ -138,3 +139,14 @@ def test_the_memory_of_tokens_is_bounded(make: Callable[..., GuardedIssuer]) -> 
     for number in range(5):
         assert app.ask(bearer(app.login(f"user{number}"))).status == 200
     assert len(app.sessions._tokens.entries) == 3
+
+
+def test_a_token_is_not_cached_while_two_clocks_disagree(
+    issuer_app: GuardedIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = issuer_app.login()
+    flows = issuer_app.count_flows(monkeypatch)
+    now, config = issuer_app.parts.present()
+    monkeypatch.setattr(Components, "present", lambda _: (now, config.under_doubt(gap_seconds=1, lead_seconds=0)))
+    use_twice(issuer_app, issued)
+    assert (len(flows), issuer_app.cached_cookies) == (2, 0)

@@ -43,15 +43,16 @@ class AsgiAuth(BaseAuth):
         self._connector = cast("Connector | Verifier", issuer or verifier)
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool, bool], Awaitable[Principal | None]]
-        if issuer is not None:
-            config = web_config_of(issuer, trusted_origins)
-            sessions, self.origins = IssuerAuthenticator(issuer, config, cache_size), config.origins
-            self._authenticate_cached = sessions.authenticate_cached
-            self._decide = partial(_decide_by_flow, issuer, sessions)
-        elif verifier is not None:
+        if verifier is not None:
             self.origins = parse_origins(trusted_origins).without_cookies()
             self._authenticate_cached = partial(check_token_cache, verifier)
             self._decide = partial(_decide_by_verifier, verifier)
+            return
+        source = cast(OpenableIssuer, issuer)
+        config = web_config_of(source, trusted_origins)
+        sessions, self.origins = IssuerAuthenticator(source, config, cache_size), config.origins
+        self._authenticate_cached = sessions.authenticate_cached
+        self._decide = partial(_decide_by_flow, source, sessions)
 
     async def authenticate(self, scope: Scope, *, optional: bool = False) -> Principal | None:
         """Return the principal of a request or a WebSocket handshake.
