@@ -54,7 +54,7 @@ def test_head_is_routed_like_get() -> None:
         ("GET", "/auth/login", "POST"),
         ("get", "/auth/session", "GET, HEAD"),
         ("OPTIONS", "/auth/sessions", "GET, HEAD"),
-        ("GET", f"/auth/sessions/{SID}", "DELETE"),
+        ("GET", f"/auth/sessions/{SID}", "DELETE, POST"),
     ],
 )
 def test_a_wrong_method_learns_the_right_ones(browser: Browser, method: str, path: str, allow: str) -> None:

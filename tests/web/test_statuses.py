@@ -18,6 +18,7 @@ OPERATIONS = {
     "GET /auth/session": 200,
     "GET /auth/sessions": 200,
     "DELETE /auth/sessions/{sid}": 200,
+    "POST /auth/sessions/{sid}": 200,
     "POST /auth/password": 200,
     "POST /auth/step-up": 200,
     "POST /auth/accounts/disable": 200,

@@ -111,6 +111,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST",
+        "/auth/sessions/{sid}",
+        session.end_session_by_post,
+        (*WRITE, *BODY, errors.NotFound),
+        RevokedResponse,
+        schemes=_CALLER,
+        form=PageForm,
+    ),
+    Route(
+        "POST",
         "/auth/password",
         password.post_password,
         (*WRITE, *BODY, *PASSWORD),

@@ -61,6 +61,11 @@ def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply
     return revoked_reply(revoked, config.issuer_config, clear=sid == principal.sid and credential.cookie)
 
 
+def end_session_by_post(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
+    """End one of the caller's sessions, as DELETE does: an HTML form cannot send DELETE."""
+    return end_session(request, now, config)
+
+
 def post_logout(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
     """End the session of this request."""
     principal, credential, *_ = yield from authenticate(request, now, config)
