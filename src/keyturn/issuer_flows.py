@@ -18,6 +18,9 @@ from keyturn.flows.revoke import LOGOUT
 _Claims = Mapping[str, object]
 
 
+_FIRST = Subject("")
+
+
 class IssuerFlows:
     """Methods of an issuer as flows over its ``components``. Each checks the types of its arguments."""
 
@@ -174,6 +177,15 @@ class IssuerFlows:
     def account(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[AccountSummary]:
         """Return the account of a subject or of an identifier. Raises ``NotFound``."""
         return _summary(self._find(subject, identifier))
+
+    def accounts(self, after: Subject = _FIRST, limit: int = 100) -> Flow[list[AccountSummary]]:
+        """List accounts in the order of their subjects, after the subject ``after``; at most ``limit`` of them.
+
+        Raises ``InvalidMember`` for a limit outside 1 to 1000, ``NotFound`` for accounts of an application.
+        """
+        require_name(after=after)
+        require_type(int, limit=limit)
+        return flows.list_accounts(after, limit)
 
     def disable(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[RevocationReceipt]:
         """Disable an account, by subject or identifier, and end its sessions. Raises ``NotFound``."""

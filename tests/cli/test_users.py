@@ -34,6 +34,27 @@ def test_an_account_is_shown_by_either_name_and_without_its_hash(issuer: Issuer)
     assert ADA in run(issuer, "users", "show", ADA).stdout
 
 
+def test_accounts_are_listed_by_pages(issuer: Issuer) -> None:
+    for name in ("bob", "carol"):
+        issuer.signup(f"{name}@example.com", PASSWORD)
+    issuer.disable(identifier=ADA)
+    everyone = run(issuer, "users", "list", "--json")
+    assert "argon2" not in everyone.stdout
+    assert {each["identifier"]: each["disabled"] for each in everyone.json} == {
+        ADA: True,
+        "bob@example.com": False,
+        "carol@example.com": False,
+    }
+    first = run(issuer, "users", "list", "--limit", "2", "--json").json
+    rest = run(issuer, "users", "list", "--limit", "2", "--after", first[-1]["subject"], "--json").json
+    assert first + rest == everyone.json
+    assert "carol@example.com" in run(issuer, "users", "list").stdout
+    for wrong in ("0", "1001", "-1"):
+        refused = run(issuer, "users", "list", "--limit", wrong)
+        assert (refused.code, refused.stdout) == (2, "")
+        assert "from 1 to 1000" in refused.stderr
+
+
 def test_a_disabled_account_is_out_until_it_is_enabled_and_logs_in(issuer: Issuer) -> None:
     issued = issuer.login(ADA, PASSWORD, deliver="both")
     done = run(issuer, "users", "disable", ADA, "--json").json

@@ -12,7 +12,7 @@ from keyturn.accounts.calls import Operation, own_call, store_call
 from keyturn.accounts.mark import AccountMark, Digests, decode_mark
 from keyturn.accounts.port import Login, read_login, subject_text
 from keyturn.accounts.session_cache import CheckedAccounts
-from keyturn.core.account import Account
+from keyturn.core.account import Account, own_identifier
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.revocation import GenerationIncrement, Revocation
 from keyturn.core.session import LoadedSession, Session
@@ -22,6 +22,9 @@ from keyturn.flows.revoke import generation_increment
 from keyturn.ports import AccountStore, SessionStore
 
 Present = Callable[[], tuple[Instant, IssuerConfig]]
+
+
+_LIST_THERE = "The accounts are the application's: list them there."
 
 
 class OwnAccountStore:
@@ -80,6 +83,11 @@ class OwnAccountStore:
         hashes = yield from own_call(sample, limit)
         return [each for each in hashes if isinstance(each, str)][:limit]
 
+    def list(self, after: Subject, limit: int) -> Operation[Sequence[Account]]:
+        """Raise ``NotFound``: only the application knows its accounts, also those that have never logged in."""
+        yield from ()
+        raise NotFound(f"no list of {limit} accounts after {after}", hint=_LIST_THERE)
+
     def load_user(self, subject: Subject) -> Operation[Any]:
         """Return the application's own object of a subject: that of ``user``, or else of ``load``."""
         value = self._convert(subject)
@@ -111,6 +119,9 @@ class OwnAccountStore:
         if account.password_hash != current:
             # Both hashes are of one password. Marked first: nobody may take the new hash for a new password.
             mark = mark.add_alias(self._digests.of_hash(account.password_hash), self._digests.of_hash(current))
+        if not login.active:
+            # ``disabled`` of an inactive account is the application's: Keyturn's own mark stays as it is.
+            account = replace(account, disabled=record.disabled)
         if not (yield from store_call(self._marks.replace, _record(account, record, mark))):
             return False
         return account.password_hash == current or (yield from self._set_password(account, current))
@@ -159,7 +170,7 @@ class OwnAccountStore:
         digests = self._digests.of(login)
         if record is None:
             now, _ = self._present()
-            record = Account(subject, f"own:{subject}", AccountMark(digests[:1]).encode(), now)
+            record = Account(subject, own_identifier(subject), AccountMark(digests[:1]).encode(), now)
             return record if (yield from store_call(self._marks.insert, record)) else None
         mark = decode_mark(record.password_hash)
         if mark.pending in digests:

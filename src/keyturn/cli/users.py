@@ -9,6 +9,7 @@ import typer
 from keyturn.cli.context import open_issuer, require_account
 from keyturn.cli.output import DataDir, Json, print_result, print_table, report_errors
 from keyturn.cli.revoke import TAKES_ID, SubjectOrEmail
+from keyturn.core.types import Subject
 
 if TYPE_CHECKING:
     from keyturn.core.account import Account
@@ -19,7 +20,18 @@ users = typer.Typer(no_args_is_help=True, help="Look up accounts, disable or ena
 Scopes = Annotated[
     list[str] | None, typer.Argument(help="All scopes of the account, as one text or several. None: it gets none.")
 ]
+After = Annotated[str, typer.Option("--after", help="Subject of the last account of the page before.")]
+Limit = Annotated[int, typer.Option("--limit", help="Number of accounts on the page: 1 to 1000.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Take the right away.")]
+
+
+@users.command("list")
+@report_errors
+def show_all(after: After = "", limit: Limit = 100, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List accounts in the order of their subjects, a page at a time."""
+    with open_issuer(data_dir) as issuer:
+        found = issuer.accounts(Subject(after), limit)
+    print_table([_row(each) for each in found], as_json, "Accounts")
 
 
 @users.command("show", context_settings=TAKES_ID)

@@ -36,6 +36,11 @@ class Account:
         return f"Account(subject={self.subject!r}, disabled={self.disabled})"
 
 
+def own_identifier(subject: Subject) -> str:
+    """Return the identifier of Keyturn's record of an account of an application; no e-mail address is one."""
+    return f"own:{subject}"
+
+
 def normalise_identifier(text: str) -> str:
     """Return the canonical spelling under which an e-mail address is stored and looked up.
 

@@ -1,6 +1,6 @@
 """Use cases as generators: one file each, written once and driven with or without ``await``."""
 
-from keyturn.flows.accounts import AccountSummary, set_disabled, set_scope
+from keyturn.flows.accounts import AccountSummary, list_accounts, set_disabled, set_scope
 from keyturn.flows.create_session import LoginAttempt, SessionRequest
 from keyturn.flows.drive import drive, drive_async
 from keyturn.flows.effects import Call, Flow, call
@@ -34,6 +34,7 @@ __all__ = [
     "drive",
     "drive_async",
     "introspect",
+    "list_accounts",
     "list_sessions",
     "login",
     "open_session",

@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from keyturn.core.account import Account
+from keyturn.core.account import Account, own_identifier
 from keyturn.core.audit import AuditEventType
 from keyturn.core.grants import parse_scope
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant, Subject
-from keyturn.errors import NotFound
+from keyturn.errors import Forbidden, InvalidMember, NotFound
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.revoke import RevocationReceipt, generation_increment
 from keyturn.ports import AccountStore
 from keyturn.ports.caches import SessionCache
 
+MAX_ACCOUNTS = 1000
+"""Most accounts of one page."""
+
+_SCOPES_THERE = "The scopes of this account are the application's: change them there."
 _NOT_FOUND = "No account has this subject or identifier."
 
 
@@ -47,6 +51,16 @@ def find_account(subject: Subject | None, identifier: str | None, config: Issuer
     return account
 
 
+def list_accounts(after: Subject, limit: int) -> Flow[list[AccountSummary]]:
+    """Return at most ``limit`` accounts, in the order of their subjects, after the subject ``after``.
+
+    ``limit`` is at most ``MAX_ACCOUNTS``. Raises ``NotFound`` for accounts of an application.
+    """
+    if not 1 <= limit <= MAX_ACCOUNTS:
+        raise InvalidMember("limit", f"a number from 1 to {MAX_ACCOUNTS}")
+    return [account_summary(each) for each in (yield from call(AccountStore.list, after, limit))]
+
+
 def set_disabled(
     subject: Subject, disabled: bool, now: Instant, config: IssuerConfig, *, by: str = "", address: str = ""
 ) -> Flow[RevocationReceipt]:
@@ -63,14 +77,19 @@ def set_disabled(
 def set_scope(subject: Subject, scope: str, now: Instant, config: IssuerConfig) -> Flow[None]:
     """Store the scopes that logins of an account are granted. Sessions end if one of the former scopes is missing.
 
-    Raises ``NotFound``, ``InvalidScope``.
+    Raises ``NotFound``, ``InvalidScope``; ``Forbidden`` for an account of an application, which grants them itself.
     """
     names = parse_scope(scope)
+
+    def change(account: Account) -> Account:
+        if config.has_own_accounts or account.identifier == own_identifier(subject):
+            raise Forbidden(f"{subject} is an account of the application", hint=_SCOPES_THERE)
+        return replace(account, scope=" ".join(names))
 
     def is_narrower(account: Account) -> bool:
         return not set(account.scope.split()).issubset(names)
 
-    yield from _change(subject, lambda each: replace(each, scope=" ".join(names)), is_narrower, now, config)
+    yield from _change(subject, change, is_narrower, now, config)
 
 
 def set_admin(subject: Subject, is_admin: bool, now: Instant, config: IssuerConfig) -> Flow[None]:

@@ -113,6 +113,10 @@ class AccountStore(Protocol):
         """Return the password hashes of at most ``limit`` accounts: a sample, always of the same accounts."""
         ...
 
+    def list(self, after: Subject, limit: int) -> Sequence[Account]:
+        """Return at most ``limit`` accounts whose subject is greater than ``after``, in one order of all subjects."""
+        ...
+
     def replace(self, account: Account) -> bool:
         """Compare and swap on ``version``, as ``SessionStore.replace``. Return True if the account was stored."""
         ...

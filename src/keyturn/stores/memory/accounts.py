@@ -41,6 +41,10 @@ class MemoryAccounts:
         with self._memory.lock:
             return [self._accounts[each].password_hash for each in sorted(self._accounts)[:limit]]
 
+    def list(self, after: Subject, limit: int) -> Sequence[Account]:
+        with self._memory.lock:
+            return [self._accounts[each] for each in sorted(each for each in self._accounts if each > after)[:limit]]
+
     def replace(self, account: Account) -> bool:
         _check_storable(account)
         with self._memory.lock:

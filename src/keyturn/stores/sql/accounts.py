@@ -18,6 +18,12 @@ _FIND = select(accounts).where(accounts.c.identifier == bindparam("identifier"))
 _LOAD = select(accounts).where(accounts.c.subject == bindparam("subject"))
 # A new subject is a random id, so the first ones are a random sample.
 _SAMPLE = select(accounts.c.password_hash).order_by(accounts.c.subject).limit(bindparam("most"))
+_LIST = (
+    select(accounts)
+    .where(accounts.c.subject > bindparam("after"))
+    .order_by(accounts.c.subject)
+    .limit(bindparam("most"))
+)
 # FOR NO KEY UPDATE: the lock that an UPDATE of the row takes. SQLite has no row locks: there the transaction is one.
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _LOAD_LOCKED = _LOAD.with_for_update(key_share=True)
@@ -71,6 +77,9 @@ class Accounts:
 
     def password_hashes(self, limit: int) -> SqlOperation[Sequence[str]]:
         return [row[0] for row in (yield _SAMPLE, {"most": limit}).rows]
+
+    def list(self, after: Subject, limit: int) -> SqlOperation[Sequence[Account]]:
+        return [row_to_account(row) for row in (yield _LIST, {"after": after, "most": limit}).rows]
 
     @writes
     def replace(self, account: Account) -> SqlOperation[bool]:

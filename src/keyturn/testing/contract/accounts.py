@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from keyturn.core.account import Account
 from keyturn.core.session import LoadedSession, RevocationFloor
 from keyturn.core.types import Subject
 from keyturn.errors import BadRequest
@@ -64,6 +65,21 @@ class AccountContract:
             with pytest.raises(BadRequest):
                 store.accounts.insert(account)
             assert store.accounts.load(account.subject) is None
+
+    def test_every_account_is_on_one_page_of_the_list(self, store: Store) -> None:
+        stored = [new_account(scope="profile", is_admin=True) for _ in range(5)]
+        for account in stored:
+            assert store.accounts.insert(account) is True
+        listed: list[Account] = []
+        after = Subject("")
+        while page := store.accounts.list(after, 2):
+            assert len(page) <= 2
+            listed += page
+            after = page[-1].subject
+        assert len({each.subject for each in listed}) == len(listed)
+        assert [each for each in stored if each not in listed] == []
+        first = store.accounts.list(Subject(""), 3)
+        assert store.accounts.list(first[0].subject, 2) == first[1:]
 
     def test_a_sample_of_hashes_is_bounded_and_always_the_same(self, store: Store) -> None:
         stored = [new_account(password_hash=f"hash of {new_name()}") for _ in range(3)]
