@@ -72,7 +72,7 @@ def test_a_mark_that_can_fall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_refresh_that_takes_a_lost_swap_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stored(outcome: Any, now: Any, realm: Any) -> Flow[bool]:
+    def stored(outcome: Any, *_: Any) -> Flow[bool]:
         yield from call(SessionStore.replace, outcome.session)
         return True
 
