@@ -62,6 +62,8 @@ FIXED: list[Step] = [
     Sent("HEAD", "/.well-known/openid-configuration"),
     Sent("GET", "/openapi.json"),
     Sent("GET", "/docs/errors"),
+    Sent("GET", "/auth/client.js"),
+    Sent("HEAD", "/auth/client.js", (HOST, (b"origin", b"https://app.example.com"))),
     Sent("GET", "/auth/session"),
     Sent("HEAD", "/auth/session"),
     Sent("GET", "/auth/login"),
@@ -118,7 +120,7 @@ def test_the_exchanges_reach_the_endpoints(reference: dict[str, list[Answer]]) -
         *(403, 401, 404, 200, 200, 401, 200),
     ]
     assert [each.status for each in reference["fixed"]] == [
-        *(200, 200, 200, 200, 401, 401, 405, 405, 405, 404, 404, 404, 404, 404),
+        *(200, 200, 200, 200, 200, 200, 401, 401, 405, 405, 405, 404, 404, 404, 404, 404),
         *(400, 401, 400, 400, 400, 401, 401, 431, 431, 400),
         *(400, 413, 413, 403, 415, 415, 400, 401, 200),
     ]

@@ -26,6 +26,7 @@ OPERATIONS = {
     "POST /auth/revoke": 200,
     "POST /auth/introspect": 200,
     "GET /auth/revocations": 200,
+    "GET /auth/client.js": 200,
     "GET /.well-known/jwks.json": 200,
     "GET /.well-known/oauth-authorization-server": 200,
     "GET /.well-known/openid-configuration": 200,

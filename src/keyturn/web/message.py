@@ -67,6 +67,11 @@ class Reply:
         return cls(status, (*_framing("text/html; charset=utf-8", body), *headers), body)
 
     @classmethod
+    def script(cls, body: bytes, headers: Sequence[Header]) -> "Reply":
+        """Build a reply with a JavaScript module in UTF-8 (RFC 9239 section 6)."""
+        return cls(200, (*_framing("text/javascript; charset=utf-8", body), *headers), body)
+
+    @classmethod
     def redirect(
         cls,
         location: str,

@@ -77,6 +77,8 @@ def _security(route: Route, config: WebConfig) -> list[dict[str, list[str]]]:
 def _success(route: Route) -> dict[str, object]:
     if route.answer == "html":
         return {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+    if route.answer == "script":
+        return {"description": "A module.", "content": {"text/javascript": {"schema": {"type": "string"}}}}
     if route.answer == "redirect":
         return {"description": HTTPStatus(route.status).phrase, "headers": _LOCATION}
     schema = _ref(route.response) if route.response else {"type": "object"}

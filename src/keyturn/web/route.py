@@ -13,7 +13,7 @@ from keyturn.web.schemas import PageForm
 
 Endpoint: TypeAlias = Callable[[Request, Instant, WebConfig], Flow[Reply]]
 Media = Literal["application/json", "application/x-www-form-urlencoded"]
-Answer = Literal["json", "html", "redirect"]
+Answer = Literal["json", "html", "redirect", "script"]
 Scheme = Literal["bearer", "session", "access", "refresh", "service"]
 
 

@@ -11,7 +11,17 @@ from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
 from keyturn.web.config import WebConfig
 from keyturn.web.cors import without_app_cookies
-from keyturn.web.endpoints import accounts, error_page, login, metadata, password, service, session, token
+from keyturn.web.endpoints import (
+    accounts,
+    client_script,
+    error_page,
+    login,
+    metadata,
+    password,
+    service,
+    session,
+    token,
+)
 from keyturn.web.forms import call_endpoint
 from keyturn.web.message import Reply, Request, json_reply, without_body
 from keyturn.web.openapi import document
@@ -182,6 +192,7 @@ ROUTES: tuple[Route, ...] = (
         query=("after", "seed"),
         feed=True,
     ),
+    Route("GET", "/auth/client.js", client_script.get_client_script, ALWAYS, answer="script"),
     Route("GET", "/.well-known/jwks.json", metadata.get_jwks, ALWAYS, KeysResponse),
     Route("GET", "/.well-known/oauth-authorization-server", metadata.get_metadata, ALWAYS, MetadataResponse),
     Route("GET", "/.well-known/openid-configuration", metadata.get_metadata, ALWAYS, MetadataResponse),
