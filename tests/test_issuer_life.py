@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keyturn import AsyncIssuer, Issuer, issuer
+from keyturn import AsyncIssuer, Issuer, issuer_base
 from keyturn.config import components
 from keyturn.config.settings import Settings
 from keyturn.errors import ConfigurationError, StoreUnavailable
@@ -164,7 +164,7 @@ def test_a_store_that_is_away_is_not_asked_again_at_once(
     with pytest.raises(StoreUnavailable, match=r"next attempt .* nothing listens"):
         unreachable.sessions("ada")  # type: ignore[arg-type]
     assert caplog.text.count("could not be opened") == 1
-    monkeypatch.setattr(issuer, "_RETRY_SECONDS", -1.0)
+    monkeypatch.setattr(issuer_base, "_RETRY_SECONDS", -1.0)
     with pytest.raises(StoreUnavailable, match="nothing listens"):
         unreachable.__enter__()
     with pytest.raises(StoreUnavailable, match="nothing listens"):

@@ -120,9 +120,9 @@ def test_a_login_that_reads_the_floor_before_the_account_is_caught(monkeypatch: 
 def test_a_login_that_reads_its_marks_after_hashing_is_caught(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = flow_module("create_session").create_session
 
-    def late(subject: Any, marks: Any, attempt: Any, now: Any, realm: Any) -> Flow[Any]:
+    def late(subject: Any, marks: Any, attempt: Any, *rest: Any, **options: Any) -> Flow[Any]:
         fresh = yield from call(SessionStore.revocation_floor, subject, attempt.client.client_id)
-        session = yield from real(subject, fresh, attempt, now, realm)
+        session = yield from real(subject, fresh, attempt, *rest, **options)
         return session
 
     monkeypatch.setattr(flow_module("login"), "create_session", late)
