@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,8 @@ def test_python_disables_and_enables_by_identifier(issuer: Issuer) -> None:
     subject = issuer.account(identifier=ADA).subject
     assert issuer.disable(identifier=ADA).sequence < issuer.enable(subject).sequence
     assert not issuer.account(subject).disabled
-    for wrong in ({}, {"subject": subject, "identifier": ADA}):
+    wrongs: list[dict[str, Any]] = [{}, {"subject": subject, "identifier": ADA}]
+    for wrong in wrongs:
         with pytest.raises(TypeError, match="either a subject or an identifier"):
             issuer.disable(**wrong)
 
