@@ -18,7 +18,7 @@ from integrations.sync_issuer import PASSWORD as ADA_PASSWORD
 from keyturn import Principal
 from keyturn.errors import ConfigurationError, Unauthenticated
 from keyturn.flows import IssuedCredentials
-from keyturn.integrations.django import KeyturnRequest, required
+from keyturn.integrations.django import KeyturnRequest, form_csrf_token, required
 from keyturn.integrations.django import issuer as project_issuer
 from keyturn.integrations.django.project import integration
 from keyturn.web.wsgi_integration import OVERRIDE
@@ -180,6 +180,11 @@ def test_a_browser_without_a_login_is_sent_to_the_login_page(issuer: SyncIssuer)
             answer = send(Sent("GET", "/private?page=2", page))
             assert answer.values(b"location") == [b"/enter?next=%2Fprivate%3Fpage%3D2"]
             assert send(Sent("GET", "/private")).status == 401
+
+
+def test_the_forms_of_one_page_share_their_token(issuer: SyncIssuer) -> None:
+    request = RequestFactory().get("/enter", secure=True)
+    assert form_csrf_token(request) == form_csrf_token(request)
 
 
 def test_a_form_of_a_template_signs_up_by_its_hidden_token(issuer: SyncIssuer) -> None:

@@ -273,6 +273,17 @@ def test_a_form_of_a_template_logs_in_by_its_hidden_token(app: Flask) -> None:
     assert client.get("/private", base_url=ISSUER).status_code == 200
 
 
+def test_the_forms_of_one_page_share_their_token_and_cookie(app: Flask) -> None:
+    @app.get("/enter")
+    def enter() -> str:
+        return render_template_string("{{ keyturn_csrf_token() }} {{ keyturn_csrf_token() }}")
+
+    answer = app.test_client().get("/enter", base_url=ISSUER)
+    first, second = answer.text.split()
+    assert first == second
+    assert len(answer.headers.getlist("Set-Cookie")) == 1
+
+
 def test_a_view_of_ones_own_logs_in_and_out(app: Flask, issuer: SyncIssuer) -> None:
     (auth,) = app.extensions["keyturn"]
 

@@ -79,8 +79,8 @@ class Keyturn:
         return _add_cookies(response, self.auth.pages.logout_cookies())
 
     def csrf_token(self) -> str:
-        """Return the hidden field of the forms of this page. Templates call it as ``keyturn_csrf_token()``."""
-        token = self.auth.pages.form_token(request.environ)
+        """Return the hidden field of each form of this page. Templates call it as ``keyturn_csrf_token()``."""
+        token = self.auth.form_token(request.environ)
         after_this_request(lambda response: _add_cookies(response, token.cookies))
         return token.token.reveal()
 
@@ -100,7 +100,8 @@ principal = cast(Principal, LocalProxy(lambda: web.current_principal(request.env
 
 
 def _add_cookies(response: _Response, cookies: Iterable[str]) -> _Response:
-    response.headers.extend(("Set-Cookie", each) for each in cookies)
+    present = response.headers.getlist("Set-Cookie")
+    response.headers.extend(("Set-Cookie", each) for each in cookies if each not in present)
     response.headers["Cache-Control"] = "no-store"
     return response
 

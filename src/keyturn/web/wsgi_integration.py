@@ -15,6 +15,7 @@ from keyturn.web.application import IssuerLike
 from keyturn.web.auth import PRINCIPAL, Requirement
 from keyturn.web.config import DEFAULT_PREFIX
 from keyturn.web.cors import origin_values, preflight_reply
+from keyturn.web.form_token import FormToken
 from keyturn.web.message import Reply
 from keyturn.web.pages import WsgiPages
 from keyturn.web.wsgi import WsgiEndpoints, cors_request_headers, start_reply, text_headers
@@ -40,6 +41,8 @@ __all__ = [
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """Methods that a framework has to pass to the endpoints, which refuse those that a path does not take."""
+
+_FORM_TOKENS = "keyturn.form_tokens"
 
 OVERRIDE = "keyturn.override"
 """Key of the environment by which a test of an application names the principal of its request.
@@ -131,6 +134,14 @@ class WsgiIntegration(WsgiAuth):
             return await asyncio.to_thread(self.identify, environ, requirement)
         environ[PRINCIPAL] = found = self._check(found, requirement)
         return found
+
+    def form_token(self, environ: "WSGIEnvironment") -> FormToken:
+        """Return the token for every form of a page. Raises as ``AsgiPages.form_token``."""
+        tokens: dict[WsgiIntegration, FormToken] = environ.setdefault(_FORM_TOKENS, {})
+        if self not in tokens:
+            # A browser keeps one cookie: with another one per form, only the last form of a page would be valid.
+            tokens[self] = self.pages.form_token(environ)
+        return tokens[self]
 
     def answer(self, environ: "WSGIEnvironment") -> Reply:
         """Answer a request of an endpoint."""

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from keyturn.integrations.django.project import environ_of, integration
+from keyturn.integrations.django.project import integration
 from keyturn.web.wsgi_integration import IssuedCredentials
 
 _Response = TypeVar("_Response", bound=HttpResponseBase)
@@ -25,8 +25,8 @@ def add_logout(response: _Response) -> _Response:
 
 
 def form_csrf_token(request: HttpRequest) -> str:
-    """Return the hidden field ``csrf_token`` of the forms of this page. The middleware adds the cookies it needs."""
-    token = integration().pages.form_token(environ_of(request))
+    """Return the hidden field ``csrf_token`` of each form of this page. The middleware adds the cookies it needs."""
+    token = integration().form_token(request.META)
     defer_cookies(request, token.cookies)
     return token.token.reveal()
 
