@@ -54,9 +54,14 @@ class Page(HTMLParser):
         return found
 
 
+def open_browser(url: str, name: str) -> httpx.Client:
+    """Return a client that asks for pages of ``url`` as a browser does. ``name``: its User-Agent."""
+    return httpx.Client(base_url=url, headers={"User-Agent": name, "Accept": "text/html,*/*;q=0.8"}, timeout=30)
+
+
 def open_page(browser: httpx.Client, path: str = "/") -> Page:
-    """Open a page."""
-    return Page(browser.get(path))
+    """Open a page; follow the redirection to the login page."""
+    return Page(browser.get(path, follow_redirects=True))
 
 
 def send(browser: httpx.Client, form: Form, headers: dict[str, str] | None = None, **typed: str) -> Page:

@@ -82,11 +82,11 @@ class App:
 
 @contextmanager
 def running(command: str, data: Path, **variables: str) -> Iterator[App]:
-    """Run uvicorn by ``command``, on a free port and with ``data`` as the data directory, until the block ends."""
+    """Run a server by ``command``, on a free port and with ``data`` as the data directory, until the block ends."""
     port = free_port()
     app = App(f"{command} --port {port}", port, environment(KEYTURN_DATA_DIR=str(data), **variables))
     try:
-        app.wait_for("Uvicorn running on")  # logged once it listens
+        app.wait_for("unning on http")  # logged once it listens
         yield app
     finally:
         app.stop()
