@@ -1,4 +1,4 @@
-"""``examples/jwt_app``, run by the commands of its README beside a real server."""
+"""``examples/jwt_app``, each API and the client by the commands of the README, beside a real server."""
 
 import fcntl
 import json
@@ -17,12 +17,13 @@ from docs.page import REPOSITORY
 from examples.running import EXAMPLES, App, commands_of, environment, running
 from server_process import ServerProcess
 
-SERVE, SIGN_UP, API, CLIENT = commands_of("jwt_app")
+SERVE, SIGN_UP, FASTAPI, LITESTAR, CLIENT = commands_of("jwt_app")
+APIS = {"fastapi": FASTAPI, "litestar": LITESTAR}
 EMAIL, PASSWORD = "edith@example.com", "violet umbrella 7 o clock"
 AN_HOUR_AGO = "-3600 all"
 """An access token that is issued then has expired by now."""
 CALLS = 20
-LOGINS = 6
+LOGINS = 6 * len(APIS)
 """Logins of an hour ago, one for each test that takes one."""
 
 
@@ -35,7 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     assert SERVE == "KEYTURN_CREDENTIALS=jwt scripts/serve"
     folder = tmp_path_factory.mktemp("jwt_app")
     (folder / "clock").write_text(AN_HOUR_AGO)
-    settings = {"KEYTURN_CREDENTIALS": "jwt", "KEYTURN_REFRESH_GRACE_SECONDS": "0"}
+    limits = {"KEYTURN_LOGIN_LIMIT_PER_ACCOUNT": "100"}  # the clients log in at the same time
+    settings = {"KEYTURN_CREDENTIALS": "jwt", "KEYTURN_REFRESH_GRACE_SECONDS": "0", **limits}
     server = ServerProcess(folder / "data", settings=settings, clock=folder / "clock")
     server.start()
     try:
@@ -52,10 +54,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         server.stop()
 
 
-@pytest.fixture(scope="module")
-def api(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    command = API.removesuffix(" --port 8001")
-    assert command != API
+@pytest.fixture(scope="module", params=APIS)
+def api(
+    request: pytest.FixtureRequest, server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[App]:
+    command = APIS[request.param]
+    assert f" {request.param}_api:app --port 8001" in command
     with running(command, tmp_path_factory.mktemp("unused"), ISSUER=server.url) as started:
         yield started
 
@@ -225,6 +229,7 @@ def test_a_link_in_place_of_the_lock_is_not_followed(client: Client) -> None:
     assert victim.read_text() == "precious"
 
 
-def test_the_app_and_its_client_are_small() -> None:
-    assert len((EXAMPLES / "jwt_app" / "api.py").read_text().splitlines()) <= 25
-    assert len((EXAMPLES / "jwt_app" / "client.py").read_text().splitlines()) <= 45
+@pytest.mark.parametrize("name", [*(f"{each}_api" for each in APIS), "client"])
+def test_the_apis_and_their_client_are_small(name: str) -> None:
+    lines = (EXAMPLES / "jwt_app" / f"{name}.py").read_text().splitlines()
+    assert len(lines) <= (45 if name == "client" else 25)
