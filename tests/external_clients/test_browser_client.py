@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from external_clients.browser_site import Site, page_server, running_site
-from keyturn.errors import SessionEnded
+from keyturn.errors import TokenRevoked
 from server_process.process import PASSWORD
 
 EMAIL = "ada@example.com"
@@ -170,7 +170,7 @@ def test_a_page_of_a_trusted_origin_does_everything(browser: Browser, deliver: s
         assert site.refreshes == (0 if deliver == "cookie" else 3)
         other = site.issuer.login(EMAIL, PASSWORD, deliver="cookie").session_token
         assert (call(page, "logoutOthers")["within_seconds"], call(page, "session")["sid"]) == (5, account["sid"])
-        with pytest.raises(SessionEnded):
+        with pytest.raises(TokenRevoked):
             site.issuer.verify(other)
         if deliver == "tokens":
             assert context.storage_state() == {"cookies": [], "origins": []}
