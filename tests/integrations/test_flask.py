@@ -149,7 +149,6 @@ def test_nothing_is_judged_before_a_view_asks(app: Flask) -> None:
 
 
 def test_an_asynchronous_view_is_decorated_alike(issuer: SyncIssuer) -> None:
-    pytest.importorskip("asgiref")
     app = Flask(__name__)
     auth = Keyturn(app, issuer)
 

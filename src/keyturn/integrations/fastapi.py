@@ -4,16 +4,14 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Security, WebSocket
+from fastapi import FastAPI, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 from starlette.routing import Route
-from starlette.websockets import WebSocketState
 
 from keyturn.web.asgi_integration import (
     GUARD,
-    AsgiIntegration,
     AsyncVerifier,
     OpenableIssuer,
     Principal,
@@ -21,6 +19,7 @@ from keyturn.web.asgi_integration import (
     Requirement,
     Verifier,
 )
+from keyturn.web.starlette_integration import StarletteIntegration
 
 __all__ = ["Keyturn", "Principal", "Refusal"]
 
@@ -46,7 +45,7 @@ class _VisitorScheme(_Scheme):
         return await self._authenticate(connection.scope)
 
 
-class Keyturn(AsgiIntegration):
+class Keyturn(StarletteIntegration):
     """Authentication of a FastAPI application.
 
     ``issuer``: an ``AsyncIssuer``, or its URL; default: one by the environment. Its endpoints are added to the
@@ -71,14 +70,7 @@ class Keyturn(AsgiIntegration):
         super().__init__(issuer, verifier=verifier, login_page=login_page, **options)
         self.required = _CallerScheme(self.require)
         self.optional = _VisitorScheme(functools.partial(self.authenticate, optional=True))
-        if self.endpoints is not None:
-            route = Route("/", self.endpoints)
-            route.path_regex = self.endpoints.pattern  # one match before each request, not one for each path
-            app.router.routes.insert(0, route)
-        app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)
-        app.add_exception_handler(Refusal, self._answer)
-        build = app.build_middleware_stack
-        app.build_middleware_stack = lambda: self.with_cors(build())  # type: ignore[method-assign]  # around errors, too
+        self.install(app, self.endpoints and Route("/", self.endpoints))
         self._document(app)
 
     @functools.cache  # noqa: B019 - one application has one Keyturn; a dependency is overridden by its identity
@@ -98,14 +90,3 @@ class Keyturn(AsgiIntegration):
             return app.openapi_schema if app.openapi_schema is not None else self.merge_openapi(build())
 
         app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-
-    async def _answer(self, connection: HTTPConnection, refusal: Exception) -> Any:
-        assert isinstance(refusal, Refusal)  # noqa: S101 - of the class that this handler is registered for
-        if isinstance(connection, WebSocket):
-            return await self._close(refusal, connection)
-        return functools.partial(self.refuse, refusal)
-
-    async def _close(self, refusal: Refusal, websocket: WebSocket) -> None:
-        if websocket.application_state is WebSocketState.CONNECTING:
-            return await self.refuse(refusal, websocket.scope, websocket.receive, websocket.send)
-        return await websocket.close(1008, refusal.code)

@@ -8,24 +8,22 @@ from typing import Any, ParamSpec, TypeVar
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Route
-from starlette.websockets import WebSocket, WebSocketState
 
 from keyturn.web.asgi_integration import (
-    AsgiIntegration,
     AsyncVerifier,
     OpenableIssuer,
     Principal,
-    Refusal,
     Requirement,
     Verifier,
 )
+from keyturn.web.starlette_integration import StarletteIntegration
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Handler = Callable[_P, Awaitable[_T]]
 
 
-class Keyturn(AsgiIntegration):
+class Keyturn(StarletteIntegration):
     """Authentication of a Starlette application.
 
     ``issuer``: an ``AsyncIssuer``, or its URL; default: one by the environment. Its endpoints are added to the
@@ -45,14 +43,7 @@ class Keyturn(AsgiIntegration):
         **options: Any,
     ) -> None:
         super().__init__(issuer, verifier=verifier, login_page=login_page, **options)
-        if self.endpoints is not None:
-            route = Route("/", self.endpoints)
-            route.path_regex = self.endpoints.pattern  # one match before each request, not one for each path
-            app.router.routes.insert(0, route)
-        app.router.lifespan_context = self.wrap_lifespan(app.router.lifespan_context)
-        app.add_exception_handler(Refusal, self._answer)
-        build = app.build_middleware_stack
-        app.build_middleware_stack = lambda: self.with_cors(build())  # type: ignore[method-assign]  # around errors, too
+        self.install(app, self.endpoints and Route("/", self.endpoints))
 
     def required(self, handler: _Handler[_P, _T]) -> _Handler[_P, _T]:
         """Require a credential: ``request.user`` is the ``Principal`` then. For functions and methods, and WebSockets.
@@ -89,17 +80,6 @@ class Keyturn(AsgiIntegration):
             return wrapper
 
         return decorate
-
-    async def _answer(self, connection: HTTPConnection, refusal: Exception) -> Any:
-        assert isinstance(refusal, Refusal)  # noqa: S101 - of the class that this handler is registered for
-        if isinstance(connection, WebSocket):
-            return await self._close(refusal, connection)
-        return functools.partial(self.refuse, refusal)
-
-    async def _close(self, refusal: Refusal, websocket: WebSocket) -> None:
-        if websocket.application_state is WebSocketState.CONNECTING:
-            return await self.refuse(refusal, websocket.scope, websocket.receive, websocket.send)
-        return await websocket.close(1008, refusal.code)
 
 
 def _position(handler: Callable[..., object]) -> int:

@@ -56,6 +56,9 @@ class AsgiIntegration(AsgiAuth):
         trusted_origins: tuple[str, ...] = (),
         **settings: Any,
     ) -> None:
+        if settings and (verifier is not None or not isinstance(issuer, str | None)):
+            # A setting that changes nothing, such as a stricter profile, would be believed to hold.
+            raise ConfigurationError(f"an issuer or a verifier has its own settings; unused: {', '.join(settings)}")
         if isinstance(issuer, str):
             issuer = keyturn.AsyncIssuer.from_env(issuer=issuer, **settings)
         elif issuer is None and verifier is None:

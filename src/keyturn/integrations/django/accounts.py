@@ -19,7 +19,7 @@ class UserAccounts:
         """Return the account of a user name, as the login of Django finds it."""
         model = _model()
         try:
-            return _login(_manager().get_by_natural_key(identifier))
+            return _login(_user_manager().get_by_natural_key(identifier))
         except model.DoesNotExist:
             return None
 
@@ -31,13 +31,13 @@ class UserAccounts:
     def user(self, subject: str) -> AbstractBaseUser | None:
         """Return the user of a primary key. A text that is no key of the model is of no user."""
         try:
-            return cast("AbstractBaseUser | None", _manager().filter(pk=subject).first())
+            return cast("AbstractBaseUser | None", _user_manager().filter(pk=subject).first())
         except (ValueError, TypeError):
             return None
 
     def set_password(self, subject: str, new: str, expected: str) -> bool:
         """Replace a hash if it is ``expected``, in one UPDATE."""
-        return bool(_manager().filter(pk=subject, password=expected).update(password=new))
+        return bool(_user_manager().filter(pk=subject, password=expected).update(password=new))
 
     def create(self, identifier: str, password_hash: str) -> Any:
         """Create a user; None if the name is taken."""
@@ -63,7 +63,7 @@ def _database() -> str:
     return router.db_for_write(_model())
 
 
-def _manager() -> BaseUserManager[Any]:
+def _user_manager() -> BaseUserManager[Any]:
     return cast("BaseUserManager[Any]", _model()._default_manager.db_manager(_database()))
 
 
