@@ -1,6 +1,6 @@
 """Read forms and messages from HTML, and send a form as a browser does."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 import httpx
@@ -8,7 +8,7 @@ import httpx
 
 @dataclass
 class Form:
-    """One form. ``fields``: its inputs with their values. ``button``: the text of its button."""
+    """One button of a form, with its text. ``action``: where it leads. ``fields``: inputs with their values."""
 
     action: str
     method: str
@@ -37,6 +37,8 @@ class Page(HTMLParser):
             self.forms.append(Form(attributes["action"], attributes["method"]))
         elif tag == "input":
             self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif tag == "button" and "formaction" in attributes:
+            self.forms.append(replace(self.forms[-1], action=attributes["formaction"], button=""))
 
     def handle_endtag(self, tag: str) -> None:
         self._open = ""
@@ -49,7 +51,7 @@ class Page(HTMLParser):
             self.alert += data.strip()
 
     def form(self, button: str) -> Form:
-        """Return the only form with this button."""
+        """Return the only form with this button, as the button sends it."""
         [found] = [each for each in self.forms if each.button == button]
         return found
 

@@ -31,6 +31,13 @@ def environment(**variables: str) -> dict[str, str]:
     return {**rest, **HIGH_LIMITS, "PYTHONUNBUFFERED": "1", **variables}
 
 
+def clock_variables(file: Path) -> dict[str, str]:
+    """Return the variables for an environment whose Python processes add the offset in ``file`` to their clocks."""
+    stepped = REPOSITORY / "tests" / "server_process" / "stepped_clock.py"
+    folder = Path(__file__).with_name("clock")
+    return {"PYTHONPATH": str(folder), "STEPPED_CLOCK": str(stepped), "CLOCK_FILE": str(file)}
+
+
 class App:
     """A running command. ``url``: where it listens."""
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from docs.page import REPOSITORY
-from examples.running import EXAMPLES, App, commands_of, environment, running
+from examples.running import App, commands_of, environment, running
 from server_process import ServerProcess
 
 SERVE, SIGN_UP, FASTAPI, LITESTAR, CLIENT = commands_of("jwt_app")
@@ -227,9 +227,3 @@ def test_a_link_in_place_of_the_lock_is_not_followed(client: Client) -> None:
     assert process.returncode == 1
     assert "Too many levels of symbolic links" in complaints
     assert victim.read_text() == "precious"
-
-
-@pytest.mark.parametrize("name", [*(f"{each}_api" for each in APIS), "client"])
-def test_the_apis_and_their_client_are_small(name: str) -> None:
-    lines = (EXAMPLES / "jwt_app" / f"{name}.py").read_text().splitlines()
-    assert len(lines) <= (45 if name == "client" else 25)
