@@ -218,6 +218,10 @@ def test_a_page_of_a_trusted_origin_may_call_views(issuer: SyncIssuer) -> None:
             assert allowed(send(Sent("GET", "/private", (HOST, origin)))) == [b"https://shop.example"]
             refused = send(Sent("GET", "/private", (HOST, other)))
             assert (allowed(refused), refused.values(b"vary")) == ([], [b"Origin"])
+        body = json.dumps({"email": "grace@example.com", "password": PASSWORD}).encode()
+        assert front.send(Sent("POST", "/auth/signup", (HOST, JSON, other), body)).status == 403
+        signed_up = front.send(Sent("POST", "/auth/signup", (HOST, JSON, origin), body))
+        assert (signed_up.status, allowed(signed_up)) == (201, [b"https://shop.example"])
 
 
 def allowed(answer: Answer) -> list[bytes]:

@@ -256,6 +256,10 @@ def test_a_page_of_a_trusted_origin_may_call_views(issuer: SyncIssuer) -> None:
     assert client.get("/own", headers=trusted).access_control_allow_origin == "*"
     refused = client.get("/orders", headers={"Origin": "https://evil.example"})
     assert (refused.access_control_allow_origin, refused.headers["Vary"]) == (None, "Origin")
+    account = {"email": "grace@example.com", "password": PASSWORD}
+    assert client.post("/auth/signup", json=account, headers={"Origin": "https://evil.example"}).status_code == 403
+    signed_up = client.post("/auth/signup", json=account, headers=trusted)
+    assert (signed_up.status_code, signed_up.access_control_allow_origin) == (201, "https://shop.example")
 
 
 def test_a_form_of_a_template_logs_in_by_its_hidden_token(app: Flask) -> None:

@@ -1,11 +1,13 @@
 """Pages of other origins that call applications in Starlette, FastAPI and Litestar."""
 
+import json
+
 import pytest
 
 from integrations.framework_apps import APPS
 from integrations.framework_client import Build, ask
 from keyturn import AsyncIssuer
-from web.exchanges import HOST, Sent, send_asgi
+from web.exchanges import HOST, JSON, PASSWORD, Sent, send_asgi
 
 PAGE = (b"origin", b"https://app.example.com")
 
@@ -23,6 +25,15 @@ def test_a_page_of_a_trusted_origin_may_call_and_read_refusals(build: Build, iss
     for answer in (asked, *(ask(app, path, PAGE) for path in paths)):
         assert answer.values(b"access-control-allow-origin") == [b"https://app.example.com"], answer
         assert answer.values(b"access-control-allow-credentials") == [b"true"]
+
+
+def test_a_page_of_a_trusted_origin_may_sign_up(build: Build, issuer: AsyncIssuer) -> None:
+    app, _ = build(issuer=issuer, trusted_origins=("https://app.example.com",))
+    body = json.dumps({"email": "ada@example.com", "password": PASSWORD}).encode()
+    other = send_asgi(app, Sent("POST", "/auth/signup", (HOST, JSON, (b"origin", b"https://evil.example")), body))
+    assert other.status == 403
+    answer = send_asgi(app, Sent("POST", "/auth/signup", (HOST, JSON, PAGE), body))
+    assert (answer.status, answer.values(b"access-control-allow-origin")) == (201, [b"https://app.example.com"])
 
 
 @pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"https://app.example.com.evil.example"])

@@ -83,13 +83,19 @@ class EndpointsApplication:
     """Common part of ``AsgiEndpoints`` and ``WsgiEndpoints``.
 
     ``observe``: called after each reply, for logs and metrics. It must not raise. ``prefix``: path of the endpoints.
+    ``trusted_origins``: other origins whose pages may call, beside those of the settings.
     Raises ``ConfigurationError`` for settings that are no origin or no network, and for a prefix that is no path.
     """
 
     def __init__(
-        self, issuer: IssuerLike, observe: Callable[[Exchange], None] | None = None, *, prefix: str = DEFAULT_PREFIX
+        self,
+        issuer: IssuerLike,
+        observe: Callable[[Exchange], None] | None = None,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        trusted_origins: tuple[str, ...] = (),
     ) -> None:
-        self._config = web_config_of(issuer)
+        self._config = web_config_of(issuer, trusted_origins)
         self._mount = Mount(self._config, prefix)
         warn_of_shared_cookies(self._mount)
         self._trusted: tuple[TrustedNetwork, ...] = parse_networks(split_list(issuer.settings.trusted_proxies))

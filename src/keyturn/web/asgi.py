@@ -33,6 +33,7 @@ class AsgiEndpoints(EndpointsApplication):
 
     Mount it at the root of the issuer's host, or at its prefix and once more at ``/.well-known``. ``issuer``: an
     ``AsyncIssuer``. ``observe``: called after each reply. ``prefix``: path of the endpoints below the issuer's URL.
+    ``trusted_origins``: other origins whose pages may call, beside those of the issuer's settings.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class AsgiEndpoints(EndpointsApplication):
         observe: Callable[[Exchange], None] | None = None,
         *,
         prefix: str = DEFAULT_PREFIX,
+        trusted_origins: tuple[str, ...] = (),
     ) -> None:
         if not hasattr(issuer, "ready"):
             raise ConfigurationError("AsgiEndpoints needs an AsyncIssuer; for an Issuer use WsgiEndpoints")
-        super().__init__(issuer, observe, prefix=prefix)
+        super().__init__(issuer, observe, prefix=prefix, trusted_origins=trusted_origins)
         self._issuer = issuer
         self._running = 0
 

@@ -65,8 +65,9 @@ class AsgiIntegration(AsgiAuth):
             issuer = keyturn.AsyncIssuer.from_env(**settings)
         super().__init__(issuer, verifier, trusted_origins=trusted_origins)
         self._issuer, self._verifier = issuer, verifier
-        self.endpoints = None if issuer is None else AsgiEndpoints(issuer, prefix=prefix)
-        if self.endpoints is not None:
+        self.endpoints: AsgiEndpoints | None = None
+        if issuer is not None:
+            self.endpoints = AsgiEndpoints(issuer, prefix=prefix, trusted_origins=trusted_origins)
             self._error_page = self.endpoints.config.error_page
         self._has_login_page = login_page is not None
         self._pages = None if issuer is None else AsgiPages(issuer, login_page or "/login", step_up_page)

@@ -52,6 +52,7 @@ class WsgiEndpoints(EndpointsApplication):
 
     Mount it at the root of the issuer's host, or at its prefix and once more at ``/.well-known``. ``issuer``: an
     ``Issuer``. ``observe``: called after each reply. ``prefix``: path of the endpoints below the issuer's URL.
+    ``trusted_origins``: other origins whose pages may call, beside those of the issuer's settings.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class WsgiEndpoints(EndpointsApplication):
         observe: Callable[[Exchange], None] | None = None,
         *,
         prefix: str = DEFAULT_PREFIX,
+        trusted_origins: tuple[str, ...] = (),
     ) -> None:
         if hasattr(issuer, "ready"):
             raise ConfigurationError("WsgiEndpoints needs an Issuer; for an AsyncIssuer use AsgiEndpoints")
-        super().__init__(issuer, observe, prefix=prefix)
+        super().__init__(issuer, observe, prefix=prefix, trusted_origins=trusted_origins)
         self._issuer = issuer
         self._slots = BoundedSemaphore(MAX_REQUESTS)
         self._process = os.getpid()

@@ -85,13 +85,15 @@ class WsgiIntegration(WsgiAuth):
         verifier = options.get("verifier")
         if issuer is None and verifier is None:
             issuer = keyturn.Issuer.from_env(**settings or {})
-        super().__init__(issuer, verifier, trusted_origins=options.get("trusted_origins", ()))
+        origins = options.get("trusted_origins", ())
+        super().__init__(issuer, verifier, trusted_origins=origins)
         self.rules: tuple[str, ...] = ()
         self._pages: WsgiPages | None = None
         self._endpoints: WsgiEndpoints | None = None
         self._has_login_page = "login_page" in options
         if issuer is not None:
-            self._endpoints = WsgiEndpoints(issuer, prefix=options.get("prefix", DEFAULT_PREFIX))
+            prefix = options.get("prefix", DEFAULT_PREFIX)
+            self._endpoints = WsgiEndpoints(issuer, prefix=prefix, trusted_origins=origins)
             self._error_page = self._endpoints.config.error_page
             below = urlsplit(self._endpoints.config.route_url("/auth/")).path
             others = (each for each in self._endpoints.paths if not each.startswith(below))
