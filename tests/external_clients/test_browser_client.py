@@ -282,6 +282,18 @@ def test_a_session_that_ended_before_a_refresh_is_reported(browser: Browser, del
         assert (refused["code"], refused["isLoggedOut"], call(page, "session")) == ("token_revoked", True, None)
 
 
+@pytest.mark.parametrize("deliver", ["tokens", "token-cookies", "cookie"])
+def test_a_session_that_timed_out_is_reported_each_time(browser: Browser, deliver: str) -> None:
+    with logged_in(browser, deliver, profile="browser-strict") as (site, context, page):
+        other = tab(context, site, deliver=deliver)
+        site.clock.now += 31 * 60
+        assert order(page) != RECEIVED
+        for each in (page, other, tab(context, site, deliver=deliver)):
+            assert [call(each, method) for method in ("session", "logout", "session", "logoutAll")] == [None] * 4
+        assert "error" not in call(page, "login", EMAIL, PASSWORD)
+        assert order(page) == RECEIVED
+
+
 def test_a_refresh_cookie_that_is_gone_is_reported_as_a_logout(browser: Browser) -> None:
     with logged_in(browser) as (site, context, page):
         context.clear_cookies(name="kt_refresh")

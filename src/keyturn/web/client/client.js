@@ -149,7 +149,7 @@ export function createClient({ url = new URL(".", import.meta.url), deliver, ori
       if (tokens === held) keep(answer); // else: a login or a logout was faster
     } catch (error) {
       error.isLoggedOut ||= error.code === "invalid_member"; // the refresh cookie is gone
-      if (error.isLoggedOut && tokens === held) forget();
+      if (error.isLoggedOut && tokens === held) tokens = undefined; // cookies stay, and need the CSRF token to be refused
       throw error;
     }
   };
@@ -168,7 +168,7 @@ export function createClient({ url = new URL(".", import.meta.url), deliver, ori
       return receipt;
     } catch (error) {
       if (!error.isLoggedOut) throw error;
-      forget();
+      tokens = undefined;
       return null;
     }
   };
