@@ -17,11 +17,17 @@ from django.core.management import call_command
 from django.http import HttpRequest, JsonResponse
 from django.test import Client, override_settings
 from django.urls import include, path
+from ninja import NinjaAPI
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from integrations.sync_issuer import SETTINGS
 from keyturn.core.types import Subject
 from keyturn.errors import AccountExists, LoginFailed
-from keyturn.integrations.django import issuer
+from keyturn.integrations.django import issuer, required
+from keyturn.integrations.django.ninja import KeyturnAuth, add_refusals
+from keyturn.integrations.django.rest_framework import KeyturnAuthentication
 
 PASSWORD = "violet umbrella 7 o clock"
 MIDDLEWARE = [
@@ -55,7 +61,37 @@ async def async_whoami(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"user": (await request.auser()).get_username()})
 
 
+@required
+def mine(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": request.user.get_username()})
+
+
+class Mine(APIView):
+    authentication_classes = (KeyturnAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Any) -> Response:
+        return Response({"user": request.user.get_username(), "subject": request.auth.subject})
+
+
+api = NinjaAPI(urls_namespace="keyturn-users")
+add_refusals(api)
+
+
+@api.get("/mine", auth=KeyturnAuth())
+def ninja_mine(request: Any) -> dict[str, str]:
+    return {"user": request.user.get_username(), "subject": request.auth.subject}
+
+
+@api.get("/async-mine", auth=KeyturnAuth())
+async def async_ninja_mine(request: Any) -> dict[str, str]:
+    return {"user": (await request.auser()).get_username()}
+
+
 urlpatterns = [
+    path("mine", mine),
+    path("rest/mine", Mine.as_view()),
+    path("ninja/", api.urls),
     path("", include("keyturn.integrations.django.urls")),
     path("admin/", admin.site.urls),
     path("enter", LoginView.as_view(template_name="admin/login.html", next_page="/whoami")),
@@ -94,6 +130,11 @@ def user_of(client: Client) -> str:
     return name
 
 
+def enter_by_endpoint(client: Client) -> None:
+    body = {"email": "ada", "password": PASSWORD, "deliver": "cookie"}
+    assert client.post("/auth/login", body, "application/json", secure=True).status_code == 200
+
+
 def enter(client: Client, path: str = "/enter", password: str = PASSWORD) -> int:
     return client.post(path, {"username": "ada", "password": password}, secure=True).status_code
 
@@ -104,8 +145,7 @@ def subject() -> str:
 
 def test_a_login_by_an_endpoint_is_the_user_of_the_project(client: Client) -> None:
     assert user_of(client) == ""
-    body = {"email": "ada", "password": PASSWORD, "deliver": "cookie"}
-    assert client.post("/auth/login", body, "application/json", secure=True).status_code == 200
+    enter_by_endpoint(client)
     assert client.get("/whoami", secure=True).json() == {"user": "ada", "staff": True}
     assert client.get("/async-whoami", secure=True).json() == {"user": "ada"}
     assert client.get("/admin/", secure=True).status_code == 200
@@ -146,6 +186,29 @@ def test_a_session_of_django_alone_is_no_login(client: Client) -> None:
     del client.cookies["__Host-kt_session"]
     assert "sessionid" in client.cookies
     assert user_of(client) == ""
+
+
+@pytest.mark.parametrize("middleware", [MIDDLEWARE, MIDDLEWARE[:1]])
+@pytest.mark.parametrize("page", ["rest/mine", "ninja/mine"])
+def test_the_user_of_an_api_is_the_row_of_the_subject(client: Client, page: str, middleware: list[str]) -> None:
+    with override_settings(MIDDLEWARE=middleware):
+        enter_by_endpoint(client)
+        assert client.get(f"/{page}", secure=True).json() == {"user": "ada", "subject": subject()}
+        assert client.get("/ninja/async-mine", secure=True).json() == {"user": "ada"}
+
+
+@pytest.mark.parametrize(("page", "status"), [("mine", 401), ("rest/mine", 401), ("ninja/mine", 401), ("whoami", 200)])
+def test_a_user_who_became_inactive_by_sql_is_refused_or_anonymous_on_first_use(
+    client: Client, page: str, status: int
+) -> None:
+    enter_by_endpoint(client)
+    assert client.get(f"/{page}", secure=True).json()["user"] == "ada"
+    get_user_model().objects.update(is_active=False)
+    # The session is still accepted: its account was compared within a minute.
+    assert issuer().verify(client.cookies["__Host-kt_session"].value).subject == subject()
+    answer = client.get(f"/{page}", secure=True)
+    assert (answer.status_code, answer.json().get("user")) == (status, "" if status == 200 else None)
+    assert issuer().sessions(subject()) == []
 
 
 def test_accounts_are_the_rows_of_the_user_model(client: Client) -> None:

@@ -89,10 +89,15 @@ class OwnAccountStore:
         raise NotFound(f"no list of {limit} accounts after {after}", hint=_LIST_THERE)
 
     def load_user(self, subject: Subject) -> Operation[Any]:
-        """Return the application's own object of a subject: that of ``user``, or else of ``load``."""
-        value = self._convert(subject)
-        load = getattr(self._own, "user", None) or self._own.load
-        return None if value is None else (yield from own_call(load, value))
+        """Return the application's own object of a subject, of ``user`` or else of ``load``; None if inactive."""
+        login = yield from self._load_own(subject)
+        if login is not None and login.active:
+            load = getattr(self._own, "user", None)
+            user = login if load is None else (yield from own_call(load, self._convert(subject)))
+            if user is not None:
+                return user
+        yield from self.load(subject)  # ends its sessions now, not within a minute
+        return None
 
     # --- writes ---
 

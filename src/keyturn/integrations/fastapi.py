@@ -54,8 +54,9 @@ class Keyturn(StarletteIntegration):
     ``login_page``: path to which browsers that asked for a page are sent. ``options``: those of ``AsgiIntegration``,
     and settings, such as ``credentials="jwt"``.
     Refusals are raised: ``app.exception_handler(Refusal)`` replaces how they are answered.
-    ``required``, ``optional``: dependencies, of the types ``Principal`` and ``Principal | None``. A test replaces them
-    with ``app.dependency_overrides``.
+    ``required``, ``optional``: dependencies, of the types ``Principal`` and ``Principal | None``. ``user``: of the type
+    of the application's own accounts; it raises as ``load_user``. A test replaces them with
+    ``app.dependency_overrides``.
     """
 
     def __init__(
@@ -69,7 +70,12 @@ class Keyturn(StarletteIntegration):
     ) -> None:
         super().__init__(issuer, verifier=verifier, login_page=login_page, **options)
         self.required = _CallerScheme(self.require)
-        self.optional = _VisitorScheme(functools.partial(self.authenticate, optional=True))
+        self.optional = _VisitorScheme(self.visitor)
+
+        async def user(connection: HTTPConnection, principal: Annotated[Principal, Security(self.required)]) -> Any:
+            return await self.load_user(connection.scope, principal)
+
+        self.user = user
         self.install(app, self.endpoints and Route("/", self.endpoints))
         self._document(app)
 

@@ -1,7 +1,4 @@
-"""Flask: the endpoints, decorators for views, and refusals in the application's error handling.
-
-The principal is in the environment of the request. ``flask.g`` is shared by the requests of one application context.
-"""
+"""Flask: the endpoints, decorators for views, and refusals in the application's error handling."""
 
 from collections.abc import Callable, Iterable
 from functools import partial, wraps
@@ -41,7 +38,10 @@ class Keyturn:
         app.add_template_global(self.csrf_token, "keyturn_csrf_token")
         app.wsgi_app = auth.with_cors(app.wsgi_app)  # type: ignore[assignment]
         if auth.rules:
-            app.register_blueprint(_blueprint(auth))
+            answer, blueprint = partial(_answer, auth), Blueprint("keyturn", __name__)
+            for rule in auth.rules:
+                blueprint.add_url_rule(rule, "answer", answer, methods=web.METHODS, provide_automatic_options=False)
+            app.register_blueprint(blueprint)
 
     @property
     def auth(self) -> web.WsgiIntegration:
@@ -55,6 +55,11 @@ class Keyturn:
     def issuer(self) -> "web.Issuer":
         """The issuer of the current application. Raises as ``auth``; ``ConfigurationError`` at a resource server."""
         return self.auth.issuer
+
+    @property
+    def user(self) -> Any:
+        """The application's own object of the principal. Raises as ``load_user``, ``RuntimeError`` as ``principal``."""
+        return self.auth.load_user(request.environ, web.current_principal(request.environ))
 
     @overload
     def required(self, view: Callable[_P, _R], /) -> Callable[_P, _R]: ...
@@ -95,6 +100,7 @@ class Keyturn:
         return wrapper
 
 
+# Not in flask.g, which the requests of one application context share.
 principal = cast(Principal, LocalProxy(lambda: web.current_principal(request.environ)))
 """Principal of the request; false for an anonymous one. Raises ``RuntimeError`` in a view that has no decorator."""
 
@@ -110,11 +116,5 @@ def _response(reply: web.Reply) -> Response:
     return Response([reply.body], reply.status, web.text_headers(reply))  # the list keeps the Content-Length of HEAD
 
 
-def _blueprint(auth: web.WsgiIntegration) -> Blueprint:
-    def answer(**_: str) -> Response:
-        return _response(auth.answer(request.environ))
-
-    blueprint = Blueprint("keyturn", __name__)
-    for rule in auth.rules:
-        blueprint.add_url_rule(rule, view_func=answer, methods=web.METHODS, provide_automatic_options=False)
-    return blueprint
+def _answer(auth: web.WsgiIntegration, **_: str) -> Response:
+    return _response(auth.answer(request.environ))

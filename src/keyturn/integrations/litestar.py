@@ -47,10 +47,9 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
         config: Any = app_config  # Litestar's own annotations are incomplete
         config.lifespan = [self.lifespan, *config.lifespan]
         app_config.dependencies.setdefault("principal", self.requires())
-        optional = functools.partial(self.authenticate, optional=True)
-        app_config.dependencies.setdefault("optional_principal", Provide(_dependency(optional)))
+        app_config.dependencies.setdefault("optional_principal", Provide(_dependency(self.visitor)))
         config.middleware = [self.with_cors, *config.middleware]
-        config.exception_handlers.setdefault(Refusal, self._answer)
+        config.exception_handlers.setdefault(Refusal, functools.partial(_RefusalResponse, self))
         if app_config.openapi_config is not None:
             # The default configuration is one object, which every application of the process shares.
             app_config.openapi_config = self._document(copy(app_config.openapi_config))
@@ -59,6 +58,11 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
     def requires(self, *scopes: str, fresh: int | None = None) -> Provide:
         """Return a dependency that requires ``scopes``, and an authentication at most ``fresh`` seconds ago."""
         return Provide(_dependency(functools.partial(self.require, requirement=Requirement(scopes, fresh)), scopes))
+
+    @property
+    def user(self) -> Provide:
+        """Dependency: the application's own object of the caller. Raises as ``require_user``."""
+        return Provide(_dependency(self.require_user))
 
     def guard(self, *scopes: str, fresh: int | None = None) -> _Guard:
         """Return a guard that requires what ``requires`` does, for handlers that do not use the principal."""
@@ -81,9 +85,6 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
             if scopes:
                 handler.security = [*(handler.security or ()), {GUARD: [name for each in scopes for name in each]}]
 
-    def _answer(self, _request: object, refusal: Refusal) -> "_RefusalResponse":
-        return _RefusalResponse(self, refusal)
-
     def _document(self, config: OpenAPIConfig) -> OpenAPIConfig:
         build = config.to_openapi_schema
 
@@ -98,7 +99,7 @@ class Keyturn(AsgiIntegration, InitPluginProtocol, ReceiveRoutePlugin):
 
 
 class _RefusalResponse(Response[None]):
-    def __init__(self, auth: AsgiIntegration, refusal: Refusal) -> None:
+    def __init__(self, auth: AsgiIntegration, _request: object, refusal: Refusal) -> None:
         super().__init__(None, status_code=refusal.status)
         self._answer = functools.partial(auth.refuse, refusal)
 

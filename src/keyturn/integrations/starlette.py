@@ -58,12 +58,16 @@ class Keyturn(StarletteIntegration):
 
     def optional(self, handler: _Handler[_P, _T]) -> _Handler[_P, _T]:
         """Accept anonymous requests, too: ``request.user`` is None then."""
-        return self._decorate(functools.partial(self.authenticate, optional=True))(handler)
+        return self._decorate(self.visitor)(handler)
 
     def principal(self, connection: HTTPConnection) -> Principal:
         """Return the principal of a request whose handler is decorated with ``required`` or ``requires``."""
         principal: Principal = connection.scope["user"]
         return principal
+
+    async def user(self, connection: HTTPConnection) -> Any:
+        """Return the application's own object of the principal of such a request. Raises as ``load_user``."""
+        return await self.load_user(connection.scope, self.principal(connection))
 
     def _decorate(
         self, authenticate: Callable[[Any], Awaitable[Principal | None]]

@@ -3,12 +3,12 @@
 import logging
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from keyturn.config.settings import Settings, split_list
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.types import Instant
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import Overloaded, Refusal, Unavailable
 from keyturn.ports import Ports
 from keyturn.web.client_address import TrustedNetwork, parse_networks
@@ -33,6 +33,8 @@ class IssuerParts(Protocol):
     def ports(self) -> Ports: ...
     @property
     def progress(self) -> Callable[[], float]: ...
+    @property
+    def load_user(self) -> Callable[[Subject], Any]: ...
     def present(self) -> tuple[Instant, IssuerConfig]: ...
 
 

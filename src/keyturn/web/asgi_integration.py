@@ -19,6 +19,7 @@ from keyturn.web.connections import serve_socket
 from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.openapi_merge import GUARD, merge
 from keyturn.web.pages import AsgiPages
+from keyturn.web.users import loaded_users, require_principal, require_user
 
 __all__ = [
     "GUARD",
@@ -85,6 +86,27 @@ class AsgiIntegration(AsgiAuth):
         if self._pages is None:
             raise ConfigurationError("a resource server takes no cookies and has no forms: they need an issuer")
         return self._pages
+
+    async def visitor(self, scope: Scope) -> Principal | None:
+        """Return the principal of a request, or None for an anonymous one. Raises as ``authenticate``."""
+        return await self.authenticate(scope, optional=True)
+
+    async def require_user(self, scope: Scope) -> Any:
+        """Return the application's own object of the caller. Raises as ``require``, and as ``load_user``."""
+        return await self.load_user(scope, await self.require(scope))
+
+    async def load_user(self, scope: Scope, principal: Principal | None) -> Any:
+        """Return the application's own object of a principal, which is loaded once per request.
+
+        Raises ``Unauthenticated`` without a principal, ``TokenRevoked`` for an inactive or deleted account,
+        ``StoreUnavailable`` if the accounts fail, ``ConfigurationError`` if the issuer has none of the application.
+        """
+        subject, loaded = require_principal(principal).subject, loaded_users(scope, self)
+        async with loaded.lock:
+            if subject not in loaded:
+                parts = self.issuer.current or await self.issuer.ready()
+                loaded[subject] = await parts.load_user(subject)
+        return require_user(loaded[subject])
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a redirect to the login page or with a refusal."""

@@ -18,6 +18,7 @@ from keyturn.web.cors import origin_values, preflight_reply
 from keyturn.web.form_token import FormToken
 from keyturn.web.message import Reply
 from keyturn.web.pages import WsgiPages
+from keyturn.web.users import loaded_users, require_principal, require_user
 from keyturn.web.wsgi import WsgiEndpoints, cors_request_headers, start_reply, text_headers
 from keyturn.web.wsgi_auth import WsgiAuth
 
@@ -108,6 +109,11 @@ class WsgiIntegration(WsgiAuth):
         return cast("Issuer", self._source)
 
     @property
+    def has_own_accounts(self) -> bool:
+        """True for an issuer over accounts of the application."""
+        return self._source is not None and self._source.config.has_own_accounts
+
+    @property
     def pages(self) -> WsgiPages:
         """Support for the application's own pages. Raises ``ConfigurationError`` at a resource server."""
         if self._pages is None:
@@ -136,6 +142,13 @@ class WsgiIntegration(WsgiAuth):
             return await asyncio.to_thread(self.identify, environ, requirement)
         environ[PRINCIPAL] = found = self._check(found, requirement)
         return found
+
+    def load_user(self, environ: "WSGIEnvironment", principal: Principal | None) -> Any:
+        """Return the application's own object of a principal. As ``AsgiIntegration.load_user``."""
+        subject, loaded = require_principal(principal).subject, loaded_users(environ, self)
+        if subject not in loaded:
+            loaded[subject] = self.issuer.parts.load_user(subject)
+        return require_user(loaded[subject])
 
     def form_token(self, environ: "WSGIEnvironment") -> FormToken:
         """Return the token for every form of a page. Raises as ``AsgiPages.form_token``."""

@@ -7,13 +7,15 @@ from ninja import NinjaAPI
 from ninja.security.base import AuthBase
 
 from keyturn import Principal, Refusal
-from keyturn.integrations.django.project import environ_of, integration, response_of
+from keyturn.integrations.django.project import environ_of, integration, response_of, set_user, user_loader
 from keyturn.web.wsgi_integration import Requirement
 
 
 class KeyturnAuth(AuthBase):
     """Authenticator of an operation, a router or an API. ``request.auth`` is the principal.
 
+    ``request.user``, or ``await request.auser()``, is the user of the accounts of the project, if it keeps any. It is
+    loaded on first use.
     ``scopes``: all of them. ``fresh``: oldest authentication, in seconds.
     """
 
@@ -24,9 +26,13 @@ class KeyturnAuth(AuthBase):
         self._requirement = Requirement(scopes, fresh)
         super().__init__()
 
-    def __call__(self, request: HttpRequest) -> Principal | None:
+    def __call__(self, request: HttpRequest) -> Principal:
         """Return the principal. Raises refusals."""
-        return integration().identify(request.META, self._requirement)
+        principal = cast(Principal, integration().identify(request.META, self._requirement))
+        load = user_loader(request, principal)
+        if load is not None:
+            set_user(request, load)
+        return principal
 
 
 def add_refusals(api: NinjaAPI) -> None:

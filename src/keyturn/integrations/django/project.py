@@ -1,16 +1,19 @@
 """The authentication of the project, as the setting ``KEYTURN`` describes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
-from keyturn import Verifier
+from keyturn import Principal, Verifier
 from keyturn.web import wsgi_integration as web
 
 if TYPE_CHECKING:
@@ -37,6 +40,20 @@ def integration() -> web.WsgiIntegration:
 def issuer() -> "Issuer":
     """Return the issuer of the project. Raises ``ConfigurationError``, also for a resource server, which has none."""
     return integration().issuer
+
+
+def user_loader(request: HttpRequest, principal: Principal) -> Callable[[], Any] | None:
+    """Return a function that loads the user of a principal; None if the project keeps no accounts of its own.
+
+    It raises ``TokenRevoked`` if the user is inactive or deleted.
+    """
+    auth = integration()
+    return partial(auth.load_user, request.META, principal) if auth.has_own_accounts else None
+
+
+def set_user(request: HttpRequest, load: Callable[[], Any]) -> None:
+    """Give a request ``user``, which is loaded on first use, and ``auser()``."""
+    vars(request).update(user=SimpleLazyObject(load), auser=sync_to_async(load))
 
 
 def environ_of(request: HttpRequest) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from typing import Any
 
+from django.utils.functional import SimpleLazyObject
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from keyturn import Principal
-from keyturn.integrations.django.project import integration
+from keyturn.integrations.django.project import integration, user_loader
 from keyturn.web.wsgi_integration import Requirement
 
 
 class PrincipalUser:
-    """User of a request: its principal. ``pk``: the subject."""
+    """User of a request where the project keeps no accounts of its own: its principal. ``pk``: the subject."""
 
     is_authenticated = True
     is_anonymous = False
@@ -27,12 +28,18 @@ class PrincipalUser:
 
 
 class KeyturnAuthentication(BaseAuthentication):
-    """Authentication by session cookie or access token. ``request.auth`` is the principal."""
+    """Authentication by session cookie or access token. ``request.auth`` is the principal.
+
+    ``request.user`` is the user of the project's accounts, who is loaded on first use.
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         """Return the user and the principal; None for an anonymous request. Raises refusals."""
         principal = integration().identify(request.META, None)
-        return None if principal is None else (PrincipalUser(principal), principal)
+        if principal is None:
+            return None
+        load = user_loader(request, principal)
+        return PrincipalUser(principal) if load is None else SimpleLazyObject(load), principal
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750 section 3)."""

@@ -3,17 +3,17 @@
 from functools import partial
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async  # pyright: ignore[reportDeprecated]
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction  # pyright: ignore[reportDeprecated]
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
 
 from keyturn import Refusal
 from keyturn.core.types import Subject
+from keyturn.errors import TokenRevoked
 from keyturn.integrations.django.middleware import GetResponse
 from keyturn.integrations.django.pages import defer_cookies
-from keyturn.integrations.django.project import integration, issuer
+from keyturn.integrations.django.project import integration, issuer, set_user
 
 _USERS = "keyturn.users"
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -35,16 +35,23 @@ class UserMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         """Give the request its user, which is loaded on first use."""
         request.META[_USERS] = True
-        load = partial(load_user, request)
-        vars(request).update(user=SimpleLazyObject(load), auser=sync_to_async(load))
+        set_user(request, partial(load_user, request))
         return self._get_response(request)
 
 
 def load_user(request: HttpRequest) -> Any:
-    """Return the user of a request, or ``AnonymousUser``. Raises refusals, as an optional view does."""
-    principal = integration().identify(request.META, None)
-    user = None if principal is None else issuer().load_user(principal.subject)
-    return AnonymousUser() if user is None else user
+    """Return the user of a request, or ``AnonymousUser``. Raises refusals, as an optional view does.
+
+    In a view that requires a login, the refusal of a user that is inactive or deleted is raised, too.
+    """
+    auth = integration()
+    principal = auth.identify(request.META, None)
+    try:
+        return AnonymousUser() if principal is None else auth.load_user(request.META, principal)
+    except TokenRevoked:
+        if getattr(request, "principal", None) is not None:
+            raise
+        return AnonymousUser()
 
 
 def add_user_session(request: HttpRequest, user: Any, **_: object) -> None:
