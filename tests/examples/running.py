@@ -16,6 +16,8 @@ EXAMPLES = REPOSITORY / "examples"
 INSTALL = "scripts/venv dev\n"
 """The environment that this command makes is the one that runs the tests."""
 START_SECONDS = 60.0
+RUNNING = "unning on http"
+"""What uvicorn and Flask log once they listen."""
 
 
 def commands_of(example: str) -> list[str]:
@@ -88,12 +90,19 @@ class App:
 
 
 @contextmanager
-def running(command: str, data: Path, **variables: str) -> Iterator[App]:
-    """Run a server by ``command``, on a free port and with ``data`` as the data directory, until the block ends."""
-    port = free_port()
-    app = App(f"{command} --port {port}", port, environment(KEYTURN_DATA_DIR=str(data), **variables))
+def running_on(port: int, command: str, text: str, **variables: str) -> Iterator[App]:
+    """Run a server by ``command``, which says ``text`` once it listens on ``port``, until the block ends."""
+    app = App(command, port, environment(**variables))
     try:
-        app.wait_for("unning on http")  # logged once it listens
+        app.wait_for(text)
         yield app
     finally:
         app.stop()
+
+
+@contextmanager
+def running(command: str, data: Path, **variables: str) -> Iterator[App]:
+    """Run a server by ``command``, on a free port and with ``data`` as the data directory, until the block ends."""
+    port = free_port()
+    with running_on(port, f"{command} --port {port}", RUNNING, KEYTURN_DATA_DIR=str(data), **variables) as app:
+        yield app

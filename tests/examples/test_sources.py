@@ -7,7 +7,9 @@ import pytest
 
 from examples.running import EXAMPLES
 
-SOURCES = sorted(each for each in EXAMPLES.rglob("*") if each.is_file() and each.suffix not in (".md", ".pyc"))
+OTHERS = ("node_modules", "__pycache__", "README.md", "package-lock.json")
+FILES = (each for each in EXAMPLES.rglob("*") if each.is_file() and not set(each.parts) & set(OTHERS))
+SOURCES = sorted(FILES)
 PROGRAMS = [each for each in SOURCES if each.suffix == ".py"]
 PUBLIC = re.compile(r"keyturn(\.errors|\.accounts[\w.]*|\.integrations\.[\w.]*)?")
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from examples.running import EXAMPLES, App, clock_variables, commands_of, environment, running
+from examples.running import EXAMPLES, App, clock_variables, commands_of, running, running_on
 from services.ports import free_port
 
 PASSWORD = "a bicycle made of rain"
@@ -60,12 +60,8 @@ def write_page(folder: Path, server: str) -> None:
 def serving(folder: Path, port: int) -> Iterator[str]:
     """Serve a page by the command of the README. Yield its origin."""
     command = PAGE.replace("8001", str(port)).replace("examples/spa_app/page", str(folder))
-    page = App(command, port, environment())
-    try:
-        page.wait_for("Serving HTTP")
+    with running_on(port, command, "Serving HTTP") as page:
         yield page.url
-    finally:
-        page.stop()
 
 
 @pytest.fixture
