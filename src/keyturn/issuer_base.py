@@ -12,6 +12,7 @@ from keyturn.config.components import Clock, Components, build_components, check
 from keyturn.config.data_dir import complete_settings
 from keyturn.config.forks import call_after_fork, keep_inherited
 from keyturn.config.settings import Settings, read_settings
+from keyturn.connections import ConnectionRegistry
 from keyturn.errors import ConfigurationError, Refusal, StoreUnavailable
 from keyturn.flows import drive
 from keyturn.grants import GrantsFunction, make_grants
@@ -120,6 +121,11 @@ class BaseIssuer:
     @parts.setter
     def parts(self, components: Components) -> None:
         self.current = components
+
+    @property
+    def connections(self) -> ConnectionRegistry:
+        """Open connections of this process, which end with their sessions. Raises as ``parts``."""
+        return self.parts.connections
 
     def _open(self) -> Components:
         with self._lock:

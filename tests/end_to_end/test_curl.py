@@ -124,7 +124,8 @@ def test_tokens_in_cookies_are_refreshed_from_cookies(browser: Curl, ada: dict[s
     assert before != after
     assert browser("/auth/session").json["sid"] == issued.json["sid"]
     assert browser("/auth/logout", "-X", "POST").status == 200
-    assert browser("/auth/session").status == 401
+    # curl 7.88 keeps one of several cookies that a response deletes: the other worker may not have read the end yet.
+    assert {status for status, _ in refusals(browser)} == {401}
 
 
 def test_a_step_up_renews_the_cookie_and_voids_the_one_before(

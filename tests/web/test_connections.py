@@ -1,81 +1,24 @@
 """ASGI connections that are closed with their session, in front of applications of every habit."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from connections.harness import BOUND, NOW, ManualSource, principal_of
+from connections.harness import BOUND, NOW, principal_of
 from keyturn import KeySet, Verifier
-from keyturn.connections import AsyncConnection, ConnectionEnd, ConnectionRegistry
-from keyturn.core.principal import Principal
-from keyturn.core.revocation import RevocationKind
 from keyturn.tokens import SigningKey
-from keyturn.web import connections as served
+from keyturn.web import channels
 from keyturn.web.connections import (
     SCOPE_CONNECTION,
     ConnectionClosedError,
-    follow_socket,
-    serve_connected,
+    follow,
     serve_socket,
 )
+from web.connection_client import Client, run
 
 ACCEPT = {"type": "websocket.accept"}
-START = {"type": "http.response.start", "status": 200, "headers": []}
 SESSION_CLOSE = {"type": "websocket.close", "code": 4401, "reason": "session_ended"}
-
-
-class Client:
-    """The server's side of one connection, and what was sent on it. ``auth``: a registry on a manual source."""
-
-    def __init__(self, kind: str = "websocket") -> None:
-        self.source = ManualSource()
-        self.registry = ConnectionRegistry(self.source)
-        self.scope: dict[str, Any] = {"type": kind, "path": "/live"}
-        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.sent: list[dict[str, Any]] = []
-        self.blocked: asyncio.Event | None = None
-
-    def connection(self, principal: Principal, on_end: Callable[[ConnectionEnd], None]) -> AsyncConnection:
-        async def registry() -> ConnectionRegistry:
-            return self.registry
-
-        async def verify(_: str) -> Principal:
-            return principal_of(credential="access", expires_in=900)
-
-        return AsyncConnection(registry, verify, principal, on_end)
-
-    async def send(self, message: Any) -> None:
-        self.sent.append(message)
-        if self.blocked is not None and not message["type"].endswith("close"):
-            await self.blocked.wait()
-
-    def serve(self, app: Any, principal: Principal | None = None, auth: Any = None) -> "asyncio.Task[None]":
-        return asyncio.create_task(
-            serve_connected(
-                app,
-                self.scope,
-                self.incoming.get,
-                self.send,
-                auth=auth or self,
-                principal=principal or principal_of(),
-                error_page="https://auth.example.com/docs/errors",
-            )
-        )
-
-    async def until_sent(self, count: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.sent) < count:  # noqa: ASYNC110 - what the application sends
-                await asyncio.sleep(0.001)
-
-    def revoke(self) -> None:
-        self.source.revoke(RevocationKind.SESSION, "s1")
-
-    @property
-    def is_clean(self) -> bool:
-        return len(self.registry) == 0 and len(asyncio.all_tasks()) == 1
 
 
 async def echo(_: Any, receive: Any, send: Any) -> None:
@@ -91,11 +34,6 @@ async def push(_: Any, receive: Any, send: Any) -> None:
     while True:
         await send({"type": "websocket.send", "text": "news"})
         await asyncio.sleep(0.001)
-
-
-async def run(work: Awaitable[None]) -> None:
-    async with asyncio.timeout(20):
-        await work
 
 
 @pytest.mark.parametrize("app", [echo, push])
@@ -170,7 +108,7 @@ def test_a_socket_that_its_handler_authenticates_twice_is_followed_once() -> Non
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             for _ in range(2):
-                await follow_socket(scope, client, principal_of())
+                await follow(scope, client, principal_of())
             assert len(client.registry) == 1
             await echo(scope, receive, send)
 
@@ -211,7 +149,7 @@ def test_a_client_that_does_not_read_is_closed_all_the_same() -> None:
 
 
 def test_an_application_that_waits_for_something_else_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "CANCEL_SECONDS", 0.05)
+    monkeypatch.setattr(channels, "CANCEL_SECONDS", 0.05)
 
     async def scenario() -> None:
         client = Client()
@@ -337,84 +275,3 @@ def test_a_blocking_verifier_serves_sockets_too() -> None:
         assert len(verify.connections) == 0
 
     asyncio.run(scenario())
-
-
-# --- streams over HTTP ---
-
-
-def test_a_stream_is_completed_when_its_session_ends() -> None:
-    async def app(_: Any, receive: Any, send: Any) -> None:
-        await send(START)
-        while True:
-            await send({"type": "http.response.body", "body": b"data: x\n\n", "more_body": True})
-            await asyncio.sleep(0.001)
-
-    async def scenario() -> list[dict[str, Any]]:
-        client = Client("http")
-        serving = client.serve(app)
-        await client.until_sent(3)
-        client.revoke()
-        await run(serving)
-        assert client.is_clean
-        return client.sent
-
-    sent = asyncio.run(scenario())
-    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
-    assert all(each["more_body"] for each in sent[1:-1])
-
-
-def test_a_stream_that_waits_for_its_client_receives_a_disconnect() -> None:
-    async def scenario() -> None:
-        client = Client("http")
-
-        async def app(_: Any, receive: Any, send: Any) -> None:
-            await send(START)
-            assert await receive() == {"type": "http.disconnect"}
-
-        serving = client.serve(app)
-        await client.until_sent(1)
-        client.revoke()
-        await run(serving)
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("is_stale", "status", "code"), [(False, 401, "session_ended"), (True, 503, "revocation_unknown")]
-)
-def test_a_long_poll_is_answered_with_the_refusal(is_stale: bool, status: int, code: str) -> None:
-    async def scenario() -> list[dict[str, Any]]:
-        client = Client("http")
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await scope[SCOPE_CONNECTION]
-            await send(START)
-
-        serving = client.serve(app)
-        await asyncio.sleep(0.01)
-        if is_stale:
-            client.source.pass_time(BOUND + 1, is_read=False)
-        else:
-            client.revoke()
-        await run(serving)
-        return client.sent
-
-    start, body = asyncio.run(scenario())
-    assert start["status"] == status
-    assert json.loads(body["body"])["code"] == code
-
-
-def test_a_response_that_was_complete_is_left_alone() -> None:
-    async def scenario() -> list[dict[str, Any]]:
-        client = Client("http")
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await send(START)
-            await send({"type": "http.response.body", "body": b"all"})
-            client.revoke()
-            await scope[SCOPE_CONNECTION]
-
-        await run(client.serve(app))
-        return client.sent
-
-    assert asyncio.run(scenario()) == [START, {"type": "http.response.body", "body": b"all"}]

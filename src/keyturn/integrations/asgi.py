@@ -31,7 +31,8 @@ class AuthMiddleware:
     cookie in a request from another origin.
     ``cookie_cache_size``: maximum number of cached Cookie headers, and of cached bearer tokens.
 
-    A WebSocket is closed when its session or its token ends (``web.connections``); one of an anonymous caller is not.
+    A WebSocket, and a streamed response without a length, is closed when its session or its token ends
+    (``web.connections``); one of an anonymous caller is not.
     A refusal is sent as a problem document (``web.problem``) that links to the issuer's error page.
     Raises ``ConfigurationError``.
     """
@@ -67,7 +68,7 @@ class AuthMiddleware:
         except Refusal as refusal:
             return await self._auth.refuse(refusal, scope, receive, send)
         scope[PRINCIPAL] = principal
-        if principal is not None and scope["type"] == "websocket":
+        if principal is not None:
             return await self._auth.serve(self._app, scope, receive, send, principal)
         return await self._app(scope, receive, send)
 

@@ -14,7 +14,7 @@ from keyturn.web.application import AsyncIssuerLike, OpenableIssuer, web_config_
 from keyturn.web.asgi_lifespan import refuse_handshake
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
-from keyturn.web.connections import Connector, follow_socket, serve_connected
+from keyturn.web.connections import Connector, follow, serve_connected, serve_http
 from keyturn.web.cors import origin_values
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
@@ -62,7 +62,10 @@ class AsgiAuth(BaseAuth):
         Raises ``Unauthenticated`` and its subclasses, ``CrossOrigin``, ``CsrfTokenRequired``, ``BadRequest``,
         ``HeadersTooLarge``; ``RevocationUnknown`` and ``Unavailable`` (503) if the state cannot be determined.
         """
-        return self.authenticate_cached(scope) or await self._authenticate(scope, optional)
+        principal = self.authenticate_cached(scope) or await self._authenticate(scope, optional)
+        if principal is not None:
+            await follow(scope, self._connector, principal)
+        return principal
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
         """Return the principal if its credential was accepted before and still is, else None: then ``authenticate``.
@@ -89,10 +92,15 @@ class AsgiAuth(BaseAuth):
         """Return the principal. Raises as ``authenticate``, and as ``Requirement.check``."""
         return self._check(await self.authenticate(scope), requirement)
 
-    async def serve(self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, principal: Principal) -> None:
-        """Run ``app`` for a WebSocket or stream, which is closed when the session or token of ``principal`` ends."""
-        source, page = self._connector, self._error_page
-        await serve_connected(app, scope, receive, send, auth=source, principal=principal, error_page=page)
+    def serve(self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, principal: Principal) -> Awaitable[None]:
+        """Run ``app`` for a connection, which is closed when the session or token of ``principal`` ends.
+
+        That is a WebSocket, or a response that is streamed and declares no length.
+        """
+        source = self._connector
+        if scope["type"] == "http":
+            return serve_http(app, scope, receive, send, (source, principal))
+        return serve_connected(app, scope, receive, send, auth=source, principal=principal, error_page=self._error_page)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a refusal."""
@@ -108,12 +116,9 @@ class AsgiAuth(BaseAuth):
         check_guarded_headers(request.headers)
         try:
             async with asyncio.timeout(FLOW_SECONDS):
-                principal = await self._decide(request, optional, is_websocket)
+                return await self._decide(request, optional, is_websocket)
         except TimeoutError:
             raise flow_timeout() from None
-        if is_websocket and principal is not None:
-            await follow_socket(scope, self._connector, principal)
-        return principal
 
 
 async def _decide_by_flow(

@@ -1,6 +1,6 @@
 """What the integration of an ASGI framework builds on: authentication, the endpoints, the lifespan, the document."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from keyturn.web.asgi_auth import AsgiAuth
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import Requirement
 from keyturn.web.config import DEFAULT_PREFIX
-from keyturn.web.connections import serve_socket
+from keyturn.web.connections import serve_http, serve_socket
 from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.openapi_merge import GUARD, merge
 from keyturn.web.pages import AsgiPages
@@ -119,9 +119,9 @@ class AsgiIntegration(AsgiAuth):
     def with_cors(self, app: AsgiApp) -> AsgiApp:
         """Return ``app`` with the CORS headers of the trusted origins on every response, and answers to preflights.
 
-        Its WebSockets are closed when the session that a handler authenticated ends.
+        Its WebSockets and streams are closed when the session that a handler authenticated ends.
         """
-        app = _with_sockets(app)
+        app = _with_connections(app)
         return CorsMiddleware(app, self.origins) if self.origins.sites or self.origins.apps else app
 
     @asynccontextmanager
@@ -149,11 +149,13 @@ class AsgiIntegration(AsgiAuth):
         return merge(openapi, None if self.endpoints is None else self.endpoints.config)
 
 
-def _with_sockets(app: AsgiApp) -> AsgiApp:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        await (serve_socket(app, scope, receive, send) if scope["type"] == "websocket" else app(scope, receive, send))
+def _with_connections(app: AsgiApp) -> AsgiApp:
+    def serve_connection(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            return serve_http(app, scope, receive, send)
+        return serve_socket(app, scope, receive, send) if scope["type"] == "websocket" else app(scope, receive, send)
 
-    return serve
+    return serve_connection
 
 
 class CorsMiddleware:

@@ -1,52 +1,34 @@
-"""ASGI connections that are closed with their session: WebSockets by a close code, streams by their end.
-
-Close codes of 4000 to 4999 are for private use (RFC 6455 section 7.4.2); 1013 is registered with IANA.
-"""
+"""ASGI applications served until the session ends: WebSockets, and responses that go on without an end in sight."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, Final, Protocol, cast
+from collections.abc import Awaitable
+from typing import Any, Final
 
-from keyturn.connections import AsyncConnection, ConnectionEnd
 from keyturn.core.principal import Principal
-from keyturn.errors import Refusal, RevocationUnknown, SessionEnded, TokenExpired
 from keyturn.verifier import Verifier
-from keyturn.web.asgi_messages import AsgiApp, Message, Receive, Scope, Send, send_reply
-from keyturn.web.message import Reply
-from keyturn.web.problem import problem
+from keyturn.web.asgi_messages import AsgiApp, Message, Receive, Scope, Send
+from keyturn.web.channels import (
+    CLOSE_CODES,
+    SCOPE_CONNECTION,
+    ConnectionClosedError,
+    Connector,
+    StreamChannel,
+    WebSocketChannel,
+    has_length,
+)
 
-SCOPE_CONNECTION = "keyturn.connection"
-"""Key of the ``AsyncConnection`` in the scope."""
+__all__ = [
+    "CLOSE_CODES",
+    "SCOPE_CONNECTION",
+    "ConnectionClosedError",
+    "Connector",
+    "follow",
+    "serve_connected",
+    "serve_http",
+    "serve_socket",
+]
 
 _CHANNEL: Final = "keyturn.channel"
-
-CLOSE_CODES: Final = {
-    ConnectionEnd.SESSION_ENDED: 4401,
-    ConnectionEnd.TOKEN_EXPIRED: 4498,
-    ConnectionEnd.UNKNOWN: 1013,
-}
-"""Close code of a WebSocket for each end. The close reason is the code of the error."""
-
-CANCEL_SECONDS: Final = 10.0
-"""Time that an application has to return after its connection was closed; then its task is cancelled."""
-
-_REFUSALS: Final[dict[ConnectionEnd, type[Refusal]]] = {
-    ConnectionEnd.SESSION_ENDED: SessionEnded,
-    ConnectionEnd.TOKEN_EXPIRED: TokenExpired,
-    ConnectionEnd.UNKNOWN: RevocationUnknown,
-}
-
-
-class Connector(Protocol):
-    """``AsyncIssuer`` or ``AsyncVerifier``."""
-
-    def connection(self, principal: Principal, on_end: Callable[[ConnectionEnd], None]) -> AsyncConnection: ...
-
-
-class ConnectionClosedError(OSError):
-    """The application sent on a connection that was closed because its session ended (ASGI 3.0: an ``OSError``)."""
 
 
 async def serve_connected(
@@ -64,168 +46,89 @@ async def serve_connected(
     The application then receives a disconnect, and sends raise ``ConnectionClosedError``. The connection is in
     ``scope["keyturn.connection"]``: a newer token is presented by ``renew``.
     """
-    channel = (_WebSocket if scope["type"] == "websocket" else _Stream)(receive, send, scope, error_page)
+    channel = (WebSocketChannel if scope["type"] == "websocket" else StreamChannel)(receive, send, scope, error_page)
     await channel.follow(scope, auth, principal)
     await channel.run(app, scope)
 
 
 async def serve_socket(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run ``app`` for a WebSocket that the application authenticates itself, by ``follow_socket``."""
-    channel = _WebSocket(receive, send, scope, "")
+    """Run ``app`` for a WebSocket that the application authenticates itself, by ``follow``."""
+    channel = WebSocketChannel(receive, send, scope, "")
     scope[_CHANNEL] = channel
     await channel.run(app, scope)
 
 
-async def follow_socket(scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
-    """Close a WebSocket that runs in ``serve_socket`` when the session or token of ``principal`` ends."""
+def serve_http(
+    app: AsgiApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    opening: tuple[Connector | Verifier, Principal] | None = None,
+) -> Awaitable[None]:
+    """Run ``app`` for a request. A response that is streamed, and declares no length, ends with the session.
+
+    ``opening``: whose request it is; by default, the application authenticates it, by ``follow``.
+    """
+    scope[_CHANNEL] = response = _Response(scope, receive, send, opening)
+    return response.run(app)
+
+
+async def follow(scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
+    """Close a connection that runs in ``serve_socket`` or ``serve_http`` when the session of ``principal`` ends."""
     channel = scope.get(_CHANNEL)
     if channel is not None:
         await channel.follow(scope, auth, principal)
 
 
-def _connect(
-    auth: Connector | Verifier, principal: Principal, on_end: Callable[[ConnectionEnd], None]
-) -> AsyncConnection:
-    if isinstance(auth, Verifier):
-        return auth.async_connection(principal, on_end)
-    return auth.connection(principal, on_end)
+class _Response:
+    """Response of a request that its route authenticates.
 
+    Its channel is opened once it turns out to be a stream without an end in sight. Most are not, and pay nothing.
+    """
 
-class _Channel(ABC):
-    """The messages of one connection, until its end."""
+    __slots__ = ("_channel", "_opening", "_receive", "_scope", "_send", "_start", "_task")
 
-    def __init__(self, receive: Receive, send: Send, scope: Scope, error_page: str) -> None:
-        self._receive = receive
-        self._send = send
-        self._scope = scope
-        self._error_page = error_page
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._end: ConnectionEnd | None = None
-        self._receiving: set[asyncio.Future[Message]] = set()
-        self._closing: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_cancelled = False
-        self._connection: AsyncConnection | None = None
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        opening: tuple[Connector | Verifier, Principal] | None,
+    ) -> None:
+        self._scope, self._receive, self._send, self._opening = scope, receive, send, opening
+        self._task: asyncio.Task[Any] | None = None
+        self._start: Message | None = None
+        self._channel: StreamChannel | None = None
 
-    async def follow(self, scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
-        """Open the connection of ``principal``, unless one is open."""
-        if self._connection is None:
-            connection = _connect(auth, principal, self.end)
-            self._connection = scope[SCOPE_CONNECTION] = await connection.__aenter__()
-
-    async def run(self, app: AsgiApp, scope: Scope) -> None:
-        """Run the application until it returns, and forget the connection."""
+    async def run(self, app: AsgiApp) -> None:
+        self._task = asyncio.current_task()
         try:
-            await app(scope, self.receive, self.send)
-        except ConnectionClosedError:
-            pass
-        except asyncio.CancelledError:
-            if not self._has_cancelled():
+            await app(self._scope, self._receive, self.send)
+        except (Exception, asyncio.CancelledError) as error:
+            if self._channel is None or not self._channel.is_cause_of(error):
                 raise
         finally:
-            await self._finish()
+            if self._channel is not None:
+                await self._channel.finish()
 
-    def end(self, end: ConnectionEnd) -> None:
-        """Close the connection. Called in the event loop."""
-        self._end = end
-        for each in self._receiving:
-            each.cancel()
-        # Not after a send of the application that waits: a client that does not read would stay connected.
-        self._closing = asyncio.create_task(self._close(end))
-        self._timer = asyncio.get_running_loop().call_later(CANCEL_SECONDS, self._cancel)
+    async def follow(self, _scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
+        self._opening = auth, principal
 
-    async def receive(self) -> Message:
-        """Receive a message, or a disconnect once the connection has ended."""
-        if self._end is not None:
-            return self._disconnect()
-        message = asyncio.ensure_future(self._receive())
-        self._receiving.add(message)
-        try:
-            return await message
-        except asyncio.CancelledError:
-            if not message.cancelled() or _is_cancelling():
-                raise  # the application was cancelled, and not only its wait for a message
-            return self._disconnect()
-        finally:
-            self._receiving.discard(message)
+    def send(self, message: Message) -> Awaitable[None]:
+        if self._channel is not None:
+            return self._channel.send(message)
+        if self._start is None:
+            self._start = message
+        elif self._opening is not None and message.get("more_body"):
+            opening, self._opening = self._opening, None
+            return self._send_first(message, self._start, *opening)
+        return self._send(message)
 
-    async def send(self, message: Message) -> None:
-        """Send a message. Raises ``ConnectionClosedError`` once the connection has ended."""
-        if self._end is not None:
-            raise ConnectionClosedError(f"the connection was closed: {self._end.value}")
-        self._note(message)
-        await self._send(message)
-
-    def _has_cancelled(self) -> bool:
-        """Return True if nothing but this channel cancelled the task of the application."""
-        return self._is_cancelled and self._task.uncancel() == 0
-
-    async def _finish(self) -> None:
-        """Forget the connection, and wait until it is closed if it has ended."""
-        if self._connection is not None:
-            await self._connection.__aexit__()
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._closing is not None:
-            await self._closing
-
-    def _cancel(self) -> None:
-        self._is_cancelled = True
-        self._task.cancel()
-
-    async def _close(self, end: ConnectionEnd) -> None:
-        with suppress(Exception):  # the client has left
-            await self._send_close(end)
-
-    @abstractmethod
-    def _disconnect(self) -> dict[str, Any]:
-        """Return the message that tells the application of the end."""
-
-    @abstractmethod
-    async def _send_close(self, end: ConnectionEnd) -> None:
-        """Close the connection to the client."""
-
-    @abstractmethod
-    def _note(self, message: Message) -> None:
-        """Note a message of the application."""
-
-
-class _WebSocket(_Channel):
-    _is_closed = False
-
-    def _disconnect(self) -> dict[str, Any]:
-        end = self._end or ConnectionEnd.UNKNOWN
-        return {"type": "websocket.disconnect", "code": CLOSE_CODES[end], "reason": end.value}
-
-    def _note(self, message: Message) -> None:
-        self._is_closed = message["type"] == "websocket.close"
-
-    async def _send_close(self, end: ConnectionEnd) -> None:
-        if not self._is_closed:
-            await self._send({"type": "websocket.close", "code": CLOSE_CODES[end], "reason": end.value})
-
-
-class _Stream(_Channel):
-    _is_started = False
-    _is_complete = False
-
-    def _disconnect(self) -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    def _note(self, message: Message) -> None:
-        self._is_started = True
-        self._is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
-
-    async def _send_close(self, end: ConnectionEnd) -> None:
-        if not self._is_started:
-            await send_reply(self._refusal(end), self._send)
-        elif not self._is_complete:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _refusal(self, end: ConnectionEnd) -> Reply:
-        return problem(_REFUSALS[end]("the connection was open when it ended"), self._error_page, self._scope["path"])
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    async def _send_first(
+        self, part: Message, start: Message, auth: Connector | Verifier, principal: Principal
+    ) -> None:
+        if not has_length(start.get("headers", ())):
+            self._channel = StreamChannel(self._receive, self._send, self._scope, "", self._task)
+            self._channel.note(start)
+            await self._channel.follow(self._scope, auth, principal)
+        await self.send(part)

@@ -21,6 +21,7 @@ from keyturn.web.pages import WsgiPages
 from keyturn.web.users import loaded_users, require_principal, require_user
 from keyturn.web.wsgi import WsgiEndpoints, cors_request_headers, start_reply, text_headers
 from keyturn.web.wsgi_auth import WsgiAuth
+from keyturn.web.wsgi_streams import StreamGuard, SyncConnector, stream_guard
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -91,6 +92,7 @@ class WsgiIntegration(WsgiAuth):
         self.rules: tuple[str, ...] = ()
         self._pages: WsgiPages | None = None
         self._endpoints: WsgiEndpoints | None = None
+        self._connector = cast(SyncConnector, issuer or verifier)
         self._has_login_page = "login_page" in options
         if issuer is not None:
             prefix = options.get("prefix", DEFAULT_PREFIX)
@@ -182,8 +184,19 @@ class WsgiIntegration(WsgiAuth):
         origin = origin_values(cors_request_headers(environ))
         return text_headers(Reply(200, cors_headers(origin, self.origins) or (VARY,)))
 
+    def stream_guard(self, environ: "WSGIEnvironment", headers: Iterable[tuple[str, str]]) -> StreamGuard | None:
+        """Return the guard of a response whose end is not in sight; None if it has a length, or is for anyone."""
+        principal = environ.get(PRINCIPAL)
+        if principal is None or principal is environ.get(OVERRIDE):
+            return None
+        return stream_guard(self._connector, principal, {name.lower(): value for name, value in headers})
+
     def with_cors(self, app: "WSGIApplication") -> "WSGIApplication":
-        """Return ``app`` with answers to the preflights of trusted origins, and CORS headers in every response."""
+        """Return ``app`` with answers to the preflights of trusted origins, and CORS headers in every response.
+
+        Its streams end with the session that a view required.
+        """
+        app = self._with_streams(app)
 
         def with_headers(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
@@ -194,6 +207,20 @@ class WsgiIntegration(WsgiAuth):
             return app(environ, start) if reply is None else start_reply(reply, start_response)
 
         return with_headers if self.origins.sites or self.origins.apps else app
+
+    def _with_streams(self, app: "WSGIApplication") -> "WSGIApplication":
+        def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            headers: list[tuple[str, str]] = []
+
+            def start(status: str, given: list[tuple[str, str]], *error: Any) -> Any:
+                headers[:] = given
+                return start_response(status, given, *error)
+
+            parts = app(environ, start)
+            guard = self.stream_guard(environ, headers)
+            return parts if guard is None else guard.guard(parts)
+
+        return serve
 
 
 def current_principal(environ: "WSGIEnvironment") -> Principal | None:

@@ -1,10 +1,10 @@
 """Middleware that renders refusals, answers CORS preflights of trusted origins, and gives requests their principal."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction  # pyright: ignore[reportDeprecated]
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
@@ -49,9 +49,22 @@ class KeyturnMiddleware:
 
 
 def _complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, StreamingHttpResponse):
+        _guard(request, response)
     for name, value in integration().cors_headers(request.META, response.headers):
         if name == "vary":
             patch_vary_headers(response, [value])
         else:
             response.headers[name] = value
     return add_pending_cookies(request, response)
+
+
+def _guard(request: HttpRequest, response: StreamingHttpResponse) -> None:
+    """Let a stream end with the session that its view required."""
+    guard = integration().stream_guard(request.META, response.items())
+    if guard is None:
+        return
+    if response.is_async:
+        response.streaming_content = guard.guard_async(cast(AsyncIterator[bytes], response.streaming_content))
+    else:
+        response.streaming_content = guard.guard(cast(Iterator[bytes], response.streaming_content))
