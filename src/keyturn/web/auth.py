@@ -71,7 +71,7 @@ class BaseAuth:
     def _check(self, principal: Principal | None, requirement: Requirement | None) -> Principal:
         """Return the principal of a request that was authenticated, and not as ``optional``: it has one."""
         authenticated = cast(Principal, principal)
-        return authenticated if requirement is None else self.check(authenticated, requirement)
+        return authenticated if requirement is None else requirement.check(authenticated, self._present)
 
     def _present(self) -> Instant:
         parts = None if self._source is None else self._source.current

@@ -94,6 +94,7 @@ class WsgiIntegration(WsgiAuth):
         self._endpoints: WsgiEndpoints | None = None
         self._connector = cast(SyncConnector, issuer or verifier)
         self._has_login_page = "login_page" in options
+        self._has_origins = bool(self.origins.sites or self.origins.apps)
         if issuer is not None:
             prefix = options.get("prefix", DEFAULT_PREFIX)
             self._endpoints = WsgiEndpoints(issuer, prefix=prefix, trusted_origins=origins)
@@ -132,8 +133,9 @@ class WsgiIntegration(WsgiAuth):
 
         ``requirement``: of the route; None for one that is for anonymous requests, too. Raises as ``WsgiAuth``.
         """
-        is_optional = requirement is None
-        found = self.authenticate(environ, optional=True) if is_optional else self.require(environ, requirement)
+        found = self.authenticate_cached(environ) or self._authenticate(environ, optional=requirement is None)
+        if requirement is not None:
+            found = self._check(found, requirement)
         environ[PRINCIPAL] = found
         return found
 
@@ -174,12 +176,13 @@ class WsgiIntegration(WsgiAuth):
 
     def preflight(self, environ: "WSGIEnvironment") -> Reply | None:
         """Return the reply to a CORS preflight of a trusted origin, else None."""
+        if not self._has_origins:
+            return None
         return preflight_reply(environ["REQUEST_METHOD"], cors_request_headers(environ), self.origins)
 
     def cors_headers(self, environ: "WSGIEnvironment", present: Iterable[str]) -> list[tuple[str, str]]:
         """Return the CORS headers to add to a response of the application. ``present``: names of its headers."""
-        has_own = any(name.lower() == "access-control-allow-origin" for name in present)
-        if has_own or not (self.origins.sites or self.origins.apps):
+        if not self._has_origins or any(name.lower() == "access-control-allow-origin" for name in present):
             return []
         origin = origin_values(cors_request_headers(environ))
         return text_headers(Reply(200, cors_headers(origin, self.origins) or (VARY,)))
@@ -206,7 +209,7 @@ class WsgiIntegration(WsgiAuth):
             reply = self.preflight(environ)
             return app(environ, start) if reply is None else start_reply(reply, start_response)
 
-        return with_headers if self.origins.sites or self.origins.apps else app
+        return with_headers if self._has_origins else app
 
     def _with_streams(self, app: "WSGIApplication") -> "WSGIApplication":
         def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
