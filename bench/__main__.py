@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import (
+    frameworks,
     logins,
     million,
     pages,
@@ -33,6 +34,7 @@ HOME = Path(__file__).parent
 CHAPTERS: dict[str, ModuleType] = {
     "tokens": tokens,
     "requests": requests,
+    "frameworks": frameworks,
     "logins": logins,
     "rotations": rotations,
     "revocations": revocations,
@@ -55,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine = describe()
     figures = run(options.only or list(CHAPTERS), _plan(options), console)
     report.show(figures, machine, console)
-    target: Path | None = options.json or (None if options.quick or options.only else HOME / "results" / "latest.json")
+    target: Path | None = options.json or _results_to_write(options)
     if target is not None:
-        report.write_json(figures, machine, target)
+        report.write_json(figures, machine, target, is_update=bool(options.only) and options.json is None)
         plot.draw(target, target.with_suffix(".svg"))
         console.print(f"wrote {target} and {target.with_suffix('.svg')}")
     if options.readme:
@@ -87,6 +89,11 @@ def run(chapters: Sequence[str], plan: Plan, console: Console) -> list[Figure]:
     return figures
 
 
+def _results_to_write(options: argparse.Namespace) -> Path | None:
+    is_recorded = options.readme or not (options.quick or options.only)
+    return HOME / "results" / "latest.json" if is_recorded else None
+
+
 def _plan(options: argparse.Namespace) -> Plan:
     if options.quick:
         return QUICK
@@ -102,8 +109,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--readme", action="store_true", help="also write the tables of README.md and bench/README.md")
     parser.add_argument("--pages-only", action="store_true", help="only write the tables, from results/latest.json")
     options = parser.parse_args(arguments)
-    if options.readme and (options.quick or options.only):
-        parser.error("--readme needs a whole run: omit --quick and --only")
+    if options.readme and options.quick:
+        parser.error("--readme needs a run that measures: omit --quick")
     if options.rounds < 2:
         parser.error("--rounds must be at least 2")
     return options

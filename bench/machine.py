@@ -9,6 +9,7 @@ from pathlib import Path
 PACKAGES = (
     *("cryptography", "msgspec", "sqlalchemy", "argon2-cffi", "psycopg", "asyncpg"),
     *("pyjwt", "joserfc", "fastapi", "starlette", "starsessions", "redis", "fastapi-users", "django"),
+    *("flask", "flask-login", "flask-jwt-extended", "litestar"),
 )
 
 

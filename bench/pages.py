@@ -76,7 +76,8 @@ def full_table(document: Record) -> str:
     lines += [_goal(figure, goal, goal["why"]) for figure, goal in _goals(figures, met=False)]
     lines += ["", "Met:", "", "| goal | figure | is |", "|---|---|---|"]
     lines += [_goal(figure, goal) for figure, goal in _goals(figures, met=True)]
-    return "\n".join([*lines, "", _machine(document["machine"])])
+    apart = [_run_of_chapter(*each) for each in document.get("chapters", {}).items()]
+    return "\n".join([*lines, "", _machine(document["machine"]), *apart])
 
 
 def count_attacks() -> int:
@@ -117,11 +118,19 @@ def _goal(figure: Record, goal: Record, *more: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _run_of_chapter(chapter: str, machine: Record) -> str:
+    """Return the machine of a chapter that was measured by itself."""
+    return f"{chapter}: in a run of its own on {machine['measured_at']}, {machine['cpu']}; {_versions(machine)}."
+
+
+def _versions(machine: Record) -> str:
+    return ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+
+
 def _machine(machine: Record) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     return (
         f"Medians of one run of `scripts/bench` on {machine['measured_at']}: {machine['cpu']}, {machine['cores']}"
-        f" cores, {machine['system']}, {machine['python']}; {versions}. [All samples](results/latest.json) ·"
+        f" cores, {machine['system']}, {machine['python']}; {_versions(machine)}. [All samples](results/latest.json) ·"
         " [as a plot](results/latest.svg)."
     )
 

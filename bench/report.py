@@ -43,10 +43,18 @@ def _rows(table: Table, figure: Figure) -> None:
         )
 
 
-def write_json(figures: Sequence[Figure], machine: dict[str, Any], path: Path) -> None:
-    """Write the machine and all figures, samples included."""
+def write_json(figures: Sequence[Figure], machine: dict[str, Any], path: Path, *, is_update: bool = False) -> None:
+    """Write the machine and all figures, samples included.
+
+    ``is_update``: replace only the chapters of ``figures`` in the file, and note the machine of each of them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": machine, "figures": [figure.as_record() for figure in figures]}
+    records: list[dict[str, Any]] = [figure.as_record() for figure in figures]
+    document: dict[str, Any] = {"machine": machine, "figures": records}
+    if is_update:
+        document, chapters = json.loads(path.read_text(encoding="utf-8")), {each["chapter"] for each in records}
+        document["figures"] = [each for each in document["figures"] if each["chapter"] not in chapters] + records
+        document["chapters"] = {**document.get("chapters", {}), **dict.fromkeys(sorted(chapters), machine)}
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ FASTAPI, STARSESSIONS = "FastAPI + PyJWT", "starsessions, in memory"
 
 _BODY = {"type": "http.response.body", "body": b"hello"}
 # Headers of a browser.
-_HEADERS = [
+BROWSER_HEADERS = [
     (b"host", b"auth.example.com"),
     (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
     (b"accept", b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
@@ -83,7 +83,7 @@ def _scope(header: bytes, credential: bytearray) -> dict[str, Any]:
         "raw_path": b"/",
         "query_string": b"",
         "root_path": "",
-        "headers": [*_HEADERS, (header, bytes(credential))],
+        "headers": [*BROWSER_HEADERS, (header, bytes(credential))],
         "client": ("203.0.113.7", 50000),
         "server": ("auth.example.com", 443),
     }

@@ -69,6 +69,20 @@ def test_a_table_is_written_between_the_markers(tmp_path: Path) -> None:
         assert "old" not in text
 
 
-def test_a_whole_readme_takes_a_whole_run() -> None:
+def test_a_chapter_measured_by_itself_replaces_only_its_own_figures(tmp_path: Path) -> None:
+    kept = tmp_path / "run.json"
+    machine = {**MACHINE, "versions": {"pyjwt": "2"}}
+    old = [Figure(chapter, "work", "µs", [Series("Keyturn", [1.0])]) for chapter in ("first", "second")]
+    report.write_json(old, machine, kept)
+    new = Figure("second", "work", "µs", [Series("Keyturn", [9.0])])
+    report.write_json([new], {**machine, "measured_at": "2026-02-02"}, kept, is_update=True)
+    table = pages.full_table(pages.read_results(kept))
+    assert "| first: work | **1.00 µs** |" in table
+    assert "| second: work | **9.00 µs** |" in table
+    assert table.count("second: work") == 1
+    assert "second: in a run of its own on 2026-02-02" in table
+
+
+def test_pages_are_not_written_from_a_quick_run() -> None:
     with pytest.raises(SystemExit):
         main(["--quick", "--readme"])
