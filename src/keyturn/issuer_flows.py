@@ -65,7 +65,7 @@ class IssuerFlows:
         ``claims``: copied into access tokens unchanged; an issuer with ``grants`` uses its claims instead.
         ``resource``: the configured audiences that every access token of the session is limited to; default: all.
         Raises ``LoginFailed``, ``Throttled``, ``Overloaded``, ``CredentialsNotOffered``, ``InvalidScope``,
-        ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
+        ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``, ``TooManySessions``.
         """
         attempt = _login_attempt(identifier, password, deliver, client, device, scope, claims, resource)
         return flows.login(attempt, *self._components.present())
@@ -87,13 +87,13 @@ class IssuerFlows:
         ``amr``: the methods by which it has (RFC 8176). ``replaces``: session, access or refresh tokens of earlier
         logins in the same browser, whose sessions are ended. The rest is as for ``login``.
         Raises ``NotFound`` without an account, ``Forbidden`` for a disabled one, ``CredentialsNotOffered``,
-        ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
+        ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``, ``TooManySessions``.
         """
         require_name(subject=subject)
         methods, ended = read_names("amr", amr), read_names("replaces", replaces)
         attempt = _login_attempt("", "", deliver, client, None, scope, claims, resource)
-        request = replace(attempt, amr=methods)
-        return flows.open_session(subject, request, ended, *self._components.present())
+        request = replace(attempt, amr=methods, replaces=ended)
+        return flows.open_session(subject, request, *self._components.present())
 
     def verify(self, token: str) -> Flow[Principal]:
         """Verify a session token or an access token; return its principal.

@@ -99,6 +99,8 @@ def test_single_figures_override_the_named_policy() -> None:
         refresh_lost_response_seconds=0,
         refresh_repeat_limit=5,
         refresh_repeat_action="step_up",
+        session_limit_per_account=7,
+        session_limit_action="refuse",
         access_token_seconds=90,
         login_limit_per_account=3,
         password_min_length=20,
@@ -108,7 +110,15 @@ def test_single_figures_override_the_named_policy() -> None:
     assert (profile.throttle.account_limit, profile.password.minimum) == (3, 20)
     session = profile.session
     assert (session.lost_response_seconds, session.repeat_limit, session.repeat_action) == (0, 5, "step_up")
+    assert (session.session_limit, session.session_limit_action) == (7, "refuse")
     assert profile.session.overall_seconds == build_profile(Settings(profile="mobile")).session.overall_seconds
+
+
+@pytest.mark.parametrize("number", [-2, 501])
+def test_an_unusable_limit_of_sessions_is_reported_by_the_name_of_its_setting(number: int) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        build_profile(Settings(session_limit_per_account=number))
+    assert refused.value.problems == ("session_limit_per_account must be between 0 and 500",)
 
 
 def test_cookies_are_secure_wherever_the_issuer_is() -> None:

@@ -34,6 +34,8 @@ EDGES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (SESSION, "lost_response_seconds", [0, 86_400], [-1, 86_401]),
     (SESSION, "repeat_limit", [0, 1000], [-1, 1001]),
     (SESSION, "repeat_action", ["end", "step_up"], ["", "revoke"]),
+    (SESSION, "session_limit", [0, 500], [-1, 501]),
+    (SESSION, "session_limit_action", ["end_oldest", "refuse"], ["", "end"]),
     (TokenPolicy(), "access_seconds", [60, DAY], [59, 0, DAY + 1]),
     (TokenPolicy(), "leeway_seconds", [0, 60], [-1, 61]),
     (TokenPolicy(), "staleness_seconds", [1, 300], [0, 301]),
@@ -143,7 +145,10 @@ def test_each_credentials_setting_hands_out_a_default_of_its_own() -> None:
     assert not {"cookie", "both"} & set(DELIVERIES["jwt"])
 
 
+WITHOUT_UNIT = ("algorithm", "repeat_limit", "repeat_action", "session_limit", "session_limit_action")
+
+
 def test_every_duration_says_its_unit() -> None:
     for policy in (SESSION, TokenPolicy()):
         for each in fields(policy):
-            assert each.name.endswith("_seconds") or each.name in ("algorithm", "repeat_limit", "repeat_action")
+            assert each.name.endswith("_seconds") or each.name in WITHOUT_UNIT

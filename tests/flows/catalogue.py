@@ -189,7 +189,7 @@ CASES = [
     Case("enable", lambda s: set_disabled(s.x.session.subject, False, T0, s.realm)),
     Case("appoint an administrator", lambda s: set_admin(s.x.session.subject, True, T0, s.realm)),
     Case("set scopes", lambda s: set_scope(s.x.session.subject, "read", T0, s.realm)),
-    Case("open session", lambda s: open_session(s.x.session.subject, SessionRequest(deliver="both"), (), T0, s.realm)),
+    Case("open session", lambda s: open_session(s.x.session.subject, SessionRequest(deliver="both"), T0, s.realm)),
     Case("log out others", lambda s: revoke_other_sessions(s.sid, T0, s.realm)),
     Case("list sessions", lambda s: list_sessions(s.x.session.subject, T0, s.realm)),
     Case("introspect session", lambda s: introspect(s.sealed(CredentialKind.SESSION, 0), T0, s.realm)),

@@ -49,11 +49,9 @@ def flows() -> FlowFixture:
     return FlowFixture()
 
 
-def opening(
-    flows: FlowFixture, subject: Subject | None = None, replaces: tuple[str, ...] = (), **changes: Any
-) -> Flow[IssuedCredentials]:
+def opening(flows: FlowFixture, subject: Subject | None = None, **changes: Any) -> Flow[IssuedCredentials]:
     request = SessionRequest(**{"deliver": "both", "amr": ("fed",), **changes})
-    return open_session(subject or flows.x.subject, request, replaces, T0, flows.realm)
+    return open_session(subject or flows.x.subject, request, T0, flows.realm)
 
 
 def account(flows: FlowFixture) -> Account:

@@ -1,5 +1,7 @@
 """Administration of accounts of an application: what is Keyturn's, and what only the application can do."""
 
+from dataclasses import replace
+
 import pytest
 
 from flows.own_accounts import own_ports
@@ -73,14 +75,14 @@ def test_an_account_that_keyturn_disabled_stays_so_when_it_is_active_again(app: 
     app.own.store("1", active=True)
     assert app.ports.accounts.load(ONE).disabled
     with pytest.raises(Forbidden):
-        app.run(open_session(ONE, DESK, (), T0, app.realm))
+        app.run(open_session(ONE, DESK, T0, app.realm))
     app.run(set_disabled(ONE, False, T0, app.realm))
-    assert app.run(open_session(ONE, DESK, (), T0, app.realm)).subject == "1"
+    assert app.run(open_session(ONE, DESK, T0, app.realm)).subject == "1"
 
 
 def test_a_session_that_is_opened_replaces_the_earlier_one(app: Application) -> None:
-    earlier, other = (app.run(open_session(ONE, DESK, (), T0, app.realm)) for _ in range(2))
-    later = app.run(open_session(ONE, DESK, [earlier.session_token.reveal()], T0, app.realm))
+    earlier, other = (app.run(open_session(ONE, DESK, T0, app.realm)) for _ in range(2))
+    later = app.run(open_session(ONE, replace(DESK, replaces=(earlier.session_token.reveal(),)), T0, app.realm))
     assert app.verify(later).subject == app.verify(other).subject == "1"
     with pytest.raises(TokenRevoked):
         app.verify(earlier)
@@ -93,9 +95,9 @@ def test_a_page_of_accounts_is_bounded(app: Application, limit: int) -> None:
 
 
 def test_a_disabled_account_is_refused_by_every_use(app: Application) -> None:
-    issued = app.run(open_session(ONE, DESK, (), T0, app.realm))
+    issued = app.run(open_session(ONE, DESK, T0, app.realm))
     app.run(set_disabled(ONE, True, T0, app.realm))
     with pytest.raises(TokenRevoked):
         app.verify(issued)
     with pytest.raises(Forbidden):
-        app.run(open_session(ONE, DESK, (), T0, app.realm))
+        app.run(open_session(ONE, DESK, T0, app.realm))

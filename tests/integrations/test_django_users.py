@@ -8,6 +8,7 @@ import pytest
 
 from integrations.fronts import django_front as front  # noqa: F401  # isort: skip  (it configures Django)
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
@@ -173,6 +174,18 @@ def test_the_login_of_the_admin_opens_a_session(client: Client) -> None:
 def test_a_second_login_ends_the_session_of_the_first(client: Client) -> None:
     assert enter(client) == enter(client) == 302
     assert len(issuer().sessions(subject())) == 1
+
+
+def test_a_login_above_the_limit_of_sessions_is_refused(client: Client) -> None:
+    limited = {**settings.KEYTURN, "SESSION_LIMIT_PER_ACCOUNT": "1", "SESSION_LIMIT_ACTION": "refuse"}
+    issuer().close()
+    with override_settings(KEYTURN=limited):
+        assert enter(client) == 302
+        other = Client(HTTP_HOST="auth.example.com")
+        assert (enter(other), user_of(other)) == (409, "")
+        assert (enter(client), user_of(client)) == (302, "ada"), "it replaces its own session"
+        assert len(issuer().sessions(subject())) == 1
+        issuer().close()
 
 
 def test_a_wrong_password_opens_no_session(client: Client) -> None:

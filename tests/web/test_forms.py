@@ -1,5 +1,6 @@
 """HTML forms at the endpoints: answers, hidden fields, encodings, and the Set-Cookie values for pages."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -11,7 +12,7 @@ from keyturn.flows.create_session import LoginAttempt
 from keyturn.web.form_token import FormToken, form_token
 from keyturn.web.message import Reply, Request
 from keyturn.web.replies import login_cookies, logout_cookies
-from web.browser import EMAIL, FORM, PASSWORD, Browser, Make, document, header, set_cookies, text
+from web.browser import EMAIL, ES256, FORM, PASSWORD, Browser, Make, document, header, set_cookies, text
 from web.test_paths import FOREIGN
 
 SESSION, FORM_COOKIE = "__Host-kt_session", "__Host-kt_form"
@@ -56,6 +57,15 @@ def test_a_login_ends_the_login_that_it_replaces(browser: Browser) -> None:
     assert browser.cookies[SESSION] != before
     browser.cookies[SESSION] = before
     assert document(browser.get("/auth/session"))["code"] == "token_revoked"
+
+
+def test_a_login_above_the_limit_of_sessions_goes_back_to_its_page(make: Make) -> None:
+    session = replace(ES256.session, session_limit=1, session_limit_action="refuse")
+    browser = make(replace(ES256, session=session))
+    browser.signup("cookie")
+    refused = submit(browser.other(), "/auth/login", LOGIN | {"back": "/login"})
+    assert came_back(refused)["error"] == "too_many_sessions"
+    assert submit(browser, "/auth/login", LOGIN).status == 303
 
 
 @pytest.mark.parametrize("wanted", FOREIGN)

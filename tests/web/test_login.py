@@ -8,7 +8,7 @@ from keyturn.core.audit import AuditEventType
 from keyturn.core.policy import MOBILE
 from keyturn.core.revocation import RevocationKind
 from keyturn.errors import StoreUnavailable
-from web.browser import EMAIL, PASSWORD, START, Browser, Make, document, header, set_cookies, text
+from web.browser import EMAIL, ES256, PASSWORD, START, Browser, Make, document, header, set_cookies, text
 
 SESSION, ACCESS, REFRESH, DEVICE = (f"__Host-kt_{role}" for role in ("session", "access", "refresh", "device"))
 COOKIES = {
@@ -123,6 +123,30 @@ def test_tokens_replace_no_cookie(browser: Browser) -> None:
     browser.signup("cookie")
     assert set_cookies(browser.login("tokens")) == {}
     assert browser.get("/auth/session").status == 200
+
+
+@pytest.mark.parametrize("deliver", COOKIES)
+def test_a_login_above_the_limit_of_sessions_is_refused(make: Make, deliver: str) -> None:
+    session = replace(ES256.session, session_limit=1, session_limit_action="refuse")
+    browser = make(replace(ES256, session=session))
+    tokens = document(browser.signup("both"))
+    reply = browser.other().login(deliver)
+    assert (reply.status, document(reply)["code"]) == (409, "too_many_sessions")
+    assert set_cookies(reply) == {}
+    fields = {"grant_type": "refresh_token", "refresh_token": str(tokens["refresh_token"])}
+    assert browser.other().form("/auth/token", fields).status == 200
+    assert browser.get("/auth/session").status == 200
+    # The same browser logs in again: its session is replaced, except by a login for tokens.
+    assert browser.login(deliver).status == (409 if deliver == "tokens" else 200)
+
+
+def test_a_login_above_the_limit_of_sessions_ends_the_oldest(make: Make) -> None:
+    browser = make(replace(ES256, session=replace(ES256.session, session_limit=2)))
+    browser.signup("cookie")
+    later = [browser.other(), browser.other()]
+    assert [each.login("cookie").status for each in later] == [200, 200]
+    assert document(browser.get("/auth/session"))["code"] == "token_revoked"
+    assert [each.get("/auth/session").status for each in later] == [200, 200]
 
 
 def test_a_failed_login_ends_no_session(browser: Browser) -> None:

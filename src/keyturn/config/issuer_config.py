@@ -24,6 +24,8 @@ FIELDS: Mapping[str, str] = {
     "refresh_lost_response_seconds": "lost_response_seconds",
     "refresh_repeat_limit": "repeat_limit",
     "refresh_repeat_action": "repeat_action",
+    "session_limit_per_account": "session_limit",
+    "session_limit_action": "session_limit_action",
     "login_limit_per_account": "account_limit",
     "login_limit_per_address": "address_limit",
     "signup_limit_per_address": "signup_limit",
@@ -37,6 +39,8 @@ _SESSION = (
     "refresh_lost_response_seconds",
     "refresh_repeat_limit",
     "refresh_repeat_action",
+    "session_limit_per_account",
+    "session_limit_action",
 )
 _TOKEN = ("access_token_seconds", "revocation_staleness_seconds", "key_lifetime_seconds", "key_publish_ahead_seconds")
 _THROTTLE = ("login_limit_per_account", "login_limit_per_address", "signup_limit_per_address")

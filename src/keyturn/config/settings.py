@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from keyturn.core.policy import COOKIE_PREFIX, PROFILES, Credentials, RepeatAction
+from keyturn.core.policy import COOKIE_PREFIX, PROFILES, Credentials, RepeatAction, SessionLimitAction
 from keyturn.errors import ConfigurationError
 
 PREFIX = "KEYTURN_"
@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refresh_lost_response_seconds: int = -1
     refresh_repeat_limit: int = -1
     refresh_repeat_action: RepeatAction = "end"
+    session_limit_per_account: int = -1
+    session_limit_action: SessionLimitAction = "end_oldest"
     password_min_length: int = 0
     login_limit_per_account: int = 0
     login_limit_per_address: int = 0

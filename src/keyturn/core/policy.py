@@ -25,6 +25,10 @@ FormDeliver = Literal["cookie", "token-cookies"]
 """Deliveries of an HTML form. Its answer is a redirect, which has no body for tokens."""
 
 RepeatAction = Literal["end", "step_up"]
+SessionLimitAction = Literal["end_oldest", "refuse"]
+
+MAX_SESSION_LIMIT = 500
+"""Highest limit of sessions per account, well below the number of sessions that a store lists."""
 
 DELIVERIES: dict[Credentials, tuple[Deliver, ...]] = {
     "session": ("cookie",),
@@ -57,6 +61,8 @@ class SessionPolicy:
     if no credential issued by the rotation has been presented. 0 turns it off.
     ``repeat_limit``: number of consecutive refresh tokens that may be issued more than once, less one; 0 for any
     number. ``repeat_action``: consequence of reaching it, and of the third answer after the grace window.
+    ``session_limit``: most live sessions of one account, 0 to 500; 0 for any number. ``session_limit_action``:
+    consequence of one login more: the oldest session ends, or the login is refused.
     ``clock_gap_seconds``: no setting; positive only while clocks disagree. Every timeout then counts by the latest one,
     and is refused as ``ClockUncertain``, because it proves nothing. ``clock_lead_seconds``: the best estimate of the
     time minus the earliest clock; uses are dated by it.
@@ -68,6 +74,8 @@ class SessionPolicy:
     lost_response_seconds: int = 0
     repeat_limit: int = 0
     repeat_action: RepeatAction = "end"
+    session_limit: int = 0
+    session_limit_action: SessionLimitAction = "end_oldest"
     clock_gap_seconds: int = 0
     clock_lead_seconds: int = 0
 
@@ -79,6 +87,10 @@ class SessionPolicy:
         _require(0 <= self.lost_response_seconds <= DAY, "lost_response_seconds must be between 0 and 86400")
         _require(0 <= self.repeat_limit <= 1000, "repeat_limit must be between 0 and 1000")
         _require(self.repeat_action in get_args(RepeatAction), "repeat_action must be end or step_up")
+        limits = f"session_limit must be between 0 and {MAX_SESSION_LIMIT}"
+        _require(0 <= self.session_limit <= MAX_SESSION_LIMIT, limits)
+        actions = get_args(SessionLimitAction)
+        _require(self.session_limit_action in actions, "session_limit_action must be end_oldest or refuse")
 
     @property
     def touch_seconds(self) -> int:

@@ -22,6 +22,14 @@ ASKED_SCOPE = "scope"
 """Key of ``Session.claims``: the scopes that the login asked for, a list of str. Absent: none in particular."""
 
 
+LOGIN_ORDER = "iat"
+"""Key of ``Session.claims``: place of the login among those of its account, in microseconds since 1970.
+
+A hybrid logical clock: later than ``created_at``, and than every session that the login found. Absent: no limit of
+sessions was set at login. Access tokens have an ``iat`` of their own.
+"""
+
+
 class Seed(bytes):
     """Random bytes that only the store has; with the server secret, the input of every sealed credential.
 
@@ -76,8 +84,8 @@ class Session:
 
     ``renewals``: counter of session tokens. ``rotations``: counter of refresh tokens. ``version``: compare-and-swap
     counter of the record. ``expires_at``: time from which the record may be purged, the earlier of both timeouts at
-    the last write. ``claims``: claims of the application for access tokens, the granted ``AUDIENCE`` and
-    ``ASKED_SCOPE``.
+    the last write. ``claims``: claims of the application for access tokens, the granted ``AUDIENCE``,
+    ``ASKED_SCOPE`` and ``LOGIN_ORDER``.
     """
 
     sid: SessionId

@@ -39,6 +39,7 @@ from keyturn.errors.request import (
     PayloadRefused,
     PayloadTooLarge,
     RequestTimeout,
+    TooManySessions,
     UnsupportedGrantType,
     UnsupportedMediaType,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "TokenNotYetValid",
     "TokenReused",
     "TokenRevoked",
+    "TooManySessions",
     "Unauthenticated",
     "Unavailable",
     "UnknownKey",

@@ -98,6 +98,13 @@ class AccountExists(Refusal):
     hint = "An account with this e-mail address exists; log in instead."
 
 
+class TooManySessions(Refusal):
+    """The account has as many live sessions as ``session_limit`` allows, and ``session_limit_action`` is ``refuse``."""
+
+    code, status = "too_many_sessions", 409
+    hint = "This account is logged in on as many devices as are allowed; log out on one of them and log in again."
+
+
 class PasswordRejected(Refusal):
     """NIST SP 800-63B-4 section 3.1.1.2: length and blocklist; ``reason`` is safe to show."""
 

@@ -18,6 +18,7 @@ from keyturn.core.types import EPOCH, Instant, SessionId, Subject
 from keyturn.flows import effects
 from keyturn.flows.effects import Flow, call
 from keyturn.flows.grants import decide_grant
+from keyturn.flows.session_limit import insert_within_limit
 from keyturn.ports import Entropy, SessionStore
 
 SEED_BYTES = 32
@@ -32,6 +33,7 @@ class SessionRequest:
     ``scope``: the scopes that the client asks for, separated by spaces; "" for all that it may get.
     ``claims``: set by the application, never by the client; replaced by those of ``grants``. The payload guard checks
     them. ``amr``: methods by which the subject has authenticated (RFC 8176).
+    ``replaces``: credentials of earlier logins in the same browser, whose sessions end and do not count.
     """
 
     deliver: Deliver | None = None
@@ -40,6 +42,7 @@ class SessionRequest:
     claims: Mapping[str, object] = field(default_factory=dict[str, object])
     resource: tuple[str, ...] | None = None
     amr: tuple[str, ...] = ("pwd",)
+    replaces: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ def create_session(
     sid: SessionId | None = None,
     account_scope: str = "",
 ) -> Flow[Session]:
-    """Create a session under a revocation floor. Raises ``GrantsUnavailable``, and creates none then.
+    """Create a session under a revocation floor, within the limit of sessions of its subject.
+
+    Raises ``GrantsUnavailable`` and ``TooManySessions``: then the session is not created, or has ended.
 
     The floor must be read before the password is verified: then a revocation or a password change that commits in
     between voids the new session.
@@ -85,7 +90,10 @@ def create_session(
     draft = replace(draft, amr=request.amr, scope=scope, claims=_claims(request, config))
     draft = yield from decide_grant(draft, account_scope)
     session = begin_session(draft, floor, now, config.profile.session)
-    yield from call(SessionStore.insert, session)
+    if config.profile.session.session_limit:
+        session = yield from insert_within_limit(session, request.replaces, now, config)
+    else:
+        yield from call(SessionStore.insert, session)
     yield from effects.record_event(AuditEventType.LOGIN, now, subject, session.sid, request.client.address)
     return session
 

@@ -1,6 +1,7 @@
-"""Revocation of the sessions that a new login in the same browser replaces."""
+"""Sessions that a new login in the same browser replaces, and their revocation."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import cast
 
 from keyturn.core.issuer_config import IssuerConfig
@@ -14,16 +15,20 @@ from keyturn.flows.revoke import revoke_session
 def revoke_previous_sessions(tokens: Iterable[str], keep: SessionId, now: Instant, config: IssuerConfig) -> Flow[None]:
     """Revoke the sessions of ``tokens``, other than ``keep`` (OWASP ASVS 5.0 7.2.4).
 
-    Only a valid credential revokes its session. Refusals are ignored, because the login has already succeeded.
+    Refusals are ignored, because the login has already succeeded.
     """
+    for sid in (yield from find_previous_sessions(tokens, now, config)):
+        if sid != keep:
+            with suppress(Refusal):
+                yield from revoke_session(sid, "replaced", now, config)
+
+
+def find_previous_sessions(tokens: Iterable[str], now: Instant, config: IssuerConfig) -> Flow[list[SessionId]]:
+    """Return the sessions of ``tokens``. Only a valid credential names its session; a refusal of one is ignored."""
+    found: list[SessionId] = []
     for token in tokens:
-        try:
-            yield from _revoke(token, keep, now, config)
-        except Refusal:
-            continue
-
-
-def _revoke(token: str, keep: SessionId, now: Instant, config: IssuerConfig) -> Flow[None]:
-    response = yield from introspect(token, now, config)
-    if response["active"] and response["sid"] != keep:
-        yield from revoke_session(SessionId(cast(str, response["sid"])), "replaced", now, config)
+        with suppress(Refusal):
+            response = yield from introspect(token, now, config)
+            if response["active"]:
+                found.append(SessionId(cast(str, response["sid"])))
+    return list(dict.fromkeys(found))

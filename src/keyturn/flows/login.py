@@ -12,6 +12,7 @@ from keyturn.errors import LoginFailed, Overloaded, PasswordRejected, StoreUnava
 from keyturn.flows import effects
 from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, device_secret, issue_device_cookie
 from keyturn.flows.effects import Flow, call
+from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.throttle import (
     AttemptReservation,
@@ -27,7 +28,8 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     """Verify the password, create a session and issue its credentials.
 
     Raises ``LoginFailed`` (the same error after the same work for every cause), ``Throttled``, ``Overloaded``,
-    ``CredentialsNotOffered``, ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
+    ``CredentialsNotOffered``, ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``,
+    ``TooManySessions``.
     """
     config.require_clocks()
     deliver = check_attempt(request, config)
@@ -37,6 +39,7 @@ def login(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Iss
     account, floor = yield from _authenticate(request, identifier, reservations, now)
     session = yield from create_session(account.subject, floor, request, now, config, account_scope=account.scope)
     issued = yield from issue(session, deliver, now, config)
+    yield from revoke_previous_sessions(request.replaces, session.sid, now, config)
     return replace(issued, device_token=(yield from issue_device_cookie(identifier, nonce, config)))
 
 

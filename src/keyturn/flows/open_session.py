@@ -3,8 +3,6 @@
 No endpoint calls it: over HTTP a session is opened by a proof of the subject's identity only.
 """
 
-from collections.abc import Iterable
-
 from keyturn.core.account import Account
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.session import RevocationFloor
@@ -20,13 +18,12 @@ DISABLED = "This account is disabled; only the operators of this service can ena
 
 
 def open_session(
-    subject: Subject, request: SessionRequest, replaces: Iterable[str], now: Instant, config: IssuerConfig
+    subject: Subject, request: SessionRequest, now: Instant, config: IssuerConfig
 ) -> Flow[IssuedCredentials]:
     """Create a session of ``subject`` and issue its credentials, as a login does, without a password.
 
-    ``replaces``: credentials of earlier logins in the same browser, whose sessions are ended.
     Raises ``NotFound`` without an account, ``Forbidden`` for a disabled one; ``CredentialsNotOffered``,
-    ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``.
+    ``InvalidScope``, ``InvalidTarget``, ``PayloadRefused``, ``GrantsUnavailable``, ``TooManySessions``.
     """
     config.require_clocks()
     deliver = check_attempt(request, config)
@@ -34,7 +31,7 @@ def open_session(
     if account.disabled:
         raise Forbidden(f"the account of {subject} is disabled", hint=DISABLED)
     session = yield from create_session(subject, floor, request, now, config, account_scope=account.scope)
-    yield from revoke_previous_sessions(replaces, session.sid, now, config)
+    yield from revoke_previous_sessions(request.replaces, session.sid, now, config)
     return (yield from issue(session, deliver, now, config))
 
 

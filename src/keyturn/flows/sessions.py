@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.lifecycle import SessionState, ends_at, session_state
 from keyturn.core.policy import SessionPolicy
-from keyturn.core.session import Session
+from keyturn.core.session import LoadedSession, Session
 from keyturn.core.types import Instant, SessionId, Subject
 from keyturn.flows.effects import Flow, call
 from keyturn.ports import SessionStore
@@ -30,14 +30,16 @@ class SessionSummary:
 
 def list_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[list[SessionSummary]]:
     """List the live sessions of ``subject``, newest first."""
-    sessions = yield from call(SessionStore.list, subject)
-    # While clocks disagree, a session that may have timed out is listed: it can still be ended.
+    live = yield from load_live_sessions(subject, now, config)
+    return [_summary(each.session, config.profile.session) for each in live]
+
+
+def load_live_sessions(subject: Subject, now: Instant, config: IssuerConfig) -> Flow[list[LoadedSession]]:
+    """Return the live sessions of ``subject``, newest first, at most the ``MAX_LISTED`` that the store lists."""
+    # While clocks disagree, a session that may have timed out counts: it can still be ended.
     policy = replace(config.profile.session, clock_gap_seconds=0)
-    return [
-        _summary(each.session, policy)
-        for each in sessions
-        if session_state(each.session, each.floor, now, policy) is SessionState.LIVE
-    ]
+    listed = yield from call(SessionStore.list, subject)
+    return [each for each in listed if session_state(each.session, each.floor, now, policy) is SessionState.LIVE]
 
 
 def _summary(session: Session, policy: SessionPolicy) -> SessionSummary:

@@ -12,6 +12,7 @@ from keyturn.errors import AccountExists, LoginFailed
 from keyturn.flows import effects
 from keyturn.flows.create_session import LoginAttempt, check_attempt, create_session, issue_device_cookie, new_id
 from keyturn.flows.effects import Flow, call
+from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.issue import IssuedCredentials, issue
 from keyturn.flows.login import load_account
 from keyturn.flows.throttle import AttemptReservation, release_if_unavailable, reserve
@@ -42,6 +43,7 @@ def signup(request: LoginAttempt, now: Instant, config: IssuerConfig) -> Flow[Is
         account, floor = yield from _load_created(account, request.client.client_id)
     session = yield from create_session(account.subject, floor, request, now, config)
     issued = yield from issue(session, deliver, now, config)
+    yield from revoke_previous_sessions(request.replaces, session.sid, now, config)
     return replace(issued, device_token=(yield from issue_device_cookie(identifier, None, config)))
 
 

@@ -14,6 +14,7 @@ from keyturn.web.limits import FLOW_SECONDS, flow_timeout
 from keyturn.web.login_redirect import login_redirect
 from keyturn.web.message import Reply, Request
 from keyturn.web.paths import is_own_path
+from keyturn.web.previous_cookies import find_previous_cookies
 from keyturn.web.replies import login_cookies, logout_cookies
 from keyturn.web.wsgi import deadline, environ_headers
 
@@ -98,6 +99,11 @@ class WsgiPages(_BasePages):
         request = Request("GET", environ.get("PATH_INFO", ""), headers=list(environ_headers(environ)))
         flow = form_token(request, now, self._config.at(config))
         return drive(flow, parts.ports, deadline(time.monotonic() + FLOW_SECONDS))
+
+    def previous_logins(self, environ: "WSGIEnvironment") -> list[str]:
+        """Return the credentials that a login of this browser replaces: ``replaces`` of ``open_session``."""
+        request = Request("GET", "", headers=list(environ_headers(environ)))
+        return [each for each in find_previous_cookies(request, self._issuer.config).values() if each]
 
     def redirect(self, environ: "WSGIEnvironment", refusal: Refusal) -> Reply | None:
         """Return what ``AsgiPages.redirect`` returns."""

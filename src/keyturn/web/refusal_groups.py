@@ -37,6 +37,7 @@ ENTER = (
     *ALWAYS,
     *BODY,
     *PASSWORD,
+    errors.TooManySessions,
     errors.InvalidScope,
     errors.CrossOrigin,
     errors.CsrfTokenRequired,

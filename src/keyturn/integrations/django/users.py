@@ -59,9 +59,10 @@ def add_user_session(request: HttpRequest, user: Any, **_: object) -> None:
     if _USERS not in request.META:
         return
     amr = ("pwd",) if getattr(user, "backend", "") == _MODEL_BACKEND else ()
-    issued = issuer().open_session(Subject(str(user.pk)), amr=amr, deliver="cookie")
-    _end_session(request)
-    defer_cookies(request, integration().pages.login_cookies(issued))
+    pages = integration().pages
+    replaced = pages.previous_logins(request.META)
+    issued = issuer().open_session(Subject(str(user.pk)), amr=amr, deliver="cookie", replaces=replaced)
+    defer_cookies(request, pages.login_cookies(issued))
 
 
 def end_user_session(request: HttpRequest, **_: object) -> None:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 from keyturn.core.audience import read_names
 from keyturn.core.issuer_config import IssuerConfig
-from keyturn.core.policy import Deliver
+from keyturn.core.policy import DELIVERIES, Deliver
 from keyturn.core.session import ClientInfo
 from keyturn.core.types import Instant
 from keyturn.errors import BadRequest
 from keyturn.flows.create_session import LoginAttempt
 from keyturn.flows.effects import Flow
-from keyturn.flows.end_previous_login import revoke_previous_sessions
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login as log_in
 from keyturn.flows.signup import signup as sign_up
@@ -48,6 +47,7 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
     body = read_body(request, LoginRequest, LoginForm)
     deliver = _delivery(body, config.issuer_config)
     require_tokens(request, deliver, config)
+    previous = _find_previous(request, deliver, config.issuer_config)
     attempt = LoginAttempt(
         body.email,
         body.password,
@@ -56,17 +56,20 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
         resource=None if body.resource is None else read_names("resource", body.resource),
         scope=body.scope or "",
         device_token=_read_cookie_or_none(request, "device", config),
+        replaces=tuple(filter(None, previous.values())),
     )
     issued = yield from entrance(attempt, now, config.issuer_config)
-    if issued.deliver == "tokens":
-        return issued_reply(status, issued, now, config.issuer_config)
-    previous = find_previous_cookies(request, config.issuer_config)
-    yield from revoke_previous_sessions(filter(None, previous.values()), issued.session.sid, now, config.issuer_config)
     return issued_reply(status, issued, now, config.issuer_config, previous)
 
 
 def _delivery(body: LoginRequest | LoginForm, config: IssuerConfig) -> Deliver | None:
     return config.form_delivery if isinstance(body, LoginForm) and body.deliver is None else body.deliver
+
+
+def _find_previous(request: Request, deliver: Deliver | None, config: IssuerConfig) -> dict[str, str]:
+    """Return the cookies of the login that this one replaces. A login for tokens replaces none."""
+    is_for_tokens = (deliver or DELIVERIES[config.credentials][0]) == "tokens"
+    return {} if is_for_tokens else find_previous_cookies(request, config)
 
 
 def _label(request: Request) -> str:
