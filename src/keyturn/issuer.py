@@ -73,6 +73,10 @@ class Issuer(BaseIssuer):
         """Return the application's own object of a subject, or None. Raises ``ConfigurationError`` without accounts."""
         return self.parts.load_user(subject)
 
+    def check_account(self, subject: Subject) -> None:
+        """Compare an account that the application may have changed, and end its sessions now if it has. As above."""
+        self.parts.own_accounts.check(subject)
+
     signup = _sync_method(IssuerFlows.signup)
     login = _sync_method(IssuerFlows.login)
     open_session = _sync_method(IssuerFlows.open_session)
@@ -132,6 +136,10 @@ class AsyncIssuer(BaseIssuer):
     async def load_user(self, subject: Subject) -> Any:
         """Return the application's own object of a subject, or None. Raises ``ConfigurationError`` without accounts."""
         return await (await self.ready()).load_user(subject)
+
+    async def check_account(self, subject: Subject) -> None:
+        """Compare an account that the application may have changed, and end its sessions now if it has. As above."""
+        await (await self.ready()).own_accounts.check(subject)
 
     signup = _async_method(IssuerFlows.signup)
     login = _async_method(IssuerFlows.login)

@@ -11,6 +11,7 @@ import pytest
 from accounts.own_accounts import OTHER, PASSWORD, AsyncTableAccounts, Customer, TableAccounts, hash_password
 from keyturn import AsyncIssuer, Issuer
 from keyturn.accounts.session_cache import ACCOUNT_CHECK_SECONDS
+from keyturn.core.types import Subject
 from keyturn.errors import AccountExists, ConfigurationError, LoginFailed, Refusal, TokenRevoked
 
 ADA = "ada@example.com"
@@ -115,6 +116,29 @@ def test_a_change_by_the_application_ends_sessions_and_refresh_tokens(app: Appli
         app.log_in()
 
 
+def test_an_account_that_the_application_has_changed_is_compared_when_it_says_so(app: Application) -> None:
+    issued = app.log_in()
+    app.issuer.check_account(issued.subject)
+    assert [each.sid for each in app.issuer.sessions(issued.subject)] == [issued.sid]
+    app.table.run("update customers set password = ?", hash_password(OTHER))
+    app.issuer.check_account(issued.subject)
+    assert app.issuer.sessions(issued.subject) == []
+    for stranger in ("8", "x"):
+        app.issuer.check_account(Subject(stranger))
+        assert app.issuer.parts.sync_store.accounts.load(Subject(stranger)) is None
+
+
+def test_an_upgrade_that_the_application_announces_ends_nothing(app: Application) -> None:
+    issued, upgraded = app.log_in(), hash_password(PASSWORD)
+    app.issuer.parts.own_accounts.announce_upgrade(issued.subject, upgraded)
+    assert app.is_live(issued)
+    app.table.run("update customers set password = ?", upgraded)
+    assert app.is_live(issued)
+    app.table.run("update customers set password = ?", hash_password(OTHER))
+    app.issuer.parts.own_accounts.announce_upgrade(issued.subject, hash_password(PASSWORD))
+    assert not app.is_live(issued)
+
+
 def test_an_account_that_is_active_again_gets_no_session_back(app: Application) -> None:
     issued = app.log_in()
     app.table.run("update customers set active = 0")
@@ -175,6 +199,7 @@ def test_an_asynchronous_issuer_takes_both_kinds_of_accounts(accounts: Callable[
             await issuer.change_password(issued.sid, PASSWORD, OTHER)
             assert (await issuer.signup("bob@example.com", PASSWORD)).subject == "8"
             assert (await issuer.load_user(issued.subject)) is not None
+            await issuer.check_account(issued.subject)
             with pytest.raises(LoginFailed):
                 await issuer.login(ADA, PASSWORD)
 

@@ -29,12 +29,16 @@ _OPTIONAL = ("create", "user", "password_hashes")
 class OwnPorts:
     """Ports over the accounts of an application.
 
-    ``load_user``: returns the application's object of a subject, or None. ``close``: ends the threads.
+    ``load_user``: returns the application's object of a subject, or None. ``check``: compares an account that may have
+    been changed. ``announce_upgrade``: of a subject, and of the hash that the application is about to store.
+    ``close``: ends the threads.
     """
 
     accounts: Any
     sessions: Any
     load_user: Callable[[Subject], Any]
+    check: Callable[[Subject], Any]
+    announce_upgrade: Callable[[Subject, str], Any]
     close: Callable[[], None]
 
 
@@ -98,6 +102,8 @@ def open_accounts(
         make_proxy(AccountStore, accounts, bind),
         SimpleNamespace(**{**others, "load": bind(sessions.load)}),
         bind(accounts.load_user),
+        bind(accounts.check),
+        bind(accounts.announce_upgrade),
         calls.close,
     )
 

@@ -99,7 +99,23 @@ class OwnAccountStore:
         yield from self.load(subject)  # ends its sessions now, not within a minute
         return None
 
+    def check(self, subject: Subject) -> Operation[None]:
+        """Compare an account with its mark now. Without a mark it has had no session."""
+        if (yield from store_call(self._marks.load, subject)) is not None:
+            yield from self.load(subject)
+
     # --- writes ---
+
+    def announce_upgrade(self, subject: Subject, password_hash: str) -> Operation[None]:
+        """Mark another hash of the present password, which the application is about to store: it ends no session."""
+        while True:
+            record = yield from store_call(self._marks.load, subject)
+            digests = self._digests.of((yield from self._load_own(subject)))
+            if record is None or set(digests).isdisjoint(decode_mark(record.password_hash).present):
+                return  # no session, or a change that the next comparison finds
+            mark = decode_mark(record.password_hash).add_alias(self._digests.of_hash(password_hash), digests[0])
+            if (yield from store_call(self._marks.replace, _record(record, record, mark, step=1))):
+                return
 
     def insert(self, account: Account) -> Operation[bool]:
         """Create an account of the application, which chooses its subject. Raises ``NotFound`` if it offers none."""

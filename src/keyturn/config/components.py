@@ -97,9 +97,14 @@ class Components:
     @property
     def load_user(self) -> Callable[[Subject], Any]:
         """Function that returns the application's own object of a subject; it is awaited by an asynchronous issuer."""
+        return self.own_accounts.load_user
+
+    @property
+    def own_accounts(self) -> OwnPorts:
+        """Ports over the accounts of the application. Raises ``ConfigurationError`` if it keeps none."""
         if self.own_ports is None:
-            raise ConfigurationError("this issuer keeps the accounts itself: pass accounts= to from_env to load users")
-        return self.own_ports.load_user
+            raise ConfigurationError("this issuer keeps the accounts itself: pass accounts= to from_env to use yours")
+        return self.own_ports
 
     def now(self) -> Instant:
         """Return the present time in whole seconds; the earlier one while two clocks disagree."""

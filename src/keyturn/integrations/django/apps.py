@@ -1,5 +1,7 @@
 """The application of ``INSTALLED_APPS``."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.checks import register
 
@@ -14,5 +16,7 @@ class KeyturnConfig(AppConfig):
     verbose_name = "Keyturn"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and listen to changes of users."""
         register(check_project)
+        # Models can be imported from here on.
+        import_module("keyturn.integrations.django.signals").connect_users()
