@@ -49,6 +49,7 @@ def misuses(issuer: Any, ada: IssuedCredentials, wrong: Any) -> dict[str, Callab
         "signup password": lambda: issuer.signup("eve@example.com", wrong),
         "logout": lambda: issuer.logout(wrong),
         "sessions": lambda: issuer.sessions(wrong),
+        "sessions after": lambda: issuer.sessions(subject, after=wrong),
         "step_up": lambda: issuer.step_up(wrong, PASSWORD),
         "step_up password": lambda: issuer.step_up(sid, wrong),
         "change_password": lambda: issuer.change_password(sid, wrong, PASSWORD + "2"),

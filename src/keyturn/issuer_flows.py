@@ -14,6 +14,7 @@ from keyturn.core.types import SessionId, Subject, require_name, require_type
 from keyturn.flows import AccountSummary, Flow, IssuedCredentials, LoginAttempt, RevocationReceipt, SessionSummary
 from keyturn.flows.accounts import account_summary, find_account
 from keyturn.flows.revoke import LOGOUT
+from keyturn.ports import MAX_LISTED
 
 _Claims = Mapping[str, object]
 
@@ -169,10 +170,15 @@ class IssuerFlows:
         require_type(str, token=token)
         return flows.introspect(token, *self._components.present())
 
-    def sessions(self, subject: Subject) -> Flow[list[SessionSummary]]:
-        """List the live sessions of a subject, newest first."""
+    def sessions(self, subject: Subject, *, after: str = "", limit: int = MAX_LISTED) -> Flow[list[SessionSummary]]:
+        """List at most ``limit`` live sessions of a subject, newest first, of the newest 1000.
+
+        ``after``: ``cursor`` of the last session of the page before. Raises ``InvalidMember`` for an unusable value.
+        """
         require_name(subject=subject)
-        return flows.list_sessions(subject, *self._components.present())
+        require_type(str, after=after)
+        require_type(int, limit=limit)
+        return flows.list_sessions(subject, *self._components.present(), after, limit)
 
     def account(self, subject: Subject | None = None, *, identifier: str | None = None) -> Flow[AccountSummary]:
         """Return the account of a subject or of an identifier. Raises ``NotFound``."""

@@ -101,6 +101,12 @@ def test_sessions_are_listed_and_one_is_ended(issuer: Issuer) -> None:
     listed = run(issuer, "sessions", "list", ADA, "--json")
     assert {each["sid"] for each in listed.json} == {each.sid for each in issuer.sessions(issued.subject)}
     assert "kt_" not in listed.stdout
+    first = run(issuer, "sessions", "list", ADA, "--limit", "1", "--json").json
+    assert [each["sid"] for each in first] == [listed.json[0]["sid"]]
+    rest = run(issuer, "sessions", "list", ADA, "--after", first[0]["cursor"], "--json").json
+    assert rest == listed.json[1:]
+    for wrong in (("--after", "x"), ("--limit", "0")):
+        assert run(issuer, "sessions", "list", ADA, *wrong).code == 2
     assert run(issuer, "sessions", "revoke", issued.sid, "--json").json["revoked"] is True
     with pytest.raises(TokenRevoked):
         issuer.verify(str(issued.session_token))

@@ -1,5 +1,7 @@
 """The principal, the device list, and the ends of sessions."""
 
+from typing import cast
+
 import pytest
 
 from keyturn.core.types import Instant
@@ -60,6 +62,43 @@ def test_the_device_list_shows_every_login_and_no_credential(browser: Browser) -
     }
     by_phone = document(phone.get("/auth/sessions", str(tokens["access_token"])))["sessions"]
     assert [each["sid"] for each in by_phone if each["current"]] == [tokens["sid"]]  # type: ignore[union-attr]
+
+
+def test_the_device_list_is_read_a_page_at_a_time(browser: Browser) -> None:
+    browser.signup("cookie")
+    sids = {document(browser.get("/auth/session"))["sid"]} | {
+        document(browser.other().login("tokens"))["sid"] for _ in range(4)
+    }
+    read, path = [], "/auth/sessions?limit=2"
+    while path:
+        page = document(browser.get(path))
+        read.append([each["sid"] for each in cast("list[dict[str, str]]", page["sessions"])])
+        after = cast("str", page.get("next", ""))
+        assert not any(sid in after for sid in cast("set[str]", sids)), "a cursor names no session"
+        path = f"/auth/sessions?limit=2&after={after}" if after else ""
+    assert [len(each) for each in read] == [2, 2, 1]
+    assert {sid for each in read for sid in each} == sids
+    for query in ("", "?limit=5", "?limit=1000", "?unknown=1", "?after=&limit="):
+        assert document(browser.get(f"/auth/sessions{query}")).keys() == {"sessions"}
+
+
+@pytest.mark.parametrize(
+    ("query", "member"),
+    [
+        *((f"limit={each}", "limit") for each in ("0", "-1", "1001", "x", "1.5", "true")),
+        *((f"after={each}", "after") for each in ("x", "1", "1-", "-1-0123456789abcdef", f"{START}-0123456789ABCDEF")),
+        (f"after={'9' * 13}-0123456789abcdef", "after"),
+        (f"after={START}-0123456789abcdef0", "after"),
+        ("after=%EF%BC%91-0123456789abcdef", "after"),
+        ("limit=1&limit=2", None),
+        ("after=%", None),
+    ],
+)
+def test_an_unusable_page_is_refused(browser: Browser, query: str, member: str | None) -> None:
+    browser.signup("cookie")
+    reply = browser.get(f"/auth/sessions?{query}")
+    assert reply.status == 400
+    assert document(reply).get("member") == member
 
 
 def test_logout_ends_the_session_and_only_then_its_cookies(browser: Browser) -> None:

@@ -126,8 +126,8 @@ def _path_parameters(route: Route) -> Iterable[dict[str, object]]:
 
 
 def _query_parameters(route: Route) -> Iterable[dict[str, object]]:
-    for name in route.query:
-        yield {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}}
+    for name, schema in route.query:
+        yield {"name": name, "in": "query", "schema": schema}
 
 
 def _ref(shape: type) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The route of one operation, with the facts that the API reference shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -26,6 +26,7 @@ class Route:
     ``schemes``: any one of them authenticates; empty for a public operation.
     ``answer``: form of its response; a redirect has the ``status`` 302 or 303.
     ``form``: schema of the HTML form that it takes as well, and answers with 303.
+    ``query``: its query parameters, each with its JSON schema.
     ``feed``: the revocation feed, which is also streamed, and public if ``WebConfig.open_feed`` is set.
     """
 
@@ -38,7 +39,7 @@ class Route:
     request: type | None = None
     media: Media = "application/json"
     schemes: tuple[Scheme, ...] = ()
-    query: tuple[str, ...] = ()
+    query: tuple[tuple[str, Mapping[str, object]], ...] = ()
     feed: bool = False
     answer: Answer = "json"
     form: type[PageForm] | None = None

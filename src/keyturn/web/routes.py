@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from keyturn import errors
+from keyturn.core.session_cursor import CURSOR_PATTERN
 from keyturn.core.types import Instant
 from keyturn.errors import MethodNotAllowed, NotFound, Refusal
 from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
+from keyturn.ports import MAX_LISTED
 from keyturn.web.config import WebConfig
 from keyturn.web.cors import without_app_cookies
 from keyturn.web.endpoints import (
@@ -51,6 +53,8 @@ from keyturn.web.schemas import (
 )
 
 _FORM: Final = "application/x-www-form-urlencoded"
+
+_SEQUENCE: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 
 _CALLER: tuple[Scheme, ...] = ("bearer", "session", "access")
 
@@ -110,7 +114,18 @@ ROUTES: tuple[Route, ...] = (
         form=PageForm,
     ),
     Route("GET", "/auth/session", session.get_session, READ, SessionResponse, schemes=_CALLER),
-    Route("GET", "/auth/sessions", session.get_sessions, READ, SessionsResponse, schemes=_CALLER),
+    Route(
+        "GET",
+        "/auth/sessions",
+        session.get_sessions,
+        (*READ, errors.InvalidMember),
+        SessionsResponse,
+        schemes=_CALLER,
+        query=(
+            ("after", {"type": "string", "pattern": CURSOR_PATTERN}),
+            ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LISTED}),
+        ),
+    ),
     Route(
         "DELETE",
         "/auth/sessions/{sid}",
@@ -189,7 +204,7 @@ ROUTES: tuple[Route, ...] = (
         (*ALWAYS, *BEARER, errors.InvalidMember),
         FeedResponse,
         schemes=("service",),
-        query=("after", "seed"),
+        query=(("after", _SEQUENCE), ("seed", _SEQUENCE)),
         feed=True,
     ),
     Route("GET", "/auth/client.js", client_script.get_client_script, ALWAYS, answer="script"),

@@ -190,9 +190,13 @@ class SessionSummaryResponse(Struct, frozen=True):
 
 
 class SessionsResponse(Struct, frozen=True):
-    """List of active sessions. It never contains a credential."""
+    """List of active sessions. It never contains a credential.
+
+    ``next``: ``after`` of the next page, if there is one.
+    """
 
     sessions: list[SessionSummaryResponse]
+    next: str | UnsetType = UNSET
 
 
 class RevokedResponse(Struct, frozen=True):

@@ -1,9 +1,10 @@
 """Endpoints for the principal of the request, the list of sessions, and logout."""
 
 from dataclasses import asdict, replace
+from typing import Annotated
 from urllib.parse import quote
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from keyturn.core.csrf import SAFE_METHODS
 from keyturn.core.principal import Principal
@@ -13,11 +14,22 @@ from keyturn.flows.effects import Flow
 from keyturn.flows.logout_others import revoke_other_sessions
 from keyturn.flows.revoke import LOGOUT, revoke_session, revoke_subject
 from keyturn.flows.sessions import list_sessions
+from keyturn.ports import MAX_LISTED
 from keyturn.web.config import WebConfig
 from keyturn.web.guard import authenticate, guard
 from keyturn.web.message import NO_STORE, Header, Reply, Request, json_reply
+from keyturn.web.parse import read_query
 from keyturn.web.replies import revoked_reply
 from keyturn.web.schemas import SessionResponse, SessionsResponse, SessionSummaryResponse
+
+
+class SessionsQuery(Struct, frozen=True):
+    """Query parameters of the list of sessions. ``after``: ``next`` of the page before."""
+
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED, extra={"expected": f"a number from 1 to {MAX_LISTED}"})] = (
+        MAX_LISTED
+    )
 
 
 def get_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
@@ -45,11 +57,15 @@ def get_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply
 
 
 def get_sessions(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
-    """List the active sessions of the caller, newest first."""
+    """List the active sessions of the caller, newest first, a page at a time if it asks for one."""
     principal = yield from guard(request, now, config)
-    devices = yield from list_sessions(principal.subject, now, config.issuer_config)
-    shown = [SessionSummaryResponse(current=each.sid == principal.sid, **asdict(each)) for each in devices]
-    return json_reply(200, SessionsResponse(sessions=shown))
+    query = read_query(request, SessionsQuery)
+    # One more than the page shows whether there is a next one.
+    number = min(query.limit + 1, MAX_LISTED)
+    found = yield from list_sessions(principal.subject, now, config.issuer_config, query.after, number)
+    page = found[: query.limit]
+    shown = [SessionSummaryResponse(current=each.sid == principal.sid, **asdict(each)) for each in page]
+    return json_reply(200, SessionsResponse(sessions=shown, next=page[-1].cursor if len(found) > len(page) else UNSET))
 
 
 def end_session(request: Request, now: Instant, config: WebConfig) -> Flow[Reply]:
