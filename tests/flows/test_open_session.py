@@ -68,6 +68,16 @@ def test_a_session_is_opened_without_a_password(flows: FlowFixture) -> None:
     assert flows.run(refresh(str(issued.refresh_token.reveal()), "both", T0, flows.realm)).sid == issued.sid
 
 
+def test_an_account_that_changes_while_a_session_is_opened_is_read_again(flows: FlowFixture) -> None:
+    flow = opening(flows)
+    floor = flow.send(flows.answer(next(flow)))  # the account was read
+    flows.run(set_scope(flows.x.subject, "read", T0, flows.realm))
+    to_the_end(flows, flow, flow.send(flows.answer(floor)))
+    [opened] = [each for each in flows.store.sessions.list(flows.x.subject) if each.session.amr == ("fed",)]
+    assert opened.session.scope == "read"
+    assert opened.session.generation == opened.floor.generation
+
+
 def test_an_opened_session_gets_the_scopes_of_a_login(flows: FlowFixture) -> None:
     flows.run(set_scope(flows.x.subject, "read write", T0, flows.realm))
     assert flows.run(opening(flows, scope="write admin")).session.scope == "write"

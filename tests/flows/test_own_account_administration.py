@@ -88,6 +88,15 @@ def test_a_session_that_is_opened_replaces_the_earlier_one(app: Application) -> 
         app.verify(earlier)
 
 
+def test_a_session_opened_after_the_application_has_changed_the_password_is_live(app: Application) -> None:
+    earlier = app.run(open_session(ONE, DESK, T0, app.realm))
+    app.own.store("1", password_hash="$another$hash")
+    issued = app.run(open_session(ONE, DESK, T0, app.realm))
+    assert app.verify(issued).subject == "1"
+    with pytest.raises(TokenRevoked):
+        app.verify(earlier)
+
+
 @pytest.mark.parametrize("limit", [0, -1, 1001])
 def test_a_page_of_accounts_is_bounded(app: Application, limit: int) -> None:
     with pytest.raises(InvalidMember):

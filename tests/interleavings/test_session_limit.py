@@ -80,7 +80,7 @@ class Judge:
         return complaints
 
     def _sid(self, outcome: Any) -> str:
-        return dict(outcome[1])["session"].split("_")[2].split(".")[0] if outcome[0] == "ok" else ""
+        return dict(outcome[1])["session"].split("_", 2)[2].split(".")[0] if outcome[0] == "ok" else ""
 
     def _judge_next_login(self, explorer: Explorer) -> list[str]:
         if self.policy.session_limit_action == "refuse":

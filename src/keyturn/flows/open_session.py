@@ -36,9 +36,13 @@ def open_session(
 
 
 def _load_account(subject: Subject, client_id: str) -> Flow[tuple[Account, RevocationFloor]]:
-    # The floor first: an account that is disabled after it was read has raised the generation above this floor.
-    floor = yield from call(SessionStore.revocation_floor, subject, client_id)
+    # As of the same moment, as at a login: a change of the account raises the generation above an earlier floor. So
+    # does the first read of an account whose password the application has changed by itself.
     account = yield from call(AccountStore.load, subject)
-    if account is None:
-        raise NotFound(f"no account has the subject {subject}", hint="No account has this subject.")
-    return account, floor
+    while account is not None:
+        floor = yield from call(SessionStore.revocation_floor, subject, client_id)
+        latest = yield from call(AccountStore.load, subject)
+        if latest == account:
+            return account, floor
+        account = latest
+    raise NotFound(f"no account has the subject {subject}", hint="No account has this subject.")
