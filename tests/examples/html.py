@@ -34,10 +34,10 @@ class Page(HTMLParser):
         self.elements.append((tag, attributes))
         self._open = "alert" if attributes.get("role") == "alert" else tag
         if tag == "form":
-            self.forms.append(Form(attributes["action"], attributes["method"]))
-        elif tag == "input":
+            self.forms.append(Form(attributes.get("action", ""), attributes.get("method", "get")))
+        elif tag == "input" and self.forms and "name" in attributes:
             self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
-        elif tag == "button" and "formaction" in attributes:
+        elif tag == "button" and "formaction" in attributes and self.forms:
             self.forms.append(replace(self.forms[-1], action=attributes["formaction"], button=""))
 
     def handle_endtag(self, tag: str) -> None:
@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
-        if self._open == "button":
+        if self._open == "button" and self.forms:
             self.forms[-1].button += data
         elif self._open == "alert":
             self.alert += data.strip()

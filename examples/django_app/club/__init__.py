@@ -1,0 +1,1 @@
+"""A reading club, whose members are the users of Django."""
