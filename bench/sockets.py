@@ -20,9 +20,10 @@ from bench.fixtures import open_sessions, session_cookie, settings, sqlite_url
 from bench.revocations import revoke_stored
 from bench.sampling import QUICK, Plan, Series
 from keyturn import AsyncIssuer, Issuer
+from keyturn.connections import ConnectionEnd
 from keyturn.core.session import Session
 from keyturn.integrations.asgi import AuthMiddleware
-from keyturn.web.connections import CLOSE_CODES, ConnectionEnd
+from keyturn.web.channels import CLOSE_CODES
 
 CHAPTER = "Ten thousand WebSockets"
 SOCKETS = 10_000
