@@ -47,7 +47,7 @@ def test_every_wrong_media_type(client: RawClient, control_login: ControlLogin, 
     for kind in KINDS:
         if kind != right[1]:
             # An endpoint of JSON reads HTML forms, too: the body is none, or the form has no token.
-            refused = (400, 403) if kind == FORM_TYPE[1] else (415,)
+            refused = (400, 403) if kind == FORM_TYPE[1] and not path.startswith("/auth/accounts") else (415,)
             assert client.ask("POST", path, [(b"content-type", kind), caller], body).status in refused, kind
     assert client.ask("POST", path, [caller], body).status == 415
     for coding in (b"gzip", b"identity", b"br, gzip", b""):
@@ -196,6 +196,8 @@ QUERIES = [
         "after=\u0661",
         "&" * 3000,
     ),
+    *("limit=0", "limit=-1", "limit=1001", "limit=1e2", "limit=true", "limit=%00", "limit=" + "9" * 5000),
+    *("after=1-0123456789abcdef", "after=1-0123456789ABCDEF", f"after={'A' * 22}", "after=1-", "limit=1&limit=1"),
     *("a" * 8000, "after=null", "after=%0a1", "after=1%0a", "after=+1", "after=0x1"),
 ]
 

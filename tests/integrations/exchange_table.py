@@ -75,6 +75,17 @@ def a_list_of_sessions(visitor: Visitor) -> None:
         assert json.loads(visitor.ask("/auth/session", *each.headers).body)["sid"] == each.sid
 
 
+def a_page_of_sessions(visitor: Visitor) -> None:
+    first, second = visitor.twice()
+    page = json.loads(visitor.ask("/auth/sessions?limit=1", *second.headers).body)
+    rest = json.loads(visitor.ask(f"/auth/sessions?limit=1&after={page['next']}", *second.headers).body)
+    assert {each["sid"] for each in page["sessions"] + rest["sessions"]} == {first.sid, second.sid}
+    assert "next" not in rest
+    for query in ("limit=0", "limit=x", "after=x", f"after={first.sid}"):
+        answer = visitor.ask(f"/auth/sessions?{query}", *second.headers)
+        assert result(answer) == (400, "invalid_member")
+
+
 def a_recent_authentication(visitor: Visitor) -> None:
     login = visitor.signup()
     assert result(visitor.ask("/fresh", *login.headers)) == (200, login.sid)
@@ -129,6 +140,46 @@ def a_logout_of_every_device(visitor: Visitor) -> None:
     visitor.logout(login, "/auth/logout-all")
     _expect_dead(visitor, login, "token_revoked")
     assert result(visitor.ask("/private", *other.headers)) == (200, other.sid)
+
+
+def a_logout_of_the_other_devices(visitor: Visitor) -> None:
+    lost, own = visitor.twice()
+    other = visitor.signup()
+    for each in (lost, own, other):
+        assert result(visitor.ask("/private", *each.headers)) == (200, each.sid)
+    if visitor.case.is_cookie:
+        crossed = visitor.ask("/auth/logout-others", *own.headers, *own.csrf, CROSS_SITE, method="POST")
+        assert result(crossed) == (403, "cross_origin")
+        assert result(visitor.ask("/private", *lost.headers)) == (200, lost.sid)
+    visitor.logout(own, "/auth/logout-others")
+    _expect_dead(visitor, lost, "token_revoked")
+    assert result(visitor.ask("/private", *other.headers)) == (200, other.sid)
+    if visitor.case.deliver == "cookie":
+        assert result(visitor.ask("/private", *own.headers)) == (200, own.sid)
+    else:
+        _expect_dead(visitor, own, "token_revoked")  # an access token of before: the session refreshes it
+
+
+def a_ban_by_an_administrator(visitor: Visitor) -> None:
+    admin, user = visitor.signup(), visitor.signup()
+    for path in ("/auth/accounts/disable", "/auth/accounts/enable"):
+        documents: list[dict[str, object]] = [{"subject": user.subject}, {"subject": "nobody"}, {}]
+        for document in documents:
+            answer = visitor.post(path, document, *admin.headers, *admin.csrf, SAME_ORIGIN)
+            assert result(answer) == (403, "forbidden")
+    visitor.appoint(admin)
+    assert result(visitor.ask("/private", *user.headers)) == (200, user.sid)
+    disable = ("/auth/accounts/disable", {"subject": user.subject}, *admin.headers)
+    if visitor.case.is_cookie:
+        assert result(visitor.post(*disable, *admin.csrf, CROSS_SITE)) == (403, "cross_origin")
+    if visitor.case.needs_csrf_token:
+        assert result(visitor.post(*disable, SAME_ORIGIN)) == (403, "csrf_token_required")
+    assert result(visitor.ask("/private", *user.headers)) == (200, user.sid)
+    for path, is_disabled in ((disable[0], True), ("/auth/accounts/enable", False)):
+        done = visitor.post(path, {"subject": user.subject}, *admin.headers, *admin.csrf, SAME_ORIGIN)
+        assert (done.status, json.loads(done.body)["disabled"]) == (200, is_disabled)
+        _expect_dead(visitor, user, "token_revoked")
+    assert result(visitor.ask("/private", *admin.headers)) == (200, admin.sid)
 
 
 def an_expired_credential(visitor: Visitor) -> None:
@@ -231,12 +282,15 @@ EXCHANGES: dict[str, Exchange] = {
         a_missing_scope,
         a_granted_scope,
         a_list_of_sessions,
+        a_page_of_sessions,
         a_recent_authentication,
         an_unsafe_request,
         a_csrf_token_of_another_session,
         a_request_of_another_site,
         a_logout,
         a_logout_of_every_device,
+        a_logout_of_the_other_devices,
+        a_ban_by_an_administrator,
         an_expired_credential,
         a_login_with_a_dead_credential,
         forged_credentials,

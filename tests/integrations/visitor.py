@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from integrations.fronts.front import Front
 from keyturn import AsyncIssuer, GrantRequest, Issuer
+from keyturn.core.types import Subject
+from keyturn.flows.accounts import set_admin
+from keyturn.flows.drive import drive
 from web.exchanges import HOST, JSON, NOW, PASSWORD, Answer, Sent, cheap, settings
 
 _NUMBERS = itertools.count()
@@ -111,6 +114,18 @@ class Visitor:
         email = f"user{next(_NUMBERS)}@example.com"
         document = {"email": email, "password": PASSWORD, "deliver": deliver or self.case.deliver, "scope": scope}
         return self.login_of(self.post("/auth/signup", document))
+
+    def twice(self) -> tuple[Login, Login]:
+        """Sign up, and log in to the same account on another device."""
+        document: dict[str, object] = {"email": f"user{next(_NUMBERS)}@example.com", "password": PASSWORD}
+        document["deliver"] = self.case.deliver
+        first = self.login_of(self.post("/auth/signup", document))
+        return first, self.login_of(self.post("/auth/login", document))
+
+    def appoint(self, login: Login) -> None:
+        """Make the account of a login an administrator, as the command line does."""
+        parts = self.issuer.parts
+        drive(set_admin(Subject(login.subject), True, *parts.present()), parts.sync_ports)
 
     def login_of(self, answer: Answer) -> Login:
         assert answer.status in (200, 201), answer
