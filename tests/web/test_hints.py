@@ -44,7 +44,7 @@ def test_the_hint_for_a_body_that_is_not_an_object_says_so(browser: Browser) -> 
 @pytest.mark.parametrize(
     ("body", "hint"),
     [
-        (b'{"password": "hunter2", }', "Expecting property name enclosed in double quotes, line 1, column 25."),
+        (b'{"password": "hunter2", 1}', "Expecting property name enclosed in double quotes, line 1, column 25."),
         (b'{"password": "hunter2"\n "email": 1}', "Expecting ',' delimiter, line 2, column 2."),
         (b'{"a": "hunter2", "a": 1}', "Send each field of the JSON object once."),
         (b"[" * 10_000, "nested too deeply."),

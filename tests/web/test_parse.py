@@ -105,9 +105,10 @@ def test_a_body_over_the_cap_is_refused_unread() -> None:
         b'{"email":"a","x":{"y":1,"y":2}}',
         b'{"email":"a","x":' + b"[" * 15_000 + b"}",
         b'{"email":"a","x":' + b"[" * 7000 + b"]" * 7000 + b"}",
+        b'{"email":"a","x":' + b"[" * 32 + b"]" * 32 + b"}",
         '{"email":"a"}'.encode("utf-16"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_body_that_is_not_strict_json_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:

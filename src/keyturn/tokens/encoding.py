@@ -49,7 +49,7 @@ def decode_object(
         members = _read_json(document)
     except (ValueError, RecursionError) as error:  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
         raise TokenMalformed(f"not a strict JSON object: {error}") from None
-    if document.count(b"{") + document.count(b"[") > max_depth and _is_deeper(members, max_depth):
+    if document.count(b"{") + document.count(b"[") > max_depth and is_deeper(members, max_depth):
         raise TokenMalformed(f"the JSON object is nested deeper than {max_depth} levels")
     # A document equal to our own encoding of the object has no repeated member. Others are parsed a second time.
     return members if _write_json(members) == document else _parse_strict(document)
@@ -62,12 +62,13 @@ def _parse_strict(document: bytes) -> dict[str, object]:
     return members
 
 
-def _is_deeper(value: object, levels: int) -> bool:
+def is_deeper(value: object, levels: int) -> bool:
+    """Return True if a JSON value has objects and arrays nested over ``levels``."""
     if not isinstance(value, dict | list):
         return False
     nested = cast("dict[str, object] | list[object]", value)
     children = nested.values() if isinstance(nested, dict) else nested
-    return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
+    return levels == 0 or any(is_deeper(child, levels - 1) for child in children)
 
 
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from msgspec import StructMeta
 
 from keyturn.core.types import T
 from keyturn.errors import BadRequest, InvalidMember, UnsupportedMediaType
+from keyturn.tokens.encoding import is_deeper
 from keyturn.web.limits import check_body
 from keyturn.web.message import Request
 
@@ -27,6 +28,9 @@ _PARAMETER = re.compile(rb"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("?)([^"\\]*)\2""")
 _CHARSETS = (b"utf-8", b"utf8")
 # RFC 3986 section 2.1, and characters that browsers and curl leave unencoded. Parsers disagree about a stray "%".
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[!-$&-~])*")
+_MAX_JSON_DEPTH = 32
+"""Deepest nesting of a body. No endpoint reads a nested member; unknown ones are ignored."""
+"""Deepest nesting of a body. No endpoint reads a nested member; unknown ones are ignored."""
 # msgspec reports the path of a wrong value ("$.email") at the end of its message and the name of a missing field as the
 # whole message. Anchored: the message may quote the input, which must not choose the field that is blamed.
 _PLACE = re.compile(r" - at `\$\.(\w+)[^`]*`\Z|\AObject missing required field `(\w+)`")
@@ -55,7 +59,7 @@ def read_json(request: Request, shape: type[T], *, offered: str = JSON_TYPE) -> 
     text = _text(request, JSON_TYPE, offered)
     try:
         # RFC 8259 section 4: with a repeated member, this server and the next one read different requests.
-        json.loads(text, object_pairs_hook=_unique)
+        _check_depth(json.loads(text, object_pairs_hook=_unique))
         return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError as error:
         raise _invalid(error, shape) from None
@@ -104,6 +108,12 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(members) != len(pairs):
         raise _RepeatedField
     return members
+
+
+def _check_depth(body: object) -> None:
+    # Each version of Python has a limit of its own: what one accepts, another would refuse.
+    if is_deeper(body, _MAX_JSON_DEPTH):
+        raise RecursionError("nested too deeply")
 
 
 def _fields(text: str, repeatable: Collection[str] = ()) -> dict[str, str | list[str]]:
