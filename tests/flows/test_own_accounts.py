@@ -283,3 +283,23 @@ def test_failures_of_asynchronous_functions_are_refusals() -> None:
         calls.close()
 
     asyncio.run(main())
+
+
+def test_an_account_whose_change_failed_after_it_was_stored_can_be_changed_and_disabled(app: Application) -> None:
+    """The process of the change failed before it confirmed the new hash in the mark."""
+    store = app.own.set_password
+
+    def store_and_fail(subject: str, new: str, expected: str) -> bool:
+        assert store(subject, new, expected)
+        raise ConnectionError("the connection was lost after the commit")
+
+    app.own.set_password = store_and_fail
+    first = app.log_in()
+    with pytest.raises(StoreUnavailable):
+        app.run(change_password(first.sid, OLD, NEW, "both", T0, app.realm))
+    app.own.set_password = store
+    second = app.log_in(NEW)
+    app.run(change_password(second.sid, NEW, OLD, "both", T0, app.realm))
+    app.run(set_disabled(Subject("1"), True, T0, app.realm))
+    with pytest.raises(LoginFailed):
+        app.log_in()

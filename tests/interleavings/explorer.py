@@ -15,8 +15,19 @@ from interleavings.state import SystemState, freeze
 from keyturn.errors import StoreUnavailable
 from keyturn.flows.effects import Call, Flow
 
-SHARED = ("sessions", "accounts", "throttles", "session_cache", "shared_cache", "log", "clock", "sql", "one_time")
-STORED = ("sessions", "accounts", "throttles", "sql", "one_time")
+SHARED = (
+    "sessions",
+    "accounts",
+    "throttles",
+    "session_cache",
+    "shared_cache",
+    "log",
+    "clock",
+    "sql",
+    "one_time",
+    "own",
+)
+STORED = ("sessions", "accounts", "throttles", "sql", "one_time", "own")
 LOST = ("lost",)
 
 

@@ -41,6 +41,8 @@ class Spec:
 
     ``split``: accounts and sessions have no common commit. A lost password change, or a lost disabling, may then have
     ended the sessions alone (decision 0016).
+    ``own``: the account is the application's. A password change may then end its own session, too, and say so, if the
+    old password is used at the same time. The counters of an ended session say nothing.
     ``lost``: a response is assumed lost until its successor is seen. ``faulty``: the store may fail where a use is
     recorded, which is then accepted and not recorded.
     """
@@ -50,6 +52,7 @@ class Spec:
     disabled: bool = False
     exists: bool = True
     split: bool = False
+    own: bool = False
     lost: bool = False
     faulty: bool = False
 
@@ -166,6 +169,19 @@ def _change(spec: Spec, actor: str, name: str, password: str, new: str) -> Did:
     return _issued(changed.put(name, replace(life, era=life.era + 1)), name, "session refresh access")
 
 
+def _write(spec: Spec, actor: str, password: str) -> Did:
+    """Store another password, by the application itself."""
+    return replace(spec.end_all(), password=password), "ok", ()
+
+
+def _deactivate(spec: Spec, actor: str) -> Did:
+    return replace(spec.end_all(), disabled=True), "ok", ()
+
+
+def _upgrade(spec: Spec, actor: str) -> Did:
+    return spec, "ok", ()
+
+
 def _partly(spec: Spec, op: tuple[Any, ...], actor: str) -> Iterator[Spec]:
     yield spec
     whole, answer, _ = perform(spec, op, actor)
@@ -173,6 +189,8 @@ def _partly(spec: Spec, op: tuple[Any, ...], actor: str) -> Iterator[Spec]:
         yield replace(whole, lives=spec.lives)
     if answer == "ok" and spec.split and op[0] in ("change", "disable"):
         yield replace(whole, password=spec.password, disabled=spec.disabled)
+    if answer == "ok" and spec.own and op[0] == "change":
+        yield whole.end_all()
     yield whole
 
 
@@ -221,10 +239,30 @@ def _advance(
     state: tuple[Spec, dict[int, Good]], answer: Any, i: int, op: tuple[Any, ...], actor: str
 ) -> Iterator[tuple[Spec, dict[int, Good]]]:
     spec, held = state
+    for each in _attempts(spec, op, actor):
+        yield from _advance_from((each, held), answer, i, op, actor)
+
+
+def _attempts(spec: Spec, op: tuple[Any, ...], actor: str) -> Iterator[Spec]:
+    """Yield the states from which a flow may answer: an attempt of its own may have come before."""
+    yield spec
+    if spec.own and op[0] == "change" and perform(spec, op, actor)[1] == "ok":
+        # An upgraded hash has met the first attempt, which has ended the sessions and renewed its own.
+        life = spec.life(op[1])
+        yield spec.end_all(but=op[1]).put(op[1], replace(life, renewals=life.renewals + 1))
+
+
+def _advance_from(
+    state: tuple[Spec, dict[int, Good]], answer: Any, i: int, op: tuple[Any, ...], actor: str
+) -> Iterator[tuple[Spec, dict[int, Good]]]:
+    spec, held = state
     if answer is None:
         yield from ((each, held) for each in set(_partly(spec, op, actor)))
         return
     after, said, handed = perform(spec, op, actor)
+    if spec.own and op[0] == "change" and said == "ok" and answer == ("TokenRevoked", ()):
+        yield after.end_all(), held
+        return
     if not handed and answer in ((each, ()) for each in _also(spec, op)):
         yield after, held
         return
@@ -238,6 +276,8 @@ def _advance(
 def _fits(run: Run, spec: Spec, held: dict[int, Good]) -> bool:
     for name, alive, rotations, renewals in run.lives:
         life = spec.life(name)
+        if spec.own and not (life.alive or alive):
+            continue
         if (life.alive, life.rotations, life.renewals) != (alive, rotations, renewals):
             return False
     usable = frozenset() if spec.disabled or not spec.exists else frozenset({spec.password})

@@ -132,11 +132,11 @@ class OwnAccountStore:
 
     def replace(self, account: Account) -> Operation[bool]:
         """Store an upgraded hash, or another field of the mark. No session ends."""
-        record, login = yield from self._load_both(account)
-        if record is None or login is None:
+        found = yield from self._load_both(account)
+        if found is None:
             return False
+        record, mark, login = found
         current = login.password_hash or ""
-        mark = decode_mark(record.password_hash)
         if account.password_hash != current:
             # Both hashes are of one password. Marked first: nobody may take the new hash for a new password.
             mark = mark.add_alias(self._digests.of_hash(account.password_hash), self._digests.of_hash(current))
@@ -156,11 +156,11 @@ class OwnAccountStore:
         password after that takes the announcement back; then the sessions are ended once more. If the process fails in
         between, the sessions have ended, and either password is in force.
         """
-        record, login = yield from self._load_both(account)
-        if record is None or login is None:
+        found = yield from self._load_both(account)
+        if found is None:
             return None
+        record, mark, login = found
         current, new = login.password_hash or "", account.password_hash
-        mark = decode_mark(record.password_hash)
         announced = mark if new == current else replace(mark, pending=self._digests.of_hash(new))
         first = _record(account, record, announced)
         entry = yield from store_call(self._marks.replace_and_revoke, first, increment, keep_session)
@@ -213,15 +213,17 @@ class OwnAccountStore:
         self._apply_local(entry)
         return record
 
-    def _load_both(self, account: Account) -> Operation[tuple[Account | None, Login | None]]:
-        """Load the mark and the account, if both are as ``account`` was read; else return None and None."""
+    def _load_both(self, account: Account) -> Operation[tuple[Account, AccountMark, Login] | None]:
+        """Load the record, its mark and the account, if they are as ``account`` was read; else return None."""
         record = yield from store_call(self._marks.load, account.subject)
         if record is None or record.version != account.version - 1:
-            return None, None
+            return None
         login = yield from self._load_own(account.subject)
-        if set(self._digests.of(login)).isdisjoint(decode_mark(record.password_hash).present):
-            return None, None
-        return record, login
+        digests, mark = self._digests.of(login), decode_mark(record.password_hash)
+        if mark.pending in digests:
+            # A change has stored its hash. This write confirms it: the process of that change may have failed.
+            mark = AccountMark(digests[:1])
+        return None if login is None or set(digests).isdisjoint(mark.present) else (record, mark, login)
 
     def _load_own(self, subject: Subject) -> Operation[Login | None]:
         value = self._convert(subject)
