@@ -90,8 +90,7 @@ class AsgiAuth(BaseAuth):
 
     async def require(self, scope: Scope, requirement: Requirement | None = None) -> Principal:
         """Return the principal. Raises as ``authenticate``, and as ``Requirement.check``."""
-        principal = self.authenticate_cached(scope) or await self._authenticate(scope, False)
-        return self._check(principal, requirement)
+        return self._check(await self.authenticate(scope), requirement)
 
     def serve(self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, principal: Principal) -> Awaitable[None]:
         """Run ``app`` for a connection, which is closed when the session or token of ``principal`` ends.

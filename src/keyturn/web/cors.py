@@ -51,6 +51,8 @@ def with_cors_send(send: Send, headers: Sequence[Header], trusted: TrustedOrigin
 
     ``headers``: those of the request.
     """
+    if not (trusted.sites or trusted.apps):
+        return send
     added = cors_headers(origin_values(headers), trusted) or (VARY,)
 
     async def send_with_headers(message: Message) -> None:
@@ -58,7 +60,7 @@ def with_cors_send(send: Send, headers: Sequence[Header], trusted: TrustedOrigin
             _add(message, added)
         await send(message)
 
-    return send_with_headers if trusted.sites or trusted.apps else send
+    return send_with_headers
 
 
 def without_app_cookies(request: Request, trusted: TrustedOrigins) -> Request:
