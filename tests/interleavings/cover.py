@@ -79,8 +79,8 @@ class StateGraph:
     Nodes and transitions go by number. A node comes after all that follow from it; the first of all is the last.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.explorer = explorer = StateGraphExplorer(*scenario.setup(Harness()), scenario.faults)
+    def __init__(self, scenario: Scenario, blank: Harness | None = None) -> None:
+        self.explorer = explorer = StateGraphExplorer(*scenario.setup(blank or Harness()), scenario.faults)
         with without_garbage_collection():
             explorer.run()
             self.nodes = list(explorer.counts)

@@ -246,6 +246,15 @@ def scene(name: str, start: Callable[[Any], Any], *actors: Callable[[Any], Actor
     return Scenario(name, setup, faults=1, honest=honest)
 
 
+LARGE = (
+    "change / login with the old password",
+    "change / login with the new password",
+    "change / disable",
+    "login that rehashes / change",
+    "login that rehashes / login that rehashes",
+)
+"""Scenes that take longer than all others, the last one longest."""
+
 SCENES = [
     scene("change / login with the old password", two_sessions, lambda r: r.change("p"), lambda r: r.login("q")),
     scene("change / login with the new password", two_sessions, lambda r: r.change("p"), lambda r: r.login("q", NEW)),

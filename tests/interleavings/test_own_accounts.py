@@ -12,7 +12,7 @@ import pytest
 
 from effort import effort
 from interleavings.explorer import Report
-from interleavings.own_accounts import SCENES, Table, explore
+from interleavings.own_accounts import LARGE, SCENES, Table, explore
 from interleavings.scenarios import Scenario
 from interleavings.split_stores import DATABASES
 from keyturn.accounts import store as account_store
@@ -21,13 +21,6 @@ from keyturn.accounts.store import OwnAccountStore, OwnSessionStore
 from keyturn.core.account import Account
 
 BY_NAME = {each.name: each for each in SCENES}
-LARGE = (
-    "change / login with the old password",
-    "change / login with the new password",
-    "change / disable",
-    "login that rehashes / change",
-    "login that rehashes / login that rehashes",
-)
 TEST = "tests/interleavings/test_own_accounts.py"
 STANDS_IN = f"{TEST}::test_every_schedule_over_own_accounts_is_explained_by_some_order[login that rehashes / refresh]"
 

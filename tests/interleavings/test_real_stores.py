@@ -6,7 +6,6 @@ that no order of flows is violated, holds for the real store when all it answers
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,38 +14,11 @@ from interleavings.mutants import MUTANTS, Mutant
 from interleavings.plans import BRIEF, DRAWN, LARGE, SCENES, WHOLE, groups, planned
 from interleavings.replay import Replayer, ReplayStats
 from interleavings.scenarios import Scenario
-from keyturn.stores.open import open_async_store, open_store
-from keyturn.testing.blocking import Blocking
-from services import Postgres
-from services.fixtures import sessions_in_redis
-from services.shared import shared
 
 GROUPS = groups()
 KINDS = ["sqlite", "postgresql", "redis", "redis cluster"]
 
 Reported = Callable[[str, ReplayStats], None]
-
-
-@pytest.fixture
-def unsynced() -> Iterator[str]:
-    """Yield a database of a server without fsync: these tests do not simulate power loss."""
-    server: Postgres = shared("unsynced postgres")
-    url = server.database()
-    yield url
-    server.drop(url)
-
-
-@pytest.fixture
-def store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Open an empty store of this kind."""
-    if kind == "sqlite" or "redis" in kind:
-        opened: Any = open_store(f"sqlite:///{tmp_path}/keyturn.db", redis_sessions=sessions_in_redis(kind, request))
-    elif kind == "postgresql+asyncpg":
-        opened = Blocking(open_async_store(request.getfixturevalue("unsynced").replace("postgresql", kind, 1)))
-    else:
-        opened = open_store(request.getfixturevalue("unsynced"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
