@@ -38,6 +38,7 @@ class BaseIssuer:
     ``grants``: function that decides which scopes and claims a login gets (``keyturn.core.grants``). Without it, a
     login gets the scopes that are stored with its account.
     ``accounts``: the application's own (``keyturn.accounts``), an object or its class; None for those of Keyturn.
+    ``application_accounts``: the object of ``accounts``, or None.
     ``current``: the components while the issuer is open in this process, else None.
     """
 
@@ -56,11 +57,13 @@ class BaseIssuer:
         self.settings = settings
         self.config = check_settings(settings)
         self.current: Components | None = None
+        self.application_accounts: Any = None
         self._options: dict[str, Any] = {"clock": clock, "monotonic": monotonic, "is_async": self._is_async}
         self._options["grants"] = make_grants(grants, is_async=self._is_async)
         if accounts is not None:
-            self._options["accounts"] = own = check_accounts(accounts, is_async=self._is_async)
-            self.config = configure_accounts(self.config, own)
+            self.application_accounts = check_accounts(accounts, is_async=self._is_async)
+            self._options["accounts"] = self.application_accounts
+            self.config = configure_accounts(self.config, self.application_accounts)
         self._has_background = background
         self._background_tasks: BackgroundTasks | None = None
         self._is_closed = False

@@ -137,7 +137,7 @@ def test_an_unknown_session_is_refused_with_a_message(server: ServerProcess) -> 
     for who in ("nobody@example.com", "AAAAAAAAAAAAAAAAAAAAAA"):
         refused = run(server, "revoke", "subject", who)
         assert (refused.code, refused.stdout) == (2, "")
-        assert refused.stderr == f"not_found: no account has the subject or address {who}\n"
+        assert refused.stderr == f"not_found: no account has the subject or identifier {who}\n"
 
 
 @pytest.mark.parametrize(("command", "run"), [("keys add", keyturn), ("db upgrade", in_process)])

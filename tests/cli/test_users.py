@@ -120,4 +120,4 @@ def test_a_misspelt_name_is_refused(issuer: Issuer, command: tuple[str, ...]) ->
     for name in ("bob@example.com", Subject("-nobody")):
         refused = run(issuer, *command, name)
         assert (refused.code, refused.stdout) == (2, "")
-        assert f"no account has the subject or address {name}" in refused.stderr
+        assert f"no account has the subject or identifier {name}" in refused.stderr

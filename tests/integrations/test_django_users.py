@@ -1,5 +1,7 @@
 """``request.user``, the admin and ``LoginView`` of Django over Keyturn sessions, with the users of the project."""
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.checks import run_checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.http import HttpRequest, JsonResponse
 from django.test import Client, override_settings
 from django.urls import include, path
@@ -277,6 +279,32 @@ def test_checks_name_a_missing_or_misplaced_middleware(client: Client) -> None:
     assert found_by_checks(MIDDLEWARE=[*MIDDLEWARE, MIDDLEWARE[3]]) == ["keyturn.E003"]
     named = {name.upper(): value for name, value in SETTINGS.items()}
     assert found_by_checks(KEYTURN=named) == ["keyturn.W001"]
+
+
+def test_the_command_line_names_the_users_of_the_project(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    issuer().close()
+    stored = {**settings.KEYTURN, "STORE": f"sqlite:///{tmp_path}/shop.db"}
+    with override_settings(KEYTURN=stored):
+        enter(client)
+        capsys.readouterr()
+        call_command("keyturn", "users", "show", "ada", "--json")
+        shown = json.loads(capsys.readouterr().out)
+        assert (shown["subject"], shown["identifier"], shown["sessions"]) == (subject(), "ada", 1)
+        call_command("keyturn", "users", "disable", "ada")
+        assert "disabled ada; " in capsys.readouterr().out
+        assert user_of(client) == ""
+        with pytest.raises(SystemExit):
+            call_command("keyturn", "users", "disable", "bob")
+        with pytest.raises(CommandError, match="its own endpoints"):
+            call_command("keyturn", "serve")
+        with override_settings(KEYTURN={"INSTANCE": issuer()}):
+            call_command("keyturn", "users", "enable", "ada")
+        assert issuer().account(identifier="ada").disabled is False
+        assert not [name for name in os.environ if name.startswith("KEYTURN_")]
+        issuer().close()
 
 
 def test_the_command_line_has_the_settings_of_the_project(

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import open_issuer, require_account
+from keyturn.cli.accounts import require_account, select_accounts
+from keyturn.cli.context import open_issuer
 from keyturn.cli.former_commands import RenamedCommands
 from keyturn.cli.output import DataDir, Json, Yes, print_result, report_errors
 from keyturn.core.types import SessionId
@@ -13,14 +14,17 @@ if TYPE_CHECKING:
     from keyturn.flows import RevocationReceipt
 
 revoke_app = typer.Typer(
-    cls=RenamedCommands, no_args_is_help=True, help="End one session, those of a subject or a client, or all."
+    cls=RenamedCommands,
+    callback=select_accounts,
+    no_args_is_help=True,
+    help="End one session, those of a subject or a client, or all.",
 )
 
 # Ids are base64url, so one in 64 begins with "-". Accept it as an argument: an operator need not write "--" first.
 TAKES_ID = {"ignore_unknown_options": True}
 
 Sid = Annotated[str, typer.Argument(help="Id of the session, as in /auth/sessions and in the log.")]
-SubjectOrEmail = Annotated[str, typer.Argument(help="Id of the subject, or the e-mail address of its account.")]
+SubjectOrEmail = Annotated[str, typer.Argument(help="Subject of the account, or its e-mail address or user name.")]
 ClientId = Annotated[str, typer.Argument(help="The client_id that the sessions were created with, such as 'default'.")]
 
 

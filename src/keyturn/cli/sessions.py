@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.context import open_issuer, require_account
+from keyturn.cli.accounts import require_account, select_accounts
+from keyturn.cli.context import open_issuer
 from keyturn.cli.output import DataDir, Json, print_table, report_errors
 from keyturn.cli.revoke import TAKES_ID, SubjectOrEmail, end_one_session
 
-session_commands = typer.Typer(no_args_is_help=True, help="List the sessions of a subject, or end one.")
+session_commands = typer.Typer(
+    callback=select_accounts, no_args_is_help=True, help="List the sessions of a subject, or end one."
+)
 
 SessionsAfter = Annotated[str, typer.Option("--after", help="Cursor of the last session of the page before.")]
 SessionsLimit = Annotated[int, typer.Option("--limit", help="Number of sessions on the page: 1 to 1000.")]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import open_issuer, require_account
+from keyturn.cli.accounts import require_account, select_accounts
+from keyturn.cli.context import open_issuer
 from keyturn.cli.output import DataDir, Json, print_result, print_table, report_errors
 from keyturn.cli.revoke import TAKES_ID, SubjectOrEmail
 from keyturn.core.types import Subject
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from keyturn.core.account import Account
     from keyturn.flows import AccountSummary
 
-users = typer.Typer(no_args_is_help=True, help="Look up accounts, disable or enable them, and set their scopes.")
+users = typer.Typer(
+    callback=select_accounts,
+    no_args_is_help=True,
+    help="Look up accounts, disable or enable them, and set their scopes.",
+)
 
 Scopes = Annotated[
     list[str] | None, typer.Argument(help="All scopes of the account, as one text or several. None: it gets none.")
@@ -29,8 +34,11 @@ Remove = Annotated[bool, typer.Option("--remove", help="Take the right away.")]
 @report_errors
 def show_all(after: After = "", limit: Limit = 100, data_dir: DataDir = None, as_json: Json = False) -> None:
     """List accounts in the order of their subjects, a page at a time."""
+    from keyturn.flows import drive, list_accounts
+
     with open_issuer(data_dir) as issuer:
-        found = issuer.accounts(Subject(after), limit)
+        # Keyturn's own records, also of the accounts of an application: only that has a list of all of its accounts.
+        found = drive(list_accounts(Subject(after), limit), issuer.parts.sync_ports)
     print_table([_row(each) for each in found], as_json, "Accounts")
 
 
