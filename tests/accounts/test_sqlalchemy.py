@@ -1,17 +1,21 @@
 """Accounts in SQLAlchemy tables and models, with integers, UUIDs and text as keys."""
 
+import asyncio
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, Uuid, create_engine, insert, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from accounts.own_accounts import OTHER, PASSWORD, hash_password
-from keyturn import Issuer
-from keyturn.accounts.sqlalchemy import SqlAlchemyAccounts
+from keyturn import AsyncIssuer, Issuer
+from keyturn.accounts.sqlalchemy import AsyncSqlAlchemyAccounts, SqlAlchemyAccounts
 from keyturn.errors import AccountExists, ConfigurationError, LoginFailed, TokenRevoked
+from services.fixtures import Fresh
 
 ADA = "ada@example.com"
 
@@ -92,3 +96,34 @@ def test_a_key_of_two_columns_is_a_configuration_error() -> None:
     keys = (Column("a", Uuid, primary_key=True), Column("b", Integer, primary_key=True))
     with pytest.raises(ConfigurationError, match="2 columns"):
         SqlAlchemyAccounts(create_engine("sqlite://"), Table("pairs", MetaData(), *keys))
+
+
+def test_accounts_over_an_asynchronous_engine_log_in_and_end(fresh: Fresh, tmp_path: Path) -> None:
+    engine = create_async_engine(fresh("postgresql+asyncpg"))
+    accounts = AsyncSqlAlchemyAccounts(engine, User)
+    asyncio.run(live_asynchronously(engine, accounts, str(tmp_path)))
+
+
+async def live_asynchronously(engine: AsyncEngine, accounts: AsyncSqlAlchemyAccounts, folder: str) -> None:
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    settings = {"data_dir": folder, "store": "memory:", "background": False, "algorithm": "ES256"}
+    async with AsyncIssuer.from_env(accounts=accounts, **settings) as issuer:
+        issued = await issuer.signup(ADA, PASSWORD, deliver="both")
+        assert (await issuer.load_user(issued.subject))["email"] == ADA
+        with pytest.raises(AccountExists):
+            await issuer.signup(ADA, PASSWORD)
+        changed = await issuer.change_password(issued.sid, PASSWORD, OTHER, deliver="both")
+        with pytest.raises(LoginFailed):
+            await issuer.login(ADA, PASSWORD)
+        assert (await issuer.login(ADA, OTHER)).subject == issued.subject
+        assert await accounts.set_password(uuid.UUID(issued.subject), "new", "another") is False
+        async with engine.begin() as connection:
+            await connection.execute(update(accounts.table).values(is_active=False))
+        assert changed.session_token is not None
+        with pytest.raises(TokenRevoked):
+            await issuer.verify(changed.session_token.reveal())
+        assert await issuer.load_user(issued.subject) is None
+    with pytest.raises(IntegrityError):
+        await accounts.create("bob@example.com", None)  # type: ignore[arg-type]
+    await engine.dispose()

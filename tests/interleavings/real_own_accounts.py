@@ -27,15 +27,15 @@ class SqlTable(SqlAlchemyAccounts):
         super().__init__(engine, table)
 
     def write_password(self, subject: str, password_hash: str) -> None:
-        self._run(update(self.table).where(self.key == subject).values(hashed_password=password_hash))
+        self._execute(update(self.table).where(self.key == subject).values(hashed_password=password_hash))
 
     def deactivate(self, subject: str) -> None:
-        self._run(update(self.table).where(self.key == subject).values(is_active=False))
+        self._execute(update(self.table).where(self.key == subject).values(is_active=False))
 
     def delete(self, subject: str) -> None:
-        self._run(delete(self.table).where(self.key == subject))
+        self._execute(delete(self.table).where(self.key == subject))
 
-    def _run(self, statement: Any) -> None:
+    def _execute(self, statement: Any) -> None:
         with self.engine.begin() as connection:
             connection.execute(statement)
 
