@@ -91,7 +91,7 @@ def test_a_login_of_the_admin_is_a_session_that_the_list_can_end(
     send(browser, open_page(browser).form("Log in"), email="root", password=PASSWORD)
     listed = open_page(browser)
     assert "run the club" in listed.text
-    assert "A login by Django" in listed.text
+    assert "the administrator's browser" in listed.text
     send(browser, listed.form("End"))
     assert admin.get("/admin/").headers["location"].startswith("/admin/login/")
     assert browser.get("/").status_code == 200

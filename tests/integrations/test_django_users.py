@@ -195,6 +195,17 @@ def test_a_wrong_password_opens_no_session(client: Client) -> None:
     assert issuer().sessions(subject()) == []
 
 
+def test_a_login_by_django_is_in_the_list_with_its_browser_and_address(client: Client) -> None:
+    forwarded = {
+        "HTTP_USER_AGENT": "Ada's\tbrowser",
+        "REMOTE_ADDR": "192.0.2.9",
+        "HTTP_X_FORWARDED_FOR": "198.51.100.7",
+    }
+    client.post("/enter", {"username": "ada", "password": PASSWORD}, secure=True, **forwarded)
+    [listed] = issuer().sessions(Subject(subject()))
+    assert (listed.label, listed.address) == ("Ada'sbrowser", "192.0.2.9")
+
+
 def test_a_session_of_django_alone_is_no_login(client: Client) -> None:
     """Its cookie is of the same browser: what ends a Keyturn session must end the login."""
     assert enter(client) == 302

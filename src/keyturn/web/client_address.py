@@ -1,11 +1,15 @@
-"""Client address of a request: the peer's, or the one that a trusted proxy reports."""
+"""Client of a request: the address of the peer, or the one that a trusted proxy reports, and a name to show."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from keyturn.errors import ConfigurationError
 
 TrustedNetwork = IPv4Network | IPv6Network
+
+MAX_LABEL_CHARS = 120
+_UNPRINTABLE = re.compile(r"[^ -~]+")
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[TrustedNetwork, ...]:
@@ -30,6 +34,12 @@ def client_address(peer: str, forwarded: Sequence[bytes], trusted: Sequence[Trus
             return address
         address = candidate
     return address
+
+
+def client_label(agents: Sequence[bytes]) -> str:
+    """Return the name of a client in the list of sessions. ``agents``: the values of User-Agent."""
+    shown = _UNPRINTABLE.sub("", agents[0].decode("latin-1")) if agents else ""
+    return shown.strip()[:MAX_LABEL_CHARS]
 
 
 def _is_trusted(address: str, networks: Sequence[TrustedNetwork]) -> bool:

@@ -4,11 +4,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from keyturn.config.settings import split_list
+from keyturn.core.session import ClientInfo
 from keyturn.errors import ConfigurationError, Refusal
 from keyturn.flows import IssuedCredentials, drive, drive_async
 from keyturn.web.application import AsyncIssuerLike, IssuerLike, web_config_of
 from keyturn.web.asgi import path_of, split_path
 from keyturn.web.asgi_messages import Scope
+from keyturn.web.client_address import client_label, parse_networks
 from keyturn.web.form_token import FormToken, form_token
 from keyturn.web.limits import FLOW_SECONDS, flow_timeout
 from keyturn.web.login_redirect import login_redirect
@@ -16,7 +19,7 @@ from keyturn.web.message import Reply, Request
 from keyturn.web.paths import is_own_path
 from keyturn.web.previous_cookies import find_previous_cookies
 from keyturn.web.replies import login_cookies, logout_cookies
-from keyturn.web.wsgi import deadline, environ_headers
+from keyturn.web.wsgi import deadline, environ_headers, wsgi_client_address
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -99,6 +102,13 @@ class WsgiPages(_BasePages):
         request = Request("GET", environ.get("PATH_INFO", ""), headers=list(environ_headers(environ)))
         flow = form_token(request, now, self._config.at(config))
         return drive(flow, parts.ports, deadline(time.monotonic() + FLOW_SECONDS))
+
+    def client(self, environ: "WSGIEnvironment") -> ClientInfo:
+        """Return the client of a request, for the list of sessions: ``client`` of ``open_session``."""
+        headers = list(environ_headers(environ))
+        trusted = parse_networks(split_list(self._issuer.settings.trusted_proxies))
+        label = client_label([value for name, value in headers if name == b"user-agent"])
+        return ClientInfo(label=label, address=wsgi_client_address(environ, headers, trusted))
 
     def previous_logins(self, environ: "WSGIEnvironment") -> list[str]:
         """Return the credentials that a login of this browser replaces: ``replaces`` of ``open_session``."""

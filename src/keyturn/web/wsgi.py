@@ -133,7 +133,7 @@ def _read_request(environ: "WSGIEnvironment", path: str, trusted: Sequence[Trust
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
         body=_read_body(environ),
-        address=client_address(environ.get("REMOTE_ADDR", ""), _proxy_hops(environ, headers), trusted),
+        address=wsgi_client_address(environ, headers, trusted),
         scheme=environ["wsgi.url_scheme"],
     )
 
@@ -142,6 +142,13 @@ def cors_request_headers(environ: "WSGIEnvironment") -> list[Header]:
     """Return the request headers that CORS reads. A repeated Origin is joined, and so is no origin."""
     found = [(name, environ.get(key)) for name, key in _CORS_KEYS]
     return [(name, value.encode("latin-1", "replace")) for name, value in found if value is not None]
+
+
+def wsgi_client_address(
+    environ: "WSGIEnvironment", headers: Sequence[Header], trusted: Sequence[TrustedNetwork]
+) -> str:
+    """Return the address of the client of a request. ``trusted``: networks of the proxies that may report it."""
+    return client_address(environ.get("REMOTE_ADDR", ""), _proxy_hops(environ, headers), trusted)
 
 
 def _proxy_hops(environ: "WSGIEnvironment", headers: Sequence[Header]) -> list[bytes]:

@@ -60,8 +60,13 @@ def add_user_session(request: HttpRequest, user: Any, **_: object) -> None:
         return
     amr = ("pwd",) if getattr(user, "backend", "") == _MODEL_BACKEND else ()
     pages = integration().pages
-    replaced = pages.previous_logins(request.META)
-    issued = issuer().open_session(Subject(str(user.pk)), amr=amr, deliver="cookie", replaces=replaced)
+    issued = issuer().open_session(
+        Subject(str(user.pk)),
+        amr=amr,
+        deliver="cookie",
+        client=pages.client(request.META),
+        replaces=pages.previous_logins(request.META),
+    )
     defer_cookies(request, pages.login_cookies(issued))
 
 

@@ -1,6 +1,5 @@
 """POST /auth/signup and /auth/login."""
 
-import re
 from collections.abc import Callable
 
 from keyturn.core.audience import read_names
@@ -14,6 +13,7 @@ from keyturn.flows.effects import Flow
 from keyturn.flows.issue import IssuedCredentials
 from keyturn.flows.login import login as log_in
 from keyturn.flows.signup import signup as sign_up
+from keyturn.web.client_address import client_label
 from keyturn.web.config import WebConfig
 from keyturn.web.credentials import CookieRole, read_cookie
 from keyturn.web.guard import refuse_cross_origin_login, require_tokens
@@ -23,10 +23,8 @@ from keyturn.web.previous_cookies import find_previous_cookies
 from keyturn.web.replies import issued_reply
 from keyturn.web.schemas import LoginForm, LoginRequest
 
-MAX_LABEL_CHARS = 120
 """Length of the User-Agent in the list of sessions, in characters."""
 
-_UNPRINTABLE = re.compile(r"[^ -~]+")
 
 _LoginFlow = Callable[[LoginAttempt, Instant, IssuerConfig], Flow[IssuedCredentials]]
 
@@ -52,7 +50,7 @@ def _run(entrance: _LoginFlow, status: int, request: Request, now: Instant, conf
         body.email,
         body.password,
         deliver=deliver,
-        client=ClientInfo(body.client_id, _label(request), request.address),
+        client=ClientInfo(body.client_id, client_label(request.values(b"user-agent")), request.address),
         resource=None if body.resource is None else read_names("resource", body.resource),
         scope=body.scope or "",
         device_token=_read_cookie_or_none(request, "device", config),
@@ -70,12 +68,6 @@ def _find_previous(request: Request, deliver: Deliver | None, config: IssuerConf
     """Return the cookies of the login that this one replaces. A login for tokens replaces none."""
     is_for_tokens = (deliver or DELIVERIES[config.credentials][0]) == "tokens"
     return {} if is_for_tokens else find_previous_cookies(request, config)
-
-
-def _label(request: Request) -> str:
-    agents = request.values(b"user-agent")
-    shown = _UNPRINTABLE.sub("", agents[0].decode("latin-1")) if agents else ""
-    return shown.strip()[:MAX_LABEL_CHARS]
 
 
 def _read_cookie_or_none(request: Request, role: CookieRole, config: WebConfig) -> str | None:
