@@ -56,6 +56,8 @@ class WsgiAuth(BaseAuth):
     def authenticate_cached(self, environ: "WSGIEnvironment") -> Principal | None:
         """Return the principal if its credential was accepted before and still is, else None. Never blocks."""
         authorization, cookie = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
+        if authorization is not None and not authorization.isascii():
+            return None  # Malformed, and not absent: the cookie beside it must not answer for it.
         if self.origins.apps and is_from_app([_octets(environ.get("HTTP_ORIGIN")) or b""], self.origins):
             cookie = None
         return self._authenticate_cached(environ["REQUEST_METHOD"], _octets(authorization), _octets(cookie))
