@@ -38,6 +38,7 @@ class View:
         self.headers: dict[str, str] = {}
         self.closed = 0
         self.goes_on = asyncio.Event()
+        self.seconds = 20.0
 
     def parts(self) -> Iterator[bytes]:
         try:
@@ -46,11 +47,14 @@ class View:
             self.closed += 1
 
     async def async_parts(self) -> AsyncIterator[bytes]:
-        """Wait after the first part."""
+        """Wait after the first part, for at most ``seconds``."""
         try:
-            yield b"1"
-            await self.goes_on.wait()
-            yield b"2"
+            async with asyncio.timeout(self.seconds):
+                yield b"1"
+                await self.goes_on.wait()
+                yield b"2"
+        except TimeoutError:
+            yield b"late"
         finally:
             self.closed += 1
 
@@ -188,7 +192,7 @@ def test_a_stream_of_django_ends_with_its_session(
     assert (view.closed, len(issuer.parts.connections)) == (1, 0)
 
 
-async def stream_until_logout(issuer: SyncIssuer, view: View) -> list[bytes]:
+async def stream_until_logout(issuer: SyncIssuer, view: View, *, is_logout: bool = True) -> list[bytes]:
     """Read the stream of the coroutine, log out after its first part, and return all parts."""
     issued = issuer.enroll()
     requests = [{"type": "http.request", "body": b""}]
@@ -200,7 +204,7 @@ async def stream_until_logout(issuer: SyncIssuer, view: View) -> list[bytes]:
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.body":
             parts.append(message.get("body", b""))
-        if message.get("body") == b"1":
+        if is_logout and message.get("body") == b"1":
             asyncio.get_running_loop().call_later(0.05, issuer.logout, issued.sid)
 
     scope = asgi_scope(Sent("GET", "/async-events", (HOST, bearer(issued))))
@@ -228,4 +232,27 @@ def test_a_stream_of_django_that_is_no_event_stream_is_broken_off(issuer: SyncIs
 @pytest.mark.usefixtures("project")
 def test_a_stream_of_django_over_asgi_that_goes_on_is_complete(issuer: SyncIssuer, view: View) -> None:
     view.goes_on.set()
-    assert asyncio.run(stream_until_logout(issuer, view)) == [b"1", b"2", b""]
+    assert asyncio.run(stream_until_logout(issuer, view, is_logout=False)) == [b"1", b"2", b""]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_deadline_of_a_stream_of_django_holds(issuer: SyncIssuer, view: View) -> None:
+    """A deadline belongs to a task: every part must run in the one of the response."""
+    view.seconds = 0.01
+    assert asyncio.run(stream_until_logout(issuer, view, is_logout=False)) == [b"1", b"late", b""]
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. .function SpooledTemporaryFile")
+@pytest.mark.usefixtures("project")
+def test_a_client_of_django_that_leaves_cancels_its_stream(issuer: SyncIssuer, view: View) -> None:
+    async def leave() -> None:
+        reading = asyncio.create_task(stream_until_logout(issuer, view, is_logout=False))
+        while not len(issuer.parts.connections):  # noqa: ASYNC110 - opened by the first part
+            await asyncio.sleep(0.001)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(leave())
+    gc.collect()
+    assert (view.closed, len(issuer.parts.connections)) == (1, 0)

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from connections.harness import BOUND, principal_of
-from keyturn.web.connections import SCOPE_CONNECTION, follow, serve_http
+from keyturn.web.connections import SCOPE_CONNECTION, ConnectionClosedError, follow, serve_connected, serve_http
 from web.connection_client import Client, run
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -113,11 +115,36 @@ def test_another_stream_is_left_incomplete_when_its_session_ends(is_waiting: boo
         serving = client.serve(app)
         await client.until_sent(2)
         client.revoke()
-        await run(serving)
+        with pytest.raises(ConnectionClosedError, match="left incomplete"):
+            await run(serving)
         assert client.is_clean
         return client.sent
 
     assert asyncio.run(scenario())[-1] == chunk()
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_an_application_that_catches_its_cancellation_leaves_none_behind(is_connected: bool) -> None:
+    async def scenario() -> int:
+        client = Client("http")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await follow(scope, client, principal_of())
+            await send(START)
+            await send(chunk())
+            client.revoke()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+        at_once = {"auth": client, "principal": principal_of(), "error_page": ""}
+        serve = partial(serve_connected, **at_once) if is_connected else serve_http
+        task = asyncio.current_task()
+        assert task is not None
+        with pytest.raises(ConnectionClosedError, match="left incomplete"):
+            await serve(app, client.scope, client.incoming.get, client.send)
+        return task.cancelling()
+
+    assert asyncio.run(scenario()) == 0
 
 
 # --- responses of a route that authenticates its request itself ---
@@ -157,7 +184,8 @@ async def stream_and_revoke(start: dict[str, Any], *, is_anonymous: bool = False
     client.revoke()
     await asyncio.sleep(0.05)
     route.goes_on.set()
-    await run(serving)
+    with suppress(ConnectionClosedError):
+        await run(serving)
     assert client.is_clean
     return [each["body"] for each in client.sent[1:]]
 

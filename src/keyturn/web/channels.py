@@ -79,6 +79,7 @@ class Channel(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._is_cancelled = False
         self._has_returned = False
+        self._is_cut = False
         self._connection: AsyncConnection | None = None
 
     async def follow(self, scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
@@ -96,12 +97,21 @@ class Channel(ABC):
                 raise
         finally:
             await self.finish()
+        self.require_complete()
 
     def is_cause_of(self, error: BaseException) -> bool:
         """Return True for an error of the application that nothing but the end of the connection caused."""
         if isinstance(error, asyncio.CancelledError):
-            return self._is_cancelled and self._task.uncancel() == 0
+            return self._is_cancelled and self._uncancel() == 0
         return _is_closed_error(error)
+
+    def require_complete(self) -> None:
+        """Raise ``ConnectionClosedError`` if a response was left incomplete.
+
+        A middleware around this one would complete it.
+        """
+        if self._is_cut:
+            raise ConnectionClosedError("the response was left incomplete, because its session ended")
 
     async def finish(self) -> None:
         """Forget the connection, and wait until it is closed if it has ended. The application has returned."""
@@ -112,6 +122,8 @@ class Channel(ABC):
             self._timer.cancel()
         if self._closing is not None:
             await self._closing
+        if self._is_cancelled:  # the application caught it: what awaits after it must not be cancelled
+            self._uncancel()
 
     def end(self, end: ConnectionEnd) -> None:
         """Close the connection. Called in the event loop."""
@@ -148,6 +160,11 @@ class Channel(ABC):
         if not self._has_returned:
             self._is_cancelled = True
             self._task.cancel()
+
+    def _uncancel(self) -> int:
+        """Take the cancellation of this channel back. Return the number of others that the task has."""
+        self._is_cancelled = False
+        return self._task.uncancel()
 
     async def _close(self, end: ConnectionEnd) -> None:
         with suppress(Exception):  # the client has left
@@ -211,6 +228,7 @@ class StreamChannel(Channel):
         if is_event_stream(headers):
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
+            self._is_cut = True
             self._cancel()
 
     def _refusal(self, end: ConnectionEnd) -> Reply:

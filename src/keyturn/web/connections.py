@@ -110,6 +110,8 @@ class _Response:
         finally:
             if self._channel is not None:
                 await self._channel.finish()
+        if self._channel is not None:
+            self._channel.require_complete()
 
     async def follow(self, _scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
         self._opening = auth, principal

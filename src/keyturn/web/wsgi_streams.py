@@ -38,9 +38,9 @@ class StreamGuard(NamedTuple):
 
     async def guard_async(self, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """Yield the parts that may be sent. A wait for the next part ends with the session."""
-        ended = asyncio.get_running_loop().create_future()
-        with self.connector.connection(self.principal, lambda _: _cancel(ended)) as connection:
-            while (part := await _next_part(parts, ended)) is not None and connection.is_open():
+        wait = _CancellableWait()
+        with self.connector.connection(self.principal, lambda _: wait.cancel_from_thread()) as connection:
+            while (part := await wait.next(parts)) is not None and connection.is_open():
                 yield part
             self._check_end(connection)
 
@@ -83,17 +83,35 @@ def stream_guard(connector: SyncConnector, principal: Principal, headers: Mappin
     return StreamGuard(connector, principal, headers.get("content-type", "").startswith("text/event-stream"))
 
 
-def _cancel(ended: "asyncio.Future[Any]") -> None:
-    """End the wait for a future, from a thread of the registry."""
-    with suppress(RuntimeError):  # the event loop is closed: so is the response
-        ended.get_loop().call_soon_threadsafe(ended.cancel)
+class _CancellableWait:
+    """A wait for the next part that can be ended. The parts run in the task of the response.
 
+    A task for each part would take their ``asyncio.timeout`` and ``TaskGroup`` from them.
+    """
 
-async def _next_part(parts: AsyncIterator[bytes], ended: "asyncio.Future[Any]") -> bytes | None:
-    """Return the next part; None after the last one, or once the connection has ended."""
-    part: asyncio.Future[bytes | None] = asyncio.ensure_future(anext(parts, None))
-    try:
-        await asyncio.wait((part, ended), return_when=asyncio.FIRST_COMPLETED)
-        return None if ended.done() else part.result()
-    finally:
-        part.cancel()
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[Any] | None = None
+        self._is_cancelled = False
+
+    def cancel_from_thread(self) -> None:
+        """End the wait."""
+        with suppress(RuntimeError):  # the event loop is closed: so is the response
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    async def next(self, parts: AsyncIterator[bytes]) -> bytes | None:
+        """Return the next part; None after the last one, or once the wait was ended."""
+        self._task = asyncio.current_task()
+        try:
+            return await anext(parts, None)
+        except asyncio.CancelledError:
+            if self._is_cancelled and self._task is not None and self._task.uncancel() == 0:
+                return None
+            raise
+        finally:
+            self._task = None
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._is_cancelled = True
+            self._task.cancel()
