@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client, override_settings
 from django.urls import include, path
 from ninja import NinjaAPI
@@ -327,3 +327,44 @@ def test_the_command_line_has_the_settings_of_the_project(
             call_command("keyturn", "no-such-command")
         call_command("keyturn", "keys", "add")
     assert (tmp_path / "shop.db").exists()
+
+
+class Audit:
+    """Middleware that reads the user after the view, as those of audit logs do."""
+
+    def __init__(self, get_response: Any) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self._get_response(request)
+        assert request.user.is_authenticated in (True, False)
+        return response
+
+
+BAD_BEARER = {"authorization": "Bearer nonsense"}
+
+
+LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+
+
+@pytest.mark.parametrize(
+    ("page", "reader"),
+    [
+        *((page, LOGIN_REQUIRED) for page in ("/whoami", "/mine", "/rest/mine", "/ninja/mine")),
+        *((page, f"{__name__}.Audit") for page in ("/whoami", "/missing", "/mine", "/rest/mine", "/ninja/mine")),
+    ],
+)
+def test_a_bad_bearer_token_is_refused_whoever_reads_the_user(client: Client, page: str, reader: str) -> None:
+    with override_settings(MIDDLEWARE=[*MIDDLEWARE, reader], LOGIN_URL="/enter"):
+        answer = client.get(page, secure=True, headers=BAD_BEARER)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_malformed")
+
+
+def test_a_project_whose_views_all_need_a_login_keeps_the_endpoints_open(client: Client) -> None:
+    with override_settings(MIDDLEWARE=[*MIDDLEWARE, LOGIN_REQUIRED], LOGIN_URL="/enter"):
+        assert client.get("/whoami", secure=True).status_code == 302
+        assert client.get("/mine", secure=True).status_code == 401
+        body = {"email": "ada", "password": PASSWORD, "deliver": "cookie"}
+        assert client.post("/auth/login", body, content_type="application/json", secure=True).status_code == 200
+        assert client.get("/mine", secure=True).json() == {"user": "ada"}
+        assert user_of(client) == "ada"

@@ -1,6 +1,5 @@
 """Base of the integrations of WSGI frameworks: authentication, endpoints, refusals and pages of one application."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import urlsplit
@@ -139,12 +138,11 @@ class WsgiIntegration(WsgiAuth):
         environ[PRINCIPAL] = found
         return found
 
-    async def identify_async(self, environ: "WSGIEnvironment", requirement: Requirement | None) -> Principal | None:
-        """Identify the caller without blocking the event loop: in a thread, unless the credential is cached."""
+    def identify_cached(self, environ: "WSGIEnvironment", requirement: Requirement | None) -> Principal | None:
+        """Identify the caller by a cached credential, else return None: then ``identify``, which may block."""
         found = self.authenticate_cached(environ)
-        if found is None:
-            return await asyncio.to_thread(self.identify, environ, requirement)
-        environ[PRINCIPAL] = found = self._check(found, requirement)
+        if found is not None:
+            environ[PRINCIPAL] = found = self._check(found, requirement)
         return found
 
     def load_user(self, environ: "WSGIEnvironment", principal: Principal | None) -> Any:

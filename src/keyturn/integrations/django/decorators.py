@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar, cast, overload
 
-from asgiref.sync import iscoroutinefunction  # pyright: ignore[reportDeprecated]
+from asgiref.sync import iscoroutinefunction, sync_to_async  # pyright: ignore[reportDeprecated]
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
@@ -61,11 +61,19 @@ def _decorate(requirement: Requirement | None, view: AnyView) -> AnyView:
 
     @wraps(view)
     async def async_wrapper(request: KeyturnRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.principal = cast(Principal, await integration().identify_async(request.META, requirement))
+        request.principal = cast(Principal, await _identify_async(request, requirement))
         return await cast(Awaitable[HttpResponseBase], view(request, *args, **kwargs))
 
     is_async = iscoroutinefunction(view)  # pyright: ignore[reportDeprecated]
     chosen: Any = async_wrapper if is_async else wrapper
     if requirement is not None:  # An optional view may trust cookies of Django as well: it keeps the check of Django.
         chosen.csrf_exempt = True
+        chosen.login_required = False  # ``LoginRequiredMiddleware`` would ask before this decorator does
     return cast(AnyView, chosen)
+
+
+async def _identify_async(request: HttpRequest, requirement: Requirement | None) -> Principal | None:
+    auth = integration()
+    found = auth.identify_cached(request.META, requirement)
+    # Accounts of the project use database connections, which Django keeps and checks in its own thread only.
+    return found or await sync_to_async(auth.identify)(request.META, requirement)

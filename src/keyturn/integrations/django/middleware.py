@@ -10,7 +10,8 @@ from django.utils.cache import patch_vary_headers
 
 from keyturn import Refusal
 from keyturn.integrations.django.pages import add_pending_cookies
-from keyturn.integrations.django.project import environ_of, integration, response_of
+from keyturn.integrations.django.project import integration, response_of
+from keyturn.integrations.django.refusals import refusal_of, set_refusal
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -45,10 +46,12 @@ class KeyturnMiddleware:
         """Answer a request that a view refused."""
         if not isinstance(exception, Refusal):
             return None
-        return response_of(integration().refuse(exception, environ_of(request)))
+        set_refusal(request, exception)
+        return refusal_of(request)
 
 
 def _complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    response = refusal_of(request) or response
     if isinstance(response, StreamingHttpResponse):
         _guard(request, response)
     for name, value in integration().cors_headers(request.META, response.headers):

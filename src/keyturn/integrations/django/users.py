@@ -14,6 +14,7 @@ from keyturn.errors import TokenRevoked
 from keyturn.integrations.django.middleware import GetResponse
 from keyturn.integrations.django.pages import defer_cookies
 from keyturn.integrations.django.project import integration, issuer, set_user
+from keyturn.integrations.django.refusals import is_refused, set_refusal
 
 _USERS = "keyturn.users"
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -40,12 +41,20 @@ class UserMiddleware:
 
 
 def load_user(request: HttpRequest) -> Any:
-    """Return the user of a request, or ``AnonymousUser``. Raises refusals, as an optional view does.
+    """Return the user of a request, or ``AnonymousUser``.
 
-    In a view that requires a login, the refusal of a user that is inactive or deleted is raised, too.
+    A credential that an optional view would refuse is of no user, and the request is answered with the refusal: Django
+    makes a 500 of what a middleware raises that reads the user. In a view that requires a login, the refusal of a user
+    that is inactive or deleted is raised.
     """
+    if is_refused(request):
+        return AnonymousUser()
     auth = integration()
-    principal = auth.identify(request.META, None)
+    try:
+        principal = auth.identify(request.META, None)
+    except Refusal as refusal:
+        set_refusal(request, refusal)
+        return AnonymousUser()
     try:
         return AnonymousUser() if principal is None else auth.load_user(request.META, principal)
     except TokenRevoked:
