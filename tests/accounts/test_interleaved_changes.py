@@ -16,7 +16,8 @@ from keyturn.accounts import Login
 from keyturn.accounts.calls import run_step
 from keyturn.accounts.mark import Digests
 from keyturn.accounts.session_cache import CheckedAccounts
-from keyturn.accounts.store import OwnAccountStore, OwnSessionStore
+from keyturn.accounts.sessions import OwnSessionStore
+from keyturn.accounts.store import OwnAccountStore
 from keyturn.errors import Refusal
 from keyturn.flows.login import login
 from keyturn.flows.password import change_password

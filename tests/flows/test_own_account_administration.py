@@ -52,6 +52,7 @@ def test_scopes_are_granted_by_the_application_only(app: Application) -> None:
 
 
 def test_an_administrator_of_keyturn_is_a_mark_of_keyturn(app: Application) -> None:
+    app.own.store("1", created_at=1)  # without it, another hash may be another person's
     app.run(set_admin(ONE, True, T0, app.realm))
     assert app.ports.accounts.load(ONE).is_admin
     app.own.store("1", password_hash="new:other")
@@ -61,7 +62,7 @@ def test_an_administrator_of_keyturn_is_a_mark_of_keyturn(app: Application) -> N
 
 
 def test_an_inactive_account_that_gets_a_right_is_not_disabled_by_it(app: Application) -> None:
-    app.own.store("1", active=False)
+    app.own.store("1", active=False, created_at=1)
     app.run(set_admin(ONE, True, T0, app.realm))
     app.own.store("1", active=True)
     account = app.ports.accounts.load(ONE)

@@ -22,7 +22,8 @@ from keyturn.accounts.calls import Operation
 from keyturn.accounts.mark import Digests
 from keyturn.accounts.open import configure_accounts
 from keyturn.accounts.session_cache import CheckedAccounts
-from keyturn.accounts.store import OwnAccountStore, OwnSessionStore
+from keyturn.accounts.sessions import OwnSessionStore
+from keyturn.accounts.store import OwnAccountStore
 from keyturn.errors import Refusal
 from keyturn.flows.drive import drive
 from keyturn.flows.effects import Call, Flow

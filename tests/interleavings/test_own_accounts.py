@@ -17,7 +17,8 @@ from interleavings.scenarios import Scenario
 from interleavings.split_stores import DATABASES
 from keyturn.accounts import store as account_store
 from keyturn.accounts.mark import AccountMark, decode_mark
-from keyturn.accounts.store import OwnAccountStore, OwnSessionStore
+from keyturn.accounts.sessions import OwnSessionStore
+from keyturn.accounts.store import OwnAccountStore
 from keyturn.core.account import Account
 
 BY_NAME = {each.name: each for each in SCENES}

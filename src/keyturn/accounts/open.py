@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from keyturn.accounts.calls import AsyncCalls, Operation, run_step
 from keyturn.accounts.mark import Digests
 from keyturn.accounts.session_cache import CheckedAccounts
-from keyturn.accounts.store import OwnAccountStore, OwnSessionStore, Present
+from keyturn.accounts.sessions import OwnSessionStore
+from keyturn.accounts.store import OwnAccountStore, Present
 from keyturn.core.account import normalise_identifier
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.revocation import Revocation

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -23,6 +24,8 @@ class Login:
     for an account without a password. ``active``: False ends its sessions and refuses logins.
     ``identifier``: its e-mail address or user name, so that a new password is not built on it.
     ``scope``: scopes that a login gets at most, separated by spaces.
+    ``created_at``: the time or number of its creation, which never changes and no later account of the same key has.
+    Without it, a reused key is recognised by another hash or, without a password, by another identifier only.
     """
 
     subject: SubjectValue
@@ -30,6 +33,7 @@ class Login:
     active: bool = True
     identifier: str = ""
     scope: str = ""
+    created_at: date | float | str | None = None
 
 
 class Accounts(Protocol):
@@ -103,6 +107,8 @@ def read_login(value: object) -> Login | None:
         raise StoreUnavailable(f"password_hash of a Login must be str or None, not {type(encoded).__name__}")
     if len(encoded or "") > MAX_HASH_OCTETS:
         raise StoreUnavailable(f"password_hash of a Login has more than {MAX_HASH_OCTETS} characters")
+    if not isinstance(value.created_at, date | float | int | str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise StoreUnavailable("created_at of a Login must be a date or datetime, a number, str or None")
     for name, kind in (("active", bool), ("identifier", str), ("scope", str)):
         if not isinstance(getattr(value, name), kind):
             raise StoreUnavailable(f"{name} of a Login must be {kind.__name__}")

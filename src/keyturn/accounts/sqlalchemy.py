@@ -12,7 +12,13 @@ from keyturn.errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet
 
-_DEFAULTS = {"identifier": "email", "password_hash": "hashed_password", "active": "is_active", "scope": ""}
+_DEFAULTS = {
+    "identifier": "email",
+    "password_hash": "hashed_password",
+    "active": "is_active",
+    "scope": "",
+    "created_at": "",
+}
 _Result = TypeVar("_Result")
 
 
@@ -70,6 +76,7 @@ class _Statements:
             active=bool(values.get("active", True)),
             identifier=values["identifier"],
             scope=values.get("scope") or "",
+            created_at=values.get("created_at"),
         )
 
 
@@ -77,8 +84,8 @@ class SqlAlchemyAccounts:
     """``Accounts`` in a table or a declarative model, over a synchronous engine.
 
     ``columns``: names of the columns of ``identifier`` (default ``email``), ``password_hash`` (``hashed_password``),
-    ``active`` (``is_active``; empty if there is none) and ``scope`` (default: none). The subject is the primary key, of
-    one column of integers, UUIDs or text. An ``AsyncIssuer`` runs the calls in threads.
+    ``active`` (``is_active``; empty if there is none), ``scope`` and ``created_at`` (default: none). The subject is the
+    primary key, of one column of integers, UUIDs or text. An ``AsyncIssuer`` runs the calls in threads.
     """
 
     def __init__(self, engine: Engine, table: Any, **columns: str) -> None:

@@ -15,11 +15,11 @@ from keyturn.accounts.session_cache import CheckedAccounts
 from keyturn.core.account import Account, own_identifier
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.revocation import GenerationIncrement, Revocation
-from keyturn.core.session import LoadedSession, Session
-from keyturn.core.types import Instant, SessionId, Subject
+from keyturn.core.session import Session
+from keyturn.core.types import Instant, Subject
 from keyturn.errors import NotFound, StoreUnavailable
 from keyturn.flows.revoke import generation_increment
-from keyturn.ports import AccountStore, SessionStore
+from keyturn.ports import AccountStore
 
 Present = Callable[[], tuple[Instant, IssuerConfig]]
 
@@ -111,9 +111,9 @@ class OwnAccountStore:
         while True:
             record = yield from store_call(self._marks.load, subject)
             digests = self._digests.of((yield from self._load_own(subject)))
-            if record is None or set(digests).isdisjoint(decode_mark(record.password_hash).present):
+            if record is None or not decode_mark(record.password_hash).matches(digests):
                 return  # no session, or a change that the next comparison finds
-            mark = decode_mark(record.password_hash).add_alias(self._digests.of_hash(password_hash), digests[0])
+            mark = decode_mark(record.password_hash).add_alias(self._digests.of_hash(password_hash), digests.hashes[0])
             if (yield from store_call(self._marks.replace, _record(record, record, mark, step=1))):
                 return
 
@@ -126,8 +126,8 @@ class OwnAccountStore:
         if value is None:
             return False
         subject = Subject(subject_text(value))
-        # A reused subject, whose earlier account was deleted, inherits no session: the digest differs.
-        yield from self.load(subject)
+        while not (yield from self._reset(subject)):
+            pass  # the mark has changed since it was read
         return True
 
     def replace(self, account: Account) -> Operation[bool]:
@@ -169,7 +169,9 @@ class OwnAccountStore:
         if not (yield from self._set_password(account, current)):
             return None
         confirmed = _record(
-            replace(account, version=first.version + 1), first, AccountMark((self._digests.of_hash(new),))
+            replace(account, version=first.version + 1),
+            first,
+            replace(mark, present=(self._digests.of_hash(new),), pending=""),
         )
         if (yield from store_call(self._marks.replace, confirmed)):
             return entry
@@ -191,18 +193,36 @@ class OwnAccountStore:
         digests = self._digests.of(login)
         if record is None:
             now, _ = self._present()
-            record = Account(subject, own_identifier(subject), AccountMark(digests[:1]).encode(), now)
+            mark = AccountMark(()).follow(digests)
+            record = Account(subject, own_identifier(subject), mark.encode(), now)
             return record if (yield from store_call(self._marks.insert, record)) else None
         mark = decode_mark(record.password_hash)
-        if mark.pending in digests:
+        if mark.is_announced(digests):
             return record  # a change has stored its hash, and is about to confirm it
-        if not set(digests).isdisjoint(mark.present):
-            if not mark.pending:
+        if mark.matches(digests):
+            confirmed = mark.confirm(digests)
+            if confirmed == mark:
                 return record
             # The old password is used after a change has ended the sessions: take its announcement back.
-            restored = _record(record, record, replace(mark, pending=""), step=1)
+            restored = _record(record, record, confirmed, step=1)
             return restored if (yield from store_call(self._marks.replace, restored)) else None
-        return (yield from self._end_sessions(_record(record, record, AccountMark(digests[:1]), step=1)))
+        flags = replace(
+            record,
+            # Fail closed: a new password and a new person differ by ``created_at`` only.
+            is_admin=record.is_admin and mark.person in digests.persons,
+            disabled=record.disabled and not mark.is_created_anew(digests),
+        )
+        return (yield from self._end_sessions(_record(flags, record, mark.follow(digests), step=1)))
+
+    def _reset(self, subject: Subject) -> Operation[bool]:
+        """Take everything of an earlier account from a subject. Return False if its mark has changed meanwhile."""
+        record = yield from store_call(self._marks.load, subject)
+        digests = self._digests.of((yield from self._load_own(subject)))
+        if record is None:
+            return True
+        flags = replace(record, is_admin=False, disabled=False)
+        mark = AccountMark(()).follow(digests)
+        return (yield from self._end_sessions(_record(flags, record, mark, step=1))) is not None
 
     def _end_sessions(self, record: Account) -> Operation[Account | None]:
         now, config = self._present()
@@ -220,10 +240,10 @@ class OwnAccountStore:
             return None
         login = yield from self._load_own(account.subject)
         digests, mark = self._digests.of(login), decode_mark(record.password_hash)
-        if mark.pending in digests:
+        if mark.is_announced(digests):
             # A change has stored its hash. This write confirms it: the process of that change may have failed.
-            mark = AccountMark(digests[:1])
-        return None if login is None or set(digests).isdisjoint(mark.present) else (record, mark, login)
+            mark = mark.follow(digests)
+        return (record, mark, login) if login is not None and mark.matches(digests) else None
 
     def _load_own(self, subject: Subject) -> Operation[Login | None]:
         value = self._convert(subject)
@@ -245,25 +265,6 @@ class OwnAccountStore:
         if not isinstance(stored, bool):
             raise StoreUnavailable(f"accounts.set_password must return a bool, not {type(stored).__name__}")
         return stored
-
-
-class OwnSessionStore:
-    """``load`` of the ``SessionStore`` port: compares the account of the session before it is judged."""
-
-    def __init__(self, sessions: SessionStore, accounts: OwnAccountStore) -> None:
-        self._sessions = sessions
-        self._accounts = accounts
-
-    def load(self, sid: SessionId) -> Operation[LoadedSession | None]:
-        """Load a session after its account was compared: a changed account has ended it."""
-        loaded = yield from store_call(self._sessions.load, sid)
-        if loaded is None or loaded.session.ended_at is not None:
-            return loaded
-        account = yield from self._accounts.load(loaded.session.subject)
-        latest = yield from store_call(self._sessions.load, sid)
-        if account is None and latest is not None:
-            return replace(latest, floor=replace(latest.floor, generation=latest.session.generation + 1))
-        return latest
 
 
 def _account(record: Account, login: Login) -> Account:

@@ -69,4 +69,10 @@ def _user_manager() -> BaseUserManager[Any]:
 
 def _login(user: AbstractBaseUser) -> Login:
     password = user.password if is_password_usable(user.password) else None
-    return Login(subject=user.pk, password_hash=password, active=user.is_active, identifier=user.get_username())
+    return Login(
+        subject=user.pk,
+        password_hash=password,
+        active=user.is_active,
+        identifier=user.get_username(),
+        created_at=getattr(user, "date_joined", None),
+    )
