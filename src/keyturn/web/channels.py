@@ -70,7 +70,7 @@ class Channel(ABC):
     ) -> None:
         self._receive = receive
         self._send = send
-        self._scope = scope
+        self.scope = scope
         self._error_page = error_page
         self._task = task or cast("asyncio.Task[Any]", asyncio.current_task())
         self._end: ConnectionEnd | None = None
@@ -232,7 +232,7 @@ class StreamChannel(Channel):
             self._cancel()
 
     def _refusal(self, end: ConnectionEnd) -> Reply:
-        return problem(_REFUSALS[end]("the connection was open when it ended"), self._error_page, self._scope["path"])
+        return problem(_REFUSALS[end]("the connection was open when it ended"), self._error_page, self.scope["path"])
 
 
 def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -1,8 +1,8 @@
 """ASGI applications served until the session ends: WebSockets, and responses that go on without an end in sight."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, Final
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, TypeAlias
 
 from keyturn.core.principal import Principal
 from keyturn.verifier import Verifier
@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 _CHANNEL: Final = "keyturn.channel"
+_OWNERS: Final = "keyturn.owners"
+
+Owner: TypeAlias = tuple[Connector | Verifier, Principal]
+"""Whose connection it is, and where its end is known."""
 
 
 async def serve_connected(
@@ -58,79 +62,61 @@ async def serve_socket(app: AsgiApp, scope: Scope, receive: Receive, send: Send)
     await channel.run(app, scope)
 
 
-def serve_http(
-    app: AsgiApp,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    opening: tuple[Connector | Verifier, Principal] | None = None,
-) -> Awaitable[None]:
+async def serve_http(app: AsgiApp, scope: Scope, receive: Receive, send: Send, owner: Owner | None = None) -> None:
     """Run ``app`` for a request. A response that is streamed, and declares no length, ends with the session.
 
-    ``opening``: whose request it is; by default, the application authenticates it, by ``follow``.
+    ``owner``: whose request it is; by default, the application authenticates it, by ``follow``.
     """
-    scope[_CHANNEL] = response = _Response(scope, receive, send, opening)
-    return response.run(app)
+    # Lists, not objects with methods: every request pays for these lines, and few responses are streams.
+    owners: Sequence[Owner] = scope.setdefault(_OWNERS, []) if owner is None else (owner,)
+    opened: list[StreamChannel] = []
+    try:
+        await app(scope, receive, _watch(send, owners, opened, (receive, scope, asyncio.current_task())))
+    except (Exception, asyncio.CancelledError) as error:
+        if not opened or not opened[0].is_cause_of(error):
+            raise
+    finally:
+        if opened:
+            await opened[0].finish()
+    if opened:
+        opened[0].require_complete()
 
 
 async def follow(scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
     """Close a connection that runs in ``serve_socket`` or ``serve_http`` when the session of ``principal`` ends."""
-    channel = scope.get(_CHANNEL)
-    if channel is not None:
-        await channel.follow(scope, auth, principal)
+    if _OWNERS in scope:
+        scope[_OWNERS][:] = [(auth, principal)]
+    elif _CHANNEL in scope:
+        await scope[_CHANNEL].follow(scope, auth, principal)
 
 
-class _Response:
-    """Response of a request that its route authenticates.
+def _watch(
+    send: Send, owners: Sequence[Owner], opened: list[StreamChannel], context: tuple[Receive, Scope, Any]
+) -> Send:
+    """Return ``send``, which opens a channel once the response turns out to be a stream without an end in sight."""
+    start: Message | None = None
 
-    Its channel is opened once it turns out to be a stream without an end in sight. Most are not, and pay nothing.
-    """
+    def watch(message: Message) -> Awaitable[None]:
+        nonlocal start
+        if start is None:
+            start = message
+        elif opened:
+            return opened[0].send(message)
+        elif owners and message.get("more_body"):
+            receive, scope, task = context
+            channel = StreamChannel(receive, send, scope, "", task)
+            return _send_first(message, send, start, owners[-1], opened, channel)
+        return send(message)
 
-    __slots__ = ("_channel", "_opening", "_receive", "_scope", "_send", "_start", "_task")
+    return watch
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        opening: tuple[Connector | Verifier, Principal] | None,
-    ) -> None:
-        self._scope, self._receive, self._send, self._opening = scope, receive, send, opening
-        self._task: asyncio.Task[Any] | None = None
-        self._start: Message | None = None
-        self._channel: StreamChannel | None = None
 
-    async def run(self, app: AsgiApp) -> None:
-        self._task = asyncio.current_task()
-        try:
-            await app(self._scope, self._receive, self.send)
-        except (Exception, asyncio.CancelledError) as error:
-            if self._channel is None or not self._channel.is_cause_of(error):
-                raise
-        finally:
-            if self._channel is not None:
-                await self._channel.finish()
-        if self._channel is not None:
-            self._channel.require_complete()
-
-    async def follow(self, _scope: Scope, auth: Connector | Verifier, principal: Principal) -> None:
-        self._opening = auth, principal
-
-    def send(self, message: Message) -> Awaitable[None]:
-        if self._channel is not None:
-            return self._channel.send(message)
-        if self._start is None:
-            self._start = message
-        elif self._opening is not None and message.get("more_body"):
-            opening, self._opening = self._opening, None
-            return self._send_first(message, self._start, *opening)
-        return self._send(message)
-
-    async def _send_first(
-        self, part: Message, start: Message, auth: Connector | Verifier, principal: Principal
-    ) -> None:
-        if not has_length(start.get("headers", ())):
-            self._channel = StreamChannel(self._receive, self._send, self._scope, "", self._task)
-            self._channel.note(start)
-            await self._channel.follow(self._scope, auth, principal)
-        await self.send(part)
+async def _send_first(
+    part: Message, send: Send, start: Message, owner: Owner, opened: list[StreamChannel], channel: StreamChannel
+) -> None:
+    if not has_length(start.get("headers", ())):
+        channel.note(start)
+        opened.append(channel)
+        await channel.follow(channel.scope, *owner)
+        send = channel.send
+    await send(part)
