@@ -134,6 +134,19 @@ def test_a_throttle_key_does_not_contain_the_email() -> None:
 
 
 @pytest.mark.parametrize(
+    "spelling",
+    ["ALEXANDRIA", "\u00e1lexandr\u00cda", "alexandria ", "alex\u200bandria", "\uff41lexandria", "alexandri\u0101"],
+)
+def test_spellings_that_a_database_may_take_for_one_share_a_throttle_key(spelling: str) -> None:
+    assert account_key(spelling) == account_key("alexandria")
+
+
+def test_a_throttle_key_of_a_long_identifier_is_that_of_its_beginning() -> None:
+    assert account_key("x" * 1024 + "a\u0301" * 100_000) == account_key("x" * 2000)
+    assert account_key("x" * 1023) != account_key("x" * 1024)
+
+
+@pytest.mark.parametrize(
     ("address", "key"),
     [
         ("203.0.113.7", "address:203.0.113.7"),

@@ -8,6 +8,7 @@ An attempt is *reserved* first (``try_reserve``), so that a parallel burst canno
 import hashlib
 import hmac
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -15,6 +16,7 @@ from keyturn.core.base64url import encode_base64url, try_decode_base64url
 from keyturn.core.types import Instant
 
 DEVICE_NONCE_BYTES = 16
+_MAX_FOLDED = 1024
 _DEVICE_COOKIE = re.compile(r"kt_device_([A-Za-z0-9_-]{22})\.[A-Za-z0-9_-]{43}")
 
 
@@ -105,9 +107,11 @@ def _leak(bucket: Bucket, now: Instant, rate: Rate) -> Bucket:
 def account_key(identifier: str) -> str:
     """Return the key of an account, existing or not.
 
-    ``identifier``: normalised. It is hashed, so that counters store no e-mail addresses.
+    ``identifier``: normalised. It is hashed, so that counters store no e-mail addresses. Spellings that a database may
+    take for the same one share a key: a counter of each would multiply the guesses by their number (CWE-307). A counter
+    of the account that was found would tell by its refusals that there is one.
     """
-    return "account:" + _digest(b"account", identifier)
+    return "account:" + _digest(b"account", _fold(identifier))
 
 
 def device_key(identifier: str, nonce: bytes) -> str:
@@ -166,6 +170,17 @@ def verify_device_cookie(text: str, identifier: str, key: bytes) -> bytes | None
 def _digest(domain: bytes, identifier: str) -> str:
     digest = hashlib.sha256(b"keyturn/throttle/1/" + domain + b"/" + _encode(identifier)).digest()
     return encode_base64url(digest[:18]).decode()
+
+
+def _fold(identifier: str) -> str:
+    """Return an identifier without case, accents, spaces and invisible characters, as collations compare it."""
+    # Sorting combining marks takes quadratic time. Longer identifiers share the key of their beginning.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", identifier[:_MAX_FOLDED]).casefold())
+    return "".join(each for each in decomposed if each.isprintable() and not _is_ignored(each))
+
+
+def _is_ignored(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character)[0] == "M"
 
 
 def _encode(identifier: str) -> bytes:
