@@ -12,6 +12,7 @@ An exception of ``answer`` is raised in the generator, at its ``yield``: it may 
 run, also when a task is cancelled.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
@@ -47,3 +48,9 @@ async def run_async(steps: Generator[_Request, Any, _Result], answer: Callable[[
                 request = steps.send(value)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]  # a generator's return value is typed Any by typeshed
+
+
+def is_task_cancelled() -> bool:
+    """Return True if the running task is being cancelled, and not only a task of the application that it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from keyturn.core.grants import Grant, GrantRequest, read_grant
 from keyturn.errors import GrantsUnavailable
+from keyturn.generators import is_task_cancelled
 
 GrantsFunction: TypeAlias = Callable[[GrantRequest], Grant | tuple[str, Any] | Awaitable[Grant | tuple[str, Any]]]
 """Function of the application. ``AsyncIssuer`` also takes a coroutine function."""
@@ -54,11 +55,13 @@ class AsyncApplicationGrants:
                 return read_grant(await self._function(request))
             answer = await asyncio.to_thread(self._function, request)
             return read_grant((await answer) if isawaitable(answer) else answer)
-        except Exception as error:  # whatever the application raises; a cancellation is not among them
+        except (Exception, asyncio.CancelledError) as error:  # whatever the application raises
+            if is_task_cancelled():
+                raise
             raise _unavailable(error) from error
 
 
-def _unavailable(error: Exception) -> GrantsUnavailable:
+def _unavailable(error: BaseException) -> GrantsUnavailable:
     if isinstance(error, GrantsUnavailable):
         _logger.error("%s", error.detail)
         return error

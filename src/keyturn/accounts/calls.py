@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from keyturn.core.types import T
 from keyturn.errors import Refusal, StoreUnavailable
+from keyturn.generators import is_task_cancelled
 
 CALL_SECONDS = 5.0
 """Longest call of an asynchronous issuer: a later answer is discarded."""
@@ -92,7 +93,7 @@ def _call(step: Step) -> Any:
         return step.function(*step.arguments)
     except Refusal:
         raise
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:  # no cancellation reaches a plain function
         raise _refusal_of(step, error) from error
 
 
@@ -101,11 +102,16 @@ async def _await(step: Step, value: Awaitable[Any]) -> Any:
         return await value
     except (Refusal, TimeoutError):
         raise
+    except asyncio.CancelledError as error:
+        if is_task_cancelled():
+            raise
+        # A task of the application was cancelled, not the request: its client must get an answer.
+        raise _refusal_of(step, error) from error
     except Exception as error:
         raise _refusal_of(step, error) from error
 
 
-def _refusal_of(step: Step, error: Exception) -> StoreUnavailable:
+def _refusal_of(step: Step, error: BaseException) -> StoreUnavailable:
     # The arguments may hold a password hash: log neither them nor the text of the error, which may repeat them.
     _logger.error("accounts.%s raised %s", _name(step), type(error).__name__)
     return StoreUnavailable(f"accounts.{_name(step)} raised {type(error).__name__}")
