@@ -22,6 +22,15 @@ _DEFAULTS = {
 _Result = TypeVar("_Result")
 
 
+def _problem(table: str, unknown: list[str], missing: list[str], key_columns: int) -> str:
+    """Return what is wrong with a table, and what to do."""
+    problems = [f"{each} is no argument (they are {', '.join(_DEFAULTS)})" for each in unknown]
+    problems += [f"there is no column {each}: name yours, such as active='enabled'" for each in missing]
+    if key_columns != 1:
+        problems.append(f"its primary key has {key_columns} columns, and 1 is needed")
+    return f"accounts in the table {table}: {'; '.join(problems)}"
+
+
 class _Statements:
     """Statements over a table. ``table``, ``columns``: as ``SqlAlchemyAccounts``."""
 
@@ -32,10 +41,7 @@ class _Statements:
         names = {**_DEFAULTS, **columns}
         missing = [each for each in names.values() if each and each not in self.table.c]
         if unknown or missing or len(keys) != 1:
-            raise ConfigurationError(
-                f"accounts in {self.table.name}: unknown arguments {sorted(unknown)}, missing columns {missing}, "
-                f"{len(keys)} columns in the primary key (1 is needed)"
-            )
+            raise ConfigurationError(_problem(self.table.name, sorted(unknown), missing, len(keys)))
         self.key = keys[0]
         self.subject_type = self.key.type.python_type
         self._columns = {name: self.table.c[column] for name, column in names.items() if column}

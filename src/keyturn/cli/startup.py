@@ -126,7 +126,7 @@ def _print_banner(prepared: PreparedSettings, host: str, port: int) -> None:
     if settings.environment == "production":
         print_lines([f"Keyturn serves {settings.issuer} on {url} (production). Send SIGTERM to stop it."], console)
         return
-    body = """'{"email": "ada@example.com", "password": "violet umbrella 7 o clock"}'"""
+    body = """'{"email": "alan@example.com", "password": "violet umbrella 7 o clock"}'"""
     send = "-H 'Content-Type: application/json'"
     lines = (
         f"Keyturn serves on {url} ({settings.environment}). Press Ctrl-C to stop it. Try:",

@@ -109,7 +109,7 @@ class PasswordRejected(Refusal):
     """NIST SP 800-63B-4 section 3.1.1.2: length and blocklist; ``reason`` is safe to show."""
 
     code, status = "password_rejected", 422
-    hint = "Choose another password."
+    hint = "Choose a longer or less common password, such as four words that do not belong together."
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -44,7 +44,7 @@ def check_metadata(metadata: Metadata, issuer: str) -> Metadata:
     if metadata.issuer != issuer:
         raise Unavailable(
             f"the metadata names the issuer {metadata.issuer[:200]!r}, not {issuer!r}: "
-            "configure the verifier with exactly that URL"
+            "configure the verifier with exactly that URL, or set KEYTURN_ISSUER of the issuer to its own address"
         )
     try:
         for url in (
