@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,28 @@ def test_accounts_in_a_table_or_model_log_in_and_end(table: Any, columns: dict[s
         with pytest.raises(TokenRevoked):
             issuer.verify(changed.session_token.reveal())
         assert issuer.load_user(str(uuid.uuid4())) is None
+    engine.dispose()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_row_of_a_reused_key_is_another_account_by_its_creation(is_told: bool, tmp_path: Path) -> None:
+    table = plain_table(Integer)
+    table.append_column(Column("made", Integer, default=1))
+    engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    accounts = SqlAlchemyAccounts(engine, table, **COLUMNS, **({"created_at": "made"} if is_told else {}))
+    table.metadata.create_all(engine)
+    settings = {"data_dir": str(tmp_path), "store": "memory:", "background": False, "algorithm": "ES256"}
+    with Issuer.from_env(accounts=accounts, **settings) as issuer:
+        signed_up = issuer.signup(ADA, PASSWORD)
+        with engine.begin() as connection:  # single sign-on: no password tells the two apart
+            connection.execute(update(table).values(secret=None))
+        issued = issuer.open_session(signed_up.subject, deliver="cookie")
+        assert issued.session_token is not None
+        with engine.begin() as connection:
+            connection.execute(update(table).values(made=2))
+        issuer.check_account(issued.subject)
+        with pytest.raises(TokenRevoked) if is_told else nullcontext():
+            issuer.verify(issued.session_token.reveal())
     engine.dispose()
 
 

@@ -27,7 +27,7 @@ from rest_framework.views import APIView
 
 from integrations.sync_issuer import SETTINGS
 from keyturn.core.types import Subject
-from keyturn.errors import AccountExists, LoginFailed
+from keyturn.errors import AccountExists, LoginFailed, TokenRevoked
 from keyturn.integrations.django import issuer, required
 from keyturn.integrations.django.ninja import KeyturnAuth, add_refusals
 from keyturn.integrations.django.rest_framework import KeyturnAuthentication
@@ -250,6 +250,19 @@ def test_accounts_are_the_rows_of_the_user_model(client: Client) -> None:
         issuer().login("grace", PASSWORD)
     for subject in ("x", "999999"):
         assert issuer().load_user(Subject(subject)) is None
+
+
+def test_a_user_with_the_key_of_a_deleted_one_inherits_no_session(client: Client) -> None:
+    """Neither has a password: the time at which each joined tells them apart."""
+    users = get_user_model().objects
+    former = users.create(username="grace", password="!")
+    issued = issuer().open_session(Subject(str(former.pk)), deliver="cookie")
+    users.filter(pk=former.pk)._raw_delete(users.db)  # as SQL deletes: without a signal
+    users.bulk_create([get_user_model()(pk=former.pk, username="grace", password="!")])
+    issuer().check_account(issued.subject)
+    assert issued.session_token is not None
+    with pytest.raises(TokenRevoked):
+        issuer().verify(issued.session_token.reveal())
 
 
 def test_a_password_that_django_changes_ends_the_session(client: Client) -> None:
