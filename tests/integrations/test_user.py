@@ -137,3 +137,21 @@ def test_the_document_of_fastapi_shows_that_a_user_needs_a_login() -> None:
         pass
 
     assert app.openapi()["paths"]["/mine"]["get"]["security"]
+
+
+def test_two_parts_of_one_request_get_one_object() -> None:
+    own = Customers()
+    issuer = cheap(AsyncIssuer.open(settings(), accounts=own, background=False))
+    auth = fastapi.Keyturn(FastAPI(), issuer)
+
+    async def load_twice() -> tuple[Any, Any]:
+        issued = await issuer.signup(ADA, PASSWORD, deliver="tokens")
+        principal = await issuer.verify(issued.access_token.reveal())
+        scope: dict[str, Any] = {"type": "http"}
+        users = await auth.load_user(scope, principal), await auth.load_user(scope, principal)
+        await issuer.close()
+        return users
+
+    first, second = asyncio.run(load_twice())
+    assert first is second
+    assert own.loads == 1

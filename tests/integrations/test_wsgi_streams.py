@@ -192,7 +192,9 @@ def test_a_stream_of_django_ends_with_its_session(
     assert (view.closed, len(issuer.parts.connections)) == (1, 0)
 
 
-async def stream_until_logout(issuer: SyncIssuer, view: View, *, is_logout: bool = True) -> list[bytes]:
+async def stream_until_logout(
+    issuer: SyncIssuer, view: View, *, is_logout: bool = True, is_sending: bool = False
+) -> list[bytes]:
     """Read the stream of the coroutine, log out after its first part, and return all parts."""
     issued = issuer.enroll()
     requests = [{"type": "http.request", "body": b""}]
@@ -204,7 +206,9 @@ async def stream_until_logout(issuer: SyncIssuer, view: View, *, is_logout: bool
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.body":
             parts.append(message.get("body", b""))
-        if is_logout and message.get("body") == b"1":
+        if is_sending and message.get("body") == b"1":
+            await asyncio.to_thread(log_out, issuer, issued)
+        elif is_logout and message.get("body") == b"1":
             asyncio.get_running_loop().call_later(0.05, issuer.logout, issued.sid)
 
     scope = asgi_scope(Sent("GET", "/async-events", (HOST, bearer(issued))))
@@ -256,3 +260,9 @@ def test_a_client_of_django_that_leaves_cancels_its_stream(issuer: SyncIssuer, v
     asyncio.run(leave())
     gc.collect()
     assert (view.closed, len(issuer.parts.connections)) == (1, 0)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_session_that_ends_while_a_part_is_sent_gets_no_further_part(issuer: SyncIssuer, view: View) -> None:
+    view.goes_on.set()
+    assert asyncio.run(stream_until_logout(issuer, view, is_sending=True)) == [b"1", b""]

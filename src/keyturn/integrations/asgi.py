@@ -10,6 +10,7 @@ from keyturn.web.application import OpenableIssuer
 from keyturn.web.asgi_auth import AsgiAuth
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import PRINCIPAL
+from keyturn.web.connections import serve_http
 from keyturn.web.cors import preflight_reply, with_cors_send
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE
 
@@ -68,9 +69,11 @@ class AuthMiddleware:
         except Refusal as refusal:
             return await self._auth.refuse(refusal, scope, receive, send)
         scope[PRINCIPAL] = principal
-        if principal is not None:
-            return await self._auth.serve(self._app, scope, receive, send, principal)
-        return await self._app(scope, receive, send)
+        if principal is None:
+            return await self._app(scope, receive, send)
+        if scope["type"] == "http":
+            return await serve_http(self._app, scope, receive, send, (self._auth.connector, principal))
+        return await self._auth.serve(self._app, scope, receive, send, principal)
 
     async def _pass_preflight(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = preflight_reply(scope["method"], scope["headers"], self._auth.origins)

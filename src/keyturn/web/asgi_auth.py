@@ -14,7 +14,7 @@ from keyturn.web.application import AsyncIssuerLike, OpenableIssuer, web_config_
 from keyturn.web.asgi_lifespan import refuse_handshake
 from keyturn.web.asgi_messages import AsgiApp, Receive, Scope, Send, send_reply
 from keyturn.web.auth import AuthenticateCached, BaseAuth, Requirement, check_token_cache, token_for_verifier
-from keyturn.web.connections import Connector, follow, serve_connected, serve_http
+from keyturn.web.connections import Connector, follow, serve_connected
 from keyturn.web.cors import origin_values
 from keyturn.web.issuer_authenticator import CREDENTIAL_CACHE_SIZE, IssuerAuthenticator
 from keyturn.web.limits import FLOW_SECONDS, check_guarded_headers, flow_timeout
@@ -26,7 +26,7 @@ _HANDSHAKE = "GET"
 class AsgiAuth(BaseAuth):
     """Authentication of ASGI scopes, ``http`` and ``websocket``. A ``Verifier`` blocks in a thread.
 
-    ``issuer``: an ``AsyncIssuer``. Otherwise as ``BaseAuth``.
+    ``issuer``: an ``AsyncIssuer``. ``connector``: the issuer or the verifier. Otherwise as ``BaseAuth``.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class AsgiAuth(BaseAuth):
         if issuer is not None and not hasattr(issuer, "ready"):
             raise ConfigurationError("an ASGI application needs an AsyncIssuer, not an Issuer")
         super().__init__(issuer, verifier)
-        self._connector = cast("Connector | Verifier", issuer or verifier)
+        self.connector = cast("Connector | Verifier", issuer or verifier)
         self._authenticate_cached: AuthenticateCached
         self._decide: Callable[[Request, bool, bool], Awaitable[Principal | None]]
         if verifier is not None:
@@ -64,7 +64,7 @@ class AsgiAuth(BaseAuth):
         """
         principal = self.authenticate_cached(scope) or await self._authenticate(scope, optional)
         if principal is not None:
-            await follow(scope, self._connector, principal)
+            await follow(scope, self.connector, principal)
         return principal
 
     def authenticate_cached(self, scope: Scope) -> Principal | None:
@@ -93,14 +93,9 @@ class AsgiAuth(BaseAuth):
         return self._check(await self.authenticate(scope), requirement)
 
     def serve(self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, principal: Principal) -> Awaitable[None]:
-        """Run ``app`` for a connection, which is closed when the session or token of ``principal`` ends.
-
-        That is a WebSocket, or a response that is streamed and declares no length.
-        """
-        source = self._connector
-        if scope["type"] == "http":
-            return serve_http(app, scope, receive, send, (source, principal))
-        return serve_connected(app, scope, receive, send, auth=source, principal=principal, error_page=self._error_page)
+        """Run ``app`` for a WebSocket, which is closed when the session or token of ``principal`` ends."""
+        page = self._error_page
+        return serve_connected(app, scope, receive, send, auth=self.connector, principal=principal, error_page=page)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a refusal."""

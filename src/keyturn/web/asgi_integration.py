@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import keyturn
 from keyturn.core.cors import TrustedOrigins
 from keyturn.core.principal import Principal
+from keyturn.core.types import Subject
 from keyturn.errors import ConfigurationError, Refusal
 from keyturn.verifier import AsyncVerifier, Verifier
 from keyturn.web.application import OpenableIssuer
@@ -103,10 +104,12 @@ class AsgiIntegration(AsgiAuth):
         """
         subject, loaded = require_principal(principal).subject, loaded_users(scope, self)
         async with loaded.lock:
-            if subject not in loaded:
-                parts = self.issuer.current or await self.issuer.ready()
-                loaded[subject] = await parts.load_user(subject)
-        return require_user(loaded[subject])
+            loaded[subject] = user = loaded[subject] if subject in loaded else await self._load_user(subject)
+        return require_user(user)
+
+    async def _load_user(self, subject: Subject) -> Any:
+        parts = self.issuer.current or await self.issuer.ready()
+        return await parts.load_user(subject)
 
     async def refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or a WebSocket handshake, with a redirect to the login page or with a refusal."""

@@ -100,23 +100,26 @@ def _watch(
         nonlocal start
         if start is None:
             start = message
-        elif opened:
-            return opened[0].send(message)
-        elif owners and message.get("more_body"):
-            receive, scope, task = context
-            channel = StreamChannel(receive, send, scope, "", task)
-            return _send_first(message, send, start, owners[-1], opened, channel)
+        elif "more_body" in message or opened:
+            return _send_part(message, send, start, owners, opened, context)
         return send(message)
 
     return watch
 
 
-async def _send_first(
-    part: Message, send: Send, start: Message, owner: Owner, opened: list[StreamChannel], channel: StreamChannel
+async def _send_part(
+    part: Message,
+    send: Send,
+    start: Message,
+    owners: Sequence[Owner],
+    opened: list[StreamChannel],
+    context: tuple[Receive, Scope, Any],
 ) -> None:
-    if not has_length(start.get("headers", ())):
+    """Send a part of a response that may be a stream, by its channel if it is one."""
+    if not opened and owners and part.get("more_body") and not has_length(start.get("headers", ())):
+        receive, scope, task = context
+        channel = StreamChannel(receive, send, scope, "", task)
         channel.note(start)
         opened.append(channel)
-        await channel.follow(channel.scope, *owner)
-        send = channel.send
-    await send(part)
+        await channel.follow(scope, *owners[-1])
+    await (opened[0].send if opened else send)(part)
