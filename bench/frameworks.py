@@ -11,13 +11,24 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 from bench import asgi_frameworks, wsgi_frameworks
 from bench.figures import Figure, Goal
 from bench.fixtures import settings
-from bench.framework_sides import COOKIE, EMPTY, TOKEN, Applications, Credentials, asgi_side, make_sides, wsgi_side
+from bench.framework_sides import (
+    COOKIE,
+    EMPTY,
+    TOKEN,
+    Applications,
+    Credentials,
+    asgi_side,
+    count_calls,
+    make_sides,
+    wsgi_side,
+)
 from bench.requests import CHAPTER as REQUESTS
-from bench.sampling import Plan, Series, alternate, pin_to_core, subtract_bare
+from bench.sampling import Plan, Series, Side, alternate, pin_to_core, subtract_bare
 from bench.tokens import KEYTURN
 from keyturn import AsyncIssuer, Issuer
 from keyturn.flows import IssuedCredentials
@@ -56,37 +67,42 @@ def measure(plan: Plan) -> list[Figure]:
     for name in (*ASGI, *WSGI):
         # A fresh interpreter, without what another chapter has imported and configured.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            series = pool.submit(measure_framework, name, plan.rounds, plan.sample_seconds).result()
-        figures += _figures(name, {each.name: each for each in series})
+            series, calls = pool.submit(measure_framework, name, plan.rounds, plan.sample_seconds).result()
+        figures += _figures(name, {each.name: each for each in series}, calls)
         plan.tick()
     return figures
 
 
-def measure_framework(name: str, rounds: int, sample_seconds: float) -> list[Series]:
-    """Return the microseconds per request of every application of one framework."""
+Measured: TypeAlias = tuple[list[Series], dict[str, float]]
+"""Microseconds of each side, and its calls of Python functions, both per request."""
+
+
+def measure_framework(name: str, rounds: int, sample_seconds: float) -> Measured:
+    """Measure every application of one framework."""
     plan = Plan(rounds, sample_seconds)
     return _measure_asgi(ASGI[name], plan) if name in ASGI else _measure_wsgi(WSGI[name], plan)
 
 
-def _measure_asgi(build: AsgiBuilder, plan: Plan) -> list[Series]:
+def _measure_asgi(build: AsgiBuilder, plan: Plan) -> Measured:
     loop = asyncio.new_event_loop()
     issuer = AsyncIssuer.open(settings())
     try:
         issued = loop.run_until_complete(issuer.signup("ada@example.com", PASSWORD, deliver="both"))
-        sides = make_sides(build(issuer), _credentials(issuer, issued), asgi_side(loop))
-        with pin_to_core():
-            return alternate(sides, plan)
+        return _measure(make_sides(build(issuer), _credentials(issuer, issued), asgi_side(loop)), plan)
     finally:
         loop.run_until_complete(issuer.close())
         loop.close()
 
 
-def _measure_wsgi(build: WsgiBuilder, plan: Plan) -> list[Series]:
+def _measure_wsgi(build: WsgiBuilder, plan: Plan) -> Measured:
     with tempfile.TemporaryDirectory(prefix="keyturn-bench-") as folder, Issuer.open(settings()) as issuer:
         issued = issuer.signup("ada@example.com", PASSWORD, deliver="both")
-        sides = make_sides(build(issuer, Path(folder)), _credentials(issuer, issued), wsgi_side)
-        with pin_to_core():
-            return alternate(sides, plan)
+        return _measure(make_sides(build(issuer, Path(folder)), _credentials(issuer, issued), wsgi_side), plan)
+
+
+def _measure(sides: list[Side], plan: Plan) -> Measured:
+    with pin_to_core():
+        return alternate(sides, plan), {each.name: count_calls(each) for each in sides}
 
 
 def _credentials(issuer: AsyncIssuer | Issuer, issued: IssuedCredentials) -> Credentials:
@@ -100,7 +116,7 @@ def _credentials(issuer: AsyncIssuer | Issuer, issued: IssuedCredentials) -> Cre
     return Credentials(cookie, f"Bearer {issued.access_token.reveal()}")
 
 
-def _figures(framework: str, found: dict[str, Series]) -> list[Figure]:
+def _figures(framework: str, found: dict[str, Series], calls: dict[str, float]) -> list[Figure]:
     """Return the figures of the cookie and the token of Keyturn. The first of ``found`` is subtracted from each."""
     baseline, others = next(iter(found.values())), [each for each in found.values() if each.name not in _NO_PEERS]
     figures = []
@@ -111,10 +127,11 @@ def _figures(framework: str, found: dict[str, Series]) -> list[Figure]:
         figure.note = f"over {baseline.name}, {baseline.middle:.1f} µs"
         limit = ISSUER_GOAL if framework == ALONE and name == TOKEN else GOAL
         figure.goals = [Goal(f"at most {limit:.0f} µs over {baseline.name}", added[0].middle, limit)]
+        figure.goals[0].why = f"{calls[name] - calls[baseline.name]:.0f} more calls of Python functions per request"
         if EMPTY in found and baseline.name != EMPTY:
             above = subtract_bare(found[name], found[EMPTY]).middle
             empty = subtract_bare(found[EMPTY], baseline).middle
-            figure.goals[0].why = f"{framework} itself takes {empty:.1f} µs for {EMPTY}"
+            figure.goals[0].why += f"; {framework} itself takes {empty:.1f} µs for {EMPTY}"
             figure.goals.append(Goal(f"at most {GOAL:.0f} µs over {EMPTY}", above, GOAL))
         figures.append(figure)
     return figures
