@@ -145,7 +145,7 @@ def redirecting(request: Request, _now: Instant, _config: WebConfig) -> Flow[Rep
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_a_redirect_passes_every_application(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     route = Route("POST", "/auth/next", redirecting, (), status=303, answer="redirect")
-    monkeypatch.setitem(routes._TABLE, "/auth/next", {"POST": route})
+    monkeypatch.setitem(routes.TABLE._by_path, "/auth/next", {"POST": route})
     with opened(name) as send:
         there, elsewhere, split = (
             send(Sent("POST", f"/auth/next?{each}")) for each in ("/account", "//evil", "/a%0d%0ab")

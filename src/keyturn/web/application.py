@@ -10,16 +10,17 @@ from keyturn.config.settings import Settings, split_list
 from keyturn.core.issuer_config import IssuerConfig
 from keyturn.core.types import Instant, Subject
 from keyturn.errors import Overloaded, Refusal, Unavailable
+from keyturn.flows.effects import Flow
 from keyturn.ports import Ports
 from keyturn.web.client_address import TrustedNetwork, parse_networks
 from keyturn.web.config import DEFAULT_PREFIX, WebConfig, service_digest, web_config
 from keyturn.web.cors import ENDPOINT_HEADERS, ENDPOINT_METHODS, preflight_reply, with_cors
 from keyturn.web.limits import MAX_REQUESTS
-from keyturn.web.message import Header, Reply, without_body
+from keyturn.web.message import Header, Reply, Request, without_body
 from keyturn.web.mount import Mount, RouteTarget, warn_of_shared_cookies
 from keyturn.web.problem import problem
 from keyturn.web.route import Route
-from keyturn.web.routes import ROUTES
+from keyturn.web.routes import ROUTES, find, handle
 
 _logger = logging.getLogger("keyturn.web")
 
@@ -119,6 +120,18 @@ class EndpointsApplication:
         """Pattern that matches the public paths as a whole."""
         templates = [re.escape(path).replace(r"\{sid\}", "[^/]+") for path in self.paths]
         return re.compile(f"(?:{'|'.join(templates)})\\Z")
+
+    def _target(self, root: str, path: str) -> RouteTarget:
+        """Return the target of a request, as ``Mount.target``."""
+        return self._mount.target(root, path)
+
+    def _find(self, method: str, target: RouteTarget) -> Route | Refusal:
+        """Return the route of a request, or the refusal of one that has none."""
+        return find(method, target.path)
+
+    def _handle(self, request: Request, now: Instant, config: WebConfig, found: Route | Refusal) -> Flow[Reply]:
+        """Return the reply to a request. Raises no refusal."""
+        return handle(request, now, config, found)
 
     def _present(self, parts: IssuerParts, target: RouteTarget) -> tuple[Instant, WebConfig]:
         now, config = parts.present()

@@ -25,7 +25,6 @@ from keyturn.web.limits import (
 from keyturn.web.message import Header, Reply, Request
 from keyturn.web.mount import RouteTarget
 from keyturn.web.route import Route
-from keyturn.web.routes import find, handle
 
 
 class AsgiEndpoints(EndpointsApplication):
@@ -57,8 +56,8 @@ class AsgiEndpoints(EndpointsApplication):
 
     async def _handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
-        method, target = scope["method"], self._mount.target(*split_path(scope))
-        found = find(method, target.path)
+        method, target = scope["method"], self._target(*split_path(scope))
+        found = self._find(method, target)
         reply = self._preflight(method, scope["headers"])
         if reply is None and self._running < MAX_REQUESTS:
             reply = await self._reply(scope, target, receive, found)
@@ -72,7 +71,7 @@ class AsgiEndpoints(EndpointsApplication):
         if scope["type"] != "websocket":
             raise ValueError(f"AsgiEndpoints takes no scopes of the type {scope['type']}")
         refusal = NotFound("the endpoints have no WebSocket")
-        reply = self._refuse(refusal, "GET", self._mount.target(*split_path(scope)))
+        reply = self._refuse(refusal, "GET", self._target(*split_path(scope)))
         return await refuse_handshake(scope, receive, send, reply, refusal.code)
 
     async def _reply(self, scope: Scope, target: RouteTarget, receive: Receive, found: Route | Refusal) -> Reply:
@@ -81,7 +80,7 @@ class AsgiEndpoints(EndpointsApplication):
             request = await read_request(scope, target.path, receive, self._trusted)
             async with asyncio.timeout(FLOW_SECONDS):
                 parts = self._issuer.current or await self._issuer.ready()
-                return await drive_async(handle(request, *self._present(parts, target), found), parts.ports)
+                return await drive_async(self._handle(request, *self._present(parts, target), found), parts.ports)
         except Refusal as refusal:
             return self._refuse(refusal, scope["method"], target)
         except TimeoutError:

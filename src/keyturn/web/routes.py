@@ -1,13 +1,11 @@
 """Table of all operations, and dispatch from a method and a path to an endpoint."""
 
-import re
-from collections.abc import Mapping
 from typing import Final
 
 from keyturn import errors
 from keyturn.core.session_cursor import CURSOR_PATTERN
 from keyturn.core.types import Instant
-from keyturn.errors import MethodNotAllowed, NotFound, Refusal
+from keyturn.errors import Refusal
 from keyturn.feed_schema import FeedResponse
 from keyturn.flows.effects import Flow
 from keyturn.ports import MAX_LISTED
@@ -30,6 +28,7 @@ from keyturn.web.openapi import document
 from keyturn.web.problem import problem
 from keyturn.web.refusal_groups import ALWAYS, BEARER, BODY, ENTER, PASSWORD, READ, TOKEN, WRITE
 from keyturn.web.route import Route, Scheme
+from keyturn.web.route_table import RouteTable
 from keyturn.web.schemas import (
     AccountRequest,
     AccountResponse,
@@ -215,29 +214,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/docs/errors", error_page.get_error_page, ALWAYS, answer="html"),
 )
 
-_SID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
-
-
-def match(method: str, path: str) -> Route:
-    """Return the route of a method and a path. HEAD maps to GET (RFC 9110 section 9.3.2); methods are case-sensitive.
-
-    Raises ``NotFound``, and ``MethodNotAllowed`` with the value of the Allow header.
-    """
-    found = _TABLE.get(_template(path))
-    if found is None:
-        raise NotFound("no route")
-    route = found.get("GET" if method == "HEAD" else method)
-    if route is None:
-        raise MethodNotAllowed(_allow(found))
-    return route
-
-
-def find(method: str, path: str) -> Route | Refusal:
-    """Return what ``match`` returns or raises."""
-    try:
-        return match(method, path)
-    except Refusal as refusal:
-        return refusal
+TABLE: Final = RouteTable(ROUTES)
+match, find = TABLE.match, TABLE.find
 
 
 def handle(request: Request, now: Instant, config: WebConfig, found: Route | Refusal | None = None) -> Flow[Reply]:
@@ -253,25 +231,3 @@ def handle(request: Request, now: Instant, config: WebConfig, found: Route | Ref
     except Refusal as refusal:
         reply = problem(refusal, config.error_page, request.path)
     return without_body(reply) if request.method == "HEAD" else reply
-
-
-def _tabulate() -> dict[str, dict[str, Route]]:
-    table: dict[str, dict[str, Route]] = {}
-    for route in ROUTES:
-        table.setdefault(route.path, {})[route.method] = route
-    return table
-
-
-def _template(path: str) -> str:
-    # Exact match only: nothing is decoded twice, and dot segments and trailing slashes are not normalized.
-    if path in _TABLE:
-        return "" if "{" in path else path
-    stem, _, last = path.rpartition("/")
-    return f"{stem}/{{sid}}" if _SID.fullmatch(last) else ""
-
-
-def _allow(methods: Mapping[str, Route]) -> str:
-    return ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
-
-
-_TABLE = _tabulate()

@@ -32,7 +32,6 @@ from keyturn.web.limits import (
 from keyturn.web.message import Header, Reply, Request
 from keyturn.web.mount import RouteTarget
 from keyturn.web.route import Route
-from keyturn.web.routes import find, handle
 
 if TYPE_CHECKING:
     from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
@@ -78,7 +77,7 @@ class WsgiEndpoints(EndpointsApplication):
         """Return the reply to one request, for a framework that sends it."""
         started_at = time.perf_counter()
         method, target = environ["REQUEST_METHOD"], self._mount.target(*_split_path(environ))
-        found, cors = find(method, target.path), cors_request_headers(environ)
+        found, cors = self._find(method, target), cors_request_headers(environ)
         reply = self._preflight(method, cors) or self._reply_in_slot(environ, method, target, found)
         reply = self._with_cors(reply, origin_values(cors))
         self._record(method, found, reply, time.perf_counter() - started_at)
@@ -99,7 +98,7 @@ class WsgiEndpoints(EndpointsApplication):
         try:
             request = _read_request(environ, target.path, self._trusted)
             parts = self._issuer.parts
-            flow = handle(request, *self._present(parts, target), found)
+            flow = self._handle(request, *self._present(parts, target), found)
             return drive(flow, parts.ports, deadline(time.monotonic() + FLOW_SECONDS))
         except Refusal as refusal:
             return self._refuse(refusal, method, target)
