@@ -7,6 +7,7 @@ import typer
 
 from keyturn.cli.database import database
 from keyturn.cli.doctor import doctor
+from keyturn.cli.inspect import inspect
 from keyturn.cli.keys import keys
 from keyturn.cli.plugins import PluginGroup
 from keyturn.cli.revoke import revoke_app
@@ -40,6 +41,7 @@ def keyturn(is_requested: Version = False) -> None:
 
 app.command()(serve)
 app.command()(doctor)
+app.command()(inspect)
 app.add_typer(keys, name="keys")
 app.add_typer(database, name="db")
 app.add_typer(revoke_app, name="revoke")
