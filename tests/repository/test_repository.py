@@ -103,10 +103,10 @@ def test_every_dependency_is_locked() -> None:
     assert wanted - locked("dev") == {"keyturn"}
 
 
-def test_a_server_installs_forty_packages_at_most_and_no_build_tools() -> None:
-    packages = locked("serve")
-    assert 20 < len(packages) <= 40
-    assert packages.isdisjoint(declared(REPOSITORY / "lab") | locked("build"))
+def test_a_server_installs_forty_four_packages_at_most_and_no_build_tools() -> None:
+    packages = locked("serve")  # four of them for its pages: jinja2, markupsafe, ua-parser, ua-parser-builtins
+    assert 20 < len(packages) <= 44
+    assert (packages - {"jinja2"}).isdisjoint(declared(REPOSITORY / "lab") | locked("build"))
 
 
 def test_no_dependency_of_the_product_names_the_lab_and_the_lab_names_no_keyturn() -> None:

@@ -27,7 +27,7 @@ JUDGED = ("core", "connections", "flows", "tokens", "verifier", "web")
 QUICK = Phase(
     "decisions",
     (
-        *(f"tests/{each}" for each in ("fuzz", "advisories", *JUDGED, "integrations", "config")),
+        *(f"tests/{each}" for each in ("fuzz", "advisories", *JUDGED, "pages", "integrations", "config")),
         "tests/test_entropy.py",
         "tests/test_issuer.py",
         "tests/test_passwords.py",

@@ -57,6 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signup_limit_per_address: int = 0
     hash_threads: int = 0
     hash_queue: int = 64
+    pages: Literal["on", "off"] = "on"
+    pages_product: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] = "Keyturn"
+    pages_folder: str = ""
     audit_retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 400
 
     def __repr__(self) -> str:

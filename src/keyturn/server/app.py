@@ -19,6 +19,7 @@ from starlette.routing import Mount
 from keyturn.config.components import Components
 from keyturn.errors import NotFound
 from keyturn.issuer import AsyncIssuer
+from keyturn.pages import PagesApplication
 from keyturn.server.extensions import ERROR_PAGE, ORIGINS
 from keyturn.server.feed_stream import FeedStream
 from keyturn.server.health import health_routes
@@ -60,8 +61,11 @@ def build_app(issuer: AsyncIssuer, *, shared_metrics: bool = False) -> Starlette
     def make_stream(components: Components) -> FeedStream:
         return FeedStream(components, config, endpoints, metrics)
 
+    app: AsgiApp = _CurrentStream(served, endpoints, make_stream)
+    if issuer.settings.pages == "on":
+        app = PagesApplication(app, served, partial(record_exchange, metrics))
     return Starlette(
-        routes=[*health_routes(served, metrics), Mount("/", _CurrentStream(served, endpoints, make_stream))],
+        routes=[*health_routes(served, metrics), Mount("/", app)],
         lifespan=lifespan,
         exception_handlers={HTTPStatus.NOT_FOUND: partial(_not_found, config.error_page)},
     )

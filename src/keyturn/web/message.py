@@ -72,6 +72,11 @@ class Reply:
         return cls(200, (*_framing("text/javascript; charset=utf-8", body), *headers), body)
 
     @classmethod
+    def file(cls, body: bytes, media_type: str, headers: Sequence[Header]) -> "Reply":
+        """Build a reply with a file that is shipped with the package."""
+        return cls(200, (*_framing(media_type, body), *headers), body)
+
+    @classmethod
     def redirect(
         cls,
         location: str,
