@@ -111,7 +111,7 @@ def test_a_swap_on_another_hash_stores_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("columns", [{"identifier": "nothing"}, {"colour": "email"}])
 def test_wrong_columns_are_a_configuration_error(columns: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match="accounts in user"):
+    with pytest.raises(ConfigurationError, match="accounts in the table user"):
         SqlAlchemyAccounts(create_engine("sqlite://"), User, **columns)
 
 

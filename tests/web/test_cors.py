@@ -11,7 +11,7 @@ from keyturn.core.cors import parse_origins
 from keyturn.errors import Unauthenticated
 from keyturn.server.extensions import ORIGINS
 from keyturn.server.protocol import _refuse_overload
-from keyturn.web import asgi, cors, wsgi
+from keyturn.web import application, asgi, cors, wsgi
 from keyturn.web.routes import ROUTES
 from keyturn.web.wsgi import WsgiEndpoints
 from keyturn.web.wsgi_auth import WsgiAuth
@@ -153,8 +153,7 @@ def test_overload_and_an_unexpected_error_are_readable(ask: Send, monkeypatch: p
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    for module in (asgi, wsgi):
-        monkeypatch.setattr(module, "handle", fail)
+    monkeypatch.setattr(application, "handle", fail)
     answer = ask(sent("GET", "/auth/session", SITE))
     assert (answer.status, found(answer)[b"access-control-allow-origin"]) == (503, SITE)
     monkeypatch.setattr(asgi, "MAX_REQUESTS", 0)
