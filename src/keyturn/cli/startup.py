@@ -129,7 +129,8 @@ def _print_banner(prepared: PreparedSettings, host: str, port: int) -> None:
     body = """'{"email": "alan@example.com", "password": "violet umbrella 7 o clock"}'"""
     send = "-H 'Content-Type: application/json'"
     lines = (
-        f"Keyturn serves on {url} ({settings.environment}). Press Ctrl-C to stop it. Try:",
+        f"Keyturn serves on {url} ({settings.environment}). Press Ctrl-C to stop it.",
+        f"Open {url}/ in a browser. Try:" if settings.pages == "on" else "Try:",
         "",
         f"  curl -c jar {send} -d {body} {url}/auth/signup",
         f"  curl -b jar {url}/auth/session",
