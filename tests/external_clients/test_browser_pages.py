@@ -26,6 +26,7 @@ ENTRIES = (
 )
 WIDTHS = (390, 768, 1280)
 _numbers = count()
+expect.set_options(timeout=20_000)  # milliseconds, for a busy machine: nothing waits longer than it must
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,7 @@ def test_a_keyboard_is_enough(browser: Browser, server: ServerProcess) -> None:
         email = sign_up(page, server.url)
         context.clear_cookies()
         page.goto(f"{server.url}/login")
+        expect(page.get_by_label("E-mail address")).to_be_focused()
         page.keyboard.type(email)
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
