@@ -1,42 +1,18 @@
 """The browser client in the tabs of a Chromium, against a server whose access tokens expire when a test says so."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from external_clients.browser_site import Site, page_server, running_site
+from external_clients.browser_tabs import EMAIL, LOAD, RECEIVED, call, logged_in, order, tab
 from keyturn.errors import TokenRevoked
 from server_process.process import PASSWORD
 
-EMAIL = "ada@example.com"
 TABS = 8
 
-LOAD = """async ([url, options]) => {
-  const { createClient, KeyturnError } = await import(url + "/auth/client.js");
-  self.auth = createClient(options);
-  self.outcome = async (task) => {
-    try {
-      return await task();
-    } catch (error) {
-      if (!(error instanceof KeyturnError)) throw error;
-      const { status, code, hint, retryAfter, isLoggedOut } = error;
-      return { error: true, status, code, hint, retryAfter, isLoggedOut };
-    }
-  };
-  self.order = (url = "/api/orders", text = "tea") => outcome(async () => {
-    const response = await auth.fetch(url, { method: "POST", body: text });
-    return [response.status, (await response.json()).received];
-  });
-  // Each tab sends two requests at once when it is told to.
-  self.channel = new BroadcastChannel("rounds");
-  channel.onmessage = async ({ data }) => {
-    if (data === "go") channel.postMessage(await Promise.all([order(), order()]));
-  };
-}"""
 ROUND = """(tabs) => new Promise((resolve) => {
   const answers = [];
   const channel = new BroadcastChannel("rounds");
@@ -47,37 +23,8 @@ ROUND = """(tabs) => new Promise((resolve) => {
   };
   channel.postMessage("go");
 })"""
-RECEIVED = [200, "tea"]
 PATIENT = "AbortSignal.timeout = () => new AbortController().signal"
 """On a busy machine an answer may take seconds: the client would ask again, and the test counts."""
-
-
-def tab(context: BrowserContext, site: Site, origin: str = "", **options: Any) -> Page:
-    """Open a page of an origin, the site's own by default, with the client as ``auth``."""
-    page = context.new_page()
-    page.goto(origin or site.url)
-    page.evaluate(LOAD, [site.url, options])
-    return page
-
-
-def call(page: Page, method: str, *arguments: str) -> Any:
-    """Return what a method of the client returned, or the fields of its error."""
-    return page.evaluate("([method, args]) => outcome(() => auth[method](...args))", [method, list(arguments)])
-
-
-def order(page: Page, *arguments: str) -> Any:
-    return page.evaluate("(args) => order(...args)", list(arguments))
-
-
-@contextmanager
-def logged_in(
-    browser: Browser, deliver: str = "token-cookies", **settings: Any
-) -> Iterator[tuple[Site, BrowserContext, Page]]:
-    """Run a site, and a browser whose first tab has signed up."""
-    with running_site(**settings) as site, browser.new_context() as context:
-        page = tab(context, site, deliver=deliver)
-        assert "error" not in call(page, "signup", EMAIL, PASSWORD)
-        yield site, context, page
 
 
 def rounds(site: Site, context: BrowserContext, page: Page, number: int) -> None:
@@ -110,17 +57,6 @@ def test_tabs_refresh_once_for_each_expiry(
         "figure",
         f"browser client: {TABS} tabs, {number:,} expiries, {site.refreshes:,} refreshes, no logout, {seconds:.0f} s",
     )
-
-
-def test_tabs_without_web_locks_stay_logged_in(browser: Browser) -> None:
-    with running_site() as site, browser.new_context() as context:
-        context.add_init_script("delete Navigator.prototype.locks")
-        tabs = [tab(context, site, deliver="token-cookies") for _ in range(TABS)]
-        call(tabs[0], "signup", EMAIL, PASSWORD)
-        for _ in range(3):
-            site.expire()
-            assert tabs[0].evaluate(ROUND, TABS) == [RECEIVED] * (2 * TABS)
-        assert 3 <= site.refreshes <= 3 * TABS
 
 
 @pytest.mark.parametrize("deliver", ["cookie", "token-cookies"])
@@ -262,40 +198,3 @@ def test_a_wrong_clock_of_the_browser_logs_nobody_out(browser: Browser, deliver:
         site.expire()
         assert order(page) == RECEIVED
         assert site.refreshes == 1
-
-
-@pytest.mark.parametrize("deliver", ["tokens", "token-cookies"])
-def test_a_session_that_was_ended_elsewhere_is_reported(browser: Browser, deliver: str) -> None:
-    with logged_in(browser, deliver) as (site, _, page):
-        site.issuer.revoke_subject(call(page, "session")["subject"])
-        refused = order(page)
-        assert (refused["code"], refused["isLoggedOut"]) == ("token_revoked", True)
-        assert (call(page, "session"), call(page, "logoutAll")) == (None, None)
-
-
-@pytest.mark.parametrize("deliver", ["tokens", "token-cookies"])
-def test_a_session_that_ended_before_a_refresh_is_reported(browser: Browser, deliver: str) -> None:
-    with logged_in(browser, deliver) as (site, _, page):
-        site.issuer.revoke_subject(call(page, "session")["subject"])
-        site.expire()
-        refused = order(page)
-        assert (refused["code"], refused["isLoggedOut"], call(page, "session")) == ("token_revoked", True, None)
-
-
-@pytest.mark.parametrize("deliver", ["tokens", "token-cookies", "cookie"])
-def test_a_session_that_timed_out_is_reported_each_time(browser: Browser, deliver: str) -> None:
-    with logged_in(browser, deliver, profile="browser-strict") as (site, context, page):
-        other = tab(context, site, deliver=deliver)
-        site.clock.now += 31 * 60
-        assert order(page) != RECEIVED
-        for each in (page, other, tab(context, site, deliver=deliver)):
-            assert [call(each, method) for method in ("session", "logout", "session", "logoutAll")] == [None] * 4
-        assert "error" not in call(page, "login", EMAIL, PASSWORD)
-        assert order(page) == RECEIVED
-
-
-def test_a_refresh_cookie_that_is_gone_is_reported_as_a_logout(browser: Browser) -> None:
-    with logged_in(browser) as (site, context, page):
-        context.clear_cookies(name="kt_refresh")
-        site.expire()
-        assert (order(page)["isLoggedOut"], call(page, "session")) == (True, None)

@@ -1,7 +1,5 @@
 """Flows over accounts of an application, and accounts that raise, block, or answer nonsense."""
 
-import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -11,14 +9,11 @@ import pytest
 from flows.own_accounts import DictAccounts, own_ports, own_realm
 from interleavings.harness import NEW, OLD, T0, attempt
 from keyturn.accounts import AccountFunctions, Login
-from keyturn.accounts import calls as account_calls
-from keyturn.accounts.calls import MAX_WAITING, AsyncCalls, Step
-from keyturn.accounts.open import check_accounts, configure_accounts, sample_hashes
+from keyturn.accounts.open import configure_accounts, sample_hashes
 from keyturn.core.account import Account
 from keyturn.core.types import EPOCH, Subject
 from keyturn.errors import (
     AccountExists,
-    ConfigurationError,
     InvalidMember,
     LoginFailed,
     NotFound,
@@ -231,58 +226,6 @@ def test_samples_are_text_and_bounded(app: Application) -> None:
     assert sample_hashes(app.own, 2) == ()
     del app.own.password_hashes
     assert app.ports.accounts.password_hashes(2) == []
-
-
-def test_accounts_without_a_method_are_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError, match="no method load and no set_password"):
-        check_accounts(AccountFunctions(find=len, load=None, set_password=None), is_async=False)  # type: ignore[arg-type]
-    assert isinstance(check_accounts(DictAccounts, is_async=False), DictAccounts)
-
-
-def test_an_awaitable_of_a_plain_function_is_a_refusal_of_a_synchronous_issuer(app: Application) -> None:
-    async def find(_: str) -> None:
-        return None
-
-    app.own.find = lambda identifier: find(identifier)
-    with pytest.raises(StoreUnavailable, match="AsyncIssuer"):
-        app.log_in()
-
-
-def test_functions_that_block_are_bounded_in_time_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_calls, "CALL_SECONDS", 0.2)
-    release = threading.Event()
-
-    async def main() -> None:
-        calls = AsyncCalls()
-        step = Step(release.wait, (30,), is_own=True)
-        waiting = [asyncio.create_task(calls.run_step(step)) for _ in range(MAX_WAITING)]
-        await asyncio.sleep(0)
-        with pytest.raises(StoreUnavailable, match="too many"):
-            await calls.run_step(step)
-        answers = await asyncio.gather(*waiting, return_exceptions=True)
-        assert {type(each) for each in answers} == {StoreUnavailable}
-        release.set()
-        assert await calls.run_step(Step(lambda: 7, (), is_own=True)) == 7
-        calls.close()
-
-    asyncio.run(main())
-
-
-def test_failures_of_asynchronous_functions_are_refusals() -> None:
-    async def fail() -> None:
-        raise OSError("gone")
-
-    async def refuse() -> None:
-        raise LoginFailed("the application says no")
-
-    async def main() -> None:
-        calls = AsyncCalls()
-        for function, kind in ((fail, StoreUnavailable), (lambda: fail(), StoreUnavailable), (refuse, LoginFailed)):
-            with pytest.raises(kind):
-                await calls.run_step(Step(function, (), is_own=True))
-        calls.close()
-
-    asyncio.run(main())
 
 
 def test_an_account_whose_change_failed_after_it_was_stored_can_be_changed_and_disabled(app: Application) -> None:

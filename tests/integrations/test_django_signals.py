@@ -16,8 +16,8 @@ from django.core.management import call_command
 from django.db import transaction
 from django.test import Client, override_settings
 
+from integrations.django_users_project import MIDDLEWARE, TEMPLATES
 from integrations.sync_issuer import SETTINGS
-from integrations.test_django_users import MIDDLEWARE, TEMPLATES
 from keyturn import ConfigurationError
 from keyturn.accounts import session_cache
 from keyturn.core.types import Subject
@@ -56,7 +56,7 @@ def ada(password_hash: str) -> Iterator[Any]:
     named = {name.upper(): value for name, value in SETTINGS.items()}
     with override_settings(
         KEYTURN={**named, "ACCOUNTS": "keyturn.integrations.django.accounts.UserAccounts"},
-        ROOT_URLCONF="integrations.test_django_users",
+        ROOT_URLCONF="integrations.django_users_project",
         MIDDLEWARE=MIDDLEWARE,
         TEMPLATES=TEMPLATES,
         PASSWORD_HASHERS=[f"{__name__}.QuickHasher", "django.contrib.auth.hashers.Argon2PasswordHasher"],

@@ -1,35 +1,18 @@
-"""HTML forms at the endpoints: answers, hidden fields, encodings, and the Set-Cookie values for pages."""
+"""HTML forms at the endpoints: where they lead, and the cookies that they set."""
 
 from dataclasses import replace
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from keyturn.core.policy import BROWSER_STRICT, CookiePolicy, Profile, SessionPolicy, TokenPolicy
 from keyturn.errors import StoreUnavailable
-from keyturn.flows import drive, login
-from keyturn.flows.create_session import LoginAttempt
-from keyturn.web.form_token import FormToken, form_token
-from keyturn.web.message import Reply, Request
-from keyturn.web.replies import login_cookies, logout_cookies
-from web.browser import EMAIL, ES256, FORM, PASSWORD, Browser, Make, document, header, set_cookies, text
+from keyturn.web.message import Reply
+from web.browser import EMAIL, ES256, FORM, PASSWORD, Browser, Make, document, header, set_cookies
+from web.form_browser import submit
 from web.test_paths import FOREIGN
 
-SESSION, FORM_COOKIE = "__Host-kt_session", "__Host-kt_form"
+SESSION = "__Host-kt_session"
 LOGIN = {"email": EMAIL, "password": PASSWORD}
-SAME = {"sec_fetch_site": "same-origin"}
-PLAIN = Profile("plain", SessionPolicy(3600, 7200), TokenPolicy(algorithm="ES256"), CookiePolicy(secure=False))
-
-
-def submit(browser: Browser, path: str, fields: dict[str, str] | None = None, **headers: str) -> Reply:
-    return browser.form(path, fields or {}, **(headers or SAME))
-
-
-def page(browser: Browser, *headers: tuple[bytes, bytes]) -> FormToken:
-    """Return what a page that ``browser`` asks for puts into its forms."""
-    cookie = (b"cookie", "; ".join(f"{name}={value}" for name, value in browser.cookies.items()).encode())
-    request = Request("GET", "/login", headers=(*headers, cookie) if browser.cookies else headers)
-    return drive(form_token(request, browser.now, browser.site), browser.ports)
 
 
 def came_back(reply: Reply) -> dict[str, str]:
@@ -212,129 +195,3 @@ def test_a_session_that_was_planted_is_ended_by_the_login(browser: Browser) -> N
     submit(browser, "/auth/login", LOGIN)
     assert browser.cookies[SESSION] != planted
     assert document(attacker.get("/auth/session"))["code"] == "token_revoked"
-
-
-def encoded(browser: Browser, path: str, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> Reply:
-    sent = headers or ((b"sec-fetch-site", b"same-origin"),)
-    return browser.send("POST", path, headers=[(b"content-type", kind), *sent], body=body)
-
-
-PATHS = ["/auth/signup", "/auth/login", "/auth/logout", "/auth/logout-all", "/auth/step-up", "/auth/password"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "status", "code"),
-    [
-        (FORM, b"password=a&password=b&back=/login", 400, "bad_request"),
-        (FORM, b"next=/a&next=//evil&back=/login", 400, "bad_request"),
-        (FORM, b"csrf_token=a&csrf%5ftoken=b", 400, "bad_request"),
-        (FORM, b"back=/login&a=%ff", 400, "bad_request"),
-        (FORM, b"back=/login&a=%zz", 400, "bad_request"),
-        (FORM, b'{"back": "/login"}', 400, "bad_request"),
-        (FORM, b"&".join(b"a%d=1" % number for number in range(40)), 400, "bad_request"),
-        (FORM, b"back=/login&a=" + b"a" * 17_000, 413, "payload_too_large"),
-        (FORM + b"; charset=iso-8859-1", b"back=/login", 415, "unsupported_media_type"),
-        (FORM + b"; charset", b"back=/login", 415, "unsupported_media_type"),
-        (b"multipart/form-data; boundary=x", b"--x--", 415, "unsupported_media_type"),
-        (b"Multipart/Form-Data", b"", 415, "unsupported_media_type"),
-    ],
-)
-@pytest.mark.parametrize("path", PATHS)
-def test_a_malformed_form_is_refused_once(
-    browser: Browser, path: str, kind: bytes, body: bytes, status: int, code: str
-) -> None:
-    browser.signup("cookie")
-    reply = encoded(browser, path, kind, body)
-    assert (reply.status, document(reply)["code"], set_cookies(reply)) == (status, code, {})
-    assert browser.get("/auth/session").status == 200
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_second_type_or_an_encoding_is_refused(browser: Browser, path: str) -> None:
-    browser.signup("cookie")
-    for extra in ((b"content-type", b"application/json"), (b"content-encoding", b"gzip"), (b"content-type", FORM)):
-        reply = encoded(browser, path, FORM, b"", extra, (b"sec-fetch-site", b"same-origin"))
-        assert (reply.status, header(reply, b"accept")) == (415, FORM.decode())
-
-
-@pytest.mark.parametrize("kind", [FORM, b"text/plain", b"text/plain; charset=utf-8"])
-def test_a_logout_by_a_form_of_unknown_origin_needs_the_token(browser: Browser, kind: bytes) -> None:
-    browser.signup("cookie")
-    unknown = encoded(browser, "/auth/logout", kind, b"", (b"accept", b"text/html"))
-    assert document(unknown)["code"] == "csrf_token_required"
-    assert browser.get("/auth/session").status == 200
-    if kind != FORM:
-        assert document(encoded(browser, "/auth/logout", kind, b""))["revoked"] is True
-
-
-def test_a_client_without_a_form_needs_no_token(browser: Browser) -> None:
-    browser.signup("cookie")
-    assert browser.send("POST", "/auth/logout").status == 200
-
-
-def test_a_form_with_a_bearer_token_is_answered_in_json(browser: Browser) -> None:
-    token = text(browser.signup("tokens"), "access_token")
-    reply = browser.form("/auth/step-up", {"password": PASSWORD, "next": "/orders"}, token)
-    assert (reply.status, "access_token" in document(reply), set_cookies(reply)) == (200, True, {})
-    assert document(browser.form("/auth/logout", {}, token))["revoked"] is True
-
-
-def test_a_token_in_the_header_and_another_in_the_field_is_refused(make: Make) -> None:
-    browser = make(BROWSER_STRICT)
-    csrf = text(browser.signup("cookie"), "csrf_token")
-    both = browser.form("/auth/logout", {"csrf_token": csrf}, x_csrf_token=csrf)
-    assert document(both)["code"] == "csrf_token_required"
-    assert browser.form("/auth/logout", {}, x_csrf_token=csrf, **SAME).status == 303
-
-
-def test_a_page_before_a_login_gets_a_cookie_of_its_own(browser: Browser) -> None:
-    token, (line,) = page(browser)
-    name, _, rest = line.partition("=")
-    value, _, attributes = rest.partition("; ")
-    assert (name, attributes) == (FORM_COOKIE, "Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax")
-    assert token.reveal().startswith(f"kt_form_{value}.")
-    assert "kt_form" not in repr(token)
-
-
-def test_a_page_over_http_has_no_prefix_and_is_not_secure(make: Make) -> None:
-    _, (line,) = page(make(PLAIN))
-    assert line.startswith("kt_form=")
-    assert line.endswith("; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax")
-
-
-def test_a_second_page_keeps_the_cookie_of_the_first(browser: Browser) -> None:
-    first = page(browser)
-    browser.cookies[FORM_COOKIE] = first.cookies[0].partition("=")[2].partition(";")[0]
-    assert page(browser).cookies == first.cookies
-    for wrong in ("x", "", browser.cookies[FORM_COOKIE] + "x"):
-        browser.cookies[FORM_COOKIE] = wrong
-        assert page(browser).cookies != first.cookies
-
-
-def test_a_page_within_a_login_gets_the_token_of_its_session(browser: Browser) -> None:
-    csrf = text(browser.signup("cookie"), "csrf_token")
-    assert page(browser) == (csrf, ())
-    # A form is sent without the bearer token that the page may have been asked for with.
-    assert page(browser, (b"authorization", b"Bearer x")) == (csrf, ())
-    submit(browser, "/auth/logout")
-    assert page(browser).token.startswith("kt_form_")
-
-
-def test_the_cookies_of_a_login_are_values_for_ones_own_response(browser: Browser) -> None:
-    browser.signup("cookie")
-    config = browser.site.issuer_config
-    for deliver, names in (
-        ("cookie", ["session", "device"]),
-        ("both", ["session", "device"]),
-        ("token-cookies", ["access", "refresh", "device"]),
-        ("tokens", []),
-    ):
-        issued = drive(login(LoginAttempt(EMAIL, PASSWORD, deliver=deliver), browser.now, config), browser.ports)
-        lines = login_cookies(issued, browser.now, config)
-        assert [each.partition("=")[0] for each in lines] == [f"__Host-kt_{name}" for name in names]
-        assert all("; Secure; HttpOnly; SameSite=Lax" in each for each in lines)
-    assert [each.partition(";")[0] for each in logout_cookies(config)] == [
-        "__Host-kt_session=",
-        "__Host-kt_access=",
-        "__Host-kt_refresh=",
-    ]

@@ -2,7 +2,8 @@
 
 from keyturn.core.policy import BROWSER_STRICT
 from web.browser import EMAIL, PASSWORD, Browser, Make, document, header, set_cookies, text
-from web.test_forms import SESSION, came_back, page, submit
+from web.form_browser import page, submit
+from web.test_forms import SESSION, came_back
 
 
 def test_a_form_ends_one_session_of_the_list(browser: Browser) -> None:
